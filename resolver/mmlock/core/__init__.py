@@ -1,0 +1,1 @@
+"""The words of the domain: names, versions, targets, devices, errors. No I/O, no solving."""

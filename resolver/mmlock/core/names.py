@@ -1,0 +1,92 @@
+"""Names that must not be mixed, and closed vocabularies."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from typing import NewType
+
+if sys.version_info >= (3, 11):
+    from enum import StrEnum
+else:
+
+    class StrEnum(str, Enum):
+        """`enum.StrEnum` for Python 3.10."""
+
+        __str__ = str.__str__
+
+
+__all__ = [
+    "Confidence",
+    "DeviceKind",
+    "Form",
+    "PackageName",
+    "Platform",
+    "Sha256",
+    "StrEnum",
+    "normalize",
+]
+
+PackageName = NewType("PackageName", str)
+"""A distribution name in PEP 503 normal form (`mmcv-full`, never `mmcv_full`)."""
+
+Sha256 = NewType("Sha256", str)
+"""64 lower-case hex digits."""
+
+
+def normalize(name: str) -> PackageName:
+    """The PEP 503 normal form of a distribution name.
+
+    Source: https://peps.python.org/pep-0503/#normalized-names
+    """
+    lowered = name.lower().replace("_", "-").replace(".", "-")
+    while "--" in lowered:
+        lowered = lowered.replace("--", "-")
+    return PackageName(lowered)
+
+
+class Confidence(StrEnum):
+    """How a fact is known, best first."""
+
+    MEASURED = "measured"  # executed or read from the very file
+    CAPTURED = "captured"  # seen on a real page, log or lock file
+    DOCUMENTED = "documented"  # said by its maintainers
+    INFERRED = "inferred"  # concluded from the others; may be wrong
+
+
+class Platform(StrEnum):
+    """Operating system and machine of the target."""
+
+    LINUX_X86_64 = "linux_x86_64"
+    LINUX_AARCH64 = "linux_aarch64"
+    MACOS_ARM64 = "macosx_arm64"
+    MACOS_X86_64 = "macosx_x86_64"
+    WINDOWS_X86_64 = "win_amd64"
+
+
+class DeviceKind(StrEnum):
+    """What the kernels run on."""
+
+    CUDA = "cuda"
+    ROCM = "rocm"
+    CPU = "cpu"
+    MPS = "mps"
+    NPU = "npu"
+    MLU = "mlu"
+    GCU = "gcu"
+    MUSA = "musa"
+    XPU = "xpu"
+    TPU = "tpu"
+    IPU = "ipu"
+    DIPU = "dipu"
+
+
+class Form(StrEnum):
+    """How a node of the solution comes into the environment."""
+
+    WHEEL = "wheel"  # a prebuilt wheel
+    BUILD = "build"  # a build step makes the wheel
+    SDIST = "sdist"  # pure Python without a wheel: built at install time, no extension inside
+    WITHOUT_OPS = "without-ops"  # mmcv without compiled ops, only with --allow-lite
+    LEFT_OUT = "left-out"  # optional and not taken
+    GIVEN = "given"  # part of the target: a Python, a toolchain

@@ -1,0 +1,91 @@
+"""Versions, bounds and how OpenMMLab compares them.
+
+Two comparisons exist and differ on pre-releases. *Specifiers* (`Requires-Dist`) follow PEP 440.
+*Asserts* (`mmdet/__init__.py`) compare `digit_version` tuples: the local part is ignored and a
+pre-release sorts before its final, so `2.0.0rc1 < 2.0.0` holds, which PEP 440's `<2.0.0` denies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from operator import eq, ge, gt, le, lt, ne
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+__all__ = [
+    "InvalidVersion",
+    "Version",
+    "allows",
+    "assert_holds",
+    "digit_version",
+    "is_prerelease",
+    "is_specifier",
+    "version",
+]
+
+_OPERATORS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
+    "<": lt,
+    "<=": le,
+    ">": gt,
+    ">=": ge,
+    "==": eq,
+    "!=": ne,
+}
+
+
+@lru_cache(maxsize=65536)
+def version(text: str) -> Version:
+    """Parse once, remember. Raises InvalidVersion."""
+    return Version(text)
+
+
+@lru_cache(maxsize=65536)
+def is_prerelease(text: str) -> bool:
+    return version(text).is_prerelease
+
+
+@lru_cache(maxsize=8192)
+def _specifiers(text: str) -> SpecifierSet:
+    return SpecifierSet(text)
+
+
+@lru_cache(maxsize=262144)
+def allows(specifier: str, candidate: str) -> bool:
+    """Whether a PEP 440 specifier admits `candidate`, pre-releases included.
+
+    Raises InvalidSpecifier or InvalidVersion.
+    """
+    return not specifier or _specifiers(specifier).contains(version(candidate), prereleases=True)
+
+
+@lru_cache(maxsize=65536)
+def digit_version(text: str) -> tuple[int, ...]:
+    """The tuple OpenMMLab packages compare: four release numbers, then stage and its number.
+
+    Stage is -3 alpha, -2 beta, -1 rc, -4 other pre-releases (dev), 0 final, 1 post.
+    Source: `mmengine/utils/version_utils.py` (same in mmcv since 1.3.17).
+    """
+    parsed = version(text)
+    release = (*parsed.release[:4], 0, 0, 0, 0)[:4]
+    if parsed.is_prerelease:
+        stage, number = parsed.pre or ("dev", 0)
+        return (*release, {"a": -3, "b": -2, "rc": -1}.get(stage, -4), number)
+    if parsed.is_postrelease:
+        return (*release, 1, parsed.post or 0)
+    return (*release, 0, 0)
+
+
+def assert_holds(operator: str, bound: str, candidate: str) -> bool:
+    """Whether an import-time check `digit_version(candidate) OP digit_version(bound)` passes."""
+    return _OPERATORS[operator](digit_version(candidate), digit_version(bound))
+
+
+def is_specifier(text: str) -> bool:
+    """Whether the text can be read as a PEP 440 specifier set."""
+    try:
+        _specifiers(text)
+    except InvalidSpecifier:
+        return False
+    return True

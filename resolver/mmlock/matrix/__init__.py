@@ -1,0 +1,1 @@
+"""The committed facts: their shapes, their loader, their checks."""
