@@ -1,0 +1,130 @@
+"""Which file of `matrices/` holds what: the one table that loader, lint and importer share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from mmlock.core.versions import InvalidVersion, version
+from mmlock.matrix import model
+
+__all__ = ["SECTIONS", "Section", "key_text", "section_of", "sort_key"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A kind of matrix file: where it lies, what its rows are and what identifies one."""
+
+    name: str
+    """Also the `schema` every such file must state."""
+    path: str
+    """Relative to the matrix folder; `*` stands for a package name."""
+    row: type
+    key: tuple[str, ...]
+    """Fields that identify a row; rows are sorted by them, versions in PEP 440 order."""
+    per_package: bool = False
+
+    @property
+    def curated(self) -> bool:
+        """Whether people write it (TOML); such files keep the order their authors gave them."""
+        return self.path.endswith(".toml")
+
+    def path_for(self, package: str | None = None) -> str:
+        """The relative path of this section's file, for one package where there are many."""
+        return self.path.replace("*", package or "")
+
+
+SECTIONS: dict[str, Section] = {
+    section.name: section
+    for section in (
+        Section(name="gpus", path="gpus.json", row=model.Gpu, key=("name",)),
+        Section(name="capabilities", path="capabilities.json", row=model.Capability, key=("sm",)),
+        Section(name="toolkits", path="toolkits.json", row=model.Toolkit, key=("cuda",)),
+        Section(
+            name="torch-builds",
+            path="torch/builds.json",
+            row=model.TorchBuild,
+            key=("torch", "variant", "platform"),
+        ),
+        Section(
+            name="cpp-extension", path="torch/cpp_extension.json", row=model.CppExtension, key=("torch",)
+        ),
+        Section(
+            name="binaries",
+            path="binaries/*.json",
+            row=model.Binary,
+            key=("package", "version", "cuda", "torch", "cxx11_abi"),
+            per_package=True,
+        ),
+        Section(
+            name="openmmlab-index",
+            path="openmmlab/index.json",
+            row=model.IndexRow,
+            key=("directory", "package", "platform"),
+        ),
+        Section(
+            name="releases",
+            path="openmmlab/releases/*.json",
+            row=model.Release,
+            key=("version",),
+            per_package=True,
+        ),
+        Section(name="files", path="files/*.json", row=model.File, key=("name",), per_package=True),
+        Section(
+            name="requires",
+            path="requires/*.json",
+            row=model.Requires,
+            key=("version", "platform"),
+            per_package=True,
+        ),
+        Section(
+            name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)
+        ),
+        Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),
+        Section(name="breaks", path="curated/breaks.toml", row=model.Breakage, key=("id",)),
+        Section(name="recipes", path="curated/recipes.toml", row=model.Recipe, key=("id",)),
+        Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
+        Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
+        Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
+    )
+}
+
+_VERSIONED = frozenset({"version", "torch", "cuda"})
+"""Key fields that hold versions: 2.10 sorts after 2.9."""
+
+
+def section_of(path: PurePosixPath) -> tuple[Section, str | None] | None:
+    """The section a relative path belongs to, and its package; None for a stranger."""
+    for section in SECTIONS.values():
+        if section.per_package:
+            pattern = PurePosixPath(section.path)
+            if path.parent == pattern.parent and path.suffix == pattern.suffix:
+                return section, path.stem
+        elif str(path) == section.path:
+            return section, None
+    return None
+
+
+def _part(field: str, value: Any) -> tuple[Any, ...]:
+    """One sortable key part: nothing first, then versions, then plain text."""
+    if value is None:
+        return (0,)
+    if field in _VERSIONED:
+        try:
+            return (1, version(str(value)), str(value))
+        except InvalidVersion:
+            return (2, str(value))
+    return (2, str(value))
+
+
+def sort_key(section: Section, row: Any) -> tuple[tuple[Any, ...], ...]:
+    """What rows of a section are sorted by."""
+    return tuple(_part(name, getattr(row, name)) for name in section.key)
+
+
+def key_text(fields: Sequence[str], row: Any) -> str:
+    """The key of a row for people: of a decoded row or of the raw table of a broken one."""
+    get = row.get if isinstance(row, dict) else lambda name, default=None: getattr(row, name, default)
+    return " ".join(str(value) for name in fields if (value := get(name)) is not None)
