@@ -43,6 +43,7 @@ def version(text: str) -> Version:
 
 @lru_cache(maxsize=65536)
 def is_prerelease(text: str) -> bool:
+    """Whether PEP 440 calls it a pre-release (`1.0.0rc6`, `2.0.dev1`)."""
     return version(text).is_prerelease
 
 
