@@ -1,0 +1,53 @@
+"""Files that an installer can take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmlock.core.names import PackageName, Sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A wheel or sdist as an index names it."""
+
+    name: str
+    """File name."""
+    url: str
+    sha256: Sha256 | None
+    """None: the index publishes none and nobody has recorded it."""
+    size: int | None = None
+    upload_time: str | None = None
+    """ISO 8601 with `Z`, as the index says it."""
+    requires_python: str | None = None
+    yanked: bool = False
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.name.endswith(".whl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexSettings:
+    """Where ordinary packages come from. None and () mean the tool's own defaults."""
+
+    index_url: str | None = None
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    no_index: bool = False
+
+    @property
+    def is_default(self) -> bool:
+        return self == IndexSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedPackage:
+    """A package of the closure, pinned."""
+
+    name: PackageName
+    version: str
+    files: tuple[Artifact, ...]
+    """Every file that fits the target, best first; never empty."""
+    via: tuple[str, ...] = ()
+    """Who asked for it: package names, or the user's own words."""

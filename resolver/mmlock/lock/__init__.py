@@ -1,0 +1,1 @@
+"""A solution becomes a locked environment, and that becomes files. Reads them back too."""

@@ -1,0 +1,172 @@
+"""A locked environment as values; `formats/` turns it into files and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.names import Confidence, Form, PackageName
+from mmlock.core.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One link of the argument for a node: a sentence, who says so, how sure."""
+
+    text: str
+    source: tuple[str, ...]
+    """Readable: a URL, a file and line, a page with its date."""
+    confidence: Confidence
+    kind: str
+    """`asked`, `requires`, `asserts`, `wheel`, `build`, `gpu`, `python`, `pair`, `break`, `objective`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedPackage:
+    """A package whose every file has a hash: it can be installed as it is."""
+
+    name: PackageName
+    version: str
+    form: Form
+    """`wheel` or `sdist`."""
+    files: tuple[Artifact, ...]
+    """Fitting the target, best first; each with a sha256."""
+    core: bool
+    """Decided by the core solver, else by the closure."""
+    via: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
+    index: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchStep:
+    """A wheel that exists but whose index publishes no hash: download, hash, record."""
+
+    package: PackageName
+    version: str
+    url: str
+    """Of the very wheel; nobody has verified its bytes."""
+    index: str
+    """The page that lists it."""
+    why: str
+    reasons: tuple[Reason, ...]
+    alternatives: tuple[str, ...] = ()
+    """Other URLs of the same wheel (mirrors)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolchainPlan:
+    """The compilers a build step needs."""
+
+    name: str
+    provider: str
+    """`pip`, `system`, `none` for CPU builds."""
+    cuda: str | None
+    lockable: bool
+    packages: tuple[str, ...]
+    files: tuple[Artifact, ...]
+    """The pinned toolchain wheels, where the provider is `pip` and the hashes are known."""
+    setup: tuple[str, ...]
+    cuda_home: str | None
+    gcc_max: int | None
+    """Newest gcc major that nvcc accepts; None for CPU builds."""
+    gcc_source: str | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchPlan:
+    """One verified edit to the sources."""
+
+    id: str
+    file: str
+    find: str
+    replace: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildStep:
+    """No wheel exists: what makes one."""
+
+    package: PackageName
+    version: str
+    recipe: str
+    why: str
+    """Why no wheel fits."""
+    sdist: Artifact
+    """The sources, with sha256."""
+    build_requires: tuple[str, ...]
+    toolchain: ToolchainPlan
+    env: Mapping[str, str]
+    """Environment of the build; `TORCH_CUDA_ARCH_LIST` holds the target's archs."""
+    patches: tuple[PatchPlan, ...]
+    std: int | None
+    check: tuple[str, ...]
+    memory_mb: int
+    """Of one compile job; `MAX_JOBS` is to be set from it and the machine's memory."""
+    verified: str | None
+    """How this very combination was shown to build; None: it was not."""
+    reasons: tuple[Reason, ...]
+    requires: tuple[str, ...] = ()
+    """Run-time requirements of the wheel it makes (already in the lock)."""
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermValue:
+    """One objective of the solve and what the solution pays for it."""
+
+    name: str
+    meaning: str
+    value: int
+    detail: tuple[str, ...]
+    """Who pays, one line each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something a person must know about this lock."""
+
+    level: str
+    """`warning` or `note`."""
+    subject: str
+    text: str
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedEnv:
+    """Everything that is decided about one environment."""
+
+    stack: str
+    target: Target
+    python: str
+    torch: str
+    """With its variant: `2.11.0+cu130`."""
+    driver_floor: str | None
+    """Oldest NVIDIA driver that runs it; None without CUDA."""
+    request: tuple[str, ...]
+    """What was asked, as command-line words, sorted."""
+    packages: tuple[LockedPackage, ...]
+    fetch: tuple[FetchStep, ...]
+    build: tuple[BuildStep, ...]
+    environment: Mapping[str, str]
+    """Variables that must be set when the environment is used."""
+    environment_reasons: tuple[Reason, ...]
+    findings: tuple[Finding, ...]
+    objectives: tuple[TermValue, ...]
+    left_out: tuple[Reason, ...]
+    """Optional packages not taken and why; alternatives not used (other providers)."""
+    matrix_digest: str
+    engine: str
+    """Of the closure: `uv 0.13.8`."""
+    verdict: str | None = None
+    """Digest of a validation that ran for this lock; None: nothing was run."""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether every package is an artifact with a hash."""
+        return not self.fetch and not self.build

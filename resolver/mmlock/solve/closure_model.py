@@ -1,0 +1,89 @@
+"""What the closure is asked and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmlock.core.artifact import ClosedPackage, IndexSettings
+from mmlock.core.names import PackageName, Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreNode:
+    """A package that the core has decided: the closure takes it as given and pins around it."""
+
+    name: PackageName
+    version: str
+    """With the local part where it matters (`2.1.2+cpu`)."""
+    requires: tuple[str, ...]
+    """Its Requires-Dist after drops; requirements on other core nodes may be in it."""
+    requires_python: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One requirement given to the closure."""
+
+    text: str
+    via: str
+    """Who asked: `the request`, a breakage id, a package."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosureRequest:
+    """Everything the answer depends on, so that it can be cached by its digest."""
+
+    python: str
+    """`3.12`: the target's, never the host's."""
+    platform: Platform
+    glibc: str | None
+    core: tuple[CoreNode, ...]
+    wanted: tuple[Wanted, ...]
+    constraints: tuple[Wanted, ...]
+    drop: tuple[PackageName, ...] = ()
+    """Packages that must not be resolved even if somebody requires them."""
+    index: IndexSettings = IndexSettings()
+    allow_sdist: tuple[PackageName, ...] = ()
+    """Ordinary packages that may be built at install time; all others must have a wheel."""
+    exclude_newer: str | None = None
+    prerelease: bool = False
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The rest of the environment, pinned, without the core nodes."""
+
+    packages: tuple[ClosedPackage, ...]
+    """Sorted by name."""
+    engine: str
+    """`uv 0.13.8`."""
+    from_cache: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """No set of ordinary packages fits around these core nodes."""
+
+    reason: str
+    """The engine's own explanation, whole."""
+    packages: tuple[PackageName, ...]
+    """Packages that the explanation names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreachable:
+    """The question could not be put: no network, nothing cached, a broken index."""
+
+    reason: str
+    offline: bool
+
+
+ClosureAnswer = Closed | Refused | Unreachable
+
+
+class Closer(Protocol):
+    """Finds the closure. The real one runs uv."""
+
+    def close(self, request: ClosureRequest) -> ClosureAnswer: ...
