@@ -71,11 +71,11 @@ class Accelerator:
     aliases: tuple[str, ...]
     answer: str
     """`lock` when public artifacts make an environment; `reason` when they cannot."""
-    torch_variant: str | None
+    torch_variant: str | None = None
     """What torch to take: `cpu`, `rocm`, `default` (PyPI's), None when none is public."""
-    platform: Platform | None
+    platform: Platform | None = None
     """The platform such a device implies (`macosx_arm64` for MPS)."""
-    plugin: PackageName | None
+    plugin: PackageName | None = None
     """A torch plug-in that is on PyPI and belongs into the lock (`torch-npu`)."""
     mmcv: str
     """What kernels mmcv has for it, as a sentence."""
@@ -83,7 +83,7 @@ class Accelerator:
     """What a user must know or do, as a sentence."""
     build_env: Mapping[str, str]
     """Environment of an mmcv build for this device (`FORCE_NPU = "1"`)."""
-    arch: str | None
+    arch: str | None = None
     source: tuple[str, ...]
     confidence: Confidence
 
@@ -125,7 +125,7 @@ class Toolchain:
     """Exact requirements for provider `pip`."""
     setup: tuple[str, ...]
     """Shell lines that make it usable after it is installed."""
-    cuda_home: str | None
+    cuda_home: str | None = None
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
@@ -348,6 +348,7 @@ class Verified:
     variant: str
     python: str
     how: str
+    platform: Platform = Platform.LINUX_X86_64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,7 +373,7 @@ class Recipe:
     """PEP 440 specifier on torch."""
     pythons: str
     """PEP 440 specifier on `3.12`-style versions."""
-    std: int | None
+    std: int | None = None
     """C++ standard its setup.py hard-codes after the patches; None: takes torch's default."""
     kinds: tuple[DeviceKind, ...]
     build_requires: tuple[str, ...]
