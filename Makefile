@@ -9,7 +9,6 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && { echo $$p; break; }; done)
 
 VENV ?= .venv
-# An environment that stands already is taken as it is: no virtual environment inside it.
 BIN := $(VENV)/bin
 BASE := $(VENV)/.mmlock-base
 DEV := $(VENV)/.mmlock-dev

@@ -1,0 +1,258 @@
+"""The request of a solve as the user states it, checked for form and for contradictions.
+
+Nothing here knows which GPUs, versions or objectives exist: that is the matrix's and the solver's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from mmlock.core.artifact import IndexSettings
+from mmlock.core.faults import Fault, usage_error
+from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.core.requirements import Asked
+from mmlock.core.versions import InvalidVersion, is_specifier, version
+
+AUTO = "auto"
+CPU = "cpu"
+LOCK_FORMATS = ("pylock", "requirements")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SolveArguments:
+    """Everything a user can ask of a solve. `checked()` gives it in normal form."""
+
+    requirements: tuple[Asked, ...] = ()
+    """Empty: what the stack says."""
+    constraints: tuple[Asked, ...] = ()
+    requires_python: str | None = None
+    """PEP 440 bound of the user's project on Python."""
+    stack: str | None = None
+    gpus: tuple[str, ...] = ()
+    """As typed: names, `auto`, `cpu`. One lock runs on all of them."""
+    python: str | None = None
+    """`3.12`, `3.13t`."""
+    torch: str | None = None
+    """PEP 440 specifier, perhaps with a variant: `==2.9.1`, `==2.9.*`, `>=2.6`, `==2.9.1+cu128`."""
+    cuda: str | None = None
+    """`12.8`."""
+    driver: str | None = None
+    """`570.86.10`."""
+    platform: Platform | None = None
+    glibc: str | None = None
+    """`2.28`."""
+    no_build: bool = False
+    """Only what exists as a wheel."""
+    allow_lite: bool = False
+    """Packages without their compiled ops are an answer too."""
+    allow_sdist: tuple[PackageName, ...] = ()
+    """Ordinary packages that may be built when they are installed."""
+    prefer: tuple[str, ...] = ()
+    """Objectives that come first, in this order."""
+    index: IndexSettings = IndexSettings()
+    offline: bool = False
+    exclude_newer: str | None = None
+    """ISO 8601 date or time: files uploaded later do not exist."""
+    prerelease: bool = False
+    out: Path | None = None
+    lock_formats: tuple[str, ...] = LOCK_FORMATS
+    matrices: Path | None = None
+    """None: those that came with mmlock."""
+
+    def checked(self) -> SolveArguments:
+        """The same request in normal form. Raises UsageError with every fault found."""
+        faults: list[Fault] = []
+        normal = _normal_form(self, faults)
+        faults += _contradictions(normal)
+        if faults:
+            raise usage_error(faults)
+        return normal
+
+    def words(self) -> tuple[str, ...]:
+        """The request as command-line words, sorted; what it does not change is left out."""
+        said: list[str] = [asked.text for asked in self.requirements]
+        said += [f"--constraint={asked.text}" for asked in self.constraints]
+        said += [f"--gpu={gpu}" for gpu in self.gpus]
+        said += [f"--allow-sdist={name}" for name in self.allow_sdist]
+        said += [f"--prefer={place}:{term}" for place, term in enumerate(self.prefer, start=1)]
+        single = ("stack", "python", "torch", "cuda", "driver", "platform", "glibc", "exclude_newer")
+        for name in (*single, "requires_python"):
+            if (value := getattr(self, name)) is not None:
+                said.append(f"--{name.replace('_', '-')}={value}")
+        flags = {"no-build": self.no_build, "allow-lite": self.allow_lite, "pre": self.prerelease}
+        return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
+
+
+# ---------------------------------------------------------------- normal form
+
+
+def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
+    def read(option: str, value: str | None, rule: Callable[[str], str | Fault]) -> str | None:
+        if value is None:
+            return None
+        found = rule(value.strip())
+        if isinstance(found, Fault):
+            faults.append(replace(found, where=option))
+            return value
+        return found
+
+    return replace(
+        raw,
+        gpus=_gpus(raw.gpus, faults),
+        python=read("--python", raw.python, _python),
+        torch=read("--torch", raw.torch, _torch),
+        cuda=read("--cuda", raw.cuda, _cuda),
+        driver=read("--driver", raw.driver, _driver),
+        glibc=read("--glibc", raw.glibc, _glibc),
+        exclude_newer=read("--exclude-newer", raw.exclude_newer, _moment),
+        allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
+        prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
+        lock_formats=_lock_formats(raw.lock_formats, faults),
+        index=_index(raw.index, faults),
+    )
+
+
+def _gpus(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
+    """Names as typed, a comma separating several; `auto` and `cpu` in lower case."""
+    split = [name.strip() for text in names for name in text.split(",")]
+    if "" in split:
+        hint = "name a card (`--gpu rtx5090`), `auto` or `cpu`; `mmlock gpus` lists them"
+        faults.append(Fault(where="--gpu", text="needs a name", hint=hint))
+    words = (name.lower() if name.lower() in {AUTO, CPU} else name for name in split if name)
+    return tuple(dict.fromkeys(words))
+
+
+def _python(text: str) -> str | Fault:
+    found = re.fullmatch(r"(?:cp|python|py)?(\d+)(?:\.(\d+))?(?:\.\d+)?(t?)", text.lower())
+    if found is None:
+        return Fault(where="", text=f"`{text}` is not a Python version", hint="for example `--python 3.12`")
+    major, minor, threads = found.groups()
+    if len(major) > 1 and minor is None:  # cp312
+        major, minor = major[0], major[1:]
+    if major != "3":
+        hint = "for example `--python 3.12`"
+        return Fault(where="", text=f"`{text}` is not a Python 3", hint=hint)
+    if minor is None:
+        hint = "name the minor version too, for example `--python 3.12`, or leave it out"
+        return Fault(where="", text=f"`{text}` does not say which Python 3", hint=hint)
+    if re.search(r"\d\.\d+\.\d", text):
+        hint = f"a lock holds for every patch release: `--python {major}.{minor}{threads}`"
+        return Fault(where="", text=f"`{text}` names a patch release", hint=hint)
+    return f"{major}.{minor}{threads}"
+
+
+def _torch(text: str) -> str | Fault:
+    if text[:1] in "<>=!~":
+        if text and is_specifier(text):
+            return text
+    else:
+        try:
+            parsed = version(text)
+        except InvalidVersion:
+            pass
+        else:
+            series = re.fullmatch(r"\d+(?:\.\d+)?", text)
+            return f"=={text}.*" if series else f"=={parsed}"
+    hint = "for example `--torch 2.9.1`, `--torch 2.9` or `--torch '>=2.6,<2.9'`"
+    return Fault(where="", text=f"`{text}` is not a torch version", hint=hint)
+
+
+def _cuda(text: str) -> str | Fault:
+    lowered = text.lower()
+    if found := re.fullmatch(r"(?:cuda[ -]?)?(\d+)\.(\d+)(?:\.\d+)?", lowered):
+        return f"{found[1]}.{found[2]}"
+    if found := re.fullmatch(r"(?:cu|cuda)([1-9]\d|[7-9])(\d)", lowered):
+        return f"{found[1]}.{found[2]}"
+    hint = "for example `--cuda 12.8` or `--cuda cu128`"
+    if lowered in {CPU, "none", "no"}:
+        hint = "for an environment without CUDA: `--gpu cpu`"
+    elif lowered.isdigit():
+        hint = f"name the minor version too, for example `--cuda {lowered}.0`"
+    return Fault(where="", text=f"`{text}` is not a CUDA version", hint=hint)
+
+
+def _driver(text: str) -> str | Fault:
+    if re.fullmatch(r"\d{3,}(?:\.\d+){0,2}", text):
+        return text
+    hint = "the number that `nvidia-smi` shows as driver version, for example `--driver 570.86.10`"
+    return Fault(where="", text=f"`{text}` is not an NVIDIA driver version", hint=hint)
+
+
+def _glibc(text: str) -> str | Fault:
+    if found := re.fullmatch(r"(?:manylinux_|glibc[ -]?)?(\d)[._](\d+)", text.lower()):
+        return f"{found[1]}.{found[2]}"
+    hint = "the number that `ldd --version` shows, for example `--glibc 2.28`"
+    return Fault(where="", text=f"`{text}` is not a glibc version", hint=hint)
+
+
+def _moment(text: str) -> str | Fault:
+    try:
+        datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
+    except ValueError:
+        hint = "for example `--exclude-newer 2026-01-31` or `--exclude-newer 2026-01-31T12:00:00Z`"
+        return Fault(where="", text=f"`{text}` is not a date", hint=hint)
+    return text
+
+
+def _lock_formats(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
+    asked = dict.fromkeys(name.strip().lower() for name in names)
+    known = ", ".join(f"`{name}`" for name in LOCK_FORMATS)
+    for name in asked:
+        if name not in LOCK_FORMATS:
+            hint = f"there are {known}"
+            faults.append(Fault(where="--lock-format", text=f"`{name}` is not a lock format", hint=hint))
+    return tuple(name for name in LOCK_FORMATS if name in asked) or LOCK_FORMATS
+
+
+def _index(index: IndexSettings, faults: list[Fault]) -> IndexSettings:
+    named = [("--index-url", index.index_url)] if index.index_url is not None else []
+    named += [("--extra-index-url", url) for url in index.extra_index_urls]
+    for option, url in named:
+        if not re.match(r"(?:https?://[^/\s]|file:///)", url or ""):
+            hint = "for example `https://pypi.org/simple`"
+            faults.append(Fault(where=option, text=f"`{url}` is not the URL of an index", hint=hint))
+    return index
+
+
+# ---------------------------------------------------------------- contradictions
+
+
+def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
+    variant = _torch_variant(asked.torch)
+    if CPU in asked.gpus:
+        yield from _cpu_and(asked, variant)
+    if asked.cuda and variant == CPU:
+        yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "that build of torch has no CUDA")
+    elif asked.cuda and variant and variant.startswith("cu") and _cuda(variant) != asked.cuda:
+        yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "leave one of them out")
+    if asked.platform and asked.glibc and not asked.platform.startswith("linux"):
+        hint = "glibc is Linux's: leave --glibc out"
+        yield _against(f"--platform {asked.platform}", f"--glibc {asked.glibc}", hint)
+
+
+def _cpu_and(asked: SolveArguments, variant: str | None) -> Iterable[Fault]:
+    others = [gpu for gpu in asked.gpus if gpu != CPU]
+    if others:
+        hint = "one lock runs on all named devices; make two locks, one for each"
+        yield _against("--gpu cpu", f"--gpu {others[0]}", hint)
+    for option, value in (("--cuda", asked.cuda), ("--driver", asked.driver)):
+        if value:
+            hint = f"leave {option} out, or name the card with --gpu"
+            yield _against("--gpu cpu", f"{option} {value}", hint)
+    if variant and variant != CPU:
+        hint = "leave out the variant, or name the card with --gpu"
+        yield _against("--gpu cpu", f"--torch {asked.torch}", hint)
+
+
+def _torch_variant(specifier: str | None) -> str | None:
+    """`==2.9.1+cu128` -> `cu128`."""
+    _, plus, local = (specifier or "").partition("+")
+    return local.split(",")[0] if plus else None
+
+
+def _against(first: str, second: str, hint: str) -> Fault:
+    return Fault(where=first, text=f"contradicts `{second}`", hint=hint)

@@ -1,0 +1,32 @@
+"""Faults of a request, collected so that all of them are told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mmlock.core.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with a request, and where it stands."""
+
+    where: str
+    """`requirements.txt:3`, `--python`."""
+    text: str
+    """What is wrong, as a clause that can follow the place."""
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return f"`{self.where}`: {self.text}"
+
+
+def usage_error(faults: Iterable[Fault]) -> UsageError:
+    """The error that tells all faults: one as its message, several as its causes."""
+    found = tuple(dict.fromkeys(faults))
+    hints = tuple(dict.fromkeys(fault.hint for fault in found if fault.hint))
+    if len(found) == 1:
+        return UsageError(str(found[0]), hints=hints)
+    message = f"the request has {len(found)} faults"
+    return UsageError(message, causes=[str(fault) for fault in found], hints=hints)

@@ -1,0 +1,26 @@
+"""What a use case gives back to whoever shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class Report(Protocol):
+    """An answer in two forms: lines for a person, plain values for a program."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def data(self) -> object:
+        """Only dicts with text keys, lists, tuples, text, numbers, booleans and None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """The simplest report: both forms, ready made."""
+
+    text: str
+    data: object
