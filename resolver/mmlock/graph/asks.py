@@ -1,0 +1,215 @@
+"""The user's wishes as groups of options, each with a sentence for those left outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mmlock.core.device import Code, Device, code_for
+from mmlock.core.names import Confidence, Form, normalize
+from mmlock.core.versions import allows, version
+from mmlock.graph.builder import Builder
+from mmlock.graph.packages import Catalog
+from mmlock.graph.request import CoreWish
+from mmlock.graph.rows import Ask, Group, Option, PythonChoice, Rejection, TorchChoice
+from mmlock.matrix.model import TorchBuild
+
+
+def add_asks(builder: Builder, catalog: Catalog) -> None:
+    """Everything the request demands, in the order in which it is told when it cannot hold."""
+    _ask_devices(builder)
+    _ask_machine(builder)
+    _ask_versions(builder)
+    for wish in builder.request.wishes:
+        _ask_package(builder, catalog, wish)
+    if builder.request.no_build:
+        _ask_no_build(builder)
+
+
+def _torch_ask(
+    builder: Builder,
+    name: str,
+    key: str,
+    fits: Callable[[TorchBuild], bool],
+    reject: Callable[[TorchBuild], Rejection],
+) -> None:
+    members = builder.group(
+        "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
+    )
+
+    def why_not(option: Option) -> Rejection:
+        if not isinstance(option.choice, TorchChoice):
+            raise TypeError(option.label)
+        return reject(option.choice.build)
+
+    builder.asks.append(Ask(name=name, parts=(("torch", members),), reject=why_not))
+
+
+def _ask_devices(builder: Builder) -> None:
+    target = builder.request.target
+    words = builder.request.device_words or tuple(d.name for d in target.devices)
+    for device, word in zip(target.devices, words, strict=True):
+        if device.arch is not None:
+            _torch_ask(
+                builder,
+                f"--gpu {word}",
+                f"gpu:{device.arch}:{device.tegra}:{target.driver}",
+                lambda build, device=device: device_runs(builder, build, device),  # type: ignore[misc]
+                lambda build, device=device: _no_code(build, device),  # type: ignore[misc]
+            )
+
+
+def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
+    """Whether a torch build has code for a device. Not known counts as no."""
+    code = code_for(device, build.archs, build.ptx)
+    if code is Code.PTX and builder.request.target.driver and build.cuda:
+        needed = next((t.driver for t in builder.matrix.toolkits if t.cuda == build.cuda), None)
+        return needed is not None and version(builder.request.target.driver) >= version(needed)
+    return code in {Code.NATIVE, Code.PTX}
+
+
+def _no_code(build: TorchBuild, device: Device) -> Rejection:
+    if build.archs is None:
+        text = f"the archs of torch {build.torch}+{build.variant} are not known"
+    else:
+        held = " ".join((*build.archs, *build.ptx)) or "no GPU code"
+        text = f"torch {build.torch}+{build.variant} holds {held}: no code for {device.arch} ({device.name})"
+    return Rejection(text=text, source=build.source, confidence=build.confidence)
+
+
+def _ask_machine(builder: Builder) -> None:
+    target = builder.request.target
+    if target.glibc is not None:
+        glibc = version(target.glibc)
+        _torch_ask(
+            builder,
+            f"--glibc {target.glibc}",
+            f"glibc:{target.glibc}",
+            lambda build: build.glibc is None or version(build.glibc) <= glibc,
+            lambda build: Rejection(
+                text=f"torch {build.torch}+{build.variant} needs glibc {build.glibc}",
+                source=build.source,
+                confidence=build.confidence,
+            ),
+        )
+    if target.driver is not None and target.cuda:
+        floors = {t.cuda: t for t in builder.matrix.toolkits}
+        driver = version(target.driver)
+
+        def reject(build: TorchBuild) -> Rejection:
+            toolkit = floors.get(build.cuda or "")
+            needed = toolkit.driver_floor if toolkit else "a driver that is not known"
+            return Rejection(
+                text=f"CUDA {build.cuda} of torch {build.torch}+{build.variant} needs driver {needed}",
+                source=toolkit.source if toolkit else (),
+                confidence=toolkit.confidence if toolkit else Confidence.INFERRED,
+            )
+
+        _torch_ask(
+            builder,
+            f"--driver {target.driver}",
+            f"driver:{target.driver}",
+            lambda build: build.cuda in floors and version(floors[build.cuda].driver_floor) <= driver,
+            reject,
+        )
+
+
+def _ask_versions(builder: Builder) -> None:
+    request = builder.request
+    if request.python is not None:
+        spec = version_wish(request.python)
+        members = builder.group("python", f"ask:{spec}", lambda o: allows(spec, o.version or ""))
+        builder.asks.append(
+            Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_other_python)
+        )
+    if request.torch is not None:
+        spec, _, variant = request.torch.partition("+")
+        spec = version_wish(spec)
+        _torch_ask(
+            builder,
+            f"--torch {request.torch}",
+            f"ask:{spec}+{variant}",
+            lambda build: allows(spec, build.torch) and (not variant or variant == build.variant),
+            lambda build: _other(build, f"is not torch {request.torch}"),
+        )
+    if request.cuda is not None:
+        cuda = version_wish(cuda_version(request.cuda))
+        _torch_ask(
+            builder,
+            f"--cuda {request.cuda}",
+            f"cuda:{cuda}",
+            lambda build: build.cuda is not None and allows(cuda, build.cuda),
+            lambda build: _other(build, f"has {f'CUDA {build.cuda}' if build.cuda else 'no CUDA'}"),
+        )
+
+
+def _other_python(option: Option) -> Rejection:
+    python = option.choice.python if isinstance(option.choice, PythonChoice) else option.label
+    return Rejection(text=f"Python {python} was not asked for", source=(), confidence=Confidence.MEASURED)
+
+
+def _other(build: TorchBuild, words: str) -> Rejection:
+    return Rejection(
+        text=f"torch {build.torch}+{build.variant} {words}", source=build.source, confidence=build.confidence
+    )
+
+
+def version_wish(text: str) -> str:
+    """What a bare version means: `2.4` is any 2.4.x, `2.4.1` that release, `>=2.4` itself."""
+    if not text or text[0] in "<>=!~":
+        return text
+    return f"=={text}.*" if text.count(".") < 2 else f"=={text}"
+
+
+def cuda_version(text: str) -> str:
+    """`cu118` and `118` -> `11.8`; anything else as it is."""
+    digits = text.removeprefix("cu")
+    return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() and len(digits) >= 3 else text
+
+
+def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
+    if wish.name == "torch":
+        _torch_ask(
+            builder,
+            wish.text,
+            f"ask:{wish.specifier}",
+            lambda build: allows(wish.specifier, build.torch),
+            lambda build: _other(build, f"is not {wish.text}"),
+        )
+        return
+    slot = catalog.slot_of(wish.name)
+    if slot is None:
+        return
+    builder.roots.add(slot)
+    names = {wish.name}
+    module = catalog.modules[slot]
+    if wish.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
+        names.update(module.with_ops)
+    members = builder.group(
+        slot,
+        f"ask:{sorted(names)}:{wish.specifier}",
+        lambda o: o.package in names and o.version is not None and allows(wish.specifier, o.version),
+    )
+    builder.asks.append(Ask(name=wish.text, parts=((slot, members),), reject=_not_asked(wish)))
+
+
+def _not_asked(wish: CoreWish) -> Callable[[Option], Rejection]:
+    return lambda option: Rejection(
+        text=f"{option.label} is not {wish.text}", source=option.source, confidence=option.confidence
+    )
+
+
+def _ask_no_build(builder: Builder) -> None:
+    parts: list[tuple[str, Group]] = []
+    for slot, indices in builder.slots.items():
+        kept = frozenset(i for i in indices if builder.options[i].form is not Form.BUILD)
+        if len(kept) < len(indices):
+            parts.append((slot, kept))
+    builder.asks.append(
+        Ask(
+            name="--no-build",
+            parts=tuple(parts),
+            reject=lambda o: Rejection(
+                text=f"{o.label} is a build", source=o.source, confidence=o.confidence
+            ),
+        )
+    )

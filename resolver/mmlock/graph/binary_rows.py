@@ -1,0 +1,128 @@
+"""Prebuilt extensions other than mmcv: torchvision, torchaudio, xformers, flash-attn, spconv, torch-npu."""
+
+from __future__ import annotations
+
+from mmlock.core.device import Code, code_for
+from mmlock.core.names import Form, PackageName
+from mmlock.core.versions import allows, version
+from mmlock.graph.builder import Builder
+from mmlock.graph.rows import BinaryChoice, LinkKind, Option, Term, TorchChoice
+from mmlock.matrix.model import Binary, TorchBuild
+
+
+def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
+    """Wheels of one package for the target's platform, newest first."""
+    rows = [
+        row
+        for row in builder.matrix.binaries(package)
+        if builder.request.target.platform in row.platforms and not row.yanked
+    ]
+    rows.sort(key=_order, reverse=True)
+    for row in rows:
+        if builder.request.target.cuda and not runs(builder, row):
+            continue
+        index = builder.option(
+            slot,
+            label(row),
+            BinaryChoice(binary=row),
+            form=Form.WHEEL,
+            package=package,
+            version=row.version,
+            source=row.source,
+            confidence=row.confidence,
+        )
+        _link_binary(builder, builder.options[index], row)
+        if slot in builder.roots:
+            builder.cost(index, Term.FRAMEWORKS, _age(rows, row))
+
+
+def _order(row: Binary) -> tuple[object, ...]:
+    parsed = version(row.version)
+    cuda = version(row.cuda) if row.cuda else version("0")
+    return not parsed.is_prerelease, parsed, cuda, row.torch or "", row.cxx11_abi or 0
+
+
+def _age(rows: list[Binary], row: Binary) -> int:
+    own = version(row.version)
+    return len({r.version for r in rows if version(r.version) > own and not version(r.version).is_prerelease})
+
+
+def label(row: Binary) -> str:
+    """`flash-attn 2.3.5 wheel (cu118, torch ==2.0.*, ABI 0)`."""
+    details = [
+        *([f"cu{row.cuda.replace('.', '')}"] if row.cuda and not row.same_variant else []),
+        *([f"torch {row.torch}"] if row.torch else []),
+        *([f"ABI {row.cxx11_abi}"] if row.cxx11_abi is not None and row.url else []),
+    ]
+    return f"{row.package} {row.version} wheel" + (f" ({', '.join(details)})" if details else "")
+
+
+def runs(builder: Builder, row: Binary) -> bool:
+    """Whether nothing known says that the wheel has no code for a device of the target."""
+    return all(
+        code_for(device, row.archs, row.ptx) is not Code.NONE for device in builder.request.target.devices
+    )
+
+
+def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
+    """Whether a torch build is one this wheel was made for: version, CUDA, libcudart and C++ ABI."""
+    if row.torch is not None and not allows(row.torch, torch):
+        return False
+    if row.same_variant:
+        return True
+    if build.cuda is not None and row.cuda is not None and row.cuda.split(".")[0] != build.cuda.split(".")[0]:
+        return False
+    if row.cudart is not None and build.cudart is not None and row.cudart != build.cudart:
+        return False
+    return row.cxx11_abi is None or build.cxx11_abi is None or row.cxx11_abi == build.cxx11_abi
+
+
+def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
+    def fits(candidate: Option) -> bool:
+        return isinstance(candidate.choice, TorchChoice) and fits_torch(
+            row, candidate.choice.build, candidate.version or ""
+        )
+
+    key = f"{row.torch}|{row.same_variant}|{row.cuda}|{row.cudart}|{row.cxx11_abi}"
+    words = [
+        *([f"torch {row.torch}"] if row.torch else []),
+        *([f"CUDA {row.cuda}"] if row.cuda and not row.same_variant else []),
+        *([row.cudart] if row.cudart else []),
+        *([f"C++ ABI {row.cxx11_abi}"] if row.cxx11_abi is not None else []),
+    ]
+    if words:
+        builder.link(
+            option.index,
+            "torch",
+            builder.group("torch", f"binary:{key}", fits),
+            LinkKind.WHEEL,
+            f"the {row.package} {row.version} wheel is made for {', '.join(words)}",
+            row.source,
+            row.confidence,
+        )
+    if row.cuda is not None and not row.same_variant:
+        cuda = row.cuda
+        builder.link(
+            option.index,
+            "torch",
+            builder.group(
+                "torch",
+                f"same-cuda:{cuda}",
+                lambda o: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
+            ),
+            LinkKind.CUDA,
+            f"{row.package} {row.version} carries CUDA {cuda}: one CUDA across the environment is preferred",
+            row.source,
+            row.confidence,
+            hard=False,
+        )
+    if row.pythons:
+        builder.link(
+            option.index,
+            "python",
+            builder.pythons(row.pythons),
+            LinkKind.PYTHON,
+            f"{row.package} {row.version} has wheels for Python {', '.join(row.pythons)}",
+            row.source,
+            row.confidence,
+        )

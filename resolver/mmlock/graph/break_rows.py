@@ -1,0 +1,85 @@
+"""Combinations known to fail although every bound holds."""
+
+from __future__ import annotations
+
+from mmlock.core.names import DeviceKind
+from mmlock.core.versions import allows
+from mmlock.core.device import format_cc
+from mmlock.graph.builder import Builder
+from mmlock.graph.packages import Catalog
+from mmlock.graph.rows import (
+    BinaryChoice,
+    Breach,
+    Group,
+    IndexChoice,
+    Option,
+    TorchChoice,
+)
+from mmlock.matrix.model import Breakage, When
+
+
+def add_breaches(builder: Builder, catalog: Catalog) -> None:
+    """Every breakage that can happen in this graph."""
+    for breakage in builder.matrix.breaks:
+        groups = _groups(builder, catalog, breakage)
+        if groups is not None:
+            builder.breaches.append(Breach(breakage=breakage, groups=groups))
+
+
+def _groups(builder: Builder, catalog: Catalog, breakage: Breakage) -> tuple[Group, ...] | None:
+    """The options that bring it about; None when it cannot happen here."""
+    groups: list[Group] = []
+    for when in breakage.when:
+        if when.package == "gpu":
+            if not _on_gpu(builder, when):
+                return None
+        elif when.package in {"python", "torch"} or catalog.slot_of(when.package):
+            group = _members(builder, catalog, when)
+            if not group:
+                return None
+            groups.append(group)
+        elif when.package not in builder.request.present:
+            return None
+    return tuple(groups) if groups else None
+
+
+def _on_gpu(builder: Builder, when: When) -> bool:
+    target = builder.request.target
+    return target.kind is DeviceKind.CUDA and any(
+        device.arch is not None and allows(when.versions, format_cc(device.arch)) for device in target.devices
+    )
+
+
+def _members(builder: Builder, catalog: Catalog, when: When) -> Group:
+    slot = str(when.package) if when.package in {"python", "torch"} else catalog.slot_of(when.package)
+    if slot is None or slot not in builder.slots:
+        return frozenset()
+    return builder.group(
+        slot,
+        f"when:{when.package}:{when.versions}:{when.form}:{when.cuda}",
+        lambda option: matches(option, when),
+    )
+
+
+def matches(option: Option, when: When) -> bool:
+    """Whether an option is what a condition speaks of."""
+    if option.version is None or (when.package != "python" and option.package != when.package):
+        return False
+    if when.form is not None and option.form != when.form:
+        return False
+    if when.cuda and not allows(when.cuda, cuda_of(option) or "0"):
+        return False
+    return allows(when.versions, option.version)
+
+
+def cuda_of(option: Option) -> str | None:
+    """The CUDA an option was built with, None without."""
+    choice = option.choice
+    if isinstance(choice, TorchChoice):
+        return choice.build.cuda
+    if isinstance(choice, BinaryChoice):
+        return choice.binary.cuda
+    if isinstance(choice, IndexChoice):
+        digits = choice.row.directory.partition("/")[0].removeprefix("cu")
+        return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() else None
+    return None

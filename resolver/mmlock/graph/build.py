@@ -1,0 +1,67 @@
+"""Puts the graph of one request together."""
+
+from __future__ import annotations
+
+from mmlock.core.names import normalize
+from mmlock.graph.asks import add_asks
+from mmlock.graph.binary_rows import add_binaries
+from mmlock.graph.break_rows import add_breaches
+from mmlock.graph.build_rows import add_builds
+from mmlock.graph.builder import Builder
+from mmlock.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
+from mmlock.graph.packages import Catalog, needed_slots
+from mmlock.graph.request import GraphRequest
+from mmlock.graph.rows import Rows, Term
+from mmlock.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.model import Release
+
+
+def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
+    """The options, links, asks, breaches and costs of a request."""
+    builder = Builder(matrix, request)
+    catalog = Catalog(builder)
+    builds = platform_builds(builder)
+    add_python(builder, builds)
+    add_torch(builder, builds)
+    add_toolchain(builder)
+    roots = [slot for wish in request.wishes if (slot := catalog.slot_of(wish.name))]
+    builder.roots.update(roots)
+    slots = needed_slots(catalog, roots)
+    for slot in slots:
+        _add_slot(builder, catalog, slot)
+    for option in tuple(builder.options):
+        release = getattr(option.choice, "release", None)
+        if isinstance(release, Release):
+            link_release(builder, catalog, option, release)
+    for slot in slots:
+        add_costs(builder, slot)
+    add_breaches(builder, catalog)
+    add_asks(builder, catalog)
+    return builder.rows()
+
+
+def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:
+    """Wheels first, then builds, then nothing: the order is the last tie-break."""
+    module = catalog.modules[slot]
+    builder.slots.setdefault(slot, [])
+    for package in module.packages:
+        if catalog.released(package):
+            add_releases(builder, catalog, slot, package)
+        else:
+            add_binaries(builder, slot, package)
+    add_index_wheels(builder, catalog, slot)
+    for package in module.packages:
+        if package in module.with_ops or not module.with_ops:
+            add_builds(builder, catalog, slot, package)
+    if slot not in builder.roots:
+        for index in builder.slots[slot]:
+            builder.cost(index, Term.NEEDLESS, 1)
+        builder.nothing(slot)
+
+
+def core_packages(matrix: Matrix) -> frozenset[str]:
+    """Names the core decides; everything else goes to the closure."""
+    return frozenset(
+        normalize(package) for module in matrix.modules if module.core for package in module.packages
+    ) | {"torch"}

@@ -1,0 +1,171 @@
+"""Builds: which recipe makes a wheel of which release against which torch."""
+
+from __future__ import annotations
+
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
+from mmlock.core.versions import allows
+from mmlock.graph.builder import Builder
+from mmlock.graph.packages import Catalog, newest_first
+from mmlock.graph.rows import (
+    BuildChoice,
+    Group,
+    LinkKind,
+    Option,
+    Term,
+    ToolchainChoice,
+    TorchChoice,
+)
+from mmlock.graph.torch_rows import build_arch
+from mmlock.matrix.model import Recipe, Release, TorchBuild, Verified
+
+
+def recipe_kind(builder: Builder) -> DeviceKind:
+    """The kind of kernels a build is made for: the target's, or the CPU's where mmcv has none."""
+    kind = builder.request.target.kind
+    return DeviceKind.CPU if kind is DeviceKind.GCU else kind
+
+
+def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageName) -> None:
+    """Options that a recipe makes, verified combinations before the general ones."""
+    kind = recipe_kind(builder)
+    recipes = [r for r in builder.matrix.recipes if r.package == package and kind in r.kinds]
+    if not recipes:
+        return
+    releases = {r.version: r for r in catalog.releases(package)}
+    versions = newest_first(releases) if releases else newest_first(_sdist_versions(builder, package))
+    for text in versions:
+        for recipe in recipes:
+            if allows(recipe.versions, text):
+                _add_build(builder, slot, recipe, text, releases.get(text))
+
+
+def _sdist_versions(builder: Builder, package: PackageName) -> set[str]:
+    """Versions PyPI has sources of, for packages that are not OpenMMLab's."""
+    from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+    found = set()
+    for file in builder.matrix.files(package):
+        if file.name.endswith((".tar.gz", ".zip")) and not file.yanked:
+            try:
+                found.add(str(parse_sdist_filename(file.name)[1]))
+            except InvalidSdistFilename:
+                continue
+    return found
+
+
+def _add_build(
+    builder: Builder, slot: str, recipe: Recipe, text: str, release: Release | None
+) -> None:
+    for verified in recipe.verified:
+        if verified.version == text and verified.platform is builder.request.target.platform:
+            _add_option(builder, slot, recipe, text, release, verified)
+    _add_option(builder, slot, recipe, text, release, None)
+
+
+def _add_option(
+    builder: Builder,
+    slot: str,
+    recipe: Recipe,
+    text: str,
+    release: Release | None,
+    verified: Verified | None,
+) -> None:
+    torch = _torch_group(builder, recipe, verified)
+    if not torch:
+        return
+    tail = f"verified on torch {verified.torch}+{verified.variant}" if verified else recipe.id
+    index = builder.option(
+        slot,
+        f"{recipe.package} {text} build ({tail})",
+        BuildChoice(recipe=recipe, release=release, verified=verified),
+        form=Form.BUILD,
+        package=recipe.package,
+        version=text,
+        source=recipe.source,
+        confidence=Confidence.MEASURED if verified else recipe.confidence,
+    )
+    builder.cost(index, Term.UNVERIFIED, 0 if verified else 1)
+    _link_build(builder, builder.options[index], recipe, verified, torch)
+
+
+def _torch_group(builder: Builder, recipe: Recipe, verified: Verified | None) -> Group:
+    key = f"recipe:{recipe.id}"
+    if verified:
+        key += f":{verified.torch}+{verified.variant}"
+
+    def fits(option: Option) -> bool:
+        if not isinstance(option.choice, TorchChoice):
+            return False
+        build = option.choice.build
+        if verified and (build.torch, build.variant) != (verified.torch, verified.variant):
+            return False
+        return allows(recipe.torch, build.torch) and compiles(builder, recipe, build)
+
+    return builder.group("torch", key, fits)
+
+
+def compiles(builder: Builder, recipe: Recipe, build: TorchBuild) -> bool:
+    """Whether the C++ standard and the target's archs can be had with this torch."""
+    cpp = builder.matrix.cpp_extension.get(build.torch)
+    if cpp is None:
+        return False
+    if recipe.std is not None and cpp.header_std is not None and recipe.std < cpp.header_std:
+        return False
+    if build.cuda is None:
+        return True
+    toolkits = {t.cuda: t for t in builder.matrix.toolkits}
+    toolkit = toolkits.get(build.cuda)
+    return all(
+        device.arch is not None
+        and build_arch(device.arch, tegra=device.tegra, cpp=cpp, toolkit=toolkit) is not None
+        for device in builder.request.target.devices
+    )
+
+
+def _link_build(
+    builder: Builder, option: Option, recipe: Recipe, verified: Verified | None, torch: Group
+) -> None:
+    standard = f"C++{recipe.std}" if recipe.std else "torch's own C++ standard"
+    where = (
+        f"{verified.torch}+{verified.variant}"
+        if verified
+        else f"{recipe.torch or 'any'} whose headers accept {standard}"
+    )
+    builder.link(
+        option.index,
+        "torch",
+        torch,
+        LinkKind.BUILD,
+        f"recipe {recipe.id} builds {recipe.package} {option.version} against torch {where}",
+        recipe.source,
+        option.confidence,
+    )
+    pythons = (verified.python,) if verified else ()
+    spec = recipe.pythons
+    builder.link(
+        option.index,
+        "python",
+        builder.pythons(pythons)
+        if verified
+        else builder.group("python", f"recipe:{spec}", lambda o: allows(spec, o.version or "")),
+        LinkKind.PYTHON,
+        f"recipe {recipe.id} is good for Python {', '.join(pythons) or spec or 'any'}",
+        recipe.source,
+        option.confidence,
+    )
+    if builder.request.target.cuda:
+        builder.link(
+            option.index,
+            "toolchain",
+            builder.group(
+                "toolchain",
+                "some",
+                lambda o: isinstance(o.choice, ToolchainChoice) and o.choice.toolchain is not None,
+            ),
+            LinkKind.TOOLCHAIN,
+            f"building {recipe.package} with CUDA ops needs nvcc",
+            recipe.source,
+            recipe.confidence,
+        )
+
+

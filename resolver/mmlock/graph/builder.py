@@ -1,0 +1,155 @@
+"""Collects options, links and costs while the graph is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from mmlock.core.names import Confidence, Form, PackageName
+from mmlock.core.versions import allows, is_prerelease
+from mmlock.graph.request import GraphRequest
+from mmlock.graph.rows import (
+    Ask,
+    Breach,
+    Choice,
+    Cost,
+    Group,
+    Link,
+    LinkKind,
+    NothingChoice,
+    Option,
+    Rows,
+    Term,
+)
+from mmlock.matrix.load import Matrix
+
+
+class Builder:
+    """The graph under construction."""
+
+    def __init__(self, matrix: Matrix, request: GraphRequest) -> None:
+        self.matrix = matrix
+        self.request = request
+        self.options: list[Option] = []
+        self.slots: dict[str, list[int]] = {}
+        self.roots: set[str] = set()
+        self.links: list[Link] = []
+        self.asks: list[Ask] = []
+        self.breaches: list[Breach] = []
+        self.costs: list[Cost] = []
+        self._groups: dict[tuple[str, str], Group] = {}
+
+    def option(
+        self,
+        slot: str,
+        label: str,
+        choice: Choice,
+        *,
+        form: Form,
+        package: PackageName | None = None,
+        version: str | None = None,
+        source: tuple[str, ...] = (),
+        confidence: Confidence = Confidence.MEASURED,
+    ) -> int:
+        """Add an option; call in best-first order per slot. Gives its index."""
+        index = len(self.options)
+        self.options.append(
+            Option(
+                index=index,
+                slot=slot,
+                label=label,
+                package=package,
+                version=version,
+                form=form,
+                choice=choice,
+                source=source,
+                confidence=confidence,
+            )
+        )
+        self.slots.setdefault(slot, []).append(index)
+        if version is not None and package is not None and is_prerelease(version):
+            if not self.prerelease_welcome(package, version):
+                self.cost(index, Term.PRERELEASE, 1)
+        if form is Form.BUILD:
+            self.cost(index, Term.BUILDS, 1)
+        return index
+
+    def prerelease_welcome(self, package: PackageName, version: str) -> bool:
+        """Whether the user's words admit this pre-release."""
+        if self.request.prerelease:
+            return True
+        return any(
+            wish.name == package and wish.prerelease and allows(wish.specifier, version)
+            for wish in self.request.wishes
+        )
+
+    def nothing(self, slot: str) -> int:
+        """Let a slot stay empty."""
+        return self.option(slot, f"no {slot}", NothingChoice(), form=Form.LEFT_OUT)
+
+    def cost(self, option: int, term: Term, weight: int) -> None:
+        if weight:
+            self.costs.append(Cost(option=option, term=term, weight=weight))
+
+    def group(self, slot: str, key: str, test: Callable[[Option], bool]) -> Group:
+        """The options of a slot that pass a test; `key` must identify the test."""
+        found = self._groups.get((slot, key))
+        if found is None:
+            found = frozenset(i for i in self.slots.get(slot, ()) if test(self.options[i]))
+            self._groups[slot, key] = found
+        return found
+
+    def link(
+        self,
+        option: int,
+        slot: str,
+        members: Group,
+        kind: LinkKind,
+        reason: str,
+        source: tuple[str, ...],
+        confidence: Confidence,
+        *,
+        hard: bool = True,
+    ) -> None:
+        """Say that `option` needs one of `members`."""
+        self.links.append(
+            Link(
+                option=option,
+                slot=slot,
+                members=members,
+                kind=kind,
+                reason=reason,
+                source=source,
+                confidence=confidence,
+                hard=hard,
+            )
+        )
+
+    def pythons(self, allowed: Iterable[str]) -> Group:
+        """The Python options among these."""
+        names = frozenset(allowed)
+        return self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
+
+    def rows(self) -> Rows:
+        """The finished graph."""
+        links_of: dict[int, list[Link]] = {}
+        for link in self.links:
+            links_of.setdefault(link.option, []).append(link)
+        return Rows(
+            options=tuple(self.options),
+            slots={slot: tuple(indices) for slot, indices in self.slots.items()},
+            roots=frozenset(self.roots),
+            links=tuple(self.links),
+            asks=tuple(self.asks),
+            breaches=tuple(self.breaches),
+            costs=tuple(self.costs),
+            nogoods=self._nogoods(),
+            links_of={option: tuple(links) for option, links in links_of.items()},
+        )
+
+    def _nogoods(self) -> tuple[Group, ...]:
+        by_label = {(option.slot, option.label): option.index for option in self.options}
+        return tuple(
+            frozenset(by_label[pair] for pair in refused)
+            for refused in self.request.refused
+            if all(pair in by_label for pair in refused)
+        )

@@ -1,0 +1,249 @@
+"""OpenMMLab packages: releases, wheels of its index, and what they check at import."""
+
+from __future__ import annotations
+
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
+from mmlock.core.versions import allows, assert_holds, is_prerelease, version
+from mmlock.graph.builder import Builder
+from mmlock.graph.packages import Catalog, generation, parsed
+from mmlock.graph.rows import (
+    Group,
+    IndexChoice,
+    LinkKind,
+    Option,
+    ReleaseChoice,
+    Term,
+    TorchChoice,
+)
+from mmlock.matrix.model import Assert, IndexRow, Release
+
+LITE = PackageName("mmcv-lite")
+
+
+def add_releases(builder: Builder, catalog: Catalog, slot: str, package: PackageName) -> None:
+    """Releases that PyPI serves as a pure wheel."""
+    module = catalog.modules[slot]
+    lite = package not in module.with_ops and bool(module.with_ops)
+    if lite and not builder.request.allow_lite and not _asked_by_name(builder, package):
+        return
+    for release in catalog.releases(package):
+        if not release.has_wheel:
+            continue
+        builder.option(
+            slot,
+            f"{package} {release.version}" + (" without ops" if lite else ""),
+            ReleaseChoice(release=release),
+            form=Form.WITHOUT_OPS if lite else Form.WHEEL,
+            package=package,
+            version=release.version,
+            source=release.source,
+            confidence=release.confidence,
+        )
+
+
+def _asked_by_name(builder: Builder, package: PackageName) -> bool:
+    return any(wish.name == package for wish in builder.request.wishes)
+
+
+def add_index_wheels(builder: Builder, catalog: Catalog, slot: str) -> None:
+    """Wheels of OpenMMLab's index for this platform whose torch directory some torch build fits.
+
+    Pythons that were seen and Pythons that are inferred make two options, so that a solution never
+    rests on an inferred file name when a seen one does.
+    """
+    request = builder.request
+    if request.target.kind is DeviceKind.ROCM:
+        return  # ROCm torch would take the CPU directory, whose wheels hold no GPU code
+    module = catalog.modules[slot]
+    rows = [
+        row
+        for row in builder.matrix.index_rows
+        if row.platform is request.target.platform and row.package in module.packages
+    ]
+    wheels = sorted(
+        ((version(v), row, v) for row in rows for v in row.versions),
+        key=lambda item: (not item[0].is_prerelease, item[0], *_directory_key(item[1].directory)),
+        reverse=True,
+    )
+    known = {p: {r.version: r for r in builder.matrix.releases(p)} for p in module.packages}
+    for _, row, text in wheels:
+        members = torch_members(builder, row)
+        if members:
+            release = known[row.package].get(text)
+            _add_wheel(builder, slot, row, text, release, members, inferred=False)
+            _add_wheel(builder, slot, row, text, release, members, inferred=True)
+
+
+def _directory_key(directory: str) -> tuple[object, ...]:
+    """Newest torch first, then newest CUDA."""
+    variant, _, torch = directory.partition("/torch")
+    digits = variant.removeprefix("cu")
+    return version(torch), int(digits) if digits.isdigit() else 0
+
+
+def torch_members(builder: Builder, row: IndexRow) -> Group:
+    """Torch builds that a directory's wheels were compiled for: same variant, same minor."""
+    variant, _, torch = row.directory.partition("/torch")
+    minor = version(torch).release[:2]
+
+    def fits(option: Option) -> bool:
+        if not isinstance(option.choice, TorchChoice):
+            return False
+        build = option.choice.build
+        return build.variant == variant and version(build.torch).release[:2] == minor
+
+    return builder.group("torch", f"dir={row.directory}", fits)
+
+
+def _add_wheel(
+    builder: Builder,
+    slot: str,
+    row: IndexRow,
+    text: str,
+    release: Release | None,
+    members: Group,
+    *,
+    inferred: bool,
+) -> None:
+    pythons = row.pythons_inferred if inferred else row.pythons_seen
+    allowed = builder.pythons(pythons)
+    if not allowed:
+        return
+    confidence = Confidence.INFERRED if inferred else row.confidence
+    note = ", Python tag inferred" if inferred else ""
+    index = builder.option(
+        slot,
+        f"{row.package} {text} wheel ({row.directory}{note})",
+        IndexChoice(row=row, release=release, inferred_python=inferred),
+        form=Form.WHEEL,
+        package=row.package,
+        version=text,
+        source=row.source,
+        confidence=confidence,
+    )
+    builder.cost(index, Term.CERTAINTY, 1 if inferred else 0)
+    builder.link(
+        index,
+        "torch",
+        members,
+        LinkKind.WHEEL,
+        f"the {row.package} {text} wheel in {row.directory} is compiled for that torch and CUDA",
+        row.source,
+        row.confidence,
+    )
+    builder.link(
+        index,
+        "python",
+        allowed,
+        LinkKind.PYTHON,
+        f"{row.directory} has {row.package} {text} for Python {', '.join(pythons)}"
+        + (" (inferred, not seen)" if inferred else ""),
+        row.source,
+        confidence,
+    )
+
+
+def link_release(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+    """What a release needs of the other core slots."""
+    _link_asserts(builder, option, release)
+    _link_requires(builder, catalog, option, release)
+    _link_declared(builder, catalog, option, release)
+    if release.requires_python:
+        spec = release.requires_python
+        builder.link(
+            option.index,
+            "python",
+            builder.group("python", f"requires-python:{spec}", lambda o: allows(spec, o.version or "")),
+            LinkKind.PYTHON,
+            f"{option.package} {release.version} requires Python {spec}",
+            release.source,
+            release.confidence,
+        )
+
+
+def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
+    for module in sorted({check.module for check in release.asserts}):
+        if module not in builder.slots:
+            continue
+        checks = tuple(check for check in release.asserts if check.module == module)
+        words = ", ".join(f"{c.op}{c.version}" for c in checks)
+
+        def holds(candidate: Option, checks: tuple[Assert, ...] = checks) -> bool:
+            return candidate.version is not None and all(
+                assert_holds(c.op, c.version, candidate.version) for c in checks
+            )
+
+        builder.link(
+            option.index,
+            module,
+            builder.group(module, f"assert:{words}", holds),
+            LinkKind.ASSERTS,
+            f"{option.package} {release.version} refuses to be imported unless {module} is {words}",
+            release.source,
+            release.confidence,
+        )
+
+
+def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+    for requirement in parsed(release.requires):
+        slot = "torch" if requirement.name == "torch" else catalog.slot_of(requirement.name)
+        if slot is None or slot not in builder.slots or requirement.marker is not None:
+            continue
+        spec = str(requirement.specifier)
+        builder.link(
+            option.index,
+            slot,
+            builder.group(
+                slot,
+                f"requires:{spec}",
+                lambda o, spec=spec: o.version is not None and allows(spec, o.version),  # type: ignore[misc]
+            ),
+            LinkKind.REQUIRES,
+            f"{option.package} {release.version} requires {requirement}",
+            release.source,
+            release.confidence,
+        )
+
+
+def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+    """Bounds of the `mim` extra: kept where possible, since nothing enforces them."""
+    for requirement in parsed(release.mim):
+        slot = catalog.slot_of(requirement.name)
+        if slot is None or slot not in builder.slots:
+            continue
+        spec = str(requirement.specifier)
+
+        def admits(candidate: Option, spec: str = spec) -> bool:
+            return candidate.version is None or allows(spec, candidate.version)
+
+        builder.link(
+            option.index,
+            slot,
+            builder.group(slot, f"declares:{spec}", admits),
+            LinkKind.DECLARES,
+            f"{option.package} {release.version} declares {requirement} in extra `mim`",
+            release.source,
+            release.confidence,
+            hard=False,
+        )
+
+
+def add_costs(builder: Builder, slot: str) -> None:
+    """Generation and age of what fills a slot somebody asked for."""
+    options = [builder.options[i] for i in builder.slots[slot]]
+    finals = sorted(
+        {o.version for o in options if o.version and not is_prerelease(o.version)}, key=version, reverse=True
+    )
+    for option in options:
+        release = getattr(option.choice, "release", None)
+        if isinstance(release, Release) and generation(release) and not _is_base(slot):
+            builder.cost(option.index, Term.GENERATION, 1)
+        if option.version is None or slot not in builder.roots or _is_base(slot):
+            continue
+        newer = sum(1 for v in finals if version(v) > version(option.version))
+        builder.cost(option.index, Term.FRAMEWORKS, newer)
+
+
+def _is_base(slot: str) -> bool:
+    """mmcv and mmengine serve the frameworks; their age is not a goal of its own."""
+    return slot in {"mmcv", "mmengine"}

@@ -1,0 +1,86 @@
+"""Slots of packages: which are needed, and what may fill them.
+
+A slot is an import name (`mmcv`), because that is what packages check and what two distributions
+cannot share. Slots come in by being asked for, by an import-time check or by Requires-Dist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.versions import is_prerelease, version
+from mmlock.graph.builder import Builder
+from mmlock.matrix.model import Module, Release
+
+TORCH_SLOTS = frozenset({"torch", "python", "toolchain"})
+
+
+class Catalog:
+    """Which import name each core package fills, and the releases the matrix knows of it."""
+
+    def __init__(self, builder: Builder) -> None:
+        self.matrix = builder.matrix
+        self.modules: dict[str, Module] = {m.module: m for m in self.matrix.modules if m.core}
+        self.module_of: dict[PackageName, str] = {
+            package: m.module for m in self.modules.values() for package in m.packages
+        }
+
+    def slot_of(self, package: str) -> str | None:
+        """The slot a distribution fills, None when the core does not decide it."""
+        return self.module_of.get(normalize(package))
+
+    def releases(self, package: PackageName) -> list[Release]:
+        """Known releases, newest first, without yanked ones."""
+        found = [r for r in self.matrix.releases(package) if not r.yanked]
+        return sorted(found, key=lambda r: version(r.version), reverse=True)
+
+    def released(self, package: PackageName) -> bool:
+        return package in self.matrix.release_packages
+
+
+def parsed(requirements: Iterable[str]) -> list[Requirement]:
+    """Requirements that can be read; the matrix lint reports the others."""
+    found = []
+    for text in requirements:
+        try:
+            found.append(Requirement(text))
+        except InvalidRequirement:
+            continue
+    return found
+
+
+def generation(release: Release) -> int:
+    """0 for packages that build on mmengine, 1 for the older ones: told by what they import."""
+    return 0 if any(check.module == "mmengine" for check in release.asserts) else 1
+
+
+def needed_slots(catalog: Catalog, roots: Iterable[str]) -> list[str]:
+    """Roots and all they can pull in, in a stable order."""
+    order: list[str] = []
+    queue = sorted(set(roots) - TORCH_SLOTS)
+    while queue:
+        slot = queue.pop(0)
+        if slot in order:
+            continue
+        order.append(slot)
+        for package in catalog.modules[slot].packages:
+            for release in catalog.releases(package):
+                queue.extend(sorted(_pulls(catalog, release) - set(order) - TORCH_SLOTS))
+    return order
+
+
+def _pulls(catalog: Catalog, release: Release) -> set[str]:
+    slots = {check.module for check in release.asserts if check.module in catalog.modules}
+    for requirement in parsed(release.requires):
+        slot = catalog.slot_of(requirement.name)
+        if slot is not None:
+            slots.add(slot)
+    return slots
+
+
+def newest_first(versions: Iterable[str]) -> list[str]:
+    """Final releases first, newest first within each."""
+    return sorted(versions, key=lambda v: (not is_prerelease(v), version(v)), reverse=True)

@@ -1,0 +1,41 @@
+"""What the graph is built for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmlock.core.names import PackageName
+from mmlock.core.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreWish:
+    """A requirement on a package that the core decides."""
+
+    name: PackageName
+    specifier: str
+    """PEP 440; empty: any."""
+    text: str
+    """As the user wrote it."""
+    prerelease: bool = False
+    """Whether the specifier itself names a pre-release."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRequest:
+    """The part of a request that shapes the graph."""
+
+    target: Target
+    wishes: tuple[CoreWish, ...]
+    device_words: tuple[str, ...] = ()
+    """How the user named the devices, in the target's order."""
+    python: str | None = None
+    torch: str | None = None
+    cuda: str | None = None
+    no_build: bool = False
+    allow_lite: bool = False
+    prerelease: bool = False
+    present: frozenset[PackageName] = frozenset()
+    """Ordinary packages known to be in the environment (breakages may name them)."""
+    refused: tuple[frozenset[tuple[str, str]], ...] = ()
+    """Combinations that the closure or the judge refused: sets of (slot, label)."""

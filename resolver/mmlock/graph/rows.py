@@ -1,0 +1,237 @@
+"""The graph as plain rows, which is what the solver reads.
+
+A *slot* is a question with exactly one answer (which torch build, which Python, which mmcv). An
+*option* is a possible answer. A *link* says that an option needs one of some options of another slot,
+and why: it is the edge of the compatibility graph. An *ask* is a wish of the user. A *breach* is a
+combination known to fail. A *cost* is what an option pays towards one objective.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from mmlock.core.names import Confidence, Form, PackageName, StrEnum
+from mmlock.matrix.model import (
+    Binary,
+    Breakage,
+    IndexRow,
+    Recipe,
+    Release,
+    Toolchain,
+    TorchBuild,
+    Verified,
+)
+
+Group = frozenset[int]
+"""Options, by index, any one of which will do."""
+
+
+class LinkKind(StrEnum):
+    """Why one option needs another."""
+
+    ASSERTS = "asserts"  # checked when the package is imported
+    REQUIRES = "requires"  # Requires-Dist
+    DECLARES = "declares"  # extra `mim` or mminstall.txt: declared, not enforced
+    WHEEL = "wheel"  # the wheel was built for that torch and CUDA
+    PYTHON = "python"  # wheels exist for these Pythons
+    BUILD = "build"  # the sources compile against these
+    TOOLCHAIN = "toolchain"  # nvcc of the same CUDA
+    CUDA = "cuda"  # one CUDA in the environment
+
+
+class Term(StrEnum):
+    """What the solve minimises. The order is `DEFAULT_TERMS`; `--prefer` moves terms to the front."""
+
+    PRERELEASE = "final-releases"
+    BROKEN = "nothing-broken"
+    DECLARED = "declared-bounds"
+    GENERATION = "current-generation"
+    VALIDATED = "validated"
+    BUILDS = "wheels-first"
+    UNVERIFIED = "verified-recipes"
+    TOOLCHAIN = "lockable-toolchain"
+    FRAMEWORKS = "newest-frameworks"
+    TORCH = "newest-torch"
+    HASHED = "known-hashes"
+    CERTAINTY = "certain-facts"
+    PYTHON = "newest-python"
+    NEEDLESS = "nothing-needless"
+
+
+MEANING: Mapping[Term, str] = {
+    Term.PRERELEASE: "no pre-release that was not asked for",
+    Term.BROKEN: "nothing known to be broken",
+    Term.DECLARED: "bounds that are declared (extra `mim`) but not enforced are kept",
+    Term.GENERATION: "packages of the current generation (those that use mmengine)",
+    Term.VALIDATED: "combinations whose kernels ran on such a target",
+    Term.BUILDS: "wheels before builds",
+    Term.UNVERIFIED: "builds with a verified recipe before unverified ones",
+    Term.TOOLCHAIN: "a toolchain that can be locked before one the user must install",
+    Term.FRAMEWORKS: "newest frameworks",
+    Term.TORCH: "newest torch",
+    Term.HASHED: "torch builds whose index publishes hashes that are recorded",
+    Term.CERTAINTY: "facts seen before facts inferred",
+    Term.PYTHON: "newest Python",
+    Term.NEEDLESS: "nothing that nobody needs",
+}
+
+DEFAULT_TERMS: tuple[Term, ...] = tuple(Term)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchChoice:
+    build: TorchBuild
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonChoice:
+    python: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseChoice:
+    """A release of an OpenMMLab package taken as the wheel PyPI serves."""
+
+    release: Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexChoice:
+    """A wheel of OpenMMLab's index."""
+
+    row: IndexRow
+    release: Release | None
+    inferred_python: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BinaryChoice:
+    """A prebuilt extension of another provider."""
+
+    binary: Binary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildChoice:
+    """A wheel that a recipe makes."""
+
+    recipe: Recipe
+    release: Release | None
+    verified: Verified | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolchainChoice:
+    toolchain: Toolchain | None
+    """None: no CUDA toolkit is needed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingChoice:
+    """The slot stays empty."""
+
+
+Choice = (
+    TorchChoice
+    | PythonChoice
+    | ReleaseChoice
+    | IndexChoice
+    | BinaryChoice
+    | BuildChoice
+    | ToolchainChoice
+    | NothingChoice
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One possible answer of a slot."""
+
+    index: int
+    slot: str
+    label: str
+    """For people, unique in the graph: `mmcv 2.1.0 wheel (cu118/torch2.0.0)`."""
+    package: PackageName | None
+    version: str | None
+    form: Form
+    choice: Choice
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """`option` needs one of `members`, for `reason`."""
+
+    option: int
+    slot: str
+    """Where the members live."""
+    members: Group
+    kind: LinkKind
+    reason: str
+    source: tuple[str, ...]
+    confidence: Confidence
+    hard: bool = True
+    """False: a breach costs `Term.DECLARED`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why an option does not fulfil an ask."""
+
+    text: str
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A wish of the user: in each part, one of the members must be chosen."""
+
+    name: str
+    """As the user would say it: `--torch 2.4.1`, `--gpu rtx5090`, `mmdet==3.3.0`."""
+    parts: tuple[tuple[str, Group], ...]
+    """(slot, members)."""
+    reject: Callable[[Option], Rejection]
+    """Says why a non-member is none."""
+    relaxable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """A combination known to fail: an option of every group is chosen."""
+
+    breakage: Breakage
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What an option pays towards a term."""
+
+    option: int
+    term: Term
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Everything the solver needs to know. Made by `graph.build`."""
+
+    options: tuple[Option, ...]
+    slots: Mapping[str, tuple[int, ...]]
+    """Slot -> its options, best first: newest first, and settled order between equals."""
+    roots: frozenset[str]
+    """Slots somebody asked for."""
+    links: tuple[Link, ...]
+    asks: tuple[Ask, ...]
+    breaches: tuple[Breach, ...]
+    costs: tuple[Cost, ...]
+    nogoods: tuple[Group, ...] = ()
+    """Sets of options that must not all be chosen: what the closure or the judge refused."""
+    links_of: Mapping[int, tuple[Link, ...]] = field(default_factory=dict)
+
+    def slot_options(self, slot: str) -> Iterator[Option]:
+        """The options of a slot, best first."""
+        return (self.options[index] for index in self.slots[slot])

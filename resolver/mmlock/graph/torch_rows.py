@@ -1,0 +1,165 @@
+"""Python, torch and toolchain: the slots every environment has."""
+
+from __future__ import annotations
+
+from mmlock.core.device import Code, code_for, format_cc, parse_sm
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
+from mmlock.core.versions import version
+from mmlock.graph.builder import Builder
+from mmlock.graph.rows import (
+    LinkKind,
+    PythonChoice,
+    Term,
+    ToolchainChoice,
+    TorchChoice,
+)
+from mmlock.matrix.model import CppExtension, TorchBuild, Toolkit
+
+TORCH = PackageName("torch")
+
+
+def variant_kind(build: TorchBuild) -> DeviceKind:
+    """The kind of device a torch build is made for."""
+    if build.cuda is not None:
+        return DeviceKind.CUDA
+    if build.variant.startswith("rocm"):
+        return DeviceKind.ROCM
+    return DeviceKind.CPU
+
+
+def torch_version(build: TorchBuild) -> str:
+    """The version as its metadata says it: PyPI's files carry no local part."""
+    return build.torch if build.on_pypi else f"{build.torch}+{build.variant}"
+
+
+def torch_label(build: TorchBuild) -> str:
+    """`torch 2.11.0+cu130`; the variant is always told."""
+    return f"torch {build.torch}+{build.variant}"
+
+
+def wanted_kind(builder: Builder) -> DeviceKind:
+    """Which torch builds the target wants: those of its own kind, else CPU ones."""
+    kind = builder.request.target.kind
+    return kind if kind in {DeviceKind.CUDA, DeviceKind.ROCM} else DeviceKind.CPU
+
+
+def _python_key(python: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in python.rstrip("t").split("."))
+
+
+def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
+    """Every Python some torch build of this platform has, newest first."""
+    names = {p for build in builds for p in build.pythons if not p.endswith("t")}
+    for rank, python in enumerate(sorted(names, key=_python_key, reverse=True)):
+        index = builder.option(
+            "python", f"python {python}", PythonChoice(python=python), form=Form.GIVEN, version=python
+        )
+        builder.cost(index, Term.PYTHON, rank)
+
+
+def platform_builds(builder: Builder) -> list[TorchBuild]:
+    """Torch builds for the target's platform and kind of device, newest first, PyPI's own before others."""
+    kind = wanted_kind(builder)
+    builds = [
+        build
+        for build in builder.matrix.torch_builds
+        if build.platform is builder.request.target.platform and variant_kind(build) is kind
+    ]
+    cuda = {b.variant: version(b.cuda) if b.cuda else version("0") for b in builds}
+    builds.sort(key=lambda b: (version(b.torch), b.on_pypi, cuda[b.variant], b.variant), reverse=True)
+    return builds
+
+
+def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
+    """The torch slot, with a link to the Pythons each build has wheels for."""
+    ranks = {
+        text: rank for rank, text in enumerate(sorted({b.torch for b in builds}, key=version, reverse=True))
+    }
+    for build in builds:
+        index = builder.option(
+            "torch",
+            torch_label(build),
+            TorchChoice(build=build),
+            form=Form.WHEEL,
+            package=TORCH,
+            version=torch_version(build),
+            source=build.source,
+            confidence=build.confidence,
+        )
+        builder.cost(index, Term.TORCH, ranks[build.torch])
+        builder.cost(index, Term.HASHED, 0 if build.on_pypi else 1)
+        builder.cost(index, Term.CERTAINTY, 1 if build.confidence is Confidence.INFERRED else 0)
+        builder.link(
+            index,
+            "python",
+            builder.pythons(build.pythons),
+            LinkKind.PYTHON,
+            f"{torch_label(build)} has wheels for Python {', '.join(build.pythons)}",
+            build.source,
+            build.confidence,
+        )
+
+
+def add_toolchain(builder: Builder) -> None:
+    """How a CUDA toolkit comes to the build: not at all, by pip, or by the user's hand."""
+    none = builder.option(
+        "toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN
+    )
+    builder.cost(none, Term.TOOLCHAIN, 0)
+    if not builder.request.target.cuda:
+        return
+    chains = sorted(
+        builder.matrix.toolchains, key=lambda t: (t.lockable, version(t.cuda), t.name), reverse=True
+    )
+    for chain in chains:
+        members = builder.group(
+            "torch",
+            f"cuda={chain.cuda}",
+            lambda o, cuda=chain.cuda: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
+        )
+        if not members:
+            continue
+        index = builder.option(
+            "toolchain",
+            f"CUDA {chain.cuda} toolkit ({chain.provider})",
+            ToolchainChoice(toolchain=chain),
+            form=Form.GIVEN,
+            version=chain.cuda,
+            source=chain.source,
+            confidence=chain.confidence,
+        )
+        builder.cost(index, Term.TOOLCHAIN, 0 if chain.lockable else 1)
+        builder.cost(index, Term.NEEDLESS, 1)
+        builder.link(
+            index,
+            "torch",
+            members,
+            LinkKind.TOOLCHAIN,
+            f"nvcc {chain.cuda} builds for torch with CUDA {chain.cuda}; torch refuses another major",
+            chain.source,
+            chain.confidence,
+        )
+
+
+def build_arch(
+    device_arch: str, *, tegra: bool, cpp: CppExtension | None, toolkit: Toolkit | None
+) -> str | None:
+    """What to write into TORCH_CUDA_ARCH_LIST (`12.0`) for one device, None when nothing serves it.
+
+    The exact arch when torch's cpp_extension and the toolkit both know it, else the highest lower minor
+    of the same major, whose cubin runs there too (not on Tegra parts).
+    """
+    major, minor, _ = parse_sm(device_arch)
+    for lower in range(minor, -1, -1):
+        arch = f"sm_{major}{lower}"
+        known = toolkit is None or toolkit.archs is None or arch in toolkit.archs
+        if known and (cpp is None or format_cc(arch) in cpp.archs):
+            return format_cc(arch)
+        if tegra:
+            return None
+    return None
+
+
+def torch_code(builder: Builder, build: TorchBuild) -> tuple[Code, ...]:
+    """What a torch build holds for each device of the target."""
+    return tuple(code_for(d, build.archs, build.ptx) for d in builder.request.target.devices)

@@ -1,0 +1,88 @@
+"""The exact engine: clingo over the reduced problem."""
+
+from __future__ import annotations
+
+from mmlock.graph.rows import Group
+from mmlock.solve.instance import Instance
+from mmlock.solve.program import RULES, rules
+from mmlock.solve.reduce import reduce
+
+OPTIONS = ("--opt-strategy=bb,lin", "--warn=none", "--parallel-mode=1")
+
+
+class ClingoEngine:
+    """Reduces the problem, then lets clingo find the cheapest choice."""
+
+    def solve(self, instance: Instance) -> tuple[int, ...] | None:
+        """One option per slot in slot order, None when there is no choice. Deterministic."""
+        small = reduce(instance)
+        if small is None:
+            return None
+        if all(len(slot) == 1 for slot in small.slots):
+            only = tuple(slot[0] for slot in small.slots)
+            return only if small.holds(only) else None
+        return _run(small)
+
+
+def _run(instance: Instance) -> tuple[int, ...] | None:
+    import clingo  # 25 ms to import: only when something is left to decide
+
+    control = clingo.Control(list(OPTIONS))
+    control.add("base", [], rules(*RULES))
+    control.add("base", [], facts(instance))
+    control.ground([("base", [])])
+    picked: tuple[int, ...] | None = None
+    with control.solve(yield_=True) as handle:
+        for model in handle:
+            picked = tuple(symbol.arguments[0].number for symbol in model.symbols(shown=True))
+    if picked is None:
+        return None
+    chosen = frozenset(picked)
+    return tuple(next(o for o in slot if o in chosen) for slot in instance.slots)
+
+
+def facts(instance: Instance) -> str:
+    """The instance as clingo facts."""
+    groups: dict[Group, int] = {}
+    lines: list[str] = []
+
+    def number(group: Group) -> int:
+        found = groups.get(group)
+        if found is None:
+            found = groups[group] = len(groups)
+            lines.append(f"member({found},({';'.join(map(str, sorted(group)))}))." if group else "")
+        return found
+
+    for slot, options in enumerate(instance.slots):
+        lines.append(f"slot({slot}).option({slot},({';'.join(map(str, options))})).")
+    for name, table in (("need", instance.needs), ("prefer", instance.prefers)):
+        for option, needed in table.items():
+            lines.extend(f"{name}({option},{number(group)})." for group in needed)
+    lines.extend(f"must({number(group)})." for group in instance.musts)
+    for index, breach in enumerate(instance.breaches):
+        lines.append(f"breach({index}).")
+        lines.extend(f"part({index},{number(group)})." for group in breach)
+    for index, nogood in enumerate(instance.nogoods):
+        lines.append(f"nogood({index}).refused({index},({';'.join(map(str, sorted(nogood)))})).")
+    lines.extend(_objectives(instance))
+    return "\n".join(lines)
+
+
+def _objectives(instance: Instance) -> list[str]:
+    top = len(instance.levels)
+    lines = [
+        f"breach_level({top - instance.breach_level}).",
+        f"prefer_level({top - instance.prefer_level}).",
+    ]
+    slots = [frozenset(slot) for slot in instance.slots]
+    for place, level in enumerate(instance.levels):
+        # What every option of a slot pays alike decides nothing.
+        for slot in slots:
+            paid = {option: level.get(option, 0) for option in slot}
+            floor = min(paid.values())
+            lines.extend(
+                f"pays({top - place},{option},{weight - floor})."
+                for option, weight in sorted(paid.items())
+                if weight > floor
+            )
+    return lines

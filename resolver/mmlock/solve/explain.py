@@ -1,0 +1,131 @@
+"""Why there is no solution: a second program, run only then.
+
+First a minimal set of the user's asks that cannot hold together: clingo's core, then one is left out
+at a time until none can be. Then, for these asks alone, a minimal set of facts between them, found the
+same way. Last, for each ask, what would hold if it were given up, as near as possible to what was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term
+from mmlock.solve.conflict import Claim, Conflict
+from mmlock.solve.engine import ClingoEngine
+from mmlock.solve.instance import make_instance
+from mmlock.solve.solution import CoreSolution, describe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLink:
+    """One fact of the conflict."""
+
+    text: str
+    source: tuple[str, ...]
+    confidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """What holds when one ask is given up."""
+
+    dropped: Ask
+    solution: CoreSolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """A conflict a person can follow."""
+
+    asks: tuple[Ask, ...]
+    """Minimal: without any one of them the others hold. Empty: the facts alone forbid it."""
+    chain: tuple[ChainLink, ...]
+    nearest: tuple[Nearest, ...]
+
+
+def explain(rows: Rows, terms: Sequence[Term]) -> Explanation:
+    """Why the asks of a graph cannot hold together. Call only when they cannot."""
+    conflict = Conflict(rows)
+    asks = conflict.minimal_asks()
+    claims = conflict.minimal_claims(asks)
+    chosen = [rows.asks[i] for i in asks]
+    return Explanation(
+        asks=tuple(chosen),
+        chain=tuple([*_rejections(rows, chosen), *(_told(claim) for claim in claims)]),
+        nearest=tuple(_nearest(rows, terms, asks)),
+    )
+
+
+def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
+    """For asks on the same slot: why the options of one are no options of the other."""
+    links: list[ChainLink] = []
+    for first in asks:
+        for second in asks:
+            if first is second:
+                continue
+            for slot, members in first.parts:
+                links.extend(_between(rows, slot, members, second))
+    alone = [ask for ask in asks for _, members in ask.parts if not members]
+    for ask in alone:
+        links.append(ChainLink(text=f"nothing known fulfils {ask.name}", source=(), confidence="measured"))
+    return list(dict.fromkeys(links))
+
+
+def _between(rows: Rows, slot: str, members: Group, other: Ask) -> list[ChainLink]:
+    outside = [rows.options[i] for s, group in other.parts if s == slot for i in sorted(members - group)]
+    whole = len(members)
+    if not outside or whole > 40 or other.name.startswith("--torch") or "==" in other.name:
+        return []
+    told: dict[str, Rejection] = {}
+    for option in outside:
+        rejection = other.reject(option)
+        told.setdefault(rejection.text, rejection)
+    return [
+        ChainLink(text=r.text, source=r.source, confidence=r.confidence.value) for r in told.values()
+    ]
+
+
+def _told(claim: Claim) -> ChainLink:
+    return ChainLink(text=claim.text, source=claim.source, confidence=claim.confidence.value)
+
+
+def _nearest(rows: Rows, terms: Sequence[Term], asks: Sequence[int]) -> list[Nearest]:
+    engine = ClingoEngine()
+    found = []
+    for dropped in asks:
+        ask = rows.asks[dropped]
+        if not ask.relaxable:
+            continue
+        kept = [i for i in range(len(rows.asks)) if i != dropped]
+        instance = make_instance(rows, terms, asks=kept)
+        distance = _distance(rows, ask)
+        if distance:
+            from dataclasses import replace
+
+            instance = replace(
+                instance,
+                levels=(distance, *instance.levels),
+                prefer_level=instance.prefer_level + 1,
+                breach_level=instance.breach_level + 1,
+            )
+        picked = engine.solve(instance)
+        if picked is not None:
+            found.append(Nearest(dropped=ask, solution=describe(rows, frozenset(picked), terms)))
+    return found
+
+
+def _distance(rows: Rows, ask: Ask) -> dict[int, int]:
+    """How far each option is from what was asked: places between versions, in the slot's order."""
+    distance: dict[int, int] = {}
+    for slot, members in ask.parts:
+        order = list(dict.fromkeys(rows.options[i].version for i in rows.slots[slot]))
+        places = [order.index(rows.options[i].version) for i in members]
+        if not places:
+            continue
+        for index in rows.slots[slot]:
+            place = order.index(rows.options[index].version)
+            distance[index] = min(abs(place - p) for p in places)
+    return distance
+
+
