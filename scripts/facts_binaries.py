@@ -1,0 +1,226 @@
+"""Facts on prebuilt extensions that are tied to torch or CUDA -> Binary rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mmlock.core.names import Confidence, PackageName, Platform
+from mmlock.core.versions import version
+from mmlock.matrix.model import Binary, File, Requires, TorchBuild
+
+from facts_words import (
+    Facts,
+    arch_words,
+    as_list,
+    cuda_of_variant,
+    glibc_of_tag,
+    newest,
+    platform_of_tag,
+    platforms_of,
+    pythons_of,
+    sorted_archs,
+)
+
+__all__ = ["companions", "measured_archs", "npu", "spconv", "torch_pin", "xformers"]
+
+Measured = Mapping[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]
+"""(package, version) -> cubin and PTX archs that every kernel of the wheel has."""
+
+
+def measured_archs(report: str) -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
+    """The arch table of the inspection report: `| spconv-cu118 2.3.6, -cu126 2.3.8 | sm_60 70 + compute_90 |`."""
+    found = {}
+    for cells in re.findall(r"^\| ([^|]+) \| (sm_[^|]+) \|$", report, re.MULTILINE):
+        left, right = cells
+        cubins, _, ptx = right.partition("+")
+        archs = sorted_archs(
+            word if word.startswith("sm_") else f"sm_{word}" for word in cubins.split()
+        )
+        name = left.split()[0]
+        for part in re.split(r", | / ", left):
+            words = part.split()
+            if words[0].startswith("-"):
+                name = name.rpartition("-")[0] + words[0]
+            found[name, words[-1]] = archs, sorted_archs(ptx.split())
+    return found
+
+
+def is_abi3(files: Sequence[File], release: str) -> bool:
+    """Whether the wheels of a release serve every Python from their tag on."""
+    names = [file.name for file in files if file.name.split("-")[1] == release and file.name.endswith(".whl")]
+    return bool(names) and all("-abi3-" in name or "-none-" in name for name in names)
+
+
+def companions(facts: Facts, package: str, measured: Measured) -> Iterator[Binary]:
+    """torchvision, torchaudio: one build per torch variant, so archs and ABI follow torch."""
+    for row in facts["pins"]:
+        if row["package"] != package:
+            continue
+        archs = measured.get((package, row["version"]))
+        yield Binary(
+            package=PackageName(package),
+            version=row["version"],
+            torch=row["torch"],
+            cuda=None,
+            same_variant=True,
+            cudart=None,
+            # Reading PyPI's build says nothing about those of the other variants: only a note.
+            archs=None,
+            ptx=(),
+            cxx11_abi=None,
+            glibc=glibc_of_tag(row["platforms"]),
+            pythons=pythons_of(row["pythons"]),
+            platforms=platforms_of(row["platforms"]),
+            url=None,
+            yanked=row["yanked"],
+            source=("elf", *row["source"]) if archs else tuple(row["source"]),
+            confidence=Confidence.MEASURED,
+            note=f"PyPI's build holds {' '.join(archs[0] + archs[1])}" if archs else None,
+        )
+
+
+def sonames(facts: Facts) -> dict[str, str]:
+    """CUDA major -> libcudart soname, as seen in the wheels that were read."""
+    return {
+        row["built_with_cuda"].split(".")[0]: row["cudart"] for row in facts["xformers"] if row.get("cudart")
+    }
+
+
+def xformers(facts: Facts, builds: Iterable[TorchBuild], files: Sequence[File]) -> Iterator[Binary]:
+    """xformers without its daily dev releases. What the file itself did not tell follows from its torch."""
+    abis = {
+        (build.torch, build.variant): build.cxx11_abi
+        for build in builds
+        if build.platform is Platform.LINUX_X86_64
+    }
+    by_major = sonames(facts)
+    for row in facts["xformers"]:
+        if ".dev" in row["version"]:
+            continue
+        cuda = row["built_with_cuda"]
+        read = "cudart" in row
+        torch, _, variant = (row["built_with_torch"] or "").partition("+")
+        archs, ptx = arch_words(row["arch_list"]) if row["arch_list"] else (None, ())
+        soname = row["cudart"] if read else by_major.get(cuda.split(".")[0]) if cuda else None
+        derived = None if read else "libcudart and C++ ABI follow from the torch it was built with; not read"
+        yield Binary(
+            package=PackageName("xformers"),
+            version=row["version"],
+            torch=row["torch"],
+            cuda=cuda,
+            same_variant=False,
+            cudart=soname,
+            archs=archs,
+            ptx=ptx,
+            cxx11_abi=row["cxx11_abi"] if read else abis.get((torch, variant)),
+            # Installers hold to the tag, the loader to the symbols.
+            glibc=newest(row.get("glibc_needed"), glibc_of_tag(row["platforms"])),
+            pythons=() if is_abi3(files, row["version"]) else pythons_of(row["pythons"]),
+            platforms=platforms_of(row["platforms"]),
+            url=None,
+            yanked=row["yanked"],
+            source=tuple(row["source"]),
+            confidence=Confidence.MEASURED if read else Confidence.INFERRED,
+            note="; ".join(filter(None, (row.get("broken"), row.get("note"), derived))) or None,
+        )
+
+
+def spconv(facts: Facts, package: str, measured: Measured, files: Sequence[File]) -> Iterator[Binary]:
+    """One spconv-cuXXX project: CUDA from its name, not linked to torch, own libcudart inside."""
+    for row in facts["spconv"]:
+        if row["package"] != package:
+            continue
+        archs, ptx = measured.get((package, row["version"]), (None, ()))
+        pythons = pythons_of(row["pythons"])
+        yield Binary(
+            package=PackageName(package),
+            version=row["version"],
+            torch=None,
+            cuda=cuda_of_variant(package.rpartition("-")[2]),
+            same_variant=False,
+            cudart=None,
+            archs=archs,
+            ptx=ptx,
+            cxx11_abi=None,
+            glibc=glibc_of_tag(row["manylinux"]),
+            pythons=pythons,
+            platforms=served(files, row["version"], pythons) or platforms_of(row["manylinux"]),
+            url=None,
+            yanked=False,
+            source=("elf", *row["source"]) if archs else tuple(row["source"]),
+            confidence=Confidence.MEASURED if archs else Confidence.CAPTURED,
+            note=None if archs else "its archs were not read",
+        )
+
+
+def served(files: Sequence[File], release: str, pythons: Sequence[str]) -> tuple[Platform, ...]:
+    """Platforms for which the index has a wheel of this release for each of these Pythons."""
+    found: dict[Platform, set[str]] = {}
+    for file in files:
+        parts = file.name.removesuffix(".whl").split("-")
+        platform = platform_of_tag(parts[-1]) if file.name.endswith(".whl") else None
+        if platform is not None and parts[1] == release:
+            found.setdefault(platform, set()).update(pythons_of([parts[-3]]))
+    return tuple(sorted(platform for platform, tags in found.items() if tags >= set(pythons)))
+
+
+def torch_pin(requires: Iterable[str]) -> str | None:
+    """The specifier on torch among some requirements."""
+    for text in requires:
+        match = re.match(r"torch\s*\(?\s*([=<>!~][^;)]*)", text)
+        if match:
+            return match[1].strip()
+    return None
+
+
+def npu(facts: Facts, requires: Sequence[Requires]) -> Iterator[Binary]:
+    """torch-npu. Its wheels pin torch's `+cpu` build on x86_64 only: one row for each distinct pin."""
+    declared = {(row.version, row.platform): torch_pin(row.requires) for row in requires}
+    for row in facts["torch_npu"]:
+        pins: dict[str | None, list[Platform]] = {}
+        for platform in platforms_of(row["platforms"]):
+            known = next(
+                (declared[key] for key in ((row["version"], platform), (row["version"], None)) if key in declared),
+                row["torch"],
+            )
+            pins.setdefault(known, []).append(platform)
+        for pin, platforms in pins.items():
+            yield Binary(
+                package=PackageName("torch-npu"),
+                version=row["version"],
+                torch=pin,
+                cuda=None,
+                same_variant=False,
+                cudart=None,
+                archs=None,
+                ptx=(),
+                cxx11_abi=None,
+                glibc=glibc_of_tag(row["platforms"]),
+                pythons=pythons_of(row["pythons"]),
+                platforms=tuple(platforms),
+                url=None,
+                yanked=False,
+                source=tuple(row["source"]),
+                confidence=Confidence.MEASURED,
+                note=None if pin else "declares no torch; its version names the torch release",
+            )
+
+
+def flash_attn_naming(facts: Facts) -> list[Facts]:
+    """How release wheels of flash-attn are named, oldest rule first."""
+    entry = next(row for row in facts["binaries"] if row["package"] == "flash-attn")
+    return as_list(entry["naming"])
+
+
+def release_name(naming: Sequence[Facts], release: str, torch: str, cuda: str, abi: str | None) -> str:
+    """The local version in a wheel's name: `cu12torch2.8cxx11abiFALSE`."""
+    rule = ""
+    for entry in naming:
+        since = entry["since"].removeprefix("v").removesuffix(".x")
+        if since[0].isdigit() and version(since) <= version(release):
+            rule = entry["form"]
+    digits = cuda.replace(".", "")
+    word = cuda.split(".")[0] if "major only" in rule else digits
+    tail = "" if "no ABI tag" in rule or abi is None else f"cxx11abi{abi}"
+    return f"cu{word}torch{torch}{tail}"

@@ -1,0 +1,230 @@
+"""Facts on torch builds -> TorchBuild rows, one per release, variant and platform."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from mmlock.core.names import Confidence, Platform
+from mmlock.core.versions import version
+from mmlock.matrix.model import File, TorchBuild
+
+from facts_words import (
+    Facts,
+    arch_words,
+    cuda_of_variant,
+    in_range,
+    minor,
+    newest,
+    platform_of_tag,
+    pythons_of,
+    soname_major,
+    sorted_archs,
+)
+
+__all__ = ["PYPI", "WHEELS", "cudart", "sources", "torch_builds"]
+
+PYPI = "https://pypi.org/simple"
+WHEELS = "https://download.pytorch.org/whl"
+
+_MACHINES = {"x86_64": Platform.LINUX_X86_64, "aarch64": Platform.LINUX_AARCH64}
+
+_CONFIDENCE = {
+    "wheel": Confidence.MEASURED,
+    "script": Confidence.CAPTURED,
+    "PR": Confidence.CAPTURED,
+    "issue": Confidence.CAPTURED,
+    "secondary (two sources agree)": Confidence.CAPTURED,
+}
+"""How the arch list of a variant is known; anything else was concluded."""
+
+
+def sources(facts: Mapping[str, str]) -> dict[str, str]:
+    """The source table of `torch/builds.json`: the facts' own and the recorded file list."""
+    return {**facts, "pypi-files": "files/torch.json of this matrix (https://pypi.org/simple/torch/)"}
+
+
+def torch_builds(facts: Facts, files: Sequence[File]) -> list[TorchBuild]:
+    """All builds. `files` is PyPI's file list of torch; without it macOS and Windows are left out."""
+    measured = merge(row for row in facts["pypi_wheels"])
+    linux = [variant_row(facts, row, measured.get(("x86_64", row["torch"]))) for row in facts["variants"]]
+    known = {row.torch for row in linux}
+    linux += [
+        wheel_row(row)
+        for (machine, torch), row in measured.items()
+        if machine == "aarch64" or torch not in known
+    ]
+    served = list(file_rows(files))
+    return [*linux, *arm_rows(facts, linux), *windows_rows(facts, linux, served), *served]
+
+
+def merge(wheels: Iterable[Facts]) -> dict[tuple[str, str], Facts]:
+    """Measured wheels by machine and release; files with a build number join their release."""
+    merged: dict[tuple[str, str], Facts] = {}
+    for wheel in wheels:
+        key = wheel["machine"], wheel["torch"]
+        if key in merged:
+            wheel = {**wheel, "pythons": [*merged[key]["pythons"], *wheel["pythons"]]}
+        merged[key] = wheel
+    return merged
+
+
+def cudart(facts: Facts, torch: str, cuda: str | None) -> str | None:
+    """The libcudart soname a Linux build brings into the environment.
+
+    None where torch links it statically or bundles it under a name of its own: then nothing else can use it.
+    """
+    if cuda is None:
+        return None
+    shared = [(row["torch"], found) for row in facts["cudart_linkage"] if (found := soname_major(row["libcudart"]))]
+    dynamic = [span for span, _ in shared if not is_bundled(facts, span)]
+    if not any(in_range(torch, span) or version(minor(torch)) > version(span.split("-")[-1]) for span in dynamic):
+        return None
+    return dict(found for _, found in shared).get(cuda.split(".")[0])
+
+
+def is_bundled(facts: Facts, span: str) -> bool:
+    """Whether torch of these releases carries libcudart under a name of its own."""
+    text: str = next(row["libcudart"] for row in facts["cudart_linkage"] if row["torch"] == span)
+    return text.startswith(("bundled", "static"))
+
+
+def variant_row(facts: Facts, row: Facts, wheel: Facts | None) -> TorchBuild:
+    """A Linux x86_64 build; the one PyPI serves was read from the wheel."""
+    cuda = cuda_of_variant(row["variant"])
+    default = bool(row["pypi_default"])
+    how = row["arch_confidence"]
+    confidence = _CONFIDENCE.get(how, Confidence.INFERRED)
+    if how == "n/a":
+        # No GPU code: only the existence of the build is in question, and a plan is not a page.
+        confidence = Confidence.INFERRED if row["source"] == ["rfc"] else Confidence.DOCUMENTED
+    said = None if how in {"wheel", "script", "n/a"} else f"archs: {how}"
+    soname = cudart(facts, row["torch"], cuda)
+    return TorchBuild(
+        torch=row["torch"],
+        variant=row["variant"],
+        platform=_MACHINES[row["machine"]],
+        cuda=cuda,
+        on_pypi=default,
+        index=PYPI if default else row["index"],
+        archs=sorted_archs(row["archs"]),
+        ptx=sorted_archs(row["ptx"]),
+        cxx11_abi=row["cxx11_abi"],
+        glibc=newest(row["glibc_min"], wheel["glibc_needed"] if default and wheel else None),
+        cudart=(wheel["cudart_soname_needed"] and soname) if default and wheel else soname,
+        pythons=pythons_of(row["pythons"]),
+        source=tuple(row["source"]),
+        confidence=confidence,
+        note="; ".join(filter(None, (row["note"], said))) or None,
+    )
+
+
+def wheel_row(row: Facts) -> TorchBuild:
+    """A build known only from PyPI's own wheel: aarch64, and torch before 1.8."""
+    cuda = minor(row["cuda"]) if row["cuda"] else None
+    bundled = row["cudart_soname_needed"] or ""
+    archs = row["arch_list"] if cuda else []
+    return TorchBuild(
+        torch=row["torch"],
+        variant="cu" + cuda.replace(".", "") if cuda else "cpu",
+        platform=_MACHINES[row["machine"]],
+        cuda=cuda,
+        on_pypi=True,
+        index=PYPI,
+        archs=None if archs is None else sorted_archs(archs),
+        ptx=sorted_archs(row["ptx"]),
+        cxx11_abi=row["cxx11_abi"],
+        glibc=row["glibc_needed"],
+        cudart=bundled if bundled.startswith("libcudart.so") else None,
+        pythons=pythons_of(row["pythons"]),
+        source=tuple(row["source"]),
+        confidence=Confidence.MEASURED,
+    )
+
+
+def arm_rows(facts: Facts, linux: Sequence[TorchBuild]) -> Iterator[TorchBuild]:
+    """CUDA builds for aarch64 beside PyPI's, for releases whose x86_64 variant is known."""
+    for row in facts["aarch64"]:
+        if row.get("variant", "PyPI").startswith("PyPI"):
+            continue
+        for build in linux:
+            if (
+                build.platform is Platform.LINUX_X86_64
+                and build.variant == row["variant"]
+                and in_range(build.torch, row["torch"])
+            ):
+                yield dataclasses.replace(
+                    build,
+                    platform=Platform.LINUX_AARCH64,
+                    on_pypi=False,
+                    index=f"{WHEELS}/{build.variant}",
+                    archs=sorted_archs(row["archs"]),
+                    ptx=(),
+                    # aarch64 moved to the new ABI and to glibc 2.28 with 2.6.
+                    cxx11_abi=int(in_range(build.torch, "2.6+")),
+                    glibc="2.28" if in_range(build.torch, "2.6+") else "2.17",
+                    source=tuple(row["source"]),
+                    confidence=Confidence.INFERRED,
+                    note="archs from the build script of the range; that this release has the build is inferred",
+                )
+
+
+def file_rows(files: Sequence[File]) -> Iterator[TorchBuild]:
+    """What PyPI serves for macOS and Windows: builds without CUDA."""
+    tags: dict[tuple[str, Platform], set[str]] = {}
+    for file in files:
+        parts = file.name.removesuffix(".whl").split("-")
+        platform = platform_of_tag(parts[-1])
+        if platform is None or platform in _MACHINES.values():
+            continue
+        # cp313-cp313t is the free-threaded build; cp37-cp37m is not one.
+        tag = parts[-2] if parts[-2].endswith("t") else parts[-3]
+        tags.setdefault((parts[1], platform), set()).add(tag)
+    for (torch, platform), found in tags.items():
+        yield TorchBuild(
+            torch=torch,
+            variant="cpu",
+            platform=platform,
+            cuda=None,
+            on_pypi=True,
+            index=PYPI,
+            archs=(),
+            ptx=(),
+            cxx11_abi=None,
+            glibc=None,
+            cudart=None,
+            pythons=pythons_of(found),
+            source=("pypi-files",),
+            confidence=Confidence.CAPTURED,
+        )
+
+
+def windows_rows(
+    facts: Facts, linux: Sequence[TorchBuild], served: Sequence[TorchBuild]
+) -> Iterator[TorchBuild]:
+    """CUDA builds for Windows whose arch list a build script gives."""
+    pythons = {row.torch: row.pythons for row in served if row.platform is Platform.WINDOWS_X86_64}
+    for row in facts["windows_arch_lists"]:
+        archs, ptx = arch_words(row["archs"])
+        for build in linux:
+            if (
+                build.platform is Platform.LINUX_X86_64
+                and build.variant in row["variant"].split(",")
+                and in_range(build.torch, row["torch"])
+                and build.torch in pythons
+            ):
+                yield dataclasses.replace(
+                    build,
+                    platform=Platform.WINDOWS_X86_64,
+                    on_pypi=False,
+                    index=f"{WHEELS}/{build.variant}",
+                    archs=archs,
+                    ptx=ptx,
+                    cxx11_abi=None,
+                    glibc=None,
+                    cudart=None,
+                    pythons=pythons[build.torch],
+                    source=tuple(row["source"]),
+                    confidence=Confidence.INFERRED,
+                    note="archs from the Windows build script; that this release has the build is inferred",
+                )
