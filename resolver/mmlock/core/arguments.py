@@ -67,9 +67,8 @@ class SolveArguments:
         """The same request in normal form. Raises UsageError with every fault found."""
         faults: list[Fault] = []
         normal = _normal_form(self, faults)
-        faults += _contradictions(normal)
-        if faults:
-            raise usage_error(faults)
+        if found := faults or list(_contradictions(normal)):
+            raise usage_error(found)
         return normal
 
     def words(self) -> tuple[str, ...]:
@@ -85,6 +84,29 @@ class SolveArguments:
                 said.append(f"--{name.replace('_', '-')}={value}")
         flags = {"no-build": self.no_build, "allow-lite": self.allow_lite, "pre": self.prerelease}
         return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
+
+
+def parse_platform(text: str) -> Platform | Fault:
+    """A platform by its name or by one of its nicknames (`linux`, `aarch64`, `windows`)."""
+    word = re.sub(r"[-. ]", "_", text.strip().lower())
+    named = {str(platform): platform for platform in Platform}
+    if found := named.get(_NICKNAMES.get(word, word)):
+        return found
+    hint = f"there are {', '.join(f'`{name}`' for name in named)}"
+    return Fault(where="--platform", text=f"`{text}` is not a platform", hint=hint)
+
+
+_NICKNAMES = {
+    "linux": "linux_x86_64",
+    "x86_64": "linux_x86_64",
+    "aarch64": "linux_aarch64",
+    "linux_arm64": "linux_aarch64",
+    "macos": "macosx_arm64",
+    "macos_arm64": "macosx_arm64",
+    "macos_x86_64": "macosx_x86_64",
+    "windows": "win_amd64",
+    "windows_x86_64": "win_amd64",
+}
 
 
 # ---------------------------------------------------------------- normal form
@@ -255,4 +277,4 @@ def _torch_variant(specifier: str | None) -> str | None:
 
 
 def _against(first: str, second: str, hint: str) -> Fault:
-    return Fault(where=first, text=f"contradicts `{second}`", hint=hint)
+    return Fault(where="the request", text=f"`{first}` contradicts `{second}`", hint=hint)

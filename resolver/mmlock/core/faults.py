@@ -19,14 +19,18 @@ class Fault:
     hint: str | None = None
 
     def __str__(self) -> str:
-        return f"`{self.where}`: {self.text}"
+        return f"{self.where}: {self.text}"
 
 
 def usage_error(faults: Iterable[Fault]) -> UsageError:
     """The error that tells all faults: one as its message, several as its causes."""
     found = tuple(dict.fromkeys(faults))
-    hints = tuple(dict.fromkeys(fault.hint for fault in found if fault.hint))
     if len(found) == 1:
-        return UsageError(str(found[0]), hints=hints)
+        return UsageError(str(found[0]), hints=[fault.hint for fault in found if fault.hint])
+    placed: dict[str, list[str]] = {}
+    for fault in found:
+        if fault.hint:
+            placed.setdefault(fault.hint, []).append(fault.where)
+    hints = [f"{', '.join(dict.fromkeys(places))}: {hint}" for hint, places in placed.items()]
     message = f"the request has {len(found)} faults"
     return UsageError(message, causes=[str(fault) for fault in found], hints=hints)

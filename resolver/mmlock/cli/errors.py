@@ -1,0 +1,102 @@
+"""How a run ends: errors as `error:`, `cause:` and `hint:` lines on stderr, and the exit code.
+
+0 answered · 1 no answer · 2 a bad request, a broken matrix or surroundings · 130 interrupted ·
+141 nobody reads the output any more
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+import click
+
+from mmlock.cli.session import Session, to_json, write
+from mmlock.core.errors import MmlockError, UsageError
+
+ISSUES = "please report it with the command and, from a run with MMLOCK_DEBUG=1, the traceback"
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def guarded(run: Callable[[], object], session: Session) -> int:
+    """Run, tell what went wrong, and give the exit code."""
+    try:
+        run()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        return _told(from_click(error), session)
+    except MmlockError as error:
+        return _told(error, session)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person never sees a traceback unasked
+        return _ended(error)
+    return 0
+
+
+def _ended(error: BaseException) -> int:
+    """Whatever is no answer and no known error."""
+    if isinstance(error, (KeyboardInterrupt, EOFError, click.Abort)):
+        _tell(["error: interrupted"])
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()
+        return PIPE_CLOSED
+    return _internal(error)
+
+
+def from_click(error: click.ClickException) -> MmlockError:
+    """A fault of the command line in mmlock's own form."""
+    text = error.format_message().strip().rstrip(".").replace("'", "`")
+    message = f"{text[:1].lower()}{text[1:]}"
+    hints = []
+    if isinstance(error, click.NoSuchOption):
+        message = f"there is no option `{error.option_name}`"
+        hints += [f"did you mean `{name}`?" for name in error.possibilities or ()][:1]
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hints.append(f"`{error.ctx.command_path} --help` lists what it takes")
+    return UsageError(message, hints=hints)
+
+
+def _told(error: MmlockError, session: Session) -> int:
+    _tell(error.lines())
+    if session.as_json:
+        try:
+            write(to_json({"error": _as_data(error)}))
+        except BrokenPipeError:
+            _silence_stdout()
+    return error.exit_code
+
+
+def _as_data(error: MmlockError) -> Mapping[str, object]:
+    return {"message": error.message, "causes": list(error.causes), "hints": list(error.hints)}
+
+
+def _internal(error: BaseException) -> int:
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    _tell([f"error: internal error: {what}", f"hint: {ISSUES}"])
+    if os.environ.get("MMLOCK_DEBUG", "") not in {"", "0"}:
+        traceback.print_exception(error, file=sys.stderr)
+    return 2
+
+
+def _tell(lines: list[str]) -> None:
+    for line in lines:
+        label, _, text = line.partition(": ")
+        # A line break inside a message keeps to the right of its label.
+        indent = "\n" + " " * (len(label) + 2)
+        sys.stderr.write(f"{label}: {indent.join(printable(text).splitlines())}\n")
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out: what others wrote must not drive a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's own last flush go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,26 @@
+"""`mmlock gpus`: the devices that are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmlock.cli import options
+from mmlock.cli.sections import Sectioned
+from mmlock.cli.session import Session
+
+
+@click.command(cls=Sectioned, short_help="List devices, or tell what runs on one.")
+@click.argument("name", required=False)
+@click.option("--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than mmlock's own.")
+@options.form
+@click.pass_obj
+def gpus(session: Session, /, name: str | None, matrices: Path | None) -> None:
+    """List the devices that are known; with NAME, tell what runs on that one.
+
+    \b
+    mmlock gpus
+    mmlock gpus rtx5090
+    """
+    session.show(session.app.show_gpus(name, matrices=matrices))

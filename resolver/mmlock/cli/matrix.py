@@ -1,0 +1,47 @@
+"""`mmlock matrix`: look at the facts, check them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmlock.cli import options
+from mmlock.cli.sections import Sectioned
+from mmlock.cli.session import Session, write
+
+_matrices = click.option(
+    "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
+)
+
+
+@click.group(invoke_without_command=True, short_help="Look at the facts, check them.")
+@click.pass_context
+def matrix(ctx: click.Context) -> None:
+    """Look at the facts that decide, or check that they are well-formed."""
+    if ctx.invoked_subcommand is None:
+        write(ctx.get_help())
+
+
+@matrix.command(cls=Sectioned, short_help="Show the facts about a package.")
+@click.argument("package", metavar="PACKAGE[==VERSION]")
+@_matrices
+@options.form
+@click.pass_obj
+def show(session: Session, /, package: str, matrices: Path | None) -> None:
+    """Show the facts about a package or one release of it, each with its source.
+
+    \b
+    mmlock matrix show mmcv
+    mmlock matrix show mmdet==3.3.0
+    """
+    session.show(session.app.show_package(package, matrices=matrices))
+
+
+@matrix.command(cls=Sectioned, short_help="Check every matrix file.")
+@_matrices
+@options.form
+@click.pass_obj
+def lint(session: Session, /, matrices: Path | None) -> None:
+    """Check every matrix file: its shape, its order, its sources."""
+    session.show(session.app.lint(matrices))

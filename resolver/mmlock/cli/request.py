@@ -1,0 +1,112 @@
+"""The request of a solve, made of what stood on the command line and in the files it names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TypedDict
+
+from mmlock.cli.inputs import project_file, read_text
+from mmlock.core.arguments import LOCK_FORMATS, SolveArguments, parse_platform
+from mmlock.core.artifact import IndexSettings
+from mmlock.core.faults import Fault, usage_error
+from mmlock.core.gather import Inputs, gather
+from mmlock.core.names import PackageName, Platform
+from mmlock.core.requirements import Gathered, merge_index
+
+
+class RequestValues(TypedDict, total=False):
+    """What click hands over for the shared options; a verb has those that it declared."""
+
+    requirements: tuple[str, ...]
+    with_: tuple[str, ...]
+    files: tuple[str, ...]
+    constraint_files: tuple[str, ...]
+    project: str | None
+    extras: tuple[str, ...]
+    groups: tuple[str, ...]
+    stack: str | None
+    pre: bool
+    gpus: tuple[str, ...]
+    python: str | None
+    torch: str | None
+    cuda: str | None
+    driver: str | None
+    platform: str | None
+    glibc: str | None
+    no_build: bool
+    allow_lite: bool
+    allow_sdist: tuple[str, ...]
+    prefer: tuple[str, ...]
+    matrices: Path | None
+    index_url: str | None
+    extra_index_url: tuple[str, ...]
+    find_links: tuple[str, ...]
+    offline: bool
+    exclude_newer: str | None
+    out: Path | None
+    lock_formats: tuple[str, ...]
+
+
+def request_from(values: RequestValues) -> SolveArguments:
+    """Read the named files and check everything. Raises UsageError."""
+    gathered = _gathered(values)
+    return SolveArguments(
+        requirements=gathered.requirements,
+        constraints=gathered.constraints,
+        requires_python=gathered.requires_python,
+        stack=values.get("stack"),
+        gpus=values.get("gpus", ()),
+        python=values.get("python"),
+        torch=values.get("torch"),
+        cuda=values.get("cuda"),
+        driver=values.get("driver"),
+        platform=_platform(values.get("platform")),
+        glibc=values.get("glibc"),
+        no_build=values.get("no_build", False),
+        allow_lite=values.get("allow_lite", False),
+        allow_sdist=tuple(PackageName(name) for name in values.get("allow_sdist", ())),
+        prefer=values.get("prefer", ()),
+        index=gathered.index,
+        offline=values.get("offline", False),
+        exclude_newer=values.get("exclude_newer"),
+        prerelease=gathered.prerelease,
+        out=values.get("out"),
+        lock_formats=values.get("lock_formats") or LOCK_FORMATS,
+        matrices=values.get("matrices"),
+    ).checked()
+
+
+def _gathered(values: RequestValues) -> Gathered:
+    """The inputs together; index options of the command line win over those in files."""
+    project = values.get("project")
+    gathered = gather(
+        Inputs(
+            requirements=(*values.get("requirements", ()), *values.get("with_", ())),
+            files=values.get("files", ()),
+            constraint_files=values.get("constraint_files", ()),
+            project=None if project is None else project_file(project),
+            extras=values.get("extras", ()),
+            groups=values.get("groups", ()),
+        ),
+        read_text,
+    )
+    named = IndexSettings(
+        index_url=values.get("index_url"),
+        extra_index_urls=values.get("extra_index_url", ()),
+        find_links=values.get("find_links", ()),
+    )
+    return replace(
+        gathered,
+        index=merge_index(gathered.index, named),
+        prerelease=gathered.prerelease or values.get("pre", False),
+    )
+
+
+def _platform(text: str | None) -> Platform | None:
+    if text is None:
+        return None
+    found = parse_platform(text)
+    if isinstance(found, Fault):
+        raise usage_error([found])
+    return found

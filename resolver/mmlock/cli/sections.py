@@ -1,0 +1,58 @@
+"""Help with headings: options know the section they stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+Verb = TypeVar("Verb", bound=Callable[..., object])
+
+_REST = "Options"
+
+
+class Sectioned(click.Command):
+    """A command whose help shows its options under headings, in the order of their declaration."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options section by section; those without one come last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if isinstance(param, click.Option) and (record := param.get_help_record(ctx)) is not None:
+                sections.setdefault(getattr(param, "section", _REST), []).append(record)
+        rest = sections.pop(_REST, [])
+        for title, records in {**sections, _REST: rest}.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class SectionOption(click.Option):
+    """An option that stands under a heading."""
+
+    def __init__(self, declarations: Sequence[str], *, section: str, **attributes: Any) -> None:  # noqa: ANN401 - click's own
+        super().__init__(declarations, **attributes)
+        self.section = section
+
+
+class Section:
+    """A heading and its options, to be put on several verbs."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.options: list[Callable[[Any], Any]] = []
+
+    def add(self, *declarations: str, **attributes: Any) -> Section:  # noqa: ANN401 - click's own
+        """Declare one more option; the arguments are those of `click.option`."""
+        made = click.option(*declarations, cls=SectionOption, section=self.title, **attributes)
+        self.options.append(made)
+        return self
+
+    def many(self, *declarations: str, **attributes: Any) -> Section:  # noqa: ANN401 - click's own
+        """Declare an option that can be repeated."""
+        return self.add(*declarations, multiple=True, **attributes)
+
+    def __call__(self, verb: Verb) -> Verb:
+        for option in reversed(self.options):
+            verb = option(verb)
+        return verb

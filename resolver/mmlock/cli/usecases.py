@@ -1,0 +1,52 @@
+"""What the verbs need from the library: the use cases, as `mmlock.app` offers them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
+    from pathlib import Path
+
+    from mmlock.core.arguments import SolveArguments
+    from mmlock.core.progress import Progress
+    from mmlock.core.report import Report
+    from mmlock.core.requirements import Asked
+
+
+class UseCases(Protocol):
+    """The questions a verb can put. Each raises MmlockError where there is no report."""
+
+    def solve(self, request: SolveArguments, *, progress: Progress) -> Report:
+        """Decide one environment; write its lock folder where the request names one."""
+        ...
+
+    def why(self, lock_dir: Path, package: str) -> Report:
+        """Tell the argument for one package of a lock."""
+        ...
+
+    def why_not(self, asked: Asked, request: SolveArguments, *, progress: Progress) -> Report:
+        """Tell what stands against one requirement on the request's target."""
+        ...
+
+    def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
+        """Write the compatibility graph of a target as `dot`, `json` or `graphml`."""
+        ...
+
+    def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:
+        """Tell what is known about one device, or list all."""
+        ...
+
+    def show_package(self, package: str, *, matrices: Path | None) -> Report:
+        """Tell the facts about `PACKAGE` or `PACKAGE==VERSION`."""
+        ...
+
+    def lint(self, matrices: Path | None) -> Report:
+        """Check the matrix files; MatrixError tells the faults."""
+        ...
+
+
+def library() -> UseCases:
+    """The real ones. Imported here: what `--help` does not need is not loaded for it."""
+    from mmlock import app
+
+    return app
