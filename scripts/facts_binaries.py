@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.versions import version
 from mmlock.matrix.model import Binary, File, Requires, TorchBuild
+from packaging.requirements import Requirement
 
 from facts_words import (
     Facts,
@@ -52,32 +53,104 @@ def is_abi3(files: Sequence[File], release: str) -> bool:
     return bool(names) and all("-abi3-" in name or "-none-" in name for name in names)
 
 
-def companions(facts: Facts, package: str, measured: Measured) -> Iterator[Binary]:
+def companions(
+    facts: Facts, package: str, measured: Measured, builds: Sequence[TorchBuild], files: Sequence[File]
+) -> Iterator[Binary]:
     """torchvision, torchaudio: one build per torch variant, so archs and ABI follow torch."""
-    for row in facts["pins"]:
-        if row["package"] != package:
-            continue
+    pairs = pairings(facts, package)
+    pinned = [row for row in facts["pins"] if row["package"] == package]
+    for row in pinned:
         archs = measured.get((package, row["version"]))
-        yield Binary(
-            package=PackageName(package),
-            version=row["version"],
-            torch=row["torch"],
-            cuda=None,
-            same_variant=True,
-            cudart=None,
-            # Reading PyPI's build says nothing about those of the other variants: only a note.
-            archs=None,
-            ptx=(),
-            cxx11_abi=None,
+        floor = min(pairs.get(row["version"], ()), key=version, default=None)
+        said = [f"PyPI's build holds {' '.join(archs[0] + archs[1])}"] if archs else []
+        if row["torch"] is None:
+            said.append("declares no torch; the floor is the first torch it is released for")
+        yield companion(
+            package,
+            row["version"],
+            torch=row["torch"] or (f">={floor}" if floor else None),
             glibc=glibc_of_tag(row["platforms"]),
             pythons=pythons_of(row["pythons"]),
             platforms=platforms_of(row["platforms"]),
-            url=None,
             yanked=row["yanked"],
             source=("elf", *row["source"]) if archs else tuple(row["source"]),
-            confidence=Confidence.MEASURED,
-            note=f"PyPI's build holds {' '.join(archs[0] + archs[1])}" if archs else None,
+            confidence=Confidence.MEASURED if row["torch"] else Confidence.INFERRED,
+            note="; ".join(said) or None,
         )
+    for release in pairs.keys() - {row["version"] for row in pinned}:
+        yield from paired(package, release, pairs[release], builds, files)
+
+
+def pairings(facts: Facts, package: str) -> dict[str, list[str]]:
+    """Release of the package -> torch releases it is published for."""
+    pairs: dict[str, list[str]] = {}
+    for row in facts["torch_triples"]:
+        if row[package]:
+            # `2.11.0 (no torch pin, ...)`: the version comes first.
+            pairs.setdefault(row[package].split()[0], []).append(row["torch"])
+    return pairs
+
+
+def paired(
+    package: str, release: str, torches: Sequence[str], builds: Sequence[TorchBuild], files: Sequence[File]
+) -> Iterator[Binary]:
+    """A release known only from the table of pairs; its Pythons are the index's, else torch's."""
+    for torch in torches:
+        shared = {python for build in builds if build.torch == torch for python in build.pythons}
+        listed = {
+            python
+            for file in files
+            if file.name.endswith(".whl") and file.name.split("-")[1] == release
+            for python in pythons_of([file.name.split("-")[-3]])
+        }
+        pythons = pythons_of(listed or shared)
+        yield companion(
+            package,
+            release,
+            torch=f"=={torch}",
+            glibc=None,
+            pythons=pythons,
+            platforms=served(files, release, ()) or (Platform.LINUX_X86_64,),
+            yanked=False,
+            source=("pairs",),
+            confidence=Confidence.DOCUMENTED if listed else Confidence.INFERRED,
+            note=None if listed else "its Pythons are those of its torch",
+        )
+
+
+def companion(  # noqa: PLR0913 - the fields that differ between such rows
+    package: str,
+    release: str,
+    *,
+    torch: str | None,
+    glibc: str | None,
+    pythons: tuple[str, ...],
+    platforms: tuple[Platform, ...],
+    yanked: bool,
+    source: tuple[str, ...],
+    confidence: Confidence,
+    note: str | None,
+) -> Binary:
+    """A package built once per torch variant. What PyPI's build holds says nothing of the other variants."""
+    return Binary(
+        package=PackageName(package),
+        version=release,
+        torch=torch,
+        cuda=None,
+        same_variant=True,
+        cudart=None,
+        archs=None,
+        ptx=(),
+        cxx11_abi=None,
+        glibc=glibc,
+        pythons=pythons,
+        platforms=platforms,
+        url=None,
+        yanked=yanked,
+        source=source,
+        confidence=confidence,
+        note=note,
+    )
 
 
 def sonames(facts: Facts) -> dict[str, str]:
@@ -167,11 +240,8 @@ def served(files: Sequence[File], release: str, pythons: Sequence[str]) -> tuple
 
 def torch_pin(requires: Iterable[str]) -> str | None:
     """The specifier on torch among some requirements."""
-    for text in requires:
-        match = re.match(r"torch\s*\(?\s*([=<>!~][^;)]*)", text)
-        if match:
-            return match[1].strip()
-    return None
+    parsed = (Requirement(text) for text in requires)
+    return next((str(one.specifier) for one in parsed if one.name == "torch" and one.specifier), None)
 
 
 def npu(facts: Facts, requires: Sequence[Requires]) -> Iterator[Binary]:
@@ -186,10 +256,11 @@ def npu(facts: Facts, requires: Sequence[Requires]) -> Iterator[Binary]:
             )
             pins.setdefault(known, []).append(platform)
         for pin, platforms in pins.items():
+            named = f"=={version(row['version']).base_version}"
             yield Binary(
                 package=PackageName("torch-npu"),
                 version=row["version"],
-                torch=pin,
+                torch=pin or named,
                 cuda=None,
                 same_variant=False,
                 cudart=None,
@@ -202,7 +273,7 @@ def npu(facts: Facts, requires: Sequence[Requires]) -> Iterator[Binary]:
                 url=None,
                 yanked=False,
                 source=tuple(row["source"]),
-                confidence=Confidence.MEASURED,
+                confidence=Confidence.MEASURED if pin else Confidence.INFERRED,
                 note=None if pin else "declares no torch; its version names the torch release",
             )
 

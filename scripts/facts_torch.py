@@ -17,6 +17,7 @@ from facts_words import (
     minor,
     newest,
     platform_of_tag,
+    python_of_tag,
     pythons_of,
     soname_major,
     sorted_archs,
@@ -177,8 +178,11 @@ def file_rows(files: Sequence[File]) -> Iterator[TorchBuild]:
         platform = platform_of_tag(parts[-1])
         if platform is None or platform in _MACHINES.values():
             continue
-        # cp313-cp313t is the free-threaded build; cp37-cp37m is not one.
-        tag = parts[-2] if parts[-2].endswith("t") else parts[-3]
+        python, abi = parts[-3:-1]
+        if abi.endswith("m") and in_range(python_of_tag(python), "3.8+"):
+            continue  # no such ABI: torch-1.7.0-cp38-cp38m, which nothing can install
+        # cp313-cp313t is the free-threaded build.
+        tag = abi if abi.endswith("t") else python
         tags.setdefault((parts[1], platform), set()).add(tag)
     for (torch, platform), found in tags.items():
         yield TorchBuild(

@@ -125,7 +125,7 @@ def newest(*versions: str | None) -> str | None:
 
 
 def in_range(release: str, text: str) -> bool:
-    """Whether a torch release lies in `2.1-2.5`, `1.13`, `2.9+`, `<=2.10` or `>=2.11`."""
+    """Whether the minor of a release lies in `2.1-2.5`, `1.13`, `2.9+`, `<=2.10` or `>=2.11`."""
     number = version(minor(release))
     if text.startswith(("<=", ">=")):
         bound = version(text[2:])

@@ -29,6 +29,7 @@ from mmlock.core.names import normalize
 from mmlock.matrix.layout import SECTIONS
 
 _ELF = "fatbin and dynamic sections read from the PyPI wheel"
+_PAIRS = "table of releases published together (pytorch.org previous-versions page, release notes)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +89,15 @@ def binaries(folder: Folder) -> Iterator[Output]:
     """Prebuilt extensions."""
     pairs, builds = folder.facts("pytorch/pairs.json"), folder.facts("pytorch/torch_builds.json")
     measured = facts_binaries.measured_archs((folder.root / "pytorch/report.md").read_text("utf-8"))
-    sources = clean_sources({**pairs["sources"], "elf": _ELF})
+    sources = clean_sources({**pairs["sources"], "elf": _ELF, "pairs": _PAIRS})
 
     def document(package: str, rows: Iterable[Any], note: str | None = None) -> Output:
         return output("binaries", rows, sources, package=package, note=note)
 
-    for package in ("torchvision", "torchaudio"):
-        yield document(package, facts_binaries.companions(pairs, package, measured))
     torch_rows = facts_torch.torch_builds(builds, ())
+    for package in ("torchvision", "torchaudio"):
+        files = folder.captured("files", package)
+        yield document(package, facts_binaries.companions(pairs, package, measured, torch_rows, files))
     yield document(
         "xformers", facts_binaries.xformers(pairs, torch_rows, folder.captured("files", "xformers"))
     )
