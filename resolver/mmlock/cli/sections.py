@@ -15,6 +15,14 @@ _REST = "Options"
 class Sectioned(click.Command):
     """A command whose help shows its options under headings, in the order of their declaration."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; every fault knows its command, so that the hint can name it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options section by section; those without one come last."""
         sections: dict[str, list[tuple[str, str]]] = {}

@@ -81,7 +81,8 @@ class SolveArguments:
         single = ("stack", "python", "torch", "cuda", "driver", "platform", "glibc", "exclude_newer")
         for name in (*single, "requires_python"):
             if (value := getattr(self, name)) is not None:
-                said.append(f"--{name.replace('_', '-')}={value}")
+                text = value.removeprefix("==") if name == "torch" and "," not in value else value
+                said.append(f"--{name.replace('_', '-')}={text}")
         flags = {"no-build": self.no_build, "allow-lite": self.allow_lite, "pre": self.prerelease}
         return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
 
@@ -171,6 +172,8 @@ def _torch(text: str) -> str | Fault:
     if text[:1] in "<>=!~":
         if text and is_specifier(text):
             return text
+    elif re.fullmatch(r"\d+(?:\.\d+)*\.\*", text):
+        return f"=={text}"
     else:
         try:
             parsed = version(text)

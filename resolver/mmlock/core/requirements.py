@@ -99,7 +99,10 @@ class Parsed:
 
 def unique(asked: Iterable[Asked]) -> tuple[Asked, ...]:
     """The same requirements in the same order, each once; the first origin stays."""
-    return tuple({(a.text, a.hashes): a for a in reversed(tuple(asked))}.values())[::-1]
+    kept: dict[tuple[str, tuple[str, ...]], Asked] = {}
+    for one in asked:
+        kept.setdefault((one.text, one.hashes), one)
+    return tuple(kept.values())
 
 
 def merge_index(first: IndexSettings, later: IndexSettings) -> IndexSettings:
