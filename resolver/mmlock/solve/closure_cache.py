@@ -6,8 +6,6 @@ same entry: both write aside and rename.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +17,7 @@ import msgspec
 
 from mmlock.core.errors import UsageError
 from mmlock.core.places import cache_root
+from mmlock.scrape.store import write_aside
 from mmlock.solve.closure_model import Closed, ClosureRequest, Refused
 
 _FORMAT = 1
@@ -88,7 +87,6 @@ class ClosureCache:
         )
         with suppress(OSError):
             path = self._path(digest)
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_aside(path, msgspec.json.encode(entry))
             self._prune(path.parent)
 
@@ -101,15 +99,3 @@ class ClosureCache:
             with suppress(OSError):
                 if self._clock() - path.stat().st_mtime > _KEPT:
                     path.unlink()
-
-
-def write_aside(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never a part."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(aside).replace(path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
-import tempfile
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +16,7 @@ from zipfile import ZipFile, ZipInfo
 
 from packaging.version import Version
 
+from mmlock.scrape.store import write_aside
 from mmlock.solve.closure_model import CoreNode
 
 _EXTRA = re.compile(r"""\bextra\s*==\s*['"]([^'"]+)['"]""")
@@ -72,11 +71,7 @@ def _place(node: CoreNode, folder: Path) -> Path:
     path = folder.absolute() / hashlib.sha256(data).hexdigest()[:20] / wheel_name(node)
     if path.is_file() and path.stat().st_size == len(data):
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, aside = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    Path(aside).replace(path)
+    write_aside(path, data)
     return path
 
 

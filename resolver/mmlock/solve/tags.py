@@ -34,6 +34,7 @@ SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 
 
 def is_linux(platform: Platform) -> bool:
+    """Whether glibc floors matter there."""
     return platform in _LINUX
 
 

@@ -1,0 +1,65 @@
+"""What fetching asks and answers: the seam between readers of pages and the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mmlock.core.names import StrEnum
+
+
+class FetchProblem(StrEnum):
+    """Why there are no bytes."""
+
+    UNREACHABLE = "unreachable"  # no connection, a time-out, a server error that stayed
+    NOT_FOUND = "not-found"  # 404 or 410
+    DENIED = "denied"  # 401 or 403
+    STATUS = "status"  # some other status that asking again will not change
+    TOO_BIG = "too-big"
+    NO_RANGES = "no-ranges"  # the server sends whole files only
+    OFFLINE = "offline"  # not cached, and the network may not be used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFault:
+    """A request without an answer to use."""
+
+    problem: FetchProblem
+    url: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What a server sent."""
+
+    url: str
+    """After redirects."""
+    content_type: str
+    body: bytes
+    etag: str | None = None
+    total: int | None = None
+    """Size of the whole file, when this is a part of it."""
+
+
+class Fetcher(Protocol):
+    """What the readers of this room need of a client."""
+
+    def get(self, url: str, *, accept: str = "*/*") -> Fetched | FetchFault: ...
+
+    def get_range(self, url: str, start: int, end: int) -> Fetched | FetchFault:
+        """Bytes `start` to `end`, both included; a negative `start` counts from the end of the file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long, how often and how much."""
+
+    attempts: int = 4
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+    max_bytes: int = 64 * 1024 * 1024
+    first_pause: float = 0.4
+    longest_pause: float = 30.0
+    fresh_seconds: float = 600.0

@@ -1,0 +1,200 @@
+"""The one client that does all fetching. What goes wrong on the way comes back as a value."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
+from mmlock.scrape.page_cache import PageCache
+
+if TYPE_CHECKING:
+    import httpx
+    from typing_extensions import Self
+
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses after which the same GET may succeed."""
+
+
+@dataclass(slots=True)
+class Client:
+    """An HTTP client with retries and a small cache of pages. A context manager."""
+
+    limits: Limits = field(default_factory=Limits)
+    cache: PageCache | None = None
+    """None: nothing is kept."""
+    offline: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.time
+    transport: httpx.BaseTransport | None = None
+    _client: httpx.Client | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def get(self, url: str, *, accept: str = "*/*") -> Fetched | FetchFault:
+        """A whole file, from the cache while it is fresh."""
+        known = self.cache.load(url, accept) if self.cache else None
+        if known and (self.offline or abs(self.clock() - known.stored) < self.limits.fresh_seconds):
+            return known.page
+        if self.offline:
+            text = f"`{url}` is not cached and the network may not be used"
+            return FetchFault(problem=FetchProblem.OFFLINE, url=url, text=text)
+        headers = {"Accept": accept}
+        if known and known.page.etag:
+            headers["If-None-Match"] = known.page.etag
+        answer = self._fetch(url, headers)
+        if isinstance(answer, FetchFault):
+            return answer
+        page = known.page if known and answer.status == HTTPStatus.NOT_MODIFIED else answer.page
+        if self.cache:
+            self.cache.store(url, accept, page, self.clock())
+        return page
+
+    def get_range(self, url: str, start: int, end: int) -> Fetched | FetchFault:
+        """A part of a file, never cached."""
+        if self.offline:
+            return FetchFault(
+                problem=FetchProblem.OFFLINE, url=url, text=f"`{url}`: the network may not be used"
+            )
+        span = f"bytes={start}" if start < 0 else f"bytes={start}-{end}"
+        # A compressed answer would have other offsets.
+        answer = self._fetch(url, {"Range": span, "Accept-Encoding": "identity"}, ranged=True)
+        if isinstance(answer, FetchFault):
+            return answer
+        return answer.page
+
+    # ---------------------------------------------------------------- the wire
+
+    def _fetch(self, url: str, headers: dict[str, str], *, ranged: bool = False) -> _Answer | FetchFault:
+        """One GET, tried again while that may help."""
+        last: _Answer | FetchFault | None = None
+        for attempt in range(self.limits.attempts):
+            if attempt:
+                self.sleep(self._pause(attempt, last))
+            last = self._once(url, headers, ranged=ranged)
+            if isinstance(last, FetchFault) and last.problem is not FetchProblem.UNREACHABLE:
+                return last
+            if isinstance(last, _Answer) and last.status not in _AGAIN:
+                return last
+        if isinstance(last, _Answer):
+            text = f"`{url}` answered {last.status}, {self.limits.attempts} times"
+            return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text)
+        return last or FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=f"`{url}` was not tried")
+
+    def _once(self, url: str, headers: dict[str, str], *, ranged: bool) -> _Answer | FetchFault:
+        import httpx
+
+        try:
+            with self._http().stream("GET", url, headers=headers) as response:
+                return self._read(url, response, ranged=ranged)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            text = f"`{url}` could not be reached: {str(error) or type(error).__name__}"
+            bad = isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol))
+            return FetchFault(
+                problem=FetchProblem.NOT_FOUND if bad else FetchProblem.UNREACHABLE, url=url, text=text
+            )
+
+    def _read(self, url: str, response: httpx.Response, *, ranged: bool) -> _Answer | FetchFault:
+        status = response.status_code
+        if fault := _refusal(url, status, ranged=ranged):
+            return fault
+        body = bytearray()
+        if status not in _AGAIN:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > self.limits.max_bytes:
+                    text = f"`{url}` is larger than {self.limits.max_bytes} bytes"
+                    return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text)
+        page = Fetched(
+            url=str(response.url.copy_with(userinfo=b"")),
+            content_type=response.headers.get("content-type", ""),
+            body=bytes(body),
+            etag=response.headers.get("etag"),
+            total=_total(response.headers.get("content-range")),
+        )
+        return _Answer(status=status, page=page, retry_after=response.headers.get("retry-after"))
+
+    def _http(self) -> httpx.Client:
+        if self._client is None:
+            import ssl
+
+            import httpx
+
+            netrc = Path(self.environ.get("NETRC") or Path.home() / ".netrc")
+            certificates = self.environ.get("SSL_CERT_FILE") or self.environ.get("PIP_CERT")
+            self._client = httpx.Client(
+                follow_redirects=True,
+                timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
+                trust_env=True,
+                transport=self.transport,
+                verify=ssl.create_default_context(cafile=certificates) if certificates else True,
+                auth=httpx.NetRCAuth(str(netrc)) if netrc.is_file() else None,
+            )
+        return self._client
+
+    def _pause(self, attempt: int, last: _Answer | FetchFault | None) -> float:
+        """Seconds before the next attempt: what the server asks for, else doubling with jitter."""
+        told = _retry_after(last.retry_after, self.clock()) if isinstance(last, _Answer) else None
+        grown: float = self.limits.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+        return min(self.limits.longest_pause, told if told is not None else grown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    page: Fetched
+    retry_after: str | None
+
+
+def _refusal(url: str, status: int, *, ranged: bool) -> FetchFault | None:
+    """What a status says for good; None when the body matters or another attempt may help."""
+    problem = {
+        401: FetchProblem.DENIED,
+        403: FetchProblem.DENIED,
+        404: FetchProblem.NOT_FOUND,
+        410: FetchProblem.NOT_FOUND,
+        416: FetchProblem.NO_RANGES,
+    }.get(status)
+    if problem is None and ranged and status == HTTPStatus.OK:
+        return FetchFault(
+            problem=FetchProblem.NO_RANGES, url=url, text=f"`{url}`: the server sends whole files only"
+        )
+    useful = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == HTTPStatus.NOT_MODIFIED
+    if problem is None and not useful and status not in _AGAIN:
+        problem = FetchProblem.STATUS
+    return FetchFault(problem=problem, url=url, text=f"`{url}` answered {status}") if problem else None
+
+
+def _total(content_range: str | None) -> int | None:
+    """`bytes 0-99/1234` -> 1234."""
+    tail = (content_range or "").rpartition("/")[2]
+    return int(tail) if tail.isdigit() else None
+
+
+def _retry_after(text: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for; it may be a number or a date."""
+    if not text:
+        return None
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return None

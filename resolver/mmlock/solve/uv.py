@@ -1,0 +1,178 @@
+"""uv as a subprocess: where it is, how it is asked, what came back."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+from mmlock.core.names import Platform
+from mmlock.solve.closure_model import ClosureRequest
+from mmlock.solve.tags import OLDEST_GLIBC, is_linux, machine
+
+_POSSIBLE = re.compile(
+    r"invalid value '[^']*' for '--python-platform.*?\[possible values: ([^\]]*)\]", re.DOTALL
+)
+_TRIPLES = {
+    Platform.MACOS_ARM64: "aarch64-apple-darwin",
+    Platform.MACOS_X86_64: "x86_64-apple-darwin",
+    Platform.WINDOWS_X86_64: "x86_64-pc-windows-msvc",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uv:
+    """A uv that can be started."""
+
+    path: str
+    version: str
+
+    @property
+    def engine(self) -> str:
+        return f"uv {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What one run of uv left behind."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def find_uv(environ: Mapping[str, str]) -> Uv | None:
+    """The uv to use: `MMLOCK_UV`, the one installed beside mmlock, one on the PATH."""
+    if told := environ.get("MMLOCK_UV"):
+        return _asked(told)
+    with suppress(ImportError, FileNotFoundError):
+        import uv
+
+        return _installed(uv.find_uv_bin(), Path(uv.__file__).parent.parent)
+    found = shutil.which("uv", path=environ.get("PATH"))
+    return _asked(found) if found else None
+
+
+@lru_cache(maxsize=4)
+def _installed(path: str, site: Path) -> Uv | None:
+    """The uv of the `uv` distribution. Its folder's name tells the version, which saves a process."""
+    found = [folder.name for folder in site.glob("uv-*.dist-info")]
+    if len(found) != 1:
+        return _asked(path)
+    return Uv(path=path, version=found[0].removeprefix("uv-").removesuffix(".dist-info"))
+
+
+@lru_cache(maxsize=4)
+def _asked(path: str) -> Uv | None:
+    """The uv at a path, if it starts and says its version."""
+    try:
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    words = said.stdout.split()
+    return Uv(path=path, version=words[1]) if words[:1] == ["uv"] and len(words) > 1 else None
+
+
+def platform_word(platform: Platform, glibc: str | None) -> str:
+    """What uv calls the platform: `x86_64-manylinux_2_28`."""
+    if is_linux(platform):
+        return f"{machine(platform)}-manylinux_{(glibc or OLDEST_GLIBC).replace('.', '_')}"
+    return _TRIPLES[platform]
+
+
+def nearest_platform(word: str, err: str) -> str | None:
+    """After uv refused a platform: the one it takes with the newest glibc that is not newer.
+
+    uv names what it takes in its refusal, so no list of it is kept here. A glibc older than all of
+    them gives the oldest: wheels that do not fit are then found by their tags.
+    """
+    possible = _POSSIBLE.search(err)
+    prefix, floor, wanted = word.partition("-manylinux_")
+    if possible is None or not floor:
+        return None
+    stem = prefix + floor
+    known = sorted(
+        (_pair(item.strip().removeprefix(stem)), item.strip())
+        for item in possible[1].split(",")
+        if item.strip().startswith(stem)
+    )
+    fitting = [item for pair, item in known if pair <= _pair(wanted)] or [item for _, item in known[:1]]
+    return fitting[-1] if fitting and fitting[-1] != word else None
+
+
+def _pair(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("_"))
+
+
+def command(uv: Uv, request: ClosureRequest, platform: str) -> list[str]:
+    """The words that start uv. The files they name are written by `write_question`."""
+    words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
+    words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
+    words += ["--python-version", request.python.removesuffix("t"), "--python-platform", platform]
+    words += ["--only-binary", ":all:"]
+    for name in request.allow_sdist:
+        # Without a package's wheels, uv reads its sdist although all others must be wheels.
+        words += ["--no-binary", name]
+    # Any interpreter will do, for the target's Python and platform replace its own; this one exists.
+    words += ["--python", sys.executable] if sys.executable else []
+    words += ["--exclude-newer", request.exclude_newer] if request.exclude_newer else []
+    words += ["--prerelease", "allow"] if request.prerelease else []
+    words += ["--offline"] if request.offline else []
+    return words
+
+
+def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -> None:
+    """Write the requirement files of a run."""
+    files = {
+        "wanted.txt": [*core, *(item.text for item in request.wanted)],
+        "constraints.txt": [item.text for item in request.constraints],
+        "drop.txt": list(request.drop),
+    }
+    for name, lines in files.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def run_uv(
+    words: Sequence[str], folder: Path, environ: Mapping[str, str], on_line: Callable[[str], None]
+) -> Ran:
+    """Run uv in a folder of its own; every line of its log goes to `on_line` as it comes.
+
+    Raises OSError when it cannot be started.
+    """
+    with (
+        (folder / "answer.toml").open("w+b") as out,
+        subprocess.Popen(
+            words,
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        try:
+            err = _follow(process.stderr, on_line) if process.stderr else ""
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        out.seek(0)
+        return Ran(code=code, out=out.read(), err=err)
+
+
+def _follow(stream: IO[bytes], on_line: Callable[[str], None]) -> str:
+    lines = []
+    for raw in stream:
+        line = raw.decode("utf-8", "replace").rstrip(os.linesep)
+        on_line(line)
+        if not line.startswith("DEBUG "):
+            lines.append(line)
+    return "\n".join(lines)
