@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 # The first interpreter that runs and is new enough. A version manager's shim may exist without running.
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10 python

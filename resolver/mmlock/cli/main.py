@@ -50,7 +50,7 @@ class Verbs(click.Group):
         if verb is None:
             return None
         command = getattr(import_module(verb.module), verb.attribute)
-        assert isinstance(command, click.Command)  # noqa: S101 - the table above is ours
+        assert isinstance(command, click.Command)
         return command
 
     def resolve_command(

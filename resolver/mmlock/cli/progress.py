@@ -7,7 +7,7 @@ import sys
 from mmlock.core.progress import Progress, silent
 
 
-def progress(wanted: bool | None) -> Progress:  # noqa: FBT001 - the value of --progress/--no-progress
+def progress(wanted: bool | None) -> Progress:
     """Lines when asked for, or, when nothing was said, if a person is looking."""
     if wanted is None:
         wanted = sys.stderr.isatty()

@@ -38,7 +38,7 @@ class Sectioned(click.Command):
 class SectionOption(click.Option):
     """An option that stands under a heading."""
 
-    def __init__(self, declarations: Sequence[str], *, section: str, **attributes: Any) -> None:  # noqa: ANN401 - click's own
+    def __init__(self, declarations: Sequence[str], *, section: str, **attributes: Any) -> None:
         super().__init__(declarations, **attributes)
         self.section = section
 
@@ -50,13 +50,13 @@ class Section:
         self.title = title
         self.options: list[Callable[[Any], Any]] = []
 
-    def add(self, *declarations: str, **attributes: Any) -> Section:  # noqa: ANN401 - click's own
+    def add(self, *declarations: str, **attributes: Any) -> Section:
         """Declare one more option; the arguments are those of `click.option`."""
         made = click.option(*declarations, cls=SectionOption, section=self.title, **attributes)
         self.options.append(made)
         return self
 
-    def many(self, *declarations: str, **attributes: Any) -> Section:  # noqa: ANN401 - click's own
+    def many(self, *declarations: str, **attributes: Any) -> Section:
         """Declare an option that can be repeated."""
         return self.add(*declarations, multiple=True, **attributes)
 

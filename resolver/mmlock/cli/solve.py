@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.form
 @options.progress
 @click.pass_obj
-def solve(session: Session, /, progress: bool | None, **values: Unpack[RequestValues]) -> None:  # noqa: FBT001 - click's
+def solve(session: Session, /, progress: bool | None, **values: Unpack[RequestValues]) -> None:
     """Lock an environment that runs on a device.
 
     REQ is a requirement such as `mmdet>=3.0`. Without any, the default stack is locked.

@@ -29,7 +29,7 @@ def why_not(
     session: Session,
     /,
     requirement: str,
-    progress: bool | None,  # noqa: FBT001 - click's
+    progress: bool | None,
     **values: Unpack[RequestValues],
 ) -> None:
     """Tell what stands against REQ on a target, and what would hold.
