@@ -11,7 +11,7 @@ Which releases are recorded follows from the other files of the matrix, so run `
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +21,13 @@ from typing import Any
 
 import httpx
 import matrix_files
+import pypi_pages
+from pypi_read import Reader, Unreadable
+
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.versions import is_prerelease
 from mmlock.matrix.layout import SECTIONS
 from mmlock.matrix.model import File
-
-import pypi_pages
-from pypi_read import Reader, Unreadable
 
 INDEX = "https://pypi.org/simple"
 CONCURRENCY = 6
@@ -133,13 +133,17 @@ class Recorder:
             self.reader.sdist_metadata if plan.requires == "sdist" else self.reader.wheel_metadata
         )
         told: dict[str, dict[Platform | None, pypi_pages.Metadata]] = {}
-        for (release, platform, file), data in zip(jobs, pool.map(read, (job[2] for job in jobs)), strict=True):
+        for (release, platform, file), data in zip(
+            jobs, pool.map(read, (job[2] for job in jobs)), strict=True
+        ):
             if data is None:
                 print(f"warning: {file.name} has no METADATA; left out", file=sys.stderr)
                 continue
             told.setdefault(release, {})[platform] = pypi_pages.metadata(data)
         source = (plan.requires or "",)
-        return [row for release, found_ in told.items() for row in pypi_pages.collapse(release, found_, source)]
+        return [
+            row for release, found_ in told.items() for row in pypi_pages.collapse(release, found_, source)
+        ]
 
     def write(self, schema: str, package: str, rows: list[Any], sources: dict[str, str]) -> None:
         """Write one file, unless only the date of reading would change."""
@@ -160,27 +164,33 @@ _WHERE = {"wheel": "METADATA of one wheel per platform", "sdist": "PKG-INFO of t
 def main(arguments: list[str] | None = None) -> int:
     """Record all packages; the exit code is 1 when one could not be read."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", action="append", metavar="PACKAGE", help="record this package only; repeatable")
+    parser.add_argument(
+        "--only", action="append", metavar="PACKAGE", help="record this package only; repeatable"
+    )
     parser.add_argument("--out", type=Path, default=Path("matrices"), help="the matrix folder")
     parser.add_argument("--cache", type=Path, help="keep answers in this folder")
     options = parser.parse_args(arguments)
     chosen = [plan for plan in plans(options.out) if not options.only or plan.package in options.only]
     if not chosen:
         parser.error(f"the matrix in `{options.out}` knows no such package; run import_facts.py first")
-    failed = 0
-    today = datetime.datetime.now(tz=datetime.timezone.utc).date().isoformat()
+    today = dt.datetime.now(tz=dt.timezone.utc).date().isoformat()
     with (
         httpx.Client(timeout=60, follow_redirects=True) as client,
         ThreadPoolExecutor(CONCURRENCY) as pool,
     ):
         recorder = Recorder(reader=Reader(client, options.cache), out=options.out, date=today)
-        for plan in chosen:
-            try:
-                recorder.record(plan, pool)
-            except (Unreadable, pypi_pages.Disagreement) as fault:
-                failed += 1
-                print(f"error: {plan.package}: {fault}", file=sys.stderr)
+        failed = [plan for plan in chosen if not attempt(recorder, plan, pool)]
     return 1 if failed else 0
+
+
+def attempt(recorder: Recorder, plan: Plan, pool: ThreadPoolExecutor) -> bool:
+    """Record one package; False, with a word to the user, when that fails."""
+    try:
+        recorder.record(plan, pool)
+    except (Unreadable, pypi_pages.Disagreement) as fault:
+        print(f"error: {plan.package}: {fault}", file=sys.stderr)
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -5,11 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mmlock.core.names import Confidence, PackageName, Platform
-from mmlock.core.versions import version
-from mmlock.matrix.model import Binary, File, Requires, TorchBuild
-from packaging.requirements import Requirement
-
 from facts_words import (
     Facts,
     arch_words,
@@ -22,6 +17,11 @@ from facts_words import (
     pythons_of,
     sorted_archs,
 )
+from packaging.requirements import Requirement
+
+from mmlock.core.names import Confidence, PackageName, Platform
+from mmlock.core.versions import version
+from mmlock.matrix.model import Binary, File, Requires, TorchBuild
 
 __all__ = ["companions", "measured_archs", "npu", "spconv", "torch_pin", "xformers"]
 
@@ -30,14 +30,12 @@ Measured = Mapping[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]
 
 
 def measured_archs(report: str) -> dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The arch table of the inspection report: `| spconv-cu118 2.3.6, -cu126 2.3.8 | sm_60 70 + compute_90 |`."""
+    """The arch table of the report: `| spconv-cu118 2.3.6, -cu126 2.3.8 | sm_60 70 + compute_90 |`."""
     found = {}
     for cells in re.findall(r"^\| ([^|]+) \| (sm_[^|]+) \|$", report, re.MULTILINE):
         left, right = cells
         cubins, _, ptx = right.partition("+")
-        archs = sorted_archs(
-            word if word.startswith("sm_") else f"sm_{word}" for word in cubins.split()
-        )
+        archs = sorted_archs(word if word.startswith("sm_") else f"sm_{word}" for word in cubins.split())
         name = left.split()[0]
         for part in re.split(r", | / ", left):
             words = part.split()
@@ -118,7 +116,7 @@ def paired(
         )
 
 
-def companion(  # noqa: PLR0913 - the fields that differ between such rows
+def companion(
     package: str,
     release: str,
     *,
@@ -161,7 +159,7 @@ def sonames(facts: Facts) -> dict[str, str]:
 
 
 def xformers(facts: Facts, builds: Iterable[TorchBuild], files: Sequence[File]) -> Iterator[Binary]:
-    """xformers without its daily dev releases. What the file itself did not tell follows from its torch."""
+    """All xformers but its daily dev releases. What a file did not tell follows from its torch."""
     abis = {
         (build.torch, build.variant): build.cxx11_abi
         for build in builds
@@ -251,7 +249,11 @@ def npu(facts: Facts, requires: Sequence[Requires]) -> Iterator[Binary]:
         pins: dict[str | None, list[Platform]] = {}
         for platform in platforms_of(row["platforms"]):
             known = next(
-                (declared[key] for key in ((row["version"], platform), (row["version"], None)) if key in declared),
+                (
+                    declared[key]
+                    for key in ((row["version"], platform), (row["version"], None))
+                    if key in declared
+                ),
                 row["torch"],
             )
             pins.setdefault(known, []).append(platform)
@@ -292,6 +294,6 @@ def release_name(naming: Sequence[Facts], release: str, torch: str, cuda: str, a
         if since[0].isdigit() and version(since) <= version(release):
             rule = entry["form"]
     digits = cuda.replace(".", "")
-    word = cuda.split(".")[0] if "major only" in rule else digits
+    word = cuda.partition(".")[0] if "major only" in rule else digits
     tail = "" if "no ABI tag" in rule or abi is None else f"cxx11abi{abi}"
     return f"cu{word}torch{torch}{tail}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import product
 
+from facts_binaries import flash_attn_naming, release_name, sonames
+from facts_words import Facts, cuda_of_variant, minor, pythons_of, sorted_archs
+
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.versions import version
 from mmlock.matrix.model import Binary
-
-from facts_binaries import flash_attn_naming, release_name, sonames
-from facts_words import Facts, cuda_of_variant, minor, pythons_of, sorted_archs
 
 __all__ = ["NOTE", "flash_attn"]
 
@@ -20,7 +20,12 @@ NOTE = (
 )
 
 _RELEASES = "https://github.com/Dao-AILab/flash-attention/releases/download"
-_DIMENSIONS = {"torch": "torch-version", "cuda": "cuda-version", "python": "python-version", "abi": "cxx11_abi"}
+_DIMENSIONS = {
+    "torch": "torch-version",
+    "cuda": "cuda-version",
+    "python": "python-version",
+    "abi": "cxx11_abi",
+}
 
 
 def flash_attn(facts: Facts, first_cuda: Mapping[str, str]) -> Iterator[Binary]:

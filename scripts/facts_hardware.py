@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+from facts_words import Facts, as_list
 
 from mmlock.core.names import Confidence
 from mmlock.core.versions import version
 from mmlock.matrix.model import Capability, CppExtension, Gpu, Toolkit
-
-from facts_words import Facts, as_list
 
 __all__ = ["capabilities", "cpp_extensions", "gpus", "toolkits"]
 
@@ -78,7 +80,9 @@ def toolkits(facts: Facts) -> list[Toolkit]:
 def cpp_extensions(facts: Facts, builds: Facts) -> list[CppExtension]:
     """What cpp_extension of each torch release does, every `same as` resolved."""
     table = {row["torch"]: row for row in facts["cpp_extension"]}
-    headers = {row["torch"]: int(row["header_guard_min"].lower().removeprefix("c++")) for row in builds["cpp"]}
+    headers = {
+        row["torch"]: int(row["header_guard_min"].lower().removeprefix("c++")) for row in builds["cpp"]
+    }
     rows = []
     for release, row in table.items():
         bounds = resolve(table, row, "gcc_bounds_min_maxexcl") or {}
@@ -97,7 +101,7 @@ def cpp_extensions(facts: Facts, builds: Facts) -> list[CppExtension]:
     return rows
 
 
-def resolve(table: dict[str, Facts], row: Facts, field: str) -> object:
+def resolve(table: Mapping[str, Facts], row: Facts, field: str) -> Any:
     """A field's value, following `same as 1.7.0`."""
     value = row[field]
     while isinstance(value, str) and value.startswith("same as "):

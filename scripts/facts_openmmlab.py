@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
+from facts_words import Facts, clean_source, pythons_of
+from packaging.requirements import InvalidRequirement, Requirement
+
 from mmlock.core.names import Confidence, Platform, Sha256, normalize
 from mmlock.core.versions import version
 from mmlock.matrix.model import Assert, File, IndexRow, Release
-from packaging.requirements import InvalidRequirement, Requirement
-
-from facts_words import Facts, clean_source, pythons_of
 
 __all__ = ["ARCHIVE", "disagreements", "index_rows", "observed", "releases", "skipped_note"]
 
@@ -110,7 +110,8 @@ def union(groups: Iterable[Iterable[str]]) -> tuple[str, ...]:
 
 def observed(facts: Facts) -> tuple[list[File], dict[str, str]]:
     """Wheels of OpenMMLab's index whose hash a public lock file recorded, and those sources."""
-    rows, sources = [], {}
+    rows: list[File] = []
+    sources: dict[str, str] = {}
     for entry in facts["urls"]:
         if not entry.get("sha256"):
             continue

@@ -5,10 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mmlock.core.names import Confidence, Platform
-from mmlock.core.versions import version
-from mmlock.matrix.model import File, TorchBuild
-
 from facts_words import (
     Facts,
     arch_words,
@@ -22,6 +18,9 @@ from facts_words import (
     soname_major,
     sorted_archs,
 )
+
+from mmlock.core.names import Confidence, Platform
+from mmlock.matrix.model import File, TorchBuild
 
 __all__ = ["PYPI", "WHEELS", "cudart", "sources", "torch_builds"]
 
@@ -47,7 +46,7 @@ def sources(facts: Mapping[str, str]) -> dict[str, str]:
 
 def torch_builds(facts: Facts, files: Sequence[File]) -> list[TorchBuild]:
     """All builds. `files` is PyPI's file list of torch; without it macOS and Windows are left out."""
-    measured = merge(row for row in facts["pypi_wheels"])
+    measured = merge(facts["pypi_wheels"])
     linux = [variant_row(facts, row, measured.get(("x86_64", row["torch"]))) for row in facts["variants"]]
     known = {row.torch for row in linux}
     linux += [
@@ -64,30 +63,27 @@ def merge(wheels: Iterable[Facts]) -> dict[tuple[str, str], Facts]:
     merged: dict[tuple[str, str], Facts] = {}
     for wheel in wheels:
         key = wheel["machine"], wheel["torch"]
-        if key in merged:
-            wheel = {**wheel, "pythons": [*merged[key]["pythons"], *wheel["pythons"]]}
-        merged[key] = wheel
+        before = merged[key]["pythons"] if key in merged else []
+        merged[key] = {**wheel, "pythons": [*before, *wheel["pythons"]]}
     return merged
 
 
 def cudart(facts: Facts, torch: str, cuda: str | None) -> str | None:
-    """The libcudart soname a Linux build brings into the environment.
+    """The libcudart soname a Linux build brings into the environment, by CUDA major.
 
-    None where torch links it statically or bundles it under a name of its own: then nothing else can use it.
+    None where torch links it statically or bundles it under a name of its own: nothing else can use that.
     """
     if cuda is None:
         return None
-    shared = [(row["torch"], found) for row in facts["cudart_linkage"] if (found := soname_major(row["libcudart"]))]
-    dynamic = [span for span, _ in shared if not is_bundled(facts, span)]
-    if not any(in_range(torch, span) or version(minor(torch)) > version(span.split("-")[-1]) for span in dynamic):
+    sonames, own = {}, []
+    for row in facts["cudart_linkage"]:
+        if row["libcudart"].startswith(("bundled", "static")):
+            own.append(row["torch"])
+        elif found := soname_major(row["libcudart"]):
+            sonames[found[0]] = found[1]
+    if any(in_range(torch, span) for span in own):
         return None
-    return dict(found for _, found in shared).get(cuda.split(".")[0])
-
-
-def is_bundled(facts: Facts, span: str) -> bool:
-    """Whether torch of these releases carries libcudart under a name of its own."""
-    text: str = next(row["libcudart"] for row in facts["cudart_linkage"] if row["torch"] == span)
-    return text.startswith(("bundled", "static"))
+    return sonames.get(cuda.partition(".")[0])
 
 
 def variant_row(facts: Facts, row: Facts, wheel: Facts | None) -> TorchBuild:
@@ -166,7 +162,7 @@ def arm_rows(facts: Facts, linux: Sequence[TorchBuild]) -> Iterator[TorchBuild]:
                     glibc="2.28" if in_range(build.torch, "2.6+") else "2.17",
                     source=tuple(row["source"]),
                     confidence=Confidence.INFERRED,
-                    note="archs from the build script of the range; that this release has the build is inferred",
+                    note="archs from the build script; that this release has the build is inferred",
                 )
 
 

@@ -40,7 +40,7 @@ _OLDEST_PYTHON = "3.6"
 """Older wheels are not recorded: no supported torch can be installed there."""
 
 
-def as_list(value: Any) -> list[Any]:
+def as_list(value: Iterable[Any] | None) -> list[Any]:
     """A list that may be absent."""
     return list(value or ())
 
@@ -93,7 +93,7 @@ def arch_words(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def platform_of_tag(tag: str) -> Platform | None:
     """The platform of a wheel tag; None for `any` and machines that are not covered."""
-    last = tag.split(".")[-1]
+    last = tag.rpartition(".")[2]
     if "linux" in last:
         machine = {"x86_64": Platform.LINUX_X86_64, "aarch64": Platform.LINUX_AARCH64}
         return next((found for name, found in machine.items() if last.endswith(name)), None)
@@ -108,7 +108,7 @@ def platforms_of(tags: Iterable[str]) -> tuple[Platform, ...]:
 
 
 def glibc_of_tag(tags: Iterable[str]) -> str | None:
-    """glibc that a Linux x86_64 tag promises; None when it says nothing that can be trusted.
+    """What glibc a Linux x86_64 tag promises; None when it says nothing that can be trusted.
 
     manylinux1 is such a case: torch wheels kept it for old pips and need more.
     """

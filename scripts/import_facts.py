@@ -25,6 +25,7 @@ import facts_openmmlab
 import facts_torch
 import matrix_files
 from facts_words import Facts, clean_sources
+
 from mmlock.core.names import normalize
 from mmlock.matrix.layout import SECTIONS
 
@@ -117,7 +118,7 @@ def openmmlab(folder: Folder) -> Iterator[Output]:
     """
     index, scan = folder.facts("openmmlab/mmcv_prebuilt.json"), folder.facts("openmmlab/constraints.json")
     yield output("openmmlab-index", facts_openmmlab.index_rows(index), clean_sources(index["sources"]))
-    faults = []
+    faults: list[str] = []
     for name, package in scan["packages"].items():
         if files := folder.captured("files", normalize(name)):
             faults += facts_openmmlab.disagreements(package, files)
@@ -129,7 +130,9 @@ def openmmlab(folder: Folder) -> Iterator[Output]:
             note=facts_openmmlab.skipped_note(package),
         )
     if faults:
-        raise SystemExit("error: the scan and the index disagree\n" + "\n".join(f"  {fault}" for fault in faults))
+        raise SystemExit(
+            "error: the scan and the index disagree\n" + "\n".join(f"  {fault}" for fault in faults)
+        )
     rows, sources = facts_openmmlab.observed(folder.facts("openmmlab/observed_urls.json"))
     yield output("files", rows, sources, package="openmmlab-index")
 

@@ -11,33 +11,33 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from mmlock.matrix.layout import SECTIONS, sort_key
 from mmlock.matrix.model import Document
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = ["decode", "encode", "read", "replace", "row_text"]
 
 
-def _plain(row: Any) -> dict[str, Any]:
+def _plain(row: DataclassInstance) -> dict[str, Any]:
     """A row as a JSON object, without the fields that hold their default."""
     value: dict[str, Any] = {}
     for field in dataclasses.fields(row):
         item = getattr(row, field.name)
         if field.default is not dataclasses.MISSING and item == field.default:
             continue
-        if dataclasses.is_dataclass(item):
-            item = _plain(item)
-        elif isinstance(item, tuple):
-            item = [_plain(part) if dataclasses.is_dataclass(part) else part for part in item]
-        elif isinstance(item, Mapping):
-            item = dict(item)
-        value[field.name] = item
+        if isinstance(item, tuple):
+            item = [part if isinstance(part, str) else _plain(part) for part in item]
+        value[field.name] = dict(item) if isinstance(item, Mapping) else item
     return value
 
 
-def row_text(row: Any) -> str:
+def row_text(row: DataclassInstance) -> str:
     """One line of a matrix file."""
     return json.dumps(_plain(row), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

@@ -10,9 +10,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
-from mmlock.core.names import Confidence, Platform, Sha256
-from mmlock.core.versions import InvalidVersion, version
-from mmlock.matrix.model import File, Requires
+from facts_words import platform_of_tag, pythons_of
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import (
     InvalidSdistFilename,
@@ -21,7 +19,9 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from facts_words import platform_of_tag, pythons_of
+from mmlock.core.names import Confidence, Platform, Sha256
+from mmlock.core.versions import InvalidVersion, version
+from mmlock.matrix.model import File, Requires
 
 __all__ = [
     "Disagreement",
@@ -131,7 +131,11 @@ def files(page: bytes, base: str, project: bytes, source: str) -> list[File]:
 
 def is_old_wheel(name: str) -> bool:
     """Wheels for Pythons before 3.6: nothing that is supported takes them."""
-    return name.endswith(".whl") and name.split("-")[-3].startswith("cp") and not pythons_of([name.split("-")[-3]])
+    return (
+        name.endswith(".whl")
+        and name.split("-")[-3].startswith("cp")
+        and not pythons_of([name.split("-")[-3]])
+    )
 
 
 def pick(rows: Iterable[File]) -> dict[Platform | None, File]:

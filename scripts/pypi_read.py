@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from mmlock.matrix.model import File
 
 __all__ = ["Reader", "Unreadable"]
@@ -84,7 +85,9 @@ class Reader:
                         continue
                     response.raise_for_status()
                     if int(response.headers.get("content-length", 0)) > _WHOLE_LIMIT:
-                        raise Unreadable(f"{url}: the server ignores ranges and the file is too big to read whole")
+                        raise Unreadable(
+                            f"{url}: the server ignores ranges and the file is too big to read whole"
+                        )
                     response.read()
                     return response
             except httpx.HTTPStatusError as fault:
@@ -133,7 +136,7 @@ class _Remote(io.RawIOBase):
         return self._position
 
     def read(self, size: int = -1) -> bytes:
-        end = self._size if size is None or size < 0 else min(self._size, self._position + size)
+        end = self._size if size < 0 else min(self._size, self._position + size)
         data = self._read(self._position, end) if end > self._position else b""
         self._position += len(data)
         return data
