@@ -32,7 +32,7 @@ def guarded(run: Callable[[], object], session: Session) -> int:
         return _told(from_click(error), session)
     except MmlockError as error:
         return _told(error, session)
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person never sees a traceback unasked
         return _ended(error)
     return 0
 

@@ -7,7 +7,7 @@ import sys
 from mmlock.core.progress import Progress, silent
 
 
-def progress(wanted: bool | None) -> Progress:
+def progress(*, wanted: bool | None) -> Progress:
     """Lines when asked for, or, when nothing was said, if a person is looking."""
     if wanted is None:
         wanted = sys.stderr.isatty()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.form
 @options.progress
 @click.pass_obj
-def solve(session: Session, /, progress: bool | None, **values: Unpack[RequestValues]) -> None:
+def solve(session: Session, /, *, progress: bool | None, **values: Unpack[RequestValues]) -> None:
     """Lock an environment that runs on a device.
 
     REQ is a requirement such as `mmdet>=3.0`. Without any, the default stack is locked.
@@ -33,4 +33,4 @@ def solve(session: Session, /, progress: bool | None, **values: Unpack[RequestVa
     mmlock solve 'mmsegmentation>=1.2' --gpu auto --python 3.10
     """
     request = request_from(values)
-    session.show(session.app.solve(request, progress=shown(progress)))
+    session.show(session.app.solve(request, progress=shown(wanted=progress)))

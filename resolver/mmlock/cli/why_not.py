@@ -29,6 +29,7 @@ def why_not(
     session: Session,
     /,
     requirement: str,
+    *,
     progress: bool | None,
     **values: Unpack[RequestValues],
 ) -> None:
@@ -41,4 +42,4 @@ def why_not(
     if isinstance(asked, Fault):
         raise usage_error([asked])
     request = request_from(values)
-    session.show(session.app.why_not(asked, request, progress=shown(progress)))
+    session.show(session.app.why_not(asked, request, progress=shown(wanted=progress)))
