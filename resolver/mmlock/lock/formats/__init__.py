@@ -1,0 +1,45 @@
+"""One file per lock format, and the table that lists them. A new format is a file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mmlock.lock.formats import build_toml, pylock, requirements, why_md
+from mmlock.lock.model import LockedEnv
+
+__all__ = ["FORMATS", "Format"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A file of the lock folder."""
+
+    name: str
+    """What `--lock-format` calls it."""
+    file: str
+    render: Callable[[LockedEnv], str | None]
+    """None: this environment needs no such file."""
+    mark: str
+    """Text near the start of every file of this kind that mmlock wrote; anything else is not ours."""
+    optional: bool = True
+    """Whether a person may ask for a lock without it."""
+
+
+FORMATS: dict[str, Format] = {
+    item.name: item
+    for item in (
+        Format(name="pylock", file=pylock.NAME, render=pylock.render, mark=pylock.MARK),
+        Format(
+            name="requirements", file=requirements.NAME, render=requirements.render, mark=requirements.MARK
+        ),
+        Format(
+            name="build",
+            file=build_toml.NAME,
+            render=build_toml.render,
+            mark=f'schema = "{build_toml.SCHEMA}"',
+            optional=False,
+        ),
+        Format(name="why", file=why_md.NAME, render=why_md.render, mark=why_md.MARK, optional=False),
+    )
+}

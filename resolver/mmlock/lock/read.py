@@ -1,0 +1,75 @@
+"""Reads a lock folder back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.lock.formats import build_toml, pylock
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
+
+__all__ = ["read_lock"]
+
+
+def read_lock(folder: Path) -> LockedEnv:
+    """The environment that a lock folder holds.
+
+    Raises EnvironmentFault when files are missing or unreadable, UsageError when one is not as mmlock
+    writes it; every fault is named by its file and key (`packages[2].wheels[0].hashes.sha256`).
+    """
+    path = folder / pylock.NAME
+    partial = pylock.read(_text(path, folder), str(path))
+    if not partial.unsealed:
+        return partial.env
+    steps = folder / build_toml.NAME
+    fetch, build = build_toml.read(_text(steps, folder), str(steps))
+    _same(partial.unsealed, fetch, build, folder)
+    return partial.with_steps(fetch, build)
+
+
+def _text(path: Path, folder: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError as error:
+        raise EnvironmentFault(
+            f"`{folder}` is not a whole lock folder",
+            causes=[f"`{path.name}` is missing" if folder.is_dir() else "there is no such folder"],
+            hints=["`mmlock solve --out FOLDER` writes one"],
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"`{path}` is not UTF-8 text",
+            causes=[f"byte {error.start} cannot be read"],
+            hints=["run `mmlock solve` again to write it anew"],
+        ) from error
+    except OSError as error:
+        raise EnvironmentFault(
+            f"`{path}` cannot be read",
+            causes=[error.strerror or str(error)],
+            hints=["give a lock folder that you may read"],
+        ) from error
+
+
+def _same(
+    wanted: tuple[tuple[str, str, str], ...],
+    fetch: tuple[FetchStep, ...],
+    build: tuple[BuildStep, ...],
+    folder: Path,
+) -> None:
+    """Refuse two files that do not belong together: one of them is of another solve."""
+    found: set[tuple[str, str, str]] = {(s.package, s.version, "fetch") for s in fetch} | {
+        (s.package, s.version, "build") for s in build
+    }
+    if found != set(wanted):
+        raise UsageError(
+            f"`{pylock.NAME}` and `{build_toml.NAME}` in `{folder}` do not belong together",
+            causes=[
+                f"`{pylock.NAME}` waits for {_words(set(wanted))}",
+                f"`{build_toml.NAME}` makes {_words(found)}",
+            ],
+            hints=["run `mmlock solve` again to write both"],
+        )
+
+
+def _words(steps: set[tuple[str, str, str]]) -> str:
+    return ", ".join(f"{name} {version} ({kind})" for name, version, kind in sorted(steps)) or "nothing"

@@ -1,0 +1,141 @@
+"""A lock as plain text: what `mmlock solve` and `mmlock why` print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from textwrap import shorten
+
+from mmlock.lock.formats.parts import describe_target
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
+from mmlock.lock.view import chosen, closure, in_order, verdict_sentence
+
+__all__ = ["summary", "why_package"]
+
+_REASON_WIDTH = 76
+
+
+def summary(env: LockedEnv, folder: Path | None = None) -> str:
+    """What was chosen, what is missing, what to do next."""
+    return "\n".join(_summary(env, folder)) + "\n"
+
+
+def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
+    yield f"{env.stack} on {describe_target(env)}"
+    yield ""
+    rows = [(c.name, c.version, c.how, _short(c.reasons[0].text if c.reasons else "")) for c in chosen(env)]
+    yield from _columns(rows)
+    yield f"  and {len(closure(env))} packages that follow from these"
+    if not env.sealed:
+        yield ""
+        yield "not sealed:"
+        yield from (f"  {line}" for line in _steps(env))
+    if env.environment:
+        yield ""
+        yield "set when you run it:"
+        yield from (f"  {name}={value}" for name, value in sorted(env.environment.items()))
+    if env.findings:
+        yield ""
+        yield from (f"{finding.level}: {finding.subject}: {finding.text}" for finding in env.findings)
+    yield ""
+    yield f"not checked: {verdict_sentence(env)}" if env.verdict is None else verdict_sentence(env)
+    if folder is not None:
+        yield from _next(env, folder)
+
+
+def _steps(env: LockedEnv) -> Iterator[str]:
+    for step in in_order([*env.fetch, *env.build]):
+        if isinstance(step, FetchStep):
+            what = "download, hash UNVERIFIED"
+        else:
+            what = f"build, {'verified' if step.verified else 'UNVERIFIED'} recipe"
+        yield f"{step.package} {step.version}: {what} ({step.why})"
+
+
+def _next(env: LockedEnv, folder: Path) -> Iterator[str]:
+    yield f"lock: {folder}"
+    if env.sealed:
+        yield f"next: uv pip sync {folder / 'pylock.toml'}"
+    else:
+        yield f"next: mmlock build {folder}"
+
+
+# ---------------------------------------------------------------- one package
+
+
+def why_package(env: LockedEnv, name: str) -> str | None:
+    """Why a package is in the lock, in which version and form; None when it is not in it.
+
+    `name` must be in normal form.
+    """
+    for package in env.packages:
+        if package.name == name:
+            return "\n".join(_why_package(env, package)) + "\n"
+    steps: tuple[FetchStep | BuildStep, ...] = (*env.fetch, *env.build)
+    for step in steps:
+        if step.package == name:
+            return "\n".join(_why_step(env, step)) + "\n"
+    return None
+
+
+def _why_package(env: LockedEnv, package: LockedPackage) -> Iterator[str]:
+    yield f"{package.name} {package.version} ({package.form.value})"
+    yield from _reasons(package.reasons)
+    if package.via:
+        yield f"  asked for by: {', '.join(package.via)}"
+        yield from _chain(env, package.name)
+    yield from (f"  file: {file.name}" for file in package.files[:1])
+    if more := len(package.files) - 1:
+        yield f"        and {more} more that fit{'s' if more == 1 else ''}"
+
+
+def _why_step(env: LockedEnv, step: FetchStep | BuildStep) -> Iterator[str]:
+    what = "download" if isinstance(step, FetchStep) else "build"
+    yield f"{step.package} {step.version} ({what}, not sealed)"
+    yield f"  {step.why}"
+    yield from _reasons(step.reasons)
+    if isinstance(step, FetchStep):
+        yield f"  file: {step.url}"
+    else:
+        yield f"  recipe: {step.recipe} ({step.verified or 'UNVERIFIED'})"
+    yield from _users(env, step.package)
+
+
+def _chain(env: LockedEnv, name: str) -> Iterator[str]:
+    """How the request leads to a package: `numpy <- matplotlib <- mmdet <- the request`."""
+    via: dict[str, tuple[str, ...]] = {package.name: package.via for package in env.packages}
+    via |= {step.package: () for step in (*env.fetch, *env.build)}
+    core = {node.name for node in chosen(env)}
+    path, seen = [name], {name}
+    while asked := [parent for parent in via.get(path[-1], ()) if parent not in seen]:
+        # A user's own words end the chain; prefer them, then a decided package, then the first name.
+        path.append(min(asked, key=lambda parent: (parent in via, parent not in core, parent)))
+        seen.add(path[-1])
+    if len(path) > 2:  # noqa: PLR2004  a chain of two only repeats the line above it
+        yield f"  chain: {' <- '.join(path)}"
+
+
+def _users(env: LockedEnv, name: str) -> Iterator[str]:
+    users = sorted(package.name for package in env.packages if name in package.via)
+    if users:
+        yield f"  brings in: {', '.join(users)}"
+
+
+def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
+    for reason in reasons:
+        yield f"  {reason.kind}: {reason.text}"
+        sources = "; ".join(reason.source)
+        yield f"      {reason.confidence.value}{f', {sources}' if sources else ''}"
+
+
+# ---------------------------------------------------------------- layout
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))] if rows else []
+    for row in rows:
+        yield f"  {'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))}".rstrip()
+
+
+def _short(text: str) -> str:
+    return shorten(text, _REASON_WIDTH, placeholder="...")

@@ -1,0 +1,88 @@
+"""A lock as people look at it: the decided packages first, then what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mmlock.core.names import Form, PackageName, normalize
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
+
+__all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]
+
+Step = FetchStep | BuildStep
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A package that was decided on purpose, however it comes."""
+
+    name: str
+    version: str
+    how: str
+    """`wheel`, `sdist`, `download`, `build`."""
+    reasons: Sequence[Reason]
+    via: tuple[str, ...] = ()
+
+
+def chosen(env: LockedEnv) -> tuple[Chosen, ...]:
+    """Every decided package: torch first, since all others follow it, then by name."""
+    nodes = [
+        *(_from_package(package) for package in env.packages if package.core),
+        *(
+            Chosen(name=step.package, version=step.version, how="download", reasons=step.reasons)
+            for step in env.fetch
+        ),
+        *(
+            Chosen(name=step.package, version=step.version, how="build", reasons=step.reasons)
+            for step in env.build
+        ),
+    ]
+    return tuple(sorted(nodes, key=lambda node: (node.name != "torch", node.name)))
+
+
+def _from_package(package: LockedPackage) -> Chosen:
+    how = "sdist" if package.form is Form.SDIST else "wheel"
+    return Chosen(
+        name=package.name, version=package.version, how=how, reasons=package.reasons, via=package.via
+    )
+
+
+def closure(env: LockedEnv) -> tuple[LockedPackage, ...]:
+    """The packages that merely follow, by name."""
+    return tuple(sorted((p for p in env.packages if not p.core), key=lambda package: package.name))
+
+
+def verdict_sentence(env: LockedEnv) -> str:
+    """What is known from running it."""
+    if env.verdict is None:
+        return "Nothing of this lock has been run on hardware."
+    return f"A validation ran for this lock, see verdict.json (`{env.verdict}`)."
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Each step after those whose wheel it needs, otherwise downloads first and then by name."""
+    waiting = sorted(steps, key=lambda step: (isinstance(step, BuildStep), step.package))
+    done: list[Step] = []
+    while waiting:
+        left = {step.package for step in waiting}
+        # A circle cannot run at all; naming its members in order is the best that is left.
+        ready = next((s for s in waiting if not (_needs(s) & left) - {s.package}), waiting[0])
+        waiting.remove(ready)
+        done.append(ready)
+    return tuple(done)
+
+
+def _needs(step: Step) -> set[PackageName]:
+    if isinstance(step, FetchStep):
+        return set()
+    return {name for text in (*step.build_requires, *step.requires) if (name := _name(text))}
+
+
+def _name(requirement: str) -> PackageName | None:
+    try:
+        return normalize(Requirement(requirement).name)
+    except InvalidRequirement:
+        return None

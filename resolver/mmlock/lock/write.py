@@ -1,0 +1,131 @@
+"""Puts a locked environment into its folder: all files or none, and unchanged ones untouched."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.lock.formats import FORMATS
+from mmlock.lock.model import LockedEnv
+
+__all__ = ["WriteReport", "render_lock", "write_lock"]
+
+_MARK_WITHIN = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteReport:
+    """What writing a lock changed in its folder: file names, sorted."""
+
+    written: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    removed: tuple[str, ...] = ()
+    """Files of an earlier lock that this one does not have."""
+
+
+def render_lock(env: LockedEnv, formats: Iterable[str] | None = None) -> dict[str, str | None]:
+    """Text of each file by its name; None for a file that this lock does not have.
+
+    `formats` names the optional ones that are wanted; None means all.
+    """
+    wanted = set(FORMATS if formats is None else formats)
+    if unknown := sorted(wanted - FORMATS.keys()):
+        raise UsageError(
+            f"no lock format is called `{unknown[0]}`", hints=[f"the formats are: {', '.join(FORMATS)}"]
+        )
+    return {
+        item.file: item.render(env) if item.name in wanted or not item.optional else None
+        for item in FORMATS.values()
+    }
+
+
+def write_lock(env: LockedEnv, folder: Path, formats: Iterable[str] | None = None) -> WriteReport:
+    """Write the lock folder. Raises EnvironmentFault, and then nothing in the folder has changed.
+
+    Files that mmlock did not write are left alone; one that is in the way is an error.
+    """
+    new = {
+        name: text.encode() if text is not None else None for name, text in render_lock(env, formats).items()
+    }
+    try:
+        old = {name: _existing(folder / name) for name in new}
+        change = {name: data for name, data in new.items() if data is not None and data != old[name]}
+        stale = tuple(name for name, data in new.items() if data is None and _is_ours(name, old[name]))
+        for name in change:
+            _refuse_foreign(folder / name, name, old[name])
+        if change or stale:
+            _put(folder, change, stale)
+    except OSError as error:
+        raise _fault(folder, error) from error
+    unchanged = tuple(sorted(name for name, data in new.items() if data is not None and name not in change))
+    return WriteReport(written=tuple(sorted(change)), unchanged=unchanged, removed=tuple(sorted(stale)))
+
+
+def _existing(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _is_ours(name: str, data: bytes | None) -> bool:
+    mark = next(item.mark for item in FORMATS.values() if item.file == name)
+    return data is not None and mark.encode() in data[:_MARK_WITHIN]
+
+
+def _refuse_foreign(path: Path, name: str, data: bytes | None) -> None:
+    if data is not None and not _is_ours(name, data):
+        raise EnvironmentFault(
+            f"`{path}` is in the way: mmlock did not write it",
+            causes=["it does not bear the mark of a file that mmlock wrote, so it is not overwritten"],
+            hints=["move it away, or give another folder with `--out`"],
+        )
+
+
+def _put(folder: Path, change: dict[str, bytes], stale: tuple[str, ...]) -> None:
+    """Write everything aside first, so that what can fail fails before any rename."""
+    made = _make_folder(folder)
+    try:
+        # Inside the folder: the one place that is surely writable and on the same disk.
+        with tempfile.TemporaryDirectory(prefix=".mmlock-", dir=folder) as aside:
+            for name, data in change.items():
+                (Path(aside) / name).write_bytes(data)
+            # A crash between two renames must not leave a lock that looks whole: the lock itself goes last.
+            for name in sorted(change, key=lambda name: (name == FORMATS["pylock"].file, name)):
+                (Path(aside) / name).replace(folder / name)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+    except OSError:
+        for path in made:
+            _remove_empty(path)
+        raise
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make the folder and its parents; says which ones are new, innermost first."""
+    made = []
+    missing = folder
+    while not missing.exists():
+        made.append(missing)
+        missing = missing.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _remove_empty(path: Path) -> None:
+    try:
+        path.rmdir()
+    except OSError:
+        return
+
+
+def _fault(folder: Path, error: OSError) -> EnvironmentFault:
+    where = error.filename2 or error.filename or folder
+    return EnvironmentFault(
+        f"the lock cannot be written to `{folder}`",
+        causes=[f"`{where}`: {error.strerror or error}"],
+        hints=["give a folder that you may write to with `--out`, on a disk with free space"],
+    )

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from mmlock.lock.formats import why_md
+from mmlock.lock.model import LockedEnv
+
+
+def headings(text: str) -> list[str]:
+    return re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+
+
+def test_the_whole_argument_is_there(unsealed: LockedEnv) -> None:
+    text = why_md.render(unsealed)
+    assert headings(text) == [
+        "openmmlab on GeForce RTX 5090 (sm\\_120)",
+        "What was chosen",
+        "What must still be made",
+        "mmcv 2.1.0: build",
+        "Set these when you run it",
+        "What you should know",
+        "Why each of them",
+        "Why torch 2.11.0",
+        "Why mmcv 2.1.0",
+        "Why mmdet 3.3.0",
+        "What this choice costs",
+        "What was not checked",
+        "Left out or not used",
+        "Everything else",
+    ]
+    assert "mmlock build ." in text
+    assert "export TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1" in text
+    assert "Nothing of this lock has been run on hardware." in text
+    assert (
+        "- the cu130 wheel has code for sm\\_120. (*measured*; <https://pypi.org/project/torch/2.11.0/>;"
+        in text
+    )
+    assert "| numpy | 2.3.1 | matplotlib, mmdet |" in text
+    assert "| builds | packages to compile | 1 | mmcv 2.1.0 |" in text
+
+
+def test_a_sealed_lock_has_nothing_to_make(sealed: LockedEnv) -> None:
+    text = why_md.render(sealed)
+    assert "**Sealed**" in text
+    assert "mmlock build" not in text
+
+
+def test_a_download_without_hash_is_marked(fetching: LockedEnv) -> None:
+    text = why_md.render(fetching)
+    assert "- **Unverified**: its index publishes no hash" in text
+    assert "- The same file elsewhere: <https://mirror.example/" in text
+
+
+def test_words_of_others_cannot_break_the_page(sealed: LockedEnv) -> None:
+    finding = replace(sealed.findings[0], text="a | b\n## not a heading <script> `code_x` *x*")
+    env = replace(sealed, findings=(finding,), request=("--with", "a|b"))
+    text = why_md.render(env)
+    assert "- **Warning**, mmcv: a | b ## not a heading \\<script\\> `code_x` \\*x\\*. (*documented*" in text
+    assert "| Asked | --with a\\|b |" in text
+
+
+def test_every_table_has_rows_of_equal_width(unsealed: LockedEnv) -> None:
+    for block in re.findall(r"(?:^\|.*\n)+", why_md.render(unsealed), re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(widths) == 1, block
