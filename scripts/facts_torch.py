@@ -113,7 +113,14 @@ def variant_row(facts: Facts, row: Facts, wheel: Facts | None) -> TorchBuild:
         source=tuple(row["source"]),
         confidence=confidence,
         note="; ".join(filter(None, (row["note"], said))) or None,
+        tag=None if default else platform_tag(row["manylinux"], row["machine"]),
     )
+
+
+def platform_tag(manylinux: str, machine: str) -> str:
+    """The platform tag in the wheel's name: `linux_x86_64` as it is, `manylinux_2_28` with the machine."""
+    word = manylinux.split()[0]
+    return word if word.endswith(machine) else f"{word}_{machine}"
 
 
 def wheel_row(row: Facts) -> TorchBuild:
@@ -155,6 +162,7 @@ def arm_rows(facts: Facts, linux: Sequence[TorchBuild]) -> Iterator[TorchBuild]:
                     platform=Platform.LINUX_AARCH64,
                     on_pypi=False,
                     index=f"{WHEELS}/{build.variant}",
+                    tag=None,
                     archs=sorted_archs(row["archs"]),
                     ptx=(),
                     # aarch64 moved to the new ABI and to glibc 2.28 with 2.6.
@@ -218,6 +226,7 @@ def windows_rows(
                     platform=Platform.WINDOWS_X86_64,
                     on_pypi=False,
                     index=f"{WHEELS}/{build.variant}",
+                    tag=str(Platform.WINDOWS_X86_64),
                     archs=archs,
                     ptx=ptx,
                     cxx11_abi=None,

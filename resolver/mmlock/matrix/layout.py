@@ -62,7 +62,7 @@ SECTIONS: dict[str, Section] = {
             name="openmmlab-index",
             path="openmmlab/index.json",
             row=model.IndexRow,
-            key=("directory", "package", "platform"),
+            key=("directory", "package", "platform", "versions"),
         ),
         Section(
             name="releases",

@@ -176,6 +176,8 @@ class TorchBuild:
     confidence: Confidence
     """Of the arch list, the weakest part."""
     note: str | None = None
+    tag: str | None = None
+    """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -414,6 +416,8 @@ class Module:
     """Decided by the core solver; else left to the closure."""
     source: tuple[str, ...]
     confidence: Confidence
+    on_request: tuple[PackageName, ...] = ()
+    """Other providers of the same import name: used only when the user names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
