@@ -189,6 +189,7 @@ VARIANT = {
     "ptx": [],
     "arch_confidence": "wheel",
     "cxx11_abi": 0,
+    "manylinux": "linux_x86_64 (on PyPI renamed manylinux1)",
     "glibc_min": "2.17",
     "pythons": ["cp39", "cp310"],
     "note": None,

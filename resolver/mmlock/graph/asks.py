@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mmlock.core.device import Code, Device, code_for
-from mmlock.core.names import Confidence, Form, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, normalize
 from mmlock.core.versions import allows, version
-from mmlock.graph.builder import Builder
+from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog
 from mmlock.graph.request import CoreWish
-from mmlock.graph.rows import Ask, Group, Option, PythonChoice, Rejection, TorchChoice
+from mmlock.graph.rows import Ask, BinaryChoice, Group, Option, PythonChoice, Rejection, TorchChoice
+from mmlock.graph.torch_rows import device_runs
 from mmlock.matrix.model import TorchBuild
 
 
@@ -49,22 +50,39 @@ def _ask_devices(builder: Builder) -> None:
     words = builder.request.device_words or tuple(d.name for d in target.devices)
     for device, word in zip(target.devices, words, strict=True):
         if device.arch is not None:
-            _torch_ask(
-                builder,
-                f"--gpu {word}",
-                f"gpu:{device.arch}:{device.tegra}:{target.driver}",
-                lambda build, device=device: device_runs(builder, build, device),  # type: ignore[misc]
-                lambda build, device=device: _no_code(build, device),  # type: ignore[misc]
-            )
+            builder.asks.append(_device_ask(builder, device, f"--gpu {word}"))
 
 
-def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
-    """Whether a torch build has code for a device. Not known counts as no."""
-    code = code_for(device, build.archs, build.ptx)
-    if code is Code.PTX and builder.request.target.driver and build.cuda:
-        needed = next((t.driver for t in builder.matrix.toolkits if t.cuda == build.cuda), None)
-        return needed is not None and version(builder.request.target.driver) >= version(needed)
-    return code in {Code.NATIVE, Code.PTX}
+def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
+    """Code for one device in torch and in every prebuilt extension whose archs are known."""
+    torch = builder.group(
+        "torch",
+        f"gpu:{device.arch}:{device.tegra}",
+        lambda o: isinstance(o.choice, TorchChoice) and device_runs(builder, o.choice.build, device),
+    )
+    parts = [("torch", torch)]
+    for slot, indices in builder.slots.items():
+        kept = frozenset(i for i in indices if not _lacks_code(builder.options[i], device))
+        if len(kept) < len(indices) and slot != "torch":
+            parts.append((slot, kept))
+
+    def reject(option: Option) -> Rejection:
+        if isinstance(option.choice, TorchChoice):
+            return _no_code(option.choice.build, device)
+        return Rejection(
+            text=f"{option.label} has no code for {device.arch} ({device.name})",
+            source=option.source,
+            confidence=option.confidence,
+        )
+
+    return Ask(name=name, parts=tuple(parts), reject=reject)
+
+
+def _lacks_code(option: Option, device: Device) -> bool:
+    choice = option.choice
+    if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
+        return False
+    return code_for(device, choice.binary.archs, choice.binary.ptx) is Code.NONE
 
 
 def _no_code(build: TorchBuild, device: Device) -> Rejection:
@@ -73,7 +91,7 @@ def _no_code(build: TorchBuild, device: Device) -> Rejection:
     else:
         held = " ".join((*build.archs, *build.ptx)) or "no GPU code"
         text = f"torch {build.torch}+{build.variant} holds {held}: no code for {device.arch} ({device.name})"
-    return Rejection(text=text, source=build.source, confidence=build.confidence)
+    return Rejection(text=text, source=cite("torch-builds", build.source), confidence=build.confidence)
 
 
 def _ask_machine(builder: Builder) -> None:
@@ -87,7 +105,7 @@ def _ask_machine(builder: Builder) -> None:
             lambda build: build.glibc is None or version(build.glibc) <= glibc,
             lambda build: Rejection(
                 text=f"torch {build.torch}+{build.variant} needs glibc {build.glibc}",
-                source=build.source,
+                source=cite("torch-builds", build.source),
                 confidence=build.confidence,
             ),
         )
@@ -100,7 +118,7 @@ def _ask_machine(builder: Builder) -> None:
             needed = toolkit.driver_floor if toolkit else "a driver that is not known"
             return Rejection(
                 text=f"CUDA {build.cuda} of torch {build.torch}+{build.variant} needs driver {needed}",
-                source=toolkit.source if toolkit else (),
+                source=cite("toolkits", toolkit.source) if toolkit else (),
                 confidence=toolkit.confidence if toolkit else Confidence.INFERRED,
             )
 
@@ -121,14 +139,19 @@ def _ask_versions(builder: Builder) -> None:
         builder.asks.append(
             Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_other_python)
         )
+    if request.requires_python is not None:
+        bound = request.requires_python
+        members = builder.group("python", f"ask:{bound}", lambda o: allows(bound, o.version or ""))
+        builder.asks.append(
+            Ask(name=f"requires-python {bound}", parts=(("python", members),), reject=_other_python)
+        )
     if request.torch is not None:
-        spec, _, variant = request.torch.partition("+")
-        spec = version_wish(spec)
+        spec = version_wish(request.torch)
         _torch_ask(
             builder,
-            f"--torch {request.torch}",
-            f"ask:{spec}+{variant}",
-            lambda build: allows(spec, build.torch) and (not variant or variant == build.variant),
+            f"--torch {request.torch.removeprefix('==').removesuffix('.*')}",
+            f"ask:{spec}",
+            lambda build: allows(spec, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not torch {request.torch}"),
         )
     if request.cuda is not None:
@@ -149,7 +172,7 @@ def _other_python(option: Option) -> Rejection:
 
 def _other(build: TorchBuild, words: str) -> Rejection:
     return Rejection(
-        text=f"torch {build.torch}+{build.variant} {words}", source=build.source, confidence=build.confidence
+        text=f"torch {build.torch}+{build.variant} {words}", source=cite("torch-builds", build.source), confidence=build.confidence
     )
 
 
@@ -172,23 +195,25 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             builder,
             wish.text,
             f"ask:{wish.specifier}",
-            lambda build: allows(wish.specifier, build.torch),
+            lambda build: allows(wish.specifier, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not {wish.text}"),
         )
         return
     slot = catalog.slot_of(wish.name)
-    if slot is None:
+    if slot is None or slot not in builder.slots:
         return
-    builder.roots.add(slot)
     names = {wish.name}
     module = catalog.modules[slot]
     if wish.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
-        names.update(module.with_ops)
-    members = builder.group(
-        slot,
-        f"ask:{sorted(names)}:{wish.specifier}",
-        lambda o: o.package in names and o.version is not None and allows(wish.specifier, o.version),
-    )
+        names.update(p for p in module.with_ops if p not in module.on_request)
+
+    def fulfils(option: Option) -> bool:
+        if option.version is None:
+            return wish.constraint
+        named = option.package in names
+        return (named or wish.constraint) and (not named or allows(wish.specifier, option.version))
+
+    members = builder.group(slot, f"ask:{sorted(names)}:{wish.specifier}:{wish.constraint}", fulfils)
     builder.asks.append(Ask(name=wish.text, parts=((slot, members),), reject=_not_asked(wish)))
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from mmlock.core.device import Code, code_for
 from mmlock.core.names import Form, PackageName
 from mmlock.core.versions import allows, version
-from mmlock.graph.builder import Builder
+from mmlock.graph.builder import Builder, cite
 from mmlock.graph.rows import BinaryChoice, LinkKind, Option, Term, TorchChoice
 from mmlock.matrix.model import Binary, TorchBuild
 
@@ -19,8 +18,6 @@ def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
     ]
     rows.sort(key=_order, reverse=True)
     for row in rows:
-        if builder.request.target.cuda and not runs(builder, row):
-            continue
         index = builder.option(
             slot,
             label(row),
@@ -28,7 +25,7 @@ def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
             form=Form.WHEEL,
             package=package,
             version=row.version,
-            source=row.source,
+            source=cite("binaries", row.source, package),
             confidence=row.confidence,
         )
         _link_binary(builder, builder.options[index], row)
@@ -55,13 +52,6 @@ def label(row: Binary) -> str:
         *([f"ABI {row.cxx11_abi}"] if row.cxx11_abi is not None and row.url else []),
     ]
     return f"{row.package} {row.version} wheel" + (f" ({', '.join(details)})" if details else "")
-
-
-def runs(builder: Builder, row: Binary) -> bool:
-    """Whether nothing known says that the wheel has no code for a device of the target."""
-    return all(
-        code_for(device, row.archs, row.ptx) is not Code.NONE for device in builder.request.target.devices
-    )
 
 
 def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
@@ -97,7 +87,7 @@ def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
             builder.group("torch", f"binary:{key}", fits),
             LinkKind.WHEEL,
             f"the {row.package} {row.version} wheel is made for {', '.join(words)}",
-            row.source,
+            cite("binaries", row.source, row.package),
             row.confidence,
         )
     if row.cuda is not None and not row.same_variant:
@@ -112,7 +102,7 @@ def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
             ),
             LinkKind.CUDA,
             f"{row.package} {row.version} carries CUDA {cuda}: one CUDA across the environment is preferred",
-            row.source,
+            cite("binaries", row.source, row.package),
             row.confidence,
             hard=False,
         )
@@ -123,6 +113,6 @@ def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
             builder.pythons(row.pythons),
             LinkKind.PYTHON,
             f"{row.package} {row.version} has wheels for Python {', '.join(row.pythons)}",
-            row.source,
+            cite("binaries", row.source, row.package),
             row.confidence,
         )

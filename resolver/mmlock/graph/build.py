@@ -45,13 +45,14 @@ def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:
     """Wheels first, then builds, then nothing: the order is the last tie-break."""
     module = catalog.modules[slot]
     builder.slots.setdefault(slot, [])
-    for package in module.packages:
+    offered = catalog.offered(slot, (wish.name for wish in builder.request.wishes))
+    for package in offered:
         if catalog.released(package):
             add_releases(builder, catalog, slot, package)
         else:
             add_binaries(builder, slot, package)
     add_index_wheels(builder, catalog, slot)
-    for package in module.packages:
+    for package in offered:
         if package in module.with_ops or not module.with_ops:
             add_builds(builder, catalog, slot, package)
     if slot not in builder.roots:

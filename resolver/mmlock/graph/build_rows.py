@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import allows
-from mmlock.graph.builder import Builder
+from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog, newest_first
 from mmlock.graph.rows import (
     BuildChoice,
@@ -15,7 +15,7 @@ from mmlock.graph.rows import (
     ToolchainChoice,
     TorchChoice,
 )
-from mmlock.graph.torch_rows import build_arch
+from mmlock.graph.torch_rows import build_arch, runs_everywhere
 from mmlock.matrix.model import Recipe, Release, TorchBuild, Verified
 
 
@@ -81,7 +81,7 @@ def _add_option(
         form=Form.BUILD,
         package=recipe.package,
         version=text,
-        source=recipe.source,
+        source=cite("recipes", recipe.source),
         confidence=Confidence.MEASURED if verified else recipe.confidence,
     )
     builder.cost(index, Term.UNVERIFIED, 0 if verified else 1)
@@ -111,8 +111,8 @@ def compiles(builder: Builder, recipe: Recipe, build: TorchBuild) -> bool:
         return False
     if recipe.std is not None and cpp.header_std is not None and recipe.std < cpp.header_std:
         return False
-    if build.cuda is None:
-        return True
+    if build.cuda is None or not runs_everywhere(builder, build):
+        return True  # what the torch build itself cannot serve is refused there, with that reason
     toolkits = {t.cuda: t for t in builder.matrix.toolkits}
     toolkit = toolkits.get(build.cuda)
     return all(
@@ -137,7 +137,7 @@ def _link_build(
         torch,
         LinkKind.BUILD,
         f"recipe {recipe.id} builds {recipe.package} {option.version} against torch {where}",
-        recipe.source,
+        cite("recipes", recipe.source),
         option.confidence,
     )
     pythons = (verified.python,) if verified else ()
@@ -150,7 +150,7 @@ def _link_build(
         else builder.group("python", f"recipe:{spec}", lambda o: allows(spec, o.version or "")),
         LinkKind.PYTHON,
         f"recipe {recipe.id} is good for Python {', '.join(pythons) or spec or 'any'}",
-        recipe.source,
+        cite("recipes", recipe.source),
         option.confidence,
     )
     if builder.request.target.cuda:
@@ -164,7 +164,7 @@ def _link_build(
             ),
             LinkKind.TOOLCHAIN,
             f"building {recipe.package} with CUDA ops needs nvcc",
-            recipe.source,
+            cite("recipes", recipe.source),
             recipe.confidence,
         )
 

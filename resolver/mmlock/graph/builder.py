@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.versions import allows, is_prerelease
@@ -23,6 +24,23 @@ from mmlock.graph.rows import (
 from mmlock.matrix.load import Matrix
 
 
+@lru_cache(maxsize=4096)
+def cite(section: str, keys: tuple[str, ...], package: str | None = None) -> tuple[str, ...]:
+    """Source keys made findable from anywhere: `releases/mmdet#scan`. `readable` undoes it."""
+    place = f"{section}/{package}" if package else section
+    return tuple(f"{place}#{key}" for key in keys)
+
+
+def readable(matrix: Matrix, citations: Iterable[str]) -> tuple[str, ...]:
+    """What citations mean, as the matrix files say it."""
+    texts = []
+    for citation in citations:
+        place, mark, key = citation.partition("#")
+        section, _, package = place.partition("/")
+        texts.append(matrix.sources(section, package or None).get(key, citation) if mark else citation)
+    return tuple(dict.fromkeys(texts))
+
+
 class Builder:
     """The graph under construction."""
 
@@ -37,6 +55,7 @@ class Builder:
         self.breaches: list[Breach] = []
         self.costs: list[Cost] = []
         self._groups: dict[tuple[str, str], Group] = {}
+        self._by_version: dict[str, dict[str | None, list[int]]] = {}
 
     def option(
         self,
@@ -95,6 +114,24 @@ class Builder:
         found = self._groups.get((slot, key))
         if found is None:
             found = frozenset(i for i in self.slots.get(slot, ()) if test(self.options[i]))
+            self._groups[slot, key] = found
+        return found
+
+    def versions(self, slot: str, key: str, test: Callable[[str], bool], *, empty: bool = False) -> Group:
+        """The options of a finished slot whose version passes a test; `empty` takes in those without one."""
+        found = self._groups.get((slot, key))
+        if found is None:
+            table = self._by_version.get(slot)
+            if table is None:
+                table = self._by_version[slot] = {}
+                for index in self.slots.get(slot, ()):
+                    table.setdefault(self.options[index].version, []).append(index)
+            found = frozenset(
+                index
+                for text, indices in table.items()
+                if (empty if text is None else test(text))
+                for index in indices
+            )
             self._groups[slot, key] = found
         return found
 

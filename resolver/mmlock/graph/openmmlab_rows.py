@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
-from mmlock.graph.builder import Builder
+from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog, generation, parsed
 from mmlock.graph.rows import (
     Group,
@@ -36,7 +38,7 @@ def add_releases(builder: Builder, catalog: Catalog, slot: str, package: Package
             form=Form.WITHOUT_OPS if lite else Form.WHEEL,
             package=package,
             version=release.version,
-            source=release.source,
+            source=cite("releases", release.source, package),
             confidence=release.confidence,
         )
 
@@ -118,7 +120,7 @@ def _add_wheel(
         form=Form.WHEEL,
         package=row.package,
         version=text,
-        source=row.source,
+        source=cite("openmmlab-index", row.source),
         confidence=confidence,
     )
     builder.cost(index, Term.CERTAINTY, 1 if inferred else 0)
@@ -128,7 +130,7 @@ def _add_wheel(
         members,
         LinkKind.WHEEL,
         f"the {row.package} {text} wheel in {row.directory} is compiled for that torch and CUDA",
-        row.source,
+        cite("openmmlab-index", row.source),
         row.confidence,
     )
     builder.link(
@@ -138,7 +140,7 @@ def _add_wheel(
         LinkKind.PYTHON,
         f"{row.directory} has {row.package} {text} for Python {', '.join(pythons)}"
         + (" (inferred, not seen)" if inferred else ""),
-        row.source,
+        cite("openmmlab-index", row.source),
         confidence,
     )
 
@@ -153,10 +155,10 @@ def link_release(builder: Builder, catalog: Catalog, option: Option, release: Re
         builder.link(
             option.index,
             "python",
-            builder.group("python", f"requires-python:{spec}", lambda o: allows(spec, o.version or "")),
+            builder.versions("python", f"requires-python:{spec}", partial(allows, spec)),
             LinkKind.PYTHON,
             f"{option.package} {release.version} requires Python {spec}",
-            release.source,
+            cite("releases", release.source, option.package),
             release.confidence,
         )
 
@@ -168,18 +170,16 @@ def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
         checks = tuple(check for check in release.asserts if check.module == module)
         words = ", ".join(f"{c.op}{c.version}" for c in checks)
 
-        def holds(candidate: Option, checks: tuple[Assert, ...] = checks) -> bool:
-            return candidate.version is not None and all(
-                assert_holds(c.op, c.version, candidate.version) for c in checks
-            )
+        def holds(candidate: str, checks: tuple[Assert, ...] = checks) -> bool:
+            return all(assert_holds(c.op, c.version, candidate) for c in checks)
 
         builder.link(
             option.index,
             module,
-            builder.group(module, f"assert:{words}", holds),
+            builder.versions(module, f"assert:{words}", holds),
             LinkKind.ASSERTS,
             f"{option.package} {release.version} refuses to be imported unless {module} is {words}",
-            release.source,
+            cite("releases", release.source, option.package),
             release.confidence,
         )
 
@@ -193,14 +193,10 @@ def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: 
         builder.link(
             option.index,
             slot,
-            builder.group(
-                slot,
-                f"requires:{spec}",
-                lambda o, spec=spec: o.version is not None and allows(spec, o.version),  # type: ignore[misc]
-            ),
+            builder.versions(slot, f"requires:{spec}", partial(allows, spec)),
             LinkKind.REQUIRES,
             f"{option.package} {release.version} requires {requirement}",
-            release.source,
+            cite("releases", release.source, option.package),
             release.confidence,
         )
 
@@ -213,16 +209,13 @@ def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: 
             continue
         spec = str(requirement.specifier)
 
-        def admits(candidate: Option, spec: str = spec) -> bool:
-            return candidate.version is None or allows(spec, candidate.version)
-
         builder.link(
             option.index,
             slot,
-            builder.group(slot, f"declares:{spec}", admits),
+            builder.versions(slot, f"declares:{spec}", partial(allows, spec), empty=True),
             LinkKind.DECLARES,
             f"{option.package} {release.version} declares {requirement} in extra `mim`",
-            release.source,
+            cite("releases", release.source, option.package),
             release.confidence,
             hard=False,
         )

@@ -7,6 +7,7 @@ cannot share. Slots come in by being asked for, by an import-time check or by Re
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -37,11 +38,17 @@ class Catalog:
         found = [r for r in self.matrix.releases(package) if not r.yanked]
         return sorted(found, key=lambda r: version(r.version), reverse=True)
 
+    def offered(self, slot: str, named: Iterable[PackageName]) -> list[PackageName]:
+        """Packages that may fill a slot: other providers only when the user names them."""
+        module = self.modules[slot]
+        return [p for p in module.packages if p not in module.on_request or p in set(named)]
+
     def released(self, package: PackageName) -> bool:
         return package in self.matrix.release_packages
 
 
-def parsed(requirements: Iterable[str]) -> list[Requirement]:
+@lru_cache(maxsize=4096)
+def parsed(requirements: tuple[str, ...]) -> list[Requirement]:
     """Requirements that can be read; the matrix lint reports the others."""
     found = []
     for text in requirements:

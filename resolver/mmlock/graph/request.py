@@ -19,6 +19,8 @@ class CoreWish:
     """As the user wrote it."""
     prerelease: bool = False
     """Whether the specifier itself names a pre-release."""
+    constraint: bool = False
+    """True: bounds the package where it is in the environment, without asking for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class GraphRequest:
     device_words: tuple[str, ...] = ()
     """How the user named the devices, in the target's order."""
     python: str | None = None
+    requires_python: str | None = None
     torch: str | None = None
     cuda: str | None = None
     no_build: bool = False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmlock.core.device import Code, code_for, format_cc, parse_sm
+from mmlock.core.device import Code, Device, code_for, format_cc, parse_sm
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import version
-from mmlock.graph.builder import Builder
+from mmlock.graph.builder import Builder, cite
 from mmlock.graph.rows import (
     LinkKind,
     PythonChoice,
@@ -83,7 +83,7 @@ def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
             form=Form.WHEEL,
             package=TORCH,
             version=torch_version(build),
-            source=build.source,
+            source=cite("torch-builds", build.source),
             confidence=build.confidence,
         )
         builder.cost(index, Term.TORCH, ranks[build.torch])
@@ -95,7 +95,7 @@ def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
             builder.pythons(build.pythons),
             LinkKind.PYTHON,
             f"{torch_label(build)} has wheels for Python {', '.join(build.pythons)}",
-            build.source,
+            cite("torch-builds", build.source),
             build.confidence,
         )
 
@@ -125,7 +125,7 @@ def add_toolchain(builder: Builder) -> None:
             ToolchainChoice(toolchain=chain),
             form=Form.GIVEN,
             version=chain.cuda,
-            source=chain.source,
+            source=cite("toolchains", chain.source),
             confidence=chain.confidence,
         )
         builder.cost(index, Term.TOOLCHAIN, 0 if chain.lockable else 1)
@@ -136,7 +136,7 @@ def add_toolchain(builder: Builder) -> None:
             members,
             LinkKind.TOOLCHAIN,
             f"nvcc {chain.cuda} builds for torch with CUDA {chain.cuda}; torch refuses another major",
-            chain.source,
+            cite("toolchains", chain.source),
             chain.confidence,
         )
 
@@ -160,6 +160,18 @@ def build_arch(
     return None
 
 
-def torch_code(builder: Builder, build: TorchBuild) -> tuple[Code, ...]:
-    """What a torch build holds for each device of the target."""
-    return tuple(code_for(d, build.archs, build.ptx) for d in builder.request.target.devices)
+def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
+    """Whether a torch build has code for a device. Not known counts as no.
+
+    PTX counts when the driver, where it is told, is of the toolkit's own release or newer.
+    """
+    code = code_for(device, build.archs, build.ptx)
+    if code is Code.PTX and builder.request.target.driver and build.cuda:
+        needed = next((t.driver for t in builder.matrix.toolkits if t.cuda == build.cuda), None)
+        return needed is not None and version(builder.request.target.driver) >= version(needed)
+    return code in {Code.NATIVE, Code.PTX}
+
+
+def runs_everywhere(builder: Builder, build: TorchBuild) -> bool:
+    """Whether a torch build has code for every device of the target."""
+    return all(device_runs(builder, build, device) for device in builder.request.target.devices)

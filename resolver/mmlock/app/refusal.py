@@ -1,0 +1,68 @@
+"""A conflict as an error: the chain with its sources, and what would hold."""
+
+from __future__ import annotations
+
+from mmlock.app.deciding import Unsolved
+from mmlock.app.interpret import Interpreted
+from mmlock.core.errors import NoAnswer
+from mmlock.core.names import Form
+from mmlock.graph.builder import readable
+from mmlock.graph.rows import Option
+from mmlock.matrix.load import Matrix
+from mmlock.solve.explain import Explanation, Nearest, explain
+from mmlock.solve.solution import CoreSolution
+
+
+def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
+    """Why nothing fulfils the request."""
+    explanation = explain(unsolved.rows, asked.terms)
+    return NoAnswer(
+        headline(explanation),
+        causes=[*chain_lines(matrix, explanation), *_refused(unsolved)],
+        hints=nearest_lines(explanation),
+    )
+
+
+def headline(explanation: Explanation) -> str:
+    """What cannot hold, in one sentence."""
+    names = [f"`{ask.name}`" for ask in explanation.asks]
+    if not names:
+        return "no combination of known builds fulfils the request"
+    if len(names) == 1:
+        return f"{names[0]} cannot be fulfilled"
+    return f"{', '.join(names[:-1])} and {names[-1]} cannot hold together"
+
+
+def chain_lines(matrix: Matrix, explanation: Explanation) -> list[str]:
+    """One fact per line, with who says so."""
+    lines = []
+    for link in explanation.chain:
+        sources = "; ".join(readable(matrix, link.source))
+        lines.append(f"{link.text} [{link.confidence}{': ' + sources if sources else ''}]")
+    return lines
+
+
+def _refused(unsolved: Unsolved) -> list[str]:
+    return [
+        f"the ordinary packages refuse {', '.join(sorted(label for _, label in refusal.options))}: "
+        f"{' '.join(refusal.reason.split())}"
+        for refusal in unsolved.refusals
+    ]
+
+
+def nearest_lines(explanation: Explanation) -> list[str]:
+    """What holds when one ask is given up."""
+    return [_nearest(near) for near in explanation.nearest]
+
+
+def _nearest(near: Nearest) -> str:
+    solution = near.solution
+    picked = ", ".join(_short(solution, option) for option in solution.packages())
+    return f"without `{near.dropped.name}`: Python {solution.python}, {picked}"
+
+
+def _short(solution: CoreSolution, option: Option) -> str:
+    version = (
+        f"{solution.torch.torch}+{solution.torch.variant}" if option.slot == "torch" else option.version
+    )
+    return f"{option.package} {version}" + (" (build)" if option.form is Form.BUILD else "")

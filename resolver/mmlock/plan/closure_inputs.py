@@ -1,0 +1,143 @@
+"""What the closure is asked once the core is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mmlock.core.artifact import IndexSettings
+from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.core.target import Target
+from mmlock.graph.rows import (
+    BinaryChoice,
+    BuildChoice,
+    IndexChoice,
+    Option,
+    ReleaseChoice,
+    TorchChoice,
+)
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.model import Requires, TorchBuild
+from mmlock.solve.closure_model import ClosureRequest, CoreNode, Wanted
+from mmlock.solve.solution import CoreSolution
+
+CUDA_LIBRARIES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
+"""Prefixes of what torch's metadata names for its own CUDA or ROCm build only."""
+
+
+def closure_request(
+    matrix: Matrix,
+    solution: CoreSolution,
+    target: Target,
+    *,
+    wanted: Sequence[Wanted],
+    constraints: Sequence[Wanted],
+    index: IndexSettings = IndexSettings(),
+    allow_sdist: tuple[PackageName, ...] = (),
+    exclude_newer: str | None = None,
+    prerelease: bool = False,
+    offline: bool = False,
+) -> ClosureRequest:
+    """The question to the closure: the core as given, its requirements, the cures of known breakages."""
+    drops = tuple(sorted({name for b in solution.cured for name in b.breakage.drop}))
+    nodes = (core_node(matrix, solution, option, target, drops) for option in solution.packages())
+    added = [
+        Wanted(text=text, via=breach.breakage.id) for breach in solution.cured for text in breach.breakage.add
+    ]
+    bounds = [
+        Wanted(text=text, via=breach.breakage.id)
+        for breach in solution.cured
+        for text in breach.breakage.constraints
+    ]
+    return ClosureRequest(
+        python=solution.python,
+        platform=target.platform,
+        glibc=target.glibc,
+        core=tuple(sorted(nodes, key=lambda node: node.name)),
+        wanted=_unique((*wanted, *added)),
+        constraints=_unique((*constraints, *bounds)),
+        drop=drops,
+        index=index,
+        allow_sdist=allow_sdist,
+        exclude_newer=exclude_newer,
+        prerelease=prerelease,
+        offline=offline,
+    )
+
+
+def _unique(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
+    first: dict[str, Wanted] = {}
+    for one in wanted:
+        first.setdefault(one.text, one)
+    return tuple(sorted(first.values(), key=lambda one: one.text))
+
+
+def core_node(
+    matrix: Matrix,
+    solution: CoreSolution,
+    option: Option,
+    target: Target,
+    drops: Sequence[PackageName],
+) -> CoreNode:
+    """A decided package with the requirements its wheel will declare."""
+    assert option.package is not None
+    requires, requires_python = requirements_of(matrix, option, target.platform)
+    if isinstance(option.choice, TorchChoice) and not option.choice.build.on_pypi:
+        requires = variant_requirements(requires, option.choice.build)
+    return CoreNode(
+        name=option.package,
+        version=node_version(option, solution.torch),
+        requires=tuple(text for text in requires if _name(text) not in drops),
+        requires_python=requires_python,
+    )
+
+
+def node_version(option: Option, torch: TorchBuild) -> str:
+    """The version as the installed metadata will say it, local part included."""
+    assert option.version is not None
+    choice = option.choice
+    if isinstance(choice, BinaryChoice) and choice.binary.same_variant and not torch.on_pypi:
+        return f"{option.version}+{torch.variant}"
+    return option.version
+
+
+def requirements_of(
+    matrix: Matrix, option: Option, platform: Platform
+) -> tuple[tuple[str, ...], str | None]:
+    """Requires-Dist and Requires-Python of a picked option, as the matrix knows them."""
+    choice = option.choice
+    if isinstance(choice, ReleaseChoice):
+        return choice.release.requires, choice.release.requires_python
+    if isinstance(choice, (IndexChoice, BuildChoice)) and choice.release is not None:
+        return choice.release.requires, choice.release.requires_python
+    version = choice.build.torch if isinstance(choice, TorchChoice) else option.version
+    rows = [row for row in matrix.requires(option.package or "") if row.version == version]
+    best = next((row for row in rows if row.platform is platform), None) or _general(rows)
+    return (best.requires, best.requires_python) if best else ((), None)
+
+
+def _general(rows: Sequence[Requires]) -> Requires | None:
+    return next((row for row in rows if row.platform is None), rows[0] if rows else None)
+
+
+def variant_requirements(requires: Sequence[str], build: TorchBuild) -> tuple[str, ...]:
+    """Requirements of a torch build that PyPI does not serve, inferred from PyPI's build of that release.
+
+    What names CUDA libraries belongs to PyPI's CUDA and is left out; such a build either bundles its own
+    (CUDA variants up to torch 2.0) or declares them in metadata that only its index has. triton stays for
+    CUDA builds, where it is the same package.
+    """
+    kept = []
+    for text in requires:
+        name = _name(text)
+        if not name.startswith(CUDA_LIBRARIES) or (name == "triton" and build.cuda is not None):
+            kept.append(text)
+    return tuple(kept)
+
+
+def _name(text: str) -> PackageName:
+    try:
+        return normalize(Requirement(text).name)
+    except InvalidRequirement:
+        return normalize(text.split(" ", 1)[0])

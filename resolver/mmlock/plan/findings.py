@@ -1,0 +1,170 @@
+"""What a person must know about a lock: breakages, unknowns, things only they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mmlock.core.device import Code, code_for
+from mmlock.core.names import Confidence, Form
+from mmlock.core.target import Target
+from mmlock.graph.builder import cite, readable
+from mmlock.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+from mmlock.lock.model import Finding, Reason
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.model import Accelerator, Breakage
+from mmlock.solve.solution import CoreSolution
+
+
+def findings(
+    matrix: Matrix, solution: CoreSolution, target: Target, accelerators: Iterable[Accelerator]
+) -> tuple[Finding, ...]:
+    """Warnings first."""
+    found = [*_broken(matrix, solution), *_accelerators(matrix, accelerators)]
+    for option in solution.packages():
+        found += _unknown_code(matrix, option, target)
+        found += _inferred(matrix, option)
+        found += _variant_metadata(option)
+    found += _cured(matrix, solution)
+    return tuple(sorted(dict.fromkeys(found), key=lambda f: (f.level != "warning", f.subject, f.text)))
+
+
+def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
+    return [
+        Finding(
+            level="warning",
+            subject=b.breakage.id,
+            text=f"{b.breakage.title}: {b.breakage.symptom}. {b.breakage.fix}",
+            source=readable(matrix, cite("breaks", b.breakage.source)),
+            confidence=b.breakage.confidence,
+        )
+        for b in solution.broken
+    ]
+
+
+def _cured(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
+    return [
+        Finding(
+            level="note",
+            subject=b.breakage.id,
+            text=f"{b.breakage.title}: the lock {_cure(b.breakage)}",
+            source=readable(matrix, cite("breaks", b.breakage.source)),
+            confidence=b.breakage.confidence,
+        )
+        for b in solution.cured
+    ]
+
+
+def _cure(breakage: Breakage) -> str:
+    cures = (
+        ("keeps", breakage.constraints),
+        ("adds", breakage.add),
+        ("drops", breakage.drop),
+        ("asks for", tuple(f"{name}={value}" for name, value in breakage.environment.items())),
+    )
+    return " and ".join(f"{verb} {', '.join(values)}" for verb, values in cures if values)
+
+
+def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator]) -> list[Finding]:
+    return [
+        Finding(
+            level="warning",
+            subject=a.name,
+            text=f"{a.mmcv} {a.note}".strip(),
+            source=readable(matrix, cite("accelerators", a.source)),
+            confidence=a.confidence,
+        )
+        for a in accelerators
+        if a.mmcv or a.note
+    ]
+
+
+def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
+    if not target.cuda:
+        return []
+    names = ", ".join(device.name for device in target.devices)
+    if isinstance(option.choice, IndexChoice) and not option.choice.row.directory.startswith("cpu"):
+        return [
+            Finding(
+                level="warning",
+                subject=str(option.package),
+                text=f"which GPUs this wheel has code for is published nowhere and was not checked for {names}",
+                source=readable(matrix, option.source),
+                confidence=Confidence.INFERRED,
+            )
+        ]
+    if isinstance(option.choice, BinaryChoice):
+        row = option.choice.binary
+        codes = {d.name: code_for(d, row.archs, row.ptx) for d in target.devices}
+        return [
+            Finding(
+                level="warning",
+                subject=str(option.package),
+                text=_code_text(code, name),
+                source=readable(matrix, option.source),
+                confidence=Confidence.INFERRED if code is Code.UNKNOWN else row.confidence,
+            )
+            for name, code in codes.items()
+            if code in {Code.UNKNOWN, Code.PTX}
+        ]
+    return []
+
+
+def _code_text(code: Code, name: str) -> str:
+    if code is Code.PTX:
+        return f"holds only PTX for {name}: the driver compiles it at first use and must be new enough"
+    return f"the archs of this wheel were not read: not checked for {name}"
+
+
+def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
+    if option.confidence is not Confidence.INFERRED or option.form is Form.BUILD:
+        return []
+    text = (
+        "this file name is inferred, it was not seen on the index"
+        if isinstance(option.choice, IndexChoice)
+        else "what is known of this build is inferred"
+    )
+    return [
+        Finding(
+            level="warning",
+            subject=option.label,
+            text=text,
+            source=readable(matrix, option.source),
+            confidence=Confidence.INFERRED,
+        )
+    ]
+
+
+def _variant_metadata(option: Option) -> list[Finding]:
+    if not isinstance(option.choice, TorchChoice) or option.choice.build.on_pypi:
+        return []
+    build = option.choice.build
+    return [
+        Finding(
+            level="note",
+            subject="torch",
+            text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build of that "
+            "release; CUDA libraries that only its own metadata names are not in the lock",
+            source=(build.index,),
+            confidence=Confidence.INFERRED,
+        )
+    ]
+
+
+def environment(
+    matrix: Matrix, solution: CoreSolution
+) -> tuple[dict[str, str], tuple[Reason, ...]]:
+    """Variables the stack needs when it runs, and why."""
+    values: dict[str, str] = {}
+    reasons = []
+    for breach in solution.cured:
+        for name, value in breach.breakage.environment.items():
+            values[name] = value
+            reasons.append(
+                Reason(
+                    text=f"{name}={value}: {breach.breakage.title}. Without it: {breach.breakage.symptom}",
+                    source=readable(matrix, cite("breaks", breach.breakage.source)),
+                    confidence=breach.breakage.confidence,
+                    kind="break",
+                )
+            )
+    return dict(sorted(values.items())), tuple(reasons)

@@ -1,0 +1,95 @@
+"""The argument for a picked option: who asked for it, what needs it, what it needs."""
+
+from __future__ import annotations
+
+from mmlock.core.names import Confidence, Form
+from mmlock.core.versions import version
+from mmlock.graph.builder import cite, readable
+from mmlock.graph.rows import Link, LinkKind, Option, Rows, TorchChoice
+from mmlock.lock.model import Reason
+from mmlock.matrix.load import Matrix
+from mmlock.solve.solution import CoreSolution
+
+_KIND = {
+    LinkKind.ASSERTS: "asserts",
+    LinkKind.REQUIRES: "requires",
+    LinkKind.DECLARES: "declares",
+    LinkKind.WHEEL: "wheel",
+    LinkKind.PYTHON: "python",
+    LinkKind.BUILD: "build",
+    LinkKind.TOOLCHAIN: "build",
+    LinkKind.CUDA: "pair",
+}
+
+
+def reasons_for(
+    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option
+) -> tuple[Reason, ...]:
+    """Asked, then needed by, then needs; each with its source."""
+    found = [*_asked(rows, option), *_device_code(matrix, solution, option)]
+    for link in solution.links:
+        if link.slot == option.slot and option.index in link.members:
+            found.append(_reason(matrix, link))
+    found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
+    if option.form is Form.BUILD:
+        found.append(no_wheel(matrix, solution, option))
+    return tuple(dict.fromkeys(found))
+
+
+def _reason(matrix: Matrix, link: Link) -> Reason:
+    return Reason(
+        text=link.reason,
+        source=readable(matrix, link.source),
+        confidence=link.confidence,
+        kind=_KIND[link.kind],
+    )
+
+
+def _asked(rows: Rows, option: Option) -> list[Reason]:
+    return [
+        Reason(
+            text=f"asked for: {ask.name}", source=("the request",), confidence=Confidence.MEASURED, kind="asked"
+        )
+        for ask in rows.asks
+        for slot, members in ask.parts
+        if slot == option.slot and option.index in members
+    ]
+
+
+def _device_code(matrix: Matrix, solution: CoreSolution, option: Option) -> list[Reason]:
+    if not isinstance(option.choice, TorchChoice) or not option.choice.build.archs:
+        return []
+    build = option.choice.build
+    return [
+        Reason(
+            text=f"holds {' '.join((*build.archs, *build.ptx))}" if build.archs else "holds no GPU code",
+            source=readable(matrix, cite("torch-builds", build.source)),
+            confidence=build.confidence,
+            kind="gpu",
+        )
+    ]
+
+
+def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
+    """Why the solution builds a package: what wheels there are and why none fits."""
+    torch = solution.torch
+    rows = [r for r in matrix.index_rows if r.package == option.package and option.version in r.versions]
+    if not rows:
+        return Reason(
+            text=f"no index that mmlock reads has a wheel of {option.package} {option.version} "
+            f"for torch {torch.torch}+{torch.variant} and Python {solution.python}",
+            source=option.source and readable(matrix, option.source),
+            confidence=Confidence.CAPTURED,
+            kind="wheel",
+        )
+    newest = max(version(r.directory.partition("/torch")[2]) for r in rows)
+    variants = sorted({r.directory.partition("/")[0] for r in rows if r.directory.endswith(f"torch{newest}")})
+    return Reason(
+        text=f"OpenMMLab's index has {option.package} {option.version} wheels up to torch "
+        f"{newest.major}.{newest.minor} ({', '.join(variants)}), none for torch {torch.torch}+{torch.variant}",
+        source=readable(matrix, cite("openmmlab-index", tuple(sorted({s for r in rows for s in r.source})))),
+        confidence=Confidence.CAPTURED,
+        kind="wheel",
+    )
+
+
