@@ -18,7 +18,7 @@ BENCH := $(VENV)/.mmlock-bench
 GPU ?= rtx5090
 STACK ?= openmmlab
 OUT ?= lockfiles/$(STACK)/$(GPU)
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n auto --dist worksteal
 
 .PHONY: help solve test test-slow check lint types layers matrices bench clean
 
