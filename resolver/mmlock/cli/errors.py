@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import click
 
-from mmlock.cli.session import Session, to_json, write
+from mmlock.cli.terminal import Terminal, to_json, write
 from mmlock.core.errors import MmlockError, UsageError
 
 ISSUES = "please report it with the command and, from a run with MMLOCK_DEBUG=1, the traceback"
@@ -22,16 +22,16 @@ INTERRUPTED = 130
 PIPE_CLOSED = 141
 
 
-def guarded(run: Callable[[], object], session: Session) -> int:
+def guarded(run: Callable[[], object], terminal: Terminal) -> int:
     """Run, tell what went wrong, and give the exit code."""
     try:
         run()
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        return _told(from_click(error), session)
+        return _told(from_click(error), terminal)
     except MmlockError as error:
-        return _told(error, session)
+        return _told(error, terminal)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person never sees a traceback unasked
         return _ended(error)
     return 0
@@ -61,9 +61,9 @@ def from_click(error: click.ClickException) -> MmlockError:
     return UsageError(message, hints=hints)
 
 
-def _told(error: MmlockError, session: Session) -> int:
+def _told(error: MmlockError, terminal: Terminal) -> int:
     _tell(error.lines())
-    if session.as_json:
+    if terminal.as_json:
         try:
             write(to_json({"error": _as_data(error)}))
         except BrokenPipeError:

@@ -8,7 +8,7 @@ import click
 
 from mmlock.cli import options
 from mmlock.cli.sections import Sectioned
-from mmlock.cli.session import Session
+from mmlock.cli.terminal import Terminal
 
 
 @click.command(cls=Sectioned, short_help="List devices, or tell what runs on one.")
@@ -16,11 +16,11 @@ from mmlock.cli.session import Session
 @click.option("--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than mmlock's own.")
 @options.form
 @click.pass_obj
-def gpus(session: Session, /, name: str | None, matrices: Path | None) -> None:
+def gpus(terminal: Terminal, /, name: str | None, matrices: Path | None) -> None:
     """List the devices that are known; with NAME, tell what runs on that one.
 
     \b
     mmlock gpus
     mmlock gpus rtx5090
     """
-    session.show(session.app.show_gpus(name, matrices=matrices))
+    terminal.show(terminal.app.show_gpus(name, matrices=matrices))

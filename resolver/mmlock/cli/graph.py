@@ -10,7 +10,7 @@ import click
 from mmlock.cli import options
 from mmlock.cli.request import RequestValues, request_from
 from mmlock.cli.sections import Sectioned
-from mmlock.cli.session import Session, write, write_file
+from mmlock.cli.terminal import Terminal, write, write_file
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.pass_obj
 def graph(
-    session: Session,
+    terminal: Terminal,
     /,
     package: str | None,
     format: str,
@@ -44,7 +44,7 @@ def graph(
     \b
     mmlock graph mmcv --gpu rtx5090 | dot -Tsvg > mmcv.svg
     """
-    text = session.app.graph(request_from(values), package=package, form=format)
+    text = terminal.app.graph(request_from(values), package=package, form=format)
     if file is None:
         write(text)
     else:

@@ -12,7 +12,7 @@ import click
 
 from mmlock import __version__
 from mmlock.cli.errors import guarded
-from mmlock.cli.session import Session
+from mmlock.cli.terminal import Terminal
 from mmlock.cli.usecases import UseCases, library
 from mmlock.core.errors import UsageError
 
@@ -87,13 +87,13 @@ def main(argv: Sequence[str] | None = None, *, load: Callable[[], UseCases] = li
     if "_MMLOCK_COMPLETE" in os.environ:
         mmlock.main(prog_name="mmlock")
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
-    session = Session(load=load)
+    terminal = Terminal(load=load)
 
     def run() -> None:
-        with mmlock.make_context("mmlock", words, obj=session) as ctx:
+        with mmlock.make_context("mmlock", words, obj=terminal) as ctx:
             mmlock.invoke(ctx)
 
-    return guarded(run, session)
+    return guarded(run, terminal)
 
 
 def _nearest(word: str) -> str:

@@ -8,7 +8,7 @@ import click
 
 from mmlock.cli import options
 from mmlock.cli.sections import Sectioned
-from mmlock.cli.session import Session, write
+from mmlock.cli.terminal import Terminal, write
 
 _matrices = click.option(
     "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
@@ -28,20 +28,20 @@ def matrix(ctx: click.Context) -> None:
 @_matrices
 @options.form
 @click.pass_obj
-def show(session: Session, /, package: str, matrices: Path | None) -> None:
+def show(terminal: Terminal, /, package: str, matrices: Path | None) -> None:
     """Show the facts about a package or one release of it, each with its source.
 
     \b
     mmlock matrix show mmcv
     mmlock matrix show mmdet==3.3.0
     """
-    session.show(session.app.show_package(package, matrices=matrices))
+    terminal.show(terminal.app.show_package(package, matrices=matrices))
 
 
 @matrix.command(cls=Sectioned, short_help="Check every matrix file.")
 @_matrices
 @options.form
 @click.pass_obj
-def lint(session: Session, /, matrices: Path | None) -> None:
+def lint(terminal: Terminal, /, matrices: Path | None) -> None:
     """Check every matrix file: its shape, its order, its sources."""
-    session.show(session.app.lint(matrices))
+    terminal.show(terminal.app.lint(matrices))

@@ -73,7 +73,7 @@ progress = Section("Output").add(
 
 
 def _note_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Tell the session at once, so that errors of the very same run take the same form."""
+    """Tell the terminal at once, so that errors of the very same run take the same form."""
     del param
     ctx.obj.as_json = value == "json"
     return value

@@ -10,7 +10,7 @@ from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.request import RequestValues, request_from
 from mmlock.cli.sections import Sectioned
-from mmlock.cli.session import Session
+from mmlock.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.form
 @options.progress
 @click.pass_obj
-def solve(session: Session, /, *, progress: bool | None, **values: Unpack[RequestValues]) -> None:
+def solve(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[RequestValues]) -> None:
     """Lock an environment that runs on a device.
 
     REQ is a requirement such as `mmdet>=3.0`. Without any, the default stack is locked.
@@ -33,4 +33,4 @@ def solve(session: Session, /, *, progress: bool | None, **values: Unpack[Reques
     mmlock solve 'mmsegmentation>=1.2' --gpu auto --python 3.10
     """
     request = request_from(values)
-    session.show(session.app.solve(request, progress=shown(wanted=progress)))
+    terminal.show(terminal.app.solve(request, progress=shown(wanted=progress)))

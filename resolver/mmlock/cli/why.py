@@ -8,7 +8,7 @@ import click
 
 from mmlock.cli import options
 from mmlock.cli.sections import Sectioned
-from mmlock.cli.session import Session
+from mmlock.cli.terminal import Terminal
 from mmlock.core.errors import UsageError
 
 LOCK = "pylock.toml"
@@ -21,7 +21,7 @@ LOCK = "pylock.toml"
 )
 @options.form
 @click.pass_obj
-def why(session: Session, /, package: str, lock_dir: Path) -> None:
+def why(terminal: Terminal, /, package: str, lock_dir: Path) -> None:
     """Tell why PACKAGE is in a lock, in this version and this form.
 
     \b
@@ -30,7 +30,7 @@ def why(session: Session, /, package: str, lock_dir: Path) -> None:
     folder = lock_dir.parent if lock_dir.name == LOCK else lock_dir
     if not (folder / LOCK).is_file():
         raise UsageError(f"`{folder}` holds no `{LOCK}`", hints=[_where(folder)])
-    session.show(session.app.why(folder, package))
+    terminal.show(terminal.app.why(folder, package))
 
 
 def _where(folder: Path) -> str:

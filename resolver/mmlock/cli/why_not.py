@@ -10,7 +10,7 @@ from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.request import RequestValues, request_from
 from mmlock.cli.sections import Sectioned
-from mmlock.cli.session import Session
+from mmlock.cli.terminal import Terminal
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.gather import COMMAND_LINE
 from mmlock.core.requirements import parse_requirement
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @options.progress
 @click.pass_obj
 def why_not(
-    session: Session,
+    terminal: Terminal,
     /,
     requirement: str,
     *,
@@ -42,4 +42,4 @@ def why_not(
     if isinstance(asked, Fault):
         raise usage_error([asked])
     request = request_from(values)
-    session.show(session.app.why_not(asked, request, progress=shown(wanted=progress)))
+    terminal.show(terminal.app.why_not(asked, request, progress=shown(wanted=progress)))

@@ -14,7 +14,7 @@ from mmlock.core.report import Report
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
+class Terminal:
     """One run. Data goes to stdout, everything else to stderr."""
 
     load: Callable[[], UseCases] = library
