@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -161,31 +161,19 @@ Ask = Callable[..., ClosureRequest]
 
 @pytest.fixture
 def ask(index: Index) -> Ask:
-    """Makes a request to the loopback index: `ask("a", core=[...], constraints=[...], drop=[...])`."""
+    """Makes a request to the loopback index: `ask("a", constraints=("b<2",), core=(...))`."""
 
-    def make(
-        *wanted: str,
-        core: tuple[CoreNode, ...] = (),
-        constraints: tuple[str, ...] = (),
-        drop: tuple[str, ...] = (),
-        allow_sdist: tuple[str, ...] = (),
-        python: str = "3.12",
-        platform: Platform = Platform.LINUX_X86_64,
-        glibc: str | None = "2.28",
-        offline: bool = False,
-    ) -> ClosureRequest:
-        return ClosureRequest(
-            python=python,
-            platform=platform,
-            glibc=glibc,
-            core=core,
+    def make(*wanted: str, constraints: tuple[str, ...] = (), **changes: Any) -> ClosureRequest:
+        request = ClosureRequest(
+            python="3.12",
+            platform=Platform.LINUX_X86_64,
+            glibc="2.28",
+            core=(),
             wanted=tuple(Wanted(text=text, via="the request") for text in wanted),
             constraints=tuple(Wanted(text=text, via="a breakage") for text in constraints),
-            drop=tuple(PackageName(name) for name in drop),
-            allow_sdist=tuple(PackageName(name) for name in allow_sdist),
             index=IndexSettings(index_url=index.url),
-            offline=offline,
         )
+        return replace(request, **changes)
 
     return make
 
@@ -197,6 +185,3 @@ def node(name: str, version: str, *requires: str) -> CoreNode:
 @pytest.fixture
 def torch() -> CoreNode:
     return node("torch", "2.1.2+cpu", "numpy<2", "filelock")
-
-
-HOST = f"cp{sys.version_info[0]}{sys.version_info[1]}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +16,9 @@ from mmlock.core.places import cache_root
 from mmlock.solve.closure import UvCloser
 from mmlock.solve.closure_cache import ClosureCache, request_digest, ttl_from
 from mmlock.solve.closure_model import Closed, Refused, Unreachable
+
+if TYPE_CHECKING:
+    from conftest import Ask, Index
 
 
 @pytest.fixture
@@ -32,7 +36,9 @@ class Clock:
         return self.now
 
 
-def test_an_unchanged_repeat_does_not_start_uv(index, ask, environ, tmp_path: Path) -> None:
+def test_an_unchanged_repeat_does_not_start_uv(
+    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+) -> None:
     index.add("six", "1")
     first = UvCloser(environ=environ).close(ask("six"))
     asked = len(index.asked)
@@ -44,7 +50,7 @@ def test_an_unchanged_repeat_does_not_start_uv(index, ask, environ, tmp_path: Pa
     assert len(index.asked) == asked
 
 
-def test_a_refusal_is_kept_too(index, ask, closer) -> None:
+def test_a_refusal_is_kept_too(index: Index, ask: Ask, closer: UvCloser) -> None:
     index.add("six", "1")
     first = closer.close(ask("six>=2"))
     asked = len(index.asked)
@@ -53,7 +59,7 @@ def test_a_refusal_is_kept_too(index, ask, closer) -> None:
     assert len(index.asked) == asked
 
 
-def test_an_unreachable_index_is_asked_again(index, ask, closer) -> None:
+def test_an_unreachable_index_is_asked_again(index: Index, ask: Ask, closer: UvCloser) -> None:
     index.pages["six"] = (500, b"")
     assert isinstance(closer.close(ask("six")), Unreachable)
     del index.pages["six"]
@@ -61,7 +67,9 @@ def test_an_unreachable_index_is_asked_again(index, ask, closer) -> None:
     assert isinstance(closer.close(ask("six")), Closed)
 
 
-def test_offline_takes_an_answer_of_any_age(index, ask, environ, cache, tmp_path: Path) -> None:
+def test_offline_takes_an_answer_of_any_age(
+    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+) -> None:
     index.add("six", "1")
     UvCloser(environ=environ).close(ask("six"))
     cold = environ | {"UV_CACHE_DIR": str(tmp_path / "cold"), "MMLOCK_CACHE_TTL": "0"}
@@ -70,7 +78,7 @@ def test_offline_takes_an_answer_of_any_age(index, ask, environ, cache, tmp_path
     assert again.from_cache
 
 
-def test_an_entry_grows_old(answer, tmp_path: Path) -> None:
+def test_an_entry_grows_old(answer: Closed, tmp_path: Path) -> None:
     clock = Clock()
     cache = ClosureCache(tmp_path, ttl=600, clock=clock)
     cache.store("d" * 64, answer)
@@ -84,7 +92,7 @@ def test_an_entry_grows_old(answer, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"{", b"\xff\xfe", b"[]", b'{"digest": "x", "stored": 1}'])
-def test_a_broken_entry_is_ignored_and_written_again(answer, tmp_path: Path, bytes_) -> None:
+def test_a_broken_entry_is_ignored_and_written_again(answer: Closed, tmp_path: Path, bytes_: bytes) -> None:
     cache = ClosureCache(tmp_path)
     cache.store("d" * 64, answer)
     (path,) = tmp_path.rglob("*.json")
@@ -94,14 +102,16 @@ def test_a_broken_entry_is_ignored_and_written_again(answer, tmp_path: Path, byt
     assert cache.load("d" * 64) is not None
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing_but_time(index, ask, environ, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
+    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+) -> None:
     index.add("numpy", "1")
     (tmp_path / "file").write_text("in the way")
     closer = UvCloser(environ=environ | {"MMLOCK_CACHE_DIR": str(tmp_path / "file" / "below")})
     assert isinstance(closer.close(ask("numpy")), Closed)
 
 
-def test_writers_at_once_leave_a_whole_entry(answer, tmp_path: Path) -> None:
+def test_writers_at_once_leave_a_whole_entry(answer: Closed, tmp_path: Path) -> None:
     cache = ClosureCache(tmp_path)
     seen: list[bool] = []
 
@@ -120,7 +130,7 @@ def test_writers_at_once_leave_a_whole_entry(answer, tmp_path: Path) -> None:
     assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".json"]
 
 
-def test_what_is_old_and_unasked_for_goes(answer, tmp_path: Path) -> None:
+def test_what_is_old_and_unasked_for_goes(answer: Closed, tmp_path: Path) -> None:
     import os
 
     cache = ClosureCache(tmp_path)
@@ -132,7 +142,7 @@ def test_what_is_old_and_unasked_for_goes(answer, tmp_path: Path) -> None:
     assert cache.load("dd" + "2" * 62) is not None
 
 
-def test_the_name_of_an_answer_is_all_it_depends_on(ask) -> None:
+def test_the_name_of_an_answer_is_all_it_depends_on(ask: Ask) -> None:
     request = ask("six")
     name = request_digest(request, "uv 1")
     assert name == request_digest(replace(request, offline=True), "uv 1")
@@ -158,5 +168,5 @@ def test_the_ttl_must_be_a_number() -> None:
         ({"LOCALAPPDATA": "/l", "USERPROFILE": "/u"}, "win32", "/l/mmlock/cache"),
     ],
 )
-def test_the_cache_has_its_place(environ, system, expected) -> None:
+def test_the_cache_has_its_place(environ: dict[str, str], system: str, expected: str) -> None:
     assert cache_root(environ, system) == Path(expected)

@@ -25,7 +25,7 @@ def node() -> CoreNode:
     )
 
 
-def test_the_file_says_what_the_node_says(node) -> None:
+def test_the_file_says_what_the_node_says(node: CoreNode) -> None:
     name, version, _, _ = parse_wheel_filename(wheel_name(node))
     assert (name, str(version)) == ("mmcv-full", "1.7.2+pt2.0.0cu118")
     with zipfile.ZipFile(io.BytesIO(wheel_bytes(node))) as archive:
@@ -38,7 +38,7 @@ def test_the_file_says_what_the_node_says(node) -> None:
     assert all(entry.split(",")[0] in record for entry in archive.namelist())
 
 
-def test_the_same_node_gives_the_same_bytes_and_the_same_place(node, tmp_path: Path) -> None:
+def test_the_same_node_gives_the_same_bytes_and_the_same_place(node: CoreNode, tmp_path: Path) -> None:
     assert wheel_bytes(node) == wheel_bytes(node)
     (line,) = place_wheels([node], tmp_path)
     assert place_wheels([node], tmp_path) == (line,)
@@ -47,7 +47,7 @@ def test_the_same_node_gives_the_same_bytes_and_the_same_place(node, tmp_path: P
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
 
-def test_a_half_written_file_is_written_again(node, tmp_path: Path) -> None:
+def test_a_half_written_file_is_written_again(node: CoreNode, tmp_path: Path) -> None:
     place_wheels([node], tmp_path)
     (path,) = [path for path in tmp_path.rglob("*") if path.is_file()]
     path.write_bytes(b"PK")

@@ -33,7 +33,7 @@ def refusal(*values: str) -> str:
         ("win", None),
     ],
 )
-def test_a_platform_uv_refuses_is_replaced_by_an_older_one(wanted, expected) -> None:
+def test_a_platform_uv_refuses_is_replaced_by_an_older_one(wanted: str, expected: str | None) -> None:
     words = ["windows", "x86_64-manylinux2014", "x86_64-manylinux_2_17", "x86_64-manylinux_2_28"]
     assert nearest_platform(wanted, refusal(*words, "aarch64-manylinux_2_26")) == expected
 
@@ -59,7 +59,7 @@ def test_other_errors_are_not_about_the_platform() -> None:
         ("", Failure.UNREACHABLE),
     ],
 )
-def test_failures_are_told_apart(err, kind) -> None:
+def test_failures_are_told_apart(err: str, kind: Failure) -> None:
     assert classify(err) is kind
 
 
@@ -103,7 +103,7 @@ def test_steps_tell_who_requires_whom_among_the_chosen() -> None:
         ("[[packages]]\nname='a'", "packages[0]"),
     ],
 )
-def test_a_lock_that_is_none_is_a_value(text, where) -> None:
+def test_a_lock_that_is_none_is_a_value(text: str, where: str) -> None:
     fault = read_lock(text.encode(), frozenset())
     assert isinstance(fault, LockFault)
     assert fault.where == where
@@ -112,7 +112,8 @@ def test_a_lock_that_is_none_is_a_value(text, where) -> None:
 def test_a_file_without_a_hash_is_read_as_such() -> None:
     text = (
         '[[packages]]\nname="a"\nversion="1"\n'
-        'wheels=[{url="https://u:p@x/a-1%2Bcpu-py3-none-any.whl", upload-time=2020-01-02T03:04:05Z, hashes={}}]'
+        'wheels=[{url="https://u:p@x/a-1%2Bcpu-py3-none-any.whl", '
+        "upload-time=2020-01-02T03:04:05Z, hashes={}}]"
     )
     read = read_lock(text.encode(), frozenset())
     assert not isinstance(read, LockFault)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mmlock.core.names import PackageName
+from mmlock.scrape.http import Client
 from mmlock.scrape.lookup import LookupFault, LookupKind, file_version, find_files
+
+if TYPE_CHECKING:
+    from conftest import Reply, Web
 
 TORCH = PackageName("torch")
 PAGE = "".join(
@@ -23,7 +28,7 @@ PAGE = "".join(
 )
 
 
-def test_files_of_that_very_version(web, client) -> None:
+def test_files_of_that_very_version(web: Web, client: Client) -> None:
     web.put("/simple/torch/", PAGE.encode())
     plain = find_files(client, web.root + "/simple", TORCH, "2.1.2")
     assert [file.name for file in plain] == [
@@ -34,7 +39,7 @@ def test_files_of_that_very_version(web, client) -> None:
     assert local.name == "torch-2.1.2+cpu-cp310-cp310-linux_x86_64.whl"
 
 
-def test_an_index_may_answer_in_json(web, client, reply) -> None:
+def test_an_index_may_answer_in_json(web: Web, client: Client, reply: type[Reply]) -> None:
     rows = [{"filename": "torch-1.tar.gz", "url": "t/torch-1.tar.gz", "hashes": {}}]
     page = reply(
         body=json.dumps({"meta": {"api-version": "1.0"}, "files": rows}).encode(),
@@ -46,7 +51,7 @@ def test_an_index_may_answer_in_json(web, client, reply) -> None:
     assert web.asked[0][1]["Accept"].startswith("application/vnd.pypi.simple.v1+json")
 
 
-def test_faults_say_which(web, client, reply) -> None:
+def test_faults_say_which(web: Web, client: Client, reply: type[Reply]) -> None:
     def kind(version: str = "1") -> LookupKind:
         found = find_files(client, web.root, TORCH, version)
         assert isinstance(found, LookupFault)

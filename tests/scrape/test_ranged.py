@@ -6,11 +6,16 @@ import io
 import os
 import random
 import zipfile
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mmlock.scrape.fetching import FetchFault, FetchProblem
+from mmlock.scrape.http import Client
 from mmlock.scrape.ranged import RangedFile, RangeFault, read_metadata
+
+if TYPE_CHECKING:
+    from conftest import Web
 
 
 def wheel(padding: int, metadata: bytes = b"Name: big\n", members: int = 1) -> bytes:
@@ -23,7 +28,7 @@ def wheel(padding: int, metadata: bytes = b"Name: big\n", members: int = 1) -> b
     return buffer.getvalue()
 
 
-def sent(web) -> int:
+def sent(web: Web) -> int:
     """Bytes of the bodies of all answers to ranges."""
     total = 0
     for path, headers in web.asked:
@@ -31,7 +36,7 @@ def sent(web) -> int:
     return total
 
 
-def test_the_metadata_of_a_large_wheel_costs_little(web, client) -> None:
+def test_the_metadata_of_a_large_wheel_costs_little(web: Web, client: Client) -> None:
     data = wheel(3_000_000)
     url = web.put("/big-1-py3-none-any.whl", data)
     assert read_metadata(client, url) == b"Name: big\n"
@@ -41,12 +46,12 @@ def test_the_metadata_of_a_large_wheel_costs_little(web, client) -> None:
 
 
 @pytest.mark.parametrize("padding", [0, 10, 70_000])
-def test_small_wheels_too(web, client, padding: int) -> None:
+def test_small_wheels_too(web: Web, client: Client, padding: int) -> None:
     url = web.put("/w", wheel(padding))
     assert read_metadata(client, url) == b"Name: big\n"
 
 
-def test_every_read_is_that_of_the_file(web, client) -> None:
+def test_every_read_is_that_of_the_file(web: Web, client: Client) -> None:
     data = os.urandom(300_001)
     remote = RangedFile(client, web.put("/w", data), budget=10**7, chunk=10_000)
     choose = random.Random(2)  # noqa: S311
@@ -59,7 +64,7 @@ def test_every_read_is_that_of_the_file(web, client) -> None:
     assert remote.read() == data
 
 
-def test_nothing_is_asked_for_twice(web, client) -> None:
+def test_nothing_is_asked_for_twice(web: Web, client: Client) -> None:
     remote = RangedFile(client, web.put("/w", os.urandom(100_000)), budget=10**7, chunk=10_000)
     for _ in range(3):
         remote.seek(5_000)
@@ -67,7 +72,7 @@ def test_nothing_is_asked_for_twice(web, client) -> None:
     assert remote.requests == 2
 
 
-def test_a_server_without_ranges_is_given_up(web, client) -> None:
+def test_a_server_without_ranges_is_given_up(web: Web, client: Client) -> None:
     web.ranges = False
     fault = read_metadata(client, web.put("/w", wheel(100)))
     assert isinstance(fault, RangeFault)
@@ -83,26 +88,26 @@ def test_a_server_without_ranges_is_given_up(web, client) -> None:
         (wheel(10, members=0), "0 METADATA files"),
     ],
 )
-def test_what_is_no_wheel_is_a_value(web, client, data: bytes, word: str) -> None:
+def test_what_is_no_wheel_is_a_value(web: Web, client: Client, data: bytes, word: str) -> None:
     fault = read_metadata(client, web.put("/w", data))
     assert isinstance(fault, RangeFault)
     assert word in fault.text
 
 
-def test_a_missing_file_is_a_value(web, client) -> None:
+def test_a_missing_file_is_a_value(web: Web, client: Client) -> None:
     fault = read_metadata(client, web.root + "/none")
     assert isinstance(fault, RangeFault)
     assert "404" in fault.text
 
 
-def test_a_zip_that_wants_too_much_is_given_up(web, client) -> None:
+def test_a_zip_that_wants_too_much_is_given_up(web: Web, client: Client) -> None:
     url = web.put("/w", wheel(1_000_000, metadata=os.urandom(400_000)))
     fault = read_metadata(client, url, budget=200_000)
     assert isinstance(fault, RangeFault)
     assert "than allowed" in fault.text
 
 
-def test_a_whole_answer_to_a_range_is_a_fault(web, client) -> None:
+def test_a_whole_answer_to_a_range_is_a_fault(web: Web, client: Client) -> None:
     web.ranges = False
     answer = client.get_range(web.put("/w", b"x" * 10), 0, 4)
     assert isinstance(answer, FetchFault)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from mmlock.core.artifact import Artifact
 from mmlock.scrape.simple import IndexPage, PageProblem, ParseFault, parse_page, parse_simple
 
 URL = "https://example.org/simple/torch/"
@@ -17,7 +18,7 @@ def html(body: str, head: str = "") -> bytes:
     return f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>".encode()
 
 
-def one(data: bytes, content_type: str = "text/html", url: str = URL):  # noqa: ANN202
+def one(data: bytes, content_type: str = "text/html", url: str = URL) -> Artifact:
     files = parse_simple(data, content_type, url)
     assert not isinstance(files, ParseFault), files
     (file,) = files
@@ -28,13 +29,15 @@ def test_an_anchor_says_everything_about_its_file() -> None:
     file = one(
         html(
             f'<a href="../../files/torch-2.1.2%2Bcpu-cp38-cp38-linux_x86_64.whl#sha256={SHA.upper()}"'
-            ' data-requires-python="&gt;=3.8" data-yanked="broken">torch</a>'
+            ' data-requires-python="&gt;=3.8" data-yanked="broken"'
+            ' data-upload-time="2024-01-01T00:00:00Z">torch</a>'
         )
     )
     assert file.name == "torch-2.1.2+cpu-cp38-cp38-linux_x86_64.whl"
     assert file.url == "https://example.org/files/torch-2.1.2%2Bcpu-cp38-cp38-linux_x86_64.whl"
     assert file.sha256 == SHA
     assert file.requires_python == ">=3.8"
+    assert file.upload_time == "2024-01-01T00:00:00Z"
     assert file.yanked
 
 

@@ -152,6 +152,8 @@ def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, bool]]:
             name=name,
             url=href,
             sha256=Sha256(sha256[1].lower()) if sha256 else None,
+            # In no standard, but some indexes say it in HTML too, and uv reads it.
+            upload_time=attributes.get("data-upload-time") or None,
             requires_python=attributes.get("data-requires-python") or None,
             yanked="data-yanked" in attributes,
         )

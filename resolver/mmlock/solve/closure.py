@@ -1,38 +1,18 @@
 """The closure: ordinary packages around a decided core, found by uv for the target's Python and platform.
 
-uv gets the core as files that hold metadata only (`metadata_wheel.py`), so every bound anybody has on
-the core is checked by uv itself, no index is asked for the core, and uv's explanation names it.
-
-Source archives are refused unless the request allows them by name. One that is allowed and whose
-metadata is not static is *read* by running its build backend with this machine's Python, in an isolated
-environment, for metadata only; no wheel of it is made here.
+An unchanged question is answered from a cache and starts nothing; asking uv is `uv_closure.py`.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
 
-from mmlock.core.artifact import ClosedPackage
-from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.solve.closure_cache import ClosureCache, request_digest
-from mmlock.solve.closure_model import (
-    Closed,
-    ClosureAnswer,
-    ClosureRequest,
-    Refused,
-    Unreachable,
-)
-from mmlock.solve.metadata_wheel import place_wheels
-from mmlock.solve.tags import target_tags
-from mmlock.solve.uv import Ran, Uv, command, find_uv, nearest_platform, platform_word, run_uv, write_question
-from mmlock.solve.uv_lock import LockFault, fitting, read_lock
-from mmlock.solve.uv_log import Failure, Steps, classify, explanation, named_packages, unknown_pages
-from mmlock.solve.uv_settings import Sources, bad_source, sources, uv_environment
+from mmlock.solve.closure_model import ClosureAnswer, ClosureRequest, Unreachable
+from mmlock.solve.uv_find import find_uv
+from mmlock.solve.uv_settings import bad_source, sources
 
 NO_UV = (
     "uv was not found: it is installed together with mmlock (`pip install uv`), or name it with `MMLOCK_UV`"
@@ -66,112 +46,15 @@ class UvCloser:
         digest = request_digest(request, uv.engine, repr(places))
         if known := self._cache.load(digest, any_age=request.offline):
             return known
+        # Imported here: a question that the cache answers needs nothing of it.
+        from mmlock.solve.uv_closure import Asking
+
+        asking = Asking(uv=uv, request=request, places=places, environ=self._environ, progress=self._progress)
         try:
-            answer = self._ask(uv, request, places)
+            answer = asking.ask(self._cache.folder / "core", self._platforms)
         except OSError as error:
             return Unreachable(reason=f"uv could not be run: {error}", offline=request.offline)
         # What uv finds without a network is the state of its cache, not of an index.
         if not request.offline and not isinstance(answer, Unreachable):
             self._cache.store(digest, answer)
         return answer
-
-    def _ask(self, uv: Uv, request: ClosureRequest, places: Sources) -> ClosureAnswer:
-        steps = Steps(progress=self._progress)
-        with tempfile.TemporaryDirectory(prefix="mmlock-closure-", ignore_cleanup_errors=True) as name:
-            folder = Path(name)
-            write_question(folder, request, self._core_lines(request, folder))
-            ran = self._run(uv, request, places, folder, steps)
-        if ran.code == 0:
-            return _closed(uv, request, ran, steps)
-        return _failed(request, ran, steps, places)
-
-    def _core_lines(self, request: ClosureRequest, folder: Path) -> tuple[str, ...]:
-        try:
-            return place_wheels(request.core, self._cache.folder / "core")
-        except OSError:
-            # No cache can be written here; the wheels are as good in the folder of this run.
-            return place_wheels(request.core, folder / "core")
-
-    def _run(self, uv: Uv, request: ClosureRequest, places: Sources, folder: Path, steps: Steps) -> Ran:
-        word = platform_word(request.platform, request.glibc)
-        environ = uv_environment(self._environ, places)
-        taken = self._platforms.get(word, word)
-        ran = run_uv(command(uv, request, taken), folder, environ, steps.feed)
-        other = nearest_platform(word, ran.err) if ran.code else None
-        if other is None:
-            return ran
-        self._platforms[word] = other
-        return run_uv(command(uv, request, other), folder, environ, steps.feed)
-
-
-def _closed(uv: Uv, request: ClosureRequest, ran: Ran, steps: Steps) -> ClosureAnswer:
-    """The lock uv wrote, without the core, every package with the files that fit."""
-    core = {node.name: node.version for node in request.core}
-    packages = read_lock(ran.out, frozenset(core))
-    if isinstance(packages, LockFault):
-        return Unreachable(
-            reason=f"the answer of {uv.engine} cannot be read: {packages}", offline=request.offline
-        )
-    tags = target_tags(request.python, request.platform, request.glibc)
-    requirers = steps.requirers(core | {package.name: package.version for package in packages})
-    closed = []
-    for package in packages:
-        files = fitting(package, tags, frozenset(request.allow_sdist))
-        if not files:
-            return _no_file(request, package)
-        via = (*sorted(requirers.get(package.name, ())), *_asked_by(request, package.name))
-        closed.append(replace(package, files=files, via=tuple(dict.fromkeys(via))))
-    return Closed(packages=tuple(closed), engine=uv.engine, from_cache=False)
-
-
-def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:
-    """Who put the package into the request, in the request's own words."""
-    return [item.via for item in request.wanted if requirement_name(item.text) == name]
-
-
-def requirement_name(text: str) -> PackageName:
-    """The distribution that a requirement line is about."""
-    end = next((at for at, char in enumerate(text) if not (char.isalnum() or char in "._-")), len(text))
-    return normalize(text[:end])
-
-
-def _no_file(request: ClosureRequest, package: ClosedPackage) -> Refused:
-    on = f"{request.platform}" + (f" with glibc {request.glibc}" if request.glibc else "")
-    reason = (
-        f"`{package.name}=={package.version}` fits every bound, but none of its files can be installed"
-        f" by Python {request.python} on {on}"
-    )
-    return Refused(reason=reason, packages=(package.name,))
-
-
-def _failed(request: ClosureRequest, ran: Ran, steps: Steps, places: Sources) -> Refused | Unreachable:
-    """The error of uv as a refusal of these packages, or as a question that could not be put."""
-    reason = explanation(ran.err, request.core)
-    match classify(ran.err):
-        case Failure.NO_SOLUTION:
-            if fault := _broken_page(request, ran.err, places):
-                return Unreachable(reason=fault, offline=False)
-            return Refused(reason=reason, packages=named_packages(reason, request, steps.spoken_of))
-        case Failure.OFFLINE:
-            return Unreachable(reason=reason, offline=True)
-        case Failure.UNREACHABLE:
-            return Unreachable(reason=reason or f"uv ended with {ran.code} and said nothing", offline=False)
-
-
-def _broken_page(request: ClosureRequest, err: str, places: Sources) -> str | None:
-    """Whether an index that named no file for a package is no index at all, as a sentence.
-
-    uv reads a login page as an index page without files. Only after such a refusal the page is looked
-    at once more.
-    """
-    empty = unknown_pages(err)
-    root = places.default
-    if not empty or request.offline or root is None or not root.startswith("http"):
-        return None
-    from mmlock.scrape.http import Client
-    from mmlock.scrape.lookup import LookupFault, LookupKind, index_page
-
-    with Client() as client:
-        page = index_page(client, root, empty[0])
-    bad = isinstance(page, LookupFault) and page.kind is LookupKind.BAD_PAGE
-    return page.text if bad and isinstance(page, LookupFault) else None

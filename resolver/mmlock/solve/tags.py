@@ -11,36 +11,12 @@ from packaging.version import InvalidVersion
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Platform
-
-_MACHINES = {
-    Platform.LINUX_X86_64: "x86_64",
-    Platform.LINUX_AARCH64: "aarch64",
-    Platform.MACOS_ARM64: "arm64",
-    Platform.MACOS_X86_64: "x86_64",
-    Platform.WINDOWS_X86_64: "amd64",
-}
-_LINUX = frozenset({Platform.LINUX_X86_64, Platform.LINUX_AARCH64})
+from mmlock.solve.floors import MACOS, OLDEST_GLIBC, is_linux, machine
 
 _ALIASES = {"2.17": "manylinux2014", "2.12": "manylinux2010", "2.5": "manylinux1"}
 """Older names of manylinux floors, PEP 600. manylinux1 and 2010 exist on x86_64 only."""
 
-OLDEST_GLIBC = "2.17"
-"""Taken for a Linux target that says nothing: the oldest floor that both machines share (PEP 599)."""
-
-MACOS = "14.0"
-"""A macOS target does not say its release; wheels for a newer one are not taken."""
-
 SDIST_SUFFIXES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
-
-
-def is_linux(platform: Platform) -> bool:
-    """Whether glibc floors matter there."""
-    return platform in _LINUX
-
-
-def machine(platform: Platform) -> str:
-    """The machine word of wheel tags: `x86_64`, `aarch64`, `arm64`, `amd64`."""
-    return _MACHINES[platform]
 
 
 def split_python(python: str) -> tuple[tuple[int, int], bool]:

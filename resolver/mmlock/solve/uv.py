@@ -1,22 +1,20 @@
-"""uv as a subprocess: where it is, how it is asked, what came back."""
+"""uv as a subprocess: how it is asked, what came back."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
 from mmlock.core.names import Platform
 from mmlock.solve.closure_model import ClosureRequest
-from mmlock.solve.tags import OLDEST_GLIBC, is_linux, machine
+from mmlock.solve.floors import OLDEST_GLIBC, is_linux, machine
+from mmlock.solve.uv_find import Uv
 
 _POSSIBLE = re.compile(
     r"invalid value '[^']*' for '--python-platform.*?\[possible values: ([^\]]*)\]", re.DOTALL
@@ -29,56 +27,12 @@ _TRIPLES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uv:
-    """A uv that can be started."""
-
-    path: str
-    version: str
-
-    @property
-    def engine(self) -> str:
-        return f"uv {self.version}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
     """What one run of uv left behind."""
 
     code: int
     out: bytes
     err: str
-
-
-def find_uv(environ: Mapping[str, str]) -> Uv | None:
-    """The uv to use: `MMLOCK_UV`, the one installed beside mmlock, one on the PATH."""
-    if told := environ.get("MMLOCK_UV"):
-        return _asked(told)
-    with suppress(ImportError, FileNotFoundError):
-        import uv
-
-        return _installed(uv.find_uv_bin(), Path(uv.__file__).parent.parent)
-    found = shutil.which("uv", path=environ.get("PATH"))
-    return _asked(found) if found else None
-
-
-@lru_cache(maxsize=4)
-def _installed(path: str, site: Path) -> Uv | None:
-    """The uv of the `uv` distribution. Its folder's name tells the version, which saves a process."""
-    found = [folder.name for folder in site.glob("uv-*.dist-info")]
-    if len(found) != 1:
-        return _asked(path)
-    return Uv(path=path, version=found[0].removeprefix("uv-").removesuffix(".dist-info"))
-
-
-@lru_cache(maxsize=4)
-def _asked(path: str) -> Uv | None:
-    """The uv at a path, if it starts and says its version."""
-    try:
-        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    words = said.stdout.split()
-    return Uv(path=path, version=words[1]) if words[:1] == ["uv"] and len(words) > 1 else None
 
 
 def platform_word(platform: Platform, glibc: str | None) -> str:
@@ -131,7 +85,7 @@ def command(uv: Uv, request: ClosureRequest, platform: str) -> list[str]:
 
 def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -> None:
     """Write the requirement files of a run."""
-    files = {
+    files: dict[str, list[str]] = {
         "wanted.txt": [*core, *(item.text for item in request.wanted)],
         "constraints.txt": [item.text for item in request.constraints],
         "drop.txt": list(request.drop),

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mmlock.core.artifact import IndexSettings
-from mmlock.solve.tags import MACOS
+from mmlock.solve.floors import MACOS
 
 _TRANSPORT = re.compile(
     r"UV_(CACHE_DIR|KEYRING_PROVIDER|CREDENTIALS_DIR|HTTP_TIMEOUT|HTTP_CONNECT_TIMEOUT|REQUEST_TIMEOUT"
