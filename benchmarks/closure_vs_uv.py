@@ -31,7 +31,7 @@ from closure_question import CORE, WANTED
 from counting_index import Proxy, counting_index
 
 from mmlock.solve.metadata_wheel import place_wheels
-from mmlock.solve.uv import find_uv
+from mmlock.solve.uv_find import find_uv
 
 BARE = ("torch==2.11.0", "numpy<2", *WANTED)
 
