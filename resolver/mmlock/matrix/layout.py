@@ -28,7 +28,7 @@ class Section:
 
     @property
     def curated(self) -> bool:
-        """Whether people write it (TOML); such files keep the order their authors gave them."""
+        """Whether people write it: TOML with comments, so that its bytes have no canonical form."""
         return self.path.endswith(".toml")
 
     def path_for(self, package: str | None = None) -> str:
@@ -79,9 +79,7 @@ SECTIONS: dict[str, Section] = {
             key=("version", "platform"),
             per_package=True,
         ),
-        Section(
-            name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)
-        ),
+        Section(name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)),
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),
         Section(name="breaks", path="curated/breaks.toml", row=model.Breakage, key=("id",)),
         Section(name="recipes", path="curated/recipes.toml", row=model.Recipe, key=("id",)),
@@ -126,5 +124,12 @@ def sort_key(section: Section, row: Any) -> tuple[tuple[Any, ...], ...]:
 
 def key_text(fields: Sequence[str], row: Any) -> str:
     """The key of a row for people: of a decoded row or of the raw table of a broken one."""
-    get = row.get if isinstance(row, dict) else lambda name, default=None: getattr(row, name, default)
-    return " ".join(str(value) for name in fields if (value := get(name)) is not None)
+    parts = (row.get(name) if isinstance(row, dict) else getattr(row, name, None) for name in fields)
+    return " ".join(_short(part) for part in parts if part is not None)
+
+
+def _short(value: Any) -> str:
+    """A key part in a few letters: `1.0.0..1.3.16` for a list."""
+    if isinstance(value, list | tuple):
+        return f"{value[0]}..{value[-1]}" if value else "none"
+    return str(value)
