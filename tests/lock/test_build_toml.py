@@ -8,7 +8,7 @@ import pytest
 from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize
 from mmlock.lock.formats import build_toml
-from mmlock.lock.model import BuildStep, LockedEnv
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.view import in_order
 
 if sys.version_info >= (3, 11):
@@ -64,7 +64,7 @@ def named(step: BuildStep, name: str, *needs: str) -> BuildStep:
 
 
 def test_steps_run_after_what_they_need(build_step: BuildStep, fetching: LockedEnv) -> None:
-    steps = [
+    steps: list[FetchStep | BuildStep] = [
         named(build_step, "aaa", "mmdet3d>=1"),
         named(build_step, "mmdet3d", "mmcv (>=2)", "numpy"),
         named(build_step, "zzz"),

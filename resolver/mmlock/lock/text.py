@@ -104,8 +104,9 @@ def _why_step(env: LockedEnv, step: FetchStep | BuildStep) -> Iterator[str]:
 def _chain(env: LockedEnv, name: str) -> Iterator[str]:
     """How the request leads to a package: `numpy <- matplotlib <- mmdet <- the request`."""
     via: dict[str, tuple[str, ...]] = {package.name: package.via for package in env.packages}
-    via |= {step.package: () for step in (*env.fetch, *env.build)}
     core = {node.name for node in chosen(env)}
+    # Steps are in the lock too, though nobody notes who asked for them.
+    via = dict.fromkeys(core, ()) | via
     path, seen = [name], {name}
     while asked := [parent for parent in via.get(path[-1], ()) if parent not in seen]:
         # A user's own words end the chain; prefer them, then a decided package, then the first name.

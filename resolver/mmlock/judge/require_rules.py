@@ -1,0 +1,103 @@
+"""Rules about declared requirements between packages whose metadata is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.judge.break_rules import applies
+from mmlock.judge.case import Case, Node, admits, refuse, unknown
+from mmlock.judge.model import Objection
+
+__all__ = ["requirements"]
+
+_SYSTEM = {
+    "linux": ("linux", "Linux", "posix"),
+    "macosx": ("darwin", "Darwin", "posix"),
+    "win": ("win32", "Windows", "nt"),
+}
+_MACHINE = {
+    Platform.LINUX_X86_64: "x86_64",
+    Platform.LINUX_AARCH64: "aarch64",
+    Platform.MACOS_ARM64: "arm64",
+    Platform.MACOS_X86_64: "x86_64",
+    Platform.WINDOWS_X86_64: "AMD64",
+}
+
+
+def requirements(case: Case) -> Iterator[Objection]:
+    """What the decided packages require is in the lock, in a version they admit."""
+    dropped = {name for row in case.matrix.breaks if applies(case, row) for name in row.drop}
+    for node in case.nodes.values():
+        found = _declared(case, node)
+        if found is None:
+            continue
+        texts, source = found
+        for text in texts:
+            yield from _requirement(case, node, text, source, dropped)
+
+
+def _declared(case: Case, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Recorded Requires-Dist of a package and who recorded it."""
+    if node.name == "torch" and (case.build is None or not case.build.on_pypi):
+        return None  # what is recorded is PyPI's build; others need other nvidia packages
+    platform = case.env.target.platform
+    rows = [row for row in case.matrix.requires(node.name) if row.version == node.base]
+    own = [row for row in rows if row.platform is platform] or [row for row in rows if row.platform is None]
+    if own:
+        return own[0].requires, case.cite("requires", own[0].source, node.name)
+    for row in case.matrix.releases(node.name):
+        if row.version == node.base:
+            return row.requires, case.cite("releases", row.source, node.name)
+    return None
+
+
+def _requirement(
+    case: Case, node: Node, text: str, source: tuple[str, ...], dropped: set[PackageName]
+) -> Iterator[Objection]:
+    try:
+        wanted = Requirement(text)
+    except InvalidRequirement:
+        yield unknown("requires", node.name, f"{node.name} requires `{text}`, which cannot be read", source)
+        return
+    if wanted.marker is not None and not wanted.marker.evaluate(_markers(case)):
+        return
+    name = normalize(wanted.name)
+    other = case.nodes.get(name)
+    if other is None:
+        if name not in dropped and not _stand_in(case, name):
+            text = f"{node.name} {node.version} requires {text}, which is not in the lock"
+            yield refuse("requires", node.name, text, source)
+    elif not admits(str(wanted.specifier), case.env.torch if name == "torch" else other.version):
+        text = f"{node.name} {node.version} requires {text}, the lock has {other.version}"
+        yield refuse("requires", node.name, text, source)
+
+
+def _stand_in(case: Case, name: PackageName) -> bool:
+    """Whether another distribution of the same module is there instead."""
+    return any(
+        name in module.packages and any(other in case.nodes for other in module.packages)
+        for module in case.matrix.modules
+    )
+
+
+def _markers(case: Case) -> dict[str, str]:
+    """The marker environment of the target, not of this machine."""
+    platform = case.env.target.platform
+    sys_platform, system, os_name = _SYSTEM[platform.value.partition("_")[0]]
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": f"{case.python}.0",
+        "os_name": os_name,
+        "platform_machine": _MACHINE[platform],
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": system,
+        "platform_version": "",
+        "python_full_version": f"{case.python}.0",
+        "python_version": case.python,
+        "sys_platform": sys_platform,
+        "extra": "",
+    }
