@@ -199,6 +199,24 @@ def test_sources_that_are_allowed_are_read_but_not_built(index: Index, ask: Ask,
     assert not file.is_wheel
 
 
+def test_a_wheel_is_better_than_allowed_sources(index: Index, ask: Ask, closer: UvCloser) -> None:
+    index.add("antlr", "4.8")
+    index.add_sdist("antlr", "4.9.3")
+    index.add("needs", "1", "antlr")
+    index.add_sdist("other", "1")
+    allowed = ("antlr", "other")
+    assert pins(closer.close(ask("needs", allow_sdist=allowed))) == {"antlr": "4.8", "needs": "1"}
+    answer = closer.close(ask("needs", "other", "antlr>4.8", allow_sdist=allowed))
+    assert pins(answer) == {"antlr": "4.9.3", "needs": "1", "other": "1"}
+    assert [package.files[0].is_wheel for package in answer.packages] == [False, True, False]
+
+
+def test_a_requirement_uv_cannot_read_is_refused(ask: Ask, closer: UvCloser) -> None:
+    answer = closer.close(ask("six==="))
+    assert isinstance(answer, Refused)
+    assert "six===" in answer.reason
+
+
 def test_a_package_nobody_has_is_refused_by_name(ask: Ask, closer: UvCloser) -> None:
     answer = closer.close(ask("no-such-thing"))
     assert isinstance(answer, Refused)
@@ -347,8 +365,8 @@ def test_our_reading_of_the_lock_is_that_of_packaging(
     index.add("b", "1")
     kept: list[Ran] = []
 
-    def spy(*args: object) -> Ran:
-        kept.append(real(*args))  # type: ignore[arg-type]
+    def spy(*args: object, **options: object) -> Ran:
+        kept.append(real(*args, **options))  # type: ignore[arg-type]
         return kept[-1]
 
     real = uv_closure.run_uv

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -66,13 +66,16 @@ def _pair(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("_"))
 
 
-def command(uv: Uv, request: ClosureRequest, platform: str) -> list[str]:
-    """The words that start uv. The files they name are written by `write_question`."""
+def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
+    """The words that start uv, with these packages read from their sources.
+
+    The files they name are written by `write_question`.
+    """
     words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += ["--python-version", request.python.removesuffix("t"), "--python-platform", platform]
     words += ["--only-binary", ":all:"]
-    for name in request.allow_sdist:
+    for name in sdists:
         # Without a package's wheels, uv reads its sdist although all others must be wheels.
         words += ["--no-binary", name]
     # Any interpreter will do, for the target's Python and platform replace its own; this one exists.
@@ -95,11 +98,16 @@ def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -
 
 
 def run_uv(
-    words: Sequence[str], folder: Path, environ: Mapping[str, str], on_line: Callable[[str], None]
+    words: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    on_line: Callable[[str], None],
+    *,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Ran:
     """Run uv in a folder of its own; every line of its log goes to `on_line` as it comes.
 
-    Raises OSError when it cannot be started.
+    `meanwhile` is done while uv starts. Raises OSError when it cannot be started.
     """
     with (
         (folder / "answer.toml").open("w+b") as out,
@@ -113,6 +121,8 @@ def run_uv(
         ) as process,
     ):
         try:
+            if meanwhile:
+                meanwhile()
             err = _follow(process.stderr, on_line) if process.stderr else ""
             code = process.wait()
         except BaseException:

@@ -63,6 +63,8 @@ class Failure(Enum):
 
 def classify(err: str) -> Failure:
     """What kind of failure uv's error is."""
+    if "Couldn't parse requirement" in err:
+        return Failure.NO_SOLUTION
     if "No solution found" not in err:
         # "network connectivity is disabled" is what it says of a file that is not cached.
         return Failure.OFFLINE if _DISABLED.search(err) else Failure.UNREACHABLE
@@ -96,7 +98,7 @@ def named_packages(
     reason: str, request: ClosureRequest, seen: Iterable[PackageName]
 ) -> tuple[PackageName, ...]:
     """The packages an explanation speaks of, sorted."""
-    known = {node.name for node in request.core} | {*request.drop, *seen}
+    known = {node.name for node in request.core} | {*request.drop, *request.allow_sdist, *seen}
     for item in (*request.wanted, *request.constraints):
         if match := _TOKEN.match(item.text.strip()):
             known.add(normalize(match[0]))
