@@ -1,9 +1,65 @@
-"""The use cases. The only place that composes stages."""
+"""The use cases. The only place that composes stages. Each loads what it needs when it is called."""
 
 from __future__ import annotations
 
-from mmlock.app.answers import graph, why, why_not
-from mmlock.app.facts import lint, show_gpus, show_package
-from mmlock.app.solving import solve
+from typing import TYPE_CHECKING
+
+from mmlock.core.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mmlock.core.arguments import SolveArguments
+    from mmlock.core.report import Report
+    from mmlock.core.requirements import Asked
 
 __all__ = ["graph", "lint", "show_gpus", "show_package", "solve", "why", "why_not"]
+
+
+def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
+    """Decide one environment; write its lock folder where the request names one."""
+    from mmlock.app import solving
+
+    return solving.solve(request, progress=progress)
+
+
+def why(lock_dir: Path, package: str) -> Report:
+    """Tell the argument for one package of a lock."""
+    from mmlock.app import answers
+
+    return answers.why(lock_dir, package)
+
+
+def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Report:
+    """Tell what stands against one requirement on the request's target."""
+    from mmlock.app import answers
+
+    return answers.why_not(asked, request, progress=progress)
+
+
+def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
+    """The compatibility graph of a target as `dot`, `json` or `graphml`."""
+    from mmlock.app import answers
+
+    return answers.graph(request, package=package, form=form)
+
+
+def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:
+    """What is known about one device, or the list of all."""
+    from mmlock.app import facts
+
+    return facts.show_gpus(name, matrices=matrices)
+
+
+def show_package(package: str, *, matrices: Path | None = None) -> Report:
+    """The facts about `PACKAGE` or `PACKAGE==VERSION`."""
+    from mmlock.app import facts
+
+    return facts.show_package(package, matrices=matrices)
+
+
+def lint(matrices: Path | None = None) -> Report:
+    """Check the matrix files. Raises MatrixError with the faults."""
+    from mmlock.app import facts
+
+    return facts.lint(matrices)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from packaging.requirements import Requirement
@@ -28,6 +29,11 @@ from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import Engine
 from mmlock.solve.solution import CoreSolution, solve_core
 
+Wheelless = Callable[[PackageName, "str | None"], bool]
+"""Whether a version (None: every version) of an ordinary package has sources and no wheel at all."""
+
+_NO_WHEEL = re.compile(r"([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
+
 ROUNDS = 24
 """How many core combinations are tried before giving up."""
 
@@ -48,6 +54,8 @@ class State:
     needed: dict[PackageName, CoreWish] = field(default_factory=dict)
     """Core packages that ordinary ones turned out to need."""
     present: frozenset[PackageName] = frozenset()
+    sdists: frozenset[PackageName] = frozenset()
+    """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +101,7 @@ def decide(
     closer: Closer,
     *,
     progress: Progress,
+    wheelless: Wheelless,
     engine: Engine | None = None,
 ) -> Decided | Unsolved:
     """A core with its closure. Raises EnvironmentFault when the closure cannot be asked."""
@@ -104,7 +113,7 @@ def decide(
         if solution is None:
             return Unsolved(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
-        question = _question(matrix, asked, solution)
+        question = _question(matrix, asked, solution, state)
         answer = closer.close(question)
         if isinstance(answer, Unreachable):
             raise _unreachable(answer)
@@ -113,6 +122,9 @@ def decide(
                 return Decided(
                     rows=rows, solution=solution, closed=answer, refusals=tuple(state.refusals)
                 )
+            continue
+        if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
+            state.sdists |= new
             continue
         refusal = _blame(closer, question, answer, solution)
         progress(f"the closure refuses {' with '.join(sorted(label for _, label in refusal.options))}")
@@ -124,7 +136,16 @@ def decide(
     )
 
 
-def _question(matrix: Matrix, asked: Interpreted, solution: CoreSolution) -> ClosureRequest:
+def _sources_only(answer: Refused, wheelless: Wheelless) -> Iterator[PackageName]:
+    """Packages refused for want of a wheel of which none exists on any platform."""
+    for name, pinned in _NO_WHEEL.findall(answer.reason):
+        if wheelless(normalize(name), pinned or None):
+            yield normalize(name)
+
+
+def _question(
+    matrix: Matrix, asked: Interpreted, solution: CoreSolution, state: State
+) -> ClosureRequest:
     arguments = asked.arguments
     return closure_request(
         matrix,
@@ -133,7 +154,7 @@ def _question(matrix: Matrix, asked: Interpreted, solution: CoreSolution) -> Clo
         wanted=asked.wanted,
         constraints=asked.constraints,
         index=arguments.index,
-        allow_sdist=arguments.allow_sdist,
+        allow_sdist=tuple(sorted({*arguments.allow_sdist, *state.sdists})),
         exclude_newer=arguments.exclude_newer,
         prerelease=arguments.prerelease,
         offline=arguments.offline,
@@ -176,19 +197,19 @@ def _blame(
     Each decided package is tried with its own requirements alone; when none is refused alone, the whole
     core is. The Python always belongs to it, since the files that exist depend on it.
     """
-    always = {("python", solution.picked["python"].label)}
     bare = tuple(replace(node, requires=()) for node in question.core)
     for index, node in enumerate(question.core):
         core = (*bare[:index], node, *bare[index + 1 :])
         alone = replace(question, core=core, wanted=())
         if node.requires and isinstance(found := closer.close(alone), Refused):
             return Refusal(
-                options=frozenset(always | _options(solution, {node.name, *_cores(found, question.core)})),
+                options=_guilty(solution, {node.name, *_cores(found, question.core)}, found),
                 reason=found.reason,
             )
     if isinstance(found := closer.close(replace(question, core=bare)), Refused):
-        named = _cores(found, question.core)
-        return Refusal(options=frozenset(always | _options(solution, named)), reason=found.reason)
+        return Refusal(
+            options=_guilty(solution, _cores(found, question.core), found), reason=found.reason
+        )
     return Refusal(
         options=frozenset((option.slot, option.label) for option in solution.picked.values()),
         reason=answer.reason,
@@ -200,15 +221,19 @@ def _cores(refused: Refused, core: Iterable[CoreNode]) -> set[PackageName]:
     return {name for name in refused.packages if name in names}
 
 
-def _options(solution: CoreSolution, names: set[PackageName]) -> set[tuple[str, str]]:
-    """The options of these packages, and of those whose known breakage bounds the closure."""
-    guilty = {(o.slot, o.label) for o in solution.packages() if o.package in names}
+def _guilty(
+    solution: CoreSolution, names: set[PackageName], refused: Refused
+) -> frozenset[tuple[str, str]]:
+    """The Python, the options of these packages, and those whose known breakage bounds what was refused."""
+    python = solution.picked["python"]
+    guilty = {(python.slot, python.label)}
+    guilty |= {(o.slot, o.label) for o in solution.packages() if o.package in names}
     for breach in solution.cured:
-        if breach.breakage.constraints:
+        if any(_name(text) in refused.packages for text in breach.breakage.constraints):
             for option in solution.picked.values():
                 if any(option.index in group for group in breach.groups):
                     guilty.add((option.slot, option.label))
-    return guilty
+    return frozenset(guilty)
 
 
 def _name(text: str) -> PackageName:

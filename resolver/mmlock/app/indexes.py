@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
-from mmlock.plan.files import Place
+from mmlock.plan.files import PYPI, Place
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 class Indexes:
     """Look-ups of one solve: each index is given up after its first failure. A context manager."""
 
-    def __init__(self, *, offline: bool, progress: Progress, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, *, index: str | None, offline: bool, progress: Progress, environ: Mapping[str, str]
+    ) -> None:
+        self._index = index or PYPI
         self._offline = offline
         self._progress = progress
         self._environ = environ
@@ -52,15 +57,34 @@ class Indexes:
             return found.text
         return found
 
+    def wheelless(self, package: PackageName, version: str | None) -> bool:
+        """Whether a version (None: every version) has sources and no wheel on the ordinary index.
+
+        An index that cannot be asked proves nothing: False.
+        """
+        from mmlock.scrape.lookup import LookupFault, file_version, index_page
+
+        page = index_page(self._open(), self._index, package)
+        if isinstance(page, LookupFault):
+            return False
+        wanted = Version(version) if version else None
+        files = [
+            file
+            for file in page.files
+            if (found := file_version(file.name, package)) and (wanted is None or found == wanted)
+        ]
+        return bool(files) and not any(file.is_wheel for file in files)
+
     def _open(self) -> Client:
         if self._client is None:
             from mmlock.scrape.fetching import Limits
             from mmlock.scrape.http import Client
+            from mmlock.core.places import cache_root
             from mmlock.scrape.page_cache import PageCache
 
             self._client = Client(
                 limits=Limits(attempts=2),
-                cache=PageCache.of_user(self._environ),
+                cache=PageCache(folder=cache_root(self._environ) / "pages"),
                 offline=self._offline,
                 environ=self._environ,
             ).__enter__()

@@ -13,14 +13,16 @@ from mmlock.solve.explain import Explanation, Nearest, explain
 from mmlock.solve.solution import CoreSolution
 
 
+SOURCES = 1
+"""How many sources one line names; the JSON form has all."""
+
+
 def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
     """Why nothing fulfils the request."""
     explanation = explain(unsolved.rows, asked.terms)
-    return NoAnswer(
-        headline(explanation),
-        causes=[*chain_lines(matrix, explanation), *_refused(unsolved)],
-        hints=nearest_lines(explanation),
-    )
+    # Where the closure refused, its words are the facts between the asks.
+    causes = _refused(unsolved) or chain_lines(matrix, explanation)
+    return NoAnswer(headline(explanation), causes=causes, hints=nearest_lines(explanation))
 
 
 def headline(explanation: Explanation) -> str:
@@ -37,16 +39,22 @@ def chain_lines(matrix: Matrix, explanation: Explanation) -> list[str]:
     """One fact per line, with who says so."""
     lines = []
     for link in explanation.chain:
-        sources = "; ".join(readable(matrix, link.source))
-        lines.append(f"{link.text} [{link.confidence}{': ' + sources if sources else ''}]")
+        found = readable(matrix, link.source)
+        more = f"; and {len(found) - SOURCES} more" if len(found) > SOURCES else ""
+        sources = f": {'; '.join(found[:SOURCES])}{more}" if found else ""
+        lines.append(f"{link.text} [{link.confidence}{sources}]")
     return lines
 
 
 def _refused(unsolved: Unsolved) -> list[str]:
+    """What the ordinary packages refused, the same words for several Pythons once."""
+    told: dict[str, list[str]] = {}
+    for refusal in unsolved.refusals:
+        labels = [label for _, label in sorted(refusal.options)]
+        told.setdefault(" ".join(refusal.reason.split()), []).append(", ".join(labels))
     return [
-        f"the ordinary packages refuse {', '.join(sorted(label for _, label in refusal.options))}: "
-        f"{' '.join(refusal.reason.split())}"
-        for refusal in unsolved.refusals
+        f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
+        for reason, labels in told.items()
     ]
 
 

@@ -46,10 +46,14 @@ def locked(
 ) -> LockedEnv:
     """The locked environment of a request."""
     asked = interpret(matrix, arguments)
-    decided = decide(matrix, asked, closer or _uv(progress), progress=progress)
-    if not isinstance(decided, Decided):
-        raise no_answer(matrix, asked, decided)
-    with Indexes(offline=arguments.offline, progress=progress, environ=os.environ) as indexes:
+    with Indexes(
+        index=arguments.index.index_url, offline=arguments.offline, progress=progress, environ=os.environ
+    ) as indexes:
+        decided = decide(
+            matrix, asked, closer or _uv(progress), progress=progress, wheelless=indexes.wheelless
+        )
+        if not isinstance(decided, Decided):
+            raise no_answer(matrix, asked, decided)
         env = assemble(_decision(matrix, asked, decided), indexes.ask)
     if isinstance(env, tuple):
         raise EnvironmentFault(

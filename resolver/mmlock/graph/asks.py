@@ -208,7 +208,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
         names.update(p for p in module.with_ops if p not in module.on_request)
 
     def fulfils(option: Option) -> bool:
-        if option.version is None:
+        if option.version is None:  # nothing in the slot
             return wish.constraint
         named = option.package in names
         return (named or wish.constraint) and (not named or allows(wish.specifier, option.version))

@@ -58,7 +58,7 @@ def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:
     if slot not in builder.roots:
         for index in builder.slots[slot]:
             builder.cost(index, Term.NEEDLESS, 1)
-        builder.nothing(slot)
+    builder.nothing(slot)  # for a root, its ask takes this away
 
 
 def core_packages(matrix: Matrix) -> frozenset[str]:

@@ -56,10 +56,19 @@ def _sdist_versions(builder: Builder, package: PackageName) -> set[str]:
 def _add_build(
     builder: Builder, slot: str, recipe: Recipe, text: str, release: Release | None
 ) -> None:
+    """One option per verified combination, one for its torch with any Python, one for the whole recipe."""
     for verified in recipe.verified:
         if verified.version == text and verified.platform is builder.request.target.platform:
-            _add_option(builder, slot, recipe, text, release, verified)
-    _add_option(builder, slot, recipe, text, release, None)
+            _add_option(builder, slot, recipe, text, release, verified, exact=True)
+            _add_option(builder, slot, recipe, text, release, verified, exact=False)
+    _add_option(builder, slot, recipe, text, release, None, exact=False)
+
+
+def doubt(recipe: Recipe, verified: Verified | None, *, exact: bool) -> int:
+    """What an option pays for not being verified: 1 for another Python, 2 for another torch, 3 if patched."""
+    if verified is not None:
+        return 0 if exact else 1
+    return 3 if recipe.patches else 2
 
 
 def _add_option(
@@ -69,23 +78,28 @@ def _add_option(
     text: str,
     release: Release | None,
     verified: Verified | None,
+    *,
+    exact: bool,
 ) -> None:
     torch = _torch_group(builder, recipe, verified)
     if not torch:
         return
-    tail = f"verified on torch {verified.torch}+{verified.variant}" if verified else recipe.id
+    tail = recipe.id
+    if verified is not None:
+        python = f"Python {verified.python}" if exact else "another Python"
+        tail = f"verified on torch {verified.torch}+{verified.variant}, {python}"
     index = builder.option(
         slot,
         f"{recipe.package} {text} build ({tail})",
-        BuildChoice(recipe=recipe, release=release, verified=verified),
+        BuildChoice(recipe=recipe, release=release, verified=verified if exact else None),
         form=Form.BUILD,
         package=recipe.package,
         version=text,
         source=cite("recipes", recipe.source),
-        confidence=Confidence.MEASURED if verified else recipe.confidence,
+        confidence=Confidence.MEASURED if exact else recipe.confidence,
     )
-    builder.cost(index, Term.UNVERIFIED, 0 if verified else 1)
-    _link_build(builder, builder.options[index], recipe, verified, torch)
+    builder.cost(index, Term.UNVERIFIED, doubt(recipe, verified, exact=exact))
+    _link_build(builder, builder.options[index], recipe, verified, torch, exact=exact)
 
 
 def _torch_group(builder: Builder, recipe: Recipe, verified: Verified | None) -> Group:
@@ -123,7 +137,13 @@ def compiles(builder: Builder, recipe: Recipe, build: TorchBuild) -> bool:
 
 
 def _link_build(
-    builder: Builder, option: Option, recipe: Recipe, verified: Verified | None, torch: Group
+    builder: Builder,
+    option: Option,
+    recipe: Recipe,
+    verified: Verified | None,
+    torch: Group,
+    *,
+    exact: bool,
 ) -> None:
     standard = f"C++{recipe.std}" if recipe.std else "torch's own C++ standard"
     where = (
@@ -140,13 +160,13 @@ def _link_build(
         cite("recipes", recipe.source),
         option.confidence,
     )
-    pythons = (verified.python,) if verified else ()
+    pythons = (verified.python,) if verified and exact else ()
     spec = recipe.pythons
     builder.link(
         option.index,
         "python",
         builder.pythons(pythons)
-        if verified
+        if pythons
         else builder.group("python", f"recipe:{spec}", lambda o: allows(spec, o.version or "")),
         LinkKind.PYTHON,
         f"recipe {recipe.id} is good for Python {', '.join(pythons) or spec or 'any'}",

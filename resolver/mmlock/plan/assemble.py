@@ -153,6 +153,7 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
         findings=(
             *decision.notes,
             *findings(matrix, solution, decision.target, decision.accelerators),
+            *(_built_when_installed(p) for p in parts.packages if p.form is Form.SDIST),
         ),
         objectives=tuple(
             TermValue(name=p.term.value, meaning=p.meaning, value=p.value, detail=p.detail)
@@ -161,6 +162,17 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
         left_out=_left_out(decision),
         matrix_digest=matrix.digest,
         engine=decision.closed.engine,
+    )
+
+
+def _built_when_installed(package: LockedPackage) -> Finding:
+    return Finding(
+        level="warning",
+        subject=package.name,
+        text=f"{package.name} {package.version} has no wheel: the installer builds its sources, "
+        "with build requirements that this lock does not pin",
+        source=(package.files[0].url,),
+        confidence=Confidence.CAPTURED,
     )
 
 

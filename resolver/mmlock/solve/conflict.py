@@ -48,7 +48,8 @@ class Conflict:
         if found is None:
             return ()
         kept = _shrink(found[1], lambda claims: self._core(asks, claims) is not None)
-        return tuple(_claim(self.rows, self._claims[i]) for i in kept)
+        open_ = _still_open(self.rows, asks)
+        return tuple(_claim(self.rows, self._claims[i], open_) for i in kept)
 
     def _core(self, asks: Iterable[int], claims: Iterable[int]) -> tuple[list[int], list[int]] | None:
         """The switches of a conflict among these, None when they can all be on."""
@@ -125,18 +126,27 @@ def _ground(rows: Rows, claims: Sequence[Sequence[Link]]) -> clingo.Control:
     return control
 
 
-def _claim(rows: Rows, links: Sequence[Link]) -> Claim:
+def _still_open(rows: Rows, asks: Sequence[int]) -> Group:
+    """Options that these asks, each on its own slot, leave open: only they need to be told about."""
+    open_ = {slot: frozenset(options) for slot, options in rows.slots.items()}
+    for index in asks:
+        for slot, members in rows.asks[index].parts:
+            open_[slot] &= members
+    return frozenset[int]().union(*open_.values())
+
+
+def _claim(rows: Rows, links: Sequence[Link], open_: Group) -> Claim:
     """One sentence for facts of one kind, builds and releases collapsed into ranges."""
-    first = rows.options[links[0].option]
-    subject = _subject([rows.options[link.option] for link in links])
-    if len({link.reason for link in links}) == 1:
-        text = links[0].reason
+    told = [link for link in links if link.option in open_] or list(links)
+    if len({link.reason for link in told}) == 1:
+        text = told[0].reason
     else:
-        members = frozenset[int]().union(*(link.members for link in links))
-        text = f"{subject} {_VERB[links[0].kind]} {_range(rows, links[0].slot, members)}"
-    source = tuple(dict.fromkeys(s for link in links for s in link.source))
-    worst = max((link.confidence for link in links), key=list(Confidence).index)
-    return Claim(text=text if first else subject, source=source, confidence=worst)
+        members = frozenset[int]().union(*(link.members for link in told))
+        subject = _subject([rows.options[link.option] for link in told])
+        text = f"{subject} {_VERB[told[0].kind]} {_range(rows, told[0].slot, members)}"
+    source = tuple(dict.fromkeys(s for link in told for s in link.source))
+    worst = max((link.confidence for link in told), key=list(Confidence).index)
+    return Claim(text=text, source=source, confidence=worst)
 
 
 _VERB = {

@@ -8,7 +8,7 @@ same way. Last, for each ask, what would hold if it were given up, as near as po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term
 from mmlock.solve.conflict import Claim, Conflict
@@ -101,8 +101,6 @@ def _nearest(rows: Rows, terms: Sequence[Term], asks: Sequence[int]) -> list[Nea
         instance = make_instance(rows, terms, asks=kept)
         distance = _distance(rows, ask)
         if distance:
-            from dataclasses import replace
-
             instance = replace(
                 instance,
                 levels=(distance, *instance.levels),
@@ -116,16 +114,16 @@ def _nearest(rows: Rows, terms: Sequence[Term], asks: Sequence[int]) -> list[Nea
 
 
 def _distance(rows: Rows, ask: Ask) -> dict[int, int]:
-    """How far each option is from what was asked: places between versions, in the slot's order."""
+    """How far each option is from what was asked: places between versions; nothing at all is farthest."""
     distance: dict[int, int] = {}
     for slot, members in ask.parts:
-        order = list(dict.fromkeys(rows.options[i].version for i in rows.slots[slot]))
-        places = [order.index(rows.options[i].version) for i in members]
+        texts = dict.fromkeys(rows.options[i].version for i in rows.slots[slot])
+        order = {text: place for place, text in enumerate(t for t in texts if t is not None)}
+        places = [order[text] for i in members if (text := rows.options[i].version) is not None]
         if not places:
             continue
         for index in rows.slots[slot]:
-            place = order.index(rows.options[index].version)
-            distance[index] = min(abs(place - p) for p in places)
+            text = rows.options[index].version
+            far = len(order) if text is None else min(abs(order[text] - p) for p in places)
+            distance[index] = far
     return distance
-
-

@@ -1,0 +1,114 @@
+"""The devices a request names, matched against the matrix or read from this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmlock.core.arguments import AUTO, SolveArguments
+from mmlock.core.device import Device
+from mmlock.core.errors import NoAnswer, UsageError
+from mmlock.core.names import DeviceKind, Platform
+from mmlock.matrix.devices import NoDevice, accelerator_of, find_device
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.model import Accelerator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDevices:
+    """What `--gpu` means."""
+
+    devices: tuple[Device, ...]
+    words: tuple[str, ...]
+    """How the user named each."""
+    accelerators: tuple[Accelerator, ...]
+    platform: Platform | None
+    """The platform that the devices imply (aarch64 boards, macOS for MPS)."""
+    driver: str | None
+    """Read from this machine with `auto`."""
+
+
+def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
+    """Raises UsageError for names that are no device, NoAnswer for devices nothing public serves."""
+    if not arguments.gpus:
+        raise UsageError(
+            "no target: which device shall the environment run on?",
+            hints=["`--gpu rtx5090` (`mmlock gpus` lists the names), `--gpu auto` for this machine's, or `--gpu cpu`"],
+        )
+    named: list[tuple[str, Device]] = []
+    driver = None
+    for word in arguments.gpus:
+        if word == AUTO:
+            found, driver = _installed(matrix)
+            named += found
+        else:
+            named.append((word, _named(matrix, word)))
+    devices = {device: word for word, device in reversed(named)}
+    ordered = tuple(reversed(devices))
+    _one_kind(ordered)
+    accelerators = tuple(row for device in ordered if (row := accelerator_of(matrix, device)))
+    for row in accelerators:
+        if row.answer != "lock":
+            raise NoAnswer(
+                f"there is no public environment for {row.name}",
+                causes=[text for text in (row.note, row.mmcv) if text],
+                hints=["in the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
+            )
+    return FoundDevices(
+        devices=ordered,
+        words=tuple(devices[device] for device in ordered),
+        accelerators=accelerators,
+        platform=_platform(matrix, ordered, accelerators),
+        driver=driver,
+    )
+
+
+def _named(matrix: Matrix, word: str) -> Device:
+    found = find_device(matrix, word)
+    if isinstance(found, NoDevice):
+        near = ", ".join(f"`{name}`" for name in found.nearest)
+        raise UsageError(
+            f"`--gpu {word}` {found.why}",
+            hints=[*([f"did you mean {near}?"] if near else []), "`mmlock gpus` lists every name"],
+        )
+    return found
+
+
+def _installed(matrix: Matrix) -> tuple[list[tuple[str, Device]], str | None]:
+    """The GPUs of this machine. Raises EnvironmentFault when it has none that can be read."""
+    from mmlock.matrix.nvidia_smi import device_for, installed_gpus
+
+    named = []
+    driver = None
+    for gpu in installed_gpus():
+        found = device_for(matrix, gpu)
+        if isinstance(found, NoDevice):
+            raise UsageError(
+                f"this machine has a `{gpu.name}`, which {found.why}",
+                hints=["name its compute capability instead, for example `--gpu sm_90`"],
+            )
+        named.append((gpu.name, found))
+        driver = gpu.driver
+    return named, driver
+
+
+def _one_kind(devices: tuple[Device, ...]) -> None:
+    kinds = {device.kind for device in devices}
+    if len(kinds) > 1:
+        names = " and ".join(device.name for device in devices)
+        raise UsageError(
+            f"one lock cannot run on {names}",
+            causes=["they need different builds of torch"],
+            hints=["make one lock for each"],
+        )
+
+
+def _platform(
+    matrix: Matrix, devices: tuple[Device, ...], accelerators: tuple[Accelerator, ...]
+) -> Platform | None:
+    for row in accelerators:
+        if row.platform is not None:
+            return row.platform
+    machines = {row.sm: row.machine for row in matrix.capabilities}
+    if any(device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64" for device in devices):
+        return Platform.LINUX_AARCH64
+    return None
