@@ -127,16 +127,16 @@ def test_uv_sees_how_to_reach_indexes_and_nothing_that_changes_answers() -> None
         "PATH": "/bin",
         "UV_PRERELEASE": "allow",
         "UV_CONFIG_FILE": "uv.toml",
-        "UV_INDEX_WORK_PASSWORD": "pw",
+        "UV_INDEX_TEAM_PASSWORD": "pw",
         "UV_KEYRING_PROVIDER": "subprocess",
-        "UV_INDEX": "work=https://work/simple",
+        "UV_INDEX": "team=https://team/simple",
         "PIP_CERT": "/ca.pem",
         "PIP_INDEX_URL": "https://pip/simple",
     }
     environ = uv_environment(user, sources(IndexSettings(index_url="https://mine/simple"), user))
     assert environ["UV_DEFAULT_INDEX"] == "https://mine/simple"
-    assert environ["UV_INDEX"] == "work=https://work/simple"
-    assert environ["UV_INDEX_WORK_PASSWORD"] == "pw"  # noqa: S105
+    assert environ["UV_INDEX"] == "team=https://team/simple"
+    assert environ["UV_INDEX_TEAM_PASSWORD"] == "pw"  # noqa: S105
     assert environ["SSL_CERT_FILE"] == "/ca.pem"
     assert "UV_PRERELEASE" not in environ
     assert "UV_CONFIG_FILE" not in environ
