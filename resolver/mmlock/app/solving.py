@@ -14,7 +14,7 @@ from mmlock.core.names import Confidence
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.judge import Objection, judge
-from mmlock.lock.formats.data import lock_data
+from mmlock.app.data import lock_data
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.lock.text import summary
 from mmlock.matrix.load import Matrix, open_matrix
