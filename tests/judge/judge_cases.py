@@ -1,0 +1,366 @@
+"""Locks that are wrong in one way each, and what the judge must say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from judge_locks import classic, modern, package, wheel, with_packages, without
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.device import Device
+from mmlock.core.names import DeviceKind, Form, Platform, normalize
+from mmlock.lock.model import FetchStep, LockedEnv, LockedPackage
+
+Change = Callable[[LockedEnv], LockedEnv]
+
+
+def put(*packages: LockedPackage) -> Change:
+    return lambda env: replace(env, packages=with_packages(env, *packages))
+
+
+def drop(*names: str) -> Change:
+    return lambda env: replace(env, packages=without(env, *names))
+
+
+def step(**changes: object) -> Change:
+    def change(env: LockedEnv) -> LockedEnv:
+        return replace(env, build=(replace(env.build[0], **changes),))  # type: ignore[arg-type]
+
+    return change
+
+
+def toolchain(**changes: object) -> Change:
+    def change(env: LockedEnv) -> LockedEnv:
+        (own,) = env.build
+        return replace(env, build=(replace(own, toolchain=replace(own.toolchain, **changes)),))  # type: ignore[arg-type]
+
+    return change
+
+
+def fetch(find: str, place: str) -> Change:
+    def change(env: LockedEnv) -> LockedEnv:
+        (own,) = env.fetch
+        return replace(env, fetch=(replace(own, url=own.url.replace(find, place)),))
+
+    return change
+
+
+def gpu(name: str, arch: str) -> Change:
+    device = Device(kind=DeviceKind.CUDA, name=name, arch=arch)
+    return lambda env: replace(env, target=replace(env.target, devices=(*env.target.devices, device)))
+
+
+def target(**changes: object) -> Change:
+    return lambda env: replace(env, target=replace(env.target, **changes))  # type: ignore[arg-type]
+
+
+def lock(**changes: object) -> Change:
+    return lambda env: replace(env, **changes)  # type: ignore[arg-type]
+
+
+def both(*changes: Change) -> Change:
+    def change(env: LockedEnv) -> LockedEnv:
+        for one in changes:
+            env = one(env)
+        return env
+
+    return change
+
+
+def as_wheel(env: LockedEnv) -> LockedEnv:
+    """The mmcv to build, listed as PyPI's op-less wheel instead."""
+    return replace(env, build=(), packages=with_packages(env, package("mmcv", "2.1.0", core=True)))
+
+
+def as_sdist(env: LockedEnv) -> LockedEnv:
+    bare = replace(package("mmcv", "2.1.0", "mmcv-2.1.0.tar.gz", core=True), form=Form.SDIST)
+    return replace(env, build=(), packages=with_packages(env, bare))
+
+
+def lite(env: LockedEnv) -> LockedEnv:
+    return replace(env, build=(), packages=with_packages(env, package("mmcv-lite", "2.1.0", core=True)))
+
+
+NUMPY = "numpy-{}-cp310-cp310-manylinux_2_17_x86_64.whl"
+CPU = (Device(kind=DeviceKind.CPU, name="cpu"),)
+XFORMERS = package("xformers", "0.0.22", "xformers-0.0.22-cp310-cp310-manylinux2014_x86_64.whl", core=True)
+SPCONV = package("spconv-cu118", "2.3.6", "spconv_cu118-2.3.6-cp310-cp310-manylinux_2_17_x86_64.whl")
+SPCONV_126 = package("spconv-cu126", "2.3.8", "spconv_cu126-2.3.8-cp312-cp312-manylinux_2_28_x86_64.whl")
+FLASH = "https://github.com/Dao-AILab/flash-attention/releases/download"
+
+
+def flash(version: str, name: str) -> Change:
+    url = f"{FLASH}/v{version}/{name}"
+    own = FetchStep(package=normalize("flash-attn"), version=version, url=url, index=url, why="", reasons=())
+    return lambda env: replace(
+        env, fetch=(*env.fetch, own), packages=with_packages(env, package("einops", "0.8.0"))
+    )
+
+
+# (lock, what is wrong with it, rule, subject, words of the objection)
+REFUSED = [
+    (modern, put(replace(package("six", "1.17.0"), files=())), "hashes", "six", "without a file"),
+    (
+        modern,
+        put(
+            replace(
+                package("six", "1.17.0"), files=(replace(wheel("six-1.17.0-py3-none-any.whl"), sha256=None),)
+            )
+        ),
+        "hashes",
+        "six",
+        "without a hash",
+    ),
+    (modern, put(package("mmcv", "2.1.0", core=True)), "doubles", "mmcv", "more than once"),
+    (
+        modern,
+        put(package("mmcv-full", "1.7.2", "mmcv_full-1.7.2-cp312-cp312-linux_x86_64.whl")),
+        "doubles",
+        "mmcv",
+        "mmcv, mmcv-full all install the module `mmcv`",
+    ),
+    (modern, put(package("opencv-python-headless", "4.12.0.88")), "doubles", "cv2", "overwrite one another"),
+    (
+        modern,
+        put(package("numpy", "2.3.1", "numpy-2.3.1-cp310-cp310-manylinux_2_28_x86_64.whl")),
+        "tags",
+        "numpy",
+        "is not for Python 3.12",
+    ),
+    (modern, target(glibc="2.17"), "tags", "numpy", "is not for linux_x86_64 with glibc 2.17"),
+    (modern, target(platform=Platform.LINUX_AARCH64), "tags", "numpy", "is not for linux_aarch64"),
+    (
+        classic,
+        put(
+            replace(
+                package("six", "1.17.0"),
+                files=(replace(wheel("six-1.17.0-py3-none-any.whl"), requires_python="<3.10"),),
+            )
+        ),
+        "pythons",
+        "six",
+        "requires Python <3.10, the lock is for 3.10",
+    ),
+    (modern, as_sdist, "sdists", "mmcv", "comes without its kernels"),
+    (modern, drop("torch"), "torch", "torch", "holds no torch"),
+    (modern, lock(torch="2.10.0+cu128"), "torch", "torch", "the lock says 2.10.0+cu128"),
+    (
+        modern,
+        put(package("torch", "2.11.0", "torch-2.11.0-cp312-cp312-manylinux_2_28_x86_64.whl")),
+        "torch",
+        "torch",
+        "is PyPI's build",
+    ),
+    (modern, lock(python="3.9"), "torch", "torch", "has no wheel for Python 3.9"),
+    (
+        modern,
+        gpu("GeForce GTX 1080 Ti", "sm_61"),
+        "archs",
+        "torch",
+        "has no code for GeForce GTX 1080 Ti (sm_61)",
+    ),
+    (classic, gpu("GeForce RTX 5090", "sm_120"), "archs", "torch", "torch 2.1.0+cu118 has no code for"),
+    (
+        classic,
+        both(gpu("Tesla K80", "sm_37"), put(SPCONV)),
+        "archs",
+        "spconv-cu118",
+        "has no code for Tesla K80 (sm_37)",
+    ),
+    (modern, target(devices=CPU), "accelerators", "torch", "is a CUDA build, the target is cpu"),
+    (
+        modern,
+        both(
+            lock(torch="2.11.0+cpu"),
+            put(package("torch", "2.11.0+cpu", "torch-2.11.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl")),
+        ),
+        "accelerators",
+        "torch",
+        "has no CUDA, the target needs it",
+    ),
+    (
+        modern,
+        lock(driver_floor="470.0"),
+        "drivers",
+        "torch 2.11.0+cu128",
+        "needs driver 525.60.13, the lock says 470.0",
+    ),
+    (modern, lock(driver_floor=None), "drivers", "torch 2.11.0+cu128", "the lock says none"),
+    (modern, target(driver="470.57.02"), "drivers", "torch 2.11.0+cu128", "the machine has 470.57.02"),
+    (
+        modern,
+        both(lock(driver_floor="525.60.13"), put(SPCONV_126)),
+        "drivers",
+        "spconv-cu126 2.3.8",
+        "needs driver 560",
+    ),
+    (modern, target(glibc="2.27"), "glibc", "torch", "needs glibc 2.28, the target has 2.27"),
+    (
+        classic,
+        put(package("torchvision", "0.15.1+cu118", "torchvision-0.15.1+cu118-cp310-cp310-linux_x86_64.whl")),
+        "pairs",
+        "torchvision",
+        "is made for torch ==2.0.0, the lock has 2.1.0+cu118",
+    ),
+    (classic, put(XFORMERS), "pairs", "xformers", "is made for torch ==2.0.1"),
+    (
+        classic,
+        put(package("torchvision", "0.16.0", "torchvision-0.16.0-cp310-cp310-manylinux1_x86_64.whl")),
+        "variants",
+        "torchvision",
+        "is of PyPI's variant, torch is 2.1.0+cu118",
+    ),
+    (
+        classic,
+        put(package("torchvision", "0.16.0+cpu", "torchvision-0.16.0+cpu-cp310-cp310-linux_x86_64.whl")),
+        "variants",
+        "torchvision",
+        "is of the variant cpu",
+    ),
+    (
+        classic,
+        put(
+            package("xformers", "0.0.22.post7", "xformers-0.0.22.post7-cp310-cp310-manylinux2014_x86_64.whl")
+        ),
+        "cuda",
+        "xformers",
+        "needs CUDA 12.1, torch 2.1.0+cu118 brings 11.8",
+    ),
+    (
+        modern,
+        put(package("spconv-cu118", "2.3.6", "spconv_cu118-2.3.6-cp312-cp312-manylinux_2_17_x86_64.whl")),
+        "cuda",
+        "spconv-cu118",
+        "needs CUDA 11.8",
+    ),
+    (
+        classic,
+        flash("2.3.5", "flash_attn-2.3.5+cu118torch2.1cxx11abiTRUE-cp310-cp310-linux_x86_64.whl"),
+        "abi",
+        "flash-attn",
+        "has the C++ ABI 1, torch 2.1.0+cu118 has 0",
+    ),
+    (modern, step(version="2.2.0"), "asserts", "mmdet", "refuses mmcv 2.2.0 at import: mmcv < 2.2.0"),
+    (modern, put(package("mmengine", "0.7.0")), "asserts", "mmdet", "refuses mmengine 0.7.0 at import"),
+    (modern, drop("mmengine"), "asserts", "mmdet", "and nothing provides `mmengine`"),
+    (modern, as_wheel, "ops", "mmcv", "is a wheel without compiled ops"),
+    (modern, lite, "ops", "mmcv-lite", "holds no compiled ops"),
+    (classic, fetch("torch2.1.0", "torch2.0.0"), "index", "mmcv", "was built for another torch than 2.1.0"),
+    (classic, fetch("cu118", "cu121"), "index", "mmcv", "was built for cu121, torch is 2.1.0+cu118"),
+    (
+        classic,
+        fetch("cu118/torch2.1.0", "cu999/torch2.1.0"),
+        "index",
+        "mmcv",
+        "no listing of cu999/torch2.1.0",
+    ),
+    (classic, both(lock(python="3.12"), fetch("cp310", "cp312")), "index", "mmcv", "for Python 3.12"),
+    (classic, put(package("numpy", "2.0.0", NUMPY.format("2.0.0"))), "breaks", "torch-numpy2", "not numpy<2"),
+    (modern, lock(environment={}), "breaks", "mmengine-weights-only", "is not among the variables to set"),
+    (classic, drop("ftfy"), "breaks", "mmsegmentation-ftfy", "ftfy is not in it"),
+    (classic, put(package("mmaction2", "1.2.0")), "breaks", "mmaction2-drn", "and the lock does not say so"),
+    (modern, step(std=14), "builds", "mmcv", "is compiled as C++14, the headers of torch 2.11.0 need C++17"),
+    (modern, toolchain(cuda="13.0"), "builds", "mmcv", "is built with CUDA 13.0"),
+    (modern, toolchain(cuda=None), "builds", "mmcv", "without a CUDA toolkit"),
+    (modern, toolchain(gcc_max=15), "builds", "mmcv", "takes gcc up to 14, the step allows 15"),
+    (modern, toolchain(cuda="12.4"), "builds", "mmcv", "CUDA 12.4 does not compile for sm_120"),
+    (
+        modern,
+        step(env={"TORCH_CUDA_ARCH_LIST": "9.0"}),
+        "builds",
+        "mmcv",
+        "is compiled for 9.0, which does not run",
+    ),
+    (modern, step(env={}), "builds", "mmcv", "is compiled for nothing"),
+    (
+        modern,
+        step(env={"TORCH_CUDA_ARCH_LIST": "12.0;9.3"}),
+        "builds",
+        "mmcv",
+        "does not accept 9.3 in TORCH_CUDA_ARCH_LIST",
+    ),
+    (modern, drop("shapely"), "requires", "mmdet", "requires shapely, which is not in the lock"),
+    (classic, put(package("pillow", "5.0.0")), "requires", "torchvision", "the lock has 5.0.0"),
+]
+
+XFORMERS_117 = package("xformers", "0.0.17", "xformers-0.0.17-cp310-cp310-manylinux2014_x86_64.whl")
+
+
+def older() -> LockedEnv:
+    """PyPI's torch 2.0.0, whose xformers was built with the next CUDA."""
+    torch = package("torch", "2.0.0", "torch-2.0.0-cp310-cp310-manylinux1_x86_64.whl", core=True)
+    own = classic()
+    return replace(own, torch="2.0.0+cu117", fetch=(), packages=with_packages(own, torch))
+
+
+UNKNOWN = [
+    (modern, lock(torch="9.9.9+cu128"), "torch", "torch", "no fact describes torch 9.9.9+cu128"),
+    (
+        classic,
+        put(package("torchvision", "9.9.9+cu118", "torchvision-9.9.9+cu118-cp310-cp310-linux_x86_64.whl")),
+        "pairs",
+        "torchvision",
+        "no fact describes torchvision 9.9.9+cu118",
+    ),
+    (classic, lambda env: env, "archs", "torchvision", "nobody has read whether torchvision 0.16.0 has code"),
+    (classic, lambda env: env, "archs", "mmcv", "does not tell for which GPUs mmcv 2.1.0 was compiled"),
+    (classic, lambda env: env, "glibc", "torchvision", "nobody has read which glibc"),
+    (modern, target(glibc=None), "glibc", "torch", "the target's is not told"),
+    (modern, put(package("mmdet", "9.9.9")), "asserts", "mmdet", "nobody has read what mmdet 9.9.9 checks"),
+    (
+        modern,
+        put(replace(package("odd", "1.0", "odd-1.0.tar.gz"), form=Form.SDIST)),
+        "sdists",
+        "odd",
+        "nobody knows whether `odd-1.0.tar.gz` holds an extension",
+    ),
+    (
+        modern,
+        put(
+            replace(
+                package("odd", "1.0"),
+                files=(replace(wheel("odd-1.0-py3-none-any.whl"), requires_python=">=3.6.*"),),
+            )
+        ),
+        "pythons",
+        "odd",
+        "which cannot be read",
+    ),
+    (
+        classic,
+        fetch("download.openmmlab.com/mmcv/dist/cu118/torch2.1.0", "wheels.example"),
+        "index",
+        "mmcv",
+        "does not tell",
+    ),
+    (modern, toolchain(cuda="12.99"), "builds", "mmcv", "no fact describes the CUDA toolkit 12.99"),
+    (
+        modern,
+        step(sdist=Artifact(name="mmcv-2.1.0.tar.gz", url="https://x.example/a", sha256=None)),
+        "builds",
+        "mmcv",
+        "no hash",
+    ),
+    (
+        classic,
+        put(replace(SPCONV, version="2.3.5")),
+        "archs",
+        "spconv-cu118",
+        "nobody has read whether spconv-cu118 2.3.5 has code for A100",
+    ),
+    (
+        older,
+        put(XFORMERS_117),
+        "cuda",
+        "xformers",
+        "was built with CUDA 11.8, newer than the 11.7 of torch 2.0.0+cu117",
+    ),
+    (
+        classic,
+        flash("2.3.5", "flash_attn-2.3.5+cu118torch2.1cxx11abiFALSE-cp310-cp310-linux_x86_64.whl"),
+        "archs",
+        "flash-attn",
+        "nobody has read whether flash-attn 2.3.5 has code",
+    ),
+]
