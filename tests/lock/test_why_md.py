@@ -14,7 +14,7 @@ def headings(text: str) -> list[str]:
 def test_the_whole_argument_is_there(unsealed: LockedEnv) -> None:
     text = why_md.render(unsealed)
     assert headings(text) == [
-        "openmmlab on GeForce RTX 5090 (sm\\_120)",
+        "openmmlab on GeForce RTX 5090 (sm_120)",
         "What was chosen",
         "What must still be made",
         "mmcv 2.1.0: build",
@@ -33,7 +33,7 @@ def test_the_whole_argument_is_there(unsealed: LockedEnv) -> None:
     assert "export TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1" in text
     assert "Nothing of this lock has been run on hardware." in text
     assert (
-        "- the cu130 wheel has code for sm\\_120. (*measured*; <https://pypi.org/project/torch/2.11.0/>;"
+        "- the cu130 wheel has code for sm_120. (*measured*; <https://pypi.org/project/torch/2.11.0/>;"
         in text
     )
     assert "| numpy | 2.3.1 | matplotlib, mmdet |" in text
@@ -58,6 +58,7 @@ def test_words_of_others_cannot_break_the_page(sealed: LockedEnv) -> None:
     text = why_md.render(env)
     assert "- **Warning**, mmcv: a | b ## not a heading \\<script\\> `code_x` \\*x\\*. (*documented*" in text
     assert "| Asked | --with a\\|b |" in text
+    assert "mmdet/\\_\\_init\\_\\_.py" in why_md.render(replace(env, engine="mmdet/__init__.py"))
 
 
 def test_every_table_has_rows_of_equal_width(unsealed: LockedEnv) -> None:

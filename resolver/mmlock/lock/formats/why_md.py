@@ -243,7 +243,8 @@ def _inline(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return re.sub(r"([\\*_`<>\[\]])", r"\\\1", text)
+    # An underscore inside a word is plain in Markdown, and `sm_120` reads better unescaped.
+    return re.sub(r"([\\*`<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", text)
 
 
 def _sentence(text: str) -> str:
