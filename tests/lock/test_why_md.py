@@ -56,7 +56,7 @@ def test_words_of_others_cannot_break_the_page(sealed: LockedEnv) -> None:
     finding = replace(sealed.findings[0], text="a | b\n## not a heading <script> `code_x` *x*")
     env = replace(sealed, findings=(finding,), request=("--with", "a|b"))
     text = why_md.render(env)
-    assert "- **Warning**, mmcv: a | b ## not a heading \\<script\\> `code_x` \\*x\\*. (*documented*" in text
+    assert "- **Warning**, mmcv: a | b ## not a heading \\<script> `code_x` \\*x\\*. (*documented*" in text
     assert "| Asked | --with a\\|b |" in text
     assert "mmdet/\\_\\_init\\_\\_.py" in why_md.render(replace(env, engine="mmdet/__init__.py"))
 

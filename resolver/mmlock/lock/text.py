@@ -23,7 +23,7 @@ def summary(env: LockedEnv, folder: Path | None = None) -> str:
 def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
     yield f"{env.stack} on {describe_target(env)}"
     yield ""
-    rows = [(c.name, c.version, c.how, _short(c.reasons[0].text if c.reasons else "")) for c in chosen(env)]
+    rows = [(c.name, c.version, c.how, _short(c.headline)) for c in chosen(env)]
     yield from _columns(rows)
     yield f"  and {len(closure(env))} packages that follow from these"
     if not env.sealed:

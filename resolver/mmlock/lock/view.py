@@ -26,6 +26,12 @@ class Chosen:
     reasons: Sequence[Reason]
     via: tuple[str, ...] = ()
 
+    @property
+    def headline(self) -> str:
+        """The reason that says most on one line: that it was asked for is the least of them."""
+        telling = [reason for reason in self.reasons if reason.kind != "asked"] or self.reasons
+        return telling[0].text if telling else ""
+
 
 def chosen(env: LockedEnv) -> tuple[Chosen, ...]:
     """Every decided package: torch first, since all others follow it, then by name."""

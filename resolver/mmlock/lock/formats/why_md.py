@@ -70,8 +70,8 @@ def _title(env: LockedEnv) -> Iterator[str]:
 def _choice(env: LockedEnv) -> Iterator[str]:
     yield "## What was chosen"
     yield ""
-    rows = [(c.name, c.version, c.how, c.reasons[0].text if c.reasons else "") for c in chosen(env)]
-    yield from _table(("Package", "Version", "Comes as", "First reason"), rows)
+    rows = [(c.name, c.version, c.how, c.headline) for c in chosen(env)]
+    yield from _table(("Package", "Version", "Comes as", "Because"), rows)
     yield ""
     yield f"{len(closure(env))} more packages follow from these; they are listed at the end."
 
@@ -226,7 +226,7 @@ def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
 
 
 def _evidence(confidence: Confidence, source: Sequence[str]) -> str:
-    said = "; ".join(f"<{s}>" if re.fullmatch(r"https?://[^\s<>]+", s) else _inline(s) for s in source)
+    said = "; ".join(f"<{s}>" if re.fullmatch(r"https?://[^\s<>]+", s) else _prose(s) for s in source)
     return f"(*{confidence.value}*; {said})" if said else f"(*{confidence.value}*)"
 
 
@@ -244,14 +244,18 @@ def _inline(text: str) -> str:
 
 def _escape(text: str) -> str:
     # An underscore inside a word is plain in Markdown, and `sm_120` reads better unescaped.
-    return re.sub(r"([\\*`<>\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", text)
+    return re.sub(r"([\\*`<\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))", r"\\\1", text)
+
+
+def _prose(text: str) -> str:
+    """Words of ours: backticks in them are meant, the rest is printed as it is."""
+    pieces = plain(text).split("`")
+    if len(pieces) % 2 == 0:
+        return _inline(text)
+    return "`".join(piece if at % 2 else _escape(piece) for at, piece in enumerate(pieces))
 
 
 def _sentence(text: str) -> str:
-    """Prose of ours: backticks in it are meant, the rest is printed as it is; ends in a full stop."""
-    pieces = plain(text).split("`")
-    if len(pieces) % 2 == 0:
-        body = _inline(text)
-    else:
-        body = "`".join(piece if at % 2 else _escape(piece) for at, piece in enumerate(pieces))
+    """Prose that ends in a full stop."""
+    body = _prose(text)
     return body if body.endswith((".", "!", "?", ":")) else f"{body}."
