@@ -34,9 +34,7 @@ def instances(draw: st.DrawFn) -> Instance:
         musts=tuple(draw(st.lists(group().filter(bool), max_size=2))),
         nogoods=tuple(draw(st.lists(st.frozensets(st.sampled_from(options), min_size=1), max_size=2))),
         prefers=draw(table(3)),
-        breaches=tuple(
-            draw(st.lists(st.lists(group(), min_size=1, max_size=2).map(tuple), max_size=2))
-        ),
+        breaches=tuple(draw(st.lists(st.lists(group(), min_size=1, max_size=2).map(tuple), max_size=2))),
         levels=(draw(weights), draw(weights), draw(weights), *ties),
         prefer_level=draw(st.integers(0, 2)),
         breach_level=draw(st.integers(0, 2)),

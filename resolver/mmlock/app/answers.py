@@ -23,8 +23,8 @@ from mmlock.solve.solution import solve_core
 
 def why(lock_dir: Path, package: str) -> Page:
     """The argument for one package of a lock. Raises UsageError when it is not in it."""
-    from mmlock.lock.read import read_lock
     from mmlock.app.data import why_data
+    from mmlock.lock.read import read_lock
     from mmlock.lock.text import why_package
 
     env = read_lock(lock_dir)

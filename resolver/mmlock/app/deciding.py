@@ -119,9 +119,7 @@ def decide(
             raise _unreachable(answer)
         if isinstance(answer, Closed):
             if not _learn(matrix, state, answer):
-                return Decided(
-                    rows=rows, solution=solution, closed=answer, refusals=tuple(state.refusals)
-                )
+                return Decided(rows=rows, solution=solution, closed=answer, refusals=tuple(state.refusals))
             continue
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
@@ -143,9 +141,7 @@ def _sources_only(answer: Refused, wheelless: Wheelless) -> Iterator[PackageName
             yield normalize(name)
 
 
-def _question(
-    matrix: Matrix, asked: Interpreted, solution: CoreSolution, state: State
-) -> ClosureRequest:
+def _question(matrix: Matrix, asked: Interpreted, solution: CoreSolution, state: State) -> ClosureRequest:
     arguments = asked.arguments
     return closure_request(
         matrix,
@@ -189,9 +185,7 @@ def _learn(matrix: Matrix, state: State, closed: Closed) -> bool:
     return bool(found or new)
 
 
-def _blame(
-    closer: Closer, question: ClosureRequest, answer: Refused, solution: CoreSolution
-) -> Refusal:
+def _blame(closer: Closer, question: ClosureRequest, answer: Refused, solution: CoreSolution) -> Refusal:
     """The smallest part of the core that the closure is found to refuse.
 
     Each decided package is tried with its own requirements alone; when none is refused alone, the whole
@@ -207,9 +201,7 @@ def _blame(
                 reason=found.reason,
             )
     if isinstance(found := closer.close(replace(question, core=bare)), Refused):
-        return Refusal(
-            options=_guilty(solution, _cores(found, question.core), found), reason=found.reason
-        )
+        return Refusal(options=_guilty(solution, _cores(found, question.core), found), reason=found.reason)
     return Refusal(
         options=frozenset((option.slot, option.label) for option in solution.picked.values()),
         reason=answer.reason,
@@ -221,9 +213,7 @@ def _cores(refused: Refused, core: Iterable[CoreNode]) -> set[PackageName]:
     return {name for name in refused.packages if name in names}
 
 
-def _guilty(
-    solution: CoreSolution, names: set[PackageName], refused: Refused
-) -> frozenset[tuple[str, str]]:
+def _guilty(solution: CoreSolution, names: set[PackageName], refused: Refused) -> frozenset[tuple[str, str]]:
     """The Python, the options of these packages, and those whose known breakage bounds what was refused."""
     python = solution.picked["python"]
     guilty = {(python.slot, python.label)}

@@ -32,7 +32,9 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
     if not arguments.gpus:
         raise UsageError(
             "no target: which device shall the environment run on?",
-            hints=["`--gpu rtx5090` (`mmlock gpus` lists the names), `--gpu auto` for this machine's, or `--gpu cpu`"],
+            hints=[
+                "`--gpu rtx5090` (`mmlock gpus` lists the names), `--gpu auto` for this machine's, or `--gpu cpu`"
+            ],
         )
     named: list[tuple[str, Device]] = []
     driver = None
@@ -65,11 +67,9 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
 def _named(matrix: Matrix, word: str) -> Device:
     found = find_device(matrix, word)
     if isinstance(found, NoDevice):
-        near = ", ".join(f"`{name}`" for name in found.nearest)
-        raise UsageError(
-            f"`--gpu {word}` {found.why}",
-            hints=[*([f"did you mean {near}?"] if near else []), "`mmlock gpus` lists every name"],
-        )
+        from mmlock.matrix.show_gpus import unknown_device
+
+        raise unknown_device(found)
     return found
 
 
@@ -109,6 +109,8 @@ def _platform(
         if row.platform is not None:
             return row.platform
     machines = {row.sm: row.machine for row in matrix.capabilities}
-    if any(device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64" for device in devices):
+    if any(
+        device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64" for device in devices
+    ):
         return Platform.LINUX_AARCH64
     return None

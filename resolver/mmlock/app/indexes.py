@@ -77,9 +77,9 @@ class Indexes:
 
     def _open(self) -> Client:
         if self._client is None:
+            from mmlock.core.places import cache_root
             from mmlock.scrape.fetching import Limits
             from mmlock.scrape.http import Client
-            from mmlock.core.places import cache_root
             from mmlock.scrape.page_cache import PageCache
 
             self._client = Client(

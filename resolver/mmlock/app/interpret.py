@@ -191,5 +191,3 @@ def _terms(arguments: SolveArguments) -> tuple[Term, ...]:
         known = ", ".join(f"`{term}`" for term in Term)
         raise UsageError(f"`--prefer {found}`: there is no such objective", hints=[f"there are {known}"])
     return found
-
-

@@ -12,7 +12,6 @@ from mmlock.matrix.load import Matrix
 from mmlock.solve.explain import Explanation, Nearest, explain
 from mmlock.solve.solution import CoreSolution
 
-
 SOURCES = 1
 """How many sources one line names; the JSON form has all."""
 
@@ -70,7 +69,5 @@ def _nearest(near: Nearest) -> str:
 
 
 def _short(solution: CoreSolution, option: Option) -> str:
-    version = (
-        f"{solution.torch.torch}+{solution.torch.variant}" if option.slot == "torch" else option.version
-    )
+    version = f"{solution.torch.torch}+{solution.torch.variant}" if option.slot == "torch" else option.version
     return f"{option.package} {version}" + (" (build)" if option.form is Form.BUILD else "")

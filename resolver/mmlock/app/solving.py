@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from mmlock.app.data import lock_data
 from mmlock.app.deciding import Decided, decide
 from mmlock.app.indexes import Indexes
 from mmlock.app.interpret import Interpreted, interpret
@@ -14,7 +15,6 @@ from mmlock.core.names import Confidence
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.judge import Objection, judge
-from mmlock.app.data import lock_data
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.lock.text import summary
 from mmlock.matrix.load import Matrix, open_matrix
@@ -22,9 +22,7 @@ from mmlock.plan.assemble import Decision, assemble
 from mmlock.solve.closure_model import Closer
 
 
-def solve(
-    request: SolveArguments, *, progress: Progress = silent, closer: Closer | None = None
-) -> Page:
+def solve(request: SolveArguments, *, progress: Progress = silent, closer: Closer | None = None) -> Page:
     """Decide one environment; write its lock folder where the request names one.
 
     Raises UsageError, EnvironmentFault, MatrixError or NoAnswer.
@@ -128,5 +126,3 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
 def _told(env: LockedEnv, objection: Objection) -> bool:
     """Whether the solve knew of it and says so: a known breakage nothing better could avoid."""
     return any(f.level == "warning" and f.subject == objection.subject for f in env.findings)
-
-

@@ -172,7 +172,9 @@ def _other_python(option: Option) -> Rejection:
 
 def _other(build: TorchBuild, words: str) -> Rejection:
     return Rejection(
-        text=f"torch {build.torch}+{build.variant} {words}", source=cite("torch-builds", build.source), confidence=build.confidence
+        text=f"torch {build.torch}+{build.variant} {words}",
+        source=cite("torch-builds", build.source),
+        confidence=build.confidence,
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import allows
-from mmlock.core.device import format_cc
 from mmlock.graph.builder import Builder
 from mmlock.graph.packages import Catalog
 from mmlock.graph.rows import (

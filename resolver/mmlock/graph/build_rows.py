@@ -53,9 +53,7 @@ def _sdist_versions(builder: Builder, package: PackageName) -> set[str]:
     return found
 
 
-def _add_build(
-    builder: Builder, slot: str, recipe: Recipe, text: str, release: Release | None
-) -> None:
+def _add_build(builder: Builder, slot: str, recipe: Recipe, text: str, release: Release | None) -> None:
     """One option per verified combination, one for its torch with any Python, one for the whole recipe."""
     for verified in recipe.verified:
         if verified.version == text and verified.platform is builder.request.target.platform:
@@ -187,5 +185,3 @@ def _link_build(
             cite("recipes", recipe.source),
             recipe.confidence,
         )
-
-

@@ -113,6 +113,11 @@ def _add_ask(made: Network, ask: Ask, names: dict[int, str], kept: frozenset[int
     made.add_node(ask.name, slot="request", package="", version="", form="asked")
     for target in targets:
         made.add_edge(
-            ask.name, target, kind="asked", reason=f"fulfils {ask.name}", source="the request",
-            confidence="measured", hard=True,
+            ask.name,
+            target,
+            kind="asked",
+            reason=f"fulfils {ask.name}",
+            source="the request",
+            confidence="measured",
+            hard=True,
         )

@@ -13,7 +13,7 @@ from mmlock.graph.rows import (
     ToolchainChoice,
     TorchChoice,
 )
-from mmlock.matrix.model import CppExtension, TorchBuild, Toolkit
+from mmlock.matrix.model import CppExtension, Toolkit, TorchBuild
 
 TORCH = PackageName("torch")
 
@@ -102,9 +102,7 @@ def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
 
 def add_toolchain(builder: Builder) -> None:
     """How a CUDA toolkit comes to the build: not at all, by pip, or by the user's hand."""
-    none = builder.option(
-        "toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN
-    )
+    none = builder.option("toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN)
     builder.cost(none, Term.TOOLCHAIN, 0)
     if not builder.request.target.cuda:
         return

@@ -195,5 +195,3 @@ def _left_out(decision: Decision) -> tuple[Reason, ...]:
                 )
             )
     return tuple(reasons)
-
-

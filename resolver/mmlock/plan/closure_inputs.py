@@ -102,9 +102,7 @@ def node_version(option: Option, torch: TorchBuild) -> str:
     return option.version
 
 
-def requirements_of(
-    matrix: Matrix, option: Option, platform: Platform
-) -> tuple[tuple[str, ...], str | None]:
+def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple[tuple[str, ...], str | None]:
     """Requires-Dist and Requires-Python of a picked option, as the matrix knows them."""
     choice = option.choice
     if isinstance(choice, ReleaseChoice):

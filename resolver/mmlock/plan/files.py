@@ -56,9 +56,7 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
             return _torch_place(matrix, option, torch, str(row.package), row.version, tags, python)
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
-            return Place(
-                index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version
-            )
+            return Place(index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version)
     assert option.package is not None
     assert option.version is not None
     found = best_first(recorded(matrix.files(option.package), option.version), tags)

@@ -150,9 +150,7 @@ def _variant_metadata(option: Option) -> list[Finding]:
     ]
 
 
-def environment(
-    matrix: Matrix, solution: CoreSolution
-) -> tuple[dict[str, str], tuple[Reason, ...]]:
+def environment(matrix: Matrix, solution: CoreSolution) -> tuple[dict[str, str], tuple[Reason, ...]]:
     """Variables the stack needs when it runs, and why."""
     values: dict[str, str] = {}
     reasons = []

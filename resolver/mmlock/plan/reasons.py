@@ -22,9 +22,7 @@ _KIND = {
 }
 
 
-def reasons_for(
-    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option
-) -> tuple[Reason, ...]:
+def reasons_for(matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option) -> tuple[Reason, ...]:
     """Asked, then needed by, then needs; each with its source."""
     found = [*_asked(rows, option), *_device_code(matrix, solution, option)]
     for link in solution.links:
@@ -48,7 +46,10 @@ def _reason(matrix: Matrix, link: Link) -> Reason:
 def _asked(rows: Rows, option: Option) -> list[Reason]:
     return [
         Reason(
-            text=f"asked for: {ask.name}", source=("the request",), confidence=Confidence.MEASURED, kind="asked"
+            text=f"asked for: {ask.name}",
+            source=("the request",),
+            confidence=Confidence.MEASURED,
+            kind="asked",
         )
         for ask in rows.asks
         for slot, members in ask.parts
@@ -91,5 +92,3 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
         confidence=Confidence.CAPTURED,
         kind="wheel",
     )
-
-

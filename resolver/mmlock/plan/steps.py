@@ -95,9 +95,7 @@ def arch_list(matrix: Matrix, solution: CoreSolution, target: Target) -> str:
         return ""
     cpp = matrix.cpp_extension.get(torch.torch)
     toolkit = next((t for t in matrix.toolkits if t.cuda == torch.cuda), None)
-    archs = {
-        build_arch(d.arch, tegra=d.tegra, cpp=cpp, toolkit=toolkit) for d in target.devices if d.arch
-    }
+    archs = {build_arch(d.arch, tegra=d.tegra, cpp=cpp, toolkit=toolkit) for d in target.devices if d.arch}
     return ";".join(sorted((a for a in archs if a), key=lambda a: tuple(map(int, a.rstrip("af").split(".")))))
 
 
@@ -151,5 +149,3 @@ def _toolchain_files(
         name, _, pinned = requirement.partition("==")
         files.extend(best_first(recorded(matrix.files(name), pinned), tags)[:1] if pinned else ())
     return tuple(files)
-
-

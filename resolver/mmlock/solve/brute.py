@@ -12,9 +12,8 @@ class BruteEngine:
 
     def solve(self, instance: Instance) -> tuple[int, ...] | None:
         """One option per slot in slot order, None when there is no choice."""
-        best = min(
+        return min(
             (picked for picked in product(*instance.slots) if instance.holds(picked)),
             key=instance.cost,
             default=None,
         )
-        return best

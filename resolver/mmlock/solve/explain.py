@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term
 from mmlock.solve.conflict import Claim, Conflict
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import make_instance
 from mmlock.solve.solution import CoreSolution, describe
+
+
+MOST = 8
+"""How many options of one ask a chain goes through one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,38 +57,40 @@ def explain(rows: Rows, terms: Sequence[Term]) -> Explanation:
     chosen = [rows.asks[i] for i in asks]
     return Explanation(
         asks=tuple(chosen),
-        chain=tuple([*_rejections(rows, chosen), *(_told(claim) for claim in claims)]),
+        chain=(*_rejections(rows, chosen), *(_told(claim) for claim in claims)),
         nearest=tuple(_nearest(rows, terms, asks)),
     )
 
 
 def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
-    """For asks on the same slot: why the options of one are no options of the other."""
+    """For asks on the same slot: why the options of the narrower one are none of the other's."""
     links: list[ChainLink] = []
-    for first in asks:
-        for second in asks:
-            if first is second:
-                continue
-            for slot, members in first.parts:
-                links.extend(_between(rows, slot, members, second))
-    alone = [ask for ask in asks for _, members in ask.parts if not members]
-    for ask in alone:
-        links.append(ChainLink(text=f"nothing known fulfils {ask.name}", source=(), confidence="measured"))
+    for first, second in combinations(asks, 2):
+        for slot in sorted({s for s, _ in first.parts} & {s for s, _ in second.parts}):
+            links += _between(rows, *sorted((first, second), key=lambda ask: len(_members(ask, slot))), slot)
+    links += [
+        ChainLink(text=f"nothing known fulfils {ask.name}", source=(), confidence="measured")
+        for ask in asks
+        if not all(members for _, members in ask.parts)
+    ]
     return list(dict.fromkeys(links))
 
 
-def _between(rows: Rows, slot: str, members: Group, other: Ask) -> list[ChainLink]:
-    outside = [rows.options[i] for s, group in other.parts if s == slot for i in sorted(members - group)]
-    whole = len(members)
-    if not outside or whole > 40 or other.name.startswith("--torch") or "==" in other.name:
-        return []
+def _members(ask: Ask, slot: str) -> Group:
+    return frozenset[int]().union(*(members for s, members in ask.parts if s == slot))
+
+
+def _between(rows: Rows, narrow: Ask, other: Ask, slot: str) -> list[ChainLink]:
     told: dict[str, Rejection] = {}
-    for option in outside:
-        rejection = other.reject(option)
+    for index in sorted(_members(narrow, slot) - _members(other, slot)):
+        rejection = other.reject(rows.options[index])
         told.setdefault(rejection.text, rejection)
-    return [
-        ChainLink(text=r.text, source=r.source, confidence=r.confidence.value) for r in told.values()
-    ]
+    links = [ChainLink(text=r.text, source=r.source, confidence=r.confidence.value) for r in told.values()]
+    rest = len(links) - MOST
+    if rest <= 0:
+        return links
+    more = ChainLink(text=f"and {rest} more like these", source=(), confidence="measured")
+    return [*links[:MOST], more]
 
 
 def _told(claim: Claim) -> ChainLink:

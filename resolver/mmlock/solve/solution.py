@@ -68,9 +68,7 @@ class CoreSolution:
         return (option for option in self.picked.values() if option.package is not None)
 
 
-def solve_core(
-    rows: Rows, engine: Engine, terms: Sequence[Term] = DEFAULT_TERMS
-) -> CoreSolution | None:
+def solve_core(rows: Rows, engine: Engine, terms: Sequence[Term] = DEFAULT_TERMS) -> CoreSolution | None:
     """The cheapest choice that fulfils every ask, or None."""
     chosen = engine.solve(make_instance(rows, terms))
     if chosen is None:
