@@ -32,47 +32,16 @@ class NoDevice:
 
 # Words that tell nothing apart, then brands, which tell a few cards apart (Quadro RTX 6000, RTX 6000 Ada).
 _NOISE = frozenset(
-    [
-        "nvidia",
-        "amd",
-        "intel",
-        "apple",
-        "huawei",
-        "corporation",
-        "gpu",
-        "gpus",
-        "graphics",
-        "card",
-        "device",
-        "nvgpu",
-        "laptop",
-        "mobile",
-        "notebook",
-        "edition",
-        "generation",
-        "sxm",
-        "sxm2",
-        "sxm3",
-        "sxm4",
-        "sxm5",
-        "sxm6",
-        "pcie",
-        "pci",
-        "oam",
-        "hbm2",
-        "hbm2e",
-        "hbm3",
-        "hbm3e",
-        "mig",
-        "max",
-        "q",
-        "maxq",
-        "with",
-        "design",
-        "founders",
-    ]
+    re.findall(
+        r"\w+",
+        """
+        nvidia amd intel apple huawei corporation gpu gpus graphics card device nvgpu laptop mobile notebook
+        edition generation sxm sxm2 sxm3 sxm4 sxm5 sxm6 pcie pci oam hbm2 hbm2e hbm3 hbm3e mig max q maxq with
+        design founders
+        """,
+    )
 )
-_BRANDS = frozenset(["geforce", "tesla", "quadro", "radeon", "instinct", "cloudblazer"])
+_BRANDS = frozenset({"geforce", "tesla", "quadro", "radeon", "instinct", "cloudblazer"})
 _MEMORY = re.compile(r"\d+g(i?b)?")
 _SERIES = frozenset({"rtx", "gtx", "gt", "rx"})
 _GLUED_SERIES = re.compile(r"^(rtx|gtx|gt|rx)(\d.*)$")
