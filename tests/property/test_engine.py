@@ -3,6 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmlock.graph.rows import mask
 from mmlock.solve.brute import BruteEngine
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import Instance
@@ -18,10 +19,10 @@ def instances(draw: st.DrawFn) -> Instance:
         slots.append(tuple(range(start, start + size)))
     options = [option for slot in slots for option in slot]
 
-    def group() -> st.SearchStrategy[frozenset[int]]:
-        return st.sampled_from(slots).flatmap(lambda slot: st.frozensets(st.sampled_from(slot)))
+    def group() -> st.SearchStrategy[int]:
+        return st.sampled_from(slots).flatmap(lambda slot: st.frozensets(st.sampled_from(slot))).map(mask)
 
-    def table(most: int) -> st.SearchStrategy[dict[int, tuple[frozenset[int], ...]]]:
+    def table(most: int) -> st.SearchStrategy[dict[int, tuple[int, ...]]]:
         return st.dictionaries(
             st.sampled_from(options), st.lists(group(), min_size=1, max_size=2).map(tuple), max_size=most
         )
@@ -32,7 +33,7 @@ def instances(draw: st.DrawFn) -> Instance:
         slots=tuple(slots),
         needs=draw(table(6)),
         musts=tuple(draw(st.lists(group().filter(bool), max_size=2))),
-        nogoods=tuple(draw(st.lists(st.frozensets(st.sampled_from(options), min_size=1), max_size=2))),
+        nogoods=tuple(draw(st.lists(st.frozensets(st.sampled_from(options), min_size=1).map(mask), max_size=2))),
         prefers=draw(table(3)),
         breaches=tuple(draw(st.lists(st.lists(group(), min_size=1, max_size=2).map(tuple), max_size=2))),
         levels=(draw(weights), draw(weights), draw(weights), *ties),

@@ -57,7 +57,7 @@ def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
     """Code for one device in torch and in every prebuilt extension whose archs are known."""
     torch = builder.group(
         "torch",
-        f"gpu:{device.arch}:{device.tegra}",
+        f"gpu:{device.arch}:{device.tegra}:{builder.request.target.driver}",
         lambda o: isinstance(o.choice, TorchChoice) and device_runs(builder, o.choice.build, device),
     )
     parts = [("torch", torch)]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
+from mmlock.core.device import Device
 from mmlock.core.names import normalize
 from mmlock.graph.asks import add_asks
 from mmlock.graph.binary_rows import add_binaries
 from mmlock.graph.break_rows import add_breaches
-from mmlock.graph.build_rows import add_builds
+from mmlock.graph.build_rows import add_builds, add_device_links
 from mmlock.graph.builder import Builder
 from mmlock.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.graph.packages import Catalog, needed_slots
@@ -19,13 +23,42 @@ from mmlock.matrix.model import Release
 
 def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     """The options, links, asks, breaches and costs of a request."""
+    builder = _base(matrix, _general(request)).branch(request)
+    add_device_links(builder)
+    catalog = Catalog(builder)
+    add_breaches(builder, catalog)
+    add_asks(builder, catalog)
+    return builder.rows()
+
+
+def _general(request: GraphRequest) -> GraphRequest:
+    """The request without what only asks and device links depend on: what graphs can share."""
+    target = request.target
+    some = Device(kind=target.kind, name=str(target.kind))
+    return replace(
+        request,
+        target=replace(target, devices=(some,), glibc=None, driver=None),
+        device_words=(),
+        python=None,
+        requires_python=None,
+        torch=None,
+        cuda=None,
+        no_build=False,
+        present=frozenset(),
+        refused=(),
+    )
+
+
+@lru_cache(maxsize=64)
+def _base(matrix: Matrix, request: GraphRequest) -> Builder:
+    """Everything that does not depend on the devices and on what is asked of the versions."""
     builder = Builder(matrix, request)
     catalog = Catalog(builder)
     builds = platform_builds(builder)
     add_python(builder, builds)
     add_torch(builder, builds)
     add_toolchain(builder)
-    roots = [slot for wish in request.wishes if (slot := catalog.slot_of(wish.name))]
+    roots = [slot for wish in request.wishes if (slot := catalog.slot_of(wish.name)) and not wish.constraint]
     builder.roots.update(roots)
     slots = needed_slots(catalog, roots)
     for slot in slots:
@@ -36,9 +69,8 @@ def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
             link_release(builder, catalog, option, release)
     for slot in slots:
         add_costs(builder, slot)
-    add_breaches(builder, catalog)
-    add_asks(builder, catalog)
-    return builder.rows()
+    builder.freeze()
+    return builder
 
 
 def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:

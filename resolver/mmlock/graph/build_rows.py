@@ -117,21 +117,54 @@ def _torch_group(builder: Builder, recipe: Recipe, verified: Verified | None) ->
 
 
 def compiles(builder: Builder, recipe: Recipe, build: TorchBuild) -> bool:
-    """Whether the C++ standard and the target's archs can be had with this torch."""
+    """Whether the C++ standard that a recipe sets is one this torch's headers accept."""
     cpp = builder.matrix.cpp_extension.get(build.torch)
     if cpp is None:
         return False
-    if recipe.std is not None and cpp.header_std is not None and recipe.std < cpp.header_std:
-        return False
-    if build.cuda is None or not runs_everywhere(builder, build):
-        return True  # what the torch build itself cannot serve is refused there, with that reason
+    return recipe.std is None or cpp.header_std is None or recipe.std >= cpp.header_std
+
+
+def has_extension(recipe: Recipe) -> bool:
+    """Whether the wheel a recipe makes holds compiled code: told by the file that proves it."""
+    return any(check.startswith("file:") and check.endswith(".so") for check in recipe.check)
+
+
+def add_device_links(builder: Builder) -> None:
+    """For CUDA builds: the torch releases whose cpp_extension and toolkit can name the target's archs."""
+    target = builder.request.target
+    if not target.cuda:
+        return
     toolkits = {t.cuda: t for t in builder.matrix.toolkits}
-    toolkit = toolkits.get(build.cuda)
-    return all(
-        device.arch is not None
-        and build_arch(device.arch, tegra=device.tegra, cpp=cpp, toolkit=toolkit) is not None
-        for device in builder.request.target.devices
-    )
+
+    def nameable(option: Option) -> bool:
+        if not isinstance(option.choice, TorchChoice):
+            return False
+        build = option.choice.build
+        if build.cuda is None or not runs_everywhere(builder, build):
+            return True  # what the torch build itself cannot serve is refused there, with that reason
+        cpp, toolkit = builder.matrix.cpp_extension.get(build.torch), toolkits.get(build.cuda)
+        return all(
+            device.arch is not None
+            and build_arch(device.arch, tegra=device.tegra, cpp=cpp, toolkit=toolkit) is not None
+            for device in target.devices
+        )
+
+    archs = ", ".join(target.arch_list)
+    members = builder.group("torch", f"nameable:{archs}:{target.driver}", nameable)
+    if len(members) == len(builder.slots["torch"]):
+        return
+    for option in builder.options:
+        if isinstance(option.choice, BuildChoice) and has_extension(option.choice.recipe):
+            recipe = option.choice.recipe
+            builder.link(
+                option.index,
+                "torch",
+                members,
+                LinkKind.BUILD,
+                f"TORCH_CUDA_ARCH_LIST of torch and nvcc must know {archs}",
+                cite("recipes", recipe.source),
+                recipe.confidence,
+            )
 
 
 def _link_build(
@@ -171,7 +204,7 @@ def _link_build(
         cite("recipes", recipe.source),
         option.confidence,
     )
-    if builder.request.target.cuda:
+    if builder.request.target.cuda and has_extension(recipe):
         builder.link(
             option.index,
             "toolchain",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from mmlock.core.names import Confidence, Form, PackageName
@@ -19,7 +20,9 @@ from mmlock.graph.rows import (
     NothingChoice,
     Option,
     Rows,
+    Tables,
     Term,
+    make_tables,
 )
 from mmlock.matrix.load import Matrix
 
@@ -41,6 +44,17 @@ def readable(matrix: Matrix, citations: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """The part of a graph that is the same on every device."""
+
+    options: tuple[Option, ...]
+    slots: dict[str, tuple[int, ...]]
+    links: tuple[Link, ...]
+    costs: tuple[Cost, ...]
+    tables: Tables
+
+
 class Builder:
     """The graph under construction."""
 
@@ -54,6 +68,7 @@ class Builder:
         self.asks: list[Ask] = []
         self.breaches: list[Breach] = []
         self.costs: list[Cost] = []
+        self.base: Base | None = None
         self._groups: dict[tuple[str, str], Group] = {}
         self._by_version: dict[str, dict[str | None, list[int]]] = {}
 
@@ -166,21 +181,40 @@ class Builder:
         names = frozenset(allowed)
         return self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
 
-    def rows(self) -> Rows:
-        """The finished graph."""
-        links_of: dict[int, list[Link]] = {}
-        for link in self.links:
-            links_of.setdefault(link.option, []).append(link)
-        return Rows(
+    def freeze(self) -> None:
+        """End the part that holds on any device; links added from here on are the target's own."""
+        self.base = Base(
             options=tuple(self.options),
             slots={slot: tuple(indices) for slot, indices in self.slots.items()},
-            roots=frozenset(self.roots),
             links=tuple(self.links),
+            costs=tuple(self.costs),
+            tables=make_tables(self.links, self.costs),
+        )
+
+    def branch(self, request: GraphRequest) -> Builder:
+        """The frozen part again, for another request on the same packages and kind of device."""
+        other = Builder(self.matrix, request)
+        other.options, other.slots, other.roots = self.options, self.slots, self.roots
+        other.base = self.base
+        other._groups = dict(self._groups)  # noqa: SLF001 - the same class
+        other._by_version = self._by_version  # noqa: SLF001
+        return other
+
+    def rows(self) -> Rows:
+        """The finished graph."""
+        assert self.base is not None, "freeze() comes first"
+        base = self.base
+        return Rows(
+            options=base.options,
+            slots=base.slots,
+            roots=frozenset(self.roots),
+            shared=base.links,
+            own=tuple(self.links),
             asks=tuple(self.asks),
             breaches=tuple(self.breaches),
-            costs=tuple(self.costs),
+            costs=base.costs,
+            tables=base.tables,
             nogoods=self._nogoods(),
-            links_of={option: tuple(links) for option, links in links_of.items()},
         )
 
     def _nogoods(self) -> tuple[Group, ...]:

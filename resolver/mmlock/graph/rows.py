@@ -8,8 +8,8 @@ combination known to fail. A *cost* is what an option pays towards one objective
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from mmlock.core.names import Confidence, Form, PackageName, StrEnum
 from mmlock.matrix.model import (
@@ -216,6 +216,19 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """What all requests on the same packages share, in the form the solver wants: groups as bit masks."""
+
+    needs: Mapping[int, tuple[int, ...]]
+    """Option -> masks of the groups it needs one member of each."""
+    prefers: Mapping[int, tuple[int, ...]]
+    """Option -> masks of declared bounds that nothing enforces."""
+    weights: Mapping[Term, Mapping[int, int]]
+    """Term -> option -> what it pays."""
+    links_of: Mapping[int, tuple[Link, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """Everything the solver needs to know. Made by `graph.build`."""
 
@@ -224,14 +237,58 @@ class Rows:
     """Slot -> its options, best first: newest first, and settled order between equals."""
     roots: frozenset[str]
     """Slots somebody asked for."""
-    links: tuple[Link, ...]
+    shared: tuple[Link, ...]
+    """Links that hold on any device."""
+    own: tuple[Link, ...]
+    """Links that hold for this target's devices."""
     asks: tuple[Ask, ...]
     breaches: tuple[Breach, ...]
     costs: tuple[Cost, ...]
+    tables: Tables
     nogoods: tuple[Group, ...] = ()
     """Sets of options that must not all be chosen: what the closure or the judge refused."""
-    links_of: Mapping[int, tuple[Link, ...]] = field(default_factory=dict)
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """Every edge."""
+        return (*self.shared, *self.own)
+
+    def links_of(self, option: int) -> tuple[Link, ...]:
+        """The edges out of one option."""
+        return (*self.tables.links_of.get(option, ()), *(link for link in self.own if link.option == option))
 
     def slot_options(self, slot: str) -> Iterator[Option]:
         """The options of a slot, best first."""
         return (self.options[index] for index in self.slots[slot])
+
+
+def mask(group: Group) -> int:
+    """A group as a bit mask."""
+    bits = 0
+    for index in group:
+        bits |= 1 << index
+    return bits
+
+
+def make_tables(links: Iterable[Link], costs: Iterable[Cost]) -> Tables:
+    """Links and costs by option and term."""
+    masks: dict[Group, int] = {}
+    needs: dict[int, dict[int, None]] = {}
+    prefers: dict[int, dict[int, None]] = {}
+    links_of: dict[int, list[Link]] = {}
+    for link in links:
+        bits = masks.get(link.members)
+        if bits is None:
+            bits = masks[link.members] = mask(link.members)
+        (needs if link.hard else prefers).setdefault(link.option, {})[bits] = None
+        links_of.setdefault(link.option, []).append(link)
+    weights: dict[Term, dict[int, int]] = {term: {} for term in Term}
+    for cost in costs:
+        level = weights[cost.term]
+        level[cost.option] = level.get(cost.option, 0) + cost.weight
+    return Tables(
+        needs={option: tuple(groups) for option, groups in needs.items()},
+        prefers={option: tuple(groups) for option, groups in prefers.items()},
+        weights=weights,
+        links_of={option: tuple(found) for option, found in links_of.items()},
+    )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmlock.core.artifact import Artifact
+from mmlock.core.names import DeviceKind
 from mmlock.core.target import Target
 from mmlock.graph.builder import cite, readable
 from mmlock.graph.rows import BuildChoice, Option
@@ -89,8 +90,10 @@ def torch_requirement(solution: CoreSolution) -> str:
 
 
 def arch_list(matrix: Matrix, solution: CoreSolution, target: Target) -> str:
-    """TORCH_CUDA_ARCH_LIST for the target's devices, empty without CUDA."""
+    """TORCH_CUDA_ARCH_LIST or PYTORCH_ROCM_ARCH for the target's devices, empty for others."""
     torch = solution.torch
+    if target.kind is DeviceKind.ROCM:
+        return ";".join(target.arch_list)
     if torch.cuda is None:
         return ""
     cpp = matrix.cpp_extension.get(torch.torch)

@@ -16,6 +16,8 @@ class FetchProblem(StrEnum):
     DENIED = "denied"  # 401 or 403
     STATUS = "status"  # some other status that asking again will not change
     TOO_BIG = "too-big"
+    TOO_SLOW = "too-slow"  # bytes kept coming, but not within the time a request may take
+    CORRUPT = "corrupt"  # the bytes are not those that were promised
     NO_RANGES = "no-ranges"  # the server sends whole files only
     OFFLINE = "offline"  # not cached, and the network may not be used
 
@@ -27,6 +29,8 @@ class FetchFault:
     problem: FetchProblem
     url: str
     text: str
+    status: int | None = None
+    """What the server answered; None: it did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,8 @@ class Fetched:
     content_type: str
     body: bytes
     etag: str | None = None
+    modified: str | None = None
+    """Last-Modified, as the server spelled it."""
     total: int | None = None
     """Size of the whole file, when this is a part of it."""
 
@@ -59,6 +65,9 @@ class Limits:
     attempts: int = 4
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
+    """The longest silence."""
+    total_seconds: float = 300.0
+    """The longest a whole answer may take, however steadily it drips."""
     max_bytes: int = 64 * 1024 * 1024
     first_pause: float = 0.4
     longest_pause: float = 30.0

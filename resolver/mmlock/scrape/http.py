@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from mmlock.scrape.credentials import Credentials, Login, bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.scrape.page_cache import PageCache
 
@@ -25,18 +26,46 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 @dataclass(slots=True)
+class Traffic:
+    """What a client did on the wire."""
+
+    requests: int = 0
+    received: int = 0
+    """Bytes of bodies as they were sent, compressed or not."""
+    not_modified: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, received: int, status: int) -> None:
+        """Note one answer."""
+        with self.lock:
+            self.received += received
+            self.not_modified += status == HTTPStatus.NOT_MODIFIED
+
+    def asked(self) -> None:
+        """Note one request."""
+        with self.lock:
+            self.requests += 1
+
+
+@dataclass(slots=True)
 class Client:
-    """An HTTP client with retries and a small cache of pages. A context manager."""
+    """An HTTP client with retries and a small cache of pages. A context manager, usable by several threads."""
 
     limits: Limits = field(default_factory=Limits)
     cache: PageCache | None = None
     """None: nothing is kept."""
     offline: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.time
     transport: httpx.BaseTransport | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    credentials: Credentials | None = None
+    """None: those of URLs, netrc and the keyring."""
+    stopped: bool = False
+    """Set when the work is given up: nothing is tried again."""
     _client: httpx.Client | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         return self
@@ -48,8 +77,9 @@ class Client:
             self._client.close()
             self._client = None
 
-    def get(self, url: str, *, accept: str = "*/*") -> Fetched | FetchFault:
-        """A whole file, from the cache while it is fresh."""
+    def get(self, url: str, *, accept: str = "*/*", limit: int | None = None) -> Fetched | FetchFault:
+        """A whole file, from the cache while it is fresh. `limit`: most bytes, if not the usual."""
+        url = self._logins().learn(url)
         known = self.cache.load(url, accept) if self.cache else None
         if known and (self.offline or abs(self.clock() - known.stored) < self.limits.fresh_seconds):
             return known.page
@@ -59,7 +89,9 @@ class Client:
         headers = {"Accept": accept}
         if known and known.page.etag:
             headers["If-None-Match"] = known.page.etag
-        answer = self._fetch(url, headers)
+        elif known and known.page.modified:
+            headers["If-Modified-Since"] = known.page.modified
+        answer = self._fetch(url, headers, limit=limit)
         if isinstance(answer, FetchFault):
             return answer
         page = known.page if known and answer.status == HTTPStatus.NOT_MODIFIED else answer.page
@@ -69,6 +101,7 @@ class Client:
 
     def get_range(self, url: str, start: int, end: int) -> Fetched | FetchFault:
         """A part of a file, never cached."""
+        url = self._logins().learn(url)
         if self.offline:
             return FetchFault(
                 problem=FetchProblem.OFFLINE, url=url, text=f"`{url}`: the network may not be used"
@@ -82,72 +115,104 @@ class Client:
 
     # ---------------------------------------------------------------- the wire
 
-    def _fetch(self, url: str, headers: dict[str, str], *, ranged: bool = False) -> _Answer | FetchFault:
+    def _fetch(
+        self, url: str, headers: dict[str, str], *, ranged: bool = False, limit: int | None = None
+    ) -> _Answer | FetchFault:
         """One GET, tried again while that may help."""
         last: _Answer | FetchFault | None = None
         for attempt in range(self.limits.attempts):
+            if self.stopped:
+                break
             if attempt:
                 self.sleep(self._pause(attempt, last))
-            last = self._once(url, headers, ranged=ranged)
+            last = self._once(url, headers, ranged=ranged, limit=limit)
+            if isinstance(last, FetchFault) and last.problem is FetchProblem.DENIED:
+                last = self._with_keyring(last, url, headers, ranged=ranged, limit=limit)
             if isinstance(last, FetchFault) and last.problem is not FetchProblem.UNREACHABLE:
                 return last
             if isinstance(last, _Answer) and last.status not in _AGAIN:
                 return last
         if isinstance(last, _Answer):
             text = f"`{url}` answered {last.status}, {self.limits.attempts} times"
-            return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text)
+            return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text, status=last.status)
         return last or FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=f"`{url}` was not tried")
 
-    def _once(self, url: str, headers: dict[str, str], *, ranged: bool) -> _Answer | FetchFault:
+    def _with_keyring(
+        self, refused: FetchFault, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
+    ) -> _Answer | FetchFault:
+        """Once more with what a keyring knows, where the server wants to know who asks."""
+        if refused.status != HTTPStatus.UNAUTHORIZED or self._logins().on_refusal(url) is None:
+            return refused
+        return self._once(url, headers, ranged=ranged, limit=limit)
+
+    def _once(
+        self, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
+    ) -> _Answer | FetchFault:
         import httpx
 
+        self.traffic.asked()
+        login: Login | None = self._logins().given(url)
         try:
-            with self._http().stream("GET", url, headers=headers) as response:
-                return self._read(url, response, ranged=ranged)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            with self._http().stream("GET", url, headers=headers, auth=login) as response:
+                answer = self._read(url, response, ranged=ranged, limit=limit or self.limits.max_bytes)
+                self.traffic.count(response.num_bytes_downloaded, response.status_code)
+                return answer
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
+            # RuntimeError: the client was closed under a thread that still waits.
             text = f"`{url}` could not be reached: {str(error) or type(error).__name__}"
             bad = isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol))
             return FetchFault(
                 problem=FetchProblem.NOT_FOUND if bad else FetchProblem.UNREACHABLE, url=url, text=text
             )
 
-    def _read(self, url: str, response: httpx.Response, *, ranged: bool) -> _Answer | FetchFault:
+    def _read(
+        self, url: str, response: httpx.Response, *, ranged: bool, limit: int
+    ) -> _Answer | FetchFault:
         status = response.status_code
-        if fault := _refusal(url, status, ranged=ranged):
+        if fault := _refusal(url, status, response.headers.get("content-encoding"), ranged=ranged):
             return fault
         body = bytearray()
+        until = time.monotonic() + self.limits.total_seconds
         if status not in _AGAIN:
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > self.limits.max_bytes:
-                    text = f"`{url}` is larger than {self.limits.max_bytes} bytes"
-                    return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text)
+                if len(body) > limit:
+                    text = f"`{url}` is larger than {limit} bytes"
+                    return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
+                if time.monotonic() > until:
+                    text = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
+                    return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=text, status=status)
         page = Fetched(
-            url=str(response.url.copy_with(userinfo=b"")),
+            url=bare(str(response.url)),
             content_type=response.headers.get("content-type", ""),
             body=bytes(body),
             etag=response.headers.get("etag"),
+            modified=response.headers.get("last-modified"),
             total=_total(response.headers.get("content-range")),
         )
         return _Answer(status=status, page=page, retry_after=response.headers.get("retry-after"))
 
+    def _logins(self) -> Credentials:
+        if self.credentials is None:
+            self.credentials = Credentials(environ=self.environ)
+        return self.credentials
+
     def _http(self) -> httpx.Client:
-        if self._client is None:
-            import ssl
+        with self._lock:
+            if self._client is None:
+                import ssl
 
-            import httpx
+                import httpx
 
-            netrc = Path(self.environ.get("NETRC") or Path.home() / ".netrc")
-            certificates = self.environ.get("SSL_CERT_FILE") or self.environ.get("PIP_CERT")
-            self._client = httpx.Client(
-                follow_redirects=True,
-                timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
-                trust_env=True,
-                transport=self.transport,
-                verify=ssl.create_default_context(cafile=certificates) if certificates else True,
-                auth=httpx.NetRCAuth(str(netrc)) if netrc.is_file() else None,
-            )
-        return self._client
+                certificates = self.environ.get("SSL_CERT_FILE") or self.environ.get("PIP_CERT")
+                self._client = httpx.Client(
+                    follow_redirects=True,
+                    timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
+                    trust_env=True,
+                    transport=self.transport,
+                    verify=ssl.create_default_context(cafile=certificates) if certificates else True,
+                )
+            return self._client
 
     def _pause(self, attempt: int, last: _Answer | FetchFault | None) -> float:
         """Seconds before the next attempt: what the server asks for, else doubling with jitter."""
@@ -163,8 +228,8 @@ class _Answer:
     retry_after: str | None
 
 
-def _refusal(url: str, status: int, *, ranged: bool) -> FetchFault | None:
-    """What a status says for good; None when the body matters or another attempt may help."""
+def _refusal(url: str, status: int, encoding: str | None, *, ranged: bool) -> FetchFault | None:
+    """What a head says for good; None when the body matters or another attempt may help."""
     problem = {
         401: FetchProblem.DENIED,
         403: FetchProblem.DENIED,
@@ -173,13 +238,17 @@ def _refusal(url: str, status: int, *, ranged: bool) -> FetchFault | None:
         416: FetchProblem.NO_RANGES,
     }.get(status)
     if problem is None and ranged and status == HTTPStatus.OK:
-        return FetchFault(
-            problem=FetchProblem.NO_RANGES, url=url, text=f"`{url}`: the server sends whole files only"
-        )
+        text = f"`{url}`: the server sends whole files only"
+        return FetchFault(problem=FetchProblem.NO_RANGES, url=url, text=text, status=status)
     useful = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == HTTPStatus.NOT_MODIFIED
+    if useful and encoding and "," in encoding:
+        # Nobody compresses twice in good faith, and each layer multiplies what a few bytes become.
+        text = f"`{url}` is compressed more than once"
+        return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
     if problem is None and not useful and status not in _AGAIN:
         problem = FetchProblem.STATUS
-    return FetchFault(problem=problem, url=url, text=f"`{url}` answered {status}") if problem else None
+    text = f"`{url}` answered {status}"
+    return FetchFault(problem=problem, url=url, text=text, status=status) if problem else None
 
 
 def _total(content_range: str | None) -> int | None:

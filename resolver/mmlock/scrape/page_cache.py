@@ -32,7 +32,13 @@ class PageCache:
             row = json.loads(head)
             if row["url"] != url or row["sha256"] != sha256(body).hexdigest():
                 return None
-            page = Fetched(url=row["final"], content_type=row["type"], body=body, etag=row["etag"])
+            page = Fetched(
+                url=row["final"],
+                content_type=row["type"],
+                body=body,
+                etag=row["etag"],
+                modified=row.get("modified"),
+            )
             return Known(stored=float(row["stored"]), page=page)
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -40,7 +46,7 @@ class PageCache:
     def store(self, url: str, accept: str, page: Fetched, now: float) -> None:
         """Keep a page. A cache that cannot be written is no reason to fail."""
         head = {"url": url, "final": page.url, "type": page.content_type, "etag": page.etag}
-        head |= {"sha256": sha256(page.body).hexdigest()}
+        head |= {"modified": page.modified, "sha256": sha256(page.body).hexdigest()}
         line = json.dumps({**head, "stored": now}).encode()
         try:
             write_aside(self._path(url, accept), line + b"\n" + page.body)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mmlock.graph.rows import Group
-from mmlock.solve.instance import Instance
+from mmlock.solve.instance import Instance, Mask
 from mmlock.solve.program import RULES, rules
 from mmlock.solve.reduce import reduce
+from mmlock.solve.settle import settle
 
 OPTIONS = ("--opt-strategy=bb,lin", "--warn=none", "--parallel-mode=1")
 
@@ -15,13 +15,22 @@ class ClingoEngine:
 
     def solve(self, instance: Instance) -> tuple[int, ...] | None:
         """One option per slot in slot order, None when there is no choice. Deterministic."""
-        small = reduce(instance)
-        if small is None:
+        clear = settle(instance)
+        if clear is None:
             return None
-        if all(len(slot) == 1 for slot in small.slots):
-            only = tuple(slot[0] for slot in small.slots)
-            return only if small.holds(only) else None
-        return _run(small)
+        found = _decide(clear)
+        return found if found is not None else _decide(instance)
+
+
+def _decide(instance: Instance) -> tuple[int, ...] | None:
+    """By looking when every slot has one option left, else by clingo."""
+    small = reduce(instance)
+    if small is None:
+        return None
+    if all(len(slot) == 1 for slot in small.slots):
+        only = tuple(slot[0] for slot in small.slots)
+        return only if small.holds(only) else None
+    return _run(small)
 
 
 def _run(instance: Instance) -> tuple[int, ...] | None:
@@ -43,27 +52,35 @@ def _run(instance: Instance) -> tuple[int, ...] | None:
 
 def facts(instance: Instance) -> str:
     """The instance as clingo facts."""
-    groups: dict[Group, int] = {}
+    groups: dict[Mask, int] = {}
     lines: list[str] = []
+    options = [option for slot in instance.slots for option in slot]
 
-    def number(group: Group) -> int:
+    def members(group: Mask) -> str:
+        return ";".join(str(option) for option in options if group >> option & 1)
+
+    def number(group: Mask) -> int:
         found = groups.get(group)
         if found is None:
             found = groups[group] = len(groups)
-            lines.append(f"member({found},({';'.join(map(str, sorted(group)))}))." if group else "")
+            if group:
+                lines.append(f"member({found},({members(group)})).")
         return found
 
-    for slot, options in enumerate(instance.slots):
-        lines.append(f"slot({slot}).option({slot},({';'.join(map(str, options))})).")
-    for name, table in (("need", instance.needs), ("prefer", instance.prefers)):
-        for option, needed in table.items():
-            lines.extend(f"{name}({option},{number(group)})." for group in needed)
+    for slot, choices in enumerate(instance.slots):
+        lines.append(f"slot({slot}).option({slot},({';'.join(map(str, choices))})).")
+    for option, needed in instance.needs.items():
+        lines.extend(f"need({option},{number(group)})." for group in dict.fromkeys(needed))
+    for option, wanted in instance.prefers.items():
+        lines.extend(f"prefer({option},{number(group)},{place})." for place, group in enumerate(wanted))
     lines.extend(f"must({number(group)})." for group in instance.musts)
-    for index, breach in enumerate(instance.breaches):
+    for index, breach in enumerate((*instance.breaches, *instance.forbidden)):
         lines.append(f"breach({index}).")
         lines.extend(f"part({index},{number(group)})." for group in breach)
+        if index >= len(instance.breaches):
+            lines.append(f"forbidden({index}).")
     for index, nogood in enumerate(instance.nogoods):
-        lines.append(f"nogood({index}).refused({index},({';'.join(map(str, sorted(nogood)))})).")
+        lines.append(f"nogood({index}).refused({index},({members(nogood)})).")
     lines.extend(_objectives(instance))
     return "\n".join(lines)
 

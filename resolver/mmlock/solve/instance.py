@@ -1,7 +1,7 @@
 """The pure problem an engine solves: pick one option per slot, cheapest first by level.
 
 All rows are integers, so that an engine is a function that others can replace: clingo in earnest,
-a brute-force search as its oracle in tests.
+a brute-force search as its oracle in tests. A group is a bit mask: bit N stands for option N.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mmlock.graph.rows import Group, Rows, Term
+from mmlock.graph.rows import Rows, Term, mask
+
+Mask = int
+"""A set of options: bit N stands for option N."""
 
 Vector = tuple[int, ...]
 """What a choice costs, most important level first."""
@@ -22,16 +25,18 @@ class Instance:
 
     slots: tuple[tuple[int, ...], ...]
     """Exactly one option of each is picked; best first."""
-    needs: Mapping[int, tuple[Group, ...]]
+    needs: Mapping[int, tuple[Mask, ...]]
     """A picked option needs one member of each group."""
-    musts: tuple[Group, ...]
+    musts: tuple[Mask, ...]
     """One member of each must be picked."""
-    nogoods: tuple[Group, ...]
+    nogoods: tuple[Mask, ...]
     """Not all members of one may be picked."""
-    prefers: Mapping[int, tuple[Group, ...]]
+    prefers: Mapping[int, tuple[Mask, ...]]
     """A picked option pays 1 at `prefer_level` for each group without a picked member."""
-    breaches: tuple[tuple[Group, ...], ...]
+    breaches: tuple[tuple[Mask, ...], ...]
     """1 is paid at `breach_level` when every group has a picked member."""
+    forbidden: tuple[tuple[Mask, ...], ...] = ()
+    """Breaches that must not happen."""
     levels: tuple[Mapping[int, int], ...]
     """Option -> weight, most important level first."""
     prefer_level: int
@@ -39,10 +44,11 @@ class Instance:
 
     def cost(self, picked: Iterable[int]) -> Vector:
         """What a choice costs."""
-        chosen = frozenset(picked)
-        vector = [sum(level.get(o, 0) for o in chosen) for level in self.levels]
+        options = tuple(picked)
+        chosen = mask(frozenset(options))
+        vector = [sum(level.get(o, 0) for o in options) for level in self.levels]
         vector[self.prefer_level] += sum(
-            1 for o in chosen for group in self.prefers.get(o, ()) if not group & chosen
+            1 for o in options for group in self.prefers.get(o, ()) if not group & chosen
         )
         vector[self.breach_level] += sum(
             1 for breach in self.breaches if all(group & chosen for group in breach)
@@ -51,11 +57,13 @@ class Instance:
 
     def holds(self, picked: Iterable[int]) -> bool:
         """Whether a choice, one option per slot, breaks no rule."""
-        chosen = frozenset(picked)
+        options = tuple(picked)
+        chosen = mask(frozenset(options))
         return (
             all(group & chosen for group in self.musts)
-            and all(group & chosen for o in chosen for group in self.needs.get(o, ()))
-            and not any(nogood <= chosen for nogood in self.nogoods)
+            and all(group & chosen for o in options for group in self.needs.get(o, ()))
+            and not any(nogood & chosen == nogood for nogood in self.nogoods)
+            and not any(all(group & chosen for group in breach) for breach in self.forbidden)
         )
 
 
@@ -71,27 +79,28 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
     `asks` picks which asks must hold; None means all of them.
     """
     kept = range(len(rows.asks)) if asks is None else asks
-    needs: dict[int, list[Group]] = {}
-    prefers: dict[int, list[Group]] = {}
-    for link in rows.links:
-        (needs if link.hard else prefers).setdefault(link.option, []).append(link.members)
-    weights: dict[Term, dict[int, int]] = {term: {} for term in terms}
-    for cost in rows.costs:
-        if cost.term in weights:
-            level = weights[cost.term]
-            level[cost.option] = level.get(cost.option, 0) + cost.weight
+    needs: Mapping[int, tuple[Mask, ...]] = rows.tables.needs
+    if rows.own:
+        merged = dict(needs)
+        for link in rows.own:
+            merged[link.option] = (*merged.get(link.option, ()), mask(link.members))
+        needs = merged
     names = _slot_order(rows)
     ties: list[Mapping[int, int]] = [
         {index: place for place, index in enumerate(rows.slots[slot]) if place} for slot in names
     ]
     return Instance(
         slots=tuple(rows.slots[slot] for slot in names),
-        needs={option: tuple(dict.fromkeys(groups)) for option, groups in needs.items()},
-        musts=tuple(dict.fromkeys(group for i in kept for _, group in rows.asks[i].parts)),
-        nogoods=rows.nogoods,
-        prefers={option: tuple(dict.fromkeys(groups)) for option, groups in prefers.items()},
-        breaches=tuple(breach.groups for breach in rows.breaches if not breach.breakage.cured),
-        levels=(*(weights[term] for term in terms), *ties),
+        needs=needs,
+        musts=tuple({mask(group): None for i in kept for _, group in rows.asks[i].parts}),
+        nogoods=tuple(mask(group) for group in rows.nogoods),
+        prefers=rows.tables.prefers,
+        breaches=tuple(
+            tuple(mask(group) for group in breach.groups)
+            for breach in rows.breaches
+            if not breach.breakage.cured
+        ),
+        levels=(*(rows.tables.weights[term] for term in terms), *ties),
         prefer_level=list(terms).index(Term.DECLARED),
         breach_level=list(terms).index(Term.BROKEN),
     )

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mmlock.graph.rows import Group
-from mmlock.solve.instance import Instance
+from mmlock.solve.instance import Instance, Mask
 
 
 def reduce(instance: Instance) -> Instance | None:
@@ -21,104 +20,118 @@ def reduce(instance: Instance) -> Instance | None:
         return None
     narrowed = _restrict(instance, alive)
     kept = _undominated(narrowed)
-    return narrowed if len(kept) == len(alive) else _restrict(narrowed, kept)
+    return narrowed if kept == alive else _restrict(narrowed, kept)
 
 
-def supported(instance: Instance) -> frozenset[int] | None:
-    """Options that can still be picked when every need must have a member left."""
-    domains = [set(slot) for slot in instance.slots]
-    slot_of = {option: place for place, slot in enumerate(instance.slots) for option in slot}
-    for group in instance.musts:
-        places = {slot_of[o] for o in group if o in slot_of}
-        if len(places) == 1:
-            domains[places.pop()] &= group
-        elif not places:
+def supported(instance: Instance, among: Mask | None = None) -> Mask | None:
+    """Options (of those `among`) that can still be picked when every need must have a member left."""
+    slots = [_mask(slot) for slot in instance.slots]
+    alive = 0
+    for slot in slots:
+        alive |= slot
+    if among is not None:
+        alive &= among
+    for must in instance.musts:
+        touched = [slot for slot in slots if slot & must]
+        if not touched:
             return None
-    alive = set().union(*domains)
-    changed = True
-    while changed:
-        if not all(domains):
+        if len(touched) == 1:  # one slot alone can fulfil it
+            alive &= ~touched[0] | must
+    open_ = [o for slot in instance.slots for o in slot if alive >> o & 1 and o in instance.needs]
+    while True:
+        if not all(slot & alive for slot in slots):
             return None
-        empty: dict[Group, bool] = {}
-        gone = set()
-        for option in alive:
-            for group in instance.needs.get(option, ()):
-                lost = empty.get(group)
-                if lost is None:
-                    lost = empty[group] = alive.isdisjoint(group)
-                if lost:
-                    gone.add(option)
+        kept = []
+        gone = 0
+        for option in open_:
+            for group in instance.needs[option]:
+                if not group & alive:
+                    gone |= 1 << option
                     break
-        changed = bool(gone)
-        alive -= gone
-        for option in gone:
-            domains[slot_of[option]].discard(option)
-    return frozenset(alive)
+            else:
+                kept.append(option)
+        if not gone:
+            return alive
+        alive &= ~gone
+        open_ = kept
 
 
-def _restrict(instance: Instance, alive: frozenset[int]) -> Instance:
-    cut: dict[Group, Group] = {}
+def _mask(options: tuple[int, ...]) -> Mask:
+    bits = 0
+    for option in options:
+        bits |= 1 << option
+    return bits
 
-    def narrow(group: Group) -> Group:
-        found = cut.get(group)
-        if found is None:
-            found = cut[group] = group & alive
-        return found
 
-    whole = [frozenset(slot) & alive for slot in instance.slots]
+def _restrict(instance: Instance, alive: Mask) -> Instance:
+    slots = tuple(tuple(o for o in slot if alive >> o & 1) for slot in instance.slots)
+    whole = [_mask(slot) for slot in slots]
+    options = [o for slot in slots for o in slot]
+    says: dict[Mask, Mask] = {}
 
-    def useful(groups: tuple[Group, ...]) -> tuple[Group, ...]:
-        """Groups that still say something: a group holding a whole slot is always met."""
-        small = dict.fromkeys(narrow(group) for group in groups)
-        return tuple(group for group in small if not any(slot <= group for slot in whole))
+    def useful(groups: tuple[Mask, ...]) -> tuple[Mask, ...]:
+        """Groups that still say something: a group holding a whole slot is always met.
 
-    def table(source: Mapping[int, tuple[Group, ...]]) -> dict[int, tuple[Group, ...]]:
-        pairs = ((option, useful(groups)) for option, groups in source.items() if option in alive)
-        return {option: groups for option, groups in pairs if groups}
+        Equal groups stay apart: each unmet preference is paid on its own.
+        """
+        found = []
+        for group in groups:
+            cut = says.get(group)
+            if cut is None:
+                narrow = group & alive
+                always = any(slot & narrow == slot for slot in whole)
+                cut = says[group] = -1 if always else narrow
+            if cut != -1:
+                found.append(cut)
+        return tuple(found)
 
-    breaches = (tuple(narrow(group) for group in breach) for breach in instance.breaches)
+    def table(source: Mapping[int, tuple[Mask, ...]]) -> dict[int, tuple[Mask, ...]]:
+        return {o: groups for o in options if o in source and (groups := useful(source[o]))}
+
+    breaches = (tuple(group & alive for group in breach) for breach in instance.breaches)
+    forbidden = (tuple(group & alive for group in breach) for breach in instance.forbidden)
     return replace(
         instance,
-        slots=tuple(tuple(o for o in slot if o in alive) for slot in instance.slots),
+        slots=slots,
         needs=table(instance.needs),
         prefers=table(instance.prefers),
         musts=useful(instance.musts),
-        nogoods=tuple(nogood for nogood in instance.nogoods if nogood <= alive),
+        nogoods=tuple(nogood for nogood in instance.nogoods if nogood & alive == nogood),
         breaches=tuple(breach for breach in breaches if all(breach)),
-        levels=tuple({o: w for o, w in level.items() if o in alive} for level in instance.levels),
+        forbidden=tuple(breach for breach in forbidden if all(breach)),
+        levels=tuple({o: level[o] for o in options if o in level} for level in instance.levels),
     )
 
 
-def _undominated(instance: Instance) -> frozenset[int]:
-    member_of: dict[int, list[int]] = {}
-    groups: dict[Group, int] = {}
-    for group in _all_groups(instance):
-        if group not in groups:
-            groups[group] = len(groups)
-            for option in group:
-                member_of.setdefault(option, []).append(groups[group])
-    kept: set[int] = set()
+def _undominated(instance: Instance) -> Mask:
+    member_of = dict.fromkeys((o for slot in instance.slots for o in slot), 0)
+    for place, group in enumerate(dict.fromkeys(_all_groups(instance))):
+        bit = 1 << place
+        for option in member_of:
+            if group >> option & 1:
+                member_of[option] |= bit
+    kept = 0
     for slot in instance.slots:
         best: dict[object, list[tuple[int, ...]]] = {}
         for option in slot:  # best first: only an earlier one can dominate
             key = (
-                frozenset(member_of.get(option, ())),
+                member_of[option],
                 frozenset(instance.needs.get(option, ())),
-                frozenset(instance.prefers.get(option, ())),
+                tuple(sorted(instance.prefers.get(option, ()))),
             )
             cost = tuple(level.get(option, 0) for level in instance.levels)
             rivals = best.setdefault(key, [])
             if not any(all(a <= b for a, b in zip(rival, cost, strict=True)) for rival in rivals):
                 rivals.append(cost)
-                kept.add(option)
-    return frozenset(kept)
+                kept |= 1 << option
+    return kept
 
 
-def _all_groups(instance: Instance) -> list[Group]:
+def _all_groups(instance: Instance) -> list[Mask]:
     return [
         *(group for table in instance.needs.values() for group in table),
         *(group for table in instance.prefers.values() for group in table),
-        *(group for breach in instance.breaches for group in breach),
+        *(group for breach in (*instance.breaches, *instance.forbidden) for group in breach),
         *instance.musts,
         *instance.nogoods,
     ]

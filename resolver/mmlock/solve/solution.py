@@ -78,7 +78,7 @@ def solve_core(rows: Rows, engine: Engine, terms: Sequence[Term] = DEFAULT_TERMS
 
 def describe(rows: Rows, chosen: frozenset[int], terms: Sequence[Term]) -> CoreSolution:
     """A choice with its argument and its price."""
-    links = tuple(link for o in sorted(chosen) for link in rows.links_of.get(o, ()))
+    links = tuple(link for o in sorted(chosen) for link in rows.links_of(o))
     happening = [b for b in rows.breaches if all(group & chosen for group in b.groups)]
     broken = tuple(b for b in happening if not b.breakage.cured)
     return CoreSolution(
