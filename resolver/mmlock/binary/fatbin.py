@@ -74,7 +74,19 @@ def read_gpu_code(source: Source, at: int, size: int, *, sample: int | None = No
     found: list[tuple[Entry, ...]] = []
     empty = 0
     complete = True
-    for entries in _containers(source, at, size):
+    walk = _containers(source, at, size)
+    while True:
+        try:
+            entries = next(walk, None)
+        except BeyondPrefix:
+            raise
+        except Unreadable:
+            # A sample is taken where nobody said how far the code goes.
+            if sample is None or not (found or empty):
+                raise
+            break
+        if entries is None:
+            break
         if any(entry.kernels for entry in entries):
             found.append(entries)
         else:

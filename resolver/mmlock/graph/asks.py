@@ -11,7 +11,7 @@ from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog
 from mmlock.graph.request import CoreWish
 from mmlock.graph.rows import Ask, BinaryChoice, Group, Option, PythonChoice, Rejection, TorchChoice
-from mmlock.graph.torch_rows import device_runs
+from mmlock.graph.torch_rows import device_runs, driver_compiles
 from mmlock.matrix.model import TorchBuild
 
 
@@ -62,7 +62,7 @@ def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
     )
     parts = [("torch", torch)]
     for slot, indices in builder.slots.items():
-        kept = frozenset(i for i in indices if not _lacks_code(builder.options[i], device))
+        kept = frozenset(i for i in indices if not _lacks_code(builder, builder.options[i], device))
         if len(kept) < len(indices) and slot != "torch":
             parts.append((slot, kept))
 
@@ -78,11 +78,13 @@ def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
     return Ask(name=name, parts=tuple(parts), reject=reject)
 
 
-def _lacks_code(option: Option, device: Device) -> bool:
+def _lacks_code(builder: Builder, option: Option, device: Device) -> bool:
     choice = option.choice
     if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
         return False
-    return code_for(device, choice.binary.archs, choice.binary.ptx) is Code.NONE
+    row = choice.binary
+    code = code_for(device, row.archs, row.ptx)
+    return code is Code.NONE or (code is Code.PTX and not driver_compiles(builder, row.cuda))
 
 
 def _no_code(build: TorchBuild, device: Device) -> Rejection:
@@ -207,7 +209,8 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
     names = {wish.name}
     module = catalog.modules[slot]
     if wish.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
-        names.update(p for p in module.with_ops if p not in module.on_request)
+        others = module.packages if builder.request.allow_lite else module.with_ops
+        names.update(p for p in others if p not in module.on_request)
 
     def fulfils(option: Option) -> bool:
         if option.version is None:  # nothing in the slot
@@ -216,7 +219,16 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
         return (named or wish.constraint) and (not named or allows(wish.specifier, option.version))
 
     members = builder.group(slot, f"ask:{sorted(names)}:{wish.specifier}:{wish.constraint}", fulfils)
-    builder.asks.append(Ask(name=wish.text, parts=((slot, members),), reject=_not_asked(wish)))
+    loose = builder.group(slot, f"named:{sorted(names)}", lambda o: o.package in names)
+    builder.asks.append(
+        Ask(
+            name=wish.text,
+            parts=((slot, members),),
+            reject=_not_asked(wish),
+            loose=((slot, loose),) if loose and not wish.constraint else (),
+            wanted=wish.specifier.removeprefix("==") if wish.specifier.startswith("==") else None,
+        )
+    )
 
 
 def _not_asked(wish: CoreWish) -> Callable[[Option], Rejection]:

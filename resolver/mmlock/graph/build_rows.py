@@ -15,7 +15,7 @@ from mmlock.graph.rows import (
     ToolchainChoice,
     TorchChoice,
 )
-from mmlock.graph.torch_rows import build_arch, runs_everywhere
+from mmlock.graph.torch_rows import build_arch, desktop_archs, runs_everywhere
 from mmlock.matrix.model import Recipe, Release, TorchBuild, Verified
 
 
@@ -32,7 +32,9 @@ def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageNa
     if not recipes:
         return
     releases = {r.version: r for r in catalog.releases(package)}
-    versions = newest_first(releases) if releases else newest_first(_sdist_versions(builder, package))
+    known = set(releases) or _sdist_versions(builder, package)
+    # Sources that no index serves (a project's own extension) are known by what was built of them.
+    versions = newest_first(known or {v.version for recipe in recipes for v in recipe.verified})
     for text in versions:
         for recipe in recipes:
             if allows(recipe.versions, text):
@@ -135,6 +137,7 @@ def add_device_links(builder: Builder) -> None:
     if not target.cuda:
         return
     toolkits = {t.cuda: t for t in builder.matrix.toolkits}
+    desktop = desktop_archs(builder.matrix)
 
     def nameable(option: Option) -> bool:
         if not isinstance(option.choice, TorchChoice):
@@ -145,7 +148,7 @@ def add_device_links(builder: Builder) -> None:
         cpp, toolkit = builder.matrix.cpp_extension.get(build.torch), toolkits.get(build.cuda)
         return all(
             device.arch is not None
-            and build_arch(device.arch, tegra=device.tegra, cpp=cpp, toolkit=toolkit) is not None
+            and build_arch(device.arch, desktop, tegra=device.tegra, cpp=cpp, toolkit=toolkit)
             for device in target.devices
         )
 

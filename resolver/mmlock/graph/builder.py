@@ -103,8 +103,8 @@ class Builder:
         if version is not None and package is not None and is_prerelease(version):
             if not self.prerelease_welcome(package, version):
                 self.cost(index, Term.PRERELEASE, 1)
-        if form is Form.BUILD:
-            self.cost(index, Term.BUILDS, 1)
+        self.cost(index, Term.BUILDS, int(form is Form.BUILD))
+        self.cost(index, Term.OPS, int(form is Form.WITHOUT_OPS))
         return index
 
     def prerelease_welcome(self, package: PackageName, version: str) -> bool:

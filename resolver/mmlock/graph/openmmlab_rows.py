@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog, generation, parsed
@@ -28,8 +28,10 @@ def add_releases(builder: Builder, catalog: Catalog, slot: str, package: Package
     lite = package not in module.with_ops and bool(module.with_ops)
     if lite and not builder.request.allow_lite and not _asked_by_name(builder, package):
         return
+    asked = [(wish.name, wish.specifier) for wish in builder.request.wishes]
+    unknown = catalog.unknown_bounds(package, asked)
     for release in catalog.releases(package):
-        if not release.has_wheel:
+        if not release.has_wheel or release.version in unknown:
             continue
         builder.option(
             slot,
@@ -54,8 +56,8 @@ def add_index_wheels(builder: Builder, catalog: Catalog, slot: str) -> None:
     rests on an inferred file name when a seen one does.
     """
     request = builder.request
-    if request.target.kind is DeviceKind.ROCM:
-        return  # ROCm torch would take the CPU directory, whose wheels hold no GPU code
+    if request.target.kind in {DeviceKind.ROCM, DeviceKind.NPU}:
+        return  # the CPU directory would serve, whose wheels hold none of the kernels mmcv has for these
     module = catalog.modules[slot]
     rows = [
         row
@@ -150,13 +152,14 @@ def link_release(builder: Builder, catalog: Catalog, option: Option, release: Re
     _link_asserts(builder, option, release)
     _link_requires(builder, catalog, option, release)
     _link_declared(builder, catalog, option, release)
+    _link_presumed(builder, catalog, option, release)
     if release.requires_python:
         spec = release.requires_python
         builder.link(
             option.index,
             "python",
             builder.versions("python", f"requires-python:{spec}", partial(allows, spec)),
-            LinkKind.PYTHON,
+            LinkKind.REQUIRES,
             f"{option.package} {release.version} requires Python {spec}",
             cite("releases", release.source, option.package),
             release.confidence,
@@ -189,16 +192,41 @@ def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: 
         slot = "torch" if requirement.name == "torch" else catalog.slot_of(requirement.name)
         if slot is None or slot not in builder.slots or requirement.marker is not None:
             continue
-        spec = str(requirement.specifier)
         builder.link(
             option.index,
             slot,
-            builder.versions(slot, f"requires:{spec}", partial(allows, spec)),
+            _named(builder, slot, normalize(requirement.name), str(requirement.specifier)),
             LinkKind.REQUIRES,
             f"{option.package} {release.version} requires {requirement}",
             cite("releases", release.source, option.package),
             release.confidence,
         )
+
+
+def _named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
+    """Options of that very distribution within a specifier."""
+    return builder.group(
+        slot,
+        f"requires:{name}:{spec}",
+        lambda o: o.package == name and o.version is not None and allows(spec, o.version),
+    )
+
+
+def _link_presumed(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+    """What a release imports without checking: anything that provides it will do, since no bound is known."""
+    if option.package is None:
+        return
+    for module in catalog.presumed(release, option.package):
+        if module in builder.slots:
+            builder.link(
+                option.index,
+                module,
+                builder.versions(module, "any", lambda _: True),
+                LinkKind.REQUIRES,
+                f"{option.package} {release.version} imports {module} and checks no version of it",
+                cite("releases", release.source, option.package),
+                release.confidence,
+            )
 
 
 def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
@@ -229,10 +257,10 @@ def add_costs(builder: Builder, slot: str) -> None:
     )
     for option in options:
         release = getattr(option.choice, "release", None)
-        if isinstance(release, Release) and generation(release) and not _is_base(slot):
-            builder.cost(option.index, Term.GENERATION, 1)
         if option.version is None or slot not in builder.roots or _is_base(slot):
             continue
+        if isinstance(release, Release):
+            builder.cost(option.index, Term.GENERATION, generation(release))
         newer = sum(1 for v in finals if version(v) > version(option.version))
         builder.cost(option.index, Term.FRAMEWORKS, newer)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import PackageName, normalize
-from mmlock.core.versions import is_prerelease, version
+from mmlock.core.versions import allows, is_prerelease, version
 from mmlock.graph.builder import Builder
 from mmlock.matrix.model import Module, Release
 
@@ -39,9 +39,46 @@ class Catalog:
         return sorted(found, key=lambda r: version(r.version), reverse=True)
 
     def offered(self, slot: str, named: Iterable[PackageName]) -> list[PackageName]:
-        """Packages that may fill a slot: other providers only when the user names them."""
+        """Packages that may fill a slot: other providers only when they are named or a named one requires them."""
         module = self.modules[slot]
-        return [p for p in module.packages if p not in module.on_request or p in set(named)]
+        if not module.on_request:
+            return list(module.packages)
+        wanted = self._with_requirements(frozenset(named))
+        return [p for p in module.packages if p not in module.on_request or p in wanted]
+
+    def _with_requirements(self, named: frozenset[PackageName]) -> frozenset[PackageName]:
+        others = {p for m in self.modules.values() for p in m.on_request}
+        found: set[PackageName] = set()
+        queue = [p for p in named if p in others]
+        while queue:
+            package = queue.pop()
+            found.add(package)
+            for release in self.releases(package):
+                for requirement in parsed(release.requires + release.mim):
+                    name = normalize(requirement.name)
+                    if name in others and name not in found:
+                        queue.append(name)
+        return frozenset(found)
+
+    def presumed(self, release: Release, package: PackageName) -> list[str]:
+        """Slots a release needs filled although it checks and requires nothing: it imports the module
+        unconditionally, or declares it for `mim` while other releases of the package check it."""
+        checked = {c.module for r in self.matrix.releases(package) for c in r.asserts}
+        own = {c.module for c in release.asserts}
+        declared = {s for r in parsed(release.mim) if (s := self.slot_of(r.name)) and s in checked}
+        imported = {m for m in release.undeclared if m in self.modules}
+        return sorted((declared | imported) - own)
+
+    def unknown_bounds(self, package: PackageName, named: Iterable[tuple[PackageName, str]]) -> frozenset[str]:
+        """Releases from before import-time checks: offered only to those who ask for no other."""
+        releases = self.releases(package)
+        first = min((version(r.version) for r in releases if r.asserts), default=None)
+        if first is None:
+            return frozenset()
+        asked = [spec for name, spec in named if name == package and spec]
+        if any(not any(allows(spec, r.version) for r in releases if r.asserts) for spec in asked):
+            return frozenset()
+        return frozenset(r.version for r in releases if not r.asserts and version(r.version) < first)
 
     def released(self, package: PackageName) -> bool:
         return package in self.matrix.release_packages
@@ -75,12 +112,13 @@ def needed_slots(catalog: Catalog, roots: Iterable[str]) -> list[str]:
         order.append(slot)
         for package in catalog.modules[slot].packages:
             for release in catalog.releases(package):
-                queue.extend(sorted(_pulls(catalog, release) - set(order) - TORCH_SLOTS))
+                queue.extend(sorted(_pulls(catalog, release, package) - set(order) - TORCH_SLOTS))
     return order
 
 
-def _pulls(catalog: Catalog, release: Release) -> set[str]:
+def _pulls(catalog: Catalog, release: Release, package: PackageName) -> set[str]:
     slots = {check.module for check in release.asserts if check.module in catalog.modules}
+    slots.update(catalog.presumed(release, package))
     for requirement in parsed(release.requires):
         slot = catalog.slot_of(requirement.name)
         if slot is not None:

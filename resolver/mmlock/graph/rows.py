@@ -47,6 +47,7 @@ class Term(StrEnum):
     BROKEN = "nothing-broken"
     DECLARED = "declared-bounds"
     GENERATION = "current-generation"
+    OPS = "with-ops"
     VALIDATED = "validated"
     BUILDS = "wheels-first"
     UNVERIFIED = "verified-recipes"
@@ -64,6 +65,7 @@ MEANING: Mapping[Term, str] = {
     Term.BROKEN: "nothing known to be broken",
     Term.DECLARED: "bounds that are declared (extra `mim`) but not enforced are kept",
     Term.GENERATION: "packages of the current generation (those that use mmengine)",
+    Term.OPS: "packages with their compiled ops, where leaving them out is allowed",
     Term.VALIDATED: "combinations whose kernels ran on such a target",
     Term.BUILDS: "wheels before builds",
     Term.UNVERIFIED: "builds with a verified recipe before unverified ones",
@@ -195,7 +197,10 @@ class Ask:
     """(slot, members)."""
     reject: Callable[[Option], Rejection]
     """Says why a non-member is none."""
-    relaxable: bool = True
+    loose: tuple[tuple[str, Group], ...] = ()
+    """What stays asked when the version is given up: the package itself."""
+    wanted: str | None = None
+    """The one version that was asked for, where there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from mmlock.graph.rows import (
     ToolchainChoice,
     TorchChoice,
 )
+from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import CppExtension, Toolkit, TorchBuild
 
 TORCH = PackageName("torch")
@@ -49,6 +50,7 @@ def _python_key(python: str) -> tuple[int, ...]:
 
 def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
     """Every Python some torch build of this platform has, newest first."""
+    builder.slots.setdefault("python", [])
     names = {p for build in builds for p in build.pythons if not p.endswith("t")}
     for rank, python in enumerate(sorted(names, key=_python_key, reverse=True)):
         index = builder.option(
@@ -72,6 +74,7 @@ def platform_builds(builder: Builder) -> list[TorchBuild]:
 
 def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
     """The torch slot, with a link to the Pythons each build has wheels for."""
+    builder.slots.setdefault("torch", [])
     ranks = {
         text: rank for rank, text in enumerate(sorted({b.torch for b in builds}, key=version, reverse=True))
     }
@@ -139,22 +142,32 @@ def add_toolchain(builder: Builder) -> None:
         )
 
 
+def desktop_archs(matrix: Matrix) -> frozenset[str]:
+    """Archs of parts that keep NVIDIA's binary compatibility promise: those of known capabilities, not Tegra."""
+    return frozenset(row.sm for row in matrix.capabilities if not row.tegra)
+
+
 def build_arch(
-    device_arch: str, *, tegra: bool, cpp: CppExtension | None, toolkit: Toolkit | None
+    device_arch: str,
+    desktop: frozenset[str],
+    *,
+    tegra: bool,
+    cpp: CppExtension | None,
+    toolkit: Toolkit | None,
 ) -> str | None:
     """What to write into TORCH_CUDA_ARCH_LIST (`12.0`) for one device, None when nothing serves it.
 
     The exact arch when torch's cpp_extension and the toolkit both know it, else the highest lower minor
-    of the same major, whose cubin runs there too (not on Tegra parts).
+    of the same major among `desktop` archs, whose cubin runs there too (not on Tegra parts).
     """
     major, minor, _ = parse_sm(device_arch)
     for lower in range(minor, -1, -1):
         arch = f"sm_{major}{lower}"
+        if lower < minor and (tegra or arch not in desktop):
+            continue
         known = toolkit is None or toolkit.archs is None or arch in toolkit.archs
         if known and (cpp is None or format_cc(arch) in cpp.archs):
             return format_cc(arch)
-        if tegra:
-            return None
     return None
 
 
@@ -164,10 +177,18 @@ def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
     PTX counts when the driver, where it is told, is of the toolkit's own release or newer.
     """
     code = code_for(device, build.archs, build.ptx)
-    if code is Code.PTX and builder.request.target.driver and build.cuda:
-        needed = next((t.driver for t in builder.matrix.toolkits if t.cuda == build.cuda), None)
-        return needed is not None and version(builder.request.target.driver) >= version(needed)
-    return code in {Code.NATIVE, Code.PTX}
+    if code is Code.PTX:
+        return driver_compiles(builder, build.cuda)
+    return code is Code.NATIVE
+
+
+def driver_compiles(builder: Builder, cuda: str | None) -> bool:
+    """Whether the target's driver compiles PTX of a toolkit; a driver that was not told is taken to."""
+    driver = builder.request.target.driver
+    if driver is None or cuda is None:
+        return True
+    needed = next((t.driver for t in builder.matrix.toolkits if t.cuda == cuda), None)
+    return needed is not None and version(driver) >= version(needed)
 
 
 def runs_everywhere(builder: Builder, build: TorchBuild) -> bool:

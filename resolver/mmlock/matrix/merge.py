@@ -59,17 +59,23 @@ def merge(old: Document[Any] | None, facts: Facts, *, trust_removals: bool = Fal
     section = SECTIONS[facts.schema]
     known = {_key(section, row): row for row in old.rows} if old else {}
     told = {_key(section, row): row for row in facts.rows}
-    spoken = {key: row for key, row in known.items() if facts.scope(row)}
-    gone = {key: row for key, row in spoken.items() if key not in told}
-    kept, warnings = _unbelievable(facts, spoken.values(), gone, told.values())
-    if trust_removals:
-        kept, warnings = {}, ()
-    rows = {key: row for key, row in known.items() if key not in gone or key in kept}
+    spoken = [row for row in known.values() if facts.scope(row)]
+    lost = {} if trust_removals else _unbelievable(spoken, told.values())
+    if lost and section.row is IndexRow:
+        # Half of a page is no page: its directory stays as it was, whatever else it says.
+        told = {key: row for key, row in told.items() if _group(row) not in lost}
+    gone = {
+        key
+        for key, row in known.items()
+        if facts.scope(row) and key not in told and not (_group(row) in lost and _firm(row))
+    }
+    rows = {key: row for key, row in known.items() if key not in gone}
     rows |= {key: _settled(known.get(key), row) for key, row in told.items()}
-    note = old.note if old else None
-    if old is not None and set(rows) == set(known) and all(rows[key] == known[key] for key in known):
+    warnings = tuple(_disbelief(facts, group, *counts) for group, counts in lost.items())
+    if old is not None and rows == known:
         return Merged(document=old, warnings=warnings)
     sources = {**(old.sources if old else {}), **facts.sources}
+    note = old.note if old else None
     document = Document(schema=facts.schema, rows=tuple(rows.values()), sources=sources, note=note)
     return Merged(document=document, warnings=warnings)
 
@@ -94,11 +100,17 @@ def _settled(old: Any, new: Any) -> Any:
 # ---------------------------------------------------------------- removals
 
 
+def _group(row: Any) -> str:
+    """What one page speaks of: a directory of OpenMMLab's index, else the whole file."""
+    return row.directory if isinstance(row, IndexRow) else ""
+
+
 def _units(row: Any) -> Iterator[Hashable]:
     """The single statements of a row: how its rows are grouped must not look like a loss."""
     if isinstance(row, IndexRow):
         for version in row.versions:
-            yield row.directory, row.package, row.platform, version
+            for python in row.pythons_seen or (None,):
+                yield row.package, row.platform, version, python
     else:
         yield _key(_section_of(row), row)
 
@@ -112,17 +124,28 @@ def _firm(row: Any) -> bool:
     return row.confidence in {Confidence.MEASURED, Confidence.CAPTURED}
 
 
-def _unbelievable(
-    facts: Facts, spoken: Iterable[Any], gone: Mapping[Any, Any], told: Iterable[Any]
-) -> tuple[dict[Any, Any], tuple[str, ...]]:
-    """Rows to keep although the index no longer lists them, with a word about it."""
-    before = {unit for row in spoken if _firm(row) for unit in _units(row)}
-    lost = before - {unit for row in told for unit in _units(row)}
-    if len(lost) <= max(_LEAST, int(len(before) * _SHARE)):
-        return {}, ()
-    kept = {key: row for key, row in gone.items() if _firm(row)}
-    text = (
-        f"`{facts.path}`: {len(lost)} of {len(before)} known facts are not listed any more; "
-        "that is too many to believe, so they are kept (`--trust-removals` lets them go)"
+def _unbelievable(spoken: Iterable[Any], told: Iterable[Any]) -> dict[str, tuple[int, int]]:
+    """Groups of which too much would go at once: how many facts, out of how many."""
+    before: dict[str, set[Hashable]] = {}
+    for row in spoken:
+        if _firm(row):
+            before.setdefault(_group(row), set()).update(_units(row))
+    now: dict[str, set[Hashable]] = {}
+    for row in told:
+        now.setdefault(_group(row), set()).update(_units(row))
+    found = {}
+    for group, units in before.items():
+        lost = len(units - now.get(group, set()))
+        # OpenMMLab's index has only ever grown, and a cut page of it looks like a whole one.
+        bearable = 0 if group else max(_LEAST, int(len(units) * _SHARE))
+        if lost > bearable:
+            found[group] = (lost, len(units))
+    return found
+
+
+def _disbelief(facts: Facts, group: str, lost: int, known: int) -> str:
+    where = f"`{facts.path}`, `{group}`" if group else f"`{facts.path}`"
+    return (
+        f"{where}: {lost} of {known} known facts are not listed any more; that is too many to believe, "
+        "so the old ones are kept (`--trust-removals` lets them go)"
     )
-    return kept, (text,)

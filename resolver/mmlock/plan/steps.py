@@ -10,7 +10,7 @@ from mmlock.core.names import DeviceKind
 from mmlock.core.target import Target
 from mmlock.graph.builder import cite, readable
 from mmlock.graph.rows import BuildChoice, Option
-from mmlock.graph.torch_rows import build_arch
+from mmlock.graph.torch_rows import build_arch, desktop_archs
 from mmlock.lock.model import BuildStep, FetchStep, PatchPlan, Reason, ToolchainPlan
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Toolchain
@@ -98,7 +98,10 @@ def arch_list(matrix: Matrix, solution: CoreSolution, target: Target) -> str:
         return ""
     cpp = matrix.cpp_extension.get(torch.torch)
     toolkit = next((t for t in matrix.toolkits if t.cuda == torch.cuda), None)
-    archs = {build_arch(d.arch, tegra=d.tegra, cpp=cpp, toolkit=toolkit) for d in target.devices if d.arch}
+    desktop = desktop_archs(matrix)
+    archs = {
+        build_arch(d.arch, desktop, tegra=d.tegra, cpp=cpp, toolkit=toolkit) for d in target.devices if d.arch
+    }
     return ";".join(sorted((a for a in archs if a), key=lambda a: tuple(map(int, a.rstrip("af").split(".")))))
 
 

@@ -77,10 +77,16 @@ class Client:
             self._client.close()
             self._client = None
 
-    def get(self, url: str, *, accept: str = "*/*", limit: int | None = None) -> Fetched | FetchFault:
-        """A whole file, from the cache while it is fresh. `limit`: most bytes, if not the usual."""
+    def get(
+        self, url: str, *, accept: str = "*/*", limit: int | None = None, keep: bool = True
+    ) -> Fetched | FetchFault:
+        """A whole file, from the cache while it is fresh.
+
+        `limit`: most bytes, if not the usual. `keep`: whether it goes into the cache.
+        """
         url = self._logins().learn(url)
-        known = self.cache.load(url, accept) if self.cache else None
+        cache = self.cache if keep else None
+        known = cache.load(url, accept) if cache else None
         if known and (self.offline or abs(self.clock() - known.stored) < self.limits.fresh_seconds):
             return known.page
         if self.offline:
@@ -95,8 +101,8 @@ class Client:
         if isinstance(answer, FetchFault):
             return answer
         page = known.page if known and answer.status == HTTPStatus.NOT_MODIFIED else answer.page
-        if self.cache:
-            self.cache.store(url, accept, page, self.clock())
+        if cache:
+            cache.store(url, accept, page, self.clock())
         return page
 
     def get_range(self, url: str, start: int, end: int) -> Fetched | FetchFault:
@@ -165,9 +171,7 @@ class Client:
                 problem=FetchProblem.NOT_FOUND if bad else FetchProblem.UNREACHABLE, url=url, text=text
             )
 
-    def _read(
-        self, url: str, response: httpx.Response, *, ranged: bool, limit: int
-    ) -> _Answer | FetchFault:
+    def _read(self, url: str, response: httpx.Response, *, ranged: bool, limit: int) -> _Answer | FetchFault:
         status = response.status_code
         if fault := _refusal(url, status, response.headers.get("content-encoding"), ranged=ranged):
             return fault

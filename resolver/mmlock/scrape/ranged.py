@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from dataclasses import dataclass
 from zipfile import BadZipFile, ZipFile
 
-from mmlock.scrape.fetching import Fetched, Fetcher, FetchFault
+from mmlock.scrape.fetching import Fetched, Fetcher, FetchFault, FetchProblem
 
-_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+METADATA = r"[^/]+\.dist-info/METADATA"
 _CHUNK = 64 * 1024
 
 
@@ -19,14 +20,17 @@ class RangeFault:
 
     url: str
     text: str
+    problem: FetchProblem | None = None
+    """What the client met; None: the bytes came and are no readable wheel."""
 
 
 class _Gave(OSError):
     """Carries a fault through zipfile, which knows exceptions only."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, problem: FetchProblem | None = None) -> None:
         super().__init__(text)
         self.text = text
+        self.problem = problem
 
 
 class RangedFile(io.RawIOBase):
@@ -110,21 +114,30 @@ class RangedFile(io.RawIOBase):
         self.requests += 1
         answer = self._fetcher.get_range(self._url, start, end)
         if isinstance(answer, FetchFault):
-            raise _Gave(answer.text)
+            raise _Gave(answer.text, answer.problem)
         return answer
 
 
 def read_metadata(fetcher: Fetcher, url: str, *, budget: int = 8 * 1024 * 1024) -> bytes | RangeFault:
     """The METADATA of a remote wheel, without downloading the wheel."""
+    return read_member(fetcher, url, METADATA, budget=budget)
+
+
+def read_member(
+    fetcher: Fetcher, url: str, member: str, *, budget: int = 8 * 1024 * 1024, chunk: int = _CHUNK
+) -> bytes | RangeFault:
+    """The one member of a remote wheel whose path the expression matches."""
+    pattern = re.compile(member)
+    what = "METADATA" if member == METADATA else f"`{member}`"
     try:
-        with ZipFile(RangedFile(fetcher, url, budget=budget)) as archive:
-            names = [name for name in archive.namelist() if _METADATA.fullmatch(name)]
+        with ZipFile(RangedFile(fetcher, url, budget=budget, chunk=chunk)) as archive:
+            names = [name for name in archive.namelist() if pattern.fullmatch(name)]
             if len(names) != 1:
-                return RangeFault(url=url, text=f"`{url}` has {len(names)} METADATA files, not one")
+                return RangeFault(url=url, text=f"`{url}` has {len(names)} {what} files, not one")
             if archive.getinfo(names[0]).file_size > budget:
-                return RangeFault(url=url, text=f"`{url}`: its METADATA is larger than allowed")
+                return RangeFault(url=url, text=f"`{url}`: its {what} is larger than allowed")
             return archive.read(names[0])
     except _Gave as gave:
-        return RangeFault(url=url, text=gave.text)
-    except (BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        return RangeFault(url=url, text=gave.text, problem=gave.problem)
+    except (BadZipFile, OSError, EOFError, NotImplementedError, zlib.error) as error:
         return RangeFault(url=url, text=f"`{url}` is no readable wheel: {error}")

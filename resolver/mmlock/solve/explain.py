@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term
+from mmlock.core.versions import InvalidVersion, version
+from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term, mask
 from mmlock.solve.conflict import Claim, Conflict
 from mmlock.solve.engine import ClingoEngine
-from mmlock.solve.instance import make_instance
+from mmlock.solve.instance import Instance, make_instance
 from mmlock.solve.solution import CoreSolution, describe
 
 
@@ -68,11 +69,13 @@ def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
     for first, second in combinations(asks, 2):
         for slot in sorted({s for s, _ in first.parts} & {s for s, _ in second.parts}):
             links += _between(rows, *sorted((first, second), key=lambda ask: len(_members(ask, slot))), slot)
-    links += [
-        ChainLink(text=f"nothing known fulfils {ask.name}", source=(), confidence="measured")
-        for ask in asks
-        if not all(members for _, members in ask.parts)
-    ]
+    for ask in asks:
+        for slot, members in ask.parts:
+            if not members:
+                links.append(
+                    ChainLink(text=f"nothing known fulfils {ask.name}", source=(), confidence="measured")
+                )
+                links += _told_off(rows, ask, rows.slots[slot])
     return list(dict.fromkeys(links))
 
 
@@ -81,10 +84,16 @@ def _members(ask: Ask, slot: str) -> Group:
 
 
 def _between(rows: Rows, narrow: Ask, other: Ask, slot: str) -> list[ChainLink]:
+    return _told_off(rows, other, sorted(_members(narrow, slot) - _members(other, slot)))
+
+
+def _told_off(rows: Rows, ask: Ask, options: Sequence[int]) -> list[ChainLink]:
+    """Why these options do not fulfil an ask, the first of them one by one."""
     told: dict[str, Rejection] = {}
-    for index in sorted(_members(narrow, slot) - _members(other, slot)):
-        rejection = other.reject(rows.options[index])
-        told.setdefault(rejection.text, rejection)
+    for index in options:
+        if rows.options[index].version is not None:
+            rejection = ask.reject(rows.options[index])
+            told.setdefault(rejection.text, rejection)
     links = [ChainLink(text=r.text, source=r.source, confidence=r.confidence.value) for r in told.values()]
     rest = len(links) - MOST
     if rest <= 0:
@@ -98,39 +107,57 @@ def _told(claim: Claim) -> ChainLink:
 
 
 def _nearest(rows: Rows, terms: Sequence[Term], asks: Sequence[int]) -> list[Nearest]:
+    """For each ask, the solution nearest to it when it is given up: its version alone, else all of it."""
     engine = ClingoEngine()
     found = []
     for dropped in asks:
         ask = rows.asks[dropped]
-        if not ask.relaxable:
-            continue
         kept = [i for i in range(len(rows.asks)) if i != dropped]
-        instance = make_instance(rows, terms, asks=kept)
-        distance = _distance(rows, ask)
-        if distance:
-            instance = replace(
-                instance,
-                levels=(distance, *instance.levels),
-                prefer_level=instance.prefer_level + 1,
-                breach_level=instance.breach_level + 1,
-            )
-        picked = engine.solve(instance)
+        instance = _closest(rows, ask, make_instance(rows, terms, asks=kept))
+        loose = tuple(mask(group) for _, group in ask.loose)
+        picked = engine.solve(replace(instance, musts=(*instance.musts, *loose))) if loose else None
+        if picked is None:
+            picked = engine.solve(instance)
         if picked is not None:
             found.append(Nearest(dropped=ask, solution=describe(rows, frozenset(picked), terms)))
     return found
+
+
+def _closest(rows: Rows, ask: Ask, instance: Instance) -> Instance:
+    """The same problem with nearness to an ask as its first aim."""
+    distance = _distance(rows, ask)
+    if not distance:
+        return instance
+    return replace(
+        instance,
+        levels=(distance, *instance.levels),
+        prefer_level=instance.prefer_level + 1,
+        breach_level=instance.breach_level + 1,
+    )
 
 
 def _distance(rows: Rows, ask: Ask) -> dict[int, int]:
     """How far each option is from what was asked: places between versions; nothing at all is farthest."""
     distance: dict[int, int] = {}
     for slot, members in ask.parts:
-        texts = dict.fromkeys(rows.options[i].version for i in rows.slots[slot])
-        order = {text: place for place, text in enumerate(t for t in texts if t is not None)}
-        places = [order[text] for i in members if (text := rows.options[i].version) is not None]
-        if not places:
+        texts = {text for i in rows.slots[slot] if (text := rows.options[i].version) is not None}
+        wanted = {text for i in members if (text := rows.options[i].version) is not None}
+        if not wanted and ask.wanted is not None and _is_version(ask.wanted):
+            wanted = {ask.wanted}  # no such release: its place among those there are
+        if not wanted:
             continue
+        order = {text: place for place, text in enumerate(sorted(texts | wanted, key=version))}
+        places = [order[text] for text in wanted]
         for index in rows.slots[slot]:
             text = rows.options[index].version
             far = len(order) if text is None else min(abs(order[text] - p) for p in places)
             distance[index] = far
     return distance
+
+
+def _is_version(text: str) -> bool:
+    try:
+        version(text)
+    except InvalidVersion:
+        return False
+    return True

@@ -26,21 +26,11 @@ def reduce(instance: Instance) -> Instance | None:
 def supported(instance: Instance, among: Mask | None = None) -> Mask | None:
     """Options (of those `among`) that can still be picked when every need must have a member left."""
     slots = [_mask(slot) for slot in instance.slots]
-    alive = 0
-    for slot in slots:
-        alive |= slot
-    if among is not None:
-        alive &= among
-    for must in instance.musts:
-        touched = [slot for slot in slots if slot & must]
-        if not touched:
-            return None
-        if len(touched) == 1:  # one slot alone can fulfil it
-            alive &= ~touched[0] | must
+    alive = _start(instance, slots, among)
+    if alive is None:
+        return None
     open_ = [o for slot in instance.slots for o in slot if alive >> o & 1 and o in instance.needs]
-    while True:
-        if not all(slot & alive for slot in slots):
-            return None
+    while all(slot & alive for slot in slots):
         kept = []
         gone = 0
         for option in open_:
@@ -50,10 +40,40 @@ def supported(instance: Instance, among: Mask | None = None) -> Mask | None:
                     break
             else:
                 kept.append(option)
+        gone |= _ruled_out(instance, slots, alive)
         if not gone:
             return alive
         alive &= ~gone
         open_ = kept
+    return None
+
+
+def _start(instance: Instance, slots: list[Mask], among: Mask | None) -> Mask | None:
+    """Options that the musts leave, as far as one slot alone can fulfil them."""
+    alive = 0
+    for slot in slots:
+        alive |= slot
+    if among is not None:
+        alive &= among
+    for must in instance.musts:
+        touched = [slot for slot in slots if slot & must]
+        if not touched:
+            return None
+        if len(touched) == 1:
+            alive &= ~touched[0] | must
+    return alive
+
+
+def _ruled_out(instance: Instance, slots: list[Mask], alive: Mask) -> Mask:
+    """Options that would complete a forbidden breach whose other groups hold all that is left of a slot."""
+    gone = 0
+    for breach in instance.forbidden:
+        loose = [group for group in breach if not any(slot & alive & ~group == 0 for slot in slots)]
+        if len(loose) == 1:
+            gone |= loose[0] & alive
+        elif not loose:
+            return alive  # it happens whatever is picked
+    return gone
 
 
 def _mask(options: tuple[int, ...]) -> Mask:

@@ -1,0 +1,108 @@
+"""What a build is made of and what comes out of it, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.names import PackageName, Platform, Sha256, StrEnum
+from mmlock.lock.model import BuildStep
+
+
+class CheckStatus(StrEnum):
+    """What is known after a check of a wheel."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question put to a built wheel, and the answer."""
+
+    name: str
+    status: CheckStatus
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A package of the build environment, as one very file."""
+
+    name: PackageName
+    version: str
+    file: Artifact
+    """With its sha256; the URL may be a `file://` one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """A build step with everything that the lock knows about its inputs."""
+
+    step: BuildStep
+    python: str
+    platform: Platform
+    torch: str
+    """With its variant."""
+    pins: tuple[Pin, ...]
+    """Build requirements and toolchain that the lock holds by hash, sorted by name."""
+    loose: tuple[str, ...]
+    """Build requirements that the lock does not hold: pinned when the build starts, and recorded."""
+    archs: tuple[str, ...]
+    """GPU archs the wheel must hold code for, as `TORCH_CUDA_ARCH_LIST` spells them; empty without CUDA."""
+    label: str
+    """Local version of the wheel: `pt2.11.0cu130`."""
+
+    @property
+    def pinned_names(self) -> frozenset[PackageName]:
+        return frozenset(pin.name for pin in self.pins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiler:
+    """A host compiler that was asked who it is."""
+
+    cxx: str
+    cc: str
+    identity: str
+    """First line of `--version`."""
+    gcc: int | None
+    """Major version where it is a gcc."""
+    machine: str
+    """`x86_64-linux-gnu`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltWheel:
+    """A wheel in the wheelhouse."""
+
+    package: PackageName
+    version: str
+    """With its local part: `2.1.0+pt2.11.0cu130`."""
+    key: str
+    """Of the build that made it: 64 hex digits."""
+    path: Path
+    sha256: Sha256
+    size: int
+    checks: tuple[Check, ...]
+    record: Mapping[str, object]
+    """What the wheelhouse noted down about it."""
+    hit: bool
+    """Whether it was there already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedFile:
+    """A file on this disk whose bytes were hashed here."""
+
+    path: Path
+    name: str
+    sha256: Sha256
+    size: int
+    origin: str
+    """The URL or the path that the bytes came from."""
+    seen_before: bool = False
+    """Whether an earlier download of the same URL had the same hash."""
