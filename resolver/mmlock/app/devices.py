@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from mmlock.core.arguments import AUTO, SolveArguments
@@ -59,7 +60,7 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
         devices=ordered,
         words=tuple(devices[device] for device in ordered),
         accelerators=accelerators,
-        platform=_platform(matrix, ordered, accelerators),
+        platform=_platform(matrix, devices, accelerators),
         driver=driver,
     )
 
@@ -103,14 +104,20 @@ def _one_kind(devices: tuple[Device, ...]) -> None:
 
 
 def _platform(
-    matrix: Matrix, devices: tuple[Device, ...], accelerators: tuple[Accelerator, ...]
+    matrix: Matrix,
+    named: dict[Device, str],
+    accelerators: tuple[Accelerator, ...],
 ) -> Platform | None:
+    """The platform that devices imply: by what they are, by their capability, or by the board they come on."""
     for row in accelerators:
         if row.platform is not None:
             return row.platform
     machines = {row.sm: row.machine for row in matrix.capabilities}
-    if any(
-        device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64" for device in devices
-    ):
-        return Platform.LINUX_AARCH64
+    for device, word in named.items():
+        if device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64":
+            return Platform.LINUX_AARCH64
+        plain = re.sub(r"[^A-Z0-9]", "", f"{word} {device.name}".upper())
+        for board in matrix.boards:
+            if board.name in plain:
+                return board.platform
     return None

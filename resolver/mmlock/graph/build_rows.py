@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform
 from mmlock.core.versions import allows
 from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog, newest_first
@@ -28,7 +28,11 @@ def recipe_kind(builder: Builder) -> DeviceKind:
 def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageName) -> None:
     """Options that a recipe makes, verified combinations before the general ones."""
     kind = recipe_kind(builder)
-    recipes = [r for r in builder.matrix.recipes if r.package == package and kind in r.kinds]
+    recipes = [
+        r
+        for r in builder.matrix.recipes
+        if r.package == package and kind in r.kinds and _runs_on(r, builder.request.target.platform)
+    ]
     if not recipes:
         return
     releases = {r.version: r for r in catalog.releases(package)}
@@ -39,6 +43,11 @@ def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageNa
         for recipe in recipes:
             if allows(recipe.versions, text):
                 _add_build(builder, slot, recipe, text, releases.get(text))
+
+
+def _runs_on(recipe: Recipe, platform: Platform) -> bool:
+    """Recipes that prove a `.so` are written for systems that have one."""
+    return platform is not Platform.WINDOWS_X86_64 or not has_extension(recipe)
 
 
 def _sdist_versions(builder: Builder, package: PackageName) -> set[str]:

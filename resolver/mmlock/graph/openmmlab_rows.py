@@ -213,20 +213,27 @@ def _named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
 
 
 def _link_presumed(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
-    """What a release imports without checking: anything that provides it will do, since no bound is known."""
+    """What a release imports without checking: no bound is known, so anything of its generation will do."""
     if option.package is None:
         return
+    own = generation(release)
     for module in catalog.presumed(release, option.package):
         if module in builder.slots:
+            same = builder.group(module, f"generation:{own}", partial(_of_generation, own))
             builder.link(
                 option.index,
                 module,
-                builder.versions(module, "any", lambda _: True),
+                same or builder.versions(module, "any", lambda _: True),
                 LinkKind.REQUIRES,
                 f"{option.package} {release.version} imports {module} and checks no version of it",
                 cite("releases", release.source, option.package),
                 release.confidence,
             )
+
+
+def _of_generation(wanted: int, option: Option) -> bool:
+    release = getattr(option.choice, "release", None)
+    return option.version is not None and (not isinstance(release, Release) or generation(release) == wanted)
 
 
 def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:

@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import allows, is_prerelease, version
 from mmlock.graph.builder import Builder
-from mmlock.matrix.model import Module, Release
+from mmlock.matrix.model import Assert, Module, Release
 
 TORCH_SLOTS = frozenset({"torch", "python", "toolchain"})
 
@@ -97,8 +97,16 @@ def parsed(requirements: tuple[str, ...]) -> list[Requirement]:
 
 
 def generation(release: Release) -> int:
-    """0 for packages that build on mmengine, 1 for the older ones: told by what they import."""
-    return 0 if any(check.module == "mmengine" for check in release.asserts) else 1
+    """0 for releases that build on mmengine, 1 for the older ones: told by what they check or declare."""
+    return _generation(release.asserts, release.requires + release.mim)
+
+
+@lru_cache(maxsize=4096)
+def _generation(asserts: tuple[Assert, ...], requirements: tuple[str, ...]) -> int:
+    if any(check.module == "mmengine" for check in asserts):
+        return 0
+    named = {normalize(r.name) for r in parsed(requirements)}
+    return 0 if any(name.endswith("mmengine") for name in named) else 1
 
 
 def needed_slots(catalog: Catalog, roots: Iterable[str]) -> list[str]:

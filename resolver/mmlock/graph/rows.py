@@ -45,13 +45,13 @@ class Term(StrEnum):
 
     PRERELEASE = "final-releases"
     BROKEN = "nothing-broken"
-    DECLARED = "declared-bounds"
     GENERATION = "current-generation"
     OPS = "with-ops"
     VALIDATED = "validated"
     BUILDS = "wheels-first"
     UNVERIFIED = "verified-recipes"
     TOOLCHAIN = "lockable-toolchain"
+    DECLARED = "declared-bounds"
     FRAMEWORKS = "newest-frameworks"
     TORCH = "newest-torch"
     HASHED = "known-hashes"
@@ -63,13 +63,13 @@ class Term(StrEnum):
 MEANING: Mapping[Term, str] = {
     Term.PRERELEASE: "no pre-release that was not asked for",
     Term.BROKEN: "nothing known to be broken",
-    Term.DECLARED: "bounds that are declared (extra `mim`) but not enforced are kept",
     Term.GENERATION: "packages of the current generation (those that use mmengine)",
     Term.OPS: "packages with their compiled ops, where leaving them out is allowed",
     Term.VALIDATED: "combinations whose kernels ran on such a target",
     Term.BUILDS: "wheels before builds",
     Term.UNVERIFIED: "builds with a verified recipe before unverified ones",
     Term.TOOLCHAIN: "a toolchain that can be locked before one the user must install",
+    Term.DECLARED: "bounds that are declared (extra `mim`) but not enforced are kept",
     Term.FRAMEWORKS: "newest frameworks",
     Term.TORCH: "newest torch",
     Term.HASHED: "torch builds whose index publishes hashes that are recorded",

@@ -102,12 +102,18 @@ def _entries(matrix: Matrix) -> Iterator[_Entry]:
     tegra = {row.sm for row in matrix.capabilities if row.tegra}
     for gpu in matrix.gpus:
         device = Device(kind=DeviceKind.CUDA, name=gpu.name, arch=gpu.sm, tegra=gpu.sm in tegra)
-        for name in (gpu.name, *gpu.aliases):
+        for name in (gpu.name, *gpu.aliases, *_before_bracket(gpu.name)):
             yield _Entry(words=_words(name), device=device)
     for row in matrix.accelerators:
         device = Device(kind=row.kind, name=row.name, arch=row.arch)
         for name in (row.name, *row.aliases):
             yield _Entry(words=_words(name), device=device)
+
+
+def _before_bracket(name: str) -> tuple[str, ...]:
+    """`GB10 (DGX Spark)` -> GB10, the chip; not `TITAN X (Pascal)`, where the bracket tells two cards apart."""
+    chip, bracket, _ = name.partition(" (")
+    return (chip,) if bracket and " " not in chip else ()
 
 
 def _words(text: str) -> tuple[str, ...]:

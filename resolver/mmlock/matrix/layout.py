@@ -85,6 +85,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="recipes", path="curated/recipes.toml", row=model.Recipe, key=("id",)),
         Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
+        Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )
 }

@@ -327,3 +327,9 @@ def _(row: model.Module) -> Faults:
 @row_faults.register
 def _(row: model.Default) -> Faults:
     yield from _said("value", row.value)
+
+
+@row_faults.register
+def _(row: model.Board) -> Faults:
+    if not row.name.isalnum() or row.name != row.name.upper():
+        yield f"`name` is `{row.name}`, not one upper-case word"

@@ -155,6 +155,11 @@ class Matrix:
         return self._rows("modules")
 
     @property
+    def boards(self) -> tuple[model.Board, ...]:
+        """Parts that sit on a processor of their own."""
+        return self._rows("boards")
+
+    @property
     def defaults(self) -> Mapping[str, str]:
         """Values taken when the user says nothing, by name."""
         value: Mapping[str, str] | None = self._values.get("defaults")

@@ -421,6 +421,17 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A part that is sold with a processor of its own. File `curated/boards.toml`, key `name`."""
+
+    name: str
+    """The word in its name that tells it (`GH200`)."""
+    platform: Platform
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Default:
     """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
 
