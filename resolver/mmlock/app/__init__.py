@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmlock.core.arguments import SolveArguments
+    from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
 
-__all__ = ["graph", "lint", "show_gpus", "show_package", "solve", "why", "why_not"]
+__all__ = ["graph", "inspect", "lint", "show_gpus", "show_package", "solve", "why", "why_not"]
 
 
 def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
@@ -42,6 +43,13 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
     from mmlock.app import answers
 
     return answers.graph(request, package=package, form=form)
+
+
+def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Report:
+    """Whether compiled files load beside a torch and have code for a device."""
+    from mmlock.app import inspecting
+
+    return inspecting.inspect(arguments, progress=progress)
 
 
 def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:

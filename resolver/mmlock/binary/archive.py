@@ -228,7 +228,9 @@ def _directory(source: Source, limits: Limits) -> Mapping[str, Member]:
 
 def _member(info: ZipInfo) -> Member:
     if info.compress_type not in {_STORED, _DEFLATED} and not info.is_dir():
-        raise Unreadable(f"`{info.filename}` is packed with method {info.compress_type}, which wheels do not use")
+        raise Unreadable(
+            f"`{info.filename}` is packed with method {info.compress_type}, which wheels do not use"
+        )
     return Member(
         path=info.filename,
         size=info.file_size,

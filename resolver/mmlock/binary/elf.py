@@ -169,7 +169,9 @@ def _sections(source: Source, header: Header) -> tuple[Section, ...]:
     except Unreadable:
         return ()
     return tuple(
-        Section(name=_text(names, row[0]) if row[0] < len(names) else "", kind=row[1], offset=row[4], size=row[5])
+        Section(
+            name=_text(names, row[0]) if row[0] < len(names) else "", kind=row[1], offset=row[4], size=row[5]
+        )
         for row in rows
     )
 
@@ -284,9 +286,7 @@ def sort_symbols(table: bytes, strings: bytes) -> Symbols:
             (weak if binding == _WEAK else undefined).add(name)
         elif other & 3 in _VISIBLE:
             defined.add(name)
-    return Symbols(
-        undefined=frozenset(undefined - defined), weak=frozenset(weak), defined=frozenset(defined)
-    )
+    return Symbols(undefined=frozenset(undefined - defined), weak=frozenset(weak), defined=frozenset(defined))
 
 
 def _versions(

@@ -15,7 +15,7 @@ from mmlock.binary.names import cxx11_abi, torch_names
 from mmlock.binary.reading import Source, Unreadable
 
 SAMPLE = 2
-"""Containers with kernels that are read of a remote file; measured to equal the whole in four wheels of four."""
+"""Kernel containers that are read of a remote file; in four wheels of four they told the same as all."""
 
 _COMPILED = re.compile(r"\.so(?:\.\d+)*$|\.pyd$|\.dylib$|\.dll$", re.IGNORECASE)
 _PYTHON_TAG = re.compile(r"\.(cpython-\d+[a-z]*|abi3)(?:-[\w-]+)?\.so$")

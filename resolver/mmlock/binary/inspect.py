@@ -113,9 +113,7 @@ def _downloaded(url: str, name: str, client: Fetcher, progress: Progress) -> Ins
     return replace(found, bytes_read=len(answer.body), size=len(answer.body))
 
 
-def _inspected(
-    tree: Tree, place: str, wheel_name: str, read: Reader, progress: Progress
-) -> Inspected:
+def _inspected(tree: Tree, place: str, wheel_name: str, read: Reader, progress: Progress) -> Inspected:
     compiled = [path for path in sorted(tree.files) if is_compiled(path)]
     extensions: list[Extension] = []
     not_read: list[NotRead] = []

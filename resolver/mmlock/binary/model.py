@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mmlock.binary.fatbin import GpuCode
+from mmlock.binary.tables import TorchBuildId
 from mmlock.core.device import Code, Device
 from mmlock.core.names import StrEnum
-from mmlock.binary.tables import TorchBuildId
 
 
 class Kind(StrEnum):

@@ -7,14 +7,20 @@ from collections.abc import Iterable
 
 _NAMESPACES = "2at|3c10|4c10d|5torch|6caffe2"
 _TORCH = re.compile(
-    r"_Z(?:T[VTISCJ]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_|Tc\w{2,12}?_)?Z*"  # vtables, type infos, guards, thunks, locals
+    # vtables, type infos, guards, thunks, what is local to a function
+    r"_Z(?:T[VTISCJ]|GV|GR|Th?n?\d+_|Tv\d+_n?\d+_|Tc\w{2,12}?_)?Z*"
     rf"N[KVrRO]*(?:{_NAMESPACES})"
+    # Python objects, and the C interfaces
     r"|_ZL?\d+THP|THP[A-Z]\w|aoti_torch_|torch_"
     # libtorch_python's own converters of tensors and devices
     rf"|_ZNK?8pybind116detail11type_casterIN(?:{_NAMESPACES})"
 )
-_CUDA = re.compile(r"cuda|CUDA|nccl|NCCL|cudnn|CUDNN|cublas|cusparse|cusolver|cufft|curand|nvrtc|Nccl|Cuda")
-# Digits in a mangled name are a length, but for these: substitutions, parameters, literals, offsets of thunks.
+# Kernels and communication between GPUs are in the CUDA libraries whatever their names say.
+_CUDA = re.compile(
+    r"cuda|CUDA|Cuda|nccl|NCCL|Nccl|cudnn|CUDNN|cublas|cusparse|cusolver|cufft|curand|nvrtc"
+    r"|N[KVrRO]*(?:2at6native|4c10d)"
+)
+# Digits in a mangled name are a length, but for substitutions, parameters, literals and offsets of thunks.
 _DIGITS = re.compile(r"S[0-9A-Z]*_|T[0-9]*_|L[a-z]n?[0-9]+E|^_ZT[hv]n?[0-9]+_(?:n?[0-9]+_)?|([0-9]+)")
 
 

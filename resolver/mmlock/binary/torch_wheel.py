@@ -16,7 +16,9 @@ from mmlock.core.progress import Progress, silent
 
 _ROOT = re.compile(r"torch/_C(?:\.[\w-]+)?\.so|torch/lib/libtorch_global_deps\.so")
 _LIBRARY = re.compile(r"torch/lib/[^/]+\.so[.\w]*")
-_ARCH_LIST = re.compile(rb"\0((?:(?:sm|compute)_\d{2,3}[af]?)(?: (?:sm|compute)_\d{2,3}[af]?)*)\0")
+_ARCH_LIST = re.compile(
+    rb"((?:sm|compute)_\d{2,3}[af]?(?: (?:sm|compute)_\d{2,3}[af]?)+|(?<=\0)sm_\d{2,3}[af]?)\0"
+)
 _PIECE = 16 * 1024 * 1024
 LARGE = 64 * 1024 * 1024
 """CUDA libraries packed larger than this are left out unless asked for."""
@@ -73,9 +75,7 @@ def _facts(walk: _Walk, build: TorchBuildId, wheel: str, sha256: str | None) -> 
     )
 
 
-def _read_library(
-    tree: Tree, path: str, walk: _Walk, *, whole: bool, progress: Progress
-) -> set[str]:
+def _read_library(tree: Tree, path: str, walk: _Walk, *, whole: bool, progress: Progress) -> set[str]:
     """Add one library to the walk; gives what it needs."""
     name, packed = PurePosixPath(path).name, tree.files[path]
     walk.libraries.add(name)

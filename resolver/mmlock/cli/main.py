@@ -30,6 +30,7 @@ VERBS: Mapping[str, Verb] = {
     "why": Verb("mmlock.cli.why", "why", "Tell why a package of a lock is what it is."),
     "why-not": Verb("mmlock.cli.why_not", "why_not", "Tell what stands against a requirement."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
+    "inspect": Verb("mmlock.cli.inspect", "inspect", "Tell whether compiled files load and run, unexecuted."),
     "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or tell what runs on one."),
     "matrix": Verb("mmlock.cli.matrix", "matrix", "Look at the facts, check them."),
 }

@@ -8,6 +8,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from pathlib import Path
 
     from mmlock.core.arguments import SolveArguments
+    from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
@@ -30,6 +31,10 @@ class UseCases(Protocol):
 
     def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
         """Write the compatibility graph of a target as `dot`, `json` or `graphml`."""
+        ...
+
+    def inspect(self, arguments: InspectArguments, *, progress: Progress) -> Report:
+        """Tell whether compiled files load beside a torch and have code for a device."""
         ...
 
     def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:

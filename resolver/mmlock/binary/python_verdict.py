@@ -1,0 +1,58 @@
+"""Whether the files of a wheel are for the Python that its tags name."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+from mmlock.binary.model import Answer, Extension, Finding, Inspected
+
+_CPYTHON = re.compile(r"cpython-(\d)(\d+)(t?)[a-z]*")
+_TAG = re.compile(r"cp(\d)(\d+)")
+
+
+def judge_python(extension: Inspected, python: str | None) -> Finding:
+    """Compare file names with the wheel's tags and with the target's Python (`3.11`, `3.13t`)."""
+    clashes = [text for one in extension.extensions if (text := _clash(one, extension.tags, python))]
+    if clashes:
+        return Finding(answer=Answer.FAILS, evidence=tuple(clashes))
+    named = sorted({one.python for one in extension.extensions if one.python})
+    if named:
+        return Finding(answer=Answer.HOLDS, evidence=(f"its files are named for {', '.join(named)}",))
+    if python and extension.tags and not _admitted(extension.tags, python):
+        text = f"its tag `{extension.tags[0]}` does not admit Python {python}"
+        return Finding(answer=Answer.FAILS, evidence=(text,))
+    return Finding(answer=Answer.UNKNOWN, evidence=("its files name no Python: their names would show it",))
+
+
+def _clash(one: Extension, tags: tuple[str, ...], python: str | None) -> str | None:
+    """A file that the tags, or the target, will not look for."""
+    found = _CPYTHON.fullmatch(one.python or "")
+    if not found:
+        return None
+    named = f"{found[1]}.{found[2]}{found[3]}"
+    if python and python != named:
+        return f"`{one.path}` is for Python {named}, not {python}"
+    if tags and not _admitted(tags, named):
+        return f"`{one.path}` is for Python {named}, but the wheel is tagged `{tags[0]}`"
+    return None
+
+
+def _admitted(tags: tuple[str, ...], python: str) -> bool:
+    """Whether a wheel tag (`cp39-abi3-...`, `py3-none-...`) lets that Python in."""
+    major, minor = (int(part) for part in python.rstrip("t").split(".")[:2])
+    for tag in tags:
+        interpreters, abis, _ = tag.split("-", 2)
+        for interpreter, abi in product(interpreters.split("."), abis.split(".")):
+            found = _TAG.fullmatch(interpreter)
+            if not found:
+                if interpreter in {f"py{major}", f"py{major}{minor}"}:
+                    return True
+                continue
+            wanted = int(found[1]), int(found[2])
+            if abi in {"abi3", "none"}:
+                if wanted[0] == major and wanted[1] <= minor:
+                    return True
+            elif wanted == (major, minor) and abi.endswith("t") == python.endswith("t"):
+                return True
+    return False

@@ -1,0 +1,24 @@
+"""What a user asks about compiled files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InspectArguments:
+    """A thing to inspect, and what it shall go with."""
+
+    thing: str
+    """A wheel, a URL, a folder, an environment, `PACKAGE==VERSION`, or a torch symbol."""
+    torch: tuple[str, ...] = ()
+    """`2.1.2`, `2.1.2+cu118`; empty: the installed one, else what the wheel declares."""
+    gpus: tuple[str, ...] = ()
+    """As typed; `auto` is this machine's."""
+    python: str | None = None
+    whole: bool = False
+    """Read remote files whole."""
+    offline: bool = False
+    matrices: Path | None = None
+    """None: those that came with mmlock."""
