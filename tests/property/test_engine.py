@@ -33,7 +33,9 @@ def instances(draw: st.DrawFn) -> Instance:
         slots=tuple(slots),
         needs=draw(table(6)),
         musts=tuple(draw(st.lists(group().filter(bool), max_size=2))),
-        nogoods=tuple(draw(st.lists(st.frozensets(st.sampled_from(options), min_size=1).map(mask), max_size=2))),
+        nogoods=tuple(
+            draw(st.lists(st.frozensets(st.sampled_from(options), min_size=1).map(mask), max_size=2))
+        ),
         prefers=draw(table(3)),
         breaches=tuple(draw(st.lists(st.lists(group(), min_size=1, max_size=2).map(tuple), max_size=2))),
         levels=(draw(weights), draw(weights), draw(weights), *ties),

@@ -30,7 +30,13 @@ def why(lock_dir: Path, package: str) -> Page:
     env = read_lock(lock_dir)
     text = why_package(env, package)
     if text is None:
-        known = sorted({*(p.name for p in env.packages), *(s.package for s in (*env.fetch, *env.build))})
+        known = sorted(
+            {
+                *(p.name for p in env.packages),
+                *(s.package for s in env.fetch),
+                *(s.package for s in env.build),
+            }
+        )
         near = [name for name in known if normalize(package) in name or name in normalize(package)]
         raise UsageError(
             f"`{package}` is not in the lock `{lock_dir}`",

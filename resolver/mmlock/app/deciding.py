@@ -17,6 +17,7 @@ from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Rows
 from mmlock.matrix.load import Matrix
 from mmlock.plan.closure_inputs import closure_request
+from mmlock.solve.alternatives import Newer, not_newer
 from mmlock.solve.closure_model import (
     Closed,
     Closer,
@@ -66,6 +67,8 @@ class Decided:
     solution: CoreSolution
     closed: Closed
     refusals: tuple[Refusal, ...]
+    newer: tuple[Newer, ...]
+    """What was newer and not taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,13 @@ def decide(
             raise _unreachable(answer)
         if isinstance(answer, Closed):
             if not _learn(matrix, state, answer):
-                return Decided(rows=rows, solution=solution, closed=answer, refusals=tuple(state.refusals))
+                return Decided(
+                    rows=rows,
+                    solution=solution,
+                    closed=answer,
+                    refusals=tuple(state.refusals),
+                    newer=not_newer(rows, solution, solver, asked.terms),
+                )
             continue
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new

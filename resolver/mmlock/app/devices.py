@@ -34,7 +34,8 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
         raise UsageError(
             "no target: which device shall the environment run on?",
             hints=[
-                "`--gpu rtx5090` (`mmlock gpus` lists the names), `--gpu auto` for this machine's, or `--gpu cpu`"
+                "name it: `--gpu rtx5090`; `mmlock gpus` lists the names",
+                "`--gpu auto` takes this machine's, `--gpu cpu` none",
             ],
         )
     named: list[tuple[str, Device]] = []
@@ -108,7 +109,7 @@ def _platform(
     named: dict[Device, str],
     accelerators: tuple[Accelerator, ...],
 ) -> Platform | None:
-    """The platform that devices imply: by what they are, by their capability, or by the board they come on."""
+    """The platform that devices imply: by their kind, their capability, or the board they come on."""
     for row in accelerators:
         if row.platform is not None:
             return row.platform

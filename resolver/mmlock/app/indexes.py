@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from mmlock.core.artifact import Artifact
-from mmlock.core.names import PackageName
+from mmlock.core.artifact import Artifact, IndexSettings
+from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import Progress
 from mmlock.plan.files import PYPI, Place
 
@@ -23,9 +25,10 @@ class Indexes:
     """Look-ups of one solve: each index is given up after its first failure. A context manager."""
 
     def __init__(
-        self, *, index: str | None, offline: bool, progress: Progress, environ: Mapping[str, str]
+        self, *, index: IndexSettings, offline: bool, progress: Progress, environ: Mapping[str, str]
     ) -> None:
-        self._index = index or PYPI
+        self._index = index.index_url or PYPI
+        self._find_links = [Path(text) for text in index.find_links if "://" not in text]
         self._offline = offline
         self._progress = progress
         self._environ = environ
@@ -44,6 +47,8 @@ class Indexes:
 
     def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
         """Files of that version, or why they are not known."""
+        if local := self._local(package, place.version):
+            return local
         host = place.index.split("/")[2] if "://" in place.index else place.index
         if host in self._down:
             return self._down[host]
@@ -53,9 +58,35 @@ class Indexes:
         found = find_files(self._open(), place.index, package, place.version)
         if isinstance(found, LookupFault):
             if found.kind is LookupKind.UNREACHABLE:
-                self._down[host] = found.text
+                # The system's own words differ from machine to machine; the lock says only what follows.
+                self._progress(found.text)
+                self._down[host] = "it could not be reached"
+                return self._down[host]
             return found.text
         return found
+
+    def _local(self, package: PackageName, version: str) -> tuple[Artifact, ...]:
+        """Files of that very version in the folders of `--find-links`, hashed here."""
+        from mmlock.scrape.lookup import file_version
+
+        found = []
+        for folder in self._find_links:
+            for path in sorted(folder.glob("*.whl")):
+                if file_version(path.name, package) == Version(version):
+                    self._progress(f"hashing {path.name}")
+                    digest = hashlib.sha256()
+                    with path.open("rb") as file:
+                        while chunk := file.read(1 << 20):
+                            digest.update(chunk)
+                    found.append(
+                        Artifact(
+                            name=path.name,
+                            url=path.resolve().as_uri(),
+                            sha256=Sha256(digest.hexdigest()),
+                            size=path.stat().st_size,
+                        )
+                    )
+        return tuple(found)
 
     def wheelless(self, package: PackageName, version: str | None) -> bool:
         """Whether a version (None: every version) has sources and no wheel on the ordinary index.

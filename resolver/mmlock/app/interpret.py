@@ -21,8 +21,8 @@ from mmlock.graph.rows import Term
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator, Stack
 from mmlock.solve.closure_model import Wanted
+from mmlock.solve.floors import is_linux, machine
 from mmlock.solve.solution import ordered_terms
-from mmlock.solve.tags import is_linux, machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,7 @@ def locked(
     """The locked environment of a request."""
     asked = interpret(matrix, arguments)
     with Indexes(
-        index=arguments.index.index_url, offline=arguments.offline, progress=progress, environ=os.environ
+        index=arguments.index, offline=arguments.offline, progress=progress, environ=os.environ
     ) as indexes:
         decided = decide(
             matrix, asked, closer or _uv(progress), progress=progress, wheelless=indexes.wheelless
@@ -78,6 +78,7 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         stack=asked.stack,
         request=asked.arguments.words(),
         accelerators=asked.accelerators,
+        newer=decided.newer,
         notes=tuple(
             Finding(
                 level="note",

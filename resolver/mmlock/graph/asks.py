@@ -184,13 +184,14 @@ def version_wish(text: str) -> str:
     """What a bare version means: `2.4` is any 2.4.x, `2.4.1` that release, `>=2.4` itself."""
     if not text or text[0] in "<>=!~":
         return text
-    return f"=={text}.*" if text.count(".") < 2 else f"=={text}"
+    whole = text.count(".") >= len(("minor", "patch"))
+    return f"=={text}" if whole else f"=={text}.*"
 
 
 def cuda_version(text: str) -> str:
     """`cu118` and `118` -> `11.8`; anything else as it is."""
     digits = text.removeprefix("cu")
-    return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() and len(digits) >= 3 else text
+    return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() and len(digits) > len("13") else text
 
 
 def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:

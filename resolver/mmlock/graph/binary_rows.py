@@ -60,8 +60,8 @@ def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
         return False
     if row.same_variant:
         return True
-    if build.cuda is not None and row.cuda is not None and row.cuda.split(".")[0] != build.cuda.split(".")[0]:
-        return False
+    if row.cuda is not None and (build.cuda or "").split(".")[0] != row.cuda.split(".")[0]:
+        return False  # another CUDA, or none at all
     if row.cudart is not None and build.cudart is not None and row.cudart != build.cudart:
         return False
     return row.cxx11_abi is None or build.cxx11_abi is None or row.cxx11_abi == build.cxx11_abi

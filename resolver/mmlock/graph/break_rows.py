@@ -63,7 +63,7 @@ def _members(builder: Builder, catalog: Catalog, when: When) -> Group:
 
 def matches(option: Option, when: When) -> bool:
     """Whether an option is what a condition speaks of."""
-    if option.version is None or (when.package != "python" and option.package != when.package):
+    if option.version is None or when.package not in {"python", option.package}:
         return False
     if when.form is not None and option.form != when.form:
         return False

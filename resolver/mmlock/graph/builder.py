@@ -100,9 +100,8 @@ class Builder:
             )
         )
         self.slots.setdefault(slot, []).append(index)
-        if version is not None and package is not None and is_prerelease(version):
-            if not self.prerelease_welcome(package, version):
-                self.cost(index, Term.PRERELEASE, 1)
+        if package is not None and version is not None and not self.prerelease_welcome(package, version):
+            self.cost(index, Term.PRERELEASE, int(is_prerelease(version)))
         self.cost(index, Term.BUILDS, int(form is Form.BUILD))
         self.cost(index, Term.OPS, int(form is Form.WITHOUT_OPS))
         return index
@@ -196,8 +195,8 @@ class Builder:
         other = Builder(self.matrix, request)
         other.options, other.slots, other.roots = self.options, self.slots, self.roots
         other.base = self.base
-        other._groups = dict(self._groups)  # noqa: SLF001 - the same class
-        other._by_version = self._by_version  # noqa: SLF001
+        other._groups = dict(self._groups)
+        other._by_version = self._by_version
         return other
 
     def rows(self) -> Rows:
@@ -215,6 +214,15 @@ class Builder:
             costs=base.costs,
             tables=base.tables,
             nogoods=self._nogoods(),
+            missing=self._missing(),
+        )
+
+    def _missing(self) -> tuple[str, ...]:
+        target = self.request.target
+        return tuple(
+            f"no build of {slot} for {target.kind} on {target.platform} is recorded in the matrix"
+            for slot in ("torch", "python")
+            if not self.slots.get(slot)
         )
 
     def _nogoods(self) -> tuple[Group, ...]:

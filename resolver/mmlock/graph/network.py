@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 
 def network(matrix: Matrix, rows: Rows, *, package: str | None = None) -> Network:
-    """Nodes are versions (`mmdet 3.3.0`, `torch 2.11.0+cu130`, `python 3.12`) with `slot`, `package`, `version`,
-    `form`; edges carry `kind`, `reason`, `source`, `confidence` and `hard`.
+    """Nodes are versions (`mmdet 3.3.0`, `torch 2.11.0+cu130`, `python 3.12`), edges say what needs what.
+
+    Nodes carry `slot`, `package`, `version`, `form`; edges `kind`, `reason`, `source`, `confidence`, `hard`.
 
     With `package`, only its versions and what they touch. Raises EnvironmentFault without networkx.
     """

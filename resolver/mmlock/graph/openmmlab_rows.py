@@ -263,13 +263,22 @@ def add_costs(builder: Builder, slot: str) -> None:
         {o.version for o in options if o.version and not is_prerelease(o.version)}, key=version, reverse=True
     )
     for option in options:
-        release = getattr(option.choice, "release", None)
-        if option.version is None or slot not in builder.roots or _is_base(slot):
+        if option.version is None or slot not in builder.roots:
             continue
-        if isinstance(release, Release):
-            builder.cost(option.index, Term.GENERATION, generation(release))
+        builder.cost(option.index, Term.GENERATION, _generation_of(builder, option))
+        if _is_base(slot):
+            continue
         newer = sum(1 for v in finals if version(v) > version(option.version))
         builder.cost(option.index, Term.FRAMEWORKS, newer)
+
+
+def _generation_of(builder: Builder, option: Option) -> int:
+    """Of its release; of its package's newest one where PyPI does not have that release."""
+    release = getattr(option.choice, "release", None)
+    if isinstance(release, Release):
+        return generation(release)
+    known = builder.matrix.releases(option.package or "")
+    return generation(max(known, key=lambda r: version(r.version))) if known else 0
 
 
 def _is_base(slot: str) -> bool:

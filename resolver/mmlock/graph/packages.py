@@ -39,7 +39,7 @@ class Catalog:
         return sorted(found, key=lambda r: version(r.version), reverse=True)
 
     def offered(self, slot: str, named: Iterable[PackageName]) -> list[PackageName]:
-        """Packages that may fill a slot: other providers only when they are named or a named one requires them."""
+        """Packages that may fill a slot: other providers only when named, or required by a named one."""
         module = self.modules[slot]
         if not module.on_request:
             return list(module.packages)
@@ -61,15 +61,19 @@ class Catalog:
         return frozenset(found)
 
     def presumed(self, release: Release, package: PackageName) -> list[str]:
-        """Slots a release needs filled although it checks and requires nothing: it imports the module
-        unconditionally, or declares it for `mim` while other releases of the package check it."""
+        """Slots a release needs filled although it checks and requires nothing.
+
+        It imports the module unconditionally, or declares it for `mim` while other releases check it.
+        """
         checked = {c.module for r in self.matrix.releases(package) for c in r.asserts}
         own = {c.module for c in release.asserts}
         declared = {s for r in parsed(release.mim) if (s := self.slot_of(r.name)) and s in checked}
         imported = {m for m in release.undeclared if m in self.modules}
         return sorted((declared | imported) - own)
 
-    def unknown_bounds(self, package: PackageName, named: Iterable[tuple[PackageName, str]]) -> frozenset[str]:
+    def unknown_bounds(
+        self, package: PackageName, named: Iterable[tuple[PackageName, str]]
+    ) -> frozenset[str]:
         """Releases from before import-time checks: offered only to those who ask for no other."""
         releases = self.releases(package)
         first = min((version(r.version) for r in releases if r.asserts), default=None)

@@ -83,11 +83,15 @@ DEFAULT_TERMS: tuple[Term, ...] = tuple(Term)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchChoice:
+    """A build of torch."""
+
     build: TorchBuild
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonChoice:
+    """A CPython minor version."""
+
     python: str
 
 
@@ -125,6 +129,8 @@ class BuildChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainChoice:
+    """A way to get a CUDA toolkit."""
+
     toolchain: Toolchain | None
     """None: no CUDA toolkit is needed."""
 
@@ -252,6 +258,8 @@ class Rows:
     tables: Tables
     nogoods: tuple[Group, ...] = ()
     """Sets of options that must not all be chosen: what the closure or the judge refused."""
+    missing: tuple[str, ...] = ()
+    """Sentences about slots for which nothing at all is known on this target."""
 
     @property
     def links(self) -> tuple[Link, ...]:

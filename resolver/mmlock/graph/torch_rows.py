@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mmlock.core.device import Code, Device, code_for, format_cc, parse_sm
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import version
 from mmlock.graph.builder import Builder, cite
 from mmlock.graph.rows import (
     LinkKind,
+    Option,
     PythonChoice,
     Term,
     ToolchainChoice,
@@ -103,6 +106,10 @@ def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
         )
 
 
+def _has_cuda(cuda: str, option: Option) -> bool:
+    return isinstance(option.choice, TorchChoice) and option.choice.build.cuda == cuda
+
+
 def add_toolchain(builder: Builder) -> None:
     """How a CUDA toolkit comes to the build: not at all, by pip, or by the user's hand."""
     none = builder.option("toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN)
@@ -116,7 +123,7 @@ def add_toolchain(builder: Builder) -> None:
         members = builder.group(
             "torch",
             f"cuda={chain.cuda}",
-            lambda o, cuda=chain.cuda: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
+            partial(_has_cuda, chain.cuda),
         )
         if not members:
             continue
@@ -143,7 +150,7 @@ def add_toolchain(builder: Builder) -> None:
 
 
 def desktop_archs(matrix: Matrix) -> frozenset[str]:
-    """Archs of parts that keep NVIDIA's binary compatibility promise: those of known capabilities, not Tegra."""
+    """Archs of parts under NVIDIA's binary compatibility promise: of known capabilities, not Tegra."""
     return frozenset(row.sm for row in matrix.capabilities if not row.tegra)
 
 

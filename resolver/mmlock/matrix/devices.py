@@ -111,7 +111,7 @@ def _entries(matrix: Matrix) -> Iterator[_Entry]:
 
 
 def _before_bracket(name: str) -> tuple[str, ...]:
-    """`GB10 (DGX Spark)` -> GB10, the chip; not `TITAN X (Pascal)`, where the bracket tells two cards apart."""
+    """`GB10 (DGX Spark)` -> GB10, the chip; not `TITAN X (Pascal)`, where it tells two cards apart."""
     chip, bracket, _ = name.partition(" (")
     return (chip,) if bracket and " " not in chip else ()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
+from mmlock.core.versions import version
 from mmlock.graph.rows import BuildChoice, Option, Rows
 from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason, TermValue
 from mmlock.matrix.load import Matrix
@@ -17,6 +18,7 @@ from mmlock.plan.files import Place, locate
 from mmlock.plan.findings import environment, findings
 from mmlock.plan.reasons import reasons_for
 from mmlock.plan.steps import NoSources, build_step, fetch_step
+from mmlock.solve.alternatives import Newer
 from mmlock.solve.closure_model import Closed
 from mmlock.solve.solution import CoreSolution
 from mmlock.solve.tags import best_first, target_tags
@@ -38,6 +40,7 @@ class Decision:
     request: tuple[str, ...]
     accelerators: tuple[Accelerator, ...] = ()
     notes: tuple[Finding, ...] = ()
+    newer: tuple[Newer, ...] = ()
 
 
 @dataclass(slots=True)
@@ -62,7 +65,7 @@ def assemble(decision: Decision, ask: Ask) -> LockedEnv | tuple[NoSources, ...]:
 
 def _place(decision: Decision, option: Option, ask: Ask, parts: _Parts) -> None:
     matrix, solution, target = decision.matrix, decision.solution, decision.target
-    reasons = reasons_for(matrix, decision.rows, solution, option)
+    reasons = reasons_for(matrix, decision.rows, solution, option, decision.newer)
     if isinstance(option.choice, BuildChoice):
         requires, _ = requirements_of(matrix, option, target.platform)
         step = build_step(matrix, solution, option, target, reasons, requires)
@@ -143,7 +146,7 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
         target=decision.target,
         python=solution.python,
         torch=f"{torch.torch}+{torch.variant}",
-        driver_floor=_driver_floor(matrix, torch.cuda),
+        driver_floor=driver_floor(matrix, torch.cuda, decision.target),
         request=decision.request,
         packages=tuple(sorted(parts.packages, key=lambda p: p.name)),
         fetch=tuple(sorted(parts.fetch, key=lambda s: s.package)),
@@ -176,8 +179,21 @@ def _built_when_installed(package: LockedPackage) -> Finding:
     )
 
 
-def _driver_floor(matrix: Matrix, cuda: str | None) -> str | None:
-    return next((t.driver_floor for t in matrix.toolkits if t.cuda == cuda), None)
+def driver_floor(matrix: Matrix, cuda: str | None, target: Target) -> str | None:
+    """The oldest driver that runs the torch build and knows the devices.
+
+    A device needs the driver of the first CUDA that compiles for it; None without CUDA.
+    """
+    if cuda is None:
+        return None
+    toolkits = {t.cuda: t for t in matrix.toolkits}
+    first = {row.sm: row.first_cuda for row in matrix.capabilities}
+    needed = [toolkits[cuda].driver_floor] if cuda in toolkits else []
+    for device in target.devices:
+        toolkit = toolkits.get(first.get(device.arch or "", ""))
+        if toolkit is not None and toolkit.driver is not None:
+            needed.append(toolkit.driver)
+    return max(needed, key=version, default=None)
 
 
 def _left_out(decision: Decision) -> tuple[Reason, ...]:

@@ -47,13 +47,13 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
     tags = target_tags(python, target.platform, target.glibc)
     choice = option.choice
     if isinstance(choice, TorchChoice):
-        return _torch_place(matrix, option, choice.build, "torch", choice.build.torch, tags, python)
+        return _torch_place(matrix, choice.build, "torch", choice.build.torch, tags, python)
     if isinstance(choice, IndexChoice):
         return _index_place(matrix, option, choice, python)
     if isinstance(choice, BinaryChoice):
         row = choice.binary
         if row.same_variant:
-            return _torch_place(matrix, option, torch, str(row.package), row.version, tags, python)
+            return _torch_place(matrix, torch, str(row.package), row.version, tags, python)
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
             return Place(index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version)
@@ -104,7 +104,6 @@ def artifact(file: File) -> Artifact:
 
 def _torch_place(
     matrix: Matrix,
-    option: Option,
     build: TorchBuild,
     package: str,
     plain: str,

@@ -87,7 +87,7 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
             Finding(
                 level="warning",
                 subject=str(option.package),
-                text=f"which GPUs this wheel has code for is published nowhere and was not checked for {names}",
+                text=f"which GPUs this wheel has code for is published nowhere: not checked for {names}",
                 source=readable(matrix, option.source),
                 confidence=Confidence.INFERRED,
             )
@@ -142,8 +142,8 @@ def _variant_metadata(option: Option) -> list[Finding]:
         Finding(
             level="note",
             subject="torch",
-            text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build of that "
-            "release; CUDA libraries that only its own metadata names are not in the lock",
+            text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build "
+            "of that release; CUDA libraries that only its own metadata names are not in the lock",
             source=(build.index,),
             confidence=Confidence.INFERRED,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmlock.core.names import Confidence, Form
 from mmlock.core.versions import version
 from mmlock.graph.builder import cite, readable
 from mmlock.graph.rows import Link, LinkKind, Option, Rows, TorchChoice
 from mmlock.lock.model import Reason
 from mmlock.matrix.load import Matrix
+from mmlock.solve.alternatives import Newer
 from mmlock.solve.solution import CoreSolution
 
 _KIND = {
@@ -22,16 +25,34 @@ _KIND = {
 }
 
 
-def reasons_for(matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option) -> tuple[Reason, ...]:
-    """Asked, then needed by, then needs; each with its source."""
-    found = [*_asked(rows, option), *_device_code(matrix, solution, option)]
-    for link in solution.links:
-        if link.slot == option.slot and option.index in link.members:
-            found.append(_reason(matrix, link))
+def reasons_for(
+    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[Newer] = ()
+) -> tuple[Reason, ...]:
+    """Asked, then needed by, then needs, then why nothing newer; each with its source."""
+    found = [*_asked(rows, option), *_device_code(matrix, option)]
+    found += [
+        _reason(matrix, link)
+        for link in solution.links
+        if link.slot == option.slot and option.index in link.members
+    ]
     found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
     if option.form is Form.BUILD:
         found.append(no_wheel(matrix, solution, option))
+    found += [why_not_newer(one) for one in newer if one.slot == option.slot]
+    if option.slot == "torch":
+        found += [why_not_newer(one) for one in newer if one.slot == "python"]
     return tuple(dict.fromkeys(found))
+
+
+def why_not_newer(newer: Newer) -> Reason:
+    """What a newer version would cost, by the order of the objectives."""
+    name = f"{newer.taken.package or newer.slot} {newer.taken.version}"
+    if newer.best is None or newer.worse is None:
+        text = f"nothing newer than {name} fits the request"
+    else:
+        payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
+        text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"
+    return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
 
 
 def _reason(matrix: Matrix, link: Link) -> Reason:
@@ -57,7 +78,7 @@ def _asked(rows: Rows, option: Option) -> list[Reason]:
     ]
 
 
-def _device_code(matrix: Matrix, solution: CoreSolution, option: Option) -> list[Reason]:
+def _device_code(matrix: Matrix, option: Option) -> list[Reason]:
     if not isinstance(option.choice, TorchChoice) or not option.choice.build.archs:
         return []
     build = option.choice.build
@@ -87,7 +108,8 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
     variants = sorted({r.directory.partition("/")[0] for r in rows if r.directory.endswith(f"torch{newest}")})
     return Reason(
         text=f"OpenMMLab's index has {option.package} {option.version} wheels up to torch "
-        f"{newest.major}.{newest.minor} ({', '.join(variants)}), none for torch {torch.torch}+{torch.variant}",
+        f"{newest.major}.{newest.minor} ({', '.join(variants)}), "
+        f"none for torch {torch.torch}+{torch.variant}",
         source=readable(matrix, cite("openmmlab-index", tuple(sorted({s for r in rows for s in r.source})))),
         confidence=Confidence.CAPTURED,
         kind="wheel",

@@ -150,7 +150,7 @@ def _toolchain_files(
     matrix: Matrix, chain: Toolchain, solution: CoreSolution, target: Target
 ) -> tuple[Artifact, ...]:
     tags = target_tags(solution.python, target.platform, target.glibc)
-    files = []
+    files: list[Artifact] = []
     for requirement in chain.packages:
         name, _, pinned = requirement.partition("==")
         files.extend(best_first(recorded(matrix.files(name), pinned), tags)[:1] if pinned else ())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from mmlock.solve.instance import Instance, Mask
 from mmlock.solve.program import RULES, rules
 from mmlock.solve.reduce import reduce
@@ -52,37 +54,46 @@ def _run(instance: Instance) -> tuple[int, ...] | None:
 
 def facts(instance: Instance) -> str:
     """The instance as clingo facts."""
-    groups: dict[Mask, int] = {}
-    lines: list[str] = []
-    options = [option for slot in instance.slots for option in slot]
-
-    def members(group: Mask) -> str:
-        return ";".join(str(option) for option in options if group >> option & 1)
-
-    def number(group: Mask) -> int:
-        found = groups.get(group)
-        if found is None:
-            found = groups[group] = len(groups)
-            if group:
-                lines.append(f"member({found},({members(group)})).")
-        return found
-
-    for slot, choices in enumerate(instance.slots):
-        lines.append(f"slot({slot}).option({slot},({';'.join(map(str, choices))})).")
+    names = _Groups(options=[option for slot in instance.slots for option in slot])
+    lines = [
+        f"slot({slot}).option({slot},({';'.join(map(str, choices))}))."
+        for slot, choices in enumerate(instance.slots)
+    ]
     for option, needed in instance.needs.items():
-        lines.extend(f"need({option},{number(group)})." for group in dict.fromkeys(needed))
+        lines += [f"need({option},{names.number(group)})." for group in dict.fromkeys(needed)]
     for option, wanted in instance.prefers.items():
-        lines.extend(f"prefer({option},{number(group)},{place})." for place, group in enumerate(wanted))
-    lines.extend(f"must({number(group)})." for group in instance.musts)
+        lines += [f"prefer({option},{names.number(group)},{place})." for place, group in enumerate(wanted)]
+    lines += [f"must({names.number(group)})." for group in instance.musts]
     for index, breach in enumerate((*instance.breaches, *instance.forbidden)):
         lines.append(f"breach({index}).")
-        lines.extend(f"part({index},{number(group)})." for group in breach)
-        if index >= len(instance.breaches):
-            lines.append(f"forbidden({index}).")
-    for index, nogood in enumerate(instance.nogoods):
-        lines.append(f"nogood({index}).refused({index},({members(nogood)})).")
-    lines.extend(_objectives(instance))
-    return "\n".join(lines)
+        lines += [f"part({index},{names.number(group)})." for group in breach]
+    first = len(instance.breaches)
+    lines += [f"forbidden({first + place})." for place in range(len(instance.forbidden))]
+    lines += [
+        f"nogood({index}).refused({index},({names.members(nogood)}))."
+        for index, nogood in enumerate(instance.nogoods)
+    ]
+    return "\n".join([*lines, *names.lines, *_objectives(instance)])
+
+
+@dataclass(slots=True)
+class _Groups:
+    """Numbers for groups, and the facts that say who is in them."""
+
+    options: list[int]
+    numbers: dict[Mask, int] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    def number(self, group: Mask) -> int:
+        found = self.numbers.get(group)
+        if found is None:
+            found = self.numbers[group] = len(self.numbers)
+            if group:
+                self.lines.append(f"member({found},({self.members(group)})).")
+        return found
+
+    def members(self, group: Mask) -> str:
+        return ";".join(str(option) for option in self.options if group >> option & 1)
 
 
 def _objectives(instance: Instance) -> list[str]:

@@ -18,7 +18,6 @@ from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import Instance, make_instance
 from mmlock.solve.solution import CoreSolution, describe
 
-
 MOST = 8
 """How many options of one ask a chain goes through one by one."""
 
@@ -52,6 +51,10 @@ class Explanation:
 
 def explain(rows: Rows, terms: Sequence[Term]) -> Explanation:
     """Why the asks of a graph cannot hold together. Call only when they cannot."""
+    if rows.missing:
+        about = tuple(ask for ask in rows.asks if any(slot == "torch" for slot, _ in ask.parts))[:1]
+        told = (ChainLink(text=text, source=(), confidence="captured") for text in rows.missing)
+        return Explanation(asks=about, chain=tuple(told), nearest=())
     conflict = Conflict(rows)
     asks = conflict.minimal_asks()
     claims = conflict.minimal_claims(asks)
@@ -68,7 +71,8 @@ def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
     links: list[ChainLink] = []
     for first, second in combinations(asks, 2):
         for slot in sorted({s for s, _ in first.parts} & {s for s, _ in second.parts}):
-            links += _between(rows, *sorted((first, second), key=lambda ask: len(_members(ask, slot))), slot)
+            narrow, other = sorted((first, second), key=lambda ask: len(_members(ask, slot)))
+            links += _between(rows, narrow, other, slot)
     for ask in asks:
         for slot, members in ask.parts:
             if not members:

@@ -83,9 +83,7 @@ def _forbid_breaches(work: _Work) -> bool:
         return False
     work.alive = alive
     several = tuple(groups for groups in work.instance.breaches if len(groups) > 1)
-    work.instance = replace(
-        work.instance, breaches=(), forbidden=(*work.instance.forbidden, *several)
-    )
+    work.instance = replace(work.instance, breaches=(), forbidden=(*work.instance.forbidden, *several))
     return True
 
 

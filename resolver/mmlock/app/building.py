@@ -1,0 +1,225 @@
+"""`mmlock build`: the steps of an unsealed lock are run, one after another, and the lock is sealed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import Sha256
+from mmlock.core.places import cache_root
+from mmlock.core.progress import Progress, silent
+from mmlock.core.report import Page
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
+from mmlock.lock.read import read_lock
+from mmlock.lock.view import in_order
+
+if TYPE_CHECKING:
+    from mmlock.build.model import BuiltWheel, FetchedFile
+    from mmlock.build.runner import Builder, BuildOptions
+    from mmlock.build.seal import Placement
+    from mmlock.build.wheelhouse import Wheelhouse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a user can ask of `mmlock build`."""
+
+    lock: Path
+    find_links: tuple[Path, ...] = ()
+    wheelhouse: Path | None = None
+    """None: the user's own."""
+    base_url: str | None = None
+    """Where the wheels will be served; None: they are put beside the lock."""
+    index_url: str | None = None
+    """The index for build requirements that the lock does not hold."""
+    offline: bool = False
+    jobs: int | None = None
+    python: str | None = None
+    rebuild: bool = False
+    keep: bool = False
+    network: bool = False
+    quiet_minutes: float = 15.0
+    precompile: bool = True
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+
+def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
+    """The wheelhouse to use: the one named, `MMLOCK_WHEELHOUSE`, else one in mmlock's cache."""
+    if told is not None:
+        return told
+    if own := environ.get("MMLOCK_WHEELHOUSE"):
+        return Path(own)
+    return cache_root(environ) / "wheelhouse"
+
+
+def build(request: BuildRequest, *, progress: Progress = silent) -> Page:
+    """Run the steps of a lock and seal it. What is done stays done when a later step fails.
+
+    Raises EnvironmentFault or UsageError.
+    """
+    folder = lock_folder(request.lock)
+    env = read_lock(folder)
+    if env.sealed:
+        return Page(
+            text=f"`{folder}` is sealed already\n", data={"lock": str(folder), "sealed": True, "steps": []}
+        )
+    run = _Run(request, folder, progress)
+    rows = []
+    for step in in_order([*env.fetch, *env.build]):
+        env, row = run.fetch(env, step) if isinstance(step, FetchStep) else run.build(env, step)
+        write(env, folder)
+        rows.append(row)
+    return Page(text=_text(folder, rows), data={"lock": str(folder), "sealed": env.sealed, "steps": rows})
+
+
+def lock_folder(path: Path) -> Path:
+    """The lock folder that is meant by a path: itself, or the one that holds that `pylock.toml`."""
+    return path.parent if path.name == "pylock.toml" else path
+
+
+def write(env: LockedEnv, folder: Path) -> None:
+    """Write the lock again, in the formats that the folder has."""
+    from mmlock.lock.formats import FORMATS
+    from mmlock.lock.write import write_lock
+
+    formats = [item.name for item in FORMATS.values() if item.optional and (folder / item.file).exists()]
+    write_lock(env, folder, formats)
+
+
+class _Run:
+    """The steps of one lock."""
+
+    def __init__(self, request: BuildRequest, folder: Path, progress: Progress) -> None:
+        from mmlock.build.seal import Placement
+        from mmlock.build.wheelhouse import Wheelhouse
+
+        self.request = request
+        self.progress = progress
+        self.folder = folder
+        self.wheelhouse: Wheelhouse = Wheelhouse(
+            root=wheelhouse_root(request.wheelhouse, request.environ).absolute()
+        )
+        self.placement: Placement = Placement(folder=folder, base_url=request.base_url)
+        self.local: dict[str, Path] = {}
+        self._builder: Builder | None = None
+
+    def fetch(self, env: LockedEnv, step: FetchStep) -> tuple[LockedEnv, dict[str, Any]]:
+        from mmlock.build.download import Wanted, file_name
+        from mmlock.build.seal import seal_fetched
+        from mmlock.build.wheel_file import read_wheel
+
+        self.progress(f"fetching {step.package} {step.version}")
+        wanted = Wanted(name=file_name(step.url), urls=(step.url, *step.alternatives))
+        file: FetchedFile = self.builder.downloader.get(wanted)
+        facts = read_wheel(file.path)
+        self.local[file.sha256] = file.path
+        sealed = seal_fetched(env, step, file, facts.requires, self.placement)
+        row = {"kind": "fetch", "package": step.package, "version": step.version, "file": file.name}
+        return sealed, {**row, "sha256": file.sha256, "from": file.origin}
+
+    def build(self, env: LockedEnv, step: BuildStep) -> tuple[LockedEnv, dict[str, Any]]:
+        from mmlock.build.seal import seal_built
+
+        wheel: BuiltWheel = self.builder.build(env, step, self._local(env))
+        self.local[wheel.sha256] = wheel.path
+        sealed = seal_built(env, step, wheel, self.placement)
+        return sealed, {
+            "kind": "build",
+            "package": step.package,
+            "version": wheel.version,
+            "file": wheel.path.name,
+            "sha256": wheel.sha256,
+            "key": wheel.key,
+            "from": "wheelhouse" if wheel.hit else "built now",
+            "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in wheel.checks],
+        }
+
+    def _local(self, env: LockedEnv) -> dict[str, Path]:
+        """Files that lie beside the lock, by hash: an earlier run may have put them there."""
+        beside = {
+            Sha256(file.sha256): self.folder / file.url
+            for package in env.packages
+            for file in package.files
+            if file.sha256 and "://" not in file.url
+        }
+        return {**{digest: path for digest, path in beside.items() if path.is_file()}, **self.local}
+
+    @property
+    def builder(self) -> Builder:
+        if self._builder is None:
+            self._builder = self._make_builder()
+        return self._builder
+
+    def _make_builder(self) -> Builder:
+        from mmlock.build.download import Downloader
+        from mmlock.build.runner import Builder
+
+        asked = self.request
+        return Builder(
+            wheelhouse=self.wheelhouse,
+            builds=cache_root(asked.environ).absolute() / "builds",
+            uv=find_uv(asked, self.progress),
+            downloader=Downloader(
+                store=self.wheelhouse.files,
+                find_links=tuple(path.absolute() for path in asked.find_links),
+                offline=asked.offline,
+                progress=self.progress,
+                environ=asked.environ,
+            ),
+            options=self._options(),
+            environ=asked.environ,
+            progress=self.progress,
+        )
+
+    def _options(self) -> BuildOptions:
+        from mmlock.build.runner import BuildOptions
+
+        asked = self.request
+        return BuildOptions(
+            jobs=asked.jobs,
+            python=asked.python,
+            rebuild=asked.rebuild,
+            keep=asked.keep,
+            network=asked.network,
+            quiet_seconds=asked.quiet_minutes * 60,
+            precompile=asked.precompile,
+        )
+
+
+def find_uv(request: BuildRequest, progress: Progress = silent) -> Any:
+    """uv as the builds use it. Raises EnvironmentFault where there is none."""
+    from mmlock.build.buildenv import Uv
+    from mmlock.solve.uv_find import find_uv as look
+
+    found = look(request.environ)
+    if found is None:
+        raise EnvironmentFault(
+            "uv was not found",
+            causes=["mmlock makes environments with it"],
+            hints=["install it (`pip install uv`), or name it with MMLOCK_UV"],
+        )
+    return Uv(
+        path=found.path,
+        offline=request.offline,
+        index_url=request.index_url,
+        environ=request.environ,
+        progress=progress,
+    )
+
+
+def _text(folder: Path, rows: list[dict[str, Any]]) -> str:
+    lines = []
+    for row in rows:
+        lines += [f"{row['package']} {row['version']} ({row['from']})", f"  {row['file']}"]
+        lines.append(f"  sha256 {row['sha256']}")
+        lines += [f"  {c['status']}: {c['name']}: {c['detail']}" for c in row.get("checks", ())]
+    lines += [
+        "",
+        f"sealed: {folder}",
+        f"next: mmlock install {folder}, or uv pip sync {folder / 'pylock.toml'}",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,30 @@
+"""What a refresh of the facts is asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshArguments:
+    """One refresh."""
+
+    matrices: Path | None = None
+    """The folder to rewrite; None: the one in use, unless it is the one inside the installed package."""
+    only: tuple[str, ...] = ()
+    """Indexes (`openmmlab`) or packages (`mmdet`); empty: everything."""
+    index_url: str | None = None
+    """The package index instead of the configured one."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Index -> where a mirror of it is."""
+    hashes: tuple[str, ...] = ()
+    """Directories or URLs of OpenMMLab's index whose wheels are downloaded once to record their hashes."""
+    locks: Path | None = None
+    """The folder with committed locks; None: `lockfiles`, where there is one."""
+    offline: bool = False
+    dry_run: bool = False
+    strict: bool = False
+    """Whether an index that could not be read is an error."""
+    trust_removals: bool = False
