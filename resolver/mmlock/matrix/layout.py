@@ -79,6 +79,13 @@ SECTIONS: dict[str, Section] = {
             key=("version", "platform"),
             per_package=True,
         ),
+        Section(
+            name="providers",
+            path="providers/*.json",
+            row=model.ProvidedWheel,
+            key=("provider", "version", "torch", "variant", "platform"),
+            per_package=True,
+        ),
         Section(name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)),
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),
         Section(name="breaks", path="curated/breaks.toml", row=model.Breakage, key=("id",)),

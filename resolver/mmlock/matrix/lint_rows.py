@@ -219,6 +219,20 @@ def _(row: model.Binary) -> Faults:
     yield from _url("url", row.url)
 
 
+@row_faults.register
+def _(row: model.ProvidedWheel) -> Faults:
+    yield from _said("provider", row.provider)
+    yield from _names("package", (row.package,))
+    yield from _versions("version", row.version)
+    yield from _specifiers("torch", row.torch)
+    yield from _matches("variant", (row.variant,), _VARIANT, "torch variant")
+    yield from _matches("pythons", row.pythons, _PYTHON, "Python version")
+    yield from _archs("archs", row.archs, gfx=True)
+    yield from _matches("glibc", (row.glibc,), _DOTTED, "glibc version")
+    yield from _url("index", row.index)
+    yield from _url("url", row.url)
+
+
 # ---------------------------------------------------------------- OpenMMLab
 
 
