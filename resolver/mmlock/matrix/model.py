@@ -1,5 +1,6 @@
-"""The shape of every fact in `matrices/`. These dataclasses *are* the schema; those of
-the files written by hand are in `curated.py`.
+"""The shape of every fact in `matrices/`. These dataclasses *are* the schema.
+
+Those of the files that are written by hand stand in `curated.py`.
 
 Each file is one document: `{"schema": NAME, "sources": {KEY: TEXT}, "rows": [...]}` (JSON for what
 is scraped or imported, TOML for what is curated by hand). Every row carries `source`, a list of

@@ -1,0 +1,197 @@
+"""The shape of the facts that are written by hand: the files of `matrices/curated/`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """A device that is not an NVIDIA GPU. File `curated/accelerators.toml`, key `name`."""
+
+    name: str
+    kind: DeviceKind
+    aliases: tuple[str, ...]
+    answer: str
+    """`lock` when public artifacts make an environment; `reason` when they cannot."""
+    torch_variant: str | None = None
+    """What torch to take: `cpu`, `rocm`, `default` (PyPI's), None when none is public."""
+    platform: Platform | None = None
+    """The platform such a device implies (`macosx_arm64` for MPS)."""
+    plugin: PackageName | None = None
+    """A torch plug-in that is on PyPI and belongs into the lock (`torch-npu`)."""
+    mmcv: str
+    """What kernels mmcv has for it, as a sentence."""
+    note: str
+    """What a user must know or do, as a sentence."""
+    build_env: Mapping[str, str]
+    """Environment of an mmcv build for this device (`FORCE_NPU = "1"`)."""
+    arch: str | None = None
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolchain:
+    """A way to get a CUDA toolkit for a build. File `curated/toolchains.toml`, key `name`."""
+
+    name: str
+    cuda: str
+    """`13.0`: the minor must equal torch's."""
+    lockable: bool
+    """Whether every file of it can be pinned by hash."""
+    provider: str
+    """`pip`, `system`, `conda`."""
+    packages: tuple[str, ...]
+    """Exact requirements for provider `pip`."""
+    setup: tuple[str, ...]
+    """Shell lines that make it usable after it is installed."""
+    cuda_home: str | None = None
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """One condition of a breakage: this package, in these versions, is in the environment."""
+
+    package: PackageName
+    """A package, or `python`, `gpu` (then `versions` bounds the compute capability)."""
+    versions: str = ""
+    """PEP 440 specifier; empty: any."""
+    form: str | None = None
+    """`wheel` or `build`; None: any."""
+    cuda: str = ""
+    """PEP 440 specifier on the CUDA of the torch build or wheel; empty: any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakage:
+    """Something known to fail although every declared bound holds. File `curated/breaks.toml`."""
+
+    id: str
+    title: str
+    when: tuple[When, ...]
+    """All must hold."""
+    symptom: str
+    fix: str
+    """What a person should do, as a sentence."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    constraints: tuple[str, ...] = ()
+    """Requirements that cure it, given to the closure as constraints (`numpy<2`)."""
+    add: tuple[str, ...] = ()
+    """Requirements that cure it by being present (`ftfy`)."""
+    drop: tuple[PackageName, ...] = ()
+    """Declared requirements that are never used and cannot be installed (`chumpy`)."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Run-time environment that cures it."""
+
+    @property
+    def cured(self) -> bool:
+        """Whether the lock itself removes the problem."""
+        return bool(self.constraints or self.add or self.drop or self.environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A combination in which a recipe really made a working wheel."""
+
+    version: str
+    torch: str
+    variant: str
+    python: str
+    how: str
+    platform: Platform = Platform.LINUX_X86_64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """An edit to the sources before a build."""
+
+    id: str
+    file: str
+    find: str
+    replace: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a package is built from source. File `curated/recipes.toml`, key `id`."""
+
+    id: str
+    package: PackageName
+    versions: str
+    torch: str
+    """PEP 440 specifier on torch."""
+    pythons: str
+    """PEP 440 specifier on `3.12`-style versions."""
+    std: int | None = None
+    """C++ standard its setup.py hard-codes after the patches; None: takes torch's default."""
+    kinds: tuple[DeviceKind, ...]
+    build_requires: tuple[str, ...]
+    env: Mapping[str, str]
+    """`{arch_list}` and `{jobs}` are filled in."""
+    patches: tuple[Patch, ...]
+    check: tuple[str, ...]
+    """What proves the wheel: `file:mmcv/_ext*.so`, `tag:{py}`."""
+    memory_mb: int
+    """Of one compile job."""
+    verified: tuple[Verified, ...]
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A named set of requirements. File `curated/stacks.toml`, key `name`."""
+
+    name: str
+    title: str
+    requirements: tuple[str, ...]
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """Which distributions provide an import name. File `curated/modules.toml`, key `module`."""
+
+    module: str
+    packages: tuple[PackageName, ...]
+    """Exactly one of them may be in an environment."""
+    with_ops: tuple[PackageName, ...]
+    """Those that can hold compiled ops."""
+    core: bool
+    """Decided by the core solver; else left to the closure."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    on_request: tuple[PackageName, ...] = ()
+    """Other providers of the same import name: used only when the user names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """A part that is sold with a processor of its own. File `curated/boards.toml`, key `name`."""
+
+    name: str
+    """The word in its name that tells it (`GH200`)."""
+    platform: Platform
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Default:
+    """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
+
+    name: str
+    value: str
+    source: tuple[str, ...]
+    confidence: Confidence
