@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from mmlock.core.artifact import Artifact, IndexSettings
 from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import Progress
 from mmlock.plan.files import PYPI, Place
+from mmlock.solve.uv_settings import sources
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,7 +29,7 @@ class Indexes:
     def __init__(
         self, *, index: IndexSettings, offline: bool, progress: Progress, environ: Mapping[str, str]
     ) -> None:
-        self._index = index.index_url or PYPI
+        self._index = sources(index, environ).default or PYPI
         self._find_links = [Path(text) for text in index.find_links if "://" not in text]
         self._offline = offline
         self._progress = progress
@@ -64,6 +66,18 @@ class Indexes:
                 return self._down[host]
             return found.text
         return found
+
+    def mirrored(
+        self, files: tuple[Artifact, ...], package: PackageName, version: str
+    ) -> tuple[Artifact, ...]:
+        """The same files, by hash, at the index the user named; as they are where it does not have them."""
+        if self._index.rstrip("/") == PYPI or self._offline:
+            return files
+        found = self.ask(Place(index=self._index, files=(), url=None, ask=True, version=version), package)
+        if isinstance(found, str):
+            return files
+        there = {str(file.sha256): file.url for file in found if file.sha256 and "@" not in file.url}
+        return tuple(replace(file, url=there.get(str(file.sha256), file.url)) for file in files)
 
     def _local(self, package: PackageName, version: str) -> tuple[Artifact, ...]:
         """Files of that very version in the folders of `--find-links`, hashed here."""

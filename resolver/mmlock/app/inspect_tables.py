@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmlock.app.inspect_places import PYPI, Found
 from mmlock.binary.making import make_table, torch_wheel
-from mmlock.binary.model import Answer, Inspected
+from mmlock.binary.model import Answer, Inspected, PtxDriver
 from mmlock.binary.reading import MappedFile, Unreadable
 from mmlock.binary.tables import SymbolStore, TorchBuildId, TorchSymbols
 from mmlock.binary.verdict import judge_declared
@@ -40,9 +40,10 @@ class Tables:
         self.store = SymbolStore(self.matrix.root, self.cache)
 
     @cached_property
-    def drivers(self) -> Mapping[str, str]:
-        """CUDA toolkit -> the driver that compiles its PTX."""
-        return {row.cuda: row.driver or row.driver_floor for row in self.matrix.toolkits}
+    def drivers(self) -> Mapping[str, PtxDriver]:
+        """PTX version -> the first toolkit of it, and its driver."""
+        rows = sorted(self.matrix.toolkits, key=lambda row: version(row.cuda), reverse=True)
+        return {row.ptx_isa: PtxDriver(cuda=row.cuda, driver=row.driver) for row in rows}
 
     def chosen(self, asked: tuple[str, ...], found: Inspected | None) -> tuple[TorchSymbols, ...]:
         """The builds a user named, else the newest that the wheel declares and that is at hand."""

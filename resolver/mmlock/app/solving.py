@@ -52,7 +52,7 @@ def locked(
         )
         if not isinstance(decided, Decided):
             raise no_answer(matrix, asked, decided)
-        env = assemble(_decision(matrix, asked, decided), indexes.ask)
+        env = assemble(_decision(matrix, asked, decided), indexes)
     if isinstance(env, tuple):
         raise EnvironmentFault(
             f"the sources of {env[0].package} {env[0].version} are not recorded in the matrix",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import Confidence, Form, PackageName
@@ -14,7 +14,7 @@ from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPa
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator
 from mmlock.plan.closure_inputs import requirements_of
-from mmlock.plan.files import Place, locate
+from mmlock.plan.files import PYPI, Place, locate
 from mmlock.plan.findings import environment, findings
 from mmlock.plan.reasons import reasons_for
 from mmlock.plan.steps import NoSources, build_step, fetch_step
@@ -23,8 +23,19 @@ from mmlock.solve.closure_model import Closed
 from mmlock.solve.solution import CoreSolution
 from mmlock.solve.tags import best_first, target_tags
 
-Ask = Callable[[Place, PackageName], "tuple[Artifact, ...] | str"]
-"""Asks an index for the files of a package; a text says why it could not be asked."""
+
+class Finder(Protocol):
+    """Asks indexes for what the matrix does not have."""
+
+    def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
+        """The files of a package; a text says why they are not known."""
+        ...
+
+    def mirrored(
+        self, files: tuple[Artifact, ...], package: PackageName, version: str
+    ) -> tuple[Artifact, ...]:
+        """The same files, by hash, where the user's own index has them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,11 +62,11 @@ class _Parts:
     missing: list[NoSources]
 
 
-def assemble(decision: Decision, ask: Ask) -> LockedEnv | tuple[NoSources, ...]:
+def assemble(decision: Decision, finder: Finder) -> LockedEnv | tuple[NoSources, ...]:
     """The locked environment; or the builds whose sources nobody has recorded."""
     parts = _Parts(packages=[], fetch=[], build=[], missing=[])
     for option in decision.solution.packages():
-        _place(decision, option, ask, parts)
+        _place(decision, option, finder, parts)
     for package in decision.closed.packages:
         _place_closed(package, parts)
     if parts.missing:
@@ -63,7 +74,7 @@ def assemble(decision: Decision, ask: Ask) -> LockedEnv | tuple[NoSources, ...]:
     return _environment(decision, parts)
 
 
-def _place(decision: Decision, option: Option, ask: Ask, parts: _Parts) -> None:
+def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) -> None:
     matrix, solution, target = decision.matrix, decision.solution, decision.target
     reasons = reasons_for(matrix, decision.rows, solution, option, decision.newer)
     if isinstance(option.choice, BuildChoice):
@@ -76,7 +87,7 @@ def _place(decision: Decision, option: Option, ask: Ask, parts: _Parts) -> None:
         return
     assert option.package is not None
     place = locate(matrix, option, solution.torch, target, solution.python)
-    files, why = _hashed(place, option.package, decision, ask)
+    files, why = _hashed(place, option.package, decision, finder)
     if not files:
         parts.fetch.append(fetch_step(option, place, why, reasons))
         return
@@ -95,15 +106,16 @@ def _place(decision: Decision, option: Option, ask: Ask, parts: _Parts) -> None:
 
 
 def _hashed(
-    place: Place, package: PackageName, decision: Decision, ask: Ask
+    place: Place, package: PackageName, decision: Decision, finder: Finder
 ) -> tuple[tuple[Artifact, ...], str]:
     """Files with a hash, or the reason why there is none."""
     known = tuple(file for file in place.files if file.sha256)
     if known:
-        return known, ""
+        same = finder.mirrored(known, package, place.version) if place.index == PYPI else known
+        return same, ""
     if not place.ask:
         return (), f"{place.index} publishes no hashes and nobody has recorded one for this wheel"
-    answer = ask(place, package)
+    answer = finder.ask(place, package)
     if isinstance(answer, str):
         return (), f"its hash is not known here and {place.index} could not be asked: {answer}"
     tags = target_tags(decision.solution.python, decision.target.platform, decision.target.glibc)
