@@ -46,6 +46,7 @@ __all__ = [
     "IndexRow",
     "Module",
     "Patch",
+    "ProvidedWheel",
     "Recipe",
     "Release",
     "Requires",
