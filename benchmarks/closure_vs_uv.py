@@ -15,7 +15,6 @@ and `uv*`, which is given the very files that mmlock hands over (the same questi
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import statistics
@@ -29,6 +28,7 @@ from pathlib import Path
 
 from closure_question import CORE, WANTED
 from counting_index import Proxy, counting_index
+from report import Table, parser_of, show
 
 from mmlock.solve.metadata_wheel import place_wheels
 from mmlock.solve.uv_find import find_uv
@@ -81,8 +81,8 @@ def one_round(contestants: Mapping[str, list[str]], folder: Path, proxy: Proxy) 
     return found
 
 
-def table(rounds: list[dict[str, dict[str, Run]]]) -> None:
-    print(f"{'state':8}{'who':8}{'ms':>8}{'/ uv':>8}{'/ uv*':>8}{'requests':>10}{'kB':>9}")
+def table(rounds: list[dict[str, dict[str, Run]]]) -> Table:
+    rows = []
     for state in ("cold", "warm", "repeat"):
         for name in rounds[0][state]:
             runs = [found[state][name] for found in rounds]
@@ -90,18 +90,17 @@ def table(rounds: list[dict[str, dict[str, Run]]]) -> None:
                 statistics.median(found[state][name].seconds / found[state][bare].seconds for found in rounds)
                 for bare in ("uv", "uv*")
             ]
-            ms = statistics.median(run.seconds for run in runs) * 1000
-            last = runs[-1]
-            print(
-                f"{state:8}{name:8}{ms:8.0f}{ratios[0]:8.2f}{ratios[1]:8.2f}{last.requests:10}"
-                f"{last.bytes / 1000:9.0f}"
-            )
+            ms = round(1000 * statistics.median(run.seconds for run in runs))
+            rows.append((state, name, ms, *ratios, runs[-1].requests, round(runs[-1].bytes / 1000)))
+    return Table(
+        title=f"the closure of the default stack, {len(rounds)} rounds",
+        columns=("state", "who", "ms", "/ uv", "/ uv*", "requests", "kB"),
+        rows=tuple(rows),
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = parser_of(__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--latency", type=float, default=30, help="milliseconds before every answer")
     parser.add_argument("--index", default="https://pypi.org/simple")
@@ -120,7 +119,7 @@ def main() -> None:
         }
         one_round(contestants, folder / "first", proxy)  # fills the proxy
         rounds = [one_round(contestants, folder / str(at), proxy) for at in range(arguments.runs)]
-    table(rounds)
+    show([table(rounds)], as_json=arguments.json)
 
 
 if __name__ == "__main__":
