@@ -12,16 +12,15 @@ from facts_words import (
     cuda_of_variant,
     glibc_of_tag,
     newest,
-    platform_of_tag,
     platforms_of,
     pythons_of,
     sorted_archs,
 )
-from packaging.requirements import Requirement
 
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.versions import version
 from mmlock.matrix.model import Binary, File, Requires, TorchBuild
+from mmlock.scrape.binaries import companion, is_abi3, served, torch_pin
 
 __all__ = ["companions", "measured_archs", "npu", "spconv", "torch_pin", "xformers"]
 
@@ -43,12 +42,6 @@ def measured_archs(report: str) -> dict[tuple[str, str], tuple[tuple[str, ...], 
                 name = name.rpartition("-")[0] + words[0]
             found[name, words[-1]] = archs, sorted_archs(ptx.split())
     return found
-
-
-def is_abi3(files: Sequence[File], release: str) -> bool:
-    """Whether the wheels of a release serve every Python from their tag on."""
-    names = [file.name for file in files if file.name.split("-")[1] == release and file.name.endswith(".whl")]
-    return bool(names) and all("-abi3-" in name or "-none-" in name for name in names)
 
 
 def companions(
@@ -114,41 +107,6 @@ def paired(
             confidence=Confidence.DOCUMENTED if listed else Confidence.INFERRED,
             note=None if listed else "its Pythons are those of its torch",
         )
-
-
-def companion(
-    package: str,
-    release: str,
-    *,
-    torch: str | None,
-    glibc: str | None,
-    pythons: tuple[str, ...],
-    platforms: tuple[Platform, ...],
-    yanked: bool,
-    source: tuple[str, ...],
-    confidence: Confidence,
-    note: str | None,
-) -> Binary:
-    """A package built once per torch variant. What PyPI's build holds says nothing of the other variants."""
-    return Binary(
-        package=PackageName(package),
-        version=release,
-        torch=torch,
-        cuda=None,
-        same_variant=True,
-        cudart=None,
-        archs=None,
-        ptx=(),
-        cxx11_abi=None,
-        glibc=glibc,
-        pythons=pythons,
-        platforms=platforms,
-        url=None,
-        yanked=yanked,
-        source=source,
-        confidence=confidence,
-        note=note,
-    )
 
 
 def sonames(facts: Facts) -> dict[str, str]:
@@ -223,23 +181,6 @@ def spconv(facts: Facts, package: str, measured: Measured, files: Sequence[File]
             confidence=Confidence.MEASURED if archs else Confidence.CAPTURED,
             note=None if archs else "its archs were not read",
         )
-
-
-def served(files: Sequence[File], release: str, pythons: Sequence[str]) -> tuple[Platform, ...]:
-    """Platforms for which the index has a wheel of this release for each of these Pythons."""
-    found: dict[Platform, set[str]] = {}
-    for file in files:
-        parts = file.name.removesuffix(".whl").split("-")
-        platform = platform_of_tag(parts[-1]) if file.name.endswith(".whl") else None
-        if platform is not None and parts[1] == release:
-            found.setdefault(platform, set()).update(pythons_of([parts[-3]]))
-    return tuple(sorted(platform for platform, tags in found.items() if tags >= set(pythons)))
-
-
-def torch_pin(requires: Iterable[str]) -> str | None:
-    """The specifier on torch among some requirements."""
-    parsed = (Requirement(text) for text in requires)
-    return next((str(one.specifier) for one in parsed if one.name == "torch" and one.specifier), None)
 
 
 def npu(facts: Facts, requires: Sequence[Requires]) -> Iterator[Binary]:

@@ -11,10 +11,22 @@ if TYPE_CHECKING:
 
     from mmlock.core.arguments import SolveArguments
     from mmlock.core.inspect_arguments import InspectArguments
+    from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
 
-__all__ = ["graph", "inspect", "lint", "show_gpus", "show_package", "solve", "why", "why_not"]
+__all__ = [
+    "diff",
+    "graph",
+    "inspect",
+    "lint",
+    "refresh",
+    "show_gpus",
+    "show_package",
+    "solve",
+    "why",
+    "why_not",
+]
 
 
 def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
@@ -71,3 +83,17 @@ def lint(matrices: Path | None = None) -> Report:
     from mmlock.app import facts
 
     return facts.lint(matrices)
+
+
+def refresh(arguments: RefreshArguments, *, progress: Progress = silent) -> Report:
+    """Read the indexes again, rewrite the facts that differ, and tell what differs."""
+    from mmlock.app import refreshing
+
+    return refreshing.refresh(arguments, progress=progress)
+
+
+def diff(old: Path, new: Path, *, locks: Path | None = None) -> Report:
+    """What differs between two matrix folders, and which locks that concerns."""
+    from mmlock.app import comparing
+
+    return comparing.compare(old, new, locks=locks)

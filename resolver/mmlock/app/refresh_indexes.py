@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmlock.core.names import PackageName
 from mmlock.matrix import store
-from mmlock.matrix.layout import SECTIONS
+from mmlock.matrix.layout import SECTIONS, section_of
 from mmlock.matrix.load import Matrix, decode
 from mmlock.matrix.merge import Facts, merge
 from mmlock.matrix.model import Document
@@ -28,12 +28,13 @@ class Overlay:
 
     def document(self, schema: str, package: str | None = None) -> Document[Any] | None:
         """One matrix file; None when there is none. Raises MatrixError."""
-        section = SECTIONS[schema]
-        name = section.path_for(package)
-        if name in self.merged:
-            return self.merged[name]
-        path = self.root / name
-        return decode(section, name, path.read_bytes()) if path.is_file() else None
+        name = SECTIONS[schema].path_for(package)
+        return self.merged[name] if name in self.merged else self.on_disk(name)
+
+    def on_disk(self, name: str) -> Document[Any] | None:
+        """A matrix file as it was before this refresh; None when there was none. Raises MatrixError."""
+        found, path = section_of(PurePosixPath(name)), self.root / name
+        return decode(found[0], name, path.read_bytes()) if found and path.is_file() else None
 
     def rows(self, schema: str, package: str | None = None) -> tuple[Any, ...]:
         document = self.document(schema, package)

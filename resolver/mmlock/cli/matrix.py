@@ -1,4 +1,4 @@
-"""`mmlock matrix`: look at the facts, check them."""
+"""`mmlock matrix`: look at the facts, check them, read them again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mmlock.cli import options
+from mmlock.cli.matrix_refresh import diff, refresh
 from mmlock.cli.sections import Sectioned
 from mmlock.cli.terminal import Terminal, write
 
@@ -15,10 +16,10 @@ _matrices = click.option(
 )
 
 
-@click.group(invoke_without_command=True, short_help="Look at the facts, check them.")
+@click.group(invoke_without_command=True, short_help="Look at the facts, check and refresh them.")
 @click.pass_context
 def matrix(ctx: click.Context) -> None:
-    """Look at the facts that decide, or check that they are well-formed."""
+    """Look at the facts that decide, check that they are well-formed, or read them again."""
     if ctx.invoked_subcommand is None:
         write(ctx.get_help())
 
@@ -45,3 +46,7 @@ def show(terminal: Terminal, /, package: str, matrices: Path | None) -> None:
 def lint(terminal: Terminal, /, matrices: Path | None) -> None:
     """Check every matrix file: its shape, its order, its sources."""
     terminal.show(terminal.app.lint(matrices))
+
+
+matrix.add_command(refresh)
+matrix.add_command(diff)

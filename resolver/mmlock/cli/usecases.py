@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from mmlock.core.arguments import SolveArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
+    from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
 
@@ -47,6 +48,14 @@ class UseCases(Protocol):
 
     def lint(self, matrices: Path | None) -> Report:
         """Check the matrix files; MatrixError tells the faults."""
+        ...
+
+    def refresh(self, arguments: RefreshArguments, *, progress: Progress) -> Report:
+        """Read the indexes again, rewrite the facts that differ, and tell what differs."""
+        ...
+
+    def diff(self, old: Path, new: Path, *, locks: Path | None) -> Report:
+        """Tell what differs between two matrix folders, and which locks that concerns."""
         ...
 
 

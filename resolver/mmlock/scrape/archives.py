@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Tree", "Unreadable", "pkg_info", "read_tree"]
+__all__ = ["Tree", "Unreadable", "bare_info", "pkg_info", "read_tree", "requires_txt"]
 
 _LIMIT = 512 * 1024 * 1024
 """Bytes an archive may unpack to; the largest release is a tenth of it."""
@@ -41,7 +41,14 @@ def read_tree(name: str, data: bytes) -> Tree:
     members = _zip(data, name) if name.endswith((".whl", ".zip")) else _tar(data, name)
     try:
         found = dict(members)
-    except (OSError, EOFError, tarfile.TarError, zlib.error, zipfile.BadZipFile, NotImplementedError) as fault:
+    except (
+        OSError,
+        EOFError,
+        tarfile.TarError,
+        zlib.error,
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as fault:
         raise Unreadable(f"{name}: not a readable archive: {fault}") from fault
     if not name.endswith(".whl"):
         found = _below_root(found)
@@ -104,10 +111,21 @@ def _zip(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
         for member in archive.infolist():
             if member.is_dir() or not _is_plain(member.filename):
                 continue
-            yield member.filename, archive.read(member) if _wanted(member.filename, member.file_size) else None
+            yield (
+                member.filename,
+                archive.read(member) if _wanted(member.filename, member.file_size) else None,
+            )
 
 
 # ---------------------------------------------------------------- metadata of sdists
+
+
+def bare_info(tree: Tree, name: str) -> bytes:
+    """PKG-INFO of an sdist as it is. Raises Unreadable."""
+    infos = sorted((path for path in tree.texts if path.split("/")[-1] == "PKG-INFO"), key=len)
+    if not infos:
+        raise Unreadable(f"{name}: no PKG-INFO in it")
+    return tree.texts[infos[0]]
 
 
 def pkg_info(tree: Tree, name: str) -> bytes:
@@ -115,10 +133,7 @@ def pkg_info(tree: Tree, name: str) -> bytes:
 
     Raises Unreadable.
     """
-    infos = sorted((path for path in tree.texts if path.split("/")[-1] == "PKG-INFO"), key=len)
-    if not infos:
-        raise Unreadable(f"{name}: no PKG-INFO in it")
-    info = tree.texts[infos[0]]
+    info = bare_info(tree, name)
     listed = requires_txt(tree)
     if b"\nRequires-Dist:" in info or listed is None:
         return info

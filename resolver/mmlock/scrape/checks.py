@@ -35,23 +35,25 @@ class _Names:
             self._bind(statement)
 
     def _bind(self, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.Import | ast.ImportFrom):
+            self._import(statement)
+        elif isinstance(statement, ast.Try | ast.If):
+            for inner in statement.body:
+                self._bind(inner)
+        elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    self._assign(target.id, statement.value)
+
+    def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
         if isinstance(statement, ast.Import):
             for alias in statement.names:
                 self.modules[alias.asname or alias.name.partition(".")[0]] = alias.name.partition(".")[0]
-        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+        elif statement.module and not statement.level:
             for alias in statement.names:
                 if alias.name == "__version__":
                     self.versions[alias.asname or alias.name] = statement.module.partition(".")[0]
-        elif isinstance(statement, ast.Try):
-            for inner in statement.body:
-                self._bind(inner)
-        elif isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                if isinstance(target, ast.Name):
-                    self._assign(target.id, statement.value)
-        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            if statement.value is not None:
-                self._assign(statement.target.id, statement.value)
 
     def _assign(self, name: str, value: ast.expr) -> None:
         if (module := self.module_of(value)) is not None:
@@ -90,7 +92,11 @@ def _is_version(text: str) -> bool:
 
 def asserts(source: str) -> tuple[Assert, ...]:
     """What must hold when this module is imported. Raises SyntaxError."""
-    tree = ast.parse(source)
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # `"\d"` in what others wrote
+        tree = ast.parse(source)
     names = _Names(tree.body)
     found: list[Assert] = []
     for statement in tree.body:
@@ -102,12 +108,18 @@ def asserts(source: str) -> tuple[Assert, ...]:
 
 
 def _compared(names: _Names, test: ast.expr, *, refused: bool) -> Iterator[Assert]:
-    """The comparisons of a version with a bound. `refused`: the condition is what must not hold."""
-    for node in ast.walk(test):
-        if not isinstance(node, ast.Compare):
-            continue
-        left = node.left
-        for operator, right in zip(node.ops, node.comparators, strict=True):
+    """The comparisons that each decide alone. `refused`: the condition is what must not hold.
+
+    Of `A or B` neither has to hold, and of a refused `A and B` neither has to fail: those say nothing.
+    """
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from _compared(names, test.operand, refused=not refused)
+    elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or if refused else ast.And):
+        for part in test.values:
+            yield from _compared(names, part, refused=refused)
+    elif isinstance(test, ast.Compare) and (len(test.ops) == 1 or not refused):
+        left = test.left
+        for operator, right in zip(test.ops, test.comparators, strict=True):
             sign = _SIGNS.get(type(operator))
             if sign is not None and (found := _one(names, left, sign, right, refused=refused)):
                 yield found

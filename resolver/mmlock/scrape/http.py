@@ -6,14 +6,15 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from mmlock.scrape.credentials import Credentials, Login, bare
+from mmlock.scrape.credentials import Credentials, bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.scrape.page_cache import PageCache
 
@@ -49,7 +50,7 @@ class Traffic:
 
 @dataclass(slots=True)
 class Client:
-    """An HTTP client with retries and a small cache of pages. A context manager, usable by several threads."""
+    """An HTTP client with retries and a small cache of pages. A context manager; threads may share it."""
 
     limits: Limits = field(default_factory=Limits)
     cache: PageCache | None = None
@@ -119,6 +120,17 @@ class Client:
             return answer
         return answer.page
 
+    @contextmanager
+    def stream(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """One GET whose body the caller reads. Raises httpx.HTTPError, OSError or RuntimeError."""
+        url = self._logins().learn(url)
+        self.traffic.asked()
+        with self._http().stream("GET", url, headers=headers, auth=self._logins().given(url)) as response:
+            try:
+                yield response
+            finally:
+                self.traffic.count(response.num_bytes_downloaded, response.status_code)
+
     # ---------------------------------------------------------------- the wire
 
     def _fetch(
@@ -156,13 +168,9 @@ class Client:
     ) -> _Answer | FetchFault:
         import httpx
 
-        self.traffic.asked()
-        login: Login | None = self._logins().given(url)
         try:
-            with self._http().stream("GET", url, headers=headers, auth=login) as response:
-                answer = self._read(url, response, ranged=ranged, limit=limit or self.limits.max_bytes)
-                self.traffic.count(response.num_bytes_downloaded, response.status_code)
-                return answer
+            with self.stream(url, headers) as response:
+                return self._read(url, response, ranged=ranged, limit=limit or self.limits.max_bytes)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
             # RuntimeError: the client was closed under a thread that still waits.
             text = f"`{url}` could not be reached: {str(error) or type(error).__name__}"

@@ -162,7 +162,7 @@ def rows_of(wheels: Iterable[Listed], source: str) -> list[IndexRow]:
 
 
 def parse_old_page(data: bytes, url: str, source: str) -> tuple[File, ...]:
-    """The wheels of the scheme before 2021, whose names tell torch and CUDA; none where it is some other page."""
+    """The wheels of the scheme before 2021, whose names tell torch and CUDA; none of some other page."""
     folder = url.rpartition("/")[0]
     files = {}
     for anchor in links(data, url):
@@ -233,7 +233,7 @@ def _facts(
 
 
 def _read(wanted: Sequence[str], answers: Sequence[Answer]) -> tuple[dict[str, Page], list[str], list[str]]:
-    """Pages by directory, directories that are not there, and those that could not be read with the reason."""
+    """Pages by directory, directories that are not there, and those that could not be read and why."""
     pages: dict[str, Page] = {}
     missing: list[str] = []
     stale: list[str] = []

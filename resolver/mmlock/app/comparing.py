@@ -1,0 +1,40 @@
+"""`mmlock matrix diff`: two states of the facts, compared fact by fact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmlock.app.held import held_locks
+from mmlock.app.refresh_report import diff_page
+from mmlock.core.errors import MatrixError
+from mmlock.core.report import Page
+from mmlock.matrix.diff import diff, touched
+from mmlock.matrix.layout import section_of
+from mmlock.matrix.load import decode, find_root, matrix_files
+from mmlock.matrix.model import Document
+
+__all__ = ["compare"]
+
+
+def compare(old: Path, new: Path, *, locks: Path | None) -> Page:
+    """What differs. Raises MatrixError for a folder that is none or a file that is broken."""
+    changes = diff(_documents(old), _documents(new))
+    held = held_locks(locks or Path("lockfiles"), named=locks is not None)
+    return diff_page(changes, touched(changes, held))
+
+
+def _documents(folder: Path) -> dict[str, Document[Any]]:
+    root = find_root(folder, {})
+    documents = {}
+    for path in matrix_files(root):
+        found = section_of(path)
+        if found is None:
+            continue
+        try:
+            documents[str(path)] = decode(found[0], str(path), (root / path).read_bytes())
+        except OSError as error:
+            raise MatrixError(
+                f"`{root / path}` cannot be read", causes=[error.strerror or str(error)]
+            ) from error
+    return documents

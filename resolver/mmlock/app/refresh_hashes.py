@@ -1,0 +1,94 @@
+"""`--hashes`: the hashes of OpenMMLab's wheels, which its index does not tell, recorded once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mmlock.app.refresh_indexes import Overlay
+from mmlock.app.refresh_report import Outcome
+from mmlock.core.names import Confidence, PackageName
+from mmlock.core.progress import Progress
+from mmlock.matrix.merge import Facts
+from mmlock.matrix.model import File
+from mmlock.scrape import openmmlab
+from mmlock.scrape.anchors import links
+from mmlock.scrape.fetching import FetchFault
+from mmlock.scrape.hashing import digest
+from mmlock.scrape.http import Client
+from mmlock.scrape.tags import wheel_name
+
+__all__ = ["record"]
+
+PACKAGE = PackageName("openmmlab-index")
+
+
+def record(
+    client: Client, facts: Overlay, specs: Sequence[str], base: str, progress: Progress, folder: Path
+) -> Outcome:
+    """Download each wheel that is named and has no hash yet; what fails is told and tried another time."""
+    started, before = time.monotonic(), (client.traffic.requests, client.traffic.received)
+    known = {row.url: row for row in facts.rows("files", PACKAGE)}
+    day = datetime.now(tz=timezone.utc).date().isoformat()
+    source = f"hashed-{day}"
+    rows: list[File] = []
+    stale: list[str] = []
+    for spec in specs:
+        for url in _urls(client, spec, base, stale):
+            own = url.replace(base.rstrip("/"), openmmlab.BASE, 1)
+            old = known.get(own)
+            if old is not None and old.sha256 is not None:
+                continue
+            progress(f"hashing {url}")
+            found = digest(client, url, folder)
+            if isinstance(found, FetchFault):
+                stale.append(found.text)
+            else:
+                rows.append(_row(own, found.sha256, found.size, source))
+    sources = {source: f"downloaded from its address and hashed, {day}"}
+    warnings = facts.lay(
+        Facts(schema="files", package=PACKAGE, rows=tuple(rows), sources=sources), trust_removals=False
+    )
+    return Outcome(
+        name="hashes",
+        place=base,
+        read=len(rows),
+        stale=tuple(stale),
+        warnings=warnings,
+        last=None,
+        requests=client.traffic.requests - before[0],
+        received=client.traffic.received - before[1],
+        seconds=time.monotonic() - started,
+    )
+
+
+def _urls(client: Client, spec: str, base: str, stale: list[str]) -> Iterator[str]:
+    """The wheels of a directory (`cu118/torch2.1.0`), or the one wheel of a URL."""
+    if "://" in spec:
+        yield spec
+        return
+    answer = client.get(openmmlab.page_url(base, spec))
+    if isinstance(answer, FetchFault):
+        stale.append(answer.text)
+        return
+    for anchor in links(answer.body, answer.url):
+        if wheel_name(anchor.name) and anchor.url.endswith(f"/{spec}/{anchor.name}"):
+            yield anchor.url
+
+
+def _row(url: str, digest: str, size: int, source: str) -> File:
+    from mmlock.core.names import Sha256
+
+    return File(
+        name=urlsplit(url).path.rpartition("/")[2],
+        url=url,
+        sha256=Sha256(digest),
+        size=size,
+        requires_python=None,
+        yanked=False,
+        source=(source,),
+        confidence=Confidence.MEASURED,
+    )

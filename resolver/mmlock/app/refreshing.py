@@ -1,0 +1,242 @@
+"""`mmlock matrix refresh`: what is scraped is read again, and what differs is written and told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from mmlock.app.refresh_indexes import INDEXES, Ask, Overlay
+from mmlock.app.refresh_report import Outcome, page
+from mmlock.app.refresh_state import Seen, last_seen
+from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.places import cache_root
+from mmlock.core.progress import Progress, silent
+from mmlock.core.refreshing import RefreshArguments
+from mmlock.core.report import Page
+from mmlock.matrix import store
+from mmlock.matrix.diff import Change, Held, diff, touched
+from mmlock.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
+from mmlock.scrape.drive import Driver, driver
+from mmlock.scrape.fetching import Limits
+from mmlock.scrape.http import Client
+from mmlock.scrape.page_cache import PageCache
+from mmlock.scrape.settings import choose
+
+__all__ = ["refresh"]
+
+LIMITS = Limits(attempts=3, fresh_seconds=0.0, total_seconds=120.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What `--only` leaves."""
+
+    indexes: tuple[str, ...]
+    packages: frozenset[str]
+
+
+def refresh(
+    arguments: RefreshArguments,
+    *,
+    progress: Progress = silent,
+    environ: Mapping[str, str] = os.environ,
+    client: Client | None = None,
+) -> Page:
+    """Read the indexes, merge, write, tell. Raises UsageError, EnvironmentFault or MatrixError."""
+    root = _root(arguments, environ)
+    wanted = _wanted(arguments, Overlay(root))
+    places = _places(arguments, environ)
+    if arguments.dry_run:
+        return _refresh(root, arguments, wanted, places, progress, environ, client)
+    with store.only_writer(root):
+        return _refresh(root, arguments, wanted, places, progress, environ, client)
+
+
+def _refresh(
+    root: Path,
+    arguments: RefreshArguments,
+    wanted: _Wanted,
+    places: Mapping[str, str],
+    progress: Progress,
+    environ: Mapping[str, str],
+    client: Client | None,
+) -> Page:
+    cache = cache_root(environ) / "refresh"
+    used = client or Client(
+        limits=LIMITS, cache=PageCache(cache / "pages"), offline=arguments.offline, environ=environ
+    )
+    overlay, seen = Overlay(root), Seen(cache, root)
+    outcomes: list[Outcome] = []
+    started = time.monotonic()
+    with driver(used, progress=progress) as drive:
+        for name in wanted.indexes:
+            ask = Ask(
+                facts=overlay,
+                matrix=Matrix(root),
+                day=_today(),
+                place=places[name],
+                packages=wanted.packages,
+            )
+            outcomes.append(_one(drive, name, ask, arguments, seen))
+    if arguments.hashes:
+        from mmlock.app.refresh_hashes import record
+
+        parts = cache / "parts"
+        outcomes.append(record(used, overlay, arguments.hashes, places["openmmlab"], progress, parts))
+    changes, refused = _settle(root, overlay)
+    written: tuple[str, ...] = ()
+    if not arguments.dry_run:
+        written = store.write_all(root, overlay.encoded())
+        seen.save()
+    answer = page(
+        outcomes,
+        changes,
+        touched(changes, _locks(arguments)),
+        refused=refused,
+        written=written,
+        root=root,
+        dry_run=arguments.dry_run,
+        traffic=used.traffic,
+        seconds=time.monotonic() - started,
+    )
+    _strict(arguments, outcomes)
+    return answer
+
+
+def _one(drive: Driver, name: str, ask: Ask, arguments: RefreshArguments, seen: Seen) -> Outcome:
+    """Ask one index and merge what it says."""
+    before = drive.client.traffic.requests, drive.client.traffic.received
+    started = time.monotonic()
+    found = drive.run(name, INDEXES[name].scrape(ask))
+    warnings = list(found.warnings)
+    for facts in found.facts:
+        warnings += ask.facts.lay(facts, trust_removals=arguments.trust_removals)
+    age = seen.when(name) or last_seen(ask.facts.root, INDEXES[name].files)
+    if found.read and not found.stale and not arguments.offline and not ask.packages:
+        seen.note(name)
+    return Outcome(
+        name=name,
+        place=ask.place,
+        read=found.read,
+        stale=found.stale,
+        warnings=tuple(warnings),
+        last=age,
+        requests=drive.client.traffic.requests - before[0],
+        received=drive.client.traffic.received - before[1],
+        seconds=time.monotonic() - started,
+    )
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+def _root(arguments: RefreshArguments, environ: Mapping[str, str]) -> Path:
+    """The folder to rewrite: never the one inside an installed package, which an upgrade would undo."""
+    here = Path("matrices")
+    named = arguments.matrices is not None or environ.get(ENVIRONMENT_VARIABLE)
+    root = find_root(arguments.matrices if named or not (here / "gpus.json").is_file() else here, environ)
+    if root.name == "_matrices":
+        raise UsageError(
+            "there is no matrix folder to refresh here",
+            causes=[f"the facts in use, `{root}`, are part of the installed package"],
+            hints=["name a folder with `--matrices`; a copy of that one is a good start"],
+        )
+    return root
+
+
+def _wanted(arguments: RefreshArguments, facts: Overlay) -> _Wanted:
+    """Indexes by name; any other name is a package of PyPI."""
+    if not arguments.only:
+        return _Wanted(indexes=tuple(INDEXES), packages=frozenset())
+    known: set[PackageName] = {
+        *facts.packages("files"),
+        *facts.packages("releases"),
+        *facts.packages("binaries"),
+    }
+    packages = {normalize(name) for name in arguments.only if name not in INDEXES}
+    if strangers := sorted(packages - known):
+        raise UsageError(
+            f"`--only`: there is no index and no package `{strangers[0]}`",
+            hints=[
+                f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}; packages are named as on PyPI"
+            ],
+        )
+    indexes = [name for name in INDEXES if name in arguments.only or (name == "pypi" and packages)]
+    whole = "pypi" in arguments.only
+    return _Wanted(indexes=tuple(indexes), packages=frozenset() if whole else frozenset(packages))
+
+
+def _places(arguments: RefreshArguments, environ: Mapping[str, str]) -> dict[str, str]:
+    if strangers := [name for name in arguments.places if name not in INDEXES]:
+        raise UsageError(
+            f"`--at`: there is no index `{strangers[0]}`",
+            hints=[f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}"],
+        )
+    places = {name: index.place for name, index in INDEXES.items()}
+    places["pypi"] = choose(arguments.index_url, environ).url
+    return {**places, **arguments.places}
+
+
+def _today() -> str:
+    return datetime.now(tz=timezone.utc).date().isoformat()
+
+
+# ---------------------------------------------------------------- what came of it
+
+
+def _settle(root: Path, overlay: Overlay) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """The changes that keep the matrix sound, and what was refused because it would not.
+
+    Raises MatrixError when the matrix could not be made sound.
+    """
+    faults = _faults(root, overlay)
+    refused = tuple(str(fault) for fault in faults)
+    for name in {fault.file for fault in faults}:
+        overlay.merged.pop(name, None)
+    if faults and (left := _faults(root, overlay)):
+        raise MatrixError(
+            "what the indexes say does not fit the other facts; nothing was written",
+            causes=[str(fault) for fault in left[:20]],
+            hints=["run it again with `--only INDEX`, index by index, to see which one it is"],
+        )
+    old = {name: document for name in overlay.merged if (document := overlay.on_disk(name))}
+    return diff(old, overlay.merged), refused
+
+
+def _faults(root: Path, overlay: Overlay) -> list[Any]:
+    """Faults that the merged files bring and that were not there before."""
+    from mmlock.matrix.lint import lint
+
+    if not overlay.merged:
+        return []
+    before = {(fault.file, fault.message) for fault in lint(root)}
+    with tempfile.TemporaryDirectory(prefix="mmlock-") as folder:
+        trial = Path(folder) / "matrices"
+        shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*"))
+        store.write_all(trial, overlay.encoded())
+        return [fault for fault in lint(trial) if (fault.file, fault.message) not in before]
+
+
+def _locks(arguments: RefreshArguments) -> Iterator[Held]:
+    from mmlock.app.held import held_locks
+
+    yield from held_locks(arguments.locks or Path("lockfiles"), named=arguments.locks is not None)
+
+
+def _strict(arguments: RefreshArguments, outcomes: list[Outcome]) -> None:
+    """With `--strict` an index that could not be read whole is an error, after the rest was written."""
+    failed = [one for one in outcomes if one.stale]
+    if arguments.strict and failed:
+        raise EnvironmentFault(
+            f"{len(failed)} of {len(outcomes)} indexes could not be read whole",
+            causes=[f"{one.name}: {text}" for one in failed for text in one.stale[:3]],
+            hints=["the facts that could be read are merged; without `--strict` this is no error"],
+        )

@@ -1,0 +1,83 @@
+"""`mmlock matrix refresh` and `mmlock matrix diff`: read the facts again, compare two states of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mmlock.cli import options
+from mmlock.cli.progress import progress as lines
+from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.terminal import Terminal
+from mmlock.core.errors import UsageError
+from mmlock.core.refreshing import RefreshArguments
+
+_what = (
+    Section("What to read")
+    .many("--only", metavar="NAME", help="This index or package; repeat it for several.")
+    .add("--index-url", metavar="URL", help="The package index instead of the configured one.")
+    .many("--at", "places", metavar="INDEX=URL", help="Read this index from a mirror.")
+    .many(
+        "--hashes",
+        metavar="DIR",
+        help="Download the wheels of a directory of OpenMMLab's index (`cu118/torch2.1.0`), or of a URL, "
+        "once, and record their hashes.",
+    )
+    .add("--offline", is_flag=True, help="Use only what was fetched before.")
+)
+
+_how = (
+    Section("What to do with it")
+    .add("--dry-run", is_flag=True, help="Tell what would change; write nothing.")
+    .add("--strict", is_flag=True, help="Fail when an index cannot be read whole.")
+    .add("--trust-removals", is_flag=True, help="Let facts go that are not listed any more, however many.")
+    .add("--matrices", type=options.FOLDER, metavar="DIR", help="The facts to rewrite; default `matrices`.")
+    .add("--locks", type=options.FOLDER, metavar="DIR", help="Committed locks; default `lockfiles`.")
+)
+
+
+@click.command(cls=Sectioned, short_help="Read the indexes again and rewrite what differs.")
+@_what
+@_how
+@options.progress
+@options.form
+@click.pass_obj
+def refresh(terminal: Terminal, /, *, places: tuple[str, ...], progress: bool | None, **asked: Any) -> None:
+    """Read the indexes again, rewrite the scraped facts that differ, and tell what differs.
+
+    An index that cannot be read keeps its facts. Facts written by hand are never touched.
+
+    \b
+    mmlock matrix refresh --dry-run
+    mmlock matrix refresh --only openmmlab
+    """
+    arguments = RefreshArguments(places=dict(_place(text) for text in places), **asked)
+    terminal.show(terminal.app.refresh(arguments, progress=lines(wanted=progress)))
+
+
+def _place(text: str) -> tuple[str, str]:
+    name, sign, url = text.partition("=")
+    if not sign or "://" not in url:
+        raise UsageError(
+            f"`--at {text}` names no index and URL",
+            hints=["such as `--at openmmlab=https://mirror.example/dist`"],
+        )
+    return name, url
+
+
+@click.command(cls=Sectioned, short_help="Compare two states of the facts.")
+@click.argument("old", type=options.FOLDER, metavar="OLD")
+@click.argument("new", type=options.FOLDER, metavar="NEW")
+@click.option("--locks", type=options.FOLDER, metavar="DIR", help="Committed locks; default `lockfiles`.")
+@options.form
+@click.pass_obj
+def diff(terminal: Terminal, /, old: Path, new: Path, locks: Path | None) -> None:
+    """Tell which facts two matrix folders have added, removed or changed, and which locks that concerns.
+
+    \b
+    git worktree add ../before HEAD~1
+    mmlock matrix diff ../before/matrices matrices
+    """
+    terminal.show(terminal.app.diff(old, new, locks=locks))

@@ -1,0 +1,118 @@
+"""What a refreshed package adds to each matrix file. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from mmlock.core.names import PackageName
+from mmlock.matrix.merge import Facts
+from mmlock.matrix.model import Binary, Requires
+from mmlock.scrape import binaries
+from mmlock.scrape.metadata import collapse
+from mmlock.scrape.pypi_package import NAME, Kind, Package
+from mmlock.scrape.releases import SOURCE as ARCHIVE
+from mmlock.scrape.tags import pythons_of, release_of, wheel_name
+from mmlock.scrape.torch_wheels import SOURCES as TORCH_SOURCES
+from mmlock.scrape.torch_wheels import torch_rows
+
+__all__ = ["facts_of"]
+
+_WHERE = {"wheel": "METADATA of one wheel per platform", "sdist": "PKG-INFO of the sdist"}
+
+
+def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -> Iterator[Facts]:
+    """Files always; requirements, refusals and binaries of releases that are new."""
+    plan = package.plan
+    page = f"{index}/{plan.package}/"
+    yield Facts(
+        schema="files",
+        package=plan.package,
+        rows=package.rows.rows,
+        sources={NAME: f"{page} ({day})"},
+        scope=lambda row: NAME in row.source,
+    )
+    key = "sdist" if plan.kind is Kind.SOURCE else "wheel"
+    new = {release: collapse(release, said, (key,)) for release, said in package.said.items()}
+    if new:
+        rows = tuple(row for found in new.values() for row in found)
+        sources = {key: f"{_WHERE[key]} on {page} ({day})"}
+        yield _facts("requires", plan.package, rows, sources)
+    if plan.kind is Kind.RELEASES:
+        yield _releases(package, day)
+    elif plan.kind is Kind.TORCH:
+        known = {row.torch for row in plan.builds}
+        built = [
+            row
+            for release in _fresh(package, new, known)
+            for row in torch_rows(release, new[release.version])
+        ]
+        yield _facts("torch-builds", None, tuple(built), TORCH_SOURCES)
+    elif plan.binaries:
+        sources = {name: text.replace("DAY", day) for name, text in binaries.SOURCES.items()}
+        yield _facts("binaries", plan.package, tuple(_binaries(package, new, newest_torch)), sources)
+
+
+def _facts(schema: str, package: PackageName | None, rows: tuple[Any, ...], sources: dict[str, str]) -> Facts:
+    return Facts(schema=schema, package=package, rows=rows, sources=sources)
+
+
+def _releases(package: Package, day: str) -> Facts:
+    """New releases, and known ones that were yanked or got a wheel."""
+    files: dict[str, list[tuple[bool, bool]]] = {}
+    for row in package.rows.rows:
+        files.setdefault(release_of(row.name) or "", []).append((row.yanked, row.name.endswith(".whl")))
+    again = [
+        dataclasses.replace(
+            row,
+            yanked=all(yanked for yanked, _ in files[row.version]),
+            has_wheel=any(wheel for _, wheel in files[row.version]),
+        )
+        for row in package.plan.releases
+        if row.version in files
+    ]
+    text = (
+        f"the release's sdist on PyPI, else its wheel, read without running anything ({day}): "
+        "metadata, mminstall.txt, assert statements and imports of the entry modules"
+    )
+    rows = (*again, *package.new_releases)
+    return _facts("releases", package.plan.package, rows, {ARCHIVE: text})
+
+
+def _fresh(package: Package, new: dict[str, list[Requires]], known: set[str]) -> Iterator[binaries.Release]:
+    """Releases that were read now and have no row yet."""
+    for release in new:
+        if release not in known:
+            files = tuple(row for row in package.rows.rows if release_of(row.name) == release)
+            yield binaries.Release(package=package.plan.package, version=release, files=files)
+
+
+def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: str | None) -> Iterator[Binary]:
+    """Rows of new releases, and known rows with what newly appeared files add."""
+    plan = package.plan
+    yield from _again(package)
+    for release in _fresh(package, new, {row.version for row in plan.binaries}):
+        requires = new[release.version]
+        if plan.kind is Kind.COMPANION:
+            yield binaries.companion_row(release, requires, newest_torch)
+        elif plan.kind is Kind.XFORMERS:
+            yield binaries.xformers_row(release, requires, package.records.get(release.version))
+        elif plan.kind is Kind.SPCONV:
+            yield binaries.spconv_row(release)
+        elif plan.kind is Kind.NPU:
+            yield from binaries.npu_rows(release, requires)
+
+
+def _again(package: Package) -> Iterator[Binary]:
+    """Known rows whose release got wheels for another Python."""
+    known = {row.name for row in package.plan.files}
+    added: dict[str, set[str]] = {}
+    for file in package.rows.rows:
+        name = wheel_name(file.name)
+        if known and file.name not in known and name is not None:
+            added.setdefault(name.version, set()).update(name.pythons)
+    for row in package.plan.binaries:
+        more = added.get(row.version, set()) - set(row.pythons)
+        if row.pythons and more and row.url is None:
+            yield dataclasses.replace(row, pythons=pythons_of({*row.pythons, *more}))
