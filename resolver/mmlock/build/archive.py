@@ -66,7 +66,7 @@ class _Limits:
     def place(self, folder: Path, name: str) -> Path:
         """Where a member goes."""
         path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in name.split("/")[0] or "\0" in name:
+        if path.is_absolute() or ".." in path.parts or ":" in name.split("/", maxsplit=1)[0] or "\0" in name:
             raise self.hostile(f"holds `{name!r}`, which would be written outside its folder")
         return folder.joinpath(*path.parts)
 

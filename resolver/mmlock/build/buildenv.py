@@ -23,7 +23,8 @@ _UV_PLATFORM = {
     Platform.MACOS_ARM64: "aarch64-apple-darwin",
     Platform.MACOS_X86_64: "x86_64-apple-darwin",
 }
-_ENDING = ("error:", "cause:", "hint:", "╰", "├", "×")
+_TREE = " \u00d7\u2570\u251c\u2500\u25b6"
+"""What uv draws its chains of causes with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +57,12 @@ class Uv:
 
 
 def _told(stderr: str) -> list[str]:
-    lines = [re.sub(r"^(error|cause):\s*", "", line.strip(" ×╰├─▶")) for line in stderr.splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("warning:", "hint:", "Using", "Resolved"))]
-    return kept[-6:] or ["uv gave no reason"]
+    """uv's own words from its `error:` on; warnings before it are about something else."""
+    rows = [line.strip() for line in stderr.splitlines()]
+    start = next((at for at, row in enumerate(rows) if row.startswith("error:")), 0)
+    lines = [re.sub(r"^(error|cause):\s*", "", row.strip(_TREE)) for row in rows[start:]]
+    kept = [line for line in lines if line and not line.startswith(("warning:", "hint:"))]
+    return kept[:6] or ["uv gave no reason"]
 
 
 def _hints(stderr: str) -> list[str]:
@@ -71,14 +75,18 @@ def _hints(stderr: str) -> list[str]:
 
 def find_python(uv: Uv, python: str, told: str | None) -> str:
     """The interpreter to build with: the one the user named, else one of the lock's version."""
-    wanted = told or python
     hint = f"install it (`uv python install {python}`), or name it with `--python PATH`"
+    wanted = told or python
     try:
         found = uv.run(
-            ["python", "find", "--no-project", "--system", wanted], f"there is no Python {wanted} on this machine"
+            ["python", "find", "--no-project", "--system", wanted],
+            f"there is no Python {wanted} on this machine",
         ).strip()
     except EnvironmentFault as error:
-        raise EnvironmentFault(error.message, causes=error.causes[-1:], hints=[hint]) from error
+        beside = None if told else _of_pyenv(python, uv.environ or os.environ)
+        if beside is None:
+            raise EnvironmentFault(error.message, causes=error.causes, hints=[hint]) from error
+        found = beside
     version = _version_of(found)
     if version != python:
         raise EnvironmentFault(
@@ -87,6 +95,13 @@ def find_python(uv: Uv, python: str, told: str | None) -> str:
             hints=[hint],
         )
     return found
+
+
+def _of_pyenv(python: str, environ: Mapping[str, str]) -> str | None:
+    """An interpreter that pyenv has installed and not activated, which uv does not look for."""
+    root = Path(environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = sorted(root.glob(f"versions/{python}.*/bin/python"))
+    return str(found[-1]) if found else None
 
 
 def _version_of(interpreter: str) -> str:
@@ -113,7 +128,7 @@ def pin_loose(plan: BuildPlan, uv: Uv, find_links: Sequence[Path] = ()) -> tuple
     bounds = "".join(f"{pin.name}=={pin.version}\n" for pin in plan.pins if "+" not in pin.version)
     words = [
         "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate", "--format", "pylock.toml",
-        "--output-file", "-", "--only-binary", ":all:", "--python-version", plan.python.removesuffix("t"),
+        "--only-binary", ":all:", "--python-version", plan.python.removesuffix("t"),
         "--python-platform", _UV_PLATFORM[plan.platform],
         *_links(find_links),
     ]  # fmt: skip
@@ -126,7 +141,9 @@ def pin_loose(plan: BuildPlan, uv: Uv, find_links: Sequence[Path] = ()) -> tuple
             f"the build requirements of {plan.step.package} cannot be resolved",
             text="\n".join(plan.loose) + "\n",
         )
-    return tuple(pin for pin in read_pins(text, plan.python, plan.platform) if pin.name not in plan.pinned_names)
+    return tuple(
+        pin for pin in read_pins(text, plan.python, plan.platform) if pin.name not in plan.pinned_names
+    )
 
 
 def _links(folders: Sequence[Path]) -> list[str]:
@@ -181,7 +198,7 @@ def read_pins(text: str, python: str, platform: Platform) -> tuple[Pin, ...]:
         fit = best_first(files, tags)
         if not fit:
             raise EnvironmentFault(
-                f"no wheel of the build requirement {package['name']} {package.get('version', '')} has a hash",
+                f"no wheel of the build requirement {package['name']} has a hash and fits",
                 hints=["use an index that publishes hashes"],
             )
         pins.append(Pin(name=normalize(package["name"]), version=package["version"], file=fit[0]))

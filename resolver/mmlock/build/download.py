@@ -1,4 +1,4 @@
-"""Brings one file onto this disk: from a folder, a `file://` URL or the network; hashed, resumed, noted down."""
+"""Brings one file onto this disk, from a folder or from the network: hashed, resumed, noted down."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Downloader:
     transport: httpx.BaseTransport | None = None
 
     def get(self, wanted: Wanted) -> FetchedFile:
-        """The file. Raises EnvironmentFault when no place has it, or when its bytes are not the known ones."""
+        """The file. Raises EnvironmentFault when no place has it, or its bytes are not the known ones."""
         if wanted.sha256 and (kept := self._kept(wanted.name, wanted.sha256)):
             return kept
         tried: list[str] = []

@@ -1,8 +1,8 @@
 """The build key: one digest over everything that shapes the wheel's bytes.
 
-Left out on purpose: how many jobs compile at once, where the files lie, and how the compiler is sped up. Build
-requirements that the lock does not hold (`ninja`, `pip`, `wheel`) enter as they are asked for; what they
-turned out to be is in the provenance.
+Left out on purpose: how many jobs compile at once, where the files lie, how the compiler is sped up.
+Build requirements that the lock does not hold (`ninja`, `pip`, `wheel`) enter as they are asked for; what
+they turned out to be is in the provenance.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Verified edits to unpacked sources: an edit whose context is not there is refused, and then none is made."""
+"""Verified edits to unpacked sources: where the context of one is missing, none is made."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def apply_patches(tree: Path, patches: Sequence[PatchPlan]) -> tuple[Applied, ..
         find, replace = (_with_newlines_of(text, part) for part in (patch.find, patch.replace))
         places = text.count(find) if find else 0
         if not places:
-            known = "its result is there already" if replace and replace in text else "its context is not there"
+            known = (
+                "its result is there already" if replace and replace in text else "its context is not there"
+            )
             faults.append(f"`{patch.id}` does not apply to `{patch.file}`: {known}")
             continue
         texts[path] = text.replace(find, replace)

@@ -55,9 +55,7 @@ def local_label(torch: str) -> str:
     return "pt" + ".".join(word.strip(".") for word in words if word.strip("."))
 
 
-def _split(
-    step: BuildStep, held: Mapping[PackageName, LockedPackage]
-) -> tuple[list[PackageName], list[str]]:
+def _split(step: BuildStep, held: Mapping[PackageName, LockedPackage]) -> tuple[list[PackageName], list[str]]:
     """Build requirements that the lock satisfies, by name, and the others as they are written."""
     roots: list[PackageName] = []
     loose: list[str] = []

@@ -49,7 +49,7 @@ def _package(gcc_max: int | None) -> str:
 
 
 def _candidates(environ: Mapping[str, str], path: str, gcc_max: int | None) -> Iterator[tuple[str, str]]:
-    """C++ compilers to look at, best first, each with its C compiler. One that the user named is the only one."""
+    """C++ compilers to look at, best first, each with its C compiler. One that the user named is alone."""
     if told := environ.get("CXX"):
         yield _resolved(told, path), _resolved(environ.get("CC") or _c_of(told), path)
         return
@@ -146,9 +146,7 @@ def toolkit_variables(
     return {name: value for name, value in found.items() if name not in {"PWD", "OLDPWD", "SHLVL", "_"}}
 
 
-def cuda_home(
-    plan: ToolchainPlan, environ: Mapping[str, str], site_packages: Path | None
-) -> str | None:
+def cuda_home(plan: ToolchainPlan, environ: Mapping[str, str], site_packages: Path | None) -> str | None:
     """Where the toolkit lies: what the plan says; for a system toolkit the user's CUDA_HOME comes first."""
     if plan.cuda_home is None:
         return None
@@ -173,10 +171,12 @@ def _missing(plan: ToolchainPlan, why: str) -> EnvironmentFault:
     if plan.provider == "system" and plan.cuda:
         hints = [
             f"install the CUDA {plan.cuda} toolkit, or set CUDA_HOME to where it lies",
-            f"or build in an image that has it: `nvidia/cuda:{plan.cuda}...-devel` (`mmlock export --format dockerfile`)",
+            "or build in an image that has it: `mmlock export LOCK --format dockerfile`",
         ]
     return EnvironmentFault(
-        f"the CUDA toolkit {plan.cuda or ''} of toolchain `{plan.name}` is not usable", causes=[why], hints=hints
+        f"the CUDA toolkit {plan.cuda or ''} of toolchain `{plan.name}` is not usable",
+        causes=[why],
+        hints=hints,
     )
 
 

@@ -1,0 +1,167 @@
+"""How a wheel was made, as statements others can read: in-toto/SLSA provenance and a CycloneDX bill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mmlock import __version__
+from mmlock.build.model import BuildPlan, Check, Compiler, Pin
+from mmlock.build.wheel_file import WheelFacts
+from mmlock.core.artifact import Artifact
+
+BUILD_TYPE = "urn:mmlock:build:v1"
+BUILDER = "urn:mmlock:builder:local"
+_STATEMENT = "https://in-toto.io/Statement/v1"
+_PREDICATE = "https://slsa.dev/provenance/v1"
+
+
+def provenance(
+    plan: BuildPlan,
+    *,
+    subjects: Sequence[Mapping[str, Any]],
+    key: str,
+    inputs: Mapping[str, Any],
+    pins: Sequence[Pin],
+    compiler: Compiler | None,
+    network: str,
+    checks: Sequence[Check] = (),
+    moments: tuple[str, str] | None = None,
+) -> dict[str, Any]:
+    """An in-toto statement with an SLSA v1 predicate.
+
+    Without `moments` (start and end) it says nothing that differs between two runs of the same build.
+    """
+    step = plan.step
+    metadata: dict[str, Any] = {"invocationId": key}
+    if moments:
+        metadata |= {"startedOn": moments[0], "finishedOn": moments[1]}
+    return {
+        "_type": _STATEMENT,
+        "subject": list(subjects),
+        "predicateType": _PREDICATE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {
+                    "package": step.package,
+                    "version": step.version,
+                    "recipe": step.recipe,
+                    "torch": plan.torch,
+                    "python": plan.python,
+                    "platform": plan.platform.value,
+                    "archs": list(plan.archs),
+                    "environment": dict(sorted(step.env.items())),
+                    "patches": [
+                        {"id": p.id, "file": p.file, "find": p.find, "replace": p.replace, "reason": p.reason}
+                        for p in step.patches
+                    ],
+                },
+                "internalParameters": {
+                    "key": key,
+                    "inputs": dict(inputs),
+                    "compiler": compiler.identity if compiler else None,
+                    "machine": compiler.machine if compiler else None,
+                    "toolchain": step.toolchain.name,
+                    "hermeticToolchain": step.toolchain.lockable,
+                    "networkDuringCompile": network,
+                },
+                "resolvedDependencies": [_resource(step.sdist), *(_resource(pin.file) for pin in pins)],
+            },
+            "runDetails": {
+                "builder": {"id": BUILDER, "version": {"mmlock": __version__}},
+                "metadata": metadata,
+                "byproducts": [
+                    {
+                        "name": "check",
+                        "annotations": {"check": c.name, "status": c.status.value, "detail": c.detail},
+                    }
+                    for c in checks
+                ],
+            },
+        },
+    }
+
+
+def _resource(file: Artifact) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        # A path of the builder's disk tells nobody anything; the digest identifies the file.
+        **({"uri": file.url} if file.url.startswith("http") else {}),
+        "digest": {"sha256": file.sha256},
+    }
+
+
+def content_subjects(facts: WheelFacts) -> list[dict[str, Any]]:
+    """The compiled files of a wheel with their digests: what a statement *inside* the wheel can be about."""
+    names = facts.libraries or tuple(n for n in facts.members if ".dist-info/" not in n)
+    with zipfile.ZipFile(facts.path) as archive:
+        return [
+            {"name": name, "digest": {"sha256": hashlib.sha256(archive.read(name)).hexdigest()}}
+            for name in sorted(names)
+        ]
+
+
+def bill_of_materials(
+    plan: BuildPlan, version: str, pins: Iterable[Pin], compiler: Compiler | None
+) -> dict[str, Any]:
+    """A CycloneDX 1.6 document: the wheel, the sources in it, and what made it."""
+    step = plan.step
+    own = f"pkg:pypi/{step.package}@{version}"
+    sources = {
+        "type": "library",
+        "bom-ref": f"sources:{step.sdist.sha256}",
+        "name": step.package,
+        "version": step.version,
+        "purl": f"pkg:pypi/{step.package}@{step.version}?file_name={step.sdist.name}",
+        "hashes": [{"alg": "SHA-256", "content": step.sdist.sha256}],
+        "externalReferences": [{"type": "source-distribution", "url": step.sdist.url}],
+        "pedigree": {"patches": [_patch(p.id, p.reason) for p in step.patches]},
+    }
+    tools = [
+        {
+            "type": "application" if pin.name != "torch" else "framework",
+            "bom-ref": f"pkg:pypi/{pin.name}@{pin.version}",
+            "name": pin.name,
+            "version": pin.version,
+            "purl": f"pkg:pypi/{pin.name}@{pin.version}",
+            "hashes": [{"alg": "SHA-256", "content": pin.file.sha256}],
+            "scope": "excluded",
+        }
+        for pin in pins
+    ]
+    if compiler is not None:
+        tools.append(
+            {"type": "application", "bom-ref": "compiler", "name": compiler.identity, "scope": "excluded"}
+        )
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, own + str(step.sdist.sha256))}",
+        "version": 1,
+        "metadata": {
+            "tools": {"components": [{"type": "application", "name": "mmlock", "version": __version__}]},
+            "component": {
+                "type": "library",
+                "bom-ref": own,
+                "name": step.package,
+                "version": version,
+                "purl": own,
+            },
+        },
+        "components": [sources, *tools],
+        "dependencies": [{"ref": own, "dependsOn": [sources["bom-ref"]]}],
+    }
+
+
+def _patch(identity: str, reason: str) -> dict[str, Any]:
+    return {"type": "unofficial", "resolves": [{"type": "defect", "id": identity, "description": reason}]}
+
+
+def to_bytes(document: Mapping[str, Any]) -> bytes:
+    """A document as bytes that are the same on every run."""
+    return (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
