@@ -20,6 +20,9 @@ from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.explain import explain
 from mmlock.solve.solution import solve_core
 
+SOME = 12
+"""How many names a hint lists."""
+
 
 def why(lock_dir: Path, package: str) -> Page:
     """The argument for one package of a lock. Raises UsageError when it is not in it."""
@@ -40,7 +43,10 @@ def why(lock_dir: Path, package: str) -> Page:
         near = [name for name in known if normalize(package) in name or name in normalize(package)]
         raise UsageError(
             f"`{package}` is not in the lock `{lock_dir}`",
-            hints=[f"it holds {', '.join(near or known)}"],
+            hints=[
+                f"it holds {', '.join((near or known)[:SOME])}"
+                + (", ..." if len(near or known) > SOME else "")
+            ],
         )
     return Page(text=text, data=why_data(env, package))
 
@@ -101,4 +107,13 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
     rows = build_graph(matrix, graph_request(interpret(matrix, arguments), State()))
-    return draw(network(matrix, rows, package=package), form)
+    found = network(matrix, rows, package=package)
+    if package is not None and not any(
+        data["package"] == normalize(package) for _, data in found.nodes(data=True)
+    ):
+        slots = ", ".join(sorted(rows.slots))
+        raise UsageError(
+            f"`{package}` is not in the graph of this request",
+            hints=[f"it has {slots}", f"ask for it: `mmlock graph {package} --with {package} --gpu ...`"],
+        )
+    return draw(found, form)

@@ -33,6 +33,7 @@ from mmlock.solve.solution import CoreSolution, solve_core
 Wheelless = Callable[[PackageName, "str | None"], bool]
 """Whether a version (None: every version) of an ordinary package has sources and no wheel at all."""
 
+_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
 _NO_WHEEL = re.compile(r"([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
 
 ROUNDS = 24
@@ -130,6 +131,7 @@ def decide(
                     newer=not_newer(rows, solution, solver, asked.terms),
                 )
             continue
+        _known_at_all(answer)
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
@@ -141,6 +143,17 @@ def decide(
         causes=[refusal.reason for refusal in state.refusals[-3:]],
         hints=["pin the Python or the torch you want, so that fewer combinations are open"],
     )
+
+
+def _known_at_all(answer: Refused) -> None:
+    """Raises NoAnswer when the index has no such package: no other core will change that."""
+    if missing := sorted(set(_NOT_FOUND.findall(answer.reason))):
+        names = ", ".join(f"`{name}`" for name in missing)
+        raise NoAnswer(
+            f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",
+            causes=[" ".join(answer.reason.split())],
+            hints=["check the spelling, or name the index that has it with `--extra-index-url`"],
+        )
 
 
 def _sources_only(answer: Refused, wheelless: Wheelless) -> Iterator[PackageName]:

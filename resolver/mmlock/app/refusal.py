@@ -16,6 +16,10 @@ SOURCES = 1
 """How many sources one line names; the JSON form has all."""
 
 
+MOST_REFUSALS = 6
+"""How many different refusals of the closure an error tells."""
+
+
 def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
     """Why nothing fulfils the request."""
     explanation = explain(unsolved.rows, asked.terms)
@@ -51,10 +55,12 @@ def _refused(unsolved: Unsolved) -> list[str]:
     for refusal in unsolved.refusals:
         labels = [label for _, label in sorted(refusal.options)]
         told.setdefault(" ".join(refusal.reason.split()), []).append(", ".join(labels))
-    return [
+    lines = [
         f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
         for reason, labels in told.items()
     ]
+    rest = len(lines) - MOST_REFUSALS
+    return lines if rest <= 0 else [*lines[:MOST_REFUSALS], f"and {rest} more like these"]
 
 
 def nearest_lines(explanation: Explanation) -> list[str]:

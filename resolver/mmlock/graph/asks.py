@@ -10,7 +10,7 @@ from mmlock.core.versions import allows, version
 from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog
 from mmlock.graph.request import CoreWish
-from mmlock.graph.rows import Ask, BinaryChoice, Group, Option, PythonChoice, Rejection, TorchChoice
+from mmlock.graph.rows import Ask, BinaryChoice, Group, Option, Rejection, TorchChoice
 from mmlock.graph.torch_rows import device_runs, driver_compiles
 from mmlock.matrix.model import TorchBuild
 
@@ -139,13 +139,13 @@ def _ask_versions(builder: Builder) -> None:
         spec = version_wish(request.python)
         members = builder.group("python", f"ask:{spec}", lambda o: allows(spec, o.version or ""))
         builder.asks.append(
-            Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_other_python)
+            Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder))
         )
     if request.requires_python is not None:
         bound = request.requires_python
         members = builder.group("python", f"ask:{bound}", lambda o: allows(bound, o.version or ""))
         builder.asks.append(
-            Ask(name=f"requires-python {bound}", parts=(("python", members),), reject=_other_python)
+            Ask(name=f"requires-python {bound}", parts=(("python", members),), reject=_pythons(builder))
         )
     if request.torch is not None:
         spec = version_wish(request.torch)
@@ -167,9 +167,12 @@ def _ask_versions(builder: Builder) -> None:
         )
 
 
-def _other_python(option: Option) -> Rejection:
-    python = option.choice.python if isinstance(option.choice, PythonChoice) else option.label
-    return Rejection(text=f"Python {python} was not asked for", source=(), confidence=Confidence.MEASURED)
+def _pythons(builder: Builder) -> Callable[[Option], Rejection]:
+    """The same sentence for every Python: which ones there are."""
+    known = [builder.options[i].version for i in builder.slots["python"]]
+    span = f"{known[-1]} to {known[0]}" if known else "no Python"
+    text = f"builds of torch for this target exist for Python {span}"
+    return lambda _: Rejection(text=text, source=(), confidence=Confidence.CAPTURED)
 
 
 def _other(build: TorchBuild, words: str) -> Rejection:

@@ -26,6 +26,10 @@ _TRIPLES = {
 }
 
 
+NEWEST_PATCH = 99
+"""A lock is for the newest patch release of its Python, whichever that is: `>=3.9.1` holds on 3.9."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
     """What one run of uv left behind."""
@@ -73,7 +77,12 @@ def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str
     """
     words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
-    words += ["--python-version", request.python.removesuffix("t"), "--python-platform", platform]
+    words += [
+        "--python-version",
+        f"{request.python.removesuffix('t')}.{NEWEST_PATCH}",
+        "--python-platform",
+        platform,
+    ]
     words += ["--only-binary", ":all:"]
     for name in sdists:
         # Without a package's wheels, uv reads its sdist although all others must be wheels.

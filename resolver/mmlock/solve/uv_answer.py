@@ -59,6 +59,9 @@ def failed(request: ClosureRequest, ran: Ran, steps: Steps, places: Sources) -> 
     """The error of uv as a refusal of these packages, or as a question that could not be put."""
     reason = explanation(ran.err, request.core)
     match classify(ran.err):
+        case Failure.NO_SOLUTION if request.offline:
+            # A cache that holds some pages and not others proves nothing about the index.
+            return Unreachable(reason=reason, offline=True)
         case Failure.NO_SOLUTION:
             if fault := _broken_page(request, ran.err, places):
                 return Unreachable(reason=fault, offline=False)
