@@ -13,10 +13,10 @@ import json
 import os
 import subprocess
 import sys
-from typing import Any, NoReturn
+from typing import Any, Dict, List, NoReturn, Optional
 
 
-def main(config_path: str, arguments: list[str]) -> int:
+def main(config_path: str, arguments: List[str]) -> int:
     """Compile, and give the exit code."""
     with open(config_path) as stream:
         config = json.load(stream)
@@ -41,12 +41,12 @@ def main(config_path: str, arguments: list[str]) -> int:
     return replaced(command + arguments)
 
 
-def replaced(command: list[str]) -> NoReturn:
+def replaced(command: List[str]) -> NoReturn:
     """Become the real compiler."""
     os.execvp(command[0], command)
 
 
-def flags_of(arguments: list[str], source: str) -> list[str]:
+def flags_of(arguments: List[str], source: str) -> List[str]:
     """What must be the same for a precompiled header to be used: all but this file's own names."""
     kept, skip = [], False
     for word in arguments:
@@ -59,7 +59,7 @@ def flags_of(arguments: list[str], source: str) -> list[str]:
     return kept
 
 
-def precompiled(config: dict[str, Any], flags: list[str]) -> str | None:
+def precompiled(config: Dict[str, Any], flags: List[str]) -> Optional[str]:
     """The header to include; None when it cannot be compiled with these flags."""
     text = json.dumps([config["cxx"], config["header"], flags], sort_keys=True)
     folder = os.path.join(config["folder"], hashlib.sha256(text.encode()).hexdigest()[:16])

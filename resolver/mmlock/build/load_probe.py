@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from contextlib import suppress
+from typing import List
 
 
-def main(folder: str, names: list[str]) -> None:
+def main(folder: str, names: List[str]) -> None:
     """Answer each name with None, or with the loader's words."""
     with suppress(ImportError):
         importlib.import_module("torch")  # its libraries must be there first
