@@ -51,7 +51,11 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
     pythons = _pythons(matrix, arguments)
     wishes = [
         *(_wish(a) for a in requirements if a.name in core and _applies(a, target, pythons)),
-        *(_wish(a, constraint=True) for a in arguments.constraints if a.name in core),
+        *(
+            _wish(a, constraint=True)
+            for a in arguments.constraints
+            if a.name in core and _applies(a, target, pythons)
+        ),
         *_plugins(found.accelerators, requirements),
     ]
     return Interpreted(
@@ -169,6 +173,7 @@ def marker_environment(target: Target, python: str) -> dict[str, str]:
     """The PEP 508 environment of a target, never the host's."""
     os_name, sys_platform, system = _SYSTEMS[target.platform]
     word = machine(target.platform)
+    python = python.removesuffix("t")  # markers do not tell free-threaded Pythons apart
     return {
         "implementation_name": "cpython",
         "implementation_version": f"{python}.0",

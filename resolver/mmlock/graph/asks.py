@@ -136,8 +136,8 @@ def _ask_machine(builder: Builder) -> None:
 def _ask_versions(builder: Builder) -> None:
     request = builder.request
     if request.python is not None:
-        spec = version_wish(request.python)
-        members = builder.group("python", f"ask:{spec}", lambda o: allows(spec, o.version or ""))
+        # A free-threaded Python is another interpreter than the plain one of the same version.
+        members = builder.pythons([request.python])
         builder.asks.append(
             Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder))
         )
