@@ -6,7 +6,7 @@
     python scripts/capture_symbols.py --pack            # join what was read into matrices/symbols/
 
 A release costs 130-160 MB by range requests. Each is kept in `--work` as soon as it is read, so that an
-interrupted run goes on where it stopped; `--pack` writes one file per torch series.
+interrupted run goes on where it stopped; `--pack` writes one file for every five minor releases.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ from mmlock.scrape.store import write_aside
 
 PLATFORM = Platform.LINUX_X86_64
 BUDGET = 2_000_000_000
+SPAN = 5
+"""Minor releases in one file: a new release rewrites the newest file only."""
 PYTHONS = ("cp311", "cp310", "cp39", "cp38", "cp37", "cp36")
 """The wheel to read is that of the first of these Pythons; what torch exports to C++ is the same in all."""
 
@@ -109,16 +111,18 @@ def report(table: TorchSymbols, cost: str) -> None:
 
 
 def pack(work: Path, out: Path) -> None:
-    """Join the tables of each series into one file."""
+    """Join the tables of neighbouring releases into one file: they share most names."""
     series: dict[str, list[TorchSymbols]] = defaultdict(list)
     for path in sorted((work / FOLDER).glob(f"*{SUFFIX}")):
         file = read_symbol_file(path)
         for facts in file.builds:
             parsed = version(facts.build.torch)
             names = file.names_of(facts.build)
-            series[f"{parsed.major}.{parsed.minor}"].append(TorchSymbols(facts=facts, names=names))
+            first = parsed.minor // SPAN * SPAN
+            name = f"{parsed.major}.{first}-{parsed.major}.{first + SPAN - 1}"
+            series[name].append(TorchSymbols(facts=facts, names=names))
     total = 0
-    for name, tables in sorted(series.items(), key=lambda item: version(item[0])):
+    for name, tables in sorted(series.items(), key=lambda item: version(item[0].partition("-")[0])):
         data = write_symbols(tables)
         write_aside(out / FOLDER / f"torch-{name}{SUFFIX}", data)
         total += len(data)

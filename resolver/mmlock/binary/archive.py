@@ -15,6 +15,8 @@ from mmlock.binary.reading import BeyondPrefix, Source, Unreadable, check_span
 _STORED, _DEFLATED = 0, 8
 _LOCAL = struct.Struct("<4s5H3L2H")
 _ENCRYPTED = 0x1
+_END_SIZE = 22 + 65535
+"""Of the record at the end of an archive, its comment included."""
 _CHUNK = 256 * 1024
 
 
@@ -152,7 +154,7 @@ class Prefix:
         """Where a mark stands at or after an offset, at a multiple of 8; -1 when not within the limit."""
         at = offset
         while True:
-            at = self._data.find(mark, at)
+            at = self._data.find(mark, at, self._limit)
             if at >= 0 and at % 8 == 0:
                 return at
             if at >= 0:
@@ -217,6 +219,7 @@ def _directory(source: Source, limits: Limits) -> Mapping[str, Member]:
             infos = archive.infolist()
     except (BadZipFile, EOFError, OSError, ValueError, NotImplementedError, struct.error) as error:
         raise Unreadable(f"is no readable zip archive: {error}") from error
+    _check_disks(source)
     members: dict[str, Member] = {}
     for info in infos:
         if info.filename in members:
@@ -224,6 +227,16 @@ def _directory(source: Source, limits: Limits) -> Mapping[str, Member]:
         members[info.filename] = _member(info)
     _check_spans(members.values(), source.size)
     return members
+
+
+def _check_disks(source: Source) -> None:
+    """zipfile overlooks that an archive is one part of several."""
+    size = min(source.size, _END_SIZE)
+    tail = source.read(source.size - size, size)
+    at = tail.rfind(b"PK\x05\x06")
+    disks = struct.unpack_from("<HH", tail, at + 4) if 0 <= at <= len(tail) - 8 else (0, 0)
+    if any(disk not in {0, 0xFFFF} for disk in disks):
+        raise Unreadable("is one part of an archive of several disks")
 
 
 def _member(info: ZipInfo) -> Member:
@@ -246,8 +259,8 @@ def _check_spans(members: Iterable[Member], size: int) -> None:
     end = 0
     previous = ""
     for member in sorted(members, key=lambda member: member.header_at):
+        check_span(member.header_at, _LOCAL.size + member.packed, size, f"`{member.path}`: bytes")
         if member.header_at < end:
             raise Unreadable(f"`{previous}` and `{member.path}` overlap")
         end = member.header_at + _LOCAL.size + member.packed
         previous = member.path
-        check_span(member.header_at, _LOCAL.size + member.packed, size, f"`{member.path}`: bytes")

@@ -28,7 +28,7 @@ _LZ4, _ZSTD, _SPECIFIC, _FAMILY = 0x2000, 0x8000, 0x100000, 0x200000
 _EMPTY_COMPRESSED = 1100
 """nvcc leaves containers without kernels; compressed, their entries are smaller than this."""
 _HEAD = 4096
-_RELEASE = re.compile(rb"Cuda compilation tools, release (\d+\.\d+)")
+_ISA = re.compile(rb"\.version (\d+\.\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +41,8 @@ class Entry:
     size: int
     kernels: bool
     """False when there is surely none inside."""
-    cuda: str | None
-    """Toolkit that wrote it, where it can be read (`11.8`)."""
+    isa: str | None
+    """Version of the PTX language it is written in, where it can be read (`7.8`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,8 @@ class GpuCode:
     """Without kernels: left out of the count and of the archs."""
     complete: bool
     """Whether all containers were read, or only the first ones."""
-    cuda: str | None
-    """Toolkit that wrote the PTX, where it can be read."""
+    isa: str | None
+    """The highest version of the PTX language in it (`7.8`), where it can be read."""
 
 
 def read_gpu_code(source: Source, at: int, size: int, *, sample: int | None = None) -> GpuCode | None:
@@ -112,7 +112,11 @@ def _joined(found: list[tuple[Entry, ...]], empty: int, *, complete: bool) -> Gp
         containers=len(found),
         empty=empty,
         complete=complete,
-        cuda=next((entry.cuda for entries in found for entry in entries if entry.cuda), None),
+        isa=max(
+            (entry.isa for entries in found for entry in entries if entry.isa),
+            key=lambda text: tuple(map(int, text.split("."))),
+            default=None,
+        ),
     )
 
 
@@ -157,11 +161,11 @@ def _entries(source: Source, at: int, length: int) -> Iterator[Entry]:
         if kind in {_PTX, _CUBIN}:
             packed = bool(flags & (_LZ4 | _ZSTD))
             size = compressed if packed and compressed else padded
-            kernels, cuda = _content(source, at + header, padded, size, packed=packed, ptx=kind == _PTX)
+            kernels, isa = _content(source, at + header, padded, size, packed=packed, ptx=kind == _PTX)
             suffix = "a" if flags & _SPECIFIC else "f" if flags & _FAMILY else ""
             prefix = "compute" if kind == _PTX else "sm"
             yield Entry(
-                ptx=kind == _PTX, arch=f"{prefix}_{sm}{suffix}", size=raw or size, kernels=kernels, cuda=cuda
+                ptx=kind == _PTX, arch=f"{prefix}_{sm}{suffix}", size=raw or size, kernels=kernels, isa=isa
             )
         at += header + padded
 
@@ -169,22 +173,23 @@ def _entries(source: Source, at: int, length: int) -> Iterator[Entry]:
 def _content(
     source: Source, at: int, padded: int, size: int, *, packed: bool, ptx: bool
 ) -> tuple[bool, str | None]:
-    """Whether a payload may hold kernels, and the toolkit that wrote it."""
+    """Whether a payload may hold kernels, and the PTX version."""
     if packed and not ptx:
         return size > _EMPTY_COMPRESSED, None
     try:
         head = source.read(at, min(padded, _HEAD))
     except BeyondPrefix:
         return True, None
-    release = _RELEASE.search(head)  # LZ4 leaves the first line as it is
-    cuda = release[1].decode() if ptx and release else None
+    # LZ4 leaves the first lines as they are; zstd does not.
+    found = _ISA.search(head) if ptx else None
+    isa = found[1].decode() if found else None
     if packed:
-        return size > _EMPTY_COMPRESSED, cuda
+        return size > _EMPTY_COMPRESSED, isa
     mark = (b".entry", b".func") if ptx else (b".text.",)
     if any(word in head for word in mark):
-        return True, cuda
+        return True, isa
     if padded <= _HEAD:
-        return False, cuda
+        return False, isa
     # The names of sections may stand at the far end of a large cubin.
     rest = source.read(at, min(padded, 64 * 1024 * 1024))
-    return any(word in rest for word in mark), cuda
+    return any(word in rest for word in mark), isa

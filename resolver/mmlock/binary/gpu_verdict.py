@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmlock.binary.model import Extension, Gpu, GpuFinding, Inspected
+from mmlock.binary.model import Extension, Gpu, GpuFinding, Inspected, PtxDriver
 from mmlock.core.device import Code, Device, code_for, cubin_runs, ptx_runs
 from mmlock.core.names import DeviceKind
 
@@ -12,7 +12,7 @@ _NO_GPU_CODE = "it has no GPU code at all: what it does on a GPU, if anything, i
 _WORST_FIRST = (Code.NONE, Code.UNKNOWN, Code.PTX, Code.NATIVE)
 
 
-def gpu_finding(extension: Inspected, device: Device, drivers: Mapping[str, str]) -> GpuFinding:
+def gpu_finding(extension: Inspected, device: Device, drivers: Mapping[str, PtxDriver]) -> GpuFinding:
     """The code of the whole wheel for a device: the best of its files where they differ, and how."""
     if device.kind is not DeviceKind.CUDA:
         text = f"{device.name} runs no CUDA code, and no other GPU code is read"
@@ -32,15 +32,15 @@ def gpu_finding(extension: Inspected, device: Device, drivers: Mapping[str, str]
     best = max((code for _, code in told), key=_WORST_FIRST.index)
     worst = min((code for _, code in told), key=_WORST_FIRST.index)
     ptx = next((one for one, code in told if code is Code.PTX), None) if best is Code.PTX else None
-    cuda = ptx.gpu_code.cuda if ptx and ptx.gpu_code else None
+    needs = drivers.get(ptx.gpu_code.isa or "") if ptx and ptx.gpu_code else None
     evidence = tuple(_sentence(one, device, code) for one, code in told)
     if best is not worst:
         evidence = (f"its files differ; {best.value} is the best of them", *evidence)
     return GpuFinding(
         device=device,
         code=best,
-        cuda=cuda,
-        driver=drivers.get(cuda) if cuda else None,
+        cuda=needs.cuda if needs else None,
+        driver=needs.driver if needs else None,
         complete=all(one.gpu_code is not None and one.gpu_code.complete for one in holding) and not hidden,
         evidence=evidence,
     )

@@ -117,13 +117,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PtxDriver:
+    """What compiles PTX of some language version."""
+
+    cuda: str
+    """The first toolkit that writes it."""
+    driver: str | None
+    """The oldest driver that reads it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFinding:
     """What a wheel's kernels mean for one device."""
 
     device: Device
     code: Code
     cuda: str | None
-    """With PTX: the toolkit whose driver is needed, where it is known."""
+    """With PTX: the first toolkit of its language version, where that can be read."""
     driver: str | None
     """With PTX: the oldest driver that can compile it, where it is known."""
     complete: bool

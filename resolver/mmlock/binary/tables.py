@@ -24,7 +24,8 @@ FOLDER = "symbols"
 MAX_BYTES = 256 * 1024 * 1024
 MAX_HEAD = 4 * 1024 * 1024
 
-_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
+_PRESET = 9 | lzma.PRESET_EXTREME
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": _PRESET, "lc": 4, "lp": 0, "pb": 0, "dict_size": 1 << 24}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,8 +132,8 @@ def _gpu_lines(gpu: GpuFinding) -> Iterator[str]:
     }[gpu.code]
     driver = ""
     if gpu.code is Code.PTX:
-        made = f" of CUDA {gpu.cuda}" if gpu.cuda else ""
-        driver = f"; needs the driver{made}{f' ({gpu.driver})' if gpu.driver else ''} or a newer one"
+        made = f"of CUDA {gpu.cuda}" if gpu.cuda else "of the toolkit that made it"
+        driver = f" (that {made}{f', {gpu.driver},' if gpu.driver else ''} or a newer one)"
     yield f"  {gpu.device.name}{arch}: {means}{driver}"
     for text in gpu.evidence:
         yield from _wrapped(" " * 4, text, plain=True)

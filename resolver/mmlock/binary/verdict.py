@@ -8,7 +8,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.libraries import judge_libraries
-from mmlock.binary.model import Answer, Extension, Finding, Inspected, Verdict
+from mmlock.binary.model import Answer, Extension, Finding, Inspected, PtxDriver, Verdict
 from mmlock.binary.names import is_cuda
 from mmlock.binary.python_verdict import judge_python
 from mmlock.binary.tables import TorchFacts, TorchSymbols
@@ -23,13 +23,13 @@ def verdict(
     devices: Sequence[Device] = (),
     *,
     brought: Collection[str] = (),
-    drivers: Mapping[str, str] | None = None,
+    drivers: Mapping[str, PtxDriver] | None = None,
     python: str | None = None,
 ) -> Verdict:
     """Whether the wheel loads beside that torch and has code for the devices.
 
-    `brought` are sonames that other packages of the environment bring and load; `drivers` tells for a CUDA
-    toolkit (`11.8`) the oldest driver that compiles its PTX; `python` is the target's (`3.11`).
+    `brought` are sonames that other packages of the environment bring and load; `drivers` tells what
+    compiles PTX of a version (`7.8`); `python` is the target's (`3.11`).
     """
     return Verdict(
         torch=torch.facts.build,
