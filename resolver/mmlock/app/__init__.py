@@ -10,20 +10,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mmlock.core.arguments import SolveArguments
+    from mmlock.core.build_arguments import (
+        BuildArguments,
+        ExportArguments,
+        InstallArguments,
+        WheelhouseArguments,
+    )
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
 
 __all__ = [
+    "build",
     "diff",
+    "export",
     "graph",
     "inspect",
+    "install",
     "lint",
     "refresh",
     "show_gpus",
     "show_package",
     "solve",
+    "wheelhouse",
     "why",
     "why_not",
 ]
@@ -97,3 +107,31 @@ def diff(old: Path, new: Path, *, locks: Path | None = None) -> Report:
     from mmlock.app import comparing
 
     return comparing.compare(old, new, locks=locks)
+
+
+def build(arguments: BuildArguments, *, progress: Progress = silent) -> Report:
+    """Run the steps of a lock and seal it."""
+    from mmlock.app import building
+
+    return building.build(arguments, progress=progress)
+
+
+def install(arguments: InstallArguments, *, progress: Progress = silent) -> Report:
+    """Put a sealed lock into a virtual environment."""
+    from mmlock.app import building
+
+    return building.install(arguments, progress=progress)
+
+
+def export(arguments: ExportArguments, *, progress: Progress = silent) -> Report:
+    """Write a lock as something that works without mmlock."""
+    from mmlock.app import exporting
+
+    return exporting.export(arguments, progress=progress)
+
+
+def wheelhouse(arguments: WheelhouseArguments, *, progress: Progress = silent) -> Report:
+    """Look at a wheelhouse, check, empty, copy or serve it."""
+    from mmlock.app import wheelhouses
+
+    return wheelhouses.wheelhouse(arguments, progress=progress)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmlock.core.build_arguments import BuildArguments, InstallArguments
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.places import cache_root
@@ -18,33 +18,11 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 
 if TYPE_CHECKING:
+    from mmlock.build.buildenv import Uv
     from mmlock.build.model import BuiltWheel, FetchedFile
     from mmlock.build.runner import Builder, BuildOptions
     from mmlock.build.seal import Placement
     from mmlock.build.wheelhouse import Wheelhouse
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
-    """What a user can ask of `mmlock build`."""
-
-    lock: Path
-    find_links: tuple[Path, ...] = ()
-    wheelhouse: Path | None = None
-    """None: the user's own."""
-    base_url: str | None = None
-    """Where the wheels will be served; None: they are put beside the lock."""
-    index_url: str | None = None
-    """The index for build requirements that the lock does not hold."""
-    offline: bool = False
-    jobs: int | None = None
-    python: str | None = None
-    rebuild: bool = False
-    keep: bool = False
-    network: bool = False
-    quiet_minutes: float = 15.0
-    precompile: bool = True
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
 
 def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
@@ -56,7 +34,7 @@ def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
     return cache_root(environ) / "wheelhouse"
 
 
-def build(request: BuildRequest, *, progress: Progress = silent) -> Page:
+def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
     """Run the steps of a lock and seal it. What is done stays done when a later step fails.
 
     Raises EnvironmentFault or UsageError.
@@ -93,7 +71,7 @@ def write(env: LockedEnv, folder: Path) -> None:
 class _Run:
     """The steps of one lock."""
 
-    def __init__(self, request: BuildRequest, folder: Path, progress: Progress) -> None:
+    def __init__(self, request: BuildArguments, folder: Path, progress: Progress) -> None:
         from mmlock.build.seal import Placement
         from mmlock.build.wheelhouse import Wheelhouse
 
@@ -101,7 +79,7 @@ class _Run:
         self.progress = progress
         self.folder = folder
         self.wheelhouse: Wheelhouse = Wheelhouse(
-            root=wheelhouse_root(request.wheelhouse, request.environ).absolute()
+            root=wheelhouse_root(request.wheelhouse, os.environ).absolute()
         )
         self.placement: Placement = Placement(folder=folder, base_url=request.base_url)
         self.local: dict[str, Path] = {}
@@ -161,17 +139,17 @@ class _Run:
         asked = self.request
         return Builder(
             wheelhouse=self.wheelhouse,
-            builds=cache_root(asked.environ).absolute() / "builds",
-            uv=find_uv(asked, self.progress),
+            builds=cache_root(os.environ).absolute() / "builds",
+            uv=find_uv(offline=asked.offline, index_url=asked.index_url, progress=self.progress),
             downloader=Downloader(
                 store=self.wheelhouse.files,
                 find_links=tuple(path.absolute() for path in asked.find_links),
                 offline=asked.offline,
                 progress=self.progress,
-                environ=asked.environ,
+                environ=os.environ,
             ),
             options=self._options(),
-            environ=asked.environ,
+            environ=os.environ,
             progress=self.progress,
         )
 
@@ -190,12 +168,34 @@ class _Run:
         )
 
 
-def find_uv(request: BuildRequest, progress: Progress = silent) -> Any:
+def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
+    """Put a sealed lock into a virtual environment."""
+    from mmlock.build.install import install as put
+
+    folder = lock_folder(request.lock)
+    env = read_lock(folder)
+    uv = find_uv(offline=request.offline, progress=progress)
+    done = put(env, folder, request.prefix.absolute(), uv, python=request.python, exact=request.exact)
+    lines = [f"{len(env.packages)} packages are in {done.prefix}"]
+    if env.environment:
+        lines += ["set when you run it:"]
+        lines += [f"  export {name}={value}" for name, value in sorted(env.environment.items())]
+    lines.append(f"next: {done.python} -c 'import torch'")
+    data = {
+        "prefix": str(done.prefix),
+        "python": done.python,
+        "made": done.made,
+        "environment": dict(env.environment),
+    }
+    return Page(text="\n".join(lines) + "\n", data=data)
+
+
+def find_uv(*, offline: bool = False, index_url: str | None = None, progress: Progress = silent) -> Uv:
     """uv as the builds use it. Raises EnvironmentFault where there is none."""
     from mmlock.build.buildenv import Uv
     from mmlock.solve.uv_find import find_uv as look
 
-    found = look(request.environ)
+    found = look(os.environ)
     if found is None:
         raise EnvironmentFault(
             "uv was not found",
@@ -204,9 +204,9 @@ def find_uv(request: BuildRequest, progress: Progress = silent) -> Any:
         )
     return Uv(
         path=found.path,
-        offline=request.offline,
-        index_url=request.index_url,
-        environ=request.environ,
+        offline=offline,
+        index_url=index_url,
+        environ=os.environ,
         progress=progress,
     )
 

@@ -87,7 +87,7 @@ def find_python(uv: Uv, python: str, told: str | None) -> str:
         if beside is None:
             raise EnvironmentFault(error.message, causes=error.causes, hints=[hint]) from error
         found = beside
-    version = _version_of(found)
+    version = version_of(found)
     if version != python:
         raise EnvironmentFault(
             f"`{found}` is Python {version}, the lock is for {python}",
@@ -104,7 +104,8 @@ def _of_pyenv(python: str, environ: Mapping[str, str]) -> str | None:
     return str(found[-1]) if found else None
 
 
-def _version_of(interpreter: str) -> str:
+def version_of(interpreter: str) -> str:
+    """The Python of an interpreter as locks spell it: `3.12`, `3.13t`."""
     code = (
         "import sys, sysconfig; print('%d.%d%s' % (sys.version_info[:2] + "
         "('t' if sysconfig.get_config_var('Py_GIL_DISABLED') else '',)))"

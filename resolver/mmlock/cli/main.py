@@ -29,6 +29,14 @@ VERBS: Mapping[str, Verb] = {
     "solve": Verb("mmlock.cli.solve", "solve", "Lock an environment that runs on a device."),
     "why": Verb("mmlock.cli.why", "why", "Tell why a package of a lock is what it is."),
     "why-not": Verb("mmlock.cli.why_not", "why_not", "Tell what stands against a requirement."),
+    "build": Verb("mmlock.cli.build", "build", "Make what a lock still lacks, and seal it."),
+    "install": Verb("mmlock.cli.install", "install", "Put a sealed lock into a virtual environment."),
+    "export": Verb(
+        "mmlock.cli.export", "export", "Write a lock as a script, a Dockerfile or a notebook cell."
+    ),
+    "wheelhouse": Verb(
+        "mmlock.cli.wheelhouse", "wheelhouse", "Look at the wheels that were built, serve them."
+    ),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
     "inspect": Verb("mmlock.cli.inspect", "inspect", "Tell whether compiled files load and run, unexecuted."),
     "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or tell what runs on one."),

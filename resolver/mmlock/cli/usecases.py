@@ -8,6 +8,12 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from pathlib import Path
 
     from mmlock.core.arguments import SolveArguments
+    from mmlock.core.build_arguments import (
+        BuildArguments,
+        ExportArguments,
+        InstallArguments,
+        WheelhouseArguments,
+    )
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
     from mmlock.core.refreshing import RefreshArguments
@@ -32,6 +38,22 @@ class UseCases(Protocol):
 
     def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
         """Write the compatibility graph of a target as `dot`, `json` or `graphml`."""
+        ...
+
+    def build(self, arguments: BuildArguments, *, progress: Progress) -> Report:
+        """Run the steps of a lock and seal it."""
+        ...
+
+    def install(self, arguments: InstallArguments, *, progress: Progress) -> Report:
+        """Put a sealed lock into a virtual environment."""
+        ...
+
+    def export(self, arguments: ExportArguments, *, progress: Progress) -> Report:
+        """Write a lock as something that works without mmlock."""
+        ...
+
+    def wheelhouse(self, arguments: WheelhouseArguments, *, progress: Progress) -> Report:
+        """Look at a wheelhouse, check, empty, copy or serve it."""
         ...
 
     def inspect(self, arguments: InspectArguments, *, progress: Progress) -> Report:

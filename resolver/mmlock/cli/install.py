@@ -1,0 +1,52 @@
+"""`mmlock install`: a sealed lock becomes an environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmlock.cli import options
+from mmlock.cli.progress import progress as shown
+from mmlock.cli.sections import Sectioned
+from mmlock.cli.terminal import Terminal
+
+
+@click.command(cls=Sectioned, short_help="Put a sealed lock into a virtual environment.")
+@click.argument("lock", type=options.FOLDER)
+@click.option(
+    "--prefix",
+    type=options.FOLDER,
+    default=Path(".venv"),
+    show_default=True,
+    metavar="DIR",
+    help="The environment.",
+)
+@click.option("--python", metavar="PATH", help="The interpreter for a new environment.")
+@click.option("--keep-others", is_flag=True, help="Leave what is there and not in the lock.")
+@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
+@options.form
+@options.progress
+@click.pass_obj
+def install(
+    terminal: Terminal,
+    /,
+    lock: Path,
+    *,
+    prefix: Path,
+    python: str | None,
+    keep_others: bool,
+    offline: bool,
+    progress: bool | None,
+) -> None:
+    """Install the lock folder LOCK with uv, each package by its hash, and remove what it does not hold.
+
+    \b
+    mmlock install lockfiles/openmmlab/rtx5090 --prefix .venv
+    """
+    from mmlock.core.build_arguments import InstallArguments
+
+    arguments = InstallArguments(
+        lock=lock, prefix=prefix, python=python, offline=offline, exact=not keep_others
+    )
+    terminal.show(terminal.app.install(arguments, progress=shown(wanted=progress)))

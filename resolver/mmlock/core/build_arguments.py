@@ -1,0 +1,93 @@
+"""The requests of `build`, `install`, `export` and `wheelhouse` as the user states them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmlock.core.names import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildArguments:
+    """What a user can ask of `mmlock build`."""
+
+    lock: Path
+    find_links: tuple[Path, ...] = ()
+    """Folders of this machine with files that need not be fetched."""
+    wheelhouse: Path | None = None
+    """None: `MMLOCK_WHEELHOUSE`, else the user's own."""
+    base_url: str | None = None
+    """Where the wheels will be served; None: they are put beside the lock."""
+    index_url: str | None = None
+    """The index for build requirements that the lock does not hold."""
+    offline: bool = False
+    jobs: int | None = None
+    python: str | None = None
+    rebuild: bool = False
+    """Build even where the wheelhouse has the wheel."""
+    keep: bool = False
+    """Leave the build folder when all went well."""
+    network: bool = False
+    """Let the compile use the network."""
+    quiet_minutes: float = 15.0
+    """How long a build may neither write nor work."""
+    precompile: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallArguments:
+    """What a user can ask of `mmlock install`."""
+
+    lock: Path
+    prefix: Path
+    python: str | None = None
+    offline: bool = False
+    exact: bool = True
+    """Remove what the lock does not hold."""
+
+
+class ExportForm(StrEnum):
+    """What a lock can be exported as."""
+
+    SCRIPT = "script"  # a shell script that builds and installs
+    DOCKERFILE = "dockerfile"
+    NOTEBOOK = "notebook"  # one cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportArguments:
+    """What a user can ask of `mmlock export`."""
+
+    lock: Path
+    form: ExportForm
+    out: Path | None = None
+    matrices: Path | None = None
+    offline: bool = False
+    find_links: tuple[Path, ...] = ()
+
+
+class WheelhouseAction(StrEnum):
+    """What can be done with a wheelhouse."""
+
+    LIST = "list"
+    VERIFY = "verify"
+    PRUNE = "prune"
+    PUSH = "push"
+    SERVE = "serve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WheelhouseArguments:
+    """What a user can ask of `mmlock wheelhouse`."""
+
+    action: WheelhouseAction
+    root: Path | None = None
+    """None: `MMLOCK_WHEELHOUSE`, else the user's own."""
+    days: float | None = None
+    """With `prune`: wheels older than this go, too."""
+    dry_run: bool = False
+    target: Path | None = None
+    """With `push`: the folder that a static server serves."""
+    host: str = "127.0.0.1"
+    port: int = 8098
