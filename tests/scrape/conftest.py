@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mmlock.app.refreshing import refresh
+from mmlock.core.names import Platform
+from mmlock.core.refreshing import RefreshArguments
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.model import IndexRow
+from mmlock.scrape.fetching import Limits
 from mmlock.scrape.http import Client
+from mmlock.scrape.page_cache import PageCache
 
 
 @dataclass
@@ -18,6 +29,10 @@ class Reply:
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    promised: int | None = None
+    """Content-Length, where it is not the truth."""
+    pieces: int = 1
+    """In how many parts the body is sent, a moment apart."""
 
 
 @dataclass
@@ -27,6 +42,7 @@ class Web:
     """Path -> replies, one after the other; the last one stays."""
     ranges: bool = True
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def put(self, path: str, *replies: Reply | bytes) -> str:
         self.replies[path] = [Reply(body=item) if isinstance(item, bytes) else item for item in replies]
@@ -40,12 +56,12 @@ class Web:
         reply = known.pop(0) if len(known) > 1 else known[0]
         if reply.headers.get("ETag") and headers.get("If-None-Match") == reply.headers["ETag"]:
             return Reply(status=304)
-        span = re.fullmatch(r"bytes=(\d*)-(\d+)", headers.get("Range", ""))
+        span = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("Range", ""))
         if span is None or not self.ranges:
             return reply
         size = len(reply.body)
         start = int(span[1]) if span[1] else max(0, size - int(span[2]))
-        end = min(size, int(span[2]) + 1) if span[1] else size
+        end = min(size, int(span[2]) + 1) if span[1] and span[2] else size
         where = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
         return Reply(status=206, body=reply.body[start:end], headers=reply.headers | where)
 
@@ -60,9 +76,16 @@ def web() -> Iterator[Web]:
             self.send_response(reply.status)
             for key, value in ({"Content-Type": "text/html"} | reply.headers).items():
                 self.send_header(key, value)
-            self.send_header("Content-Length", str(len(reply.body)))
+            self.send_header("Content-Length", str(reply.promised or len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body)
+            size = -(-len(reply.body) // reply.pieces) or 1
+            try:
+                for start in range(0, len(reply.body), size):
+                    self.wfile.write(reply.body[start : start + size])
+                    if reply.pieces > 1:
+                        served.stopped.wait(0.05)
+            except OSError:
+                return  # the client has gone
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
@@ -72,6 +95,7 @@ def web() -> Iterator[Web]:
     thread.start()
     served.root = f"http://127.0.0.1:{server.server_port}"
     yield served
+    served.stopped.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -91,3 +115,87 @@ def client(slept: list[float]) -> Iterator[Client]:
 @pytest.fixture
 def reply() -> Callable[..., Reply]:
     return Reply
+
+
+# ---------------------------------------------------------------- replicas of indexes
+
+ROOT = Path(__file__).parents[2]
+
+_TAGS = {
+    Platform.LINUX_X86_64: "manylinux1_x86_64",
+    Platform.WINDOWS_X86_64: "win_amd64",
+    Platform.MACOS_X86_64: "macosx_10_9_universal2",
+    Platform.MACOS_ARM64: "macosx_10_9_universal2",
+}
+
+
+def bare_page(names: Iterable[str], folder: str = "./") -> bytes:
+    """A page of OpenMMLab's index, byte for byte as captured."""
+    rows = (f'<a href="{folder}{name}">{folder}{name}</a><br>\n' for name in sorted(names))
+    return "".join(rows).encode()
+
+
+def wheel_names(row: IndexRow) -> Iterator[str]:
+    for version, python in product(row.versions, (*row.pythons_seen, *row.pythons_inferred)):
+        tag = "cp" + python.replace(".", "")
+        abi = f"{tag}m" if tag in {"cp36", "cp37"} else tag
+        yield f"{row.package.replace('-', '_')}-{version}-{tag}-{abi}-{_TAGS[row.platform]}.whl"
+
+
+@dataclass
+class Replica:
+    """OpenMMLab's index as the committed rows describe it."""
+
+    web: Web
+    pages: dict[str, set[str]]
+
+    @property
+    def base(self) -> str:
+        return f"{self.web.root}/mmcv/dist"
+
+    def path(self, directory: str) -> str:
+        return f"/mmcv/dist/{directory}/index.html"
+
+    def serve(self) -> None:
+        for directory, names in self.pages.items():
+            self.web.put(self.path(directory), bare_page(names))
+
+
+@pytest.fixture
+def replica(web: Web) -> Replica:
+    pages: dict[str, set[str]] = {}
+    for row in Matrix(ROOT / "matrices").index_rows:
+        pages.setdefault(row.directory, set()).update(wheel_names(row))
+    made = Replica(web=web, pages=pages)
+    made.serve()
+    return made
+
+
+@pytest.fixture
+def matrices(tmp_path: Path) -> Path:
+    """A copy of the committed facts that a test may write."""
+    return Path(shutil.copytree(ROOT / "matrices", tmp_path / "matrices"))
+
+
+@pytest.fixture
+def snapshot(matrices: Path) -> Callable[[], dict[str, bytes]]:
+    def taken() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in matrices.rglob("*") if path.is_file()}
+
+    return taken
+
+
+@pytest.fixture
+def refreshed(matrices: Path, tmp_path: Path, slept: list[float]) -> Callable[..., Any]:
+    """Runs one refresh of the copy; what it reports as data."""
+
+    def run(**asked: Any) -> Any:
+        limits = asked.pop("limits", None) or Limits(attempts=2, fresh_seconds=0.0)
+        environ = {"MMLOCK_CACHE_DIR": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+        cache = PageCache(tmp_path / "cache" / "pages")
+        offline = asked.get("offline", False)
+        client = Client(limits=limits, cache=cache, environ=environ, sleep=slept.append, offline=offline)
+        arguments = RefreshArguments(**{"matrices": matrices, **asked})
+        return refresh(arguments, environ=environ, client=client).data
+
+    return run

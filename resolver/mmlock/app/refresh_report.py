@@ -92,15 +92,16 @@ def _outcome_lines(outcome: Outcome) -> Iterator[str]:
         yield f"{outcome.name}: {outcome.read} pages read, {count} not; their facts stay, {age(outcome.last)}"
     else:
         yield f"{outcome.name}: {outcome.read} pages read ({seconds})"
-    yield from _some(outcome.stale, "not read")
+    # Of a host that is down one line says all.
+    yield from _some(outcome.stale, "not read", most=1 if outcome.state == "outage" else _MOST)
     yield from _some(outcome.warnings, "warning")
 
 
-def _some(texts: Sequence[str], label: str) -> Iterator[str]:
-    for text in texts[:_MOST]:
+def _some(texts: Sequence[str], label: str, *, most: int = _MOST) -> Iterator[str]:
+    for text in texts[:most]:
         yield f"  {label}: {text}"
-    if len(texts) > _MOST:
-        yield f"  {label}: and {len(texts) - _MOST} more"
+    if len(texts) > most:
+        yield f"  {label}: and {len(texts) - most} more"
 
 
 def _change_lines(changes: Sequence[Change], touches: Sequence[Touch]) -> Iterator[str]:

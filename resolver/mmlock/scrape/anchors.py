@@ -45,8 +45,11 @@ def links(page: bytes, base: str) -> tuple[Anchor, ...]:
             parts = urlsplit(url)
         except ValueError:  # `http://[` and other things that are no URL
             continue
-        name = unquote(parts.path.rpartition("/")[2])
-        if parts.scheme in {"http", "https"} and not re.search(r"[/\\\x00-\x1f]", name):
+        raw = parts.path.rpartition("/")[2]
+        name = unquote(raw)
+        if parts.scheme in {"http", "https"}:
+            # What would be more than a file name when decoded stays as it is, and is no name of anything.
+            name = raw if re.search(r"[/\\\x00-\x1f]", name) else name
             found.append(Anchor(name=name, url=url, fragment=fragment))
     return tuple(found)
 

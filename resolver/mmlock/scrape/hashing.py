@@ -89,7 +89,7 @@ def _save(url: str, response: object, part: Path, tag: Path, have: int) -> Fetch
     if etag := response.headers.get("etag"):
         tag.write_text(etag, "utf-8")
     with part.open("ab" if goes_on else "wb") as file:
-        for chunk in response.iter_raw(_BLOCK):
+        for chunk in response.iter_raw():  # as it comes, so that nothing is lost when it breaks off
             file.write(chunk)
     if total is not None and part.stat().st_size != total:
         text = f"`{url}`: {part.stat().st_size} of {total} bytes came"
