@@ -64,17 +64,17 @@ TEGRA = [
 
 
 @pytest.mark.parametrize(("built", "device", "runs"), CUBINS)
-def test_cubins(built: str, device: str, runs: bool) -> None:
+def test_cubins(built: str, device: str, *, runs: bool) -> None:
     assert cubin_runs(built, device) is runs
 
 
 @pytest.mark.parametrize(("built", "device", "runs"), PTX)
-def test_ptx(built: str, device: str, runs: bool) -> None:
+def test_ptx(built: str, device: str, *, runs: bool) -> None:
     assert ptx_runs(built, device) is runs
 
 
 @pytest.mark.parametrize(("built", "device", "runs"), TEGRA)
-def test_tegra_parts_take_their_own_cubins_only(built: str, device: str, runs: bool) -> None:
+def test_tegra_parts_take_their_own_cubins_only(built: str, device: str, *, runs: bool) -> None:
     assert cubin_runs(built, device, tegra=True) is runs
 
 
@@ -86,15 +86,15 @@ def sm(pair: tuple[int, int], suffix: str = "") -> str:
     return f"sm_{pair[0]}{pair[1]}{suffix}"
 
 
-@given(capabilities, suffixes, st.booleans())
-def test_code_runs_on_what_it_was_built_for(own: tuple[int, int], suffix: str, tegra: bool) -> None:
+@given(own=capabilities, suffix=suffixes, tegra=st.booleans())
+def test_code_runs_on_what_it_was_built_for(own: tuple[int, int], suffix: str, *, tegra: bool) -> None:
     assert cubin_runs(sm(own, suffix), sm(own), tegra=tegra)
     assert ptx_runs(sm(own, suffix).replace("sm", "compute"), sm(own))
 
 
-@given(capabilities, capabilities, suffixes, st.booleans())
+@given(built=capabilities, device=capabilities, suffix=suffixes, tegra=st.booleans())
 def test_no_cubin_crosses_a_major(
-    built: tuple[int, int], device: tuple[int, int], suffix: str, tegra: bool
+    built: tuple[int, int], device: tuple[int, int], suffix: str, *, tegra: bool
 ) -> None:
     if built[0] != device[0]:
         assert not cubin_runs(sm(built, suffix), sm(device), tegra=tegra)

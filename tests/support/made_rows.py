@@ -1,0 +1,162 @@
+"""Small graphs made by chance: a few slots, links and wishes between them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import strategies as st
+
+from mmlock.core.names import Confidence, Form, PackageName
+from mmlock.graph.rows import (
+    Ask,
+    Breach,
+    Cost,
+    Group,
+    Link,
+    LinkKind,
+    NothingChoice,
+    Option,
+    Rejection,
+    Rows,
+    Term,
+    make_tables,
+)
+from mmlock.matrix.model import Breakage
+
+KINDS = (LinkKind.ASSERTS, LinkKind.REQUIRES)
+
+
+def option(index: int, slot: str, text: str | None) -> Option:
+    return Option(
+        index=index,
+        slot=slot,
+        label=f"{slot} {text}",
+        package=PackageName(slot) if text else None,
+        version=text,
+        form=Form.WHEEL if text else Form.LEFT_OUT,
+        choice=NothingChoice(),
+        source=(f"page of {slot} {text}",),
+        confidence=Confidence.CAPTURED,
+    )
+
+
+def breach(*groups: Group) -> Breach:
+    return Breach(
+        breakage=Breakage(
+            id=f"break-{'-'.join(str(sorted(group)) for group in groups)}",
+            title="it fails",
+            when=(),
+            symptom="a traceback",
+            fix="do not",
+            source=("seen",),
+            confidence=Confidence.MEASURED,
+        ),
+        groups=groups,
+    )
+
+
+def ask(name: str, slot: str, members: Group, **more: object) -> Ask:
+    return Ask(
+        name=name,
+        parts=((slot, members),),
+        reject=lambda o: Rejection(
+            text=f"{o.label} is not {name}", source=("the page",), confidence=Confidence.CAPTURED
+        ),
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def link(one: Option, slot: str, members: Group, kind: LinkKind, *, hard: bool = True) -> Link:
+    return Link(
+        option=one.index,
+        slot=slot,
+        members=members,
+        kind=kind,
+        # One reason for all links that one sentence tells of: so a test finds them by it.
+        reason=f"{one.slot} {one.form} {kind} {slot}",
+        source=(f"page of {one.label}",),
+        confidence=Confidence.DOCUMENTED,
+        hard=hard,
+    )
+
+
+def rows_of(
+    slots: dict[str, list[Option]],
+    links: list[Link],
+    asks: list[Ask],
+    *,
+    breaches: tuple[Breach, ...] = (),
+    costs: tuple[Cost, ...] = (),
+    nogoods: tuple[Group, ...] = (),
+) -> Rows:
+    return Rows(
+        options=tuple(o for options in slots.values() for o in options),
+        slots={slot: tuple(o.index for o in options) for slot, options in slots.items()},
+        roots=frozenset(slots),
+        shared=tuple(links),
+        own=(),
+        asks=tuple(asks),
+        breaches=breaches,
+        costs=costs,
+        tables=make_tables(links, costs),
+        nogoods=nogoods,
+    )
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Rows:
+    names = ["torch", "python", "a", "b"][: draw(st.integers(2, 4))]
+    slots: dict[str, list[Option]] = {}
+    count = 0
+    for name in names:
+        size = draw(st.integers(1, 3))
+        texts: list[str | None] = [f"{size - place}.0" for place in range(size)]
+        texts += [None] * draw(st.integers(0, 1))
+        slots[name] = [option(count + place, name, text) for place, text in enumerate(texts)]
+        count += len(texts)
+    every = [o for options in slots.values() for o in options]
+    bits = st.integers(0, 2**count - 1)
+
+    def members(slot: str, number: int) -> Group:
+        return frozenset(o.index for o in slots[slot] if number >> o.index & 1)
+
+    def links(*, hard: bool) -> list[Link]:
+        ends = st.tuples(st.sampled_from(every), st.sampled_from(names), bits, st.sampled_from(KINDS))
+        found = draw(st.lists(ends, max_size=8 if hard else 4))
+        return [link(one, slot, members(slot, n), kind, hard=hard) for one, slot, n, kind in found]
+
+    asks = []
+    for number, (slot, n) in enumerate(
+        draw(st.lists(st.tuples(st.sampled_from(names), bits), min_size=1, max_size=5))
+    ):
+        loose = ((slot, frozenset(o.index for o in slots[slot] if o.version)),)
+        asks.append(ask(f"wish {number}", slot, members(slot, n), loose=loose if n % 2 else (), wanted="2.0"))
+    weights = st.builds(
+        Cost,
+        option=st.integers(0, count - 1),
+        term=st.sampled_from([Term.TORCH, Term.BUILDS, Term.DECLARED, Term.BROKEN]),
+        weight=st.integers(1, 3),
+    )
+    breaches = draw(
+        st.lists(st.lists(st.tuples(st.sampled_from(names), bits), min_size=1, max_size=2), max_size=2)
+    )
+    refused = draw(st.lists(st.integers(1, 2**count - 1), max_size=1))
+    return rows_of(
+        slots,
+        [*links(hard=True), *links(hard=False)],
+        asks,
+        breaches=tuple(breach(*(members(slot, n) for slot, n in groups)) for groups in breaches),
+        costs=tuple(draw(st.lists(weights, max_size=6))),
+        nogoods=tuple(frozenset(i for i in range(count) if number >> i & 1) for number in refused),
+    )
+
+
+def holds(rows: Rows, asks: list[int], links: list[Link] | None = None) -> bool:
+    """Whether some choice fulfils these wishes under these links (None: all hard ones): tries every one."""
+    kept = [one for one in rows.links if one.hard] if links is None else links
+    return any(
+        all(members & chosen for i in asks for _, members in rows.asks[i].parts)
+        and all(one.members & chosen for one in kept if one.option in chosen)
+        and not any(nogood <= chosen for nogood in rows.nogoods)
+        for chosen in (frozenset(picked) for picked in product(*rows.slots.values()))
+    )
