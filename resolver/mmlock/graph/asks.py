@@ -172,7 +172,11 @@ def _pythons(builder: Builder) -> Callable[[Option], Rejection]:
     known = [builder.options[i].version for i in builder.slots["python"]]
     span = f"{known[-1]} to {known[0]}" if known else "no Python"
     text = f"builds of torch for this target exist for Python {span}"
-    return lambda _: Rejection(text=text, source=(), confidence=Confidence.CAPTURED)
+    if (builder.request.python or "").endswith("t"):
+        text += "; free-threaded ones are not taken"
+    torch = [builder.options[i] for i in builder.slots["torch"]]
+    ends = tuple(dict.fromkeys(key for option in (*torch[:1], *torch[-1:]) for key in option.source))
+    return lambda _: Rejection(text=text, source=ends, confidence=Confidence.CAPTURED)
 
 
 def _other(build: TorchBuild, words: str) -> Rejection:

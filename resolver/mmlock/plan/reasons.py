@@ -47,8 +47,10 @@ def reasons_for(
 def why_not_newer(newer: Newer) -> Reason:
     """What a newer version would cost, by the order of the objectives."""
     name = f"{newer.taken.package or newer.slot} {newer.taken.version}"
-    if newer.best is None or newer.worse is None:
+    if newer.best is None:
         text = f"nothing newer than {name} fits the request"
+    elif newer.worse is None:
+        text = f"not {newer.best.label}: it pays the same, and another package could be newer without it"
     else:
         payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
         text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"

@@ -105,7 +105,10 @@ def _paid(
     if term is Term.BROKEN:
         parts += [(1, breach.breakage.title) for breach in broken]
     if term is Term.DECLARED:
-        parts += [(1, link.reason) for link in links if not link.hard and not link.members & chosen]
+        unmet = [link for link in links if not link.hard and not link.members & chosen]
+        # Two links that want the same of one option are one preference, as for the engine.
+        told = {(link.option, link.members): link.reason for link in reversed(unmet)}
+        parts += [(1, reason) for reason in reversed(told.values())]
     return PaidTerm(
         term=term,
         meaning=MEANING[term],
