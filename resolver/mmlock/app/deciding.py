@@ -107,9 +107,10 @@ def decide(
     progress: Progress,
     wheelless: Wheelless,
     engine: Engine | None = None,
+    state: State | None = None,
 ) -> Decided | Unsolved:
     """A core with its closure. Raises EnvironmentFault when the closure cannot be asked."""
-    state = State()
+    state = state or State()
     solver = engine or ClingoEngine()
     for _ in range(ROUNDS):
         rows = build_graph(matrix, graph_request(asked, state))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mmlock.app.building import find_uv, lock_folder
-from mmlock.build.export.model import Export, PlannedBuild, import_names
+from mmlock.build.export.model import Export, PlannedBuild, import_names, lines
 from mmlock.core.build_arguments import ExportArguments, ExportForm
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
@@ -39,6 +39,8 @@ def export(arguments: ExportArguments, *, progress: Progress = silent) -> Page:
         return Page(text=text, data={"format": arguments.form.value, "text": text})
     _write(arguments.out, text, executable=arguments.form is ExportForm.SCRIPT)
     said = f"wrote {arguments.out}\n"
+    if any(line.beside for line in lines(env)):
+        said += f"it needs the folder `wheels` of {folder}: keep it there, or copy the two together\n"
     return Page(text=said, data={"format": arguments.form.value, "file": str(arguments.out)})
 
 

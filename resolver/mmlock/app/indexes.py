@@ -120,6 +120,11 @@ class Indexes:
         ]
         return bool(files) and not any(file.is_wheel for file in files)
 
+    @property
+    def client(self) -> Client:
+        """The client of these look-ups, opened when it is first needed."""
+        return self._open()
+
     def _open(self) -> Client:
         if self._client is None:
             from mmlock.core.places import cache_root

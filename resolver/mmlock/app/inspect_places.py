@@ -73,7 +73,7 @@ def _release(matrix: Matrix, client: Fetcher, thing: str, python: str | None) ->
         raise NoAnswer(
             f"`{package}=={version}` has no wheel that can be read",
             causes=[f"it has {len(files)} files, none of them a wheel for Linux"],
-            hints=["build one with `mmlock build`, and inspect the file"],
+            hints=["give the URL of a wheel that lies elsewhere, or a wheel that you built"],
         )
     return Found(where=wheel.url, name=wheel.name, package=package, sha256=wheel.sha256)
 
@@ -105,7 +105,7 @@ def best_wheel(files: Iterable[Artifact], python: str | None) -> Artifact | None
         except InvalidWheelFilename:
             continue
         for tag in tags:
-            linux = "linux" in tag.platform
+            linux = "linux" in tag.platform and "musl" not in tag.platform
             number = re.fullmatch(r"(?:cp|py)3(\d*)", tag.interpreter)
             wanted = f"cp{python.replace('.', '')}" if python else None
             fits = wanted is None or tag.interpreter == wanted or tag.abi in {"abi3", "none"}

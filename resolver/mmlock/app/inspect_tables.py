@@ -126,7 +126,9 @@ class Tables:
             (
                 row
                 for row in self.matrix.torch_builds
-                if row.torch == number and (row.variant == variant or (not variant and row.on_pypi))
+                if row.torch == number
+                and row.platform is self.platform
+                and (row.variant == variant or (not variant and row.on_pypi))
             ),
             None,
         )

@@ -14,6 +14,7 @@ from mmlock.app.inspect_tables import Tables
 from mmlock.binary import text
 from mmlock.binary.demangle import demangle
 from mmlock.binary.environment import Environment, find_site_packages, read_environment
+from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.inspect import Effort, Uninspected, inspect_folder
 from mmlock.binary.model import Inspected, Verdict
 from mmlock.binary.names import is_torch
@@ -101,9 +102,12 @@ def _page(found: Inspected, arguments: InspectArguments, tables: Tables, devices
     lines = [*text.inspected_lines(found)]
     for one in verdicts:
         lines += ["", *text.verdict_lines(one)]
+    gpus = [] if verdicts else [gpu_finding(found, device, tables.drivers) for device in devices]
+    lines += [line for one in gpus for line in text.gpu_lines(one)]
     if not verdicts and any(one.torch_needs for one in found.extensions):
-        lines += ["", "no verdict: name a torch with `--torch 2.9.1`"]
-    return Page(text="\n".join(lines), data={**_plain(found), "verdicts": _rows(verdicts)})
+        lines += ["", "whether it loads depends on torch: name one with `--torch 2.9.1`"]
+    data = {**_plain(found), "verdicts": _rows(verdicts), "gpus": [_plain(one) for one in gpus]}
+    return Page(text="\n".join(lines), data=data)
 
 
 def _environment_page(

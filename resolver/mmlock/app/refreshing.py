@@ -217,12 +217,15 @@ def _faults(root: Path, overlay: Overlay) -> list[Any]:
 
     if not overlay.merged:
         return []
-    before = {(fault.file, fault.message) for fault in lint(root)}
     with tempfile.TemporaryDirectory(prefix="mmlock-") as folder:
         trial = Path(folder) / "matrices"
         shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*"))
         store.write_all(trial, overlay.encoded())
-        return [fault for fault in lint(trial) if (fault.file, fault.message) not in before]
+        faults = lint(trial)
+    if not faults:
+        return []
+    before = {(fault.file, fault.message) for fault in lint(root)}
+    return [fault for fault in faults if (fault.file, fault.message) not in before]
 
 
 def _locks(arguments: RefreshArguments) -> Iterator[Held]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
+from mmlock.app.abi import check_abi, left_out
 from mmlock.app.data import lock_data
-from mmlock.app.deciding import Decided, decide
+from mmlock.app.deciding import ROUNDS, Decided, State, decide
 from mmlock.app.indexes import Indexes
 from mmlock.app.interpret import Interpreted, interpret
 from mmlock.app.refusal import no_answer
@@ -19,6 +21,7 @@ from mmlock.lock.model import Finding, LockedEnv
 from mmlock.lock.text import summary
 from mmlock.matrix.load import Matrix, open_matrix
 from mmlock.plan.assemble import Decision, assemble
+from mmlock.plan.steps import NoSources
 from mmlock.solve.closure_model import Closer
 
 
@@ -44,22 +47,46 @@ def locked(
 ) -> LockedEnv:
     """The locked environment of a request."""
     asked = interpret(matrix, arguments)
+    state = State()
     with Indexes(
         index=arguments.index, offline=arguments.offline, progress=progress, environ=os.environ
     ) as indexes:
-        decided = decide(
-            matrix, asked, closer or _uv(progress), progress=progress, wheelless=indexes.wheelless
-        )
-        if not isinstance(decided, Decided):
-            raise no_answer(matrix, asked, decided)
-        env = assemble(_decision(matrix, asked, decided), indexes)
-    if isinstance(env, tuple):
-        raise EnvironmentFault(
-            f"the sources of {env[0].package} {env[0].version} are not recorded in the matrix",
-            causes=["a build step needs them with their hash"],
-            hints=["update the matrix, or ask for another version"],
-        )
-    return _judged(matrix, env)
+        for _ in range(ROUNDS):
+            decided = decide(
+                matrix,
+                asked,
+                closer or _uv(progress),
+                progress=progress,
+                wheelless=indexes.wheelless,
+                state=state,
+            )
+            if not isinstance(decided, Decided):
+                raise no_answer(matrix, asked, decided)
+            env = assemble(_decision(matrix, asked, decided), indexes)
+            if isinstance(env, tuple):
+                raise _no_sources(env[0])
+            if arguments.no_abi_check:
+                return _judged(matrix, replace(env, findings=(*env.findings, left_out())))
+            checked = check_abi(
+                matrix, env, decided, indexes.client, offline=arguments.offline, progress=progress
+            )
+            if checked.refusal is None:
+                return _judged(matrix, checked.env)
+            progress(checked.refusal.reason)
+            state.refusals.append(checked.refusal)
+    raise NoAnswer(
+        f"{ROUNDS} combinations were tried and their wheels do not fit each other",
+        causes=[refusal.reason for refusal in state.refusals[-3:]],
+        hints=["ask for another version, or look at one wheel with `mmlock inspect`"],
+    )
+
+
+def _no_sources(missing: NoSources) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"the sources of {missing.package} {missing.version} are not recorded in the matrix",
+        causes=["a build step needs them with their hash, and no index that mmlock reads serves them"],
+        hints=["ask for another version; sources of your own project cannot be locked yet"],
+    )
 
 
 def _uv(progress: Progress) -> Closer:
@@ -100,8 +127,6 @@ def first_line(text: str) -> str:
 
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from dataclasses import replace
-
     objections = judge(env, matrix)
     refused = [o for o in objections if o.severity == "refuse" and not _told(env, o)]
     if refused:
@@ -119,9 +144,14 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
             confidence=Confidence.INFERRED,
         )
         for o in objections
-        if o.severity == "unknown"
+        if o.severity == "unknown" and not (o.rule == "archs" and _read(env, o.subject))
     )
     return replace(env, findings=(*env.findings, *doubts))
+
+
+def _read(env: LockedEnv, subject: str) -> bool:
+    """Whether the wheel's own files were read, which tells more than the matrix knows."""
+    return any(p.name == subject and any(r.kind == "abi" for r in p.reasons) for p in env.packages)
 
 
 def _told(env: LockedEnv, objection: Objection) -> bool:

@@ -44,6 +44,7 @@ target = (
 choice = (
     Section("What may be chosen")
     .add("--no-build", is_flag=True, help="Only what exists as a wheel.")
+    .add("--no-abi-check", is_flag=True, help="Do not read the chosen wheels' compiled files.")
     .add("--allow-lite", is_flag=True, help="Packages without their compiled ops are an answer too.")
     .many("--allow-sdist", metavar="NAME", help="This package may be built when it is installed.")
     .many("--prefer", metavar="TERM", help="Put this objective first; repeat for the next ones.")

@@ -35,6 +35,7 @@ class RequestValues(TypedDict, total=False):
     platform: str | None
     glibc: str | None
     no_build: bool
+    no_abi_check: bool
     allow_lite: bool
     allow_sdist: tuple[str, ...]
     prefer: tuple[str, ...]
@@ -64,6 +65,7 @@ def request_from(values: RequestValues) -> SolveArguments:
         platform=_platform(values.get("platform")),
         glibc=values.get("glibc"),
         no_build=values.get("no_build", False),
+        no_abi_check=values.get("no_abi_check", False),
         allow_lite=values.get("allow_lite", False),
         allow_sdist=tuple(PackageName(name) for name in values.get("allow_sdist", ())),
         prefer=values.get("prefer", ()),

@@ -47,6 +47,8 @@ class SolveArguments:
     """`2.28`."""
     no_build: bool = False
     """Only what exists as a wheel."""
+    no_abi_check: bool = False
+    """The compiled files of the chosen wheels are not looked at."""
     allow_lite: bool = False
     """Packages without their compiled ops are an answer too."""
     allow_sdist: tuple[PackageName, ...] = ()
@@ -83,7 +85,12 @@ class SolveArguments:
             if (value := getattr(self, name)) is not None:
                 text = value.removeprefix("==") if name == "torch" and "," not in value else value
                 said.append(f"--{name.replace('_', '-')}={text}")
-        flags = {"no-build": self.no_build, "allow-lite": self.allow_lite, "pre": self.prerelease}
+        flags = {
+            "no-build": self.no_build,
+            "no-abi-check": self.no_abi_check,
+            "allow-lite": self.allow_lite,
+            "pre": self.prerelease,
+        }
         return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
 
 
