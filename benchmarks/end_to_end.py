@@ -5,9 +5,11 @@
 - *cold*: empty caches. *warm*: uv's cache is filled and fresh, mmlock's own answers are forgotten.
 - *repeat*: nothing changed. *offline*: as warm, with `--offline`.
 
-Every run of mmlock stands next to a run of uv; ratios are medians over such pairs. The index is on
-the loopback interface, `--latency` milliseconds away, in two styles that differ in what pages announce;
-`--direct` rounds go to the real index as it is. pip-compile and poetry run once, where they are installed.
+Every run of mmlock stands next to a run of uv; ratios are medians over such pairs. CPU is what the processes
+used, which a busy machine changes least. The index is on the loopback interface, `--latency` milliseconds away,
+in two styles that differ in what pages announce; `--direct` rounds go to the real index as it is. An index other
+than PyPI is asked for the files of the core, too, which costs mmlock some requests that users of PyPI do not see.
+pip-compile and poetry run once, where they are installed.
 """
 
 from __future__ import annotations
@@ -34,12 +36,14 @@ from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
 
 STATES = ("cold", "warm", "repeat", "offline")
-COLUMNS = ("state", "who", "median ms", "/ uv", "requests", "kB")
+COLUMNS = ("state", "who", "median ms", "/ uv", "CPU ms", "/ uv CPU", "requests", "kB")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     seconds: float
+    cpu: float
+    """Seconds of processor time of the tool and what it starts."""
     requests: int
     bytes: int
 
@@ -59,12 +63,13 @@ class Bench:
     def mmlock(self) -> list[str]:
         own = str(Path(sys.executable).parent / "mmlock")
         lock = str(self.folder / "lock")
-        return [own, "solve", "--gpu", self.gpu, "--index-url", self.index, "--out", lock, "--no-progress"]
+        return [own, "solve", "--gpu", self.gpu, "--out", lock, "--no-progress"]
 
     def environ(self, who: str) -> dict[str, str]:
         """The user's environment without settings of other tools, and with caches of its own."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("UV_", "PIP_"))}
         home = self.folder / who
+        kept |= {"UV_DEFAULT_INDEX": self.index}  # for mmlock; the others are told in their words
         kept |= {"UV_CACHE_DIR": str(home / "uv"), "MMLOCK_CACHE_DIR": str(home / "own")}
         kept |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         poetry = {"POETRY_CACHE_DIR": str(home / "poetry"), "POETRY_CONFIG_DIR": str(home / "config")}
@@ -79,7 +84,7 @@ class Bench:
 
     def run(self, words: list[str], who: str, where: Path | None = None) -> Run:
         self.proxy.counts.take()
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), children()
         try:
             subprocess.run(
                 words,
@@ -97,7 +102,13 @@ class Bench:
             ) from error
         except subprocess.TimeoutExpired as error:
             raise Failed(f"`{Path(words[0]).name}` was stopped after {LONGEST} s") from error
-        return Run(time.perf_counter() - start, *self.proxy.counts.take())
+        return Run(time.perf_counter() - start, children() - cpu, *self.proxy.counts.take())
+
+
+def children() -> float:
+    """Processor seconds of all processes that were started and have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 class Failed(Exception):
@@ -126,8 +137,10 @@ def table(title: str, runs: Rounds, notes: tuple[str, ...]) -> Table:
     rows = []
     for (state, who), found in runs.items():
         ratio = median_ratio([r.seconds for r in found], [r.seconds for r in runs[state, "uv"]])
+        cpu = median_ratio([r.cpu for r in found], [r.cpu for r in runs[state, "uv"]])
         ms = round(1000 * statistics.median(run.seconds for run in found))
-        rows.append((state, who, ms, ratio, found[-1].requests, round(found[-1].bytes / 1000)))
+        work = round(1000 * statistics.median(run.cpu for run in found))
+        rows.append((state, who, ms, ratio, work, cpu, found[-1].requests, round(found[-1].bytes / 1000)))
     return Table(title=title, columns=COLUMNS, rows=tuple(rows), notes=notes)
 
 
@@ -204,13 +217,22 @@ def slower(bench: Bench, env: LockedEnv) -> Table:
             bench.run(words, f"{name}-first", where)  # fills the recording
             for state in ("cold", "warm"):
                 run = bench.run(words, name, where)
-                rows.append((state, name, round(1000 * run.seconds), run.requests, round(run.bytes / 1000)))
+                rows.append(
+                    (
+                        state,
+                        name,
+                        round(1000 * run.seconds),
+                        round(1000 * run.cpu),
+                        run.requests,
+                        round(run.bytes / 1000),
+                    )
+                )
         except Failed as error:
             notes.append(str(error))
     notes += ["both answer for the Python that runs them, poetry for every platform at once"] if rows else []
     return Table(
         title="the same requirements in other tools, one run each",
-        columns=("state", "who", "ms", "requests", "kB"),
+        columns=("state", "who", "ms", "CPU ms", "requests", "kB"),
         rows=tuple(rows),
         notes=tuple(notes),
     )
