@@ -6,9 +6,9 @@
 - *repeat*: nothing changed. *offline*: as warm, with `--offline`.
 
 Every run of mmlock stands next to a run of uv; ratios are medians over such pairs. CPU is what the processes
-used, which a busy machine changes least. The index is on the loopback interface, `--latency` milliseconds away,
-in two styles that differ in what pages announce; `--direct` rounds go to the real index as it is. An index other
-than PyPI is asked for the files of the core, too, which costs mmlock some requests that users of PyPI do not see.
+used, which a busy machine changes least. The index is on the loopback interface, `--latency` ms away, in two
+styles that differ in what pages announce; `--direct` rounds go to the real index as it is. An index other
+than PyPI is asked for the files of the core, too: a few requests of mmlock that users of PyPI do not see.
 pip-compile and poetry run once, where they are installed.
 """
 
