@@ -40,7 +40,7 @@ def _groups(builder: Builder, catalog: Catalog, breakage: Breakage) -> tuple[Gro
             groups.append(group)
         elif when.package not in builder.request.present:
             return None
-    return tuple(groups) if groups else None
+    return tuple(groups)  # empty: what is in the environment anyway brings it about
 
 
 def _on_gpu(builder: Builder, when: When) -> bool:

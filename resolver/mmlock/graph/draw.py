@@ -18,7 +18,8 @@ def draw(network: Network, form: str) -> str:
     if form == "json":
         import networkx as nx
 
-        data = nx.node_link_data(network, edges="edges")
+        # The ends are `from` and `to`: an edge's `source` says who states it.
+        data = nx.node_link_data(network, edges="edges", source="from", target="to")
         return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if form == "graphml":
         import networkx as nx
