@@ -12,11 +12,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from mmlock.app.refreshing import refresh
 from mmlock.core.names import Platform
 from mmlock.core.refreshing import RefreshArguments
+from mmlock.core.versions import version
+from mmlock.matrix import store
+from mmlock.matrix.layout import SECTIONS
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import IndexRow
 from mmlock.scrape.fetching import Limits
@@ -121,6 +125,19 @@ def reply() -> Callable[..., Reply]:
 
 ROOT = Path(__file__).parents[2]
 
+DIRECTORIES = frozenset(
+    f"{variant}/torch2.{minor}.0" for variant in ("cpu", "cu118", "cu121") for minor in (1, 2)
+)
+
+FILES = (
+    "files/openmmlab-index.json",
+    "files/mmdet.json",
+    "binaries/torchaudio.json",
+    "files/torchaudio.json",
+)
+
+RELEASES = tuple(f"openmmlab/releases/{name}.json" for name in ("mmcv", "mmcv-full", "mmdet"))
+
 _TAGS = {
     Platform.LINUX_X86_64: "manylinux1_x86_64",
     Platform.WINDOWS_X86_64: "win_amd64",
@@ -136,10 +153,10 @@ def bare_page(names: Iterable[str], folder: str = "./") -> bytes:
 
 
 def wheel_names(row: IndexRow) -> Iterator[str]:
-    for version, python in product(row.versions, (*row.pythons_seen, *row.pythons_inferred)):
+    for release, python in product(row.versions, (*row.pythons_seen, *row.pythons_inferred)):
         tag = "cp" + python.replace(".", "")
         abi = f"{tag}m" if tag in {"cp36", "cp37"} else tag
-        yield f"{row.package.replace('-', '_')}-{version}-{tag}-{abi}-{_TAGS[row.platform]}.whl"
+        yield f"{row.package.replace('-', '_')}-{release}-{tag}-{abi}-{_TAGS[row.platform]}.whl"
 
 
 @dataclass
@@ -162,9 +179,18 @@ class Replica:
 
 
 @pytest.fixture
-def replica(web: Web) -> Replica:
+def replica(web: Web, matrices: Path) -> Replica:
+    return _replica(web, Matrix(matrices).index_rows)
+
+
+@pytest.fixture
+def whole_replica(web: Web) -> Replica:
+    return _replica(web, Matrix(ROOT / "matrices").index_rows)
+
+
+def _replica(web: Web, rows: Iterable[IndexRow]) -> Replica:
     pages: dict[str, set[str]] = {}
-    for row in Matrix(ROOT / "matrices").index_rows:
+    for row in rows:
         pages.setdefault(row.directory, set()).update(wheel_names(row))
     made = Replica(web=web, pages=pages)
     made.serve()
@@ -173,8 +199,24 @@ def replica(web: Web) -> Replica:
 
 @pytest.fixture
 def matrices(tmp_path: Path) -> Path:
-    """A copy of the committed facts that a test may write."""
-    return Path(shutil.copytree(ROOT / "matrices", tmp_path / "matrices"))
+    """A copy of the committed facts that a test may write, without what is large and of no matter here."""
+    large = shutil.ignore_patterns("files", "requires", "binaries", "gpus.json", "releases")
+    copy = Path(shutil.copytree(ROOT / "matrices", tmp_path / "matrices", ignore=large))
+    for name in ("gpus.json", *FILES, *RELEASES):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "matrices" / name, copy / name)
+    trim(copy, "openmmlab-index", lambda row: row.directory in DIRECTORIES)
+    newest = max((row.torch for row in Matrix(copy).torch_builds), key=version)
+    trim(copy, "torch-builds", lambda row: row.torch in {"2.1.0", newest})
+    return copy
+
+
+def trim(root: Path, schema: str, wanted: Callable[[Any], bool]) -> None:
+    document = store.read(root, schema)
+    assert document is not None
+    rows = [row for row in document.rows if wanted(row)]
+    data = store.encode(schema, rows, document.sources, document.note)
+    store.replace(root / SECTIONS[schema].path_for(), data)
 
 
 @pytest.fixture
@@ -185,8 +227,23 @@ def snapshot(matrices: Path) -> Callable[[], dict[str, bytes]]:
     return taken
 
 
+class Loopback(httpx.HTTPTransport):
+    """Hosts that end in `.example` are the test's own server; no other can be reached."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__()
+        self._root = httpx.URL(root)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host.endswith(".example"):
+            request.url = request.url.copy_with(scheme="http", host=self._root.host, port=self._root.port)
+        if request.url.host != self._root.host:
+            raise httpx.ConnectError(f"{request.url.host} is not of this test", request=request)
+        return super().handle_request(request)
+
+
 @pytest.fixture
-def refreshed(matrices: Path, tmp_path: Path, slept: list[float]) -> Callable[..., Any]:
+def refreshed(matrices: Path, tmp_path: Path, slept: list[float], web: Web) -> Callable[..., Any]:
     """Runs one refresh of the copy; what it reports as data."""
 
     def run(**asked: Any) -> Any:
@@ -195,6 +252,7 @@ def refreshed(matrices: Path, tmp_path: Path, slept: list[float]) -> Callable[..
         cache = PageCache(tmp_path / "cache" / "pages")
         offline = asked.get("offline", False)
         client = Client(limits=limits, cache=cache, environ=environ, sleep=slept.append, offline=offline)
+        client.transport = Loopback(web.root)
         arguments = RefreshArguments(**{"matrices": matrices, **asked})
         return refresh(arguments, environ=environ, client=client).data
 

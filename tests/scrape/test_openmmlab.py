@@ -50,16 +50,16 @@ def test_the_alias_page_has_its_captured_size_and_names_the_same_wheels() -> Non
     assert parsed(data, url).wheels == parsed(page(LINUX + WINDOWS)).wheels
 
 
-def test_a_replica_of_the_rows_has_both_captured_sizes(replica: Replica) -> None:
-    replies = replica.web.replies
+def test_a_replica_of_the_rows_has_both_captured_sizes(whole_replica: Replica) -> None:
+    replies = whole_replica.web.replies
     assert len(replies["/mmcv/dist/cu121/torch2.2.0/index.html"][0].body) == 928
     assert len(replies["/mmcv/dist/cu118/torch2.2.0/index.html"][0].body) == 928
 
 
-def test_every_page_of_the_replica_reads_back_into_its_names(replica: Replica) -> None:
-    for directory, names in replica.pages.items():
+def test_every_page_of_the_replica_reads_back_into_its_names(whole_replica: Replica) -> None:
+    for directory, names in whole_replica.pages.items():
         url = page_url("https://x.example/mmcv/dist", directory)
-        found = parsed(replica.web.replies[replica.path(directory)][0].body, url)
+        found = parsed(whole_replica.web.replies[whole_replica.path(directory)][0].body, url)
         assert (len(found.wheels), found.strangers) == (len(names), ())
 
 
