@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from mmlock.core.names import DeviceKind
 
@@ -46,6 +47,7 @@ class Code(Enum):
     UNKNOWN = "unknown"
 
 
+@lru_cache(maxsize=1024)
 def parse_sm(arch: str) -> tuple[int, int, str]:
     """`sm_120a` -> (12, 0, "a"); also takes `compute_90`.
 
@@ -63,6 +65,7 @@ def format_cc(arch: str) -> str:
     return f"{major}.{minor}{suffix}"
 
 
+@lru_cache(maxsize=4096)
 def cubin_runs(arch: str, device: str, *, tegra: bool = False) -> bool:
     """Whether a cubin built for `arch` runs on a GPU whose own arch is `device`."""
     major, minor, suffix = parse_sm(arch)

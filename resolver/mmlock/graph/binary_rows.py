@@ -17,6 +17,7 @@ def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
         if builder.request.target.platform in row.platforms and not row.yanked
     ]
     rows.sort(key=_order, reverse=True)
+    ages = _ages(rows)
     for row in rows:
         index = builder.option(
             slot,
@@ -30,7 +31,7 @@ def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
         )
         _link_binary(builder, builder.options[index], row)
         if slot in builder.roots:
-            builder.cost(index, Term.FRAMEWORKS, _age(rows, row))
+            builder.cost(index, Term.FRAMEWORKS, ages[row.version])
 
 
 def _order(row: Binary) -> tuple[object, ...]:
@@ -39,9 +40,14 @@ def _order(row: Binary) -> tuple[object, ...]:
     return not parsed.is_prerelease, parsed, cuda, row.torch or "", row.cxx11_abi or 0
 
 
-def _age(rows: list[Binary], row: Binary) -> int:
-    own = version(row.version)
-    return len({r.version for r in rows if version(r.version) > own and not version(r.version).is_prerelease})
+def _ages(rows: list[Binary]) -> dict[str, int]:
+    """Version -> how many final releases are newer."""
+    finals = 0
+    ages = {}
+    for text in sorted({row.version for row in rows}, key=version, reverse=True):
+        ages[text] = finals
+        finals += not version(text).is_prerelease
+    return ages
 
 
 def label(row: Binary) -> str:

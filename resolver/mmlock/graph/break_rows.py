@@ -26,6 +26,14 @@ def add_breaches(builder: Builder, catalog: Catalog) -> None:
             builder.breaches.append(Breach(breakage=breakage, groups=groups))
 
 
+def prime_breaches(builder: Builder, catalog: Catalog) -> None:
+    """Find the options that breakages speak of once, for all requests that share a graph."""
+    for breakage in builder.matrix.breaks:
+        for when in breakage.when:
+            if when.package in {"python", "torch"} or catalog.slot_of(when.package):
+                _members(builder, catalog, when)
+
+
 def _groups(builder: Builder, catalog: Catalog, breakage: Breakage) -> tuple[Group, ...] | None:
     """The options that bring it about; None when it cannot happen here."""
     groups: list[Group] = []

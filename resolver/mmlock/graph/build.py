@@ -9,7 +9,7 @@ from mmlock.core.device import Device
 from mmlock.core.names import normalize
 from mmlock.graph.asks import add_asks
 from mmlock.graph.binary_rows import add_binaries
-from mmlock.graph.break_rows import add_breaches
+from mmlock.graph.break_rows import add_breaches, prime_breaches
 from mmlock.graph.build_rows import add_builds, add_device_links
 from mmlock.graph.builder import Builder
 from mmlock.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
@@ -69,6 +69,7 @@ def _base(matrix: Matrix, request: GraphRequest) -> Builder:
             link_release(builder, catalog, option, release)
     for slot in slots:
         add_costs(builder, slot)
+    prime_breaches(builder, catalog)
     builder.freeze()
     return builder
 

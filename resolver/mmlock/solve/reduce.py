@@ -7,7 +7,7 @@ that is nowhere cheaper and comes later is never picked by the cheapest choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mmlock.solve.instance import Instance, Mask
@@ -23,13 +23,18 @@ def reduce(instance: Instance) -> Instance | None:
     return narrowed if kept == alive else _restrict(narrowed, kept)
 
 
-def supported(instance: Instance, among: Mask | None = None) -> Mask | None:
-    """Options (of those `among`) that can still be picked when every need must have a member left."""
-    slots = [_mask(slot) for slot in instance.slots]
+def supported(
+    instance: Instance, among: Mask | None = None, slots: Sequence[Mask] | None = None
+) -> Mask | None:
+    """Options (of those `among`) that can still be picked when every need must have a member left.
+
+    `slots` are the slots as masks, where the caller has them at hand.
+    """
+    slots = slots or [_mask(slot) for slot in instance.slots]
     alive = _start(instance, slots, among)
     if alive is None:
         return None
-    open_ = [o for slot in instance.slots for o in slot if alive >> o & 1 and o in instance.needs]
+    open_ = [o for o in instance.needs if alive >> o & 1]
     while all(slot & alive for slot in slots):
         kept = []
         gone = 0
@@ -48,7 +53,7 @@ def supported(instance: Instance, among: Mask | None = None) -> Mask | None:
     return None
 
 
-def _start(instance: Instance, slots: list[Mask], among: Mask | None) -> Mask | None:
+def _start(instance: Instance, slots: Sequence[Mask], among: Mask | None) -> Mask | None:
     """Options that the musts leave, as far as one slot alone can fulfil them."""
     alive = 0
     for slot in slots:
@@ -64,7 +69,7 @@ def _start(instance: Instance, slots: list[Mask], among: Mask | None) -> Mask | 
     return alive
 
 
-def _ruled_out(instance: Instance, slots: list[Mask], alive: Mask) -> Mask:
+def _ruled_out(instance: Instance, slots: Sequence[Mask], alive: Mask) -> Mask:
     """Options that would complete a forbidden breach whose other groups hold all that is left of a slot."""
     gone = 0
     for breach in instance.forbidden:

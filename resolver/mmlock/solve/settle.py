@@ -28,10 +28,11 @@ def settle(instance: Instance) -> Instance | None:
 
     None when the problem has no choice.
     """
-    alive = supported(instance)
+    slots = [_bits(slot) for slot in instance.slots]
+    alive = supported(instance, slots=slots)
     if alive is None:
         return None
-    work = _Work(instance=instance, alive=alive, slots=[_bits(slot) for slot in instance.slots])
+    work = _Work(instance=instance, alive=alive, slots=slots)
     for place, level in enumerate(instance.levels):
         own = [  # what is paid at this level besides the weights
             rule
@@ -65,7 +66,7 @@ def _keep_preferences(work: _Work) -> bool:
     for option, groups in work.instance.prefers.items():
         needs[option] = (*needs.get(option, ()), *groups)
     strict = replace(work.instance, needs=needs, prefers={})
-    alive = supported(strict, work.alive)
+    alive = supported(strict, work.alive, work.slots)
     if alive is None:
         return False
     work.instance, work.alive = strict, alive
@@ -78,7 +79,7 @@ def _forbid_breaches(work: _Work) -> bool:
     for groups in work.instance.breaches:
         if len(groups) == 1:
             alone |= groups[0]
-    alive = supported(work.instance, work.alive & ~alone)
+    alive = supported(work.instance, work.alive & ~alone, work.slots)
     if alive is None:
         return False
     work.alive = alive
@@ -99,7 +100,7 @@ def _least(work: _Work, level: Mapping[int, int]) -> bool:
     cheap = work.alive
     for slot, weights in paying:
         cheap &= ~slot | weights[min(weights)]
-    alive = supported(work.instance, cheap)
+    alive = supported(work.instance, cheap, work.slots)
     if alive is None:
         if len(paying) > 1:
             return False
@@ -130,11 +131,11 @@ def _bisect(work: _Work, slot: Mask, weights: Mapping[int, Mask]) -> Mask:
         allowed = 0
         for weight in order[: middle + 1]:
             allowed |= weights[weight]
-        alive = supported(work.instance, work.alive & (~slot | allowed))
+        alive = supported(work.instance, work.alive & (~slot | allowed), work.slots)
         if alive is None:
             low = middle
         else:
             high, best = middle, alive
     # All that is cheaper was shown impossible.
-    only = supported(work.instance, best & (~slot | weights[order[high]]))
+    only = supported(work.instance, best & (~slot | weights[order[high]]), work.slots)
     return best if only is None else only
