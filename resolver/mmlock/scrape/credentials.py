@@ -77,4 +77,4 @@ class Credentials:
             found = netrc.netrc(str(path)).authenticators(host)
         except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
             return None
-        return (found[0], found[2] or "") if found else None
+        return (found[0], found[2] or "") if found and (found[0] or found[2]) else None
