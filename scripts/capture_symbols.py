@@ -124,7 +124,9 @@ def pack(work: Path, out: Path) -> None:
     total = 0
     for name, tables in sorted(series.items(), key=lambda item: version(item[0].partition("-")[0])):
         data = write_symbols(tables)
-        write_aside(out / FOLDER / f"torch-{name}{SUFFIX}", data)
+        path = out / FOLDER / f"torch-{name}{SUFFIX}"
+        write_aside(path, data)
+        path.chmod(0o644)
         total += len(data)
         say(f"{name}: {len(tables)} builds, {len(data)} bytes")
     say(f"{len(series)} files, {total} bytes")

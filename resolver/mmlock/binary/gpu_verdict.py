@@ -8,7 +8,7 @@ from mmlock.binary.model import Extension, Gpu, GpuFinding, Inspected, PtxDriver
 from mmlock.core.device import Code, Device, code_for, cubin_runs, ptx_runs
 from mmlock.core.names import DeviceKind
 
-_NO_GPU_CODE = "it has no GPU code at all: what it does on a GPU, if anything, it leaves to others"
+NO_GPU_CODE = "it has no GPU code at all: what it does on a GPU, if anything, it leaves to others"
 _WORST_FIRST = (Code.NONE, Code.UNKNOWN, Code.PTX, Code.NATIVE)
 
 
@@ -26,7 +26,7 @@ def gpu_finding(extension: Inspected, device: Device, drivers: Mapping[str, PtxD
         if hidden or unread:
             dark = (f"`{one.path}`: its GPU code was not read" for one in hidden)
             return _finding(device, Code.UNKNOWN, evidence=(*dark, *unread))
-        return _finding(device, Code.UNKNOWN, evidence=(_NO_GPU_CODE,))
+        return _finding(device, Code.UNKNOWN, evidence=(NO_GPU_CODE,))
     told = [(one, _code(one, device)) for one in holding]
     # A package may carry kernels of newer cards in a file of its own: the other files still serve this one.
     best = max((code for _, code in told), key=_WORST_FIRST.index)

@@ -22,7 +22,7 @@ def judge_python(extension: Inspected, python: str | None) -> Finding:
     if python and extension.tags and not _admitted(extension.tags, python):
         text = f"its tag `{extension.tags[0]}` does not admit Python {python}"
         return Finding(answer=Answer.FAILS, evidence=(text,))
-    return Finding(answer=Answer.UNKNOWN, evidence=("its files name no Python: their names would show it",))
+    return Finding(answer=Answer.UNKNOWN, evidence=("the names of its files tell no Python",))
 
 
 def _clash(one: Extension, tags: tuple[str, ...], python: str | None) -> str | None:

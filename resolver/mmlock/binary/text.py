@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from mmlock.binary.demangle import demangle
+from mmlock.binary.gpu_verdict import NO_GPU_CODE
 from mmlock.binary.model import Answer, Extension, Extent, Finding, Gpu, GpuFinding, Inspected, Verdict
 from mmlock.binary.tables import TorchBuildId, TorchFacts
 from mmlock.core.device import Code
@@ -45,7 +46,7 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
     ):
         yield from _finding_lines(label, finding)
     for gpu in verdict.gpus:
-        yield from _gpu_lines(gpu)
+        yield from gpu_lines(gpu)
 
 
 def torch_lines(facts: TorchFacts, names: int) -> Iterator[str]:
@@ -122,7 +123,8 @@ def _finding_lines(label: str, finding: Finding) -> Iterator[str]:
             yield f"{'':<22}and {len(shown) - _SHOWN} more"
 
 
-def _gpu_lines(gpu: GpuFinding) -> Iterator[str]:
+def gpu_lines(gpu: GpuFinding) -> Iterator[str]:
+    """What the kernels mean for one device."""
     arch = f" ({gpu.device.arch})" if gpu.device.arch and gpu.device.arch != gpu.device.name else ""
     means = {
         Code.NATIVE: "native code",
@@ -130,11 +132,14 @@ def _gpu_lines(gpu: GpuFinding) -> Iterator[str]:
         Code.NONE: "no code that runs on it",
         Code.UNKNOWN: "not known",
     }[gpu.code]
+    if gpu.evidence == (NO_GPU_CODE,):
+        yield from _wrapped(f"{gpu.device.name}{arch}", NO_GPU_CODE)
+        return
     driver = ""
     if gpu.code is Code.PTX:
         made = f"of CUDA {gpu.cuda}" if gpu.cuda else "of the toolkit that made it"
         driver = f" (that {made}{f', {gpu.driver},' if gpu.driver else ''} or a newer one)"
-    yield f"  {gpu.device.name}{arch}: {means}{driver}"
+    yield from _wrapped(f"{gpu.device.name}{arch}", f"{means}{driver}")
     for text in gpu.evidence:
         yield from _wrapped(" " * 4, text, plain=True)
 
