@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -13,9 +16,7 @@ import httpx
 import pytest
 from build_world import TAG, make_env, make_step
 
-from mmlock.binary.fatbin import GpuCode
-from mmlock.binary.model import Extension, Extent, Gpu, Inspected
-from mmlock.build.checks import _archs, examine
+from mmlock.build.checks import arch_check, examine
 from mmlock.build.model import BuildPlan, BuiltWheel, Check, CheckStatus
 from mmlock.build.planning import plan_build
 from mmlock.build.prune import prune
@@ -29,7 +30,9 @@ from mmlock.core.errors import EnvironmentFault
 KEY = "ab" * 32
 
 
-def make_wheel(folder: Path, name: str, files: dict[str, str] | None = None, metadata: str = "") -> Path:
+def make_wheel(
+    folder: Path, name: str, files: Mapping[str, str | bytes] | None = None, metadata: str = ""
+) -> Path:
     folder.mkdir(exist_ok=True)
     package, version = name.split("-")[:2]
     info = f"{package}-{version}.dist-info"
@@ -93,42 +96,6 @@ def test_a_wheel_that_would_write_outside_is_refused(tmp_path: Path) -> None:
     assert "outside the environment" in error.value.causes[0]
 
 
-def gpu(archs: tuple[str, ...], ptx: tuple[str, ...] = ()) -> Inspected:
-    code = GpuCode(
-        archs=archs, ptx=ptx, some_archs=(), some_ptx=(), containers=1, empty=0, complete=True, cuda=None
-    )
-    extension = Extension(
-        path="tinyext/_ext.so",
-        extent=Extent.WHOLE,
-        machine="x86_64",
-        soname=None,
-        needed=(),
-        runpath=(),
-        torch_needs=(),
-        torch_gives=(),
-        undefined=0,
-        floors={},
-        cxx11_abi=None,
-        gpu=Gpu.YES,
-        gpu_code=code,
-        modules=(),
-        python=None,
-    )
-    return Inspected(
-        place="x",
-        name=None,
-        version=None,
-        tags=(),
-        requires=(),
-        requires_python=None,
-        extensions=(extension,),
-        bundled=(),
-        not_read=(),
-        bytes_read=0,
-        size=None,
-    )
-
-
 @pytest.mark.parametrize(
     ("asked", "held", "ptx", "lacking"),
     [
@@ -141,11 +108,9 @@ def gpu(archs: tuple[str, ...], ptx: tuple[str, ...] = ()) -> Inspected:
     ],
 )
 def test_every_asked_arch_must_be_there(
-    tmp_path: Path, asked: str, held: tuple[str, ...], ptx: tuple[str, ...], lacking: str | None
+    asked: str, held: tuple[str, ...], ptx: tuple[str, ...], lacking: str | None
 ) -> None:
-    plan = make_plan(tmp_path, env={"TORCH_CUDA_ARCH_LIST": asked})
-    facts = read_wheel(make_wheel(tmp_path, LINUX, LIBRARY))
-    (check,) = _archs(facts, plan, gpu(held, ptx))
+    check = arch_check(asked.split(";"), set(held), set(ptx))
     if lacking is None:
         assert check.status is CheckStatus.PASSED
     else:
@@ -153,11 +118,15 @@ def test_every_asked_arch_must_be_there(
         assert lacking in check.detail
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 def test_a_wheel_without_gpu_code_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
-    plan = make_plan(tmp_path, env={"TORCH_CUDA_ARCH_LIST": "9.0"})
-    facts = read_wheel(make_wheel(tmp_path, LINUX, LIBRARY))
-    (check,) = _archs(facts, plan, replace(gpu(()), extensions=()))
-    assert check.status is CheckStatus.FAILED
+    (tmp_path / "a.cpp").write_text("int answer() { return 42; }\n")
+    words = ["g++", "-shared", "-fPIC", "a.cpp", "-o", "a.so"]
+    subprocess.run(words, cwd=tmp_path, check=True)
+    wheel = make_wheel(tmp_path, LINUX, {"tinyext/_ext.so": (tmp_path / "a.so").read_bytes()})
+    (fault,) = faults(wheel, make_plan(tmp_path, env={"TORCH_CUDA_ARCH_LIST": "9.0"}))
+    assert fault == "GPU archs: no GPU code in tinyext/_ext.so; asked was 9.0"
+    assert faults(wheel, make_plan(tmp_path)) == []
 
 
 # ---------------------------------------------------------------- written anew

@@ -7,7 +7,8 @@ import re
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PROBE = Path(__file__).with_name("load_probe.py")
 _PROBE_SECONDS = 300
+_GPU = "GPU archs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,26 +142,29 @@ def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None
     """Whether there is GPU code for each arch that was asked for."""
     if not plan.archs:
         return
-    name = "GPU archs"
-    if inspected is None or isinstance(inspected, str):
-        why = inspected or "there is no compiled file in it"
-        yield _failed(name, why) if inspected is None else _unknown(name, why)
+    if isinstance(inspected, str):
+        yield _unknown(_GPU, inspected)
         return
-    codes = [ext.gpu_code for ext in inspected.extensions if ext.gpu_code is not None]
+    codes = [ext.gpu_code for ext in inspected.extensions if ext.gpu_code is not None] if inspected else []
     if not codes:
-        yield _failed(name, f"no GPU code in {', '.join(facts.libraries)}; asked was {';'.join(plan.archs)}")
+        yield _failed(
+            _GPU, f"no GPU code in {', '.join(facts.libraries) or 'it'}; asked was {';'.join(plan.archs)}"
+        )
         return
     cubins = set.intersection(*(set(code.archs) for code in codes))
     ptx = set.intersection(*(set(code.ptx) for code in codes))
-    lacking = [f"sm_{_number(a)}" for a in plan.archs if f"sm_{_number(a)}" not in cubins]
-    lacking += [
-        f"compute_{_number(a)}" for a in plan.archs if "+PTX" in a and f"compute_{_number(a)}" not in ptx
-    ]
+    yield arch_check(plan.archs, cubins, ptx)
+
+
+def arch_check(asked: Sequence[str], cubins: AbstractSet[str], ptx: AbstractSet[str]) -> Check:
+    """Whether code for each asked arch (`9.0`, `12.0a`, `9.0+PTX`) is among what is held (`sm_90`)."""
+    lacking = [f"sm_{_number(arch)}" for arch in asked if f"sm_{_number(arch)}" not in cubins]
+    with_ptx = [f"compute_{_number(arch)}" for arch in asked if "+PTX" in arch]
+    lacking += [name for name in with_ptx if name not in ptx]
     held = " ".join(sorted(cubins | ptx)) or "none"
     if lacking:
-        yield _failed(name, f"no code for {' '.join(lacking)}; it holds {held}")
-    else:
-        yield _passed(name, held)
+        return _failed(_GPU, f"no code for {' '.join(lacking)}; it holds {held}")
+    return _passed(_GPU, held)
 
 
 def _number(arch: str) -> str:

@@ -203,7 +203,7 @@ class Downloader:
         told = time.monotonic()
         with part.open("ab" if have else "wb") as out:
             done = have
-            for chunk in response.iter_raw(_CHUNK):
+            for chunk in response.iter_raw():
                 out.write(chunk)
                 done += len(chunk)
                 if time.monotonic() - told > _SAY_EVERY:

@@ -114,21 +114,23 @@ class _Watch:
     def __init__(self, group: int, quiet_seconds: float) -> None:
         self.group = group
         self.limit = quiet_seconds
-        self.heard()
-
-    def heard(self) -> None:
-        self.since = time.monotonic()
+        self.since: float | None = None
         self.cpu: float | None = None
 
+    def heard(self) -> None:
+        """Note that it wrote something."""
+        self.since = None
+
     def hangs(self) -> bool:
-        quiet = time.monotonic() - self.since
-        if self.cpu is None and quiet > min(1.0, self.limit / 4):
-            self.cpu = _group_cpu(self.group)
-        if quiet < self.limit:
+        """Whether it has neither written nor worked for the whole limit. Asked while it is silent."""
+        now = time.monotonic()
+        if self.since is None:
+            self.since, self.cpu = now, _group_cpu(self.group)
+        if now - self.since < self.limit:
             return False
-        now = _group_cpu(self.group)
-        if now is not None and self.cpu is not None and now - self.cpu > min(_IDLE_CPU, self.limit / 10):
-            self.heard()
+        used = _group_cpu(self.group)
+        if used is not None and self.cpu is not None and used - self.cpu > min(_IDLE_CPU, self.limit / 10):
+            self.since = None
             return False
         return True
 

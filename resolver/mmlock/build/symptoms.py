@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 _ERROR = re.compile(r"(?:\berror\b|\bError\b|fatal|FAILED|undefined reference|cannot find)")
 _NOISE = re.compile(
-    r"error: subprocess-exited|note: This error|metadata-generation|Failed building wheel|\[end of output\]"
+    r"error: subprocess-exited|note: This error|metadata-generation|Failed building wheel"
+    r"|\[end of output\]|Preparing metadata|Building wheel for|Getting requirements to build"
 )
 
 

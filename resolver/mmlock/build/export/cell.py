@@ -86,7 +86,7 @@ def loaded_modules(names: List[str]) -> List[str]:
         dist = importlib.metadata.distribution(name)
         tops = {str(path).split("/")[0] for path in dist.files or ()}
         tops = {top[:-3] if top.endswith(".py") else top for top in tops}
-        found += [f"{top} {dist.version}" for top in sorted(tops & set(sys.modules))]
+        found += [f"{top} {dist.version}" for top in sorted(tops & set(sys.modules)) if top[:1] != "_"]
     return found
 
 
@@ -99,8 +99,8 @@ def install(packages: List[Dict[str, str]], wheels: str) -> None:
             path = os.path.join(wheels, package["file"])
             if not os.path.isfile(path):
                 raise SystemExit(
-                    f"mmlock: `{package['file']}` is not in `{wheels}`. It was built for this lock: put the folder"
-                    " `wheels` of the lock there (a data set, a drive), or name its place in WHEELS."
+                    f"mmlock: `{package['file']}` is not in `{wheels}`. It was built for this lock: put the"
+                    " folder `wheels` of the lock there (a data set, a drive), or name its place in WHEELS."
                 )
             url = "file://" + os.path.abspath(path).replace(" ", "%20")
         lines.append(f"{package['name']} @ {url} --hash=sha256:{package['sha256']}")

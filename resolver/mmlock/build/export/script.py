@@ -12,7 +12,7 @@ from mmlock.lock.formats.parts import describe_target
 from mmlock.lock.model import FetchStep
 
 _HEAD = r"""set -eu
-HERE=$(cd "$(dirname "$0")" && pwd)
+HERE=${LOCK:-$(cd "$(dirname "$0")" && pwd)}
 PREFIX=${PREFIX:-$PWD/.venv}
 WORK=${WORK:-$PWD/.mmlock-build}
 JOBS=${JOBS:-}
@@ -94,7 +94,8 @@ def _script(export: Export) -> Iterator[str]:
     yield "#!/bin/sh"
     yield f"# Written by mmlock for {describe_target(env)}."
     yield "# Does what `mmlock build` and `mmlock install` do."
-    yield "# PREFIX names the environment, WORK the build folder, JOBS how many files compile at once."
+    yield "# PREFIX names the environment, WORK the build folder, JOBS how many files compile at once,"
+    yield "# LOCK the lock folder, if this file does not lie in it."
     yield f"# Needs uv{', curl, tar and a C++ compiler' if export.builds or env.fetch else ''}."
     yield _HEAD
     if export.builds or env.fetch:
