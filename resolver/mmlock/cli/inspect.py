@@ -43,7 +43,7 @@ _how = (
 )
 
 
-@click.command(cls=Sectioned, short_help="Tell whether compiled files load beside a torch and run on a card.")
+@click.command(cls=Sectioned, short_help="Tell whether compiled files load beside a torch.")
 @click.argument("thing", metavar="WHEEL|URL|FOLDER|ENV|PKG==V|SYMBOL")
 @_against
 @_how
