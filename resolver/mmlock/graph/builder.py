@@ -187,7 +187,7 @@ class Builder:
             slots={slot: tuple(indices) for slot, indices in self.slots.items()},
             links=tuple(self.links),
             costs=tuple(self.costs),
-            tables=make_tables(self.links, self.costs),
+            tables=make_tables(self.links, self.costs, self.slots),
         )
 
     def branch(self, request: GraphRequest) -> Builder:

@@ -237,6 +237,10 @@ class Tables:
     weights: Mapping[Term, Mapping[int, int]]
     """Term -> option -> what it pays."""
     links_of: Mapping[int, tuple[Link, ...]]
+    masks: Mapping[Term, Mapping[int, int]]
+    """Term -> weight -> mask of the options that pay it; what pays nothing is in none."""
+    places: Mapping[str, Mapping[int, int]]
+    """Slot -> option -> its place, best first: what breaks ties."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +287,7 @@ def mask(group: Group) -> int:
     return bits
 
 
-def make_tables(links: Iterable[Link], costs: Iterable[Cost]) -> Tables:
+def make_tables(links: Iterable[Link], costs: Iterable[Cost], slots: Mapping[str, Iterable[int]]) -> Tables:
     """Links and costs by option and term."""
     masks: dict[Group, int] = {}
     needs: dict[int, dict[int, None]] = {}
@@ -304,4 +308,15 @@ def make_tables(links: Iterable[Link], costs: Iterable[Cost]) -> Tables:
         prefers={option: tuple(groups) for option, groups in prefers.items()},
         weights=weights,
         links_of={option: tuple(found) for option, found in links_of.items()},
+        masks={term: by_weight(level) for term, level in weights.items()},
+        places={slot: {o: place for place, o in enumerate(options)} for slot, options in slots.items()},
     )
+
+
+def by_weight(level: Mapping[int, int]) -> dict[int, int]:
+    """Weight -> mask of the options that pay it, nothing excepted."""
+    masks: dict[int, int] = {}
+    for option, weight in level.items():
+        if weight:
+            masks[weight] = masks.get(weight, 0) | 1 << option
+    return masks

@@ -41,6 +41,8 @@ class Instance:
     """Option -> weight, most important level first."""
     prefer_level: int
     breach_level: int
+    masks: tuple[Mapping[int, Mask], ...] = ()
+    """Of each level: weight -> the options that pay it. Empty: to be made from `levels`."""
 
     def cost(self, picked: Iterable[int]) -> Vector:
         """What a choice costs."""
@@ -86,9 +88,6 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
             merged[link.option] = (*merged.get(link.option, ()), mask(link.members))
         needs = merged
     names = _slot_order(rows)
-    ties: list[Mapping[int, int]] = [
-        {index: place for place, index in enumerate(rows.slots[slot]) if place} for slot in names
-    ]
     return Instance(
         slots=tuple(rows.slots[slot] for slot in names),
         needs=needs,
@@ -100,7 +99,11 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
             for breach in rows.breaches
             if not breach.breakage.cured
         ),
-        levels=(*(rows.tables.weights[term] for term in terms), *ties),
+        levels=(
+            *(rows.tables.weights[term] for term in terms),
+            *(rows.tables.places[slot] for slot in names),
+        ),
+        masks=tuple(rows.tables.masks[term] for term in terms),
         prefer_level=list(terms).index(Term.DECLARED),
         breach_level=list(terms).index(Term.BROKEN),
     )

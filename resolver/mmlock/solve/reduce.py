@@ -7,7 +7,7 @@ that is nowhere cheaper and comes later is never picked by the cheapest choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from mmlock.solve.instance import Instance, Mask
@@ -24,22 +24,26 @@ def reduce(instance: Instance) -> Instance | None:
 
 
 def supported(
-    instance: Instance, among: Mask | None = None, slots: Sequence[Mask] | None = None
+    instance: Instance,
+    among: Mask | None = None,
+    slots: Sequence[Mask] | None = None,
+    needy: Iterable[int] | None = None,
 ) -> Mask | None:
     """Options (of those `among`) that can still be picked when every need must have a member left.
 
-    `slots` are the slots as masks, where the caller has them at hand.
+    `slots` are the slots as masks and `needy` the options with needs, where the caller has them at hand.
     """
     slots = slots or [_mask(slot) for slot in instance.slots]
     alive = _start(instance, slots, among)
     if alive is None:
         return None
-    open_ = [o for o in instance.needs if alive >> o & 1]
+    needs = instance.needs
+    open_ = [o for o in (needs if needy is None else needy) if alive >> o & 1]
     while all(slot & alive for slot in slots):
         kept = []
         gone = 0
         for option in open_:
-            for group in instance.needs[option]:
+            for group in needs[option]:
                 if not group & alive:
                     gone |= 1 << option
                     break

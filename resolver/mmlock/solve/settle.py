@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mmlock.graph.rows import by_weight
 from mmlock.solve.instance import Instance, Mask
 from mmlock.solve.reduce import supported
 
@@ -21,6 +22,17 @@ class _Work:
     instance: Instance
     alive: Mask
     slots: list[Mask]
+    needy: list[int]
+
+    def trial(self, among: Mask) -> Mask | None:
+        """What is left when only these options are."""
+        return supported(self.instance, among, self.slots, self.needy)
+
+    def keep(self, alive: Mask) -> None:
+        """Go on with these options."""
+        if alive != self.alive:
+            self.alive = alive
+            self.needy = [option for option in self.needy if alive >> option & 1]
 
 
 def settle(instance: Instance) -> Instance | None:
@@ -32,7 +44,8 @@ def settle(instance: Instance) -> Instance | None:
     alive = supported(instance, slots=slots)
     if alive is None:
         return None
-    work = _Work(instance=instance, alive=alive, slots=slots)
+    needy = [option for option in instance.needs if alive >> option & 1]
+    work = _Work(instance=instance, alive=alive, slots=slots, needy=needy)
     for place, level in enumerate(instance.levels):
         own = [  # what is paid at this level besides the weights
             rule
@@ -42,10 +55,11 @@ def settle(instance: Instance) -> Instance | None:
             )
             if at == place and any_
         ]
+        masks = instance.masks[place] if place < len(instance.masks) else by_weight(level)
         # Two kinds of payment at one level can be traded for each other: not clear, then.
-        if len(own) + bool(any(level.values())) > 1:
+        if len(own) + bool(masks) > 1:
             break
-        if not all(rule(work) for rule in own) or not _least(work, level):
+        if not all(rule(work) for rule in own) or not _least(work, masks):
             break
     return replace(
         work.instance,
@@ -69,7 +83,9 @@ def _keep_preferences(work: _Work) -> bool:
     alive = supported(strict, work.alive, work.slots)
     if alive is None:
         return False
-    work.instance, work.alive = strict, alive
+    work.instance = strict
+    work.needy = [option for option in needs if work.alive >> option & 1]
+    work.keep(alive)
     return True
 
 
@@ -79,20 +95,20 @@ def _forbid_breaches(work: _Work) -> bool:
     for groups in work.instance.breaches:
         if len(groups) == 1:
             alone |= groups[0]
-    alive = supported(work.instance, work.alive & ~alone, work.slots)
+    alive = work.trial(work.alive & ~alone)
     if alive is None:
         return False
-    work.alive = alive
+    work.keep(alive)
     several = tuple(groups for groups in work.instance.breaches if len(groups) > 1)
     work.instance = replace(work.instance, breaches=(), forbidden=(*work.instance.forbidden, *several))
     return True
 
 
-def _least(work: _Work, level: Mapping[int, int]) -> bool:
+def _least(work: _Work, masks: Mapping[int, Mask]) -> bool:
     """Keep what pays least at a level; False when that least is not known."""
     paying = []
     for slot in work.slots:
-        weights = _by_weight(level, slot & work.alive)
+        weights = _weights(masks, slot & work.alive)
         if len(weights) > 1:
             paying.append((slot, weights))
     if not paying:
@@ -100,24 +116,26 @@ def _least(work: _Work, level: Mapping[int, int]) -> bool:
     cheap = work.alive
     for slot, weights in paying:
         cheap &= ~slot | weights[min(weights)]
-    alive = supported(work.instance, cheap, work.slots)
+    alive = work.trial(cheap)
     if alive is None:
         if len(paying) > 1:
             return False
         alive = _bisect(work, *paying[0])
-    work.alive = alive
+    work.keep(alive)
     return True
 
 
-def _by_weight(level: Mapping[int, int], options: Mask) -> dict[int, Mask]:
-    """Weight -> the options that pay it."""
-    found: dict[int, Mask] = {}
-    rest = options
-    while rest:
-        bit = rest & -rest
-        weight = level.get(bit.bit_length() - 1, 0)
-        found[weight] = found.get(weight, 0) | bit
-        rest ^= bit
+def _weights(masks: Mapping[int, Mask], options: Mask) -> dict[int, Mask]:
+    """Weight -> which of these options pay it."""
+    found = {}
+    free = options
+    for weight, mask in masks.items():
+        paying = mask & options
+        if paying:
+            found[weight] = paying
+            free &= ~paying
+    if free:
+        found[0] = free
     return found
 
 
@@ -131,11 +149,11 @@ def _bisect(work: _Work, slot: Mask, weights: Mapping[int, Mask]) -> Mask:
         allowed = 0
         for weight in order[: middle + 1]:
             allowed |= weights[weight]
-        alive = supported(work.instance, work.alive & (~slot | allowed), work.slots)
+        alive = work.trial(work.alive & (~slot | allowed))
         if alive is None:
             low = middle
         else:
             high, best = middle, alive
     # All that is cheaper was shown impossible.
-    only = supported(work.instance, best & (~slot | weights[order[high]]), work.slots)
+    only = work.trial(best & (~slot | weights[order[high]]))
     return best if only is None else only

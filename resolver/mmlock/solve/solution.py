@@ -97,11 +97,8 @@ def _paid(
     broken: Sequence[Breach],
     term: Term,
 ) -> PaidTerm:
-    parts = [
-        (cost.weight, rows.options[cost.option].label)
-        for cost in rows.costs
-        if cost.term is term and cost.option in chosen
-    ]
+    level = rows.tables.weights[term]
+    parts = [(level[o], rows.options[o].label) for o in sorted(chosen) if level.get(o)]
     if term is Term.BROKEN:
         parts += [(1, breach.breakage.title) for breach in broken]
     if term is Term.DECLARED:
