@@ -2,9 +2,9 @@
 
     python benchmarks/build_mmcv.py LOCK [--find-links DIR] [--jobs N] [--skip-pip]
 
-LOCK is an unsealed lock folder, as `mmlock solve --gpu cpu --python 3.11 --torch 2.13.0 --out LOCK` writes it.
-Reports CPU seconds (user and system, children included), which a busy machine changes least, for: pip's build, mmlock's
-first build, and a warm wheelhouse. pip gets the very environment that mmlock made.
+LOCK is an unsealed lock folder, as `mmlock solve --gpu cpu --python 3.11 --torch 2.13.0 --out LOCK` writes
+it. Reports CPU seconds (user and system, children included), which a busy machine changes least, for
+mmlock's first build, a warm wheelhouse, and pip's build in the very environment that mmlock made.
 """
 
 from __future__ import annotations
