@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from mmlock.app import repeat
 from mmlock.app.abi import check_abi, left_out
 from mmlock.app.data import lock_data
 from mmlock.app.deciding import ROUNDS, Decided, State, decide
@@ -16,9 +17,10 @@ from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.judge import Objection, judge
+from mmlock.judge import judge
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.lock.text import summary
+from mmlock.lock.write import render_lock, write_lock
 from mmlock.matrix.load import Matrix, open_matrix
 from mmlock.plan.assemble import Decision, assemble
 from mmlock.plan.steps import NoSources
@@ -32,20 +34,26 @@ def solve(request: SolveArguments, *, progress: Progress = silent, closer: Close
     """
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
-    env = locked(matrix, arguments, progress=progress, closer=closer)
-    folder = None
+    env, fresh = _locked(matrix, arguments, progress=progress, closer=closer)
     if arguments.out is not None:
-        from mmlock.lock.write import write_lock
-
-        folder = arguments.out
-        write_lock(env, folder, arguments.lock_formats)
-    return Page(text=summary(env, folder), data=lock_data(env))
+        write_lock(env, arguments.out, arguments.lock_formats)
+    page = Page(text=summary(env, arguments.out), data=lock_data(env))
+    if fresh:  # an answer that rests on kept pages would live twice as long as they may
+        repeat.remember(arguments, os.environ, page, render_lock(env, arguments.lock_formats))
+    return page
 
 
 def locked(
     matrix: Matrix, arguments: SolveArguments, *, progress: Progress, closer: Closer | None = None
 ) -> LockedEnv:
     """The locked environment of a request."""
+    return _locked(matrix, arguments, progress=progress, closer=closer)[0]
+
+
+def _locked(
+    matrix: Matrix, arguments: SolveArguments, *, progress: Progress, closer: Closer | None = None
+) -> tuple[LockedEnv, bool]:
+    """The locked environment, and whether its closure was asked of the index just now."""
     asked = interpret(matrix, arguments)
     state = State()
     with Indexes(
@@ -66,12 +74,13 @@ def locked(
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
             if arguments.no_abi_check:
-                return _judged(matrix, replace(env, findings=(*env.findings, left_out())))
+                unread = replace(env, findings=(*env.findings, left_out()))
+                return _judged(matrix, unread), not decided.closed.from_cache
             checked = check_abi(
                 matrix, env, decided, indexes.client, offline=arguments.offline, progress=progress
             )
             if checked.refusal is None:
-                return _judged(matrix, checked.env)
+                return _judged(matrix, checked.env), not decided.closed.from_cache
             progress(checked.refusal.reason)
             state.refusals.append(checked.refusal)
     raise NoAnswer(
@@ -128,7 +137,7 @@ def first_line(text: str) -> str:
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
     objections = judge(env, matrix)
-    refused = [o for o in objections if o.severity == "refuse" and not _told(env, o)]
+    refused = [o for o in objections if o.severity == "refuse"]
     if refused:
         raise NoAnswer(
             "the solution does not stand up to a second check",
@@ -152,8 +161,3 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
 def _read(env: LockedEnv, subject: str) -> bool:
     """Whether the wheel's own files were read, which tells more than the matrix knows."""
     return any(p.name == subject and any(r.kind == "abi" for r in p.reasons) for p in env.packages)
-
-
-def _told(env: LockedEnv, objection: Objection) -> bool:
-    """Whether the solve knew of it and says so: a known breakage nothing better could avoid."""
-    return any(f.level == "warning" and f.subject == objection.subject for f in env.findings)
