@@ -12,9 +12,9 @@ import pytest
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, Sha256
-from mmlock.core.places import cache_root
+from mmlock.core.places import cache_root, fresh_seconds
 from mmlock.solve.closure import UvCloser
-from mmlock.solve.closure_cache import ClosureCache, request_digest, ttl_from
+from mmlock.solve.closure_cache import ClosureCache, request_digest
 from mmlock.solve.closure_model import Closed, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -152,10 +152,10 @@ def test_the_name_of_an_answer_is_all_it_depends_on(ask: Ask) -> None:
 
 
 def test_the_ttl_must_be_a_number() -> None:
-    assert ttl_from({}) == 600
-    assert ttl_from({"MMLOCK_CACHE_TTL": "0"}) == 0
+    assert fresh_seconds({}) == 600
+    assert fresh_seconds({"MMLOCK_CACHE_TTL": "0"}) == 0
     with pytest.raises(UsageError, match="MMLOCK_CACHE_TTL"):
-        ttl_from({"MMLOCK_CACHE_TTL": "soon"})
+        fresh_seconds({"MMLOCK_CACHE_TTL": "soon"})
 
 
 @pytest.mark.parametrize(

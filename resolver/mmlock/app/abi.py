@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mmlock.app.deciding import Decided, Refusal
 from mmlock.app.inspect_tables import Tables
 from mmlock.binary.cache import inspect_cached
-from mmlock.binary.inspect import Uninspected
+from mmlock.binary.inspect import Effort, Uninspected
 from mmlock.binary.model import Answer, Inspected, Verdict
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
@@ -21,6 +21,9 @@ from mmlock.graph.rows import BinaryChoice, IndexChoice, Option
 from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
 from mmlock.matrix.load import Matrix
 from mmlock.scrape.fetching import Fetcher
+
+BUDGET = 64 * 1024 * 1024
+"""Bytes of one wheel that a solve reads at the most; what it then does not know, it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,9 @@ def check_abi(
     for option, url, sha256 in _wheels(env, decided):
         name = option.package or PackageName(option.slot)
         progress(f"reading the compiled files of {name} {option.version}")
-        read = inspect_cached(url, sha256, tables.cache, client=client, progress=progress)
+        read = inspect_cached(
+            url, sha256, tables.cache, client=client, effort=_effort(option), progress=progress
+        )
         answer = _answer(read, tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
@@ -78,6 +83,12 @@ def check_abi(
         if finding.subject not in seen or "not checked" not in finding.text
     )
     return Checked(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
+
+
+def _effort(option: Option) -> Effort:
+    """Names only where the matrix knows the archs already; never much of a wheel."""
+    known = isinstance(option.choice, BinaryChoice) and option.choice.binary.archs is not None
+    return Effort(budget=BUDGET, gpu=not known)
 
 
 def _wheels(env: LockedEnv, decided: Decided) -> Iterator[tuple[Option, str, Sha256 | None]]:

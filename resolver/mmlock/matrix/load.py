@@ -6,9 +6,9 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from mmlock.core.errors import MatrixError
 from mmlock.core.names import PackageName, normalize
 from mmlock.matrix import model
 from mmlock.matrix.layout import SECTIONS, Section, key_text
+from mmlock.matrix.places import ENVIRONMENT_VARIABLE, find_root, matrix_files
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,8 +25,6 @@ else:
     import tomli as tomllib
 
 __all__ = ["ENVIRONMENT_VARIABLE", "Matrix", "decode", "find_root", "matrix_files", "open_matrix"]
-
-ENVIRONMENT_VARIABLE = "MMLOCK_MATRICES"
 
 _LINT_HINT = "run `mmlock matrix lint` to see every fault of every matrix file at once"
 _ROW = re.compile(r"\$\.rows\[(\d+)\]")
@@ -240,49 +239,6 @@ class Matrix:
 def open_matrix(path: Path | None = None) -> Matrix:
     """The matrix at `path`, else at $MMLOCK_MATRICES, else the one shipped, else the checkout's."""
     return Matrix(find_root(path, os.environ))
-
-
-def find_root(path: Path | None, environ: Mapping[str, str]) -> Path:
-    """The matrix folder to read. Raises MatrixError when a named one is not one."""
-    if path is not None:
-        return _named(path, "the given matrix folder")
-    if named := environ.get(ENVIRONMENT_VARIABLE):
-        return _named(Path(named), f"the matrix folder that ${ENVIRONMENT_VARIABLE} names")
-    package = Path(__file__).resolve().parents[1]
-    places = (package / "_matrices", package.parents[1] / "matrices")
-    for place in places:
-        if _is_matrix(place):
-            return place
-    raise MatrixError(
-        "no matrix folder was found",
-        causes=[f"`{place}` does not hold `{SECTIONS['gpus'].path}`" for place in places],
-        hints=[f"reinstall mmlock, or point ${ENVIRONMENT_VARIABLE} or `--matrices` at a `matrices` folder"],
-    )
-
-
-def _named(path: Path, what: str) -> Path:
-    if _is_matrix(path):
-        return path
-    why = f"it does not hold `{SECTIONS['gpus'].path}`" if path.is_dir() else "there is no such folder"
-    raise MatrixError(
-        f"{what}, `{path}`, is not one",
-        causes=[why],
-        hints=["name the `matrices` folder of an mmlock checkout, or leave it out to use the shipped one"],
-    )
-
-
-def _is_matrix(path: Path) -> bool:
-    return (path / SECTIONS["gpus"].path).is_file()
-
-
-def matrix_files(root: Path) -> Iterator[PurePosixPath]:
-    """Relative paths of every data file below a matrix folder, sorted."""
-    found = (
-        PurePosixPath(path.relative_to(root).as_posix())
-        for path in root.rglob("*")
-        if path.suffix in {".json", ".toml"} and path.is_file()
-    )
-    return iter(sorted(found, key=str))
 
 
 # ---------------------------------------------------------------- decoding

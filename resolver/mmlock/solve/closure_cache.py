@@ -15,15 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from mmlock.core.errors import UsageError
-from mmlock.core.places import cache_root
+from mmlock.core.places import FRESH_SECONDS, cache_root, fresh_seconds
 from mmlock.scrape.store import write_aside
 from mmlock.solve.closure_model import Closed, ClosureRequest, Refused
 
 _FORMAT = 1
 """Raised whenever the same question would be answered differently by newer code."""
 
-_DEFAULT_TTL = 600.0
 _KEPT = 30 * 86400.0
 
 
@@ -41,22 +39,11 @@ def request_digest(request: ClosureRequest, *facts: str) -> str:
     return sha256(question).hexdigest()
 
 
-def ttl_from(environ: Mapping[str, str]) -> float:
-    """Seconds for which an answer counts as fresh: `MMLOCK_CACHE_TTL`, else as long as uv's own pages."""
-    text = environ.get("MMLOCK_CACHE_TTL", "")
-    try:
-        return float(text) if text else _DEFAULT_TTL
-    except ValueError:
-        raise UsageError(
-            f"`MMLOCK_CACHE_TTL` is not a number: `{text}`", hints=["give seconds, for example `600`"]
-        ) from None
-
-
 class ClosureCache:
     """A folder of answers."""
 
     def __init__(
-        self, folder: Path, *, ttl: float = _DEFAULT_TTL, clock: Callable[[], float] = time.time
+        self, folder: Path, *, ttl: float = FRESH_SECONDS, clock: Callable[[], float] = time.time
     ) -> None:
         self.folder = folder
         self._ttl = ttl
@@ -65,7 +52,7 @@ class ClosureCache:
     @classmethod
     def of_user(cls, environ: Mapping[str, str]) -> ClosureCache:
         """The cache of the user whose environment this is."""
-        return cls(cache_root(environ) / "closure", ttl=ttl_from(environ))
+        return cls(cache_root(environ) / "closure", ttl=fresh_seconds(environ))
 
     def load(self, digest: str, *, any_age: bool = False) -> Closed | Refused | None:
         """The stored answer; None when there is none, it is broken, or too old."""
