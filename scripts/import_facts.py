@@ -3,9 +3,9 @@
     python scripts/import_facts.py ../shared/facts            # write
     python scripts/import_facts.py ../shared/facts --check    # exit 1 when the committed bytes differ
 
-What a package index says is captured by `capture_pypi.py`; the importer reads its files
+What a package index says is read by `mmlock matrix refresh --only pypi`; the importer reads its files
 (`files/torch.json`, `files/xformers.json`, ..., `requires/torch-npu.json`), because facts and captures meet
-in some rows. On a first import run: import, capture, import.
+in some rows. On a first import run: import, refresh, import.
 """
 
 from __future__ import annotations

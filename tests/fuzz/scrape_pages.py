@@ -89,6 +89,7 @@ def main() -> None:
         return
     import atheris
 
+    atheris.instrument_all()
     atheris.Setup(sys.argv, fuzz_one)
     atheris.Fuzz()
 

@@ -151,3 +151,25 @@ def test_other_encodings_are_read() -> None:
     page = html('<h1>Größe</h1><a href="a-1.tar.gz" data-requires-python="&gt;=3">ä</a>').decode()
     assert one(page.encode("latin-1"), "text/html; charset=ISO-8859-1").requires_python == ">=3"
     assert one(page.encode(), "text/html; charset=no-such").requires_python == ">=3"
+
+
+@pytest.mark.parametrize("odd", [b"<![what is this>", b"<![if IE]>", b"<!-", b"<!>", b"<![CDATA["])
+def test_declarations_of_no_standard_are_passed_over(odd: bytes) -> None:
+    page = odd + b'<html><a href="a-1.tar.gz">a</a></html>'
+    found = parse_simple(page, "text/html", "https://x.example/simple/a/")
+    assert isinstance(found, ParseFault) or [file.name for file in found] == ["a-1.tar.gz"]
+
+
+def test_links_that_are_no_urls_are_passed_over() -> None:
+    page = b'<html><base href="//["><a href="//[">x</a><a href="a-1.tar.gz">a</a></html>'
+    found = parse_simple(page, "text/html", "https://x.example/simple/a/")
+    assert not isinstance(found, ParseFault)
+    assert [file.url for file in found] == ["https://x.example/simple/a/a-1.tar.gz"]
+
+
+def test_a_file_of_a_json_page_that_is_at_no_url_is_a_fault_with_its_place() -> None:
+    files = [{"filename": "a-1.tar.gz", "url": "//[", "hashes": {}}]
+    data = json.dumps({"meta": {"api-version": "1.0"}, "files": files}).encode()
+    found = parse_simple(data, "application/json", "https://x.example/simple/a/")
+    assert isinstance(found, ParseFault)
+    assert "files[0]" in found.text

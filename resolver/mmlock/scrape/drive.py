@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from mmlock.core.progress import Progress, silent
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem
 from mmlock.scrape.http import Client
-from mmlock.scrape.ranged import RangeFault, read_member
+from mmlock.scrape.ranged import RangeFault, member_of, read_member
 from mmlock.scrape.steps import Answer, Archive, Found, Get, Inside, Scrape, Wish
 
 __all__ = ["CONCURRENCY", "Driver", "driver"]
@@ -22,6 +22,8 @@ CONCURRENCY = 8
 """Requests under way at once: what browsers do, and what the indexes bear."""
 
 ARCHIVE_LIMIT = 256 * 1024 * 1024
+WHOLE_LIMIT = 64 * 1024 * 1024
+"""A server that ignores ranges sends the whole wheel; more than this is not worth a few lines of it."""
 _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
 
@@ -122,6 +124,11 @@ class Driver:
 
     def _by_range(self, wish: Inside) -> Answer:
         read = read_member(self.client, wish.url, wish.member, chunk=_CHUNK)
+        if isinstance(read, RangeFault) and read.problem is FetchProblem.NO_RANGES:
+            whole = self.client.get(wish.url, limit=WHOLE_LIMIT, keep=False)
+            if isinstance(whole, FetchFault):
+                return whole
+            read = member_of(whole.body, wish.url, wish.member)
         if isinstance(read, RangeFault):
             problem = read.problem or FetchProblem.CORRUPT
             return FetchFault(problem=problem, url=wish.url, text=read.text)

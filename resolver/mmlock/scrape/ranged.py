@@ -127,17 +127,29 @@ def read_member(
     fetcher: Fetcher, url: str, member: str, *, budget: int = 8 * 1024 * 1024, chunk: int = _CHUNK
 ) -> bytes | RangeFault:
     """The one member of a remote wheel whose path the expression matches."""
+    try:
+        return _member(RangedFile(fetcher, url, budget=budget, chunk=chunk), url, member, budget)
+    except _Gave as gave:
+        return RangeFault(url=url, text=gave.text, problem=gave.problem)
+
+
+def member_of(data: bytes, url: str, member: str, *, budget: int = 8 * 1024 * 1024) -> bytes | RangeFault:
+    """The same of a wheel that came whole."""
+    return _member(io.BytesIO(data), url, member, budget)
+
+
+def _member(file: io.RawIOBase | io.BytesIO, url: str, member: str, budget: int) -> bytes | RangeFault:
     pattern = re.compile(member)
     what = "METADATA" if member == METADATA else f"`{member}`"
     try:
-        with ZipFile(RangedFile(fetcher, url, budget=budget, chunk=chunk)) as archive:
+        with ZipFile(file) as archive:
             names = [name for name in archive.namelist() if pattern.fullmatch(name)]
             if len(names) != 1:
                 return RangeFault(url=url, text=f"`{url}` has {len(names)} {what} files, not one")
             if archive.getinfo(names[0]).file_size > budget:
                 return RangeFault(url=url, text=f"`{url}`: its {what} is larger than allowed")
             return archive.read(names[0])
-    except _Gave as gave:
-        return RangeFault(url=url, text=gave.text, problem=gave.problem)
-    except (BadZipFile, OSError, EOFError, NotImplementedError, zlib.error) as error:
+    except _Gave:
+        raise
+    except (BadZipFile, OSError, EOFError, NotImplementedError, ValueError, zlib.error) as error:
         return RangeFault(url=url, text=f"`{url}` is no readable wheel: {error}")

@@ -7,12 +7,12 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Sha256, StrEnum
+from mmlock.scrape.html import LenientParser
 
 ACCEPT = (
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, "
@@ -90,7 +90,7 @@ def _parse_json(data: bytes, url: str) -> IndexPage | ParseFault:
     for at, row in enumerate(document["files"]):
         try:
             file = _json_file(row, url)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             return fault(
                 PageProblem.BROKEN, f"cannot be read at `files[{at}]`: {type(error).__name__} {error}"
             )
@@ -129,7 +129,7 @@ def _parse_html(text: str, url: str) -> IndexPage | ParseFault:
     reader = _Reader()
     reader.feed(text)
     reader.close()
-    base = urljoin(url, reader.base) if reader.base else url
+    base = _base(url, reader.base)
     found = list(_html_files(reader, base))
     if not found and (fault := _html_fault(reader, url)):
         return fault
@@ -139,10 +139,21 @@ def _parse_html(text: str, url: str) -> IndexPage | ParseFault:
     )
 
 
+def _base(url: str, named: str | None) -> str:
+    """What links are relative to: the page's own `<base>`, where it is one."""
+    try:
+        return urljoin(url, named) if named else url
+    except ValueError:
+        return url
+
+
 def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, bool]]:
     for attributes in reader.anchors:
-        href, fragment = urldefrag(urljoin(base, attributes.get("href") or ""))
-        parts = urlsplit(href)
+        try:
+            href, fragment = urldefrag(urljoin(base, attributes.get("href") or ""))
+            parts = urlsplit(href)
+        except ValueError:  # `http://[` and other things that are no URL
+            continue
         name = unquote(parts.path.rpartition("/")[2])
         if not name.endswith(_SUFFIXES) or parts.scheme not in {"http", "https", "file"}:
             continue
@@ -173,11 +184,11 @@ def _html_fault(reader: _Reader, url: str) -> ParseFault | None:
     )
 
 
-class _Reader(HTMLParser):
+class _Reader(LenientParser):
     """What of an HTML page matters here."""
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+        super().__init__()
         self.anchors: list[dict[str, str | None]] = []
         self.base: str | None = None
         self.heading = ""
