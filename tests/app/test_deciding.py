@@ -1,0 +1,278 @@
+"""The loop between core and closure, with a closer that knows a small world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from closers import OpenWorld
+from solved import facts, request
+
+from mmlock.app.deciding import ROUNDS, Decided, Unsolved, decide
+from mmlock.app.interpret import Interpreted, interpret
+from mmlock.app.refusal import no_answer
+from mmlock.core.errors import EnvironmentFault, NoAnswer
+from mmlock.core.names import PackageName
+from mmlock.core.progress import silent
+from mmlock.solve.closure_model import ClosureAnswer, ClosureRequest, Refused, Unreachable
+
+
+@dataclass
+class Picky:
+    """An open world in which some questions are refused."""
+
+    refuses: Callable[[ClosureRequest], Refused | Unreachable | None]
+    world: OpenWorld = field(default_factory=OpenWorld)
+
+    def close(self, request: ClosureRequest) -> ClosureAnswer:
+        return self.refuses(request) or self.world.close(request)
+
+
+def asked(*words: str, **more: object) -> Interpreted:
+    return interpret(facts(), request(*words, **more))  # type: ignore[arg-type]
+
+
+def put(
+    interpreted: Interpreted,
+    closer: OpenWorld | Picky,
+    wheelless: Callable[[PackageName, str | None], bool] = lambda *_: False,
+) -> Decided | Unsolved:
+    return decide(facts(), interpreted, closer, progress=silent, wheelless=wheelless)
+
+
+def decided(interpreted: Interpreted, closer: OpenWorld | Picky, **more: object) -> Decided:
+    found = put(interpreted, closer, **more)  # type: ignore[arg-type]
+    assert isinstance(found, Decided)
+    return found
+
+
+def node_of(question: ClosureRequest, name: str) -> str | None:
+    return next((node.version for node in question.core if node.name == name), None)
+
+
+def requires_of(question: ClosureRequest, name: str) -> tuple[str, ...]:
+    return next((node.requires for node in question.core if node.name == name), ())
+
+
+def test_a_closure_that_fits_is_taken_at_once() -> None:
+    world = OpenWorld()
+    found = decided(asked(gpu="rtx5090"), world)
+    assert len(world.asked) == 1
+    assert found.refusals == ()
+    assert found.solution.python == "3.12"
+    assert {"addict", "numpy", "ftfy", "setuptools"} <= {p.name for p in found.closed.packages}
+    assert not {p.name for p in found.closed.packages} & {"torch", "mmcv", "mmdet"}
+
+
+def test_a_refusal_is_blamed_on_one_package_and_the_python() -> None:
+    """mmdet's own requirements fit no Python 3.11: the rest of the core is innocent."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if question.python == "3.11" and requires_of(question, "mmdet"):
+            return Refused(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
+        return None
+
+    found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
+    (refusal,) = found.refusals
+    assert refusal.options == {("python", "python 3.11"), ("mmdet", "mmdet 3.3.0")}
+    assert refusal.reason == "no pycocotools for 3.11"
+    assert found.solution.python != "3.11"
+    assert not refusal.options <= {(s, o.label) for s, o in found.solution.picked.items()}
+
+
+def test_a_core_package_that_the_refusal_names_shares_the_blame() -> None:
+    """Alone mmdet is refused because of the torch beside it."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        torch = node_of(question, "torch") or ""
+        if requires_of(question, "mmdet") and torch.startswith("2.4"):
+            return Refused(reason="x needs torch<2.4", packages=(PackageName("torch"), PackageName("x")))
+        return None
+
+    found = decided(
+        asked(
+            "mmdet==3.3.0", gpu="t4", python="3.11", cuda="12.1", prefer=("newest-torch",), torch="<=2.4.1"
+        ),
+        Picky(refuses),
+    )
+    assert found.refusals
+    for one in found.refusals:
+        assert {slot for slot, _ in one.options} == {"python", "mmdet", "torch"}
+    assert not found.solution.torch.torch.startswith("2.4")
+
+
+def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if any(w.text == "exotic" for w in question.wanted) and question.python == "3.11":
+            return Refused(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
+        return None
+
+    found = decided(asked("mmdet", "exotic", gpu="t4"), Picky(refuses))
+    (refusal,) = found.refusals
+    assert refusal.options == {("python", "python 3.11")}
+    assert found.solution.python == "3.10"
+
+
+def test_a_refusal_that_nobody_causes_alone_is_blamed_on_the_whole_core() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        both = requires_of(question, "mmdet") and requires_of(question, "mmengine")
+        if both and question.python == "3.11":
+            return Refused(reason="mmdet and mmengine quarrel", packages=(PackageName("x"),))
+        return None
+
+    found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
+    first = found.refusals[0]
+    assert {slot for slot, _ in first.options} >= {"python", "torch", "mmcv", "mmdet", "mmengine"}
+
+
+def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
+    """Without any setuptools below 82, what needs pkg_resources is refused: mmengine, by its breakage."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if question.python == "3.11" and any(c.text == "setuptools<82" for c in question.constraints):
+            return Refused(reason="no setuptools<82", packages=(PackageName("setuptools"),))
+        return None
+
+    found = put(asked("mmengine==0.10.7", gpu="cpu", python="3.11"), Picky(refuses))
+    assert isinstance(found, Unsolved)
+    (refusal,) = found.refusals
+    assert refusal.options == {("python", "python 3.11"), ("mmengine", "mmengine 0.10.7")}
+
+
+def test_what_is_always_refused_ends_with_the_reason() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if any(w.text == "impossible" for w in question.wanted):
+            return Refused(reason="impossible has no version", packages=(PackageName("impossible"),))
+        return None
+
+    interpreted = asked("torch==2.1.2", "impossible", gpu="t4", python="3.11")
+    found = put(interpreted, Picky(refuses))
+    assert isinstance(found, Unsolved)
+    assert len(found.rows.nogoods) == len(found.refusals) == 1
+    error = no_answer(facts(), interpreted, found)
+    assert isinstance(error, NoAnswer)
+    assert error.exit_code == 1
+    assert any("impossible has no version" in cause for cause in error.causes)
+
+
+def test_a_package_nobody_has_ends_the_search_at_once() -> None:
+    """uv's words for a name that no index knows."""
+    words = "Because frobnicate was not found in the package registry and you require frobnicate, no."
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if any(w.text == "frobnicate" for w in question.wanted):
+            return Refused(reason=words, packages=(PackageName("frobnicate"),))
+        return None
+
+    with pytest.raises(NoAnswer) as caught:
+        put(asked("mmdet", "frobnicate", gpu="t4"), Picky(refuses))
+    assert "`frobnicate` is not on the package index" in caught.value.message
+
+
+def test_the_search_gives_up_after_a_bounded_number_of_rounds() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if len({n.name for n in question.core if n.requires}) > 1:
+            return Refused(reason=f"not with {node_of(question, 'torch')}", packages=())
+        return None
+
+    picky = Picky(refuses)
+    with pytest.raises(NoAnswer) as caught:
+        put(asked("mmdet", gpu="t4"), picky)
+    assert str(ROUNDS) in caught.value.message
+    assert caught.value.causes[0].startswith("not with")
+
+
+def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> None:
+    world = OpenWorld({"timm": {"1.0.0": ("torch", "torchvision"), "0.9.0": ("torch", "torchvision")}})
+    found = decided(asked("torch==2.1.2", "timm", gpu="t4", python="3.11"), world)
+    vision = found.solution.picked["torchvision"]
+    assert vision.version == "0.16.2"
+    assert len(world.asked) == 2
+    assert any(ask.name == "torchvision (needed by timm)" for ask in found.rows.asks)
+    assert "torchvision" not in {p.name for p in found.closed.packages}
+    assert node_of(world.asked[-1], "torchvision") == "0.16.2"
+
+
+def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() -> None:
+    """openmim 0.3.9 fails on Python 3.12: the first answer had it, the second avoids the Python."""
+    world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": {"0.3.9": ()}})
+    wish = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
+    assert decided(asked("mmdet==3.3.0", gpu="rtx5090"), OpenWorld()).solution.python == "3.12"
+    found = decided(wish, world)
+    assert found.solution.python == "3.11"
+    assert len(world.asked) == 2
+    cured = {b.breakage.id for b in found.solution.cured}
+    assert "openmim-pkg-resources" in cured
+
+
+def test_an_ordinary_package_that_the_user_names_counts_from_the_start() -> None:
+    world = OpenWorld({"openmim": {"0.3.9": ()}})
+    found = decided(asked("mmdet==3.3.0", "openmim", gpu="rtx5090"), world)
+    assert found.solution.python == "3.11"
+    assert len(world.asked) == 1
+
+
+def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:
+    world = OpenWorld(only_sources=frozenset({"future-fstrings"}))
+    seen: list[tuple[str, str | None]] = []
+
+    def wheelless(name: PackageName, version: str | None) -> bool:
+        seen.append((name, version))
+        return True
+
+    found = decided(asked("mmengine", "future_fstrings", gpu="cpu"), world, wheelless=wheelless)
+    assert seen == [("future-fstrings", "2024.1.0")]
+    assert world.asked[-1].allow_sdist == ("future-fstrings",)
+    (package,) = [p for p in found.closed.packages if p.name == "future-fstrings"]
+    assert not package.files[0].is_wheel
+    assert found.refusals == ()
+
+
+def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
+    world = OpenWorld(only_sources=frozenset({"native"}))
+    found = put(asked("mmengine", "native", gpu="cpu", python="3.11", torch="==2.1.2"), world)
+    assert isinstance(found, Unsolved)
+    assert all(question.allow_sdist == () for question in world.asked)
+    assert found.refusals[0].reason.endswith("has no usable wheels")
+
+
+def test_what_the_user_allows_is_handed_on() -> None:
+    world = OpenWorld(only_sources=frozenset({"native"}))
+    found = decided(asked("mmengine", "native", gpu="cpu", allow_sdist=("native",)), world)
+    assert found.refusals == ()
+
+
+@pytest.mark.parametrize(("offline", "hint"), [(True, "once without `--offline`"), (False, "`--index-url`")])
+def test_an_index_that_cannot_be_asked_is_the_surroundings_fault(*, offline: bool, hint: str) -> None:
+    away = Picky(lambda _: Unreachable(reason="no route to host", offline=offline))
+    with pytest.raises(EnvironmentFault) as caught:
+        put(asked("mmengine", gpu="cpu"), away)
+    assert caught.value.causes == ("no route to host",)
+    assert any(hint in line for line in caught.value.hints)
+    assert caught.value.exit_code == 2
+
+
+def test_the_question_carries_the_users_words() -> None:
+    world = OpenWorld()
+    wish = asked(
+        "mmengine",
+        "einops>=0.6",
+        gpu="cpu",
+        constraints=["numpy<2"],
+        exclude_newer="2026-01-31",
+        offline=True,
+    )
+    decided(wish, world)
+    (question,) = world.asked
+    assert "einops>=0.6" in [w.text for w in question.wanted]
+    assert "numpy<2" in [c.text for c in question.constraints]
+    assert (question.exclude_newer, question.offline) == ("2026-01-31", True)
+
+
+def test_the_same_request_is_decided_alike_twice() -> None:
+    wish = asked(gpu="rtx5090")
+    first, second = decided(wish, OpenWorld()), decided(wish, OpenWorld())
+    assert first.closed == second.closed
+    assert first.solution == second.solution
+    assert replace(first, rows=second.rows) == second

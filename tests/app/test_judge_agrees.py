@@ -1,0 +1,109 @@
+"""What the solver decides stands up to the judge, who shares no rule with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from closers import OpenWorld
+from solved import asked_words, facts
+
+from mmlock.app.deciding import Decided, decide
+from mmlock.app.interpret import interpret
+from mmlock.app.solving import _decision
+from mmlock.core.arguments import SolveArguments, parse_platform
+from mmlock.core.artifact import Artifact
+from mmlock.core.names import PackageName
+from mmlock.core.progress import silent
+from mmlock.judge import judge
+from mmlock.lock.model import LockedEnv
+from mmlock.plan.assemble import assemble
+from mmlock.plan.files import Place
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FOLDER = Path(__file__).parents[1] / "problems"
+
+
+PURE = "the judge asks a CUDA toolkit and TORCH_CUDA_ARCH_LIST of builds that compile nothing or set neither"
+TWICE = "the judge counts a provider on request twice"
+DISPUTED = {
+    "flash-attn-old-on-blackwell": PURE,
+    "flash-attn-t4": PURE,
+    "mmdet3d-100rc6-needs-no-nvcc": PURE,
+    "mmedit-rc5-needs-no-nvcc": PURE,
+    "onedl-mmcv": TWICE,
+    "s6-stack": PURE,
+    "s6-stack-v100": PURE,
+}
+"""Problems on which solver and judge differ, and who is wrong. To be emptied."""
+
+
+def sample() -> list[Any]:
+    """Every third problem that has a solution, and those that are disputed."""
+    found = [
+        problem
+        for path in sorted(FOLDER.glob("*.toml"))
+        for problem in tomllib.loads(path.read_text(encoding="utf-8"))["problem"]
+        if problem["expect"]["outcome"] == "solution" and "present" not in problem["request"]
+    ]
+    calm = [problem for problem in found if problem["name"] not in DISPUTED]
+    disputed = [problem for problem in found if problem["name"] in DISPUTED]
+    marked = [
+        pytest.param(problem, marks=pytest.mark.xfail(reason=DISPUTED[problem["name"]]))
+        for problem in disputed
+    ]
+    return [*calm[::3], *marked]
+
+
+class Nobody:
+    """An index that cannot be reached."""
+
+    def ask(self, place: Place, package: PackageName) -> str:
+        del place, package
+        return "it could not be reached"
+
+    def mirrored(
+        self, files: tuple[Artifact, ...], package: PackageName, version: str
+    ) -> tuple[Artifact, ...]:
+        del package, version
+        return files
+
+
+def arguments(told: dict[str, Any]) -> SolveArguments:
+    platform = parse_platform(told["platform"]) if "platform" in told else None
+    plain = ("stack", "python", "torch", "cuda", "driver", "glibc")
+    flags = {"no_build": "no-build", "allow_lite": "allow-lite", "prerelease": "pre"}
+    return SolveArguments(
+        requirements=asked_words(*told.get("with", [])),
+        constraints=asked_words(*told.get("constraints", [])),
+        gpus=tuple(told.get("gpu", [])),
+        prefer=tuple(told.get("prefer", [])),
+        requires_python=told.get("requires-python"),
+        platform=platform,  # type: ignore[arg-type]
+        **{key: told[key] for key in plain if key in told},
+        **{name: told[key] for name, key in flags.items() if key in told},
+    ).checked()
+
+
+@pytest.mark.parametrize("problem", sample(), ids=lambda problem: problem["name"])
+def test_the_judge_refuses_no_solution(problem: dict[str, Any]) -> None:
+    asked = interpret(facts(), arguments(problem["request"]))
+    decided = decide(facts(), asked, OpenWorld(), progress=silent, wheelless=lambda *_: False)
+    assert isinstance(decided, Decided)
+    env = assemble(_decision(facts(), asked, decided), Nobody())
+    if isinstance(env, tuple):
+        assert env[0].package == "multiscaledeformableattention", "its sources lie in the users' own trees"
+        return
+    assert isinstance(env, LockedEnv)
+    refused = [f"{o.rule}: {o.subject}: {o.text}" for o in judge(env, facts()) if o.severity == "refuse"]
+    assert refused == []
+
+
+def test_the_sample_is_large_enough() -> None:
+    assert len(sample()) >= 40
