@@ -111,6 +111,7 @@ def decide(
 ) -> Decided | Unsolved:
     """A core with its closure. Raises EnvironmentFault when the closure cannot be asked."""
     state = state or State()
+    state.present |= {_name(one.text) for one in asked.wanted}
     solver = engine or ClingoEngine()
     for _ in range(ROUNDS):
         rows = build_graph(matrix, graph_request(asked, state))
