@@ -22,7 +22,7 @@ from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.device import Device
-from mmlock.core.errors import EnvironmentFault, NoAnswer
+from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.inspect_arguments import InspectArguments
 from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
@@ -36,6 +36,10 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
     from mmlock.scrape.http import Client
     from mmlock.scrape.page_cache import PageCache
 
+    if not arguments.thing.strip():
+        raise UsageError(
+            "nothing to inspect was named", hints=["name a wheel, a folder or `PACKAGE==VERSION`"]
+        )
     matrix = open_matrix(arguments.matrices)
     devices = _devices(matrix, arguments)
     cache = cache_root(os.environ)
