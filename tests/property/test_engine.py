@@ -6,12 +6,13 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from mmlock.graph.rows import mask
+from mmlock.graph.rows import by_weight, mask
 from mmlock.solve.brute import BruteEngine
 from mmlock.solve.engine import ClingoEngine, _run, facts
 from mmlock.solve.instance import Instance
@@ -100,6 +101,9 @@ def test_settling_never_loses_the_best(instance: Instance) -> None:
         return
     found = BruteEngine().solve(clear)
     event("settled to nothing" if found is None else "settled")
+    with_masks = settle(replace(instance, masks=tuple(by_weight(level) for level in instance.levels)))
+    assert with_masks is not None
+    assert with_masks.slots == clear.slots
     # A part without any choice sends the engine back to the whole problem; a part with one holds the best.
     assert found in {None, expected}
     whole = sum(len(slot) for slot in instance.slots)

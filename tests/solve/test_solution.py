@@ -10,7 +10,7 @@ from made_rows import ask, graphs, link, option, rows_of
 from solved import Solved, solved
 
 from mmlock.core.versions import is_prerelease, version
-from mmlock.graph.rows import DEFAULT_TERMS, MEANING, Cost, LinkKind, Rows, Term, mask
+from mmlock.graph.rows import DEFAULT_TERMS, MEANING, Cost, LinkKind, Rows, Term, by_weight, mask
 from mmlock.plan.reasons import why_not_newer
 from mmlock.solve.alternatives import not_newer
 from mmlock.solve.brute import BruteEngine
@@ -40,6 +40,9 @@ def test_what_is_told_is_what_was_minimised(real: Solved) -> None:
     picked = [o.index for o in real.solution.picked.values()]
     instance = make_instance(real.rows, real.asked.terms)
     assert instance.holds(picked)
+    assert [dict(m) for m in instance.masks] == [
+        by_weight(one) for one in instance.levels[: len(instance.masks)]
+    ]
     told = [paid.value for paid in real.solution.terms]
     assert told == list(instance.cost(picked))[: len(told)]
 

@@ -89,16 +89,17 @@ def rows_of(
     costs: tuple[Cost, ...] = (),
     nogoods: tuple[Group, ...] = (),
 ) -> Rows:
+    indices = {slot: tuple(o.index for o in options) for slot, options in slots.items()}
     return Rows(
         options=tuple(o for options in slots.values() for o in options),
-        slots={slot: tuple(o.index for o in options) for slot, options in slots.items()},
+        slots=indices,
         roots=frozenset(slots),
         shared=tuple(links),
         own=(),
         asks=tuple(asks),
         breaches=breaches,
         costs=costs,
-        tables=make_tables(links, costs),
+        tables=make_tables(links, costs, indices),
         nogoods=nogoods,
     )
 
