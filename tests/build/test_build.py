@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from mmlock.build.model import BuiltWheel, CheckStatus
 from mmlock.build.process import no_network
 from mmlock.build.runner import BuildOptions
 from mmlock.build.seal import Placement, seal_built
-from mmlock.build.wheelhouse import record_fault
+from mmlock.build.wheelhouse import Wheelhouse, record_fault
 from mmlock.core.errors import EnvironmentFault
 from mmlock.lock.model import PatchPlan
 from mmlock.lock.read import read_lock
@@ -99,7 +100,7 @@ def test_a_sealed_lock_installs_and_runs(world: MakeWorld, tmp_path: Path) -> No
     assert package.files[0].url == f"wheels/{wheel.path.name}"
     assert any("`absent>=2`" in finding.text for finding in back.findings)
     uv = Uv(path=here.builder.uv.path, offline=True)
-    done = install(back, folder, tmp_path / "env", uv, python=sys.executable, exact=True)
+    done = install(back, folder, tmp_path / "env", uv, python=sys.executable, exact=None)
     code = "import tinyext._ext as e; print(e.answer())"
     ran = subprocess.run([done.python, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "43\n"
@@ -185,6 +186,23 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_a_build_of_the_same_key_elsewhere_is_left_alone(world: MakeWorld, tmp_path: Path) -> None:
+    slow = {"def before():\n    pass": "def before():\n    import time\n    time.sleep(1.5)"}
+    first, second = world(slow), world(slow)
+    other = replace(second.builder, builds=tmp_path / "more", wheelhouse=Wheelhouse(root=tmp_path / "other"))
+    results: list[BuiltWheel] = []
+    started = threading.Thread(target=lambda: results.append(first.build()))
+    started.start()
+    wait_for(lambda: any("building tinyext" in line for line in first.said))
+    wheel = other.build(second.env, second.step, {})
+    started.join()
+    (built,) = results
+    assert not wheel.hit
+    assert not built.hit
+    # Another folder leaves no trace in the bytes either.
+    assert built.sha256 == wheel.sha256
 
 
 def test_what_a_killed_build_left_running_is_ended(world: MakeWorld) -> None:

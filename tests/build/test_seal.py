@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,10 @@ from pathlib import Path
 import pytest
 from build_world import artifact_of, locked, make_env, make_step
 
-from mmlock.app.building import build
+from mmlock.app.building import build, find_uv, install
 from mmlock.build.model import BuiltWheel, Check, CheckStatus, FetchedFile
 from mmlock.build.seal import Placement, seal_built, seal_fetched, unmet
-from mmlock.core.build_arguments import BuildArguments
+from mmlock.core.build_arguments import BuildArguments, InstallArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Sha256, normalize
 from mmlock.lock.model import FetchStep, LockedEnv
@@ -33,7 +34,9 @@ def make_wheel(folder: Path, requires: str = "") -> Path:
             f"{info}/METADATA", f"Metadata-Version: 2.1\nName: probe\nVersion: 1.0+cpu\n{requires}"
         )
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
+        archive.writestr(
+            f"{info}/RECORD", f"probe.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
     return folder / NAME
 
 
@@ -195,10 +198,40 @@ def test_what_is_no_wheel_is_not_taken(env: LockedEnv, home: Path) -> None:
         build(BuildArguments(lock=home / "lock", find_links=(home / "links",), offline=True))
 
 
-def test_an_unsealed_lock_is_not_installed(env: LockedEnv, home: Path) -> None:
-    from mmlock.app.building import install
-    from mmlock.core.build_arguments import InstallArguments
+def test_what_somebody_else_installed_is_not_removed_unasked(env: LockedEnv, home: Path) -> None:
+    uv = find_uv()
+    plain = ["venv", "--quiet", "--no-project", "--python", sys.executable]
+    uv.run([*plain, str(home / "theirs")], "made")
+    site = next((home / "theirs").glob("lib/*/site-packages"))
+    wheel = make_wheel(home / "links")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    write_lock(replace(env, packages=(), build=()), home / "lock")
 
+    def put(prefix: str, *, exact: bool | None = None) -> bool:
+        arguments = InstallArguments(
+            lock=home / "lock", prefix=home / prefix, python=sys.executable, offline=True, exact=exact
+        )
+        install(arguments)
+        return (site / "probe.py").exists()
+
+    with pytest.raises(EnvironmentFault, match="mmlock did not make it") as error:
+        put("theirs")
+    assert error.value.causes == ("installing exactly the lock would remove probe",)
+    assert put("theirs", exact=False)
+    assert not put("theirs", exact=True)
+    put("ours")
+    put("ours")
+
+
+def test_mmlocks_own_environment_is_never_a_target(env: LockedEnv, home: Path) -> None:
+    write_lock(replace(env, build=()), home / "lock")
+    for exact in (None, False, True):
+        with pytest.raises(EnvironmentFault, match="where mmlock itself runs"):
+            install(InstallArguments(lock=home / "lock", prefix=Path(sys.prefix), exact=exact))
+
+
+def test_an_unsealed_lock_is_not_installed(env: LockedEnv, home: Path) -> None:
     write_lock(env, home / "lock")
     with pytest.raises(UsageError, match="not sealed") as error:
         install(InstallArguments(lock=home / "lock", prefix=home / "env"))

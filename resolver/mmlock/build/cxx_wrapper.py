@@ -24,7 +24,7 @@ def main(config_path: str, arguments: List[str]) -> int:
     compiling = "-c" in arguments and "-E" not in arguments
     if compiling:
         # Debug information of torch's templates costs a third of the time and is of no use in a wheel.
-        arguments = arguments + ["-g0"]
+        arguments = arguments + ["-g0"] + config["flags"]
     source = next((word for word in arguments if os.path.realpath(word) in config["sources"]), None)
     if not compiling or source is None:
         return replaced(command + arguments)

@@ -78,7 +78,7 @@ class Builder:
         with _only_one(folder, key, self.progress):
             if not self.options.rebuild and (found := self.wheelhouse.get(key)) is not None:
                 return found
-            end_stragglers(key)
+            end_stragglers(str(folder))
             job = _Job(self, plan, compiler, key, inputs, folder, local)
             built = job.run()
         if not self.options.keep:
@@ -200,7 +200,9 @@ class _Job:
     def _variables(self, tree: Path, jobs: int) -> dict[str, str]:
         home = self.folder / "home"
         (home / "tmp").mkdir(parents=True, exist_ok=True)
-        base = variables.base_environment(self.builder.environ, home=home, venv=self.venv, mark=self.key)
+        base = variables.base_environment(
+            self.builder.environ, home=home, venv=self.venv, mark=str(self.folder)
+        )
         plan = self.plan.step.toolchain
         site = buildenv.site_packages(self.venv)
         base = toolchain.toolkit_variables(plan, base, site_packages=site, folder=self.folder / "toolchain")

@@ -16,6 +16,8 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTI
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define\b", re.MULTILINE)
 _SOURCES = (".cpp", ".cc", ".cxx")
 _HEADERS = (".h", ".hpp", ".hh", ".cuh")
+_PREFIX_MAP = 8
+"""The first gcc that knows -ffile-prefix-map."""
 _WORTH = 4
 """A header that fewer files share costs more to precompile than it saves."""
 _BASES = ("torch/", "ATen/", "c10/")
@@ -73,6 +75,7 @@ def fast_compiler(
     config = {
         "cxx": compiler.cxx,
         "launcher": [ccache] if ccache else [],
+        "flags": _stable_paths(compiler, folder.parent),
         "header": header,
         "sources": sorted(str(source.resolve()) for source in sources),
         "folder": str(folder / "precompiled"),
@@ -91,6 +94,12 @@ def fast_compiler(
     if ccache:
         variables |= {"CCACHE_SLOPPINESS": "pch_defines,time_macros", "CCACHE_BASEDIR": str(tree)}
     return variables
+
+
+def _stable_paths(compiler: Compiler, folder: Path) -> list[str]:
+    """Flags that keep the place of the build out of the wheel, so that two builds give the same bytes."""
+    known = compiler.gcc is not None and compiler.gcc >= _PREFIX_MAP
+    return [f"-ffile-prefix-map={folder.resolve()}=."] if known else []
 
 
 def nvcc_launcher(cuda_home: str | None, path: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import Sectioned
 from mmlock.cli.terminal import Terminal
+from mmlock.core.errors import UsageError
 
 
 @click.command(cls=Sectioned, short_help="Put a sealed lock into a virtual environment.")
@@ -23,7 +24,10 @@ from mmlock.cli.terminal import Terminal
     help="The environment.",
 )
 @click.option("--python", metavar="PATH", help="The interpreter for a new environment.")
-@click.option("--keep-others", is_flag=True, help="Leave what is there and not in the lock.")
+@click.option(
+    "--keep-others", "exact", flag_value=False, type=bool, help="Leave what is there and not in the lock."
+)
+@click.option("--remove-others", "exact", flag_value=True, type=bool, help="Remove what is not in the lock.")
 @click.option("--offline", is_flag=True, help="Use only what was fetched before.")
 @options.form
 @options.progress
@@ -36,17 +40,23 @@ def install(
     prefix: Path,
     python: str | None,
     keep_others: bool,
+    remove_others: bool,
     offline: bool,
     progress: bool | None,
 ) -> None:
-    """Install the lock folder LOCK with uv, each package by its hash, and remove what it does not hold.
+    """Install the lock folder LOCK with uv, each package by its hash.
+
+    The environment then holds the lock and nothing else. One that mmlock did not make is emptied of other
+    packages only when that is said.
 
     \b
     mmlock install lockfiles/openmmlab/rtx5090 --prefix .venv
     """
     from mmlock.core.build_arguments import InstallArguments
 
-    arguments = InstallArguments(
-        lock=lock, prefix=prefix, python=python, offline=offline, exact=not keep_others
-    )
+    if keep_others and remove_others:
+        raise UsageError("`--keep-others` contradicts `--remove-others`", hints=["leave one of them out"])
+    exact = True if remove_others else False if keep_others else None
+
+    arguments = InstallArguments(lock=lock, prefix=prefix, python=python, offline=offline, exact=exact)
     terminal.show(terminal.app.install(arguments, progress=shown(wanted=progress)))

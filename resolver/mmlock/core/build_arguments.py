@@ -43,8 +43,8 @@ class InstallArguments:
     prefix: Path
     python: str | None = None
     offline: bool = False
-    exact: bool = True
-    """Remove what the lock does not hold."""
+    exact: bool | None = None
+    """Remove what the lock does not hold; None: where mmlock made the environment, else it is an error."""
 
 
 class ExportForm(StrEnum):
