@@ -24,10 +24,8 @@ from mmlock.core.errors import UsageError
     help="The environment.",
 )
 @click.option("--python", metavar="PATH", help="The interpreter for a new environment.")
-@click.option(
-    "--keep-others", "exact", flag_value=False, type=bool, help="Leave what is there and not in the lock."
-)
-@click.option("--remove-others", "exact", flag_value=True, type=bool, help="Remove what is not in the lock.")
+@click.option("--keep-others", is_flag=True, help="Leave what is there and not in the lock.")
+@click.option("--remove-others", is_flag=True, help="Remove what is not in the lock.")
 @click.option("--offline", is_flag=True, help="Use only what was fetched before.")
 @options.form
 @options.progress
