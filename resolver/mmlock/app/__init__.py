@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mmlock.core.progress import Progress, silent
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
+    from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 __all__ = [
     "build",
@@ -33,6 +35,8 @@ __all__ = [
     "show_gpus",
     "show_package",
     "solve",
+    "validate",
+    "verdict",
     "wheelhouse",
     "why",
     "why_not",
@@ -41,9 +45,14 @@ __all__ = [
 
 def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Decide one environment; write its lock folder where the request names one."""
+    from mmlock.app import repeat
+
+    arguments = request.checked()
+    if (known := repeat.recall(arguments, os.environ)) is not None:
+        return known
     from mmlock.app import solving
 
-    return solving.solve(request, progress=progress)
+    return solving.solve(arguments, progress=progress)
 
 
 def why(lock_dir: Path, package: str) -> Report:
@@ -135,3 +144,17 @@ def wheelhouse(arguments: WheelhouseArguments, *, progress: Progress = silent) -
     from mmlock.app import wheelhouses
 
     return wheelhouses.wheelhouse(arguments, progress=progress)
+
+
+def validate(arguments: ValidateArguments, *, progress: Progress = silent) -> Report:
+    """Install a lock, or take an interpreter, and run its kernels against references."""
+    from mmlock.app import validating
+
+    return validating.validate(arguments, progress=progress)
+
+
+def verdict(arguments: VerdictArguments) -> Report:
+    """Show a verdict, or check that it is about a lock."""
+    from mmlock.app import validating
+
+    return validating.verdict(arguments)

@@ -31,6 +31,10 @@ VERBS: Mapping[str, Verb] = {
     "why-not": Verb("mmlock.cli.why_not", "why_not", "Tell what stands against a requirement."),
     "build": Verb("mmlock.cli.build", "build", "Make what a lock still lacks, and seal it."),
     "install": Verb("mmlock.cli.install", "install", "Put a sealed lock into a virtual environment."),
+    "validate": Verb(
+        "mmlock.cli.validate", "validate", "Install a lock and run its kernels against references."
+    ),
+    "verdict": Verb("mmlock.cli.verdict", "verdict", "Look at what a validation found."),
     "export": Verb(
         "mmlock.cli.export", "export", "Write a lock as a script, a Dockerfile or a notebook cell."
     ),
@@ -40,7 +44,7 @@ VERBS: Mapping[str, Verb] = {
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
     "inspect": Verb("mmlock.cli.inspect", "inspect", "Tell whether compiled files load beside a torch."),
     "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or tell what runs on one."),
-    "matrix": Verb("mmlock.cli.matrix", "matrix", "Look at the facts, check them."),
+    "matrix": Verb("mmlock.cli.matrix", "matrix", "Look at the facts, check and refresh them."),
 }
 
 

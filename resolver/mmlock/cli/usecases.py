@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
+    from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 
 class UseCases(Protocol):
@@ -46,6 +47,14 @@ class UseCases(Protocol):
 
     def install(self, arguments: InstallArguments, *, progress: Progress) -> Report:
         """Put a sealed lock into a virtual environment."""
+        ...
+
+    def validate(self, arguments: ValidateArguments, *, progress: Progress) -> Report:
+        """Install a lock, or take an interpreter, and run its kernels against references."""
+        ...
+
+    def verdict(self, arguments: VerdictArguments) -> Report:
+        """Show a verdict, or check that it is about a lock."""
         ...
 
     def export(self, arguments: ExportArguments, *, progress: Progress) -> Report:

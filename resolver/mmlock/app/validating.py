@@ -1,0 +1,266 @@
+"""`mmlock validate` and `mmlock verdict`: a lock is installed and its kernels are run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmlock import __version__
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.places import cache_root
+from mmlock.core.progress import Progress, silent
+from mmlock.core.report import Page
+from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
+from mmlock.lock.read import read_lock
+from mmlock.validate.model import Verdict
+from mmlock.validate.runner import KERNELS, Interpreter
+
+if TYPE_CHECKING:
+    from mmlock.lock.model import LockedEnv
+    from mmlock.validate.model import Probe
+    from mmlock.validate.suites import Suite
+
+_LEAKS = ("PYTHON", "PIP_", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD", "LD_LIBRARY_PATH", "UV_")
+_KEPT = ("UV_CACHE_DIR", "UV_LINK_MODE", "UV_CONCURRENT", "UV_HTTP", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
+_SPACE = 3
+"""A wheel unpacks to about three times its size."""
+
+
+def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page:
+    """Install a lock into a fresh prefix, or take an interpreter, and run the kernels of its packages.
+
+    Raises EnvironmentFault or UsageError when that cannot be done; red kernels are an answer.
+    """
+    from mmlock.app.building import lock_folder
+    from mmlock.validate.store import NAME, sign, write_verdict
+    from mmlock.validate.text import lines
+
+    folder = lock_folder(request.lock)
+    env = read_lock(folder)
+    _sealed(env, folder)
+    chosen = _suites(env, request)
+    started = datetime.now(timezone.utc)
+    with _interpreter(env, folder, request, progress) as (interpreter, installed):
+        run = _Run(env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen)
+        verdict = run.verdict(started, progress)
+    text = [*lines(verdict), ""]
+    place = request.out or (None if request.partial else folder / NAME)
+    data: dict[str, object] = {"result": verdict.result.value, "reasons": list(verdict.reasons)}
+    if place is None:
+        text.append("this was a part of a validation: no verdict was written; `--out FILE` writes one")
+    else:
+        data |= {"verdict": str(place), "sha256": write_verdict(verdict, place)}
+        text.append(f"the verdict is in {place}")
+        if request.sign is not None:
+            data["signature"] = str(sign(place, request.sign))
+    return Page(text="\n".join(text) + "\n", data={**data, **_plain(verdict)})
+
+
+def verdict(request: VerdictArguments) -> Page:
+    """Show a verdict, or check that it is about a lock, whole, and signed by somebody known."""
+    from mmlock.app.building import lock_folder
+    from mmlock.validate.store import NAME, read_verdict, verify, verify_signature
+    from mmlock.validate.text import lines
+
+    alone = request.lock.suffix == ".json" and request.action is VerdictAction.SHOW
+    path = request.file or (request.lock if alone else lock_folder(request.lock) / NAME)
+    found = read_verdict(path)
+    if request.action is VerdictAction.SHOW:
+        return Page(text="\n".join(lines(found)) + "\n", data=_plain(found))
+    folder = lock_folder(request.lock)
+    verify(found, read_lock(folder), str(path))
+    who = verify_signature(path, request.signers) if request.signers else None
+    text = [f"{path}: about this lock, and whole", f"it says {found.result.value}"]
+    text += [f"  {reason}" for reason in found.reasons]
+    text += [f"signed by {who}"] if who else ["not checked: who made it (`--allowed-signers FILE`)"]
+    return Page(text="\n".join(text) + "\n", data={"result": found.result.value, "signer": who})
+
+
+def _plain(found: Verdict) -> dict[str, object]:
+    from mmlock.validate.statement import to_statement
+
+    return {"statement": to_statement(found)}
+
+
+def _sealed(env: LockedEnv, folder: Path) -> None:
+    from mmlock.lock.formats.parts import unsealed
+
+    if not env.sealed:
+        names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
+        raise UsageError(
+            f"the lock `{folder}` is not sealed",
+            causes=[f"still to be made or fetched: {names}"],
+            hints=[f"`mmlock build {folder}` does that"],
+        )
+
+
+def _suites(env: LockedEnv, request: ValidateArguments) -> tuple[tuple[Suite, str], ...]:
+    from mmlock.validate.suites import SUITES, chosen
+
+    known = {suite.name for suite in SUITES}
+    if unknown := sorted(set(request.suites) - known):
+        raise UsageError(
+            f"there is no suite `{unknown[0]}`", hints=[f"the suites are {', '.join(sorted(known))}"]
+        )
+    return chosen((package.name for package in env.packages), request.suites)
+
+
+# ---------------------------------------------------------------- where it runs
+
+
+@contextmanager
+def _interpreter(
+    env: LockedEnv, folder: Path, request: ValidateArguments, progress: Progress
+) -> Iterator[tuple[Interpreter, float | None]]:
+    """The interpreter to validate, and the seconds its installation took (None: it was there)."""
+    if request.python is not None:
+        path = shutil.which(request.python)
+        if path is None:
+            raise EnvironmentFault(
+                f"`{request.python}` is no interpreter that can be run",
+                hints=["give the path of a Python, such as `.venv/bin/python`"],
+            )
+        yield Interpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
+        return
+    root = request.keep.absolute() if request.keep else _fresh_folder()
+    try:
+        started = time.monotonic()
+        python = _install(env, folder, root, request, progress)
+        environ = {**_clean(os.environ), **env.environment}
+        yield Interpreter(path=python, environ=environ), time.monotonic() - started
+    finally:
+        if request.keep is None:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _fresh_folder() -> Path:
+    """A new folder in mmlock's cache: installers link files from their own cache on the same disk."""
+    place = cache_root(os.environ).absolute() / "validate"
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=place)) / "prefix"
+    except OSError as error:
+        raise EnvironmentFault(
+            f"no prefix can be made in `{place}`",
+            causes=[error.strerror or str(error)],
+            hints=["set MMLOCK_CACHE_DIR to a folder that you may write to"],
+        ) from error
+
+
+def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArguments, progress: Progress) -> str:
+    from mmlock.app.building import find_uv
+    from mmlock.build.install import install
+    from mmlock.build.machine import room_for
+
+    if root.exists() and any(root.iterdir()):
+        raise UsageError(f"`{root}` is not empty", hints=["`--keep` names a folder that is made for this"])
+    sizes = [package.files[0].size or 0 for package in env.packages]
+    room_for(root, _SPACE * sum(sizes))
+    uv = replace(find_uv(offline=request.offline, progress=progress), environ=_clean(os.environ))
+    return install(env, folder, root, uv, python=request.base_python, exact=True).python
+
+
+def _clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what could bring packages or libraries from outside into a prefix."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_LEAKS) or name.startswith(_KEPT)
+    }
+
+
+# ---------------------------------------------------------------- the run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """One validation, from an interpreter to its verdict."""
+
+    env: LockedEnv
+    request: ValidateArguments
+    interpreter: Interpreter
+    installed: float | None
+    chosen: tuple[tuple[Suite, str], ...]
+
+    def verdict(self, started: datetime, progress: Progress) -> Verdict:
+        from mmlock.validate.compare import compare
+        from mmlock.validate.conclude import conclude, on_target
+        from mmlock.validate.digest import lock_digest
+        from mmlock.validate.probe import probe
+        from mmlock.validate.runner import RunOptions, kernels_digest, run_suites
+
+        asked, env = self.request, self.env
+        clock = time.monotonic()
+        progress("looking at what is installed")
+        deep = [package for suite, package in self.chosen if suite.name != "torch"]
+        found = probe(self.interpreter, deep)
+        differences = compare(env, found)
+        device = self._device(found)
+        looked = time.monotonic() - clock
+        options = RunOptions(
+            device=device,
+            seed=asked.seed,
+            limit=asked.limit,
+            only=asked.checks,
+            kernels=(asked.kernels or KERNELS).absolute(),
+        )
+        suites = run_suites(self.interpreter, self.chosen, options, progress) if found.torch else ()
+        checked = time.monotonic() - clock - looked
+        fits = on_target(env.target, device, found.hardware.gpus)
+        torch_error = None if found.torch else found.torch_error
+        result, reasons = conclude(differences, suites, on_target=fits, torch_error=torch_error)
+        seconds = {} if self.installed is None else {"install": round(self.installed, 2)}
+        return Verdict(
+            result=result,
+            reasons=reasons,
+            lock_digest=lock_digest(env),
+            stack=env.stack,
+            target=tuple(item.name for item in env.target.devices),
+            device=device,
+            on_target=fits,
+            python=found.python,
+            torch=found.torch,
+            torch_error=torch_error,
+            packages={name: package.version for name, package in sorted(found.packages.items())},
+            environment=dict(env.environment),
+            hardware=found.hardware,
+            differences=differences,
+            suites=suites,
+            kernels_digest=kernels_digest(options.kernels),
+            seed=asked.seed,
+            fresh=self.installed is not None,
+            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seconds={**seconds, "probe": round(looked, 2), "checks": round(checked, 2)},
+            tool=f"mmlock {__version__}",
+        )
+
+    def _device(self, found: Probe) -> str:
+        """What to run the kernels on. Raises EnvironmentFault when this machine has no such device."""
+        from mmlock.validate.conclude import wanted_device
+
+        wanted = wanted_device(self.env.target) if self.request.device == "auto" else self.request.device
+        if wanted is None:
+            raise EnvironmentFault(
+                f"no kernel suite knows {self.env.target.kind.value} devices",
+                hints=[
+                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target"
+                ],
+            )
+        if wanted == "cuda" and not found.hardware.gpus:
+            raise EnvironmentFault(
+                "the lock is for a GPU, and its torch sees none here",
+                causes=[found.torch_error] if found.torch_error else [],
+                hints=[
+                    "run `mmlock validate` on a machine with such a GPU",
+                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target",
+                ],
+            )
+        return wanted

@@ -1,0 +1,60 @@
+"""The requests of `validate` and `verdict` as the user states them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmlock.core.names import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidateArguments:
+    """What a user can ask of `mmlock validate`."""
+
+    lock: Path
+    python: str | None = None
+    """An existing interpreter to validate instead of a fresh prefix."""
+    base_python: str | None = None
+    """The interpreter that a fresh prefix is made from; None: one of the lock's version is looked for."""
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto`: the kind that the lock is for."""
+    seed: int = 0
+    limit: float = 60.0
+    """Seconds for one check."""
+    suites: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    kernels: Path | None = None
+    """Check files other than mmlock's own."""
+    out: Path | None = None
+    """Where the verdict goes; None: beside the lock."""
+    keep: Path | None = None
+    """Make the prefix here and leave it."""
+    sign: Path | None = None
+    """An SSH key to sign the verdict with."""
+    offline: bool = False
+
+    @property
+    def partial(self) -> bool:
+        """Whether this asks for less, or other, than a whole validation."""
+        return bool(self.suites or self.checks or self.kernels)
+
+
+class VerdictAction(StrEnum):
+    """What can be done with a verdict."""
+
+    SHOW = "show"
+    VERIFY = "verify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictArguments:
+    """What a user can ask of `mmlock verdict`."""
+
+    action: VerdictAction
+    lock: Path
+    """A lock folder, or with `show` a verdict file."""
+    file: Path | None = None
+    """The verdict; None: the one beside the lock."""
+    signers: Path | None = None
+    """An allowed-signers file of SSH: then an unsigned verdict is refused."""

@@ -1,0 +1,76 @@
+"""Asks an interpreter what it is and holds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.validate.model import Gpu, Hardware, InstalledPackage, Probe
+from mmlock.validate.runner import KERNELS, Interpreter
+
+_LIMIT = 300
+
+
+def probe(interpreter: Interpreter, deep: Iterable[str] = ()) -> Probe:
+    """What the interpreter is; the files of the packages in `deep` are hashed.
+
+    Raises EnvironmentFault when it cannot tell.
+    """
+    command = interpreter.command(KERNELS / "probe.py", *sorted(deep))
+    try:
+        ran = subprocess.run(
+            command,
+            capture_output=True,
+            check=False,
+            timeout=_LIMIT,
+            env=dict(interpreter.environ),
+            cwd=tempfile.gettempdir(),
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EnvironmentFault(f"`{interpreter.path}` cannot be run", causes=[str(error)]) from error
+    try:
+        return read_probe(json.loads(ran.stdout))
+    except (ValueError, KeyError, TypeError) as error:
+        told = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
+        raise EnvironmentFault(
+            f"`{interpreter.path}` did not tell what it is",
+            causes=told or [f"it ended with exit code {ran.returncode}"],
+            hints=["give a CPython 3.7 or newer with `--python PATH`"],
+        ) from error
+
+
+def read_probe(told: Mapping[str, Any]) -> Probe:
+    """The answer of `kernels/probe.py` as a value."""
+    torch = told["torch"]
+    return Probe(
+        python=told["python"],
+        minor=told["minor"],
+        implementation=told["implementation"],
+        prefix=told["prefix"],
+        packages={row["name"]: _package(row) for row in told["packages"]},
+        hardware=_hardware(told["machine"], torch.get("devices", ())),
+        torch=torch.get("version"),
+        torch_cuda=torch.get("cuda"),
+        torch_error=torch.get("error") or torch.get("devices_error"),
+    )
+
+
+def _package(row: Mapping[str, Any]) -> InstalledPackage:
+    return InstalledPackage(
+        name=row["name"],
+        version=row["version"],
+        sha256=row.get("sha256"),
+        faults=tuple(row.get("faults", ())),
+    )
+
+
+def _hardware(machine: Mapping[str, Any], gpus: Iterable[Mapping[str, Any]]) -> Hardware:
+    return Hardware(
+        **machine,
+        gpus=tuple(Gpu(name=gpu["name"], arch=gpu["arch"], memory_mb=gpu["memory_mb"]) for gpu in gpus),
+    )

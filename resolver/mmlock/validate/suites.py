@@ -1,0 +1,50 @@
+"""The table of kernel suites: which files check which package. A new one is a file and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """The checks of one package, and where they are."""
+
+    name: str
+    packages: tuple[str, ...]
+    """Distributions that bring the ops; a name that ends in `*` stands for all that begin so."""
+    files: tuple[str, ...]
+    """Modules in `kernels/`."""
+
+    def of(self, names: Iterable[str]) -> str | None:
+        """The package among `names` that this suite checks."""
+        for name in sorted(names):
+            if any(_matches(name, pattern) for pattern in self.packages):
+                return name
+        return None
+
+    @property
+    def words(self) -> str:
+        """How `kernels/run.py` is told of it."""
+        return f"{self.name}:{','.join(self.files)}"
+
+
+SUITES: tuple[Suite, ...] = (
+    Suite(name="torch", packages=("torch",), files=("torch_ops",)),
+    Suite(
+        name="mmcv",
+        packages=("mmcv", "mmcv-full", "onedl-mmcv"),
+        files=("mmcv_boxes", "mmcv_rois", "mmcv_convs", "mmcv_points"),
+    ),
+)
+
+
+def chosen(names: Iterable[str], only: tuple[str, ...] = ()) -> tuple[tuple[Suite, str], ...]:
+    """The suites for these packages, each with the package it checks."""
+    present = tuple(names)
+    pairs = [(suite, suite.of(present)) for suite in SUITES if not only or suite.name in only]
+    return tuple((suite, package) for suite, package in pairs if package is not None)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern

@@ -1,0 +1,178 @@
+"""What a validation concludes from what it found, without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from mmlock.core.device import Device
+from mmlock.core.names import DeviceKind, Sha256
+from mmlock.core.target import Target
+from mmlock.lock.model import LockedEnv
+from mmlock.validate.compare import compare
+from mmlock.validate.conclude import conclude, on_target
+from mmlock.validate.digest import lock_digest
+from mmlock.validate.model import (
+    CheckRow,
+    Difference,
+    Gpu,
+    InstalledPackage,
+    Probe,
+    Result,
+    Status,
+    SuiteRun,
+    Verdict,
+)
+from mmlock.validate.suites import SUITES, chosen
+from mmlock.validate.text import lines
+
+# ---------------------------------------------------------------- the lock and what is installed
+
+
+def test_an_interpreter_with_the_lock_does_not_differ(env: LockedEnv, found: Probe) -> None:
+    assert compare(env, found) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "red"),
+    [
+        ({"minor": "3.12"}, "python", True),
+        ({"implementation": "PyPy"}, "python", True),
+    ],
+)
+def test_another_interpreter_differs(
+    env: LockedEnv, found: Probe, change: dict[str, str], kind: str, *, red: bool
+) -> None:
+    (difference,) = compare(env, replace(found, **change))  # type: ignore[arg-type]
+    assert (difference.kind, difference.red) == (kind, red)
+
+
+@pytest.mark.parametrize(
+    ("package", "kind"),
+    [
+        (InstalledPackage(name="mmcv", version="2.2.0"), "version"),
+        (InstalledPackage(name="mmcv", version="2.1.0+pt2.13.0cpu"), "version"),
+        (InstalledPackage(name="mmcv", version="2.1.0", sha256="d" * 64), "bytes"),
+        (InstalledPackage(name="mmcv", version="2.1.0", faults=("mmcv/_ext.so is missing",)), "files"),
+    ],
+)
+def test_a_package_can_differ_in_three_ways(
+    env: LockedEnv, found: Probe, package: InstalledPackage, kind: str
+) -> None:
+    (difference,) = compare(env, replace(found, packages={**found.packages, "mmcv": package}))
+    assert (difference.kind, difference.package, difference.red) == (kind, "mmcv", True)
+
+
+def test_a_version_may_be_spelled_otherwise(env: LockedEnv, found: Probe) -> None:
+    same = InstalledPackage(name="mmcv", version="2.1.0.0", sha256="b" * 64)
+    assert compare(env, replace(found, packages={**found.packages, "mmcv": same})) == ()
+
+
+def test_a_missing_package_is_red_and_one_too_many_is_not(env: LockedEnv, found: Probe) -> None:
+    packages = {"torch": found.packages["torch"], "six": InstalledPackage(name="six", version="1")}
+    told = compare(env, replace(found, packages=packages))
+    assert [(item.kind, item.package, item.red) for item in told] == [
+        ("missing", "mmcv", True),
+        ("extra", "six", False),
+    ]
+
+
+# ---------------------------------------------------------------- the digest
+
+
+def test_reasons_and_verdicts_do_not_change_what_a_lock_is(env: LockedEnv) -> None:
+    assert lock_digest(replace(env, verdict="x", matrix_digest="y", request=())) == lock_digest(env)
+
+
+def test_everything_that_is_installed_changes_it(env: LockedEnv) -> None:
+    first, second = env.packages
+    other = replace(first, files=(replace(first.files[0], sha256=Sha256("e" * 64)),))
+    changed = [
+        replace(env, packages=(other, second)),
+        replace(env, packages=(first,)),
+        replace(env, packages=(first, replace(second, version="2.1.1"))),
+        replace(env, python="3.12"),
+        replace(env, environment={}),
+    ]
+    assert len({lock_digest(item) for item in [env, *changed]}) == len(changed) + 1
+    assert lock_digest(replace(env, packages=(second, first))) == lock_digest(env)
+
+
+# ---------------------------------------------------------------- the result
+
+
+def _suites(*rows: CheckRow, broken: str | None = None) -> tuple[SuiteRun, ...]:
+    return (SuiteRun(name="mmcv", package="mmcv", checks=rows, broken=broken),)
+
+
+def test_passed_needs_a_check_that_passed(checked: Callable[..., CheckRow]) -> None:
+    assert conclude((), _suites(checked("nms")), on_target=True) == (Result.PASSED, ())
+    skipped = checked("roi_pool", Status.SKIPPED, "there is no cpu kernel")
+    result, reasons = conclude((), _suites(skipped), on_target=True)
+    assert (result, reasons) == (Result.FAILED, ("no kernel was run",))
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CRASHED, Status.TIMEOUT])
+def test_one_red_row_fails_the_whole(checked: Callable[..., CheckRow], status: Status) -> None:
+    result, reasons = conclude((), _suites(checked("nms"), checked("psamask", status, "why")), on_target=True)
+    assert (result, reasons) == (Result.FAILED, ("mmcv psamask: why",))
+
+
+def test_a_package_that_does_not_load_fails_the_whole(checked: Callable[..., CheckRow]) -> None:
+    suites = (*_suites(checked("nms")), SuiteRun(name="x", package="x", checks=(), broken="undefined symbol"))
+    result, reasons = conclude((), suites, on_target=True)
+    assert (result, reasons) == (Result.FAILED, ("x does not load: undefined symbol",))
+
+
+def test_what_differs_fails_the_whole(checked: Callable[..., CheckRow]) -> None:
+    differences = [Difference(kind="version", package="mmcv", text="another")]
+    assert conclude(differences, _suites(checked("nms")), on_target=True)[0] is Result.FAILED
+    extra = [Difference(kind="extra", package="six", text="more")]
+    assert conclude(extra, _suites(checked("nms")), on_target=True)[0] is Result.PASSED
+
+
+def test_off_target_is_a_warning(checked: Callable[..., CheckRow]) -> None:
+    result, reasons = conclude((), _suites(checked("nms")), on_target=False)
+    assert (result, reasons) == (Result.WARNED, ("not run on hardware that the lock is for",))
+
+
+def test_a_suite_of_which_nothing_ran_is_a_warning(checked: Callable[..., CheckRow]) -> None:
+    none = SuiteRun(name="x", package="x", checks=(checked("a", Status.SKIPPED, "no device"),))
+    result, reasons = conclude((), (*_suites(checked("nms")), none), on_target=True)
+    assert (result, reasons) == (Result.WARNED, ("no check of x could run",))
+
+
+def test_on_target_is_the_very_arch(env: LockedEnv) -> None:
+    card = Device(kind=DeviceKind.CUDA, name="GeForce RTX 5090", arch="sm_120")
+    target = Target(devices=(card,), platform=env.target.platform, glibc=None)
+    same = Gpu(name="NVIDIA GeForce RTX 5090", arch="sm_120", memory_mb=32000)
+    assert on_target(target, "cuda", [same])
+    assert not on_target(target, "cuda", [replace(same, arch="sm_90")])
+    assert not on_target(target, "cuda", [])
+    assert not on_target(target, "cpu", [same])
+    assert on_target(env.target, "cpu", [])
+
+
+# ---------------------------------------------------------------- the table, the text
+
+
+def test_suites_are_found_by_package() -> None:
+    assert [(suite.name, name) for suite, name in chosen(["mmcv-full", "six", "torch"])] == [
+        ("torch", "torch"),
+        ("mmcv", "mmcv-full"),
+    ]
+    assert [suite.name for suite, _ in chosen(["mmcv", "torch"], ("mmcv",))] == ["mmcv"]
+    assert chosen(["mmcv-lite"]) == ()
+    assert len({suite.name for suite in SUITES}) == len(SUITES)
+
+
+def test_red_rows_are_told_with_their_reason(
+    made: Callable[..., Verdict], checked: Callable[..., CheckRow]
+) -> None:
+    verdict = made(checked("nms"), checked("psamask", Status.FAILED, "2x3: error 1 is 900 times"))
+    text = "\n".join(lines(verdict))
+    assert text.startswith("FAILED: 1 passed, 1 failed\n  mmcv psamask: 2x3: error 1 is 900 times\n")
+    assert "seed 7" in text
+    assert "install 1.0 s" in text
