@@ -85,6 +85,16 @@ def test_the_script_installs_the_lock(env: LockedEnv, tmp_path: Path) -> None:
     assert told.stdout == "1.0 2.0+x\n"
 
 
+def test_the_script_runs_again_but_not_over_what_is_not_its_own(env: LockedEnv, tmp_path: Path) -> None:
+    text = script.render(exported(env, "alpha"))
+    assert run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p")).returncode == 0
+    assert run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p")).returncode == 0
+    (tmp_path / "p" / "mmlock.json").unlink()
+    ran = run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p"))
+    assert ran.returncode != 0
+    assert "is somebody else's" in ran.stderr
+
+
 def test_the_script_refuses_a_changed_wheel(env: LockedEnv, tmp_path: Path) -> None:
     make_wheel(tmp_path / "far", "alpha", "1.0", "alpha", "EVIL = 1\n")
     ran = run_script(script.render(exported(env)), tmp_path / "lock", PREFIX=str(tmp_path / "p"))

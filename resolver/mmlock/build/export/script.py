@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from mmlock.build.export.model import Export, PlannedBuild, lines
+from mmlock.build.install import MARK
 from mmlock.build.variables import source_epoch
 from mmlock.core.artifact import Artifact
 from mmlock.lock.formats.parts import describe_target
@@ -199,7 +200,11 @@ def _install(export: Export) -> Iterator[str]:
     python = '"$PREFIX/bin/python"'
     yield "# ---- the environment"
     yield 'say "installing into $PREFIX"'
-    yield f'[ -x {python} ] || uv venv --quiet --python {quote(env.python)} "$PREFIX"'
+    yield f"if [ -e {python} ]; then"
+    yield f'  [ -f "$PREFIX/{MARK}" ] || die "$PREFIX is somebody else\'s: name another folder with PREFIX"'
+    yield "else"
+    yield f'  uv venv --quiet --python {quote(env.python)} "$PREFIX" && : > "$PREFIX/{MARK}"'
+    yield "fi"
     yield f"uv pip sync --quiet --python {python} --require-hashes - <<PINS"
     for line in lines(env):
         url = f"$BESIDE/{line.url}" if line.beside else line.url
