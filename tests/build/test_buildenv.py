@@ -39,9 +39,7 @@ def holding(pip: Artifact) -> LockedEnv:
     return make_env((locked("pip", pip.name.split("-")[1], pip),))
 
 
-def test_what_the_lock_does_not_hold_is_pinned_from_a_folder(
-    uv: Uv, bundled_pip: Path, tmp_path: Path
-) -> None:
+def test_what_the_lock_does_not_hold_is_pinned(uv: Uv, bundled_pip: Path, sources: Path) -> None:
     plan = plan_build(make_env(()), make_step(sources))
     (pin,) = pin_loose(plan, uv, (bundled_pip.parent,))
     assert pin.name == "pip"
@@ -89,9 +87,7 @@ def test_a_python_that_is_not_there_is_told(uv: Uv) -> None:
     assert "--python PATH" in error.value.hints[0]
 
 
-def test_an_environment_holds_what_it_was_made_of_and_is_kept(
-    uv: Uv, bundled_pip: Path, tmp_path: Path
-) -> None:
+def test_an_environment_is_made_once(uv: Uv, bundled_pip: Path, sources: Path, tmp_path: Path) -> None:
     pins = plan_build(holding(artifact_of(bundled_pip)), make_step(sources)).pins
     make_environment(tmp_path / "venv", sys.executable, pins, uv, {})
     (tmp_path / "venv" / "touched").write_text("")
