@@ -6,7 +6,8 @@ import hashlib
 import json
 import uuid
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mmlock import __version__
@@ -20,15 +21,25 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://slsa.dev/provenance/v1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A build that ran: all that can be told about it without its wheel."""
+
+    plan: BuildPlan
+    key: str
+    inputs: Mapping[str, Any]
+    """What the key is made of."""
+    pins: Sequence[Pin]
+    """Everything in the build environment."""
+    compiler: Compiler | None
+    network: str
+    """Whether the compile could use the network: `off`, `allowed`, `not blocked`."""
+
+
 def provenance(
-    plan: BuildPlan,
-    *,
+    made: Made,
     subjects: Sequence[Mapping[str, Any]],
-    key: str,
-    inputs: Mapping[str, Any],
-    pins: Sequence[Pin],
-    compiler: Compiler | None,
-    network: str,
+    *,
     checks: Sequence[Check] = (),
     moments: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -36,8 +47,7 @@ def provenance(
 
     Without `moments` (start and end) it says nothing that differs between two runs of the same build.
     """
-    step = plan.step
-    metadata: dict[str, Any] = {"invocationId": key}
+    metadata: dict[str, Any] = {"invocationId": made.key}
     if moments:
         metadata |= {"startedOn": moments[0], "finishedOn": moments[1]}
     return {
@@ -47,44 +57,58 @@ def provenance(
         "predicate": {
             "buildDefinition": {
                 "buildType": BUILD_TYPE,
-                "externalParameters": {
-                    "package": step.package,
-                    "version": step.version,
-                    "recipe": step.recipe,
-                    "torch": plan.torch,
-                    "python": plan.python,
-                    "platform": plan.platform.value,
-                    "archs": list(plan.archs),
-                    "environment": dict(sorted(step.env.items())),
-                    "patches": [
-                        {"id": p.id, "file": p.file, "find": p.find, "replace": p.replace, "reason": p.reason}
-                        for p in step.patches
-                    ],
-                },
-                "internalParameters": {
-                    "key": key,
-                    "inputs": dict(inputs),
-                    "compiler": compiler.identity if compiler else None,
-                    "machine": compiler.machine if compiler else None,
-                    "toolchain": step.toolchain.name,
-                    "hermeticToolchain": step.toolchain.lockable,
-                    "networkDuringCompile": network,
-                },
-                "resolvedDependencies": [_resource(step.sdist), *(_resource(pin.file) for pin in pins)],
+                "externalParameters": _asked(made.plan),
+                "internalParameters": _surroundings(made),
+                "resolvedDependencies": [
+                    _resource(made.plan.step.sdist),
+                    *(_resource(pin.file) for pin in made.pins),
+                ],
             },
             "runDetails": {
                 "builder": {"id": BUILDER, "version": {"mmlock": __version__}},
                 "metadata": metadata,
-                "byproducts": [
-                    {
-                        "name": "check",
-                        "annotations": {"check": c.name, "status": c.status.value, "detail": c.detail},
-                    }
-                    for c in checks
-                ],
+                "byproducts": [_byproduct(check) for check in checks],
             },
         },
     }
+
+
+def _asked(plan: BuildPlan) -> dict[str, Any]:
+    """What the lock asked for."""
+    step = plan.step
+    return {
+        "package": step.package,
+        "version": step.version,
+        "recipe": step.recipe,
+        "torch": plan.torch,
+        "python": plan.python,
+        "platform": plan.platform.value,
+        "archs": list(plan.archs),
+        "environment": dict(sorted(step.env.items())),
+        "patches": [
+            {"id": p.id, "file": p.file, "find": p.find, "replace": p.replace, "reason": p.reason}
+            for p in step.patches
+        ],
+    }
+
+
+def _surroundings(made: Made) -> dict[str, Any]:
+    """What the machine added."""
+    toolchain = made.plan.step.toolchain
+    return {
+        "key": made.key,
+        "inputs": dict(made.inputs),
+        "compiler": made.compiler.identity if made.compiler else None,
+        "machine": made.compiler.machine if made.compiler else None,
+        "toolchain": toolchain.name,
+        "hermeticToolchain": toolchain.lockable,
+        "networkDuringCompile": made.network,
+    }
+
+
+def _byproduct(check: Check) -> dict[str, Any]:
+    about = {"check": check.name, "status": check.status.value, "detail": check.detail}
+    return {"name": "check", "annotations": about}
 
 
 def _resource(file: Artifact) -> dict[str, Any]:
@@ -106,13 +130,33 @@ def content_subjects(facts: WheelFacts) -> list[dict[str, Any]]:
         ]
 
 
-def bill_of_materials(
-    plan: BuildPlan, version: str, pins: Iterable[Pin], compiler: Compiler | None
-) -> dict[str, Any]:
+def bill_of_materials(made: Made, version: str) -> dict[str, Any]:
     """A CycloneDX 1.6 document: the wheel, the sources in it, and what made it."""
-    step = plan.step
+    step = made.plan.step
     own = f"pkg:pypi/{step.package}@{version}"
-    sources = {
+    wheel = {"type": "library", "bom-ref": own, "name": step.package, "version": version, "purl": own}
+    sources = _sources(made.plan)
+    tools = [_tool(pin) for pin in made.pins]
+    if made.compiler is not None:
+        name = made.compiler.identity
+        tools.append({"type": "application", "bom-ref": "compiler", "name": name, "scope": "excluded"})
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'{own}#{made.key}')}",
+        "version": 1,
+        "metadata": {
+            "tools": {"components": [{"type": "application", "name": "mmlock", "version": __version__}]},
+            "component": wheel,
+        },
+        "components": [sources, *tools],
+        "dependencies": [{"ref": own, "dependsOn": [sources["bom-ref"]]}],
+    }
+
+
+def _sources(plan: BuildPlan) -> dict[str, Any]:
+    step = plan.step
+    return {
         "type": "library",
         "bom-ref": f"sources:{step.sdist.sha256}",
         "name": step.package,
@@ -122,39 +166,18 @@ def bill_of_materials(
         "externalReferences": [{"type": "source-distribution", "url": step.sdist.url}],
         "pedigree": {"patches": [_patch(p.id, p.reason) for p in step.patches]},
     }
-    tools = [
-        {
-            "type": "application" if pin.name != "torch" else "framework",
-            "bom-ref": f"pkg:pypi/{pin.name}@{pin.version}",
-            "name": pin.name,
-            "version": pin.version,
-            "purl": f"pkg:pypi/{pin.name}@{pin.version}",
-            "hashes": [{"alg": "SHA-256", "content": pin.file.sha256}],
-            "scope": "excluded",
-        }
-        for pin in pins
-    ]
-    if compiler is not None:
-        tools.append(
-            {"type": "application", "bom-ref": "compiler", "name": compiler.identity, "scope": "excluded"}
-        )
+
+
+def _tool(pin: Pin) -> dict[str, Any]:
+    """Something that was there during the build and is not in the wheel."""
     return {
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, own + str(step.sdist.sha256))}",
-        "version": 1,
-        "metadata": {
-            "tools": {"components": [{"type": "application", "name": "mmlock", "version": __version__}]},
-            "component": {
-                "type": "library",
-                "bom-ref": own,
-                "name": step.package,
-                "version": version,
-                "purl": own,
-            },
-        },
-        "components": [sources, *tools],
-        "dependencies": [{"ref": own, "dependsOn": [sources["bom-ref"]]}],
+        "type": "application" if pin.name != "torch" else "framework",
+        "bom-ref": f"pkg:pypi/{pin.name}@{pin.version}",
+        "name": pin.name,
+        "version": pin.version,
+        "purl": f"pkg:pypi/{pin.name}@{pin.version}",
+        "hashes": [{"alg": "SHA-256", "content": pin.file.sha256}],
+        "scope": "excluded",
     }
 
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from mmlock.build import buildenv, machine, provenance, speed, toolchain, variab
 from mmlock.build.archive import unpack
 from mmlock.build.checks import examine, load_check, refuse_failed
 from mmlock.build.compiling import CompileProgress
-from mmlock.build.download import Downloader, Wanted
+from mmlock.build.download import Downloader, Wanted, sha256_of
 from mmlock.build.key import build_key, key_inputs
 from mmlock.build.model import BuildPlan, BuiltWheel, Check, Compiler, Pin
 from mmlock.build.patches import apply_patches
@@ -285,16 +285,41 @@ class _Job:
         glibc: str | None,
         started: datetime,
     ) -> BuiltWheel:
-        plan, step = self.plan, self.plan.step
+        made = provenance.Made(
+            plan=self.plan,
+            key=self.key,
+            inputs=self.inputs,
+            pins=pins,
+            compiler=self.compiler,
+            network=self.network,
+        )
+        wheel, version = self._signed(facts, made)
+        ended = datetime.now(timezone.utc)
+        statement = provenance.provenance(
+            made,
+            [{"name": wheel.name, "digest": {"sha256": sha256_of(wheel)}}],
+            checks=checks,
+            moments=(_moment(started), _moment(ended)),
+        )
+        entry = {
+            **_entry(made, version),
+            "glibc": glibc,
+            "requires": list(facts.requires),
+            "created": _moment(ended),
+            "seconds": round((ended - started).total_seconds(), 1),
+        }
+        built = self.builder.wheelhouse.put(
+            self.key, wheel, entry, checks=checks, provenance=provenance.to_bytes(statement), log=self.log
+        )
+        return replace(built, hit=False)
+
+    def _signed(self, facts: WheelFacts, made: provenance.Made) -> tuple[Path, str]:
+        """The wheel with its local version and with the story of its making inside."""
         version = facts.version
         if not facts.pure:
-            version += ("." if "+" in version else "+") + plan.label
-        about: dict[str, Any] = {
-            "plan": plan, "key": self.key, "inputs": self.inputs, "pins": pins, "compiler": self.compiler,
-            "network": self.network,
-        }  # fmt: skip
-        inner = provenance.provenance(subjects=provenance.content_subjects(facts), **about)
-        bill = provenance.bill_of_materials(plan, version, pins, self.compiler)
+            version += ("." if "+" in version else "+") + self.plan.label
+        inner = provenance.provenance(made, provenance.content_subjects(facts))
+        bill = provenance.bill_of_materials(made, version)
         change = Rewrite(
             version=version,
             build=f"1k{self.key[:8]}",
@@ -302,41 +327,27 @@ class _Job:
                 "sboms/mmlock.cdx.json": provenance.to_bytes(bill),
                 "sboms/mmlock.provenance.json": provenance.to_bytes(inner),
             },
-            stamp=_zip_time(variables.source_epoch(plan)),
+            stamp=_zip_time(variables.source_epoch(self.plan)),
         )
-        wheel = rewrite_wheel(facts, self.folder / "final", change)
-        ended = datetime.now(timezone.utc)
-        from mmlock.build.download import sha256_of
+        return rewrite_wheel(facts, self.folder / "final", change), version
 
-        outer = provenance.provenance(
-            subjects=[{"name": wheel.name, "digest": {"sha256": sha256_of(wheel)}}],
-            checks=checks,
-            moments=(_moment(started), _moment(ended)),
-            **about,
-        )
-        entry = {
-            "package": step.package,
-            "version": version,
-            "python": plan.python,
-            "platform": plan.platform.value,
-            "torch": plan.torch,
-            "archs": list(plan.archs),
-            "glibc": glibc,
-            "requires": list(facts.requires),
-            "recipe": step.recipe,
-            "toolchain": step.toolchain.name,
-            "compiler": self.compiler.identity if self.compiler else None,
-            "network": self.network,
-            "inputs": dict(self.inputs),
-            "created": _moment(ended),
-            "seconds": round((ended - started).total_seconds(), 1),
-        }
-        built = self.builder.wheelhouse.put(
-            self.key, wheel, entry, checks=checks, provenance=provenance.to_bytes(outer), log=self.log
-        )
-        import dataclasses
 
-        return dataclasses.replace(built, hit=False)
+def _entry(made: provenance.Made, version: str) -> dict[str, Any]:
+    """What the wheelhouse notes down, as far as it is known before the wheel is whole."""
+    plan = made.plan
+    return {
+        "package": plan.step.package,
+        "version": version,
+        "python": plan.python,
+        "platform": plan.platform.value,
+        "torch": plan.torch,
+        "archs": list(plan.archs),
+        "recipe": plan.step.recipe,
+        "toolchain": plan.step.toolchain.name,
+        "compiler": made.compiler.identity if made.compiler else None,
+        "network": made.network,
+        "inputs": dict(made.inputs),
+    }
 
 
 def _moment(when: datetime) -> str:
