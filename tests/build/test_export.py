@@ -95,6 +95,16 @@ def test_the_script_runs_again_but_not_over_what_is_not_its_own(env: LockedEnv, 
     assert "is somebody else's" in ran.stderr
 
 
+def test_words_of_the_lock_are_no_commands(env: LockedEnv, tmp_path: Path) -> None:
+    (tmp_path / "tinyext-1.0.tar.gz").write_text("x")
+    step = replace(make_step(tmp_path / "tinyext-1.0.tar.gz"), build_requires=(), why="one\ntouch owned\n")
+    step = replace(step, env={"A": "$(touch owned)", "B": "'; touch owned; '"}, check=("file:`touch owned`",))
+    plan = plan_build(replace(env, build=(step,)), step)
+    text = script.render(exported(env, "$(touch owned)", builds=(PlannedBuild(plan=plan, pins=()),)))
+    run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p"))
+    assert not list(tmp_path.rglob("owned"))
+
+
 def test_the_script_refuses_a_changed_wheel(env: LockedEnv, tmp_path: Path) -> None:
     make_wheel(tmp_path / "far", "alpha", "1.0", "alpha", "EVIL = 1\n")
     ran = run_script(script.render(exported(env)), tmp_path / "lock", PREFIX=str(tmp_path / "p"))

@@ -9,7 +9,7 @@ from mmlock.build.export.model import Export, PlannedBuild, lines
 from mmlock.build.install import MARK
 from mmlock.build.variables import source_epoch
 from mmlock.core.artifact import Artifact
-from mmlock.lock.formats.parts import describe_target
+from mmlock.lock.formats.parts import describe_target, plain
 from mmlock.lock.model import FetchStep
 
 _HEAD = r"""set -eu
@@ -114,7 +114,7 @@ def _script(export: Export) -> Iterator[str]:
 def _fetch(step: FetchStep) -> Iterator[str]:
     from mmlock.build.download import file_name
 
-    yield f"# ---- {step.package} {step.version}: {step.why}"
+    yield f"# ---- {plain(f'{step.package} {step.version}: {step.why}')}"
     yield f"fetch {quote(step.url)} unverified {quote(file_name(step.url))}"
     yield ""
 
@@ -124,7 +124,7 @@ def _fetch(step: FetchStep) -> Iterator[str]:
 
 def _build(build: PlannedBuild, number: int) -> Iterator[str]:
     step = build.plan.step
-    yield f"# ---- {step.package} {step.version}: {step.why}"
+    yield f"# ---- {plain(f'{step.package} {step.version}: {step.why}')}"
     yield f"say {quote(f'building {step.package} {step.version}')}"
     yield f'BUILD="$WORK/build-{number}" && mkdir -p "$BUILD" && cd "$BUILD"'
     yield f"[ -f venv.ok ] || uv venv --quiet --clear --python {quote(build.plan.python)} venv"
@@ -164,7 +164,7 @@ def _sources(build: PlannedBuild) -> Iterator[str]:
         yield f"tar -xf {archive} -C sources"
     yield "cd sources/*/"
     for patch in step.patches:
-        yield f"# {patch.id}: {patch.reason}"
+        yield f"# {plain(f'{patch.id}: {patch.reason}')}"
         words = " ".join(quote(text) for text in (patch.file, patch.find, patch.replace))
         yield f"\"$BUILD/venv/bin/python\" - {words} <<'PATCH'"
         yield f"{_PATCH}PATCH"
