@@ -126,12 +126,7 @@ def test_platforms_that_agree_share_a_row() -> None:
 @pytest.mark.parametrize(
     ("requires", "cuda"),
     [
-        (
-            [
-                'nvidia-cuda-runtime-cu12==12.8.90; platform_system == "Linux" and platform_machine == "x86_64"'
-            ],
-            "12.8",
-        ),
+        (['nvidia-cuda-runtime-cu12==12.8.90; platform_machine == "x86_64"'], "12.8"),
         (['cuda-toolkit[cublas,cudart]==13.2.2; platform_system == "Linux"'], "13.2"),
         (["numpy"], None),
     ],

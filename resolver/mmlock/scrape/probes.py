@@ -25,6 +25,7 @@ _IN_PACKAGE: Mapping[str, re.Pattern[str]] = {
     ),
     "distutils_in_package": re.compile(r"^\s*(?:import|from)\s+distutils\b", re.MULTILINE),
     "numpy_ge_1_24_removed_alias": re.compile(r"\bnp\.(?:int|float|bool|object|str|complex|long)\b(?!\s*\()"),
+    "numpy_ge_1_24_removed_alias_call": re.compile(r"\bnp\.(?:int|float|bool|object|str|complex|long)\s*\("),
     "numpy_ge_2_removed_name": re.compile(r"\bnp\.(?:float_|complex_|Inf|Infinity|NaN|product|in1d|trapz)\b"),
     "pkg_resources_in_package": re.compile(r"^\s*(?:import|from)\s+pkg_resources", re.MULTILINE),
     "torch_adafactor_renamed": re.compile(r"\bTorchAdafactor\b"),
