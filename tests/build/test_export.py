@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from build_world import PYTHON, MakeWorld, artifact_of, locked, make_env, make_step
+from build_world import PYTHON, MakeWorld, artifact_of, locked, make_env, make_step, tar_of
 
 from mmlock.build.export import dockerfile, notebook, script
 from mmlock.build.export.model import Export, PlannedBuild, import_names
@@ -96,12 +96,14 @@ def test_the_script_runs_again_but_not_over_what_is_not_its_own(env: LockedEnv, 
 
 
 def test_words_of_the_lock_are_no_commands(env: LockedEnv, tmp_path: Path) -> None:
-    (tmp_path / "tinyext-1.0.tar.gz").write_text("x")
-    step = replace(make_step(tmp_path / "tinyext-1.0.tar.gz"), build_requires=(), why="one\ntouch owned\n")
-    step = replace(step, env={"A": "$(touch owned)", "B": "'; touch owned; '"}, check=("file:`touch owned`",))
+    sdist = tar_of({"a": "x"}, tmp_path / "tinyext-1.0.tar.gz")
+    step = replace(make_step(sdist), build_requires=(), why="one\ntouch owned\n")
+    step = replace(step, env={"A": "$(touch owned)", "B": "'; touch owned; '"})
     plan = plan_build(replace(env, build=(step,)), step)
-    text = script.render(exported(env, "$(touch owned)", builds=(PlannedBuild(plan=plan, pins=()),)))
-    run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p"))
+    text = script.render(exported(env, builds=(PlannedBuild(plan=plan, pins=()),)))
+    ran = run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p"))
+    assert "No module named pip" in ran.stderr  # as far as the compile, past every word
+    run_script(script.render(exported(env, "$(touch owned)")), tmp_path / "lock", PREFIX=str(tmp_path / "q"))
     assert not list(tmp_path.rglob("owned"))
 
 
