@@ -151,3 +151,23 @@ def test_an_ascii_terminal_still_gets_the_answer() -> None:
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment, check=False)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"\\u2265 2.0", b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
+def test_a_termination_ends_like_an_interrupt() -> None:
+    program = (
+        "import os, signal, sys, time\nfrom mmlock.cli.main import main\n"
+        "def wait(*a, **k):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(30)\n"
+        "    finally:\n"
+        "        print('tidied')\n"
+        "class App:\n"
+        "    def __getattr__(self, name):\n"
+        "        return wait\n"
+        "sys.argv = ['mmlock', 'gpus']\n"
+        "sys.exit(main(load=App))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "tidied\n", "error: interrupted\n")

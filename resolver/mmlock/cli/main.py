@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -97,6 +98,8 @@ def main(argv: Sequence[str] | None = None, *, load: Callable[[], UseCases] = li
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # A terminal that knows only ASCII still gets every answer.
             stream.reconfigure(errors="backslashreplace")
+    if argv is None:  # What a batch system sends: locks are released, children end, as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if "_MMLOCK_COMPLETE" in os.environ:
         mmlock.main(prog_name="mmlock")
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
