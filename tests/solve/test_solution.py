@@ -54,7 +54,7 @@ def test_every_payment_names_its_payers(real: Solved) -> None:
         assert bool(paid.detail) == bool(paid.value)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(graphs())
 def test_the_price_told_is_the_price_paid(rows: Rows) -> None:
     instance = make_instance(rows, DEFAULT_TERMS)
