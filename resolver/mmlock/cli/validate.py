@@ -52,7 +52,7 @@ _what = (
     .many("--suite", "suites", metavar="NAME", help="Only the checks of this package (`mmcv`).")
     .many("--check", "checks", metavar="NAME", help="Only this check (`roi_align`).")
     .add("--seed", type=int, default=0, show_default=True, help="For the random inputs.")
-    .add("--limit", type=float, default=60.0, show_default=True, metavar="SECONDS", help="For one check.")
+    .add("--limit", type=float, default=120.0, show_default=True, metavar="SECONDS", help="For one check.")
     .add("--kernels", type=options.FOLDER, metavar="DIR", help="Check files other than mmlock's own.")
 )
 _verdict = (

@@ -20,7 +20,7 @@ class ValidateArguments:
     device: str = "auto"
     """`cpu`, `cuda`, or `auto`: the kind that the lock is for."""
     seed: int = 0
-    limit: float = 60.0
+    limit: float = 120.0
     """Seconds for one check."""
     suites: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()

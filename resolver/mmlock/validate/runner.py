@@ -46,7 +46,7 @@ class RunOptions:
 
     device: str
     seed: int = 0
-    limit: float = 60.0
+    limit: float = 120.0
     """Seconds for one check."""
     import_limit: float = 300.0
     """Seconds for importing a package."""

@@ -31,11 +31,16 @@ class Suite:
 
 SUITES: tuple[Suite, ...] = (
     Suite(name="torch", packages=("torch",), files=("torch_ops",)),
+    Suite(name="torchvision", packages=("torchvision",), files=("torchvision_ops",)),
     Suite(
         name="mmcv",
         packages=("mmcv", "mmcv-full", "onedl-mmcv"),
-        files=("mmcv_boxes", "mmcv_rois", "mmcv_convs", "mmcv_points"),
+        files=("mmcv_boxes", "mmcv_rois", "mmcv_deform", "mmcv_filters", "mmcv_points"),
     ),
+    Suite(name="msda", packages=("multiscaledeformableattention",), files=("msda",)),
+    Suite(name="xformers", packages=("xformers",), files=("xformers_ops",)),
+    Suite(name="flash-attn", packages=("flash-attn",), files=("flash_attn_ops",)),
+    Suite(name="models", packages=("mmdet", "mmsegmentation"), files=("models",)),
 )
 
 

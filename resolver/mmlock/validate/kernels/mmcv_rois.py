@@ -2,89 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from .harness import Suite, Trial
 from .mmcv_package import load
 from .reference import sample_edge
+from .regions import ALIGNS, SHAPE, How, grid, offsets, pooled, roi_aligned, upright
 
 SUITE = Suite("mmcv", load)
-SHAPE = (2, 3, 14, 17)
-
-
-class How(NamedTuple):
-    """The parameters of a pooling."""
-
-    scale: float
-    ratio: int
-    aligned: bool
-    mode: str = "avg"
-    clockwise: bool = False
-    out: tuple[int, int] = (3, 4)
-
-    @property
-    def label(self) -> str:
-        return " ".join(f"{name} {value}" for name, value in self._asdict().items() if name != "out")
-
-    def bounded(self, width: Any, height: Any) -> tuple[Any, Any]:
-        """Sizes as they are, or at least 1 in the old way of pooling."""
-        return (width, height) if self.aligned else (width.clamp(min=1), height.clamp(min=1))
-
-
-def upright(t: Trial, count: int, scale: float) -> Any:
-    """Boxes in the units of the image, some of them partly outside of it."""
-    start = t.uniform(-2, 10, count, 2)
-    ends = start + t.uniform(0.3, 9, count, 2)
-    batch = t.rng.randint(0, SHAPE[0], (count, 1)).astype("float64")
-    return torch.cat([torch.as_tensor(part) for part in (batch, start / scale, ends / scale)], 1)
-
-
-def _offsets(bins: int, size: Any, ratio: int) -> Any:
-    """Where the samples of each bin lie, from the start of the region: (bins, samples)."""
-    count = ratio if ratio > 0 else max(0, math.ceil(float(size) / bins))
-    step = size / bins
-    inner = (torch.arange(count, dtype=torch.float64) + 0.5) / max(count, 1)
-    return (torch.arange(bins, dtype=torch.float64)[:, None] + inner[None, :]) * step
-
-
-def _pooled(image: Any, y: Any, x: Any, mode: str) -> Any:
-    """Samples (bins_y, bins_x, sy, sx) of one image, pooled: (C, bins_y, bins_x)."""
-    values = sample_edge(image, y, x).flatten(-2)
-    if values.shape[-1] == 0:
-        return values.sum(-1)
-    return values.mean(-1) if mode == "avg" else values.max(-1)[0]
-
-
-def _grid(ys: Any, xs: Any) -> tuple[Any, Any]:
-    """All pairs of the samples of rows (bins, samples) and columns."""
-    shape = (ys.shape[0], xs.shape[0], ys.shape[1], xs.shape[1])
-    return ys[:, None, :, None].expand(shape), xs[None, :, None, :].expand(shape)
-
-
-def roi_aligned(data: Any, rois: Any, how: How) -> Any:
-    """Upright regions (image, x1, y1, x2, y2), pooled."""
-    rows = []
-    for roi in rois:
-        x1, y1, x2, y2 = roi[1:] * how.scale - (0.5 if how.aligned else 0.0)
-        width, height = how.bounded(x2 - x1, y2 - y1)
-        y, x = _grid(
-            y1 + _offsets(how.out[0], height, how.ratio), x1 + _offsets(how.out[1], width, how.ratio)
-        )
-        rows.append(_pooled(data[int(roi[0])], y, x, how.mode))
-    return torch.stack(rows)
-
-
-ALIGNS = (
-    How(1.0, 2, aligned=True),
-    How(0.5, 0, aligned=True),
-    How(0.5, 2, aligned=False),
-    How(0.25, 0, aligned=False),
-    How(1.0, 2, aligned=True, mode="max"),
-)
 
 
 @SUITE.check("roi_align")
@@ -113,9 +41,9 @@ def _turned(roi: Any, how: How) -> tuple[Any, Any]:
     cx, cy = roi[1] * how.scale - shift, roi[2] * how.scale - shift
     width, height = how.bounded(roi[3] * how.scale, roi[4] * how.scale)
     angle = -roi[5] if how.clockwise else roi[5]
-    y, x = _grid(
-        _offsets(how.out[0], height, how.ratio) - height / 2,
-        _offsets(how.out[1], width, how.ratio) - width / 2,
+    y, x = grid(
+        offsets(how.out[0], height, how.ratio) - height / 2,
+        offsets(how.out[1], width, how.ratio) - width / 2,
     )
     cos, sin = torch.cos(angle), torch.sin(angle)
     return y * cos - x * sin + cy, y * sin + x * cos + cx
@@ -132,7 +60,7 @@ def _turned_rois(t: Trial, count: int, scale: float) -> Any:
 
 
 def _roi_align_rotated(data: Any, rois: Any, how: How) -> Any:
-    return torch.stack([_pooled(data[int(roi[0])], *_turned(roi, how), "avg") for roi in rois])
+    return torch.stack([pooled(data[int(roi[0])], *_turned(roi, how), "avg") for roi in rois])
 
 
 @SUITE.check("roi_align_rotated")
@@ -179,15 +107,15 @@ def _along(curve: Any, how: How) -> tuple[Any, Any]:
     v = torch.arange(how.out[0], dtype=torch.float64)[:, None, None] / how.out[0]
     middle = _curve(bottom, u)[None] * v + _curve(top, u)[None] * (1 - v) - (0.5 if how.aligned else 0.0)
     bin_y, bin_x = height / how.out[0], width / how.out[1]
-    ys = _offsets(1, bin_y, how.ratio)[0] - bin_y / 2
-    xs = _offsets(1, bin_x, how.ratio)[0] - bin_x / 2
+    ys = offsets(1, bin_y, how.ratio)[0] - bin_y / 2
+    xs = offsets(1, bin_x, how.ratio)[0] - bin_x / 2
     shape = (*how.out, len(ys), len(xs))
     y = (middle[..., 1][..., None, None] + ys[:, None]).expand(shape)
     return y, (middle[..., 0][..., None, None] + xs[None, :]).expand(shape)
 
 
 def _bezier(data: Any, curves: Any, how: How) -> Any:
-    return torch.stack([_pooled(data[int(curve[0])], *_along(curve, how), "avg") for curve in curves])
+    return torch.stack([pooled(data[int(curve[0])], *_along(curve, how), "avg") for curve in curves])
 
 
 @SUITE.check("bezier_align")

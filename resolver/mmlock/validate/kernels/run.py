@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("suites", nargs="+", metavar="NAME:FILE,FILE")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=float, default=60.0)
+    parser.add_argument("--limit", type=float, default=120.0)
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--no-fork", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
