@@ -192,6 +192,7 @@ def test_a_file_with_another_hash_is_not_believed(
         (sdist("3.4.0", init="def ("), "no Python that can be read"),
         (b"no archive", "not a readable archive"),
     ],
+    ids=["another version", "no Python", "no archive"],
 )
 def test_a_release_that_cannot_be_read_is_left_out_and_told(
     run: Run, web: Web, rows: tuple[File, ...], matrices: Path, data: bytes, text: str

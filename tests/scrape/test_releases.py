@@ -216,7 +216,11 @@ def test_what_unpacks_to_too_much_is_refused(form: str, monkeypatch: pytest.Monk
         read_tree("a-1.tar.gz" if form == "tar" else "a-1-py3-none-any.whl", data)
 
 
-@pytest.mark.parametrize("data", [b"", b"not an archive", gzip.compress(b"nor this"), sdist(FILES)[:200]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"not an archive", gzip.compress(b"nor this"), sdist(FILES)[:200]],
+    ids=["empty", "text", "gzip of text", "cut"],
+)
 def test_what_is_no_archive_is_named(data: bytes) -> None:
     with pytest.raises(Unreadable, match=r"a-1\.tar\.gz"):
         read_release("a-1.tar.gz", data, ABOUT, PROVIDERS)
