@@ -119,7 +119,7 @@ def variant_row(facts: Facts, row: Facts, wheel: Facts | None) -> TorchBuild:
 
 def platform_tag(manylinux: str, machine: str) -> str:
     """The platform tag in the wheel's name: `linux_x86_64` as it is, `manylinux_2_28` with the machine."""
-    word = manylinux.split()[0]
+    word = manylinux.split(maxsplit=1)[0]
     return word if word.endswith(machine) else f"{word}_{machine}"
 
 
