@@ -272,7 +272,7 @@ REFUSED = [
         "mmcv",
         "is compiled for 9.0, which does not run",
     ),
-    (modern, step(env={}), "builds", "mmcv", "is compiled for nothing"),
+    (modern, step(env={"TORCH_CUDA_ARCH_LIST": ""}), "builds", "mmcv", "is compiled for nothing"),
     (
         modern,
         step(env={"TORCH_CUDA_ARCH_LIST": "12.0;9.3"}),
@@ -334,6 +334,7 @@ UNKNOWN = [
         "mmcv",
         "does not tell",
     ),
+    (modern, step(env={}), "builds", "mmcv", "chooses its GPU code by itself"),
     (modern, toolchain(cuda="12.99"), "builds", "mmcv", "no fact describes the CUDA toolkit 12.99"),
     (
         modern,

@@ -34,7 +34,8 @@ def doubles(case: Case) -> Iterator[Objection]:
     for name in case.twice:
         yield refuse("doubles", name, f"{name} is in the lock more than once")
     for module in case.matrix.modules:
-        there = [name for name in (*module.packages, *module.on_request) if name in case.nodes]
+        known = dict.fromkeys((*module.packages, *module.on_request))
+        there = [name for name in known if name in case.nodes]
         if len(there) > 1:
             yield refuse(
                 "doubles",

@@ -19,9 +19,15 @@ def builds(case: Case) -> Iterator[Objection]:
         yield from _standard(case, step)
         if step.sdist.sha256 is None:
             yield unknown("builds", step.package, f"no hash of `{step.sdist.name}` is known")
-        if case.env.target.cuda:
+        if case.env.target.cuda and _compiles_code(step):
             yield from _toolkit(case, step)
             yield from _archs(case, step)
+
+
+def _compiles_code(step: BuildStep) -> bool:
+    """Whether the result holds compiled files: one that says what it makes and names none is plain Python."""
+    made = [check for check in step.check if check.startswith("file:")]
+    return not made or any(".so" in check for check in made)
 
 
 def _standard(case: Case, step: BuildStep) -> Iterator[Objection]:
@@ -59,12 +65,16 @@ def _toolkit(case: Case, step: BuildStep) -> Iterator[Objection]:
 
 def _archs(case: Case, step: BuildStep) -> Iterator[Objection]:
     """The arch list covers every device, and the toolkit can compile for it."""
-    built, ptx = _arch_list(step.env.get("TORCH_CUDA_ARCH_LIST", ""))
+    listed = step.env.get("TORCH_CUDA_ARCH_LIST")
+    if listed is None:
+        yield unknown("builds", step.package, f"the build of {step.package} chooses its GPU code by itself")
+        return
+    built, ptx = _arch_list(listed)
     for device in case.env.target.devices:
         if device.arch is None:
             continue
         if code_for(device, built, ptx) is Code.NONE:
-            given = step.env.get("TORCH_CUDA_ARCH_LIST", "nothing")
+            given = listed or "nothing"
             text = (
                 f"{step.package} is compiled for {given}, which does not run on {device.name} ({device.arch})"
             )

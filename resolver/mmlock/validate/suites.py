@@ -35,11 +35,21 @@ SUITES: tuple[Suite, ...] = (
     Suite(
         name="mmcv",
         packages=("mmcv", "mmcv-full", "onedl-mmcv"),
-        files=("mmcv_boxes", "mmcv_rois", "mmcv_deform", "mmcv_filters", "mmcv_points"),
+        files=(
+            "mmcv_boxes",
+            "mmcv_rois",
+            "mmcv_deform",
+            "mmcv_filters",
+            "mmcv_points",
+            "mmcv_dense",
+            "mmcv_clouds",
+            "mmcv_sparse",
+        ),
     ),
     Suite(name="msda", packages=("multiscaledeformableattention",), files=("msda",)),
     Suite(name="xformers", packages=("xformers",), files=("xformers_ops",)),
     Suite(name="flash-attn", packages=("flash-attn",), files=("flash_attn_ops",)),
+    Suite(name="spconv", packages=("spconv", "spconv-cu*"), files=("spconv_ops",)),
     Suite(name="models", packages=("mmdet", "mmsegmentation"), files=("models",)),
 )
 
