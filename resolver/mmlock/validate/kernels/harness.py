@@ -191,8 +191,13 @@ class Trial:
             )
 
     def settle(self) -> None:
-        """Wait for the device: what went wrong in a kernel must show here, not in a later one."""
+        """Wait for the device: what went wrong in a kernel must show here, not in a later one.
+
+        torch looks at CUDA's last error after each launch of its own: so a launch that failed, and that
+        the extension did not look at, is raised by the small one made here.
+        """
         if self.device == "cuda":
+            self.torch.zeros(1, device="cuda").add_(1)
             self.torch.cuda.synchronize()
 
     def _row(self, what: str, *, ok: bool, note: str | None = None, **numbers: Any) -> None:
