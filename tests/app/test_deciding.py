@@ -206,6 +206,15 @@ def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() 
     assert "openmim-pkg-resources" in cured
 
 
+def test_one_flavour_of_opencv_is_kept_where_another_package_asks_for_the_other() -> None:
+    world = OpenWorld({"albumentations": {"1.4": ("opencv-python-headless>=4.9",)}})
+    found = decided(asked("mmdet==3.3.0", "albumentations", gpu="rtx5090"), world)
+    names = {package.name for package in found.closed.packages}
+    assert "opencv-python" in names
+    assert "opencv-python-headless" not in names
+    assert len(world.asked) == 2
+
+
 def test_an_ordinary_package_that_the_user_names_counts_from_the_start() -> None:
     world = OpenWorld({"openmim": {"0.3.9": ()}})
     found = decided(asked("mmdet==3.3.0", "openmim", gpu="rtx5090"), world)

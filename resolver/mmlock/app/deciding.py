@@ -15,6 +15,7 @@ from mmlock.core.progress import Progress
 from mmlock.graph.build import build_graph, core_packages
 from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Rows
+from mmlock.matrix.curated import Breakage
 from mmlock.matrix.load import Matrix
 from mmlock.plan.closure_inputs import closure_request
 from mmlock.solve.alternatives import Newer, not_newer
@@ -203,10 +204,16 @@ def _learn(matrix: Matrix, state: State, closed: Closed) -> bool:
     for name in found:
         who = ", ".join(names[name].via) or "an ordinary package"
         state.needed[name] = CoreWish(name=name, specifier="", text=f"{name} (needed by {who})")
-    told = {when.package for breakage in matrix.breaks for when in breakage.when}
-    new = frozenset(name for name in names if name in told) - state.present
+    known = state.present | names.keys()
+    told = (_ordinary(breakage) - core for breakage in matrix.breaks)
+    new = frozenset(name for others in told if others <= known for name in others) - state.present
     state.present |= new
     return bool(found or new)
+
+
+def _ordinary(breakage: Breakage) -> frozenset[PackageName]:
+    """The packages it speaks of, without what the target and the graph always know."""
+    return frozenset(when.package for when in breakage.when if when.package not in {"gpu", "python", "torch"})
 
 
 def _blame(closer: Closer, question: ClosureRequest, answer: Refused, solution: CoreSolution) -> Refusal:
