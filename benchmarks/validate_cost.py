@@ -2,8 +2,8 @@
 
     python benchmarks/validate_cost.py LOCK [--rounds N] [--json]
 
-LOCK is a sealed lock folder for this machine. Bare uv makes an environment and runs `uv pip sync` on the
-same `pylock.toml`; both find every file in uv's cache. Runs stand in pairs, in turn first and second.
+LOCK is a sealed lock folder for this machine. Bare uv makes an environment and runs `uv pip sync` on
+the same `pylock.toml`; both find every file in uv's cache. Runs stand in pairs, in turn first and second.
 """
 
 from __future__ import annotations
