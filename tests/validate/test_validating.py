@@ -87,7 +87,7 @@ def _details(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _left(lock: Path) -> list[Path]:
-    return [path for path in (lock.parent / "cache" / "validate").rglob("*") if path.is_file()]
+    return list((lock.parent / "cache" / "validate").rglob("*"))
 
 
 def test_a_lock_is_installed_and_nothing_of_it_stays(lock: Path) -> None:

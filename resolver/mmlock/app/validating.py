@@ -138,11 +138,11 @@ def _interpreter(
         yield Interpreter(path=python, environ=environ), time.monotonic() - started
     finally:
         if request.keep is None:
-            shutil.rmtree(root, ignore_errors=True)
+            shutil.rmtree(root.parent, ignore_errors=True)
 
 
 def _fresh_folder() -> Path:
-    """A new folder in mmlock's cache: installers link files from their own cache on the same disk."""
+    """A place in a new folder of mmlock's cache: installers link files from their own on the same disk."""
     place = cache_root(os.environ).absolute() / "validate"
     try:
         place.mkdir(parents=True, exist_ok=True)
