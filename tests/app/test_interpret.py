@@ -259,3 +259,8 @@ def test_words_say_the_request_again() -> None:
     assert json.dumps(one.arguments.words()) == json.dumps(
         sorted(["mmdet", "--gpu=rtx5090", "--gpu=a100", "--python=3.12", "--torch=2.11.*"])
     )
+
+
+def test_extras_of_a_decided_package_are_refused_not_forgotten() -> None:
+    told = fault(UsageError, "mmpretrain[multimodal]", gpu="cpu")
+    assert "extras of `mmpretrain`" in told.message

@@ -122,6 +122,12 @@ def _wish(asked: Asked, *, constraint: bool = False) -> CoreWish:
             causes=["which builds of it fit is what mmlock decides"],
             hints=[f"ask for a version instead, for example `{asked.name}`"],
         )
+    if asked.extras:
+        raise UsageError(
+            f"`{asked.text}`: the extras of `{asked.name}` cannot be asked for",
+            causes=[f"mmlock decides `{asked.name}` itself and has recorded no extras of it"],
+            hints=[f"ask for `{asked.name}` and, beside it, for the packages that the extra brings"],
+        )
     pre = any(version(s.rstrip(".*")).is_prerelease for s in _versions(asked.specifier))
     return CoreWish(
         name=asked.name,
