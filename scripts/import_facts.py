@@ -5,7 +5,8 @@
 
 What a package index says is read by `mmlock matrix refresh --only pypi`; the importer reads its files
 (`files/torch.json`, `files/xformers.json`, ..., `requires/torch-npu.json`), because facts and captures meet
-in some rows. On a first import run: import, refresh, import.
+in some rows. On a first import run: import, refresh, import. A row that a refresh wrote or changed (one of
+its sources ends in a day) is newer than the facts: the importer leaves it as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import facts_binaries
@@ -27,7 +28,8 @@ import matrix_files
 from facts_words import Facts, clean_sources
 
 from mmlock.core.names import normalize
-from mmlock.matrix.layout import SECTIONS
+from mmlock.matrix.dated import lay_over
+from mmlock.matrix.layout import SECTIONS, section_of
 
 _ELF = "fatbin and dynamic sections read from the PyPI wheel"
 _PAIRS = "table of releases published together (pytorch.org previous-versions page, release notes)"
@@ -53,6 +55,20 @@ class Folder:
 
 Output = tuple[str, bytes]
 """Relative path and bytes of a matrix file."""
+
+
+def under_refreshed(folder: Folder, produced: Iterable[Output]) -> Iterator[Output]:
+    """Each file with the committed rows that a refresh wrote laid over it."""
+    for name, data in produced:
+        found, path = section_of(PurePosixPath(name)), folder.out / name
+        if found is None or not path.is_file():
+            yield name, data
+            continue
+        schema = found[0].name
+        made = matrix_files.decode(schema, data)
+        committed = matrix_files.decode(schema, path.read_bytes())
+        rows, sources = lay_over(committed, schema, made.rows, made.sources)
+        yield name, matrix_files.encode(schema, rows, sources, made.note)
 
 
 def output(
@@ -161,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"`{options.facts}` has no `pytorch` folder; give the folder of the facts")
     folder = Folder(root=options.facts, out=options.out)
     # All of them are made before the first is written: a fault leaves no half import.
-    made = [produced for step in STEPS for produced in step(folder)]
+    made = [produced for step in STEPS for produced in under_refreshed(folder, step(folder))]
     changed = 0
     for name, data in made:
         path = options.out / name

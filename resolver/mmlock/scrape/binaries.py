@@ -26,6 +26,8 @@ from mmlock.scrape.tags import (
 )
 
 __all__ = [
+    "LIST",
+    "SOURCES",
     "Built",
     "arch_words",
     "built",
@@ -265,6 +267,6 @@ def _with(row: Binary, **changes: object) -> Binary:
 
 SOURCES: Mapping[str, str] = {
     META: "Requires-Dist of the Linux wheel on PyPI (PEP 658 file, else METADATA read by range)",
-    LIST: "PyPI simple index file list, DAY",
+    LIST: "PyPI simple index file list",
     BUILD: "xformers/cpp_lib.json inside each wheel",
 }

@@ -16,6 +16,7 @@ from typing import Any
 
 from mmlock.core.names import Confidence, PackageName
 from mmlock.core.versions import InvalidVersion, version
+from mmlock.matrix.dated import dated, seen_on
 from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import Binary
 from mmlock.scrape.credentials import bare
@@ -105,7 +106,7 @@ def rows_of(assets: Iterable[Asset], known: Sequence[Binary], source: str) -> It
         pythons = pythons_of({one.python for one in found})
         platforms = platforms_of({one.tag for one in found})
         for row in old:
-            yield dataclasses.replace(row, pythons=pythons, platforms=platforms)
+            yield seen_on(dataclasses.replace(row, pythons=pythons, platforms=platforms), source)
         if not old:
             first = min(found, key=lambda one: one.url)
             yield _new(first, _toolkit(cuda, known), pythons, platforms, source)
@@ -149,7 +150,7 @@ def _new(
 
 def scrape(*, known: Sequence[Binary], day: str, api: str = API) -> Scrape:
     """Pages of releases, newest first, until one lists nothing or only releases that are all known."""
-    source = f"releases-{day}"
+    source = dated("releases", day)
     assets: list[Asset] = []
     read = 0
     stale: list[str] = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mmlock.core.names import PackageName
+from mmlock.matrix.dated import dated, read_on, seen_on
 from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import Binary, Requires
 from mmlock.scrape import binaries
@@ -48,10 +49,15 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
             for release in _fresh(package, new, known)
             for row in torch_rows(release, new[release.version])
         ]
-        yield _facts("torch-builds", None, tuple(built), TORCH_SOURCES)
+        yield _facts("torch-builds", None, read_on(day, built), _on(day, TORCH_SOURCES))
     elif plan.binaries:
-        sources = {name: text.replace("DAY", day) for name, text in binaries.SOURCES.items()}
-        yield _facts("binaries", plan.package, tuple(_binaries(package, new, newest_torch)), sources)
+        fresh = read_on(day, _binaries(package, new, newest_torch))
+        told = (*_again(package, dated(binaries.LIST, day)), *fresh)
+        yield _facts("binaries", plan.package, told, _on(day, binaries.SOURCES))
+
+
+def _on(day: str, sources: Mapping[str, str]) -> dict[str, str]:
+    return {dated(key, day): f"{text}, read {day}" for key, text in sources.items()}
 
 
 def _facts(schema: str, package: PackageName | None, rows: tuple[Any, ...], sources: dict[str, str]) -> Facts:
@@ -64,20 +70,24 @@ def _releases(package: Package, day: str) -> Facts:
     for row in package.rows.rows:
         files.setdefault(release_of(row.name) or "", []).append((row.yanked, row.name.endswith(".whl")))
     again = [
-        dataclasses.replace(
-            row,
-            yanked=all(yanked for yanked, _ in files[row.version]),
-            has_wheel=any(wheel for _, wheel in files[row.version]),
+        seen_on(
+            dataclasses.replace(
+                row,
+                yanked=all(yanked for yanked, _ in files[row.version]),
+                has_wheel=any(wheel for _, wheel in files[row.version]),
+            ),
+            dated(NAME, day),
         )
         for row in package.plan.releases
         if row.version in files
     ]
-    text = (
-        f"the release's sdist on PyPI, else its wheel, read without running anything ({day}): "
-        "metadata, mminstall.txt, assert statements and imports of the entry modules"
-    )
-    rows = (*again, *package.new_releases)
-    return _facts("releases", package.plan.package, rows, {ARCHIVE: text})
+    sources = {
+        dated(NAME, day): f"which files of it PyPI lists, and whether they are yanked ({day})",
+        dated(ARCHIVE, day): f"the release's sdist on PyPI, else its wheel, read without running anything "
+        f"({day}): metadata, mminstall.txt, assert statements and imports of the entry modules",
+    }
+    rows = (*again, *read_on(day, package.new_releases))
+    return _facts("releases", package.plan.package, rows, sources)
 
 
 def _fresh(package: Package, new: dict[str, list[Requires]], known: set[str]) -> Iterator[binaries.Release]:
@@ -89,9 +99,8 @@ def _fresh(package: Package, new: dict[str, list[Requires]], known: set[str]) ->
 
 
 def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: str | None) -> Iterator[Binary]:
-    """Rows of new releases, and known rows with what newly appeared files add."""
+    """Rows of new releases."""
     plan = package.plan
-    yield from _again(package)
     for release in _fresh(package, new, {row.version for row in plan.binaries}):
         requires = new[release.version]
         if plan.kind is Kind.COMPANION:
@@ -104,7 +113,7 @@ def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: st
             yield from binaries.npu_rows(release, requires)
 
 
-def _again(package: Package) -> Iterator[Binary]:
+def _again(package: Package, source: str) -> Iterator[Binary]:
     """Known rows whose release got wheels for another Python."""
     known = {row.name for row in package.plan.files}
     added: dict[str, set[str]] = {}
@@ -115,4 +124,5 @@ def _again(package: Package) -> Iterator[Binary]:
     for row in package.plan.binaries:
         more = added.get(row.version, set()) - set(row.pythons)
         if row.pythons and more and row.url is None:
-            yield dataclasses.replace(row, pythons=pythons_of({*row.pythons, *more}))
+            pythons = pythons_of({*row.pythons, *more})
+            yield seen_on(dataclasses.replace(row, pythons=pythons), source)

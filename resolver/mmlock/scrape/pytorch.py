@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Platform
 from mmlock.core.versions import is_prerelease, version
+from mmlock.matrix.dated import dated, seen_on
 from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import TorchBuild
 from mmlock.scrape.anchors import is_whole
@@ -81,11 +82,11 @@ def rows_of(
             continue  # PyPI serves that build, and its page speaks of it
         pythons = pythons_of({one.python for one in found})
         tag = max((one.tag for one in found), key=lambda text: (sum(one.tag == text for one in found), text))
-        yield _known(old, pythons, tag) if old else _new(key, pythons, tag, base, source)
+        yield _known(old, pythons, tag, source) if old else _new(key, pythons, tag, base, source)
 
 
-def _known(old: TorchBuild, pythons: tuple[str, ...], tag: str) -> TorchBuild:
-    return dataclasses.replace(old, pythons=pythons, tag=tag)
+def _known(old: TorchBuild, pythons: tuple[str, ...], tag: str, source: str) -> TorchBuild:
+    return seen_on(dataclasses.replace(old, pythons=pythons, tag=tag), source)
 
 
 def _new(
@@ -128,7 +129,7 @@ def scrape(*, known: Sequence[TorchBuild], day: str, base: str = BASE) -> Scrape
     oldest = min((row.torch for row in known), key=version, default=None)
     wanted = [one for one in wheels if oldest is None or version(one.torch) >= version(oldest)]
     by_key = {(row.torch, row.variant, row.platform): row for row in known}
-    source = f"pytorch-{day}"
+    source = dated(NAME, day)
     # Rows name PyTorch's own index, whichever mirror was read: a lock is for everybody.
     rows = tuple(rows_of(wanted, by_key, BASE, source))
     seen = {one.variant for one in wanted}
