@@ -132,6 +132,7 @@ DIRECTORIES = frozenset(
 FILES = (
     "files/openmmlab-index.json",
     "files/mmdet.json",
+    "requires/mmdet.json",
     "binaries/torchaudio.json",
     "files/torchaudio.json",
 )

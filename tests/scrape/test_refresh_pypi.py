@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mmlock.core.artifact import Artifact
 from mmlock.core.errors import UsageError
+from mmlock.core.names import normalize
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import File
+from mmlock.scrape.pypi_package import Kind, Package, Part, Plan
+from mmlock.scrape.simple import IndexPage
 
 if TYPE_CHECKING:
     from conftest import Reply, Web
@@ -28,6 +32,8 @@ INIT = "import mmcv\nassert mmcv.__version__ >= '2.1.0'\n"
 def sdist(version: str, init: str = INIT, inside: str | None = None) -> bytes:
     stream = io.BytesIO()
     info = f"Metadata-Version: 2.1\nName: mmdet\nVersion: {inside or version}\nRequires-Dist: numpy\n"
+    info += "Provides-Extra: build\nRequires-Dist: mmtrack; extra == 'all'\n"
+    info += "Requires-Dist: x (>==1); extra == 'all'\n"
     with tarfile.open(fileobj=stream, mode="w:gz") as archive:
         for path, text in {"PKG-INFO": info, "mmdet/__init__.py": init}.items():
             member = tarfile.TarInfo(f"mmdet-{version}/{path}")
@@ -36,11 +42,11 @@ def sdist(version: str, init: str = INIT, inside: str | None = None) -> bytes:
     return stream.getvalue()
 
 
-def wheel(metadata: str) -> bytes:
+def wheel(metadata: str, stem: str = "torchaudio-9.9.0") -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr("torchaudio/__init__.py", "x" * 200_000)
-        archive.writestr("torchaudio-9.9.0.dist-info/METADATA", metadata)
+        archive.writestr(f"{stem}.dist-info/METADATA", metadata)
     return stream.getvalue()
 
 
@@ -120,9 +126,41 @@ def test_a_new_release_is_read_once_from_its_sdist(
     (file,) = [row for row in Matrix(matrices).files("mmdet") if "3.4.0" in row.name]
     assert (file.size, file.upload_time) == (321, "2026-11-20T01:02:03Z")
     assert asked(web) == ["/simple/mmdet/", "/pypi/mmdet/json", "/files/mmdet-3.4.0.tar.gz"]
+    declared = Matrix(matrices).requires("mmdet")[-1]
+    assert (declared.version, declared.extras) == ("3.4.0", ("build",))
+    assert declared.requires == ('mmtrack; extra == "all"', "numpy")
     web.asked.clear()
     assert run()["changes"] == []
     assert asked(web) == ["/simple/mmdet/"]
+
+
+def test_a_release_with_a_wheel_requires_what_the_wheel_says(
+    run: Run, web: Web, rows: tuple[File, ...], matrices: Path
+) -> None:
+    data = wheel("Name: mmdet\nVersion: 3.4.0\nRequires-Dist: scipy\n", stem="mmdet-3.4.0")
+    name = "mmdet-3.4.0-py3-none-any.whl"
+    built = anchor(name, put_file(web, name, data), sha256(data).hexdigest())
+    web.put("/simple/mmdet/", page(*map(known, rows), put_release(web, "3.4.0", sdist("3.4.0")), built))
+    run()
+    assert Matrix(matrices).releases("mmdet")[-1].requires == ("numpy",)
+    assert Matrix(matrices).requires("mmdet")[-1].requires == ("scipy",)
+    assert Matrix(matrices).requires("mmdet")[-1].source == ("wheel",)
+
+
+def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(matrices: Path) -> None:
+    facts = Matrix(matrices)
+    files, releases = facts.files("mmdet"), facts.releases("mmdet")
+    declared = tuple(row for row in facts.requires("mmdet") if row.version not in {"0.6.0", "3.3.0"})
+    plan = Plan(
+        package=normalize("mmdet"), kind=Kind.RELEASES, files=files, releases=releases, requires=declared
+    )
+    served = tuple(Artifact(name=row.name, url=row.url, sha256=row.sha256) for row in files)
+    package = Package(plan=plan, page=IndexPage(files=served, with_metadata=frozenset()), files=served)
+    package.list({})
+    assert {(w.release, w.file.name, w.parts) for w in package.wants} == {
+        ("0.6.0", "mmdet-0.6.0.tar.gz", frozenset({Part.REQUIRES})),
+        ("3.3.0", "mmdet-3.3.0-py3-none-any.whl", frozenset({Part.REQUIRES})),
+    }
 
 
 def test_a_page_in_json_needs_no_second_one(

@@ -187,6 +187,8 @@ class Requires:
     confidence: Confidence
     platform: Platform | None = None
     """Set where wheels of one release differ by platform."""
+    extras: tuple[str, ...] = ()
+    """Provides-Extra in normal form, as far as recorded; one that brings nothing stands only here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,9 +151,11 @@ def _joined(info: bytes, listed: str) -> bytes:
     lines, extra, marker = [], "", ""
     for line in listed.splitlines():
         if line.startswith("["):
-            extra, _, marker = line.strip("[]").partition(":")
+            extra, _, marker = line.strip("[] ").partition(":")
+            lines += [f"Provides-Extra: {extra}"] if extra else []
         elif line.strip():
-            conditions = [part for part in (marker, f'extra == "{extra}"' if extra else "") if part]
+            own = [f"({marker})"] if marker else []
+            conditions = [*own, f'extra == "{extra}"'] if extra else own
             lines.append(f"Requires-Dist: {line}" + (f" ; {' and '.join(conditions)}" if conditions else ""))
     header = info.decode(errors="replace").split("\n\n", 1)[0].rstrip("\n")
     return "\n".join([header, *lines, "", ""]).encode()

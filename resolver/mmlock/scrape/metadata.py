@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from mmlock.core.names import Confidence, Platform
+from mmlock.core.names import Confidence, Platform, normalize
 from mmlock.core.versions import version
 from mmlock.matrix.model import File, Requires
 from mmlock.scrape.tags import platform_of_tag, pythons_of
@@ -24,6 +24,10 @@ class Metadata:
 
     requires: tuple[str, ...]
     requires_python: str | None
+    extras: tuple[str, ...] = ()
+    """Extras that it provides, in normal form."""
+    unreadable: tuple[str, ...] = ()
+    """Lines of Requires-Dist that are no requirement; they are not in `requires`."""
 
 
 def header(data: bytes) -> email.message.Message:
@@ -34,9 +38,16 @@ def header(data: bytes) -> email.message.Message:
 def metadata(data: bytes) -> Metadata:
     """Requires-Dist and Requires-Python of a METADATA or PKG-INFO file."""
     message = header(data)
-    requires = {spelled(str(value)) for value in message.get_all("Requires-Dist", ())}
+    lines = {str(value) for value in message.get_all("Requires-Dist", ())}
+    readable = {line for line in lines if is_requirement(line)}
     python = message.get("Requires-Python")
-    return Metadata(requires=tuple(sorted(requires)), requires_python=str(python) if python else None)
+    extras = {normalize(str(value)) for value in message.get_all("Provides-Extra", ())}
+    return Metadata(
+        requires=tuple(sorted({spelled(line) for line in readable})),
+        requires_python=str(python) if python else None,
+        extras=tuple(sorted(extras)),
+        unreadable=tuple(sorted(lines - readable)),
+    )
 
 
 def identity(data: bytes) -> tuple[str, str]:
@@ -45,12 +56,18 @@ def identity(data: bytes) -> tuple[str, str]:
     return str(message.get("Name", "")), str(message.get("Version", ""))
 
 
-def spelled(requirement: str) -> str:
-    """A requirement in one spelling, so that wheels of different builders compare; kept when it is none."""
+def is_requirement(text: str) -> bool:
+    """Whether pip would take the line."""
     try:
-        return str(Requirement(requirement))
+        Requirement(text)
     except InvalidRequirement:
-        return " ".join(requirement.split())
+        return False
+    return True
+
+
+def spelled(requirement: str) -> str:
+    """A requirement in one spelling, so that wheels of different builders compare."""
+    return str(Requirement(requirement))
 
 
 def pick(rows: Iterable[File]) -> dict[Platform | None, File]:
@@ -85,6 +102,7 @@ def collapse(
                     version=release,
                     requires=said.requires,
                     requires_python=said.requires_python,
+                    extras=said.extras,
                     source=tuple(source),
                     confidence=Confidence.MEASURED,
                     platform=None if platform == main else platform,

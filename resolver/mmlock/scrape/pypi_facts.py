@@ -34,11 +34,11 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
         sources={NAME: f"{page} ({day})"},
         scope=lambda row: NAME in row.source,
     )
-    key = "sdist" if plan.kind is Kind.SOURCE else "wheel"
-    new = {release: collapse(release, said, (key,)) for release, said in package.said.items()}
+    keys = {release: "sdist" if release in package.from_sources else "wheel" for release in package.said}
+    new = {release: collapse(release, said, (keys[release],)) for release, said in package.said.items()}
     if new:
         rows = tuple(row for found in new.values() for row in found)
-        sources = {key: f"{_WHERE[key]} on {page} ({day})"}
+        sources = {key: f"{_WHERE[key]} on {page} ({day})" for key in keys.values()}
         yield _facts("requires", plan.package, rows, sources)
     if plan.kind is Kind.RELEASES:
         yield _releases(package, day)

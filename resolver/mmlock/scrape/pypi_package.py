@@ -43,6 +43,14 @@ class Kind(StrEnum):
 FROM_WHEEL = frozenset({Kind.TORCH, Kind.COMPANION, Kind.XFORMERS, Kind.SPCONV, Kind.NPU})
 
 
+class Part(StrEnum):
+    """What an answer is read for."""
+
+    REQUIRES = "requires"  # Requires-Dist, extras included
+    RELEASE = "release"  # what an OpenMMLab release refuses at import
+    RECORD = "record"  # the build record of xformers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One package, and what is known of it."""
@@ -61,6 +69,11 @@ class Plan:
         """Releases that need not be read again."""
         if self.kind is Kind.RELEASES:
             return frozenset(row.version for row in self.releases)
+        return self.declared
+
+    @property
+    def declared(self) -> frozenset[str]:
+        """Releases whose Requires-Dist is recorded."""
         return frozenset(row.version for row in self.requires)
 
     def wants(self, name: str) -> bool:
@@ -86,8 +99,7 @@ class Want:
     platform: Platform | None
     file: File
     wish: Wish
-    record: bool = False
-    """Whether it is the build record, not METADATA."""
+    parts: frozenset[Part] = frozenset({Part.REQUIRES})
 
 
 @dataclass(slots=True)
@@ -100,6 +112,8 @@ class Package:
     rows: Listing = field(default_factory=lambda: Listing(rows=(), warnings=()))
     wants: tuple[Want, ...] = ()
     said: dict[str, dict[Platform | None, Metadata]] = field(default_factory=dict)
+    from_sources: set[str] = field(default_factory=set)
+    """Releases whose metadata was read in their sdist."""
     records: dict[str, binaries.Built] = field(default_factory=dict)
     new_releases: list[Release] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -126,12 +140,25 @@ class Package:
         for row in self.rows.rows:
             by_release.setdefault(release_of(row.name) or "", []).append(row)
         for release, files in by_release.items():
-            if release in self.plan.known:
+            if self.plan.kind is Kind.RELEASES:
+                yield from self._release_wants(release, files)
+            elif release in self.plan.known:
                 continue
-            if self.plan.kind in FROM_WHEEL:
+            elif self.plan.kind in FROM_WHEEL:
                 yield from self._metadata_wants(release, files)
             else:
-                yield from self._archive_want(release, files)
+                yield from self._archive_want(release, files, frozenset({Part.REQUIRES}))
+
+    def _release_wants(self, release: str, files: Sequence[File]) -> Iterator[Want]:
+        """What a release refuses stands in its sources; what it requires, in its wheel if it has one."""
+        lacks = set() if release in self.plan.known else {Part.RELEASE}
+        if release not in self.plan.declared:
+            lacks.add(Part.REQUIRES)
+        if Part.REQUIRES in lacks and pick(files):
+            lacks.remove(Part.REQUIRES)
+            yield from self._metadata_wants(release, files)
+        if lacks:
+            yield from self._archive_want(release, files, frozenset(lacks))
 
     def _metadata_wants(self, release: str, files: Sequence[File]) -> Iterator[Want]:
         for platform, file in pick(files).items():
@@ -140,9 +167,10 @@ class Package:
             yield Want(release=release, platform=platform, file=file, wish=wish)
             if self.plan.kind is Kind.XFORMERS and platform is Platform.LINUX_X86_64:
                 record = Inside(url=file.url, member=_BUILD_RECORD)
-                yield Want(release=release, platform=platform, file=file, wish=record, record=True)
+                parts = frozenset({Part.RECORD})
+                yield Want(release=release, platform=platform, file=file, wish=record, parts=parts)
 
-    def _archive_want(self, release: str, files: Sequence[File]) -> Iterator[Want]:
+    def _archive_want(self, release: str, files: Sequence[File], parts: frozenset[Part]) -> Iterator[Want]:
         """The sdist; for a release without one the first wheel, where wheels are wanted at all."""
         sdists = [file for file in files if not file.name.endswith(".whl")]
         wheels = [file for file in files if self.plan.kind is Kind.RELEASES and file not in sdists]
@@ -151,14 +179,14 @@ class Package:
                 self.stale.append(f"{file.name}: its index tells no hash, so it is not read")
                 continue
             wish = Archive(url=file.url, sha256=file.sha256)
-            yield Want(release=release, platform=None, file=file, wish=wish)
+            yield Want(release=release, platform=None, file=file, wish=wish, parts=parts)
 
     # ------------------------------------------------------------ answers
 
     def take(self, want: Want, answer: Answer, providers: Mapping[str, Sequence[str]]) -> None:
         """Read one answer. A release that cannot be read is left for the next refresh."""
         if isinstance(answer, FetchFault):
-            if not want.record:
+            if Part.RECORD not in want.parts:
                 self.stale.append(f"{want.file.name}: {answer.text}")
             return
         try:
@@ -167,18 +195,21 @@ class Package:
             self.warnings.append(f"{fault}; the release is left out")
 
     def _read(self, want: Want, answer: Fetched, providers: Mapping[str, Sequence[str]]) -> None:
-        if want.record:
-            if record := binaries.built(answer.body):
-                self.records[want.release] = record
-        elif self.plan.kind is Kind.RELEASES:
+        if Part.RECORD in want.parts and (record := binaries.built(answer.body)):
+            self.records[want.release] = record
+        if Part.RELEASE in want.parts:
             about = self._about(want.release)
             self.new_releases.append(read_release(want.file.name, answer.body, about, providers))
-        else:
+        if Part.REQUIRES in want.parts:
             data = answer.body
-            if self.plan.kind is Kind.SOURCE:
+            if isinstance(want.wish, Archive):
                 data = pkg_info(read_tree(want.file.name, data), want.file.name)
+                self.from_sources.add(want.release)
             self._same(want, data)
-            self.said.setdefault(want.release, {})[want.platform] = metadata(data)
+            said = self.said.setdefault(want.release, {})[want.platform] = metadata(data)
+            self.warnings += (
+                f"{want.file.name}: `{line}` is no requirement; it is left out" for line in said.unreadable
+            )
 
     def _same(self, want: Want, data: bytes) -> None:
         name, told = identity(data)

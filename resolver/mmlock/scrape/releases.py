@@ -15,7 +15,7 @@ from mmlock.matrix.model import Assert, Release
 from mmlock.scrape.archives import Tree, Unreadable, bare_info, read_tree, requires_txt
 from mmlock.scrape.checks import asserts
 from mmlock.scrape.imports import imported
-from mmlock.scrape.metadata import header, identity
+from mmlock.scrape.metadata import header, identity, is_requirement
 from mmlock.scrape.probes import probe
 
 __all__ = ["SOURCE", "About", "Unreadable", "read_release"]
@@ -66,7 +66,7 @@ def read_release(name: str, data: bytes, about: About, providers: Mapping[str, S
         upload=about.upload,
         requires_python=declared.requires_python,
         requires=declared.requires,
-        mim=tuple(line for line in lines if _is_requirement(line)),
+        mim=tuple(line for line in lines if is_requirement(line)),
         asserts=_asserts(tree, about.module, name),
         undeclared=_undeclared(found.packages, (*declared.requires, *lines), providers),
         missing=tuple(sorted(found.missing)),
@@ -159,14 +159,6 @@ def _mminstall(tree: Tree, module: str) -> tuple[str, ...]:
             lines = (line.partition("#")[0].strip() for line in text.splitlines())
             return tuple(line for line in lines if line)
     return ()
-
-
-def _is_requirement(text: str) -> bool:
-    try:
-        Requirement(text)
-    except InvalidRequirement:
-        return False
-    return True
 
 
 def _undeclared(
