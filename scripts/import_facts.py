@@ -23,6 +23,7 @@ import facts_binaries
 import facts_flash_attn
 import facts_hardware
 import facts_openmmlab
+import facts_ops
 import facts_torch
 import matrix_files
 from facts_words import Facts, clean_sources
@@ -151,6 +152,8 @@ def openmmlab(folder: Folder) -> Iterator[Output]:
         )
     rows, sources = facts_openmmlab.observed(folder.facts("openmmlab/observed_urls.json"))
     yield output("files", rows, sources, package="openmmlab-index")
+    catalog = folder.facts("build/ops_catalog.json")
+    yield output("ops", facts_ops.ops(catalog), facts_ops.SOURCES, note=facts_ops.NOTE)
 
 
 STEPS: tuple[Callable[[Folder], Iterator[Output]], ...] = (hardware, torch, binaries, openmmlab)

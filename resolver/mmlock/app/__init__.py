@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
+    from mmlock.core.scan_arguments import ScanArguments
     from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "install",
     "lint",
     "refresh",
+    "scan",
     "show_gpus",
     "show_package",
     "solve",
@@ -81,6 +83,13 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Repo
     from mmlock.app import inspecting
 
     return inspecting.inspect(arguments, progress=progress)
+
+
+def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Report:
+    """What a source tree needs: packages, ops, extensions, pins."""
+    from mmlock.app import scanning
+
+    return scanning.scan(arguments, progress=progress)
 
 
 def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:

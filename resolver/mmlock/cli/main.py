@@ -43,6 +43,7 @@ VERBS: Mapping[str, Verb] = {
         "mmlock.cli.wheelhouse", "wheelhouse", "Look at the wheels that were built, serve them."
     ),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
+    "scan": Verb("mmlock.cli.scan", "scan", "Tell what a source tree needs, without running it."),
     "inspect": Verb("mmlock.cli.inspect", "inspect", "Tell whether compiled files load beside a torch."),
     "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or tell what runs on one."),
     "matrix": Verb("mmlock.cli.matrix", "matrix", "Look at the facts, check and refresh them."),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
+    from mmlock.core.scan_arguments import ScanArguments
     from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 
@@ -67,6 +68,10 @@ class UseCases(Protocol):
 
     def inspect(self, arguments: InspectArguments, *, progress: Progress) -> Report:
         """Tell whether compiled files load beside a torch and have code for a device."""
+        ...
+
+    def scan(self, arguments: ScanArguments, *, progress: Progress) -> Report:
+        """Tell what a source tree needs."""
         ...
 
     def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:

@@ -20,6 +20,7 @@ __all__ = [
     "Confidence",
     "DeviceKind",
     "Form",
+    "OpNeeds",
     "PackageName",
     "Platform",
     "Sha256",
@@ -90,3 +91,13 @@ class Form(StrEnum):
     WITHOUT_OPS = "without-ops"  # mmcv without compiled ops, only with --allow-lite
     LEFT_OUT = "left-out"  # optional and not taken
     GIVEN = "given"  # part of the target: a Python, a toolchain
+
+
+class OpNeeds(StrEnum):
+    """What an op of mmcv needs where it runs."""
+
+    TORCH = "torch"  # plain PyTorch: no compiled code is called
+    FALLBACK = "fallback"  # compiled code on CUDA, plain PyTorch on the CPU
+    CPU = "cpu"  # compiled code, for the CPU and for CUDA
+    CPU_ONLY = "cpu-only"  # compiled code for the CPU; tensors of a GPU are copied
+    CUDA = "cuda"  # compiled code for CUDA alone

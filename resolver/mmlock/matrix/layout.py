@@ -71,6 +71,14 @@ SECTIONS: dict[str, Section] = {
             key=("version",),
             per_package=True,
         ),
+        Section(name="ops", path="openmmlab/ops.json", row=model.Op, key=("name",)),
+        Section(
+            name="reach",
+            path="openmmlab/reach/*.json",
+            row=model.Reach,
+            key=("version",),
+            per_package=True,
+        ),
         Section(name="files", path="files/*.json", row=model.File, key=("name",), per_package=True),
         Section(
             name="requires",

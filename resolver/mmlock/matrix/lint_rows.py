@@ -10,7 +10,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.device import parse_sm
-from mmlock.core.names import Form, normalize
+from mmlock.core.names import Form, OpNeeds, normalize
 from mmlock.core.versions import InvalidVersion, allows, is_specifier, version
 from mmlock.matrix import model
 
@@ -255,6 +255,23 @@ def _(row: model.Release) -> Faults:
     for item in row.asserts:
         yield from _one_of("asserts", item.op, _OPERATORS)
         yield from _versions("asserts", item.version)
+
+
+@row_faults.register
+def _(row: model.Op) -> Faults:
+    yield from _said("name", row.name)
+    yield from _said("module", row.module)
+    yield from _versions("since", row.since)
+    yield from _versions("until", row.until)
+    yield from _versions("earlier", *row.earlier)
+    if row.needs is OpNeeds.TORCH and row.symbols:
+        yield "symbols: an op in plain PyTorch calls none"
+
+
+@row_faults.register
+def _(row: model.Reach) -> Faults:
+    yield from _said("module", row.module)
+    yield from _versions("version", row.version)
 
 
 # ---------------------------------------------------------------- curated

@@ -131,6 +131,20 @@ class Matrix:
         """Scanned releases of a package; empty when it is not an OpenMMLab one."""
         return self._rows_for("releases", package)
 
+    @property
+    def ops(self) -> tuple[model.Op, ...]:
+        """What `mmcv.ops` provides, and what each of it needs."""
+        return self._rows("ops")
+
+    @property
+    def reach_packages(self) -> tuple[PackageName, ...]:
+        """Frameworks whose sources were scanned for the ops they reach."""
+        return self._packages("reach")
+
+    def reach(self, package: str) -> tuple[model.Reach, ...]:
+        """Which ops the scanned releases of a framework reach; empty when none was scanned."""
+        return self._rows_for("reach", package)
+
     # ------------------------------------------------------------ curated
 
     @property

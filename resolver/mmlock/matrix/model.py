@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
+from mmlock.matrix.code import Op, Reach
 from mmlock.matrix.curated import (
     Accelerator,
     Board,
@@ -45,8 +46,10 @@ __all__ = [
     "Gpu",
     "IndexRow",
     "Module",
+    "Op",
     "Patch",
     "ProvidedWheel",
+    "Reach",
     "Recipe",
     "Release",
     "Requires",

@@ -1,0 +1,17 @@
+"""What a user asks about a source tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanArguments:
+    """A project, and how much of it is meant."""
+
+    project: Path
+    configs: tuple[str, ...] = ()
+    """Config files that narrow the answer to what they need; empty: the whole tree."""
+    matrices: Path | None = None
+    """None: those that came with mmlock."""

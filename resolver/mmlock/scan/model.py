@@ -1,0 +1,97 @@
+"""What a scan finds, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmlock.core.names import StrEnum
+
+__all__ = ["Called", "Import", "ModuleFacts", "Place", "Typed", "Used", "When"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Place:
+    """A line of a file of the project."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+class When(StrEnum):
+    """Under which condition a statement runs when its module is imported."""
+
+    ALWAYS = "always"
+    IF = "if"  # under a condition that is not evaluated here
+    GUARDED = "guarded"  # in a `try` that survives an ImportError, or in the branch after one
+    CALLED = "called"  # in a function
+    TYPING = "typing"  # under TYPE_CHECKING: never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """One name that an import statement binds."""
+
+    module: str
+    """Absolute, or with leading dots as written."""
+    name: str | None
+    """What is taken from the module; None: the module itself; `*`: everything."""
+    bound: str
+    """The name it has in the file; `mmcv` for `import mmcv.ops`; empty for a star."""
+    line: int
+    when: When
+    owner: str
+    """The top-level class or function it stands in; empty: none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A name or an attribute chain that is read: `ops.nms`."""
+
+    chain: str
+    line: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A `type` of a config dict."""
+
+    text: str
+    """`DCNv2`, or the chain of names of a lazy config."""
+    literal: bool
+    """Whether it is a string; else `text` is a chain of names."""
+    under: str
+    """The key the dict stands at: `roi_layer`, `nms`; empty: none."""
+    line: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """A call of a function that makes or loads compiled code: `load_ext`, `cpp_extension.load`."""
+
+    function: str
+    """The chain of names it is called by."""
+    texts: tuple[str, ...]
+    """Every string among its arguments."""
+    line: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleFacts:
+    """What one Python file says, by its syntax alone."""
+
+    imports: tuple[Import, ...] = ()
+    used: tuple[Used, ...] = ()
+    typed: tuple[Typed, ...] = ()
+    called: tuple[Called, ...] = ()
+    defined: tuple[tuple[str, int], ...] = ()
+    """Top-level classes and functions with their lines."""
+    registered: tuple[tuple[str, str], ...] = ()
+    """Name in a registry -> top-level class or function."""
+    script: bool = False
+    """Whether it has a `__main__` part."""

@@ -1,0 +1,61 @@
+"""Which packages a project imports, and from which distribution each comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mmlock.core.names import PackageName, normalize
+from mmlock.matrix.curated import Module
+from mmlock.scan.model import Place, When
+from mmlock.scan.project import Project, is_stdlib
+
+__all__ = ["PackageUse", "packages"]
+
+_RANK = (When.ALWAYS, When.IF, When.GUARDED, When.CALLED, When.TYPING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackageUse:
+    """A module that is neither Python's nor the project's, and the distributions that provide it."""
+
+    module: str
+    packages: tuple[PackageName, ...]
+    """Any one of them provides it; the first is the usual one."""
+    known: bool
+    """Whether the matrix says so; else the import name is taken for the name of the distribution."""
+    when: When
+    """The surest of all imports of it."""
+    place: Place
+    """Of that import."""
+    count: int
+    """How many import statements there are."""
+    submodules: tuple[str, ...]
+    """What of it is imported, sorted."""
+
+
+def packages(project: Project, modules: Iterable[Module]) -> tuple[PackageUse, ...]:
+    """All packages that some file imports, by name."""
+    table = {row.module: row for row in modules}
+    found: dict[str, list[tuple[When, Place, str]]] = {}
+    for file, facts in project.modules.items():
+        for one in facts.imports:
+            top = one.module.partition(".")[0]
+            if not top or not top.isidentifier() or is_stdlib(top) or project.is_local(one.module, file):
+                continue
+            found.setdefault(top, []).append((one.when, Place(file=file, line=one.line), one.module))
+    return tuple(_use(module, places, table) for module, places in sorted(found.items()))
+
+
+def _use(module: str, places: list[tuple[When, Place, str]], table: Mapping[str, Module]) -> PackageUse:
+    when, place, _ = min(places, key=lambda one: (_RANK.index(one[0]), one[1]))
+    row = table.get(module)
+    return PackageUse(
+        module=module,
+        packages=tuple(p for p in row.packages if p not in row.on_request) if row else (normalize(module),),
+        known=row is not None,
+        when=when,
+        place=place,
+        count=len(places),
+        submodules=tuple(sorted({name for _, _, name in places})),
+    )
