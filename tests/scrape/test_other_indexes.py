@@ -88,7 +88,7 @@ def test_a_known_build_keeps_its_archs_and_a_new_one_claims_none() -> None:
         "/whl/cu140/torch-99.0.0%2Bcu140-cp312-cp312-manylinux_2_28_x86_64.whl",
     )
     rows = {
-        row.torch: row for row in only(answered(pytorch.scrape(known=builds, day="d"), html(*names))).rows
+        row.torch: row for row in answered(pytorch.scrape(known=builds, day="d"), html(*names)).facts[0].rows
     }
     assert rows[old.torch].archs == old.archs
     assert (rows[old.torch].pythons, rows[old.torch].tag) == (("3.12",), "linux_x86_64")
@@ -107,7 +107,7 @@ def test_without_a_common_page_each_variant_is_asked(refreshed: Run, web: Web, m
     name = f"torch-{newest}%2B{variant}-cp312-cp312-manylinux_2_28_x86_64.whl"
     web.put(f"/whl/{variant}/torch/", html(f"/whl/{variant}/{name}"))
     report = refreshed(only=("pytorch",), places={"pytorch": f"{web.root}/whl"}, trust_removals=True)
-    assert report["written"] == ["torch/builds.json"]
+    assert report["written"] == ["files/pytorch-index.json", "torch/builds.json"]
     rows = [
         r
         for r in Matrix(matrices).torch_builds

@@ -13,7 +13,7 @@ from mmlock.matrix.layout import SECTIONS, section_of
 from mmlock.matrix.load import Matrix, decode
 from mmlock.matrix.merge import Facts, merge
 from mmlock.matrix.model import Document
-from mmlock.scrape import flash_attn, onedl, openmmlab, pypi, pytorch, torch_packages
+from mmlock.scrape import flash_attn, onedl, openmmlab, pypi, pytorch, pytorch_files, torch_packages
 from mmlock.scrape.steps import Scrape
 
 __all__ = ["INDEXES", "Ask", "Facts", "Overlay"]
@@ -130,7 +130,14 @@ def _openmmlab(ask: Ask) -> Scrape:
 
 
 def _pytorch(ask: Ask) -> Scrape:
-    return pytorch.scrape(known=ask.facts.rows("torch-builds"), day=ask.day, base=ask.place)
+    rows = {name: ask.facts.rows("binaries", name) for name in ask.facts.packages("binaries")}
+    return pytorch.scrape(
+        known=ask.facts.rows("torch-builds"),
+        day=ask.day,
+        base=ask.place,
+        companions=[name for name, found in rows.items() if found and all(row.same_variant for row in found)],
+        files=ask.facts.rows("files", pytorch_files.PACKAGE),
+    )
 
 
 def _flash_attn(ask: Ask) -> Scrape:
@@ -158,7 +165,11 @@ class Index:
 INDEXES: Mapping[str, Index] = {
     pypi.NAME: Index(scrape=_pypi, place=pypi.INDEX, files=("files/*.json",)),
     # After PyPI: a torch that appeared today is looked for today.
-    pytorch.NAME: Index(scrape=_pytorch, place=pytorch.BASE, files=("torch/builds.json",)),
+    pytorch.NAME: Index(
+        scrape=_pytorch,
+        place=pytorch.BASE,
+        files=("torch/builds.json", f"files/{pytorch_files.PACKAGE}.json"),
+    ),
     openmmlab.NAME: Index(scrape=_openmmlab, place=openmmlab.BASE, files=("openmmlab/index.json",)),
     flash_attn.NAME: Index(scrape=_flash_attn, place=flash_attn.API, files=("binaries/flash-attn.json",)),
     onedl.NAME: Index(scrape=_onedl, place=onedl.BASE, files=("providers/onedl-mmcv.json",)),

@@ -161,6 +161,7 @@ def _wanted(arguments: RefreshArguments, facts: Overlay) -> _Wanted:
         *facts.packages("releases"),
         *facts.packages("binaries"),
     }
+    known -= {"openmmlab-index", "pytorch-index"}  # files of several packages; PyPI has no such page
     packages = {normalize(name) for name in arguments.only if name not in INDEXES}
     if strangers := sorted(packages - known):
         raise UsageError(
@@ -219,7 +220,7 @@ def _faults(root: Path, overlay: Overlay) -> list[Any]:
         return []
     with tempfile.TemporaryDirectory(prefix="mmlock-") as folder:
         trial = Path(folder) / "matrices"
-        shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*", "symbols"))
         store.write_all(trial, overlay.encoded())
         faults = lint(trial)
     if not faults:

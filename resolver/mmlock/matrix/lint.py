@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
 
@@ -151,6 +152,13 @@ def _resembling(key: str, known: tuple[str, ...]) -> str:
     return f", did you mean `{close[0]}`?" if close else ""
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Field -> its type. Rows are many, their kinds few, and working it out is slow."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
 def _strangers(
     kind: Any, value: Any, path: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], str, tuple[str, ...]]]:
@@ -159,8 +167,8 @@ def _strangers(
     if is_dataclass(origin):
         if not isinstance(value, dict):
             return
-        hints = get_type_hints(origin)
-        names = tuple(field.name for field in fields(origin))
+        hints = _hints(origin)
+        names = tuple(hints)
         for key, inner in value.items():
             if key not in names:
                 yield path, key, names

@@ -121,7 +121,9 @@ def _torch_place(
         abi = _abi_tag(python)
         name = f"{package}-{full}-{abi}-{_abi_flag(abi)}-{tag}.whl"
         url = f"{build.index}/{quote(name)}"
-    return Place(index=build.index, files=(), url=url, ask=True, version=full)
+    own = (file for file in matrix.files("pytorch-index") if file.name.startswith(f"{package}-{full}-"))
+    files = best_first(recorded(own, full), tags)
+    return Place(index=build.index, files=files, url=url, ask=True, version=full)
 
 
 def _abi_tag(python: str) -> str:

@@ -1,13 +1,14 @@
 """PyTorch's own index: one page lists every wheel of torch with its variant, nightly builds apart.
 
-A link is `/whl/cu128/torch-2.9.1%2Bcu128-cp312-cp312-manylinux_2_28_x86_64.whl#sha256=...`. The page tells
+A row is `<a href="/whl/cu128/torch-2.9.1%2Bcu128-cp312-cp312-manylinux_2_28_x86_64.whl#sha256=..."
+data-dist-info-metadata="sha256=..." data-core-metadata="sha256=...">NAME</a><br/>`; since 2026 the link goes
+to `https://download-r2.pytorch.org` and has a `data-upload-time`. Some rows have no `#sha256`. The page tells
 that a build exists, for which Pythons and platforms; what code is inside, only the wheel tells.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,11 +18,14 @@ from mmlock.core.names import Confidence, Platform
 from mmlock.core.versions import is_prerelease, version
 from mmlock.matrix.dated import dated, seen_on
 from mmlock.matrix.merge import Facts
-from mmlock.matrix.model import TorchBuild
+from mmlock.matrix.model import File, TorchBuild
+from mmlock.scrape import pytorch_files
 from mmlock.scrape.anchors import is_whole
 from mmlock.scrape.credentials import bare
 from mmlock.scrape.fetching import FetchFault, FetchProblem
-from mmlock.scrape.simple import ACCEPT, ParseFault, parse_page
+from mmlock.scrape.pypi_rows import Listing, listing
+from mmlock.scrape.pytorch_files import VARIANT
+from mmlock.scrape.simple import ACCEPT, IndexPage, ParseFault, parse_page
 from mmlock.scrape.steps import Answer, Found, Get, Scrape
 from mmlock.scrape.tags import cuda_of_variant, glibc_of_tag, pythons_of, wheel_name
 
@@ -29,8 +33,6 @@ __all__ = ["BASE", "NAME", "Listed", "rows_of", "scrape", "wheels_of"]
 
 BASE = "https://download.pytorch.org/whl"
 NAME = "pytorch"
-
-_VARIANT = re.compile(r"cpu|xpu|cu\d{2,3}|rocm\d+(?:\.\d+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def _listed(file: Artifact) -> Listed | None:
     folder = urlsplit(file.url).path.split("/")[-2:-1]
     variant = local or (folder[0] if folder else "")
     pythons = name.pythons
-    if not _VARIANT.fullmatch(variant) or len(pythons) != 1 or is_prerelease(torch):
+    if not VARIANT.fullmatch(variant) or len(pythons) != 1 or is_prerelease(torch):
         return None
     return Listed(torch=torch, variant=variant, platform=name.platform, python=pythons[0], tag=name.tag)
 
@@ -114,33 +116,85 @@ def _new(
     )
 
 
-def scrape(*, known: Sequence[TorchBuild], day: str, base: str = BASE) -> Scrape:
-    """The page of all variants; where that lists no wheel, the page of each known variant."""
+def scrape(
+    *,
+    known: Sequence[TorchBuild],
+    day: str,
+    base: str = BASE,
+    companions: Sequence[str] = (),
+    files: Sequence[File] = (),
+) -> Scrape:
+    """The pages of all variants; where those list no wheel, the pages of each known variant.
+
+    `companions`: packages built once per torch variant; `files`: what is recorded of the index so far.
+    """
     root = base.rstrip("/")
-    answers = yield [Get(url=f"{root}/torch/", accept=ACCEPT)]
-    wheels, stale = _read(answers)
-    if not wheels and not _down(answers):
-        variants = dict.fromkeys(row.variant for row in known if not row.on_pypi)
-        answers = yield [Get(url=f"{root}/{variant}/torch/", accept=ACCEPT) for variant in variants]
-        wheels, stale = _read(answers)
-    if not wheels:
-        reason = stale or (f"`{bare(root)}/torch/` lists no wheel of torch",)
+    packages = ("torch", *companions)
+    answers = yield [Get(url=f"{root}/{name}/", accept=ACCEPT) for name in packages]
+    pages = _read(packages, answers)
+    if not pages.listed("torch") and not _down(answers):
+        asked = [(variant, name) for variant in _variants(known) for name in packages]
+        answers = yield [Get(url=f"{root}/{variant}/{name}/", accept=ACCEPT) for variant, name in asked]
+        pages = _read([name for _, name in asked], answers)
+    if not pages.listed("torch"):
+        reason = pages.stale or (f"`{bare(root)}/torch/` lists no wheel of torch",)
         return Found(stale=reason)
-    oldest = min((row.torch for row in known), key=version, default=None)
-    wanted = [one for one in wheels if oldest is None or version(one.torch) >= version(oldest)]
+    listing = _files(pages, packages, known, files)
+    return Found(
+        facts=(_builds(pages, known, root, day), _hashes(pages, packages, listing, root, day)),
+        stale=pages.stale,
+        warnings=listing.warnings,
+        read=pages.read,
+    )
+
+
+def _variants(known: Iterable[TorchBuild]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.variant for row in known if not row.on_pypi))
+
+
+def _builds(pages: _Pages, known: Sequence[TorchBuild], root: str, day: str) -> Facts:
+    wheels = wheels_of(pages.files)
+    wanted = [one for one in wheels if _supported(one.torch, known)]
     by_key = {(row.torch, row.variant, row.platform): row for row in known}
     source = dated(NAME, day)
-    # Rows name PyTorch's own index, whichever mirror was read: a lock is for everybody.
-    rows = tuple(rows_of(wanted, by_key, BASE, source))
+    whole = "torch" not in pages.broken
     seen = {one.variant for one in wanted}
-    facts = Facts(
+    return Facts(
         schema="torch-builds",
         package=None,
-        rows=rows,
+        # Rows name PyTorch's own index, whichever mirror was read: a lock is for everybody.
+        rows=tuple(rows_of(wanted, by_key, BASE, source)),
         sources={source: f"{bare(root)}/torch/, read {day}"},
-        scope=lambda row: not stale and not row.on_pypi and row.variant in seen,
+        scope=lambda row: whole and not row.on_pypi and row.variant in seen,
     )
-    return Found(facts=(facts,), stale=stale, read=len(answers) - len(stale))
+
+
+def _supported(torch: str, known: Sequence[TorchBuild]) -> bool:
+    oldest = min((row.torch for row in known), key=version, default=None)
+    return oldest is None or version(torch) >= version(oldest)
+
+
+def _files(
+    pages: _Pages, packages: Sequence[str], known: Sequence[TorchBuild], files: Sequence[File]
+) -> Listing:
+    """Rows of wheels. A companion's version says nothing of torch, so that all of its releases are kept."""
+    found = [
+        file
+        for file in pytorch_files.recorded(pages.files, packages, BASE)
+        if not file.name.startswith("torch-") or _supported(file.name.split("-")[1].partition("+")[0], known)
+    ]
+    return listing(found, files, {}, NAME)
+
+
+def _hashes(pages: _Pages, packages: Sequence[str], listed: Listing, root: str, day: str) -> Facts:
+    whole = [name for name in packages if name not in pages.broken and pages.listed(name)]
+    return Facts(
+        schema="files",
+        package=pytorch_files.PACKAGE,
+        rows=listed.rows,
+        sources={NAME: f"{bare(root)}/PACKAGE/ ({day})"},
+        scope=lambda row: pytorch_files.named(row.name, whole),
+    )
 
 
 def _down(answers: Sequence[Answer]) -> bool:
@@ -150,19 +204,43 @@ def _down(answers: Sequence[Answer]) -> bool:
     )
 
 
-def _read(answers: Sequence[Answer]) -> tuple[tuple[Listed, ...], tuple[str, ...]]:
-    wheels: list[Listed] = []
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pages:
+    """What some pages list, and which could not be read."""
+
+    files: tuple[Artifact, ...]
+    stale: tuple[str, ...]
+    broken: frozenset[str]
+    """Packages of which some page could not be read."""
+    read: int
+
+    def listed(self, package: str) -> bool:
+        return any(pytorch_files.named(file.name, {package}) for file in self.files)
+
+
+def _read(packages: Sequence[str], answers: Sequence[Answer]) -> _Pages:
+    files: list[Artifact] = []
     stale: list[str] = []
-    for answer in answers:
-        if isinstance(answer, FetchFault):
-            if answer.problem is not FetchProblem.NOT_FOUND:
-                stale.append(answer.text)
-            continue
-        page = parse_page(answer.body, answer.content_type, answer.url)
-        if isinstance(page, ParseFault):
-            stale.append(page.text)
-        elif "json" not in answer.content_type and not is_whole(answer.body):
-            stale.append(f"`{answer.url}` breaks off in the middle")
-        else:
-            wheels += wheels_of(page.files)
-    return tuple(dict.fromkeys(wheels)), tuple(stale)
+    broken: set[str] = set()
+    read = 0
+    for package, answer in zip(packages, answers, strict=True):
+        page = _page(answer)
+        if isinstance(page, str):
+            stale.append(page)
+            broken.add(package)
+        elif page is not None:
+            read += 1
+            files += page.files
+    return _Pages(files=tuple(dict.fromkeys(files)), stale=tuple(stale), broken=frozenset(broken), read=read)
+
+
+def _page(answer: Answer) -> IndexPage | str | None:
+    """A page; why it cannot be read; None when there is none, which is no fault."""
+    if isinstance(answer, FetchFault):
+        return None if answer.problem is FetchProblem.NOT_FOUND else answer.text
+    page = parse_page(answer.body, answer.content_type, answer.url)
+    if isinstance(page, ParseFault):
+        return page.text
+    if "json" not in answer.content_type and not is_whole(answer.body):
+        return f"`{answer.url}` breaks off in the middle"
+    return page
