@@ -164,7 +164,7 @@ def _strangers(
 ) -> Iterator[tuple[tuple[str | int, ...], str, tuple[str, ...]]]:
     origin = getattr(kind, "__origin__", kind)
     arguments = get_args(kind)
-    if is_dataclass(origin):
+    if isinstance(origin, type) and is_dataclass(origin):
         if not isinstance(value, dict):
             return
         hints = _hints(origin)
