@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from mmlock.core.device import Device
-from mmlock.core.names import DeviceKind, Sha256
+from mmlock.core.names import DeviceKind, PackageName, Sha256
 from mmlock.core.target import Target
-from mmlock.lock.model import LockedEnv
+from mmlock.lock.model import FetchStep, LockedEnv
 from mmlock.validate.compare import compare
 from mmlock.validate.conclude import conclude, on_target
-from mmlock.validate.digest import lock_digest
+from mmlock.validate.digest import decided, lock_digest, sealed_with
 from mmlock.validate.model import (
     CheckRow,
     Difference,
@@ -98,6 +98,31 @@ def test_everything_that_is_installed_changes_it(env: LockedEnv) -> None:
     ]
     assert len({lock_digest(item) for item in [env, *changed]}) == len(changed) + 1
     assert lock_digest(replace(env, packages=(second, first))) == lock_digest(env)
+
+
+def _with_step(env: LockedEnv, version: str = "2.1.0") -> LockedEnv:
+    """The lock as it was before mmcv was fetched."""
+    step = FetchStep(
+        package=PackageName("mmcv"),
+        version=version,
+        url="https://files.example/x.whl",
+        index="",
+        why="",
+        reasons=(),
+    )
+    return replace(env, packages=env.packages[:1], fetch=(step,))
+
+
+def test_a_lock_with_steps_is_known_by_the_wheels_they_came_to(env: LockedEnv) -> None:
+    before = _with_step(env)
+    assert lock_digest(before) != lock_digest(env)
+    assert lock_digest(sealed_with(before, decided(env))) == lock_digest(env)
+
+
+def test_wheels_of_other_packages_and_versions_answer_no_step(env: LockedEnv) -> None:
+    torch_only = tuple(wheel for wheel in decided(env) if wheel.package == "torch")
+    assert sealed_with(_with_step(env), torch_only) == _with_step(env)
+    assert sealed_with(_with_step(env, "2.2.0"), decided(env)) == _with_step(env, "2.2.0")
 
 
 # ---------------------------------------------------------------- the result

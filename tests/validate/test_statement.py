@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.lock.model import LockedEnv
+from mmlock.core.names import PackageName
+from mmlock.lock.model import FetchStep, LockedEnv
+from mmlock.validate.digest import decided
 from mmlock.validate.model import CheckRow, Difference, Gpu, Status, Verdict
 from mmlock.validate.statement import read, render
 from mmlock.validate.store import read_verdict, sign, verify, verify_signature, write_verdict
@@ -136,3 +138,13 @@ def test_a_signature_is_of_a_person_and_of_bytes(verdict: Verdict, key: Path, tm
         verify_signature(path, signers)
     with pytest.raises(EnvironmentFault):
         sign(path, tmp_path / "no-key")
+
+
+def test_it_is_about_the_lock_before_its_steps_were_run(env: LockedEnv, verdict: Verdict) -> None:
+    step = FetchStep(
+        package=PackageName("mmcv"), version="2.1.0", url="https://x/y.whl", index="", why="", reasons=()
+    )
+    before = replace(env, packages=env.packages[:1], fetch=(step,))
+    with pytest.raises(UsageError, match="another lock"):
+        verify(verdict, before, "verdict.json")
+    verify(replace(verdict, decided=decided(env)), before, "verdict.json")

@@ -70,14 +70,13 @@ class Indexes:
     def mirrored(
         self, files: tuple[Artifact, ...], package: PackageName, version: str
     ) -> tuple[Artifact, ...]:
-        """The same files, by hash, at the index the user named; as they are where it does not have them."""
+        """The same files, by hash, where the user said to look; as they are where they are not there."""
+        if (own := self._local(package, version)) and (same := _elsewhere(files, own)) != files:
+            return same
         if self._index.rstrip("/") == PYPI or self._offline:
             return files
         found = self.ask(Place(index=self._index, files=(), url=None, ask=True, version=version), package)
-        if isinstance(found, str):
-            return files
-        there = {str(file.sha256): file.url for file in found if file.sha256 and "@" not in file.url}
-        return tuple(replace(file, url=there.get(str(file.sha256), file.url)) for file in files)
+        return files if isinstance(found, str) else _elsewhere(files, found)
 
     def _local(self, package: PackageName, version: str) -> tuple[Artifact, ...]:
         """Files of that very version in the folders of `--find-links`, hashed here."""
@@ -139,3 +138,9 @@ class Indexes:
                 environ=self._environ,
             ).__enter__()
         return self._client
+
+
+def _elsewhere(files: tuple[Artifact, ...], found: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+    """The files with the addresses of those found that have the same bytes."""
+    there = {str(file.sha256): file.url for file in found if file.sha256 and "@" not in file.url}
+    return tuple(replace(file, url=there.get(str(file.sha256), file.url)) for file in files)

@@ -76,12 +76,20 @@ def verdict(request: VerdictArguments) -> Page:
     if request.action is VerdictAction.SHOW:
         return Page(text="\n".join(lines(found)) + "\n", data=_plain(found))
     folder = lock_folder(request.lock)
-    verify(found, read_lock(folder), str(path))
+    env = read_lock(folder)
+    verify(found, env, str(path))
     who = verify_signature(path, request.signers) if request.signers else None
-    text = [f"{path}: about this lock, and whole", f"it says {found.result.value}"]
+    text = [f"{path}: about this lock, and whole", *_filled(env, found), f"it says {found.result.value}"]
     text += [f"  {reason}" for reason in found.reasons]
     text += [f"signed by {who}"] if who else ["not checked: who made it (`--allowed-signers FILE`)"]
     return Page(text="\n".join(text) + "\n", data={"result": found.result.value, "signer": who})
+
+
+def _filled(env: LockedEnv, found: Verdict) -> list[str]:
+    """The wheels with which a lock that has steps is the one that was validated."""
+    steps = {step.package for step in env.steps}
+    wheels = [wheel for wheel in found.decided if wheel.package in steps]
+    return [f"its steps came to {name}, sha256 {sha256}" for wheel in wheels for name, sha256 in wheel.files]
 
 
 def _plain(found: Verdict) -> dict[str, object]:
@@ -193,7 +201,7 @@ class _Run:
     def verdict(self, started: datetime, progress: Progress) -> Verdict:
         from mmlock.validate.compare import compare
         from mmlock.validate.conclude import conclude, on_target
-        from mmlock.validate.digest import lock_digest
+        from mmlock.validate.digest import decided, lock_digest
         from mmlock.validate.probe import probe
         from mmlock.validate.runner import RunOptions, kernels_digest, run_suites
 
@@ -222,6 +230,7 @@ class _Run:
             result=result,
             reasons=reasons,
             lock_digest=lock_digest(env),
+            decided=decided(env),
             stack=env.stack,
             target=tuple(item.name for item in env.target.devices),
             device=device,

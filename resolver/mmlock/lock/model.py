@@ -170,3 +170,8 @@ class LockedEnv:
     def sealed(self) -> bool:
         """Whether every package is an artifact with a hash."""
         return not self.fetch and not self.build
+
+    @property
+    def steps(self) -> tuple[FetchStep | BuildStep, ...]:
+        """What must still be fetched or made."""
+        return (*self.fetch, *self.build)

@@ -14,7 +14,7 @@ from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPa
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator
 from mmlock.plan.closure_inputs import requirements_of
-from mmlock.plan.files import PYPI, Place, locate
+from mmlock.plan.files import Place, locate
 from mmlock.plan.findings import environment, findings
 from mmlock.plan.reasons import reasons_for
 from mmlock.plan.steps import NoSources, build_step, fetch_step
@@ -34,7 +34,7 @@ class Finder(Protocol):
     def mirrored(
         self, files: tuple[Artifact, ...], package: PackageName, version: str
     ) -> tuple[Artifact, ...]:
-        """The same files, by hash, where the user's own index has them."""
+        """The same files, by hash, where the user's own index or folder has them."""
         ...
 
 
@@ -111,8 +111,7 @@ def _hashed(
     """Files with a hash, or the reason why there is none."""
     known = tuple(file for file in place.files if file.sha256)
     if known:
-        same = finder.mirrored(known, package, place.version) if place.index == PYPI else known
-        return same, ""
+        return finder.mirrored(known, package, place.version), ""
     if not place.ask:
         return (), f"{place.index} publishes no hashes and nobody has recorded one for this wheel"
     answer = finder.ask(place, package)

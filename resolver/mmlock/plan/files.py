@@ -24,6 +24,8 @@ from mmlock.matrix.model import File, TorchBuild
 from mmlock.solve.tags import best_first, target_tags
 
 PYPI = "https://pypi.org/simple"
+PYTORCH_INDEX = "pytorch-index"
+"""Under this name `files/` holds what is recorded of PyTorch's own index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,9 @@ def _torch_place(
         found = best_first(recorded(matrix.files(package), plain), tags)
         return Place(index=PYPI, files=found, url=None, ask=not found, version=plain)
     full = f"{plain}+{build.variant}"
+    known = (file for file in matrix.files(PYTORCH_INDEX) if file.url.startswith(f"{build.index}/{package}-"))
+    if found := best_first(recorded(known, full), tags):
+        return Place(index=build.index, files=found, url=None, ask=False, version=full)
     tag = build.tag
     url = None
     if tag is not None:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 
-from mmlock.lock.model import LockedEnv
+from packaging.version import Version
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.names import Form, PackageName, Sha256
+from mmlock.lock.model import LockedEnv, LockedPackage
+from mmlock.validate.model import Decided
 
 
 def lock_digest(env: LockedEnv) -> str:
@@ -31,3 +38,39 @@ def lock_digest(env: LockedEnv) -> str:
         "environment": sorted(env.environment.items()),
     }
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def decided(env: LockedEnv) -> tuple[Decided, ...]:
+    """The packages of a sealed lock that its steps may have brought, by name."""
+    return tuple(
+        Decided(
+            package=package.name,
+            version=package.version,
+            files=tuple((file.name, file.sha256 or "") for file in package.files),
+        )
+        for package in sorted(env.packages, key=lambda package: package.name)
+        if package.core
+    )
+
+
+def sealed_with(env: LockedEnv, wheels: Iterable[Decided]) -> LockedEnv:
+    """The lock with these wheels in the place of its steps; a step that none of them answers stays."""
+    found = {wheel.package: wheel for wheel in wheels}
+    done = [
+        (step.package, wheel)
+        for step in env.steps
+        if (wheel := found.get(step.package))
+        and Version(wheel.version).public == Version(step.version).public
+    ]
+    names = {name for name, _ in done}
+    return replace(
+        env,
+        packages=(*env.packages, *(_package(name, wheel) for name, wheel in done)),
+        fetch=tuple(step for step in env.fetch if step.package not in names),
+        build=tuple(step for step in env.build if step.package not in names),
+    )
+
+
+def _package(name: PackageName, wheel: Decided) -> LockedPackage:
+    files = tuple(Artifact(name=file, url=file, sha256=Sha256(sha256)) for file, sha256 in wheel.files)
+    return LockedPackage(name=name, version=wheel.version, form=Form.WHEEL, files=files, core=True, via=())

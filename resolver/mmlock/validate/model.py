@@ -151,6 +151,16 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A package that was decided on purpose, with the file it came as."""
+
+    package: str
+    version: str
+    files: tuple[tuple[str, str], ...]
+    """Names and sha256."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What ran, on what, and how far it was from the references."""
 
@@ -182,6 +192,8 @@ class Verdict:
     torch: str | None = None
     torch_error: str | None = None
     """Why torch could not be used."""
+    decided: tuple[Decided, ...] = ()
+    """With these in the place of its steps, the lock before it was sealed is the one that this is about."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Of each stage: `install`, `probe`, `checks`."""
     tool: str = ""

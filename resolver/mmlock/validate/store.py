@@ -11,7 +11,7 @@ from pathlib import Path
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.lock.model import LockedEnv
 from mmlock.validate.conclude import conclude
-from mmlock.validate.digest import lock_digest
+from mmlock.validate.digest import lock_digest, sealed_with
 from mmlock.validate.model import Verdict
 from mmlock.validate.statement import read, render
 
@@ -56,8 +56,11 @@ def read_verdict(path: Path) -> Verdict:
 
 
 def verify(verdict: Verdict, env: LockedEnv, where: str) -> None:
-    """Raise UsageError unless this is a verdict about this very lock whose result follows from its rows."""
-    digest = lock_digest(env)
+    """Raise UsageError unless this is a verdict about this very lock whose result follows from its rows.
+
+    A lock with steps is meant when the wheels of the verdict in their place make it the one that was validated.
+    """
+    digest = lock_digest(env if env.sealed else sealed_with(env, verdict.decided))
     if verdict.lock_digest != digest:
         raise UsageError(
             f"`{where}` is the verdict of another lock",
