@@ -9,7 +9,8 @@ import pytest
 from judge_cases import REFUSED, UNKNOWN, Change, lite, put, step
 from judge_locks import classic, modern, package, wheel
 
-from mmlock.core.names import Confidence
+from mmlock.core.device import Device
+from mmlock.core.names import Confidence, DeviceKind
 from mmlock.judge import RULES, Objection, Severity, judge
 from mmlock.judge.case import open_case
 from mmlock.lock.model import Finding, LockedEnv
@@ -32,6 +33,14 @@ def test_a_right_lock_is_not_refused(make: Callable[[], LockedEnv], matrix: Matr
 
 def test_a_lock_of_known_facts_has_nothing_against_it(matrix: Matrix) -> None:
     assert judge(modern(), matrix) == ()
+
+
+def test_a_cuda_build_that_was_asked_for_by_name_may_serve_a_cpu(matrix: Matrix) -> None:
+    cpu = replace(modern().target, devices=(Device(kind=DeviceKind.CPU, name="cpu"),))
+    unasked = replace(modern(), target=cpu, request=("--gpu=cpu",))
+    asked = replace(unasked, request=("--gpu=cpu", f"--torch={modern().torch}"))
+    assert find(judge(unasked, matrix), Severity.REFUSE, "accelerators", "torch")
+    assert not find(judge(asked, matrix), Severity.REFUSE, "accelerators", "torch")
 
 
 def check(env: LockedEnv, severity: Severity, rule: str, subject: str, text: str, matrix: Matrix) -> None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, replace
 from packaging.requirements import Requirement
 
 from mmlock.app.interpret import Interpreted
+from mmlock.core.arguments import torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress
+from mmlock.core.target import Target
 from mmlock.graph.build import build_graph, core_packages
 from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Rows
@@ -91,6 +93,7 @@ def graph_request(asked: Interpreted, state: State) -> GraphRequest:
         python=arguments.python,
         requires_python=arguments.requires_python,
         torch=arguments.torch,
+        variant=_foreign_variant(asked.target, arguments.torch),
         cuda=arguments.cuda,
         no_build=arguments.no_build,
         allow_lite=arguments.allow_lite,
@@ -98,6 +101,12 @@ def graph_request(asked: Interpreted, state: State) -> GraphRequest:
         present=state.present | {_name(one.text) for one in asked.wanted},
         refused=tuple(refusal.options for refusal in state.refusals),
     )
+
+
+def _foreign_variant(target: Target, torch: str | None) -> str | None:
+    """The CUDA build of torch that was asked for by name, for a target that has no CUDA."""
+    found = torch_variant(torch)
+    return found if found and found.startswith("cu") and not target.cuda else None
 
 
 def decide(

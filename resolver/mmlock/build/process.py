@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,6 +40,10 @@ class Ran:
     code: int
     """Negative: the signal that ended it."""
     seconds: float
+    cpu_seconds: float
+    """Of the command and of all that it started."""
+    peak_mb: int
+    """What the largest process of this run, or of an earlier one, took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,7 @@ class Command:
 
 def run(command: Command, on_line: Callable[[str], object]) -> Ran:
     """Run to the end. Ctrl-C ends the whole process group and is passed on."""
-    started = time.monotonic()
+    started, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     words = [*(() if command.network else no_network()), *command.words]
     with command.log.open("ab") as log:
         log.write(f"$ {' '.join(words)}\n".encode())
@@ -74,7 +80,15 @@ def run(command: Command, on_line: Callable[[str], object]) -> Ran:
             end_group(process)
             log.flush()
     ending = Ending.HUNG if hung else Ending.FAILED if process.returncode else Ending.DONE
-    return Ran(ending=ending, code=process.returncode, seconds=time.monotonic() - started)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Ran(
+        ending=ending,
+        code=process.returncode,
+        seconds=time.monotonic() - started,
+        cpu_seconds=after.ru_utime + after.ru_stime - used.ru_utime - used.ru_stime,
+        # Linux tells kB, macOS bytes.
+        peak_mb=after.ru_maxrss // (1024 if sys.platform != "darwin" else 1024 * 1024),
+    )
 
 
 def _follow(

@@ -143,6 +143,8 @@ class _Job:
         self.name = f"{plan.step.package} {plan.step.version}"
         self.venv = folder / "venv"
         self.log = folder / "build.log"
+        self.cost: Mapping[str, float] = {}
+        """Of the compile, as far as this run did it: an earlier one may have made a part."""
         self.network = "allowed" if self.options.network else "off" if no_network() else "not blocked"
 
     def run(self) -> BuiltWheel:
@@ -250,6 +252,7 @@ class _Job:
         ran = run(command, line)
         if ran.ending is not Ending.DONE:
             raise self._failure(ran, tail)
+        self.cost = {"cpu_seconds": round(ran.cpu_seconds, 1), "peak_mb": ran.peak_mb}
         wheels = sorted(out.glob("*.whl"))
         if len(wheels) != 1:
             raise EnvironmentFault(
@@ -307,6 +310,7 @@ class _Job:
             "requires": list(facts.requires),
             "created": _moment(ended),
             "seconds": round((ended - started).total_seconds(), 1),
+            "compile": self.cost,
         }
         built = self.builder.wheelhouse.put(
             self.key, wheel, entry, checks=checks, provenance=provenance.to_bytes(statement), log=self.log

@@ -254,7 +254,7 @@ def _index(index: IndexSettings, faults: list[Fault]) -> IndexSettings:
 
 
 def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
-    variant = _torch_variant(asked.torch)
+    variant = torch_variant(asked.torch)
     if CPU in asked.gpus:
         yield from _cpu_and(asked, variant)
     if asked.cuda and variant == CPU:
@@ -275,12 +275,13 @@ def _cpu_and(asked: SolveArguments, variant: str | None) -> Iterable[Fault]:
         if value:
             hint = f"leave {option} out, or name the card with --gpu"
             yield _against("--gpu cpu", f"{option} {value}", hint)
-    if variant and variant != CPU:
+    # A CUDA build of torch runs on a CPU, too, and PyPI has no other of old releases.
+    if variant and variant != CPU and not variant.startswith("cu"):
         hint = "leave out the variant, or name the card with --gpu"
         yield _against("--gpu cpu", f"--torch {asked.torch}", hint)
 
 
-def _torch_variant(specifier: str | None) -> str | None:
+def torch_variant(specifier: str | None) -> str | None:
     """`==2.9.1+cu128` -> `cu128`."""
     _, plus, local = (specifier or "").partition("+")
     return local.split(",")[0] if plus else None

@@ -34,6 +34,8 @@ class GraphRequest:
     python: str | None = None
     requires_python: str | None = None
     torch: str | None = None
+    variant: str | None = None
+    """A build of torch that was asked for by name although it is for another kind of device: `cu117`."""
     cuda: str | None = None
     no_build: bool = False
     allow_lite: bool = False

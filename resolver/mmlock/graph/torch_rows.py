@@ -64,11 +64,12 @@ def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
 
 def platform_builds(builder: Builder) -> list[TorchBuild]:
     """Torch builds for the target's platform and kind of device, newest first, PyPI's own before others."""
-    kind = wanted_kind(builder)
+    kind, variant = wanted_kind(builder), builder.request.variant
     builds = [
         build
         for build in builder.matrix.torch_builds
-        if build.platform is builder.request.target.platform and variant_kind(build) is kind
+        if build.platform is builder.request.target.platform
+        and (build.variant == variant if variant else variant_kind(build) is kind)
     ]
     cuda = {b.variant: version(b.cuda) if b.cuda else version("0") for b in builds}
     builds.sort(key=lambda b: (version(b.torch), b.on_pypi, cuda[b.variant], b.variant), reverse=True)

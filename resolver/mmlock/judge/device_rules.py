@@ -65,7 +65,7 @@ def _verdict(
 
 
 def accelerators(case: Case) -> Iterator[Objection]:
-    """A target without CUDA gets no CUDA wheel, one with CUDA gets no other torch."""
+    """A target without CUDA gets no CUDA wheel unasked, one with CUDA gets no other torch."""
     target, build = case.env.target, case.build
     if build is None:
         return
@@ -77,7 +77,10 @@ def accelerators(case: Case) -> Iterator[Objection]:
             )
         return
     rows = [row for row in case.matrix.accelerators if row.kind is target.kind]
-    allowed = any(row.torch_variant == "default" for row in rows)
+    named = any(
+        word.startswith("--torch") and word.endswith(f"+{build.variant}") for word in case.env.request
+    )
+    allowed = named or any(row.torch_variant == "default" for row in rows)
     if build.cuda is not None and not allowed:
         text = f"torch {case.env.torch} is a CUDA build, the target is {target.kind.value}"
         yield refuse("accelerators", "torch", text, source)

@@ -193,9 +193,9 @@ def _built_when_installed(package: LockedPackage) -> Finding:
 def driver_floor(matrix: Matrix, cuda: str | None, target: Target) -> str | None:
     """The oldest driver that runs the torch build and knows the devices.
 
-    A device needs the driver of the first CUDA that compiles for it; None without CUDA.
+    A device needs the driver of the first CUDA that compiles for it; None without CUDA devices.
     """
-    if cuda is None:
+    if cuda is None or not target.cuda:
         return None
     toolkits = {t.cuda: t for t in matrix.toolkits}
     first = {row.sm: row.first_cuda for row in matrix.capabilities}

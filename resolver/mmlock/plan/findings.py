@@ -24,6 +24,7 @@ def findings(
         found += _unknown_code(matrix, option, target)
         found += _inferred(matrix, option)
         found += _variant_metadata(option)
+        found += _foreign(matrix, option, target)
     found += _cured(matrix, solution)
     return tuple(sorted(dict.fromkeys(found), key=lambda f: (f.level != "warning", f.subject, f.text)))
 
@@ -146,6 +147,22 @@ def _variant_metadata(option: Option) -> list[Finding]:
             "of that release; CUDA libraries that only its own metadata names are not in the lock",
             source=(build.index,),
             confidence=Confidence.INFERRED,
+        )
+    ]
+
+
+def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
+    if target.cuda or not isinstance(option.choice, TorchChoice) or option.choice.build.cuda is None:
+        return []
+    build = option.choice.build
+    return [
+        Finding(
+            level="note",
+            subject="torch",
+            text=f"torch {build.torch}+{build.variant} is a CUDA build: "
+            "on this target only its CPU part is used",
+            source=readable(matrix, option.source),
+            confidence=build.confidence,
         )
     ]
 
