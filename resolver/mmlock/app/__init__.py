@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         InstallArguments,
         WheelhouseArguments,
     )
+    from mmlock.core.doctor_arguments import DoctorArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "build",
     "diff",
+    "doctor",
     "export",
     "graph",
     "inspect",
@@ -90,6 +92,13 @@ def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Report:
     from mmlock.app import scanning
 
     return scanning.scan(arguments, progress=progress)
+
+
+def doctor(arguments: DoctorArguments, *, progress: Progress = silent) -> Report:
+    """What is wrong, from an error text or the files of an environment."""
+    from mmlock.app import doctoring
+
+    return doctoring.doctor(arguments, progress=progress)
 
 
 def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:

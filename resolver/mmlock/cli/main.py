@@ -45,6 +45,9 @@ VERBS: Mapping[str, Verb] = {
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
     "scan": Verb("mmlock.cli.scan", "scan", "Tell what a source tree needs, without running it."),
     "inspect": Verb("mmlock.cli.inspect", "inspect", "Tell whether compiled files load beside a torch."),
+    "doctor": Verb(
+        "mmlock.cli.doctor", "doctor", "Tell what is wrong, from an error text or an environment."
+    ),
     "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or tell what runs on one."),
     "matrix": Verb("mmlock.cli.matrix", "matrix", "Look at the facts, check and refresh them."),
 }

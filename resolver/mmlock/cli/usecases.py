@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
         InstallArguments,
         WheelhouseArguments,
     )
+    from mmlock.core.doctor_arguments import DoctorArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
     from mmlock.core.refreshing import RefreshArguments
@@ -72,6 +73,10 @@ class UseCases(Protocol):
 
     def scan(self, arguments: ScanArguments, *, progress: Progress) -> Report:
         """Tell what a source tree needs."""
+        ...
+
+    def doctor(self, arguments: DoctorArguments, *, progress: Progress) -> Report:
+        """Tell what is wrong, from an error text or the files of an environment."""
         ...
 
     def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:

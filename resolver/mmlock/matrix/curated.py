@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,5 +193,54 @@ class Default:
 
     name: str
     value: str
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+class SymptomKind(StrEnum):
+    """Whose fault a symptom shows."""
+
+    ENVIRONMENT = "environment"  # packages, compilers, drivers
+    USAGE = "usage"  # code or configuration of the user
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cure:
+    """A command that cures a symptom: a solve, unless another is given."""
+
+    when: str = ""
+    """For whom it is (`for code of mmcv 1.x`); empty: for everybody."""
+    packages: tuple[str, ...] = ()
+    """Requirements; `{mmcv}` is the mmcv of the code's era, `{packages}` what the text names besides."""
+    torch: str | None = None
+    options: tuple[str, ...] = ()
+    """Further words of the solve."""
+    command: str = ""
+    """Instead of a solve, verbatim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptom:
+    """A text that people see when something fails. File `curated/symptoms.toml`, key `id`.
+
+    `title`, `cause` and `advice` may hold `{fields}`: named groups of the pattern, or what the examiner
+    found. A sentence whose field stays empty is left out.
+    """
+
+    id: str
+    title: str
+    """What is wrong, as a clause."""
+    kind: SymptomKind
+    rank: int
+    """0 is a cause; the higher, the more it is a consequence of whatever else is there."""
+    patterns: tuple[str, ...]
+    """Regular expressions, searched line by line; empty: only an examiner gives it."""
+    cause: tuple[str, ...]
+    advice: tuple[str, ...]
+    cures: tuple[Cure, ...] = ()
+    examine: str | None = None
+    """The examiner that looks closer."""
+    breakage: str | None = None
+    """Id of the row of `breaks.toml` that explains it."""
     source: tuple[str, ...]
     confidence: Confidence

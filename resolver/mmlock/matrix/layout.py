@@ -98,6 +98,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),
         Section(name="breaks", path="curated/breaks.toml", row=model.Breakage, key=("id",)),
         Section(name="recipes", path="curated/recipes.toml", row=model.Recipe, key=("id",)),
+        Section(name="symptoms", path="curated/symptoms.toml", row=model.Symptom, key=("id",)),
         Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),

@@ -31,6 +31,7 @@ _ABIS = frozenset({None, 0, 1})
 _PROVIDERS = frozenset({"pip", "system", "conda"})
 _ANSWERS = frozenset({"lock", "reason"})
 _TORCH_CHOICES = frozenset({None, "cpu", "rocm", "default"})
+_LEAST_RANK = 9
 _OPERATORS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 _FORMS = frozenset(form.value for form in Form)
 
@@ -364,3 +365,22 @@ def _(row: model.Default) -> Faults:
 def _(row: model.Board) -> Faults:
     if not row.name.isalnum() or row.name != row.name.upper():
         yield f"`name` is `{row.name}`, not one upper-case word"
+
+
+@row_faults.register
+def _(row: model.Symptom) -> Faults:
+    yield from _said("title", row.title)
+    for field in ("cause", "advice"):
+        for text in getattr(row, field):
+            yield from _said(field, text)
+    for pattern in row.patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"patterns: `{pattern}` is no regular expression ({error})"
+    if not 0 <= row.rank <= _LEAST_RANK:
+        yield f"rank: {row.rank} is not between 0 and {_LEAST_RANK}"
+    for cure in row.cures:
+        yield from _requirements("cures.packages", (p for p in cure.packages if not p.startswith("{")))
+        if bool(cure.command) == bool(cure.packages or cure.options):
+            yield "cures: each has either a `command` or the words of a solve"

@@ -163,6 +163,11 @@ class Matrix:
         return self._rows("stacks")
 
     @property
+    def symptoms(self) -> tuple[model.Symptom, ...]:
+        """Texts that people see when something fails, and what they mean."""
+        return self._rows("symptoms")
+
+    @property
     def modules(self) -> tuple[model.Module, ...]:
         """Which distributions provide an import name."""
         return self._rows("modules")

@@ -1,0 +1,137 @@
+"""`mmlock doctor`: what is wrong, by a text or by the files of an environment."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from mmlock.app.proving import prove
+from mmlock.binary.tables import SymbolStore
+from mmlock.core.doctor_arguments import DoctorArguments
+from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
+from mmlock.core.places import cache_root
+from mmlock.core.progress import Progress, silent
+from mmlock.core.report import Page
+from mmlock.doctor.diagnose import Surroundings, diagnose, told_apart
+from mmlock.doctor.log import read_log
+from mmlock.doctor.mentions import find_mentions
+from mmlock.doctor.model import Diagnosis, Log
+from mmlock.doctor.text import diagnosis_data, diagnosis_lines
+from mmlock.matrix.load import Matrix, open_matrix
+
+STDIN = "-"
+_END = 5
+"""Last lines that are shown of a text that tells nothing."""
+
+
+def doctor(arguments: DoctorArguments, *, progress: Progress = silent) -> Page:
+    """The report. Raises UsageError, EnvironmentFault, MatrixError or NoAnswer."""
+    matrix = open_matrix(arguments.matrices)
+    if arguments.of_text:
+        return _of_text(matrix, arguments, progress)
+    raise UsageError("nothing to look at", hints=["give a log, `-` for stdin, or `--text`"])
+
+
+# ---------------------------------------------------------------- a text
+
+
+def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Page:
+    name, log = _read(arguments, progress)
+    around = Surroundings(
+        log=log,
+        mentions=find_mentions(log, matrix),
+        matrix=matrix,
+        symbols=SymbolStore(matrix.root, cache_root(os.environ)),
+    )
+    first, others = told_apart(diagnose(around))
+    if first is None:
+        raise _nothing(name, log)
+    progress("asking the solver whether the commands hold")
+    first = _with_commands(matrix, first, arguments)
+    data = {
+        "text": {"name": name, "lines": log.total, "whole": log.whole},
+        "cause": diagnosis_data(first),
+        "others": [diagnosis_data(one) for one in others],
+    }
+    return Page(text="\n".join(diagnosis_lines(first, others)), data=data)
+
+
+def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -> Diagnosis:
+    wishes = one.wishes
+    if arguments.gpus:
+        wishes = tuple(replace(wish, gpu=",".join(arguments.gpus), note="") for wish in wishes)
+    return replace(one, commands=(*one.commands, *(prove(matrix, wish) for wish in wishes)))
+
+
+def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
+    if arguments.text is not None:
+        if arguments.log is not None:
+            raise UsageError(
+                f"`--text` and `{arguments.log}` are both given", hints=["leave one of them out"]
+            )
+        return "--text", _checked("--text", read_log(io.BytesIO(arguments.text.encode("utf-8", "replace"))))
+    name = arguments.log or STDIN
+    if name == STDIN:
+        return "stdin", _checked("stdin", _whole(sys.stdin.buffer, "stdin"))
+    path = Path(name)
+    if path.is_dir():
+        raise UsageError(
+            f"`{name}` is a folder",
+            hints=["name a log in it; an environment is looked at with `mmlock doctor --python PATH`"],
+        )
+    try:
+        with path.open("rb") as stream:
+            progress(f"reading {name}")
+            return name, _checked(name, _whole(stream, name))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"there is no file `{name}`",
+            hints=["name a log, `-` for stdin, or give the error itself with `--text`"],
+        ) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+
+
+def _whole(stream: BinaryIO, name: str) -> Log:
+    try:
+        return read_log(stream)
+    except OSError as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> EnvironmentFault:
+    why = getattr(error, "strerror", None) or str(error)
+    return EnvironmentFault(
+        f"`{name}` cannot be read", causes=[why], hints=["give a file that you may read, or `-` for stdin"]
+    )
+
+
+def _checked(name: str, log: Log) -> Log:
+    if not log.lines or not any(line.text.strip() for line in log.lines):
+        raise UsageError(f"`{name}` is empty", hints=["give the whole output of what failed"])
+    return log
+
+
+def _nothing(name: str, log: Log) -> NoAnswer:
+    if log.binary:
+        return NoAnswer(
+            f"`{name}` is no text: {log.binary}",
+            hints=[
+                "give the output of what failed, as text",
+                "compiled files and wheels are read by `mmlock inspect`",
+            ],
+        )
+    last = [line.text.strip() for line in log.lines if line.text.strip()][-_END:]
+    return NoAnswer(
+        f"nothing in the {log.total} lines of `{name}` is a symptom that mmlock knows",
+        causes=[f"it ends with: {text[:200]}" for text in last[-1:]],
+        hints=[
+            "give the whole output, from the first error on, not only its last line",
+            "`mmlock doctor --python PATH` looks at the environment itself",
+            "if it is about the environment, please send the text in a report: a symptom is one row of data",
+        ],
+    )

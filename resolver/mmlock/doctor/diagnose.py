@@ -1,0 +1,134 @@
+"""From a text to its diagnoses: the cause first, its consequences after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from string import Formatter
+
+from mmlock.binary.tables import SymbolStore
+from mmlock.doctor.mentions import Mentions
+from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
+from mmlock.doctor.symptoms import EXAMINERS
+from mmlock.doctor.wishes import wishes_of
+from mmlock.matrix.curated import Breakage, Symptom
+from mmlock.matrix.load import Matrix
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an examiner may look at besides its match."""
+
+    log: Log
+    mentions: Mentions
+    matrix: Matrix
+    symbols: SymbolStore
+
+
+def find_matches(log: Log, rows: Sequence[Symptom]) -> list[Match]:
+    """Every symptom of a text, in the order of their first lines."""
+    compiled = [(row, [re.compile(pattern) for pattern in row.patterns]) for row in rows if row.patterns]
+    hits: dict[str, list[tuple[Line, re.Match[str]]]] = {}
+    for line in log.lines:
+        for row, patterns in compiled:
+            for pattern in patterns:
+                if found := pattern.search(line.text):
+                    hits.setdefault(row.id, []).append((line, found))
+                    break
+    by_id = {row.id: row for row in rows}
+    matches = [_match(by_id[name], found) for name, found in hits.items()]
+    return sorted(matches, key=lambda match: match.first)
+
+
+def _match(row: Symptom, found: Sequence[tuple[Line, re.Match[str]]]) -> Match:
+    lines = {line.text: line for line, _ in reversed(found)}
+    shown = sorted(lines.values(), key=lambda line: line.number)
+    best = max((m for _, m in found), key=lambda m: sum(1 for v in m.groupdict().values() if v))
+    fields = {name: value for name, value in best.groupdict().items() if value}
+    return Match(row=row, lines=tuple(shown[:_SHOWN]), count=len(found), fields=fields)
+
+
+def diagnose(around: Surroundings) -> tuple[Diagnosis, ...]:
+    """What the text shows, the cause first; empty when nothing is known."""
+    rows = {row.id: row for row in around.matrix.symptoms}
+    found: dict[str, Diagnosis] = {}
+    for match in find_matches(around.log, around.matrix.symptoms):
+        examined = _examined(match, around)
+        if examined is None:
+            continue
+        row = rows[examined.row] if examined.row else match.row
+        diagnosis = _diagnosis(row, match, examined, around)
+        found.setdefault(diagnosis.symptom, diagnosis)
+    return tuple(sorted(found.values(), key=lambda one: (one.rank, one.first)))
+
+
+def _examined(match: Match, around: Surroundings) -> Examined | None:
+    if match.row.examine is None:
+        return Examined()
+    examiner = EXAMINERS.get(match.row.examine)
+    return examiner(match, around) if examiner else Examined()
+
+
+def _diagnosis(row: Symptom, match: Match, examined: Examined, around: Surroundings) -> Diagnosis:
+    fields = {**match.fields, **examined.fields}
+    breakage = next((b for b in around.matrix.breaks if b.id == row.breakage), None)
+    wishes = examined.wishes
+    if wishes is None:
+        wishes = wishes_of(row.cures, fields, around.mentions, around.matrix)
+    return Diagnosis(
+        symptom=row.id,
+        kind=row.kind,
+        title=_title(row.title, fields),
+        lines=match.lines,
+        count=match.count,
+        evidence=examined.evidence,
+        cause=(*_sentences(row.cause, fields), *(_of_breakage(breakage) if breakage else ())),
+        advice=_sentences(row.advice, fields),
+        wishes=wishes,
+        commands=tuple(Proposal(command=cure.command, when=cure.when) for cure in row.cures if cure.command),
+        source=_sources(row, breakage, around.matrix),
+        confidence=row.confidence,
+        rank=row.rank,
+    )
+
+
+def _of_breakage(breakage: Breakage) -> tuple[str, ...]:
+    return (f"Known: {breakage.title}; {breakage.fix}.",)
+
+
+def _sources(row: Symptom, breakage: Breakage | None, matrix: Matrix) -> tuple[str, ...]:
+    texts = matrix.sources("symptoms")
+    told = [texts.get(key, key) for key in row.source if key != "breaks"]
+    if breakage is not None:
+        others = matrix.sources("breaks")
+        told += [others.get(key, key) for key in breakage.source]
+    return tuple(dict.fromkeys(told))
+
+
+def _sentences(templates: Iterable[str], fields: Mapping[str, str]) -> tuple[str, ...]:
+    """Those whose fields are all known, filled in."""
+    return tuple(
+        text.format_map(fields) for text in templates if all(fields.get(name) for name in _names(text))
+    )
+
+
+def _title(template: str, fields: Mapping[str, str]) -> str:
+    known = {name: fields.get(name) or _UNKNOWN.get(name, "it") for name in _names(template)}
+    return template.format_map(known)
+
+
+_UNKNOWN = {"file": "a compiled file", "package": "a package", "name": "it", "sm": "of a newer arch"}
+
+
+def _names(template: str) -> list[str]:
+    return [name for _, name, _, _ in Formatter().parse(template) if name]
+
+
+def told_apart(found: Sequence[Diagnosis]) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
+    """The cause, and what follows from it or stands beside it."""
+    return (
+        (found[0], tuple(replace(one, wishes=(), commands=()) for one in found[1:])) if found else (None, ())
+    )

@@ -1,0 +1,220 @@
+"""Reading a text of any size and any encoding, in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from mmlock.doctor.model import Line, Log
+
+CHUNK = 1 << 20
+HEAD_BYTES = 4 << 20
+"""So much of the start is kept whole."""
+MIDDLE_BYTES = 16 << 20
+"""So much of what is loud is kept after it."""
+TAIL_LINES = 4000
+MAX_LINE = 6000
+"""Longer lines are cut: symbol names end before."""
+_BEFORE, _AFTER = 40, 20
+_PATIENCE = 20
+"""How often a line that differs in numbers only is kept."""
+_KINDS = 50_000
+
+LOUD = (
+    b"rror", b"xception", b"undefined", b"not found", b"No module", b"annot ", b"ault", b"atal", b"ailed",
+    b"raceback", b"nsupported", b"ssert", b"ncompatible", b"building ext", b"Ignoring", b"not compatible",
+    b"no kernel image", b"capability", b"mplementation for", b"not implement", b"not compiled", b"arning",
+    b"illed", b"egistry", b"egistered", b"must be const", b"Compiling mmcv", b"NumPy",
+)  # fmt: skip
+"""One of these is in every line that a symptom can match."""
+_LOUD = re.compile(b"|".join(re.escape(word) for word in LOUD))
+
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
+_DIGITS = re.compile(rb"\d+")
+_MAGIC = {
+    b"\x7fELF": "it is a compiled file (ELF)",
+    b"PK\x03\x04": "it is an archive (ZIP, or a wheel)",
+    b"\x1f\x8b": "it is packed with gzip",
+    b"\xfd7zXZ": "it is packed with xz",
+    b"BZh": "it is packed with bzip2",
+    b"\x28\xb5\x2f\xfd": "it is packed with zstd",
+    b"%PDF": "it is a PDF",
+    b"\x89PNG": "it is an image",
+    b"\xff\xd8\xff": "it is an image",
+    b"MZ": "it is a Windows program",
+}
+_TEXT = bytes({7, 8, 9, 10, 12, 13, 27} | set(range(0x20, 0x7F)) | set(range(0x80, 0x100)))
+_JUNK = 0.1
+"""Control bytes above this share are no text."""
+
+
+def read_log(stream: BinaryIO) -> Log:
+    """Every line of a text, or of a huge one its start, its end, and what is loud between."""
+    first = stream.read(CHUNK)
+    keep = _Keep()
+    size = 0
+    for chunk in _utf8(first, stream):
+        size += len(chunk)
+        keep.chunk(chunk)
+    keep.end()
+    return Log(
+        lines=tuple(keep.kept()),
+        total=keep.number,
+        size=size,
+        whole=keep.whole,
+        binary=_what_instead(first),
+    )
+
+
+def _what_instead(start: bytes) -> str | None:
+    for magic, what in _MAGIC.items():
+        if start.startswith(magic):
+            return what
+    if _wide(start) or not start:
+        return None
+    sample = start[:65536]
+    junk = len(sample.translate(None, _TEXT))
+    return "it is binary data" if junk > len(sample) * _JUNK else None
+
+
+def _wide(start: bytes) -> str | None:
+    """The name of a two-byte encoding: by its mark, or by zeros in every other place."""
+    if start.startswith(codecs.BOM_UTF16_LE):
+        return "utf-16-le"
+    if start.startswith(codecs.BOM_UTF16_BE):
+        return "utf-16-be"
+    sample = start[:4096]
+    if len(sample) < 8:  # noqa: PLR2004 - nothing to tell from
+        return None
+    odd, even = sample[1::2].count(0), sample[0::2].count(0)
+    if odd > len(sample) * 0.35 and not even:
+        return "utf-16-le"
+    return "utf-16-be" if even > len(sample) * 0.35 and not odd else None
+
+
+def _utf8(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    """The text in pieces; two-byte encodings become UTF-8, all else stays as it is."""
+    wide = _wide(first)
+    chunk = first
+    decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
+    while chunk:
+        yield decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
+        chunk = stream.read(CHUNK)
+
+
+class _Keep:
+    """What is kept of a text while it goes by."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._head: list[Line] = []
+        self._middle: list[Line] = []
+        self._tail: deque[tuple[int, bytes]] = deque(maxlen=TAIL_LINES)
+        self._room = HEAD_BYTES
+        self._middle_room = MIDDLE_BYTES
+        self._after = 0
+        self._rest = b""
+        self._kinds: dict[bytes, int] = {}
+        self._last_kept = 0
+
+    @property
+    def whole(self) -> bool:
+        return self._room > 0
+
+    def chunk(self, data: bytes) -> None:
+        """Take one piece in."""
+        data = self._rest + data
+        body, newline, self._rest = data.rpartition(b"\n")
+        if not newline:
+            body = b""
+        if len(self._rest) > CHUNK:  # a line without an end: what is long enough is a line
+            body, self._rest = (body + newline + self._rest, b"") if newline else (self._rest, b"")
+        if not body:
+            return
+        if self._room <= 0 and not self._after and not any(word in body for word in LOUD):
+            self._pass(body)
+            return
+        for raw in body.split(b"\n"):
+            self._line(raw)
+
+    def end(self) -> None:
+        """Take the last line in."""
+        if self._rest:
+            self._line(self._rest)
+        self._rest = b""
+
+    def _pass(self, body: bytes) -> None:
+        """A quiet piece: it only counts, and its end may be the end."""
+        count = body.count(b"\n") + 1
+        last = body.rsplit(b"\n", TAIL_LINES)[-TAIL_LINES:]
+        self.number += count
+        start = self.number - len(last)
+        self._tail.extend((start + place, raw[: MAX_LINE * 2]) for place, raw in enumerate(last, start=1))
+
+    def _line(self, raw: bytes) -> None:
+        self.number += 1
+        if self._room > 0:
+            self._room -= min(len(raw), MAX_LINE * 4) + 1
+            self._head.extend(_lines(self.number, raw))
+            self._last_kept = self.number
+            return
+        if self._middle_room > 0 and _LOUD.search(raw) and self._new(raw):
+            for number, before in list(self._tail)[-_BEFORE:]:
+                if number > self._last_kept:
+                    self._take(number, before)
+            self._take(self.number, raw)
+            self._after = _AFTER
+        elif self._after:
+            self._after -= 1
+            self._take(self.number, raw)
+        self._tail.append((self.number, raw[: MAX_LINE * 2]))
+
+    def _new(self, raw: bytes) -> bool:
+        """Whether such a line was not seen too often."""
+        kind = _DIGITS.sub(b"0", raw[:200])
+        seen = self._kinds.get(kind, 0)
+        if seen or len(self._kinds) < _KINDS:
+            self._kinds[kind] = seen + 1
+        return seen < _PATIENCE
+
+    def _take(self, number: int, raw: bytes) -> None:
+        self._middle_room -= min(len(raw), MAX_LINE * 4) + 1
+        self._middle.extend(_lines(number, raw))
+        self._last_kept = number
+
+    def kept(self) -> Iterator[Line]:
+        """All that is kept, in order."""
+        yield from self._head
+        yield from self._middle
+        for number, raw in self._tail:
+            if number > self._last_kept:
+                yield from _lines(number, raw)
+
+
+def _lines(number: int, raw: bytes) -> Iterator[Line]:
+    """A line as people see it; what a progress bar has written over is a line of the same number."""
+    for part in raw.split(b"\r"):
+        if not part.strip():
+            continue
+        if len(part) > MAX_LINE:
+            for at in range(0, min(len(part), MAX_LINE * 40), MAX_LINE):
+                yield Line(number=number, text=_clean(part[at : at + MAX_LINE]))
+            continue
+        yield Line(number=number, text=_clean(part))
+
+
+def _clean(raw: bytes) -> str:
+    return _CONTROL.sub("", _ESCAPE.sub("", _decoded(raw))).rstrip()
+
+
+def _decoded(raw: bytes) -> str:
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("utf-8", "replace")

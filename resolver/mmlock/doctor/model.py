@@ -1,0 +1,114 @@
+"""A diagnosis as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmlock.core.names import Confidence
+from mmlock.matrix.curated import Symptom, SymptomKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of a text."""
+
+    number: int
+    """From 1."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """A text as far as it is kept: all of it, or what may matter of a huge one."""
+
+    lines: tuple[Line, ...]
+    total: int
+    """Lines it has in all."""
+    size: int
+    """Bytes."""
+    whole: bool
+    """Whether every line is kept."""
+    binary: str | None = None
+    """What it is instead of a text, as a clause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A symptom in a text."""
+
+    row: Symptom
+    lines: tuple[Line, ...]
+    """The first few that show it."""
+    count: int
+    """How many do."""
+    fields: Mapping[str, str]
+    """The named groups of the pattern in its first line."""
+
+    @property
+    def first(self) -> int:
+        return self.lines[0].number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A solve that would cure."""
+
+    when: str = ""
+    """For whom it is (`for code of mmcv 1.x`); empty: for everybody."""
+    packages: tuple[str, ...]
+    gpu: str
+    """As typed after `--gpu`."""
+    python: str | None = None
+    torch: str | None = None
+    cuda: str | None = None
+    options: tuple[str, ...] = ()
+    note: str = ""
+    """What was decided without evidence, or given up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A command that cures, and what it is known to give."""
+
+    command: str
+    when: str = ""
+    gives: str | None = None
+    """What the core solve picked; None: it was not tried."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What an examiner makes of a match."""
+
+    row: str | None = None
+    """Id of a more exact symptom; None: the matched one holds."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+    """What the facts say, as sentences."""
+    wishes: tuple[Wish, ...] | None = None
+    """Instead of those that the row's cures make."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """One thing that is wrong: why it is believed, and what to do."""
+
+    symptom: str
+    kind: SymptomKind
+    title: str
+    lines: tuple[Line, ...]
+    count: int
+    evidence: tuple[str, ...]
+    cause: tuple[str, ...]
+    advice: tuple[str, ...]
+    wishes: tuple[Wish, ...]
+    commands: tuple[Proposal, ...]
+    source: tuple[str, ...]
+    confidence: Confidence
+    rank: int
+
+    @property
+    def first(self) -> int:
+        return self.lines[0].number if self.lines else 0

@@ -1,0 +1,97 @@
+"""An undefined symbol: whose name it is, and which torch builds export it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mmlock.binary.demangle import demangle
+from mmlock.binary.names import is_torch
+from mmlock.binary.tables import TorchBuildId
+from mmlock.core.versions import version
+from mmlock.doctor.model import Examined, Match
+
+if TYPE_CHECKING:
+    from mmlock.doctor.diagnose import Surroundings
+
+_CUDA = re.compile(
+    r"(?:__)?cuda[A-Z_]\w*|cu[A-Z]\w*|(?:cublas|cudnn|cusparse|cufft|nccl|nvrtc|curand)[A-Z_]\w*"
+)
+_PYTHON = re.compile(r"_?Py[A-Z_]\w*")
+_STD = re.compile(r"_Z(?:T[VTIS])?N?K?(?:St|NSt7__cxx11|9__gnu_cxx)|_ZNK?St|_ZSt|__cxa_|GLIBCXX")
+
+
+def examine(match: Match, around: Surroundings) -> Examined:
+    """Whose the name is, and what follows from who exports it."""
+    symbol = match.fields["symbol"].partition("@")[0]
+    plain = demangle(symbol)
+    fields = {"symbol": symbol, "plain": plain, "file": _file(match)}
+    if is_torch(symbol):
+        return Examined(row="symbol-torch", fields=fields, evidence=tuple(_of_torch(symbol, plain, around)))
+    if _CUDA.fullmatch(symbol):
+        return Examined(row="symbol-cuda", fields=fields, evidence=())
+    if _PYTHON.fullmatch(symbol):
+        return Examined(row="symbol-python", fields=fields, evidence=())
+    if _STD.match(symbol):
+        return Examined(row="symbol-libstdcxx", fields=fields, evidence=(f"`{symbol}` is `{plain}`",))
+    return Examined(row="symbol-other", fields=fields, evidence=())
+
+
+def _file(match: Match) -> str:
+    """`mmcv/_ext.cpython-38-x86_64-linux-gnu.so`: the package's folder and the file."""
+    path = match.fields.get("path") or match.fields.get("file", "")
+    parts = re.split(r"[/\\]", path.strip())
+    return f"`{'/'.join(parts[-2:])}`" if parts[-1] else ""
+
+
+def _of_torch(symbol: str, plain: str, around: Surroundings) -> Iterator[str]:
+    known = around.symbols.builds()
+    exporting = around.symbols.exporting(symbol)
+    yield f"`{plain}` is a name of libtorch"
+    if not exporting:
+        yield f"none of the {len(known)} torch builds that were read exports it ({ranges(known, known)})"
+        yield "so it is of another build, or of the CUDA libraries, which were not all read"
+        return
+    lacking = tuple(build for build in known if build not in exporting)
+    yield f"exported by torch {ranges(exporting, known)}"
+    if lacking:
+        yield f"not exported by torch {ranges(lacking, known)} ({len(known)} builds were read)"
+        yield "so the file was compiled against one of the first, and meets one of the others"
+    yield from _met(exporting, lacking, around)
+
+
+def _met(
+    exporting: Sequence[TorchBuildId], lacking: Sequence[TorchBuildId], around: Surroundings
+) -> Iterator[str]:
+    """What the text says of the torch that is installed, and of the Python, which bounds it."""
+    told = around.mentions.value("torch")
+    if told is not None:
+        bare = told.partition("+")[0]
+        verdict = "exports it" if bare in {build.torch for build in exporting} else "does not export it"
+        known = {build.torch for build in (*exporting, *lacking)}
+        yield f"the text names torch {told}, which {verdict if bare in known else 'was not read'}"
+    python = around.mentions.value("python")
+    if python is None:
+        return
+    builds = around.symbols.builds()
+    having = {b.torch for b in around.matrix.torch_builds if python in b.pythons}
+    fits = [build for build in lacking if build.torch in having]
+    if fits and told is None and len(fits) < len(lacking):
+        yield f"with Python {python} the torch it meets is one of {ranges(fits, builds)}"
+
+
+def ranges(builds: Iterable[TorchBuildId], known: Sequence[TorchBuildId]) -> str:
+    """`1.13.0 to 2.1.2`: runs of releases without a gap among the known ones."""
+    wanted = {build.torch for build in builds}
+    order = sorted({build.torch for build in known}, key=version)
+    runs: list[list[str]] = []
+    for release in order:
+        if release not in wanted:
+            runs.append([])
+        elif runs and runs[-1]:
+            runs[-1].append(release)
+        else:
+            runs.append([release])
+    told = [run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs if run]
+    return ", ".join(told[:-1]) + (" and " if told[:-1] else "") + told[-1] if told else "none"

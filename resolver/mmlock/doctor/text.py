@@ -1,0 +1,120 @@
+"""Diagnoses as lines for a person, and as plain values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+from typing import Any
+
+from mmlock.doctor.model import Diagnosis, Line, Proposal
+from mmlock.matrix.curated import SymptomKind
+
+_WIDTH = 110
+_TEXT = 400
+"""Of a line of evidence; the middle of longer ones is left out."""
+
+
+def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[str]:
+    """The cause in full, and the rest in short."""
+    yield from _head(first)
+    yield from _evidence(first)
+    yield from _block("why", first.cause)
+    yield from _block("what to do", first.advice)
+    yield from command_lines(first.commands)
+    if others:
+        yield ""
+        yield "also in this text, as consequences or beside it"
+        for one in others:
+            yield from _wrapped(f"  {_where(one.lines)}: ", one.title)
+    yield ""
+    yield from _wrapped("source: ", "; ".join(first.source))
+
+
+def _head(first: Diagnosis) -> Iterator[str]:
+    if first.kind is SymptomKind.USAGE:
+        yield from _wrapped("not the environment: ", first.title)
+    else:
+        yield from _wrapped("cause: ", first.title)
+
+
+def _evidence(first: Diagnosis) -> Iterator[str]:
+    yield ""
+    yield "evidence"
+    for line in first.lines:
+        yield from _wrapped(f"  line {line.number}: ", shortened(line.text.strip()))
+    if first.count > len(first.lines):
+        yield f"  and {first.count - len(first.lines)} more lines like these"
+    for text in first.evidence:
+        yield from _wrapped("  ", text)
+
+
+def _block(title: str, texts: Sequence[str]) -> Iterator[str]:
+    if texts:
+        yield ""
+        yield title
+        for text in texts:
+            yield from _wrapped("  - ", text)
+
+
+def command_lines(commands: Sequence[Proposal]) -> Iterator[str]:
+    """The commands that cure, each with what it gives."""
+    if not commands:
+        return
+    yield ""
+    yield "command"
+    for one in commands:
+        if one.when:
+            yield f"  {one.when}:"
+        yield f"  {one.command}"
+        if one.gives:
+            yield from _wrapped("    gives ", one.gives)
+        if one.note:
+            yield from _wrapped("    ", one.note)
+
+
+def shortened(text: str, limit: int = _TEXT) -> str:
+    """A text with its middle left out when it is long."""
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]} ... {text[-half:]}"
+
+
+def _where(lines: Sequence[Line]) -> str:
+    numbers = list(dict.fromkeys(str(line.number) for line in lines))
+    return f"line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+
+
+def _wrapped(start: str, text: str) -> Iterator[str]:
+    rest = " " * (len(start) - len(start.lstrip()) + 2)
+    yield from wrap(
+        text,
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [start.rstrip()]
+
+
+# ---------------------------------------------------------------- plain values
+
+
+def diagnosis_data(one: Diagnosis) -> dict[str, Any]:
+    """A diagnosis for a program."""
+    return {
+        "symptom": one.symptom,
+        "kind": one.kind.value,
+        "title": one.title,
+        "lines": [{"number": line.number, "text": line.text} for line in one.lines],
+        "count": one.count,
+        "evidence": list(one.evidence),
+        "cause": list(one.cause),
+        "advice": list(one.advice),
+        "commands": [command_data(command) for command in one.commands],
+        "source": list(one.source),
+        "confidence": one.confidence.value,
+    }
+
+
+def command_data(one: Proposal) -> dict[str, Any]:
+    """A proposal for a program."""
+    return {"command": one.command, "when": one.when, "gives": one.gives, "note": one.note}

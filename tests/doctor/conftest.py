@@ -1,0 +1,54 @@
+"""A text put to the doctor, with the real facts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+from mmlock.binary.tables import SymbolStore
+from mmlock.doctor.diagnose import Surroundings, diagnose
+from mmlock.doctor.log import read_log
+from mmlock.doctor.mentions import find_mentions
+from mmlock.doctor.model import Diagnosis
+from mmlock.matrix.load import Matrix, open_matrix
+
+
+@cache
+def matrix() -> Matrix:
+    return open_matrix()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a text comes to."""
+
+    found: tuple[Diagnosis, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        return [one.symptom for one in self.found]
+
+    @property
+    def cause(self) -> Diagnosis:
+        return self.found[0]
+
+
+Ask = Callable[[bytes], Answer]
+
+
+def put(data: bytes) -> Answer:
+    log = read_log(io.BytesIO(data))
+    facts = matrix()
+    around = Surroundings(
+        log=log, mentions=find_mentions(log, facts), matrix=facts, symbols=SymbolStore(facts.root)
+    )
+    return Answer(diagnose(around))
+
+
+@pytest.fixture
+def ask() -> Ask:
+    return put
