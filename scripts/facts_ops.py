@@ -15,6 +15,7 @@ SOURCES = {
     "ast": "git tags of mmcv, read without running anything (2026-11-20): ast of mmcv/ops, device "
     "registrations of csrc/pytorch; first release from mmcv/ops/__init__.py of all 67 tags",
     "cpu-run": "called on the CPU with mmcv 2.1.0 built against torch 2.13.0+cpu, Python 3.11 (2026-11-20)",
+    "parts": "mmcv/ops/merge_cells.py and diff_iou_rotated.py, read in the git history of mmcv",
     "lookup": "mmdet/models/roi_heads/roi_extractors/base_roi_extractor.py: getattr(ops, layer_type); "
     "mmcv/ops/nms.py, batched_nms: eval(nms_type)",
 }
@@ -28,6 +29,14 @@ _ROI = "roi_layer"
 _NMS = "nms"
 _SUPPRESS = frozenset({"nms", "soft_nms", "nms_match", "nms_rotated", "nms_quadri"})
 """Those that `batched_nms` finds by name."""
+
+_PARTS = {
+    "merge_cells": dict.fromkeys(
+        ("BaseMergeCell", "ConcatCell", "GlobalPoolingCell", "SumCell"), OpNeeds.TORCH
+    ),
+    "diff_iou_rotated": {"box2corners": OpNeeds.TORCH, "oriented_box_intersection_2d": OpNeeds.CUDA},
+}
+"""What projects import from modules of mmcv.ops that do not export it."""
 
 _FALLBACKS = {
     "MultiScaleDeformableAttention": (
@@ -54,6 +63,20 @@ def ops(facts: Facts) -> Iterator[Op]:
                 source=("ast",),
                 confidence=Confidence.MEASURED,
             )
+    for module, names in _PARTS.items():
+        yield from (_part(name, module, needs) for name, needs in names.items())
+
+
+def _part(name: str, module: str, needs: OpNeeds) -> Op:
+    return Op(
+        name=name,
+        module=module,
+        exported=False,
+        needs=needs,
+        since="1.5.0" if module == "diff_iou_rotated" else "1.0.0",
+        source=("parts",),
+        confidence=Confidence.MEASURED,
+    )
 
 
 def _op(name: str, row: Facts, newest: str) -> Op:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
 from mmlock.matrix.load import open_matrix
 from mmlock.scan.scan import Scan, scan
-from mmlock.scan.text import guards, scan_lines
+from mmlock.scan.text import scan_lines
 
 
 def tree(root: Path, files: Mapping[str, str | bytes]) -> Path:
@@ -22,8 +23,7 @@ def tree(root: Path, files: Mapping[str, str | bytes]) -> Path:
 
 
 def scanned(root: Path) -> Scan:
-    matrix = open_matrix()
-    return scan(root, ops=matrix.ops, modules=matrix.modules)
+    return scan(root, known_of(open_matrix()))
 
 
 def test_a_chain_leads_from_a_script_to_the_import(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_chain_leads_from_a_script_to_the_import(tmp_path: Path) -> None:
         "tools/train.py:2",
         "pkg/models/__init__.py:1",
     ]
-    assert [str(place) for place in guards(found)] == ["pkg/models/head.py:1"]
+    assert [str(place) for place in found.conclusion.guard] == ["pkg/models/head.py:1"]
 
 
 def test_modules_of_the_project_are_no_packages(tmp_path: Path) -> None:

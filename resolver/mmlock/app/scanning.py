@@ -7,7 +7,8 @@ import msgspec
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.scan_arguments import ScanArguments
-from mmlock.matrix.load import open_matrix
+from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.scan.scan import Known
 from mmlock.scan.scan import scan as read_tree
 from mmlock.scan.text import scan_lines
 
@@ -15,6 +16,15 @@ from mmlock.scan.text import scan_lines
 def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Page:
     """The report. Raises UsageError for what is no folder."""
     matrix = open_matrix(arguments.matrices)
-    found = read_tree(arguments.project, ops=matrix.ops, modules=matrix.modules, progress=progress)
+    found = read_tree(arguments.project, known_of(matrix), progress=progress)
     data = msgspec.to_builtins(found, enc_hook=str)
     return Page(text="\n".join(scan_lines(found, matrix.ops)), data=data)
+
+
+def known_of(matrix: Matrix) -> Known:
+    """The facts a scan rests on."""
+    return Known(
+        ops=matrix.ops,
+        modules=matrix.modules,
+        reach={package: matrix.reach(package) for package in matrix.reach_packages},
+    )

@@ -43,15 +43,14 @@ class Reach:
     module: str
     """Its import name."""
     entries: Mapping[str, str]
-    """Entry module -> file and line of the first import of `mmcv.ops` that always runs when it is imported.
+    """Module -> file and line of an import of `mmcv.ops` that always runs when the module is imported.
 
-    An entry module that imports none of them is not listed."""
-    guarded: bool
-    """Whether every import of `mmcv.ops` in it survives an ImportError."""
+    What lies in a listed package is not listed again; a module that is absent imports none.
+    """
+    mmengine: bool
+    """Whether it imports mmengine: the era of mmcv 2."""
     named: Mapping[str, tuple[str, ...]]
-    """Name of a registered class or function -> the ops it reaches."""
-    modules: Mapping[str, tuple[str, ...]]
-    """Module -> the ops reached by what it defines, where a project imports from it directly."""
+    """A class or function, by its name or the one it is registered under -> the ops it reaches."""
     ops: tuple[str, ...]
     """All ops it reaches anywhere."""
     source: tuple[str, ...]

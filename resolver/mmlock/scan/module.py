@@ -13,6 +13,7 @@ __all__ = ["chain_of", "module_facts"]
 _SURVIVED = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 _LOADERS = frozenset({"load_ext", "load", "load_inline"})
 _IMPORTERS = frozenset({"import_module", "__import__"})
+_COMPARES = frozenset({"isinstance", "issubclass"})
 _REGISTERS = frozenset({"register_module", "register"})
 
 
@@ -139,11 +140,9 @@ class _Reader:
         owner = self._define(node, where)
         inside = where._replace(owner=owner, when=_later(where.when, When.CALLED))
         self._push(node.body, inside)
-        at_once: list[ast.expr] = [*node.decorator_list]
-        self._push(at_once, where._replace(owner=owner))
-        self.stack.append((node.args, where._replace(owner=owner)))
-        if node.returns is not None:
-            self.stack.append((node.returns, inside))
+        # Annotations are left out: a type that is only named is not used.
+        defaults = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value is not None]
+        self._push([*node.decorator_list, *defaults], where._replace(owner=owner))
         return True
 
     def _define(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, where: _Where) -> str:
@@ -152,6 +151,12 @@ class _Reader:
             self.defined.append((node.name, node.lineno))
             self.registered.extend((name, owner) for name in _registered(node))
         return owner
+
+    def on_annotated(self, node: ast.AST, where: _Where) -> bool:
+        assert isinstance(node, ast.AnnAssign)
+        if node.value is not None:
+            self._keyed(chain_of(node.target), node.value, where, in_dict=False)
+        return True
 
     def on_lambda(self, node: ast.AST, where: _Where) -> bool:
         self._children(node, where._replace(when=_later(where.when, When.CALLED)))
@@ -204,7 +209,8 @@ class _Reader:
             self._registers(node)
         for keyword in node.keywords:
             self._keyed(keyword.arg, keyword.value, where, in_dict=True)
-        self._push(node.args, where)
+        # What something is only compared with is not used.
+        self._push(node.args[:1] if function in _COMPARES else node.args, where)
         self.stack.append((node.func, where))
         return True
 
@@ -303,5 +309,6 @@ _SPECIAL = {
     ast.Try: _Reader.on_try,
     ast.Call: _Reader.on_call,
     ast.Dict: _Reader.on_dict,
+    ast.AnnAssign: _Reader.on_annotated,
     ast.Assign: _Reader.on_assign,
 }

@@ -22,7 +22,8 @@ class How(StrEnum):
     ATTRIBUTE = "attribute"  # `ops.nms`
     TYPE = "type"  # the `type` of a config dict
     SYMBOL = "symbol"  # its compiled function is loaded from mmcv._ext itself
-    FRAMEWORK = "framework"  # through something of a framework that reaches it
+    FRAMEWORK = "framework"  # through something that is imported of a framework
+    BUILT = "built"  # through something that a framework builds by the `type` of a config dict
     MODULE = "module"  # mmcv.ops is imported, no op is named
 
 
@@ -37,6 +38,18 @@ class OpUse:
     """As it stands there: `DCNv2`, `mmcv.ops.nms`."""
     place: Place
     when: When
+    owner: str = ""
+    """The top-level class or function it stands in."""
+
+    @property
+    def imports(self) -> bool:
+        """Whether the place is an import statement that binds the op's name."""
+        return self.how in {How.IMPORT, How.FRAMEWORK}
+
+    @property
+    def loads(self) -> bool:
+        """Whether the place itself makes Python load mmcv._ext."""
+        return self.how in {How.MODULE, How.SYMBOL} or (self.how is How.IMPORT and is_ops(self.spelled))
 
 
 class Catalog:
@@ -55,6 +68,7 @@ class Catalog:
         """The op that a `type` means below a key."""
         if text in self.registered:
             return self.registered[text]
+        # What is registered under another name is not found under its own.
         op = self.ops.get(text)
         return op.name if op and any(under == key or under.endswith(f"_{key}") for key in op.under) else None
 
@@ -127,7 +141,7 @@ def _imported(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse
         else:
             continue
         place = Place(file=file, line=one.line)
-        yield OpUse(op=op or "", how=how, spelled=target, place=place, when=one.when)
+        yield OpUse(op=op or "", how=how, spelled=target, place=place, when=one.when, owner=one.owner)
 
 
 def _attributes(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
@@ -147,14 +161,21 @@ def _attributes(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpU
         if op:
             place = Place(file=file, line=used.line)
             when = When.CALLED if used.owner else When.ALWAYS
-            yield OpUse(op=op, how=How.ATTRIBUTE, spelled=target or root, place=place, when=when)
+            yield OpUse(
+                op=op,
+                how=How.ATTRIBUTE,
+                spelled=target or root,
+                place=place,
+                when=when,
+                owner=used.owner,
+            )
 
 
 def _types(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
     for one in facts.typed:
         if one.literal and (op := catalog.typed(one.text, one.under)):
             place = Place(file=file, line=one.line)
-            yield OpUse(op=op, how=How.TYPE, spelled=one.text, place=place, when=When.CALLED)
+            yield OpUse(op=op, how=How.TYPE, spelled=one.text, place=place, when=When.CALLED, owner=one.owner)
 
 
 def _symbols(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
@@ -165,4 +186,5 @@ def _symbols(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]
         for text in call.texts:
             if op := catalog.of_symbol(text):
                 when = When.CALLED if call.owner else When.ALWAYS
-                yield OpUse(op=op, how=How.SYMBOL, spelled=f"{EXTENSION}.{text}", place=place, when=when)
+                spelled = f"{EXTENSION}.{text}"
+                yield OpUse(op=op, how=How.SYMBOL, spelled=spelled, place=place, when=when, owner=call.owner)

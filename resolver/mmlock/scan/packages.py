@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from mmlock.core.names import PackageName, normalize
@@ -10,7 +10,7 @@ from mmlock.matrix.curated import Module
 from mmlock.scan.model import Place, When
 from mmlock.scan.project import Project, is_stdlib
 
-__all__ = ["PackageUse", "packages"]
+__all__ = ["PackageUse", "elsewhere", "packages"]
 
 _RANK = (When.ALWAYS, When.IF, When.GUARDED, When.CALLED, When.TYPING)
 
@@ -38,13 +38,33 @@ def packages(project: Project, modules: Iterable[Module]) -> tuple[PackageUse, .
     """All packages that some file imports, by name."""
     table = {row.module: row for row in modules}
     found: dict[str, list[tuple[When, Place, str]]] = {}
+    own = elsewhere(project, table)
     for file, facts in project.modules.items():
         for one in facts.imports:
             top = one.module.partition(".")[0]
-            if not top or not top.isidentifier() or is_stdlib(top) or project.is_local(one.module, file):
+            if not top or not top.isidentifier() or is_stdlib(top) or top in own:
+                continue
+            if project.is_local(one.module, file):
                 continue
             found.setdefault(top, []).append((one.when, Place(file=file, line=one.line), one.module))
     return tuple(_use(module, places, table) for module, places in sorted(found.items()))
+
+
+def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
+    """Modules of the project that are imported from where Python would not find them, and where they lie.
+
+    Such as a folder next to the importer's, put on the path by hand or by a link that is not there.
+    """
+    places: dict[str, str] = {}
+    for folder in sorted(project.folders, key=lambda folder: (folder.count("/"), folder), reverse=True):
+        places[folder.rpartition("/")[2]] = folder
+    missing = {
+        one.module.partition(".")[0]
+        for file, facts in project.modules.items()
+        for one in facts.imports
+        if not project.is_local(one.module, file)
+    }
+    return {name: places[name] for name in sorted(missing) if name in places and name not in known}
 
 
 def _use(module: str, places: list[tuple[When, Place, str]], table: Mapping[str, Module]) -> PackageUse:

@@ -27,7 +27,7 @@ class Project:
     def __init__(self, modules: Mapping[str, ModuleFacts]) -> None:
         self.modules = modules
         self._files = frozenset(modules)
-        self._folders = frozenset(_folders(modules))
+        self.folders = frozenset(_folders(modules))
         self._found: dict[tuple[str, str], str | None] = {}
 
     def file_of(self, module: str, importer: str) -> str | None:
@@ -103,7 +103,7 @@ class Project:
         package = f"{stem}/__init__.py" if stem else "__init__.py"
         if package in self._files:
             return package
-        return f"{stem}/" if stem in self._folders else None
+        return f"{stem}/" if stem in self.folders else None
 
 
 def _folders(files: Mapping[str, ModuleFacts]) -> Iterator[str]:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
-from mmlock.matrix.code import Op
+from mmlock.matrix.code import Op, Reach
 from mmlock.matrix.curated import Module
+from mmlock.scan.conclude import Conclusion, conclude
+from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
 from mmlock.scan.model import ModuleFacts
 from mmlock.scan.module import module_facts
 from mmlock.scan.ops import Catalog, OpUse, op_uses
-from mmlock.scan.packages import PackageUse, packages
+from mmlock.scan.packages import PackageUse, elsewhere, packages
 from mmlock.scan.project import Project, Step
 from mmlock.scan.source import Unread, parse, read_bytes, to_text
 from mmlock.scan.tree import Listing, list_files
 
-__all__ = ["Scan", "scan"]
+__all__ = ["Known", "Scan", "scan"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The facts a scan rests on."""
+
+    ops: tuple[Op, ...]
+    modules: tuple[Module, ...]
+    reach: Mapping[PackageName, tuple[Reach, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,30 +39,48 @@ class Scan:
     root: Path
     files: int
     """Python files that were read."""
+    conclusion: Conclusion
     uses: tuple[OpUse, ...]
+    loads: tuple[FrameworkLoad, ...]
+    """Imports of frameworks that load mmcv.ops."""
     packages: tuple[PackageUse, ...]
-    chains: dict[str, tuple[Step, ...]]
+    elsewhere: Mapping[str, str]
+    """Modules of the project that are imported from where they would not be found, and their folders."""
+    chains: Mapping[str, tuple[Step, ...]]
     """File with ops -> the imports by which a script reaches it; absent where none does."""
     unread: tuple[tuple[str, str], ...]
     """A path and why it was not read."""
 
 
-def scan(root: Path, *, ops: Iterable[Op], modules: Iterable[Module], progress: Progress = silent) -> Scan:
+def scan(root: Path, known: Known, *, progress: Progress = silent) -> Scan:
     """Read a tree. Raises UsageError for what is no folder."""
-    catalog = Catalog(ops)
     listing = list_files(root)
     progress(f"{len(listing.files)} files in {root}")
     unread = list(listing.skipped)
     project = Project(read_modules(listing, unread))
-    uses = [use for file, facts in project.modules.items() for use in op_uses(facts, file, catalog)]
+    used = packages(project, known.modules)
+    frameworks = choose(known.reach, {}, (one.module for one in used))
+    mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
+    uses = tuple(_uses(project, Catalog(known.ops), mine))
+    loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]
     return Scan(
         root=root,
         files=len(project.modules),
+        conclusion=conclude(uses, loads, {op.name: op for op in known.ops}),
         uses=tuple(sorted(uses, key=lambda use: (use.place, use.op, use.how))),
-        packages=packages(project, modules),
+        loads=tuple(sorted(loads, key=lambda load: load.place)),
+        packages=used,
+        elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
         unread=tuple(unread),
     )
+
+
+def _uses(project: Project, catalog: Catalog, frameworks: Mapping[str, Framework]) -> Iterable[OpUse]:
+    own = frozenset(name for facts in project.modules.values() for name, _ in facts.registered)
+    for file, facts in project.modules.items():
+        yield from op_uses(facts, file, catalog)
+        yield from framework_uses(facts, file, frameworks, own)
 
 
 def read_modules(listing: Listing, unread: list[tuple[str, str]]) -> dict[str, ModuleFacts]:

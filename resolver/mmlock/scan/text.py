@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from mmlock.core.names import OpNeeds
 from mmlock.matrix.code import Op
-from mmlock.scan.model import Place, When
+from mmlock.scan.conclude import Conclusion, Need
+from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.ops import How, OpUse
+from mmlock.scan.packages import PackageUse
 from mmlock.scan.scan import Scan
 
 __all__ = ["MEANING", "scan_lines"]
@@ -18,25 +20,55 @@ MEANING: Mapping[OpNeeds | None, str] = {
     OpNeeds.CPU: "compiled, for CPU and CUDA",
     OpNeeds.CPU_ONLY: "compiled, for the CPU only",
     OpNeeds.CUDA: "compiled, for CUDA only",
-    None: "not known",
+    None: "not known to mmlock, so taken for compiled",
 }
 
 _MOST_PLACES = 3
-_MOST_GUARDS = 20
+_MOST_LINES = 12
 _MOST_PROVIDERS = 4
 
 
 def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
-    """The report."""
+    """The report: the conclusion first, then what it rests on."""
     known = {op.name: op for op in ops}
-    lines = [f"{found.root}: {found.files} Python files"]
-    lines += ["", *op_lines(found, known)]
-    if guards := guard_lines(found):
-        lines += ["", *guards]
-    lines += ["", *package_lines(found)]
-    if found.unread:
-        lines += ["", *unread_lines(found)]
+    parts = (
+        [f"{found.root}: {found.files} Python files"],
+        conclusion_lines(found.conclusion, found.loads),
+        op_lines(found, known),
+        guard_lines(found),
+        load_lines(found.loads),
+        package_lines(found.packages),
+        elsewhere_lines(found.elsewhere),
+        unread_lines(found.unread),
+    )
+    lines: list[str] = []
+    for part in filter(None, parts):
+        lines += ["", *part] if lines else part
     return lines
+
+
+def conclusion_lines(answer: Conclusion, loads: Iterable[FrameworkLoad]) -> list[str]:
+    """Whether compiled ops are needed, in a sentence or two."""
+    match answer.need:
+        case Need.NOTHING:
+            return ["compiled ops of mmcv are not needed: nothing imports mmcv.ops, `mmcv-lite` is enough"]
+        case Need.IMPORT:
+            return [
+                "compiled ops of mmcv are not needed to compute anything here, only to import mmcv.ops:",
+                "  guard the lines below and `mmcv-lite` is enough, or install the ops in plain PyTorch",
+            ]
+        case Need.FRAMEWORK:
+            load = next(iter(loads))
+            return [
+                "compiled ops of mmcv are not needed to compute anything here, but a framework imports them:",
+                f"  `{load.module}` of {load.package} {load.version} does so at {load.source}",
+                "  so `mmcv-lite` fails at import; mmcv with ops, or the ops in plain PyTorch, are answers",
+            ]
+        case Need.OPS:
+            lines = [f"compiled ops of mmcv are needed: {len(answer.compiled)} of {_count(answer.ops, 'op')}"]
+            if answer.cuda_only:
+                lines.append(f"  {_count(answer.cuda_only, 'op')} of these have no code for a CPU")
+            return lines
 
 
 def op_lines(found: Scan, known: Mapping[str, Op]) -> list[str]:
@@ -46,8 +78,8 @@ def op_lines(found: Scan, known: Mapping[str, Op]) -> list[str]:
         if use.op:
             by_op.setdefault(use.op, []).append(use)
     if not by_op:
-        return ["it names no op of mmcv"]
-    lines = [f"it reaches {len(by_op)} ops of mmcv:"]
+        return []
+    lines = ["ops of mmcv it reaches, by what each needs:"]
     width = max(map(len, by_op))
     for needs, meaning in MEANING.items():
         named = [name for name in sorted(by_op) if (known[name].needs if name in known else None) is needs]
@@ -58,52 +90,80 @@ def op_lines(found: Scan, known: Mapping[str, Op]) -> list[str]:
 
 
 def _places(uses: list[OpUse]) -> str:
-    words = dict.fromkeys(
-        f"{use.place} (type `{use.spelled}`)" if use.how is How.TYPE else str(use.place) for use in uses
-    )
-    shown = list(words)[:_MOST_PLACES]
-    rest = len(words) - len(shown)
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+    """The nearest places first: imports, then names in configs, then what lies behind a framework."""
+    ordered = sorted(uses, key=lambda use: (_ORDER.index(use.how), use.place))
+    words = list(dict.fromkeys(f"{use.place}{_spelled(use)}" for use in ordered))
+    rest = len(words) - _MOST_PLACES
+    return ", ".join(words[:_MOST_PLACES]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def guards(found: Scan) -> list[Place]:
-    """The lines that import mmcv.ops whenever their module is imported."""
-    loud = {When.ALWAYS, When.IF}
-    return sorted(
-        {use.place for use in found.uses if use.when in loud and use.how in {How.IMPORT, How.MODULE}}
-    )
+_ORDER = (How.IMPORT, How.ATTRIBUTE, How.SYMBOL, How.TYPE, How.FRAMEWORK, How.BUILT, How.MODULE)
+
+
+def _spelled(use: OpUse) -> str:
+    if use.how is How.TYPE:
+        return f" (type `{use.spelled}`)"
+    return f" ({use.spelled})" if use.how in {How.FRAMEWORK, How.BUILT, How.SYMBOL} else ""
 
 
 def guard_lines(found: Scan) -> list[str]:
     """Which imports fail where mmcv has no compiled ops."""
-    places = guards(found)
+    places = found.conclusion.guard
     if not places:
         return []
-    rest = len(places) - _MOST_GUARDS
-    return [
-        "importing anything of mmcv.ops loads mmcv._ext, also for ops in plain PyTorch",
-        f"without it these {len(places)} lines fail:",
-        *(f"  {place}" for place in places[:_MOST_GUARDS]),
-        *([f"  and {rest} more"] if rest > 0 else []),
+    lines = [
+        "importing anything of mmcv.ops loads mmcv._ext, also for ops in plain PyTorch;",
+        f"without it {'this line fails' if len(places) == 1 else f'these {len(places)} lines fail'}:",
     ]
+    for place in places[:_MOST_LINES]:
+        chain = " > ".join(str(step.place) for step in found.chains.get(place.file, ()))
+        lines.append(f"  {place}" + (f"  reached by {chain}" if chain else ""))
+    return [*lines, *_more(places)]
 
 
-def package_lines(found: Scan) -> list[str]:
+def load_lines(loads: tuple[FrameworkLoad, ...]) -> list[str]:
+    """Which imports of frameworks load mmcv.ops."""
+    groups: dict[tuple[str, str, str, str], list[FrameworkLoad]] = {}
+    for load in loads:
+        groups.setdefault((load.package, load.version, load.module, load.source), []).append(load)
+    if not groups:
+        return []
+    lines = ["frameworks that import mmcv.ops when they are imported:"]
+    for (package, release, module, source), places in sorted(groups.items()):
+        first = places[0].place
+        rest = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        lines.append(f"  {module} ({package} {release}, at {source}): {first}{rest}")
+    return lines
+
+
+def package_lines(used: tuple[PackageUse, ...]) -> list[str]:
     """The packages it imports."""
-    lines = [f"it imports {len(found.packages)} packages:"]
-    for one in found.packages:
+    lines = [f"it imports {_count(used, 'package')}:"]
+    for one in used:
         names = " or ".join(one.packages[:_MOST_PROVIDERS])
         names += " or ..." if len(one.packages) > _MOST_PROVIDERS else ""
         sure = "" if one.known else " (by its name)"
         lines.append(f"  {one.module}: {names}{sure}, {one.place} ({one.when})")
-    return lines
+    return lines if used else []
 
 
-def unread_lines(found: Scan) -> list[str]:
+def elsewhere_lines(places: Mapping[str, str]) -> list[str]:
+    """Modules of the project that need a path or a link to be found."""
+    return [f"`{name}` is imported, but lies in {folder}" for name, folder in places.items()]
+
+
+def unread_lines(unread: tuple[tuple[str, str], ...]) -> list[str]:
     """What was not read, counted by reason."""
     reasons: dict[str, list[str]] = {}
-    for path, why in found.unread:
-        reasons.setdefault(why if not why.startswith("syntax error") else "syntax error", []).append(path)
-    return [
-        f"not read: {len(paths)} ({why}), for example {paths[0]}" for why, paths in sorted(reasons.items())
-    ]
+    for path, why in unread:
+        reasons.setdefault("syntax error" if why.startswith("syntax error") else why, []).append(path)
+    return [f"not read: {len(paths)} ({why}), such as {paths[0]}" for why, paths in sorted(reasons.items())]
+
+
+def _more(items: tuple[object, ...]) -> list[str]:
+    rest = len(items) - _MOST_LINES
+    return [f"  and {rest} more"] if rest > 0 else []
+
+
+def _count(items: tuple[object, ...], word: str) -> str:
+    return f"{len(items)} {word}{'' if len(items) == 1 else 's'}"
