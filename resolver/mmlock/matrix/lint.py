@@ -152,34 +152,43 @@ def _resembling(key: str, known: tuple[str, ...]) -> str:
     return f", did you mean `{close[0]}`?" if close else ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shape:
+    """What may stand below a value: the fields of a table, or the items of an array."""
+
+    fields: Mapping[str, Any] | None = None
+    item: Any = None
+
+
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    """Field -> its type. Rows are many, their kinds few, and working it out is slow."""
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+def _shape(kind: Any) -> _Shape | None:
+    """The shape of a type; None where no table stands below it, so that nothing can be unknown there."""
+    origin, arguments = getattr(kind, "__origin__", kind), get_args(kind)
+    if is_dataclass(origin):
+        hints = get_type_hints(origin)
+        if origin is model.Document and arguments:
+            hints["rows"] = tuple[arguments[0], ...]  # type: ignore[valid-type]
+        return _Shape(fields={field.name: hints[field.name] for field in fields(origin)})
+    if origin is tuple and arguments and _shape(arguments[0]):
+        return _Shape(item=arguments[0])
+    return None
 
 
 def _strangers(
     kind: Any, value: Any, path: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], str, tuple[str, ...]]]:
-    origin = getattr(kind, "__origin__", kind)
-    arguments = get_args(kind)
-    if isinstance(origin, type) and is_dataclass(origin):
-        if not isinstance(value, dict):
-            return
-        hints = _hints(origin)
-        names = tuple(hints)
+    shape = _shape(kind)
+    if shape is None:
+        return
+    if shape.fields is not None and isinstance(value, dict):
         for key, inner in value.items():
-            if key not in names:
-                yield path, key, names
-                continue
-            hint = hints[key]
-            if origin is model.Document and key == "rows" and arguments:
-                hint = tuple[arguments[0], ...]  # type: ignore[valid-type]
-            yield from _strangers(hint, inner, (*path, key))
-    elif origin is tuple and isinstance(value, list) and arguments:
+            if key not in shape.fields:
+                yield path, key, tuple(shape.fields)
+            elif isinstance(inner, (dict, list)):
+                yield from _strangers(shape.fields[key], inner, (*path, key))
+    elif shape.item is not None and isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _strangers(arguments[0], inner, (*path, index))
+            yield from _strangers(shape.item, inner, (*path, index))
 
 
 def _lint_document(

@@ -84,13 +84,13 @@ def _decided(facts: _Facts) -> set[str]:
 
 def _mentioned(facts: _Facts) -> set[str]:
     """Packages that some release asks for: the closure brings them."""
+    texts = {text for row in facts.rows("releases") for text in (*row.requires, *row.mim)}
     names: set[str] = set()
-    for row in facts.rows("releases"):
-        for text in (*row.requires, *row.mim):
-            try:
-                names.add(normalize(Requirement(text).name))
-            except InvalidRequirement:
-                continue
+    for text in texts:
+        try:
+            names.add(normalize(Requirement(text).name))
+        except InvalidRequirement:
+            continue
     return names
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -69,13 +69,19 @@ def _specifiers(field: str, *values: str | None) -> Faults:
 
 def _requirements(field: str, values: Iterable[str], *, exact: bool = False) -> Faults:
     for value in values:
-        try:
-            requirement = Requirement(value)
-        except InvalidRequirement as error:
-            yield f"{field}: `{value}` is no requirement ({str(error).splitlines()[0]})"
-            continue
-        if exact and [s.operator for s in requirement.specifier] != ["=="]:
-            yield f"{field}: `{value}` must be pinned with `==`"
+        if fault := _requirement_fault(value, exact=exact):
+            yield f"{field}: {fault}"
+
+
+@lru_cache(maxsize=8192)  # releases of a package repeat each other
+def _requirement_fault(value: str, *, exact: bool) -> str | None:
+    try:
+        requirement = Requirement(value)
+    except InvalidRequirement as error:
+        return f"`{value}` is no requirement ({str(error).splitlines()[0]})"
+    if exact and [s.operator for s in requirement.specifier] != ["=="]:
+        return f"`{value}` must be pinned with `==`"
+    return None
 
 
 def _names(field: str, values: Iterable[str]) -> Faults:
