@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mmlock.app.deciding import Decided, Refusal
 from mmlock.app.inspect_tables import Tables
@@ -17,6 +17,7 @@ from mmlock.core.device import Code
 from mmlock.core.names import Confidence, PackageName, Sha256
 from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress
+from mmlock.core.values import dataclass
 from mmlock.graph.rows import BinaryChoice, IndexChoice, Option
 from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
 from mmlock.matrix.load import Matrix

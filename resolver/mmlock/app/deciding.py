@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from packaging.requirements import Requirement
 
@@ -14,6 +14,7 @@ from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 from mmlock.graph.build import build_graph, core_packages
 from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Rows

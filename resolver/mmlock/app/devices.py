@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
+from mmlock.core.values import dataclass
 from mmlock.matrix.devices import NoDevice, accelerator_of, find_device
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator

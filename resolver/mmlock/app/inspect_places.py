@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.names import PackageName, Sha256, normalize
+from mmlock.core.values import dataclass
 from mmlock.matrix.load import Matrix
 from mmlock.scrape.fetching import Fetcher
 from mmlock.scrape.lookup import LookupFault, LookupKind, file_version, find_files

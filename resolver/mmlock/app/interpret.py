@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from packaging.markers import Marker
 
@@ -14,6 +13,7 @@ from mmlock.core.gather import Inputs, gather
 from mmlock.core.names import Platform
 from mmlock.core.requirements import Asked
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.graph.build import core_packages
 from mmlock.graph.request import CoreWish

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmlock.core.names import PackageName
+from mmlock.core.values import dataclass
 from mmlock.matrix import store
 from mmlock.matrix.layout import SECTIONS, section_of
 from mmlock.matrix.load import Matrix, decode

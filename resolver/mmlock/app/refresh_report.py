@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmlock.app.refresh_state import age
 from mmlock.core.report import Page
+from mmlock.core.values import dataclass
 from mmlock.matrix.diff import Change, Touch, as_data, lines, summary
 from mmlock.scrape.credentials import bare
 from mmlock.scrape.http import Traffic

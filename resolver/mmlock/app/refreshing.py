@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
+from mmlock.core.values import dataclass
 from mmlock.matrix import store
 from mmlock.matrix.diff import Change, Held, diff, touched
 from mmlock.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root

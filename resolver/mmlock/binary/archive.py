@@ -6,11 +6,11 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from mmlock.binary.reading import BeyondPrefix, Source, Unreadable, check_span
+from mmlock.core.values import dataclass
 
 _STORED, _DEFLATED = 0, 8
 _LOCAL = struct.Struct("<4s5H3L2H")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from mmlock.binary.reading import Source, Unreadable, check_span
+from mmlock.core.values import dataclass
 
 MAX_SYMBOLS = 4_000_000
 MAX_STRINGS = 512 * 1024 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.parser import BytesParser
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mmlock.binary.torch_wheel import read_torch
 from mmlock.binary.trees import FolderTree
 from mmlock.core.names import Platform, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 
 _TORCH = re.compile(r"lib(?:torch|c10|caffe2)[\w-]*\.so")
 _VERSION = re.compile(r"""^__version__ = ['"]([^'"+]+)(?:\+([\w.]+))?['"]""", re.MULTILINE)

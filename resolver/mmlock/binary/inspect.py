@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
@@ -17,6 +17,7 @@ from mmlock.binary.reading import MappedFile, Memory, Source, Unreadable
 from mmlock.binary.remote import NoRanges, Remote
 from mmlock.binary.trees import FolderTree, Tree, WheelTree
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 from mmlock.scrape.fetching import Fetcher, FetchFault
 
 Reader: TypeAlias = Callable[[str], "Extension | NotRead"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mmlock.binary.fatbin import GpuCode
 from mmlock.binary.tables import TorchBuildId
 from mmlock.core.device import Code, Device
 from mmlock.core.names import StrEnum
+from mmlock.core.values import dataclass
 
 
 class Kind(StrEnum):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mmlock.core.errors import MatrixError
 from mmlock.core.names import Platform
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 
 SCHEMA = "torch-symbols"

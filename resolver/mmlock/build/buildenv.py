@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -16,6 +15,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Platform, Sha256, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 
 _UV_PLATFORM = {
     Platform.LINUX_X86_64: "x86_64-manylinux_2_28",

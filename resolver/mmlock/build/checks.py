@@ -9,7 +9,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from mmlock.build.model import BuildPlan, Check, CheckStatus
 from mmlock.build.wheel_file import WheelFacts
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import normalize
+from mmlock.core.values import dataclass
 
 if TYPE_CHECKING:
     from mmlock.binary.model import Inspected

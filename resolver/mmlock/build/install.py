@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mmlock.build.buildenv import Uv, find_python, version_of
 from mmlock.build.machine import this_platform
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
+from mmlock.core.values import dataclass
 from mmlock.lock.formats.parts import unsealed
 from mmlock.lock.model import LockedEnv
 

@@ -7,11 +7,11 @@ import platform
 import shutil
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Platform
+from mmlock.core.values import dataclass
 
 _CGROUP = Path("/sys/fs/cgroup")
 _HERE = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, Sha256, StrEnum
+from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep
 
 

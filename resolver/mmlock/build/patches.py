@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.values import dataclass
 from mmlock.lock.model import PatchPlan
 
 

@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from mmlock.core.names import StrEnum
+from mmlock.core.values import dataclass
 
 _TICK = 0.5
 _GRACE = 5.0

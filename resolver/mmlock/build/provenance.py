@@ -7,13 +7,13 @@ import json
 import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mmlock import __version__
 from mmlock.build.model import BuildPlan, Check, Compiler, Pin
 from mmlock.build.wheel_file import WheelFacts
 from mmlock.core.artifact import Artifact
+from mmlock.core.values import dataclass
 
 BUILD_TYPE = "urn:mmlock:build:v1"
 BUILDER = "urn:mmlock:builder:local"

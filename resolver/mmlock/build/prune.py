@@ -6,11 +6,11 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.build.model import BuiltWheel
 from mmlock.build.wheelhouse import Wheelhouse
+from mmlock.core.values import dataclass
 
 _DAY = 86400.0
 

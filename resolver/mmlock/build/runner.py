@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from mmlock.build.wheel_file import Rewrite, WheelFacts, read_wheel, rewrite_whe
 from mmlock.build.wheelhouse import Wheelhouse
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, LockedEnv
 
 _TAIL = 400

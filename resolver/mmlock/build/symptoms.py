@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from mmlock.core.values import dataclass
 
 _ERROR = re.compile(r"(?:\berror\b|\bError\b|fatal|FAILED|undefined reference|cannot find)")
 _NOISE = re.compile(

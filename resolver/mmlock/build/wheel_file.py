@@ -8,7 +8,6 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from packaging.version import InvalidVersion
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import PackageName
+from mmlock.core.values import dataclass
 
 _STAMP_DEFAULT = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16

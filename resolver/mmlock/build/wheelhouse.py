@@ -16,7 +16,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from mmlock.build.download import sha256_of
 from mmlock.build.model import BuiltWheel, Check, CheckStatus
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256, normalize
+from mmlock.core.values import dataclass
 
 ENTRY = "entry.json"
 PROVENANCE = "provenance.json"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.requirements import Asked
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, is_specifier, version
 
 AUTO = "auto"

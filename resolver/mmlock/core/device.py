@@ -14,11 +14,11 @@ Compatibility"):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
 from mmlock.core.names import DeviceKind
+from mmlock.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ Reading is injected: `read` takes a path as it was named and gives the text, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.pyproject import parse_project
 from mmlock.core.requirements import Asked, Gathered, Include, parse_file, parse_requirement
+from mmlock.core.values import dataclass
 
 Read = Callable[[str], "str | Fault"]
 

@@ -10,7 +10,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from packaging.markers import Marker
@@ -19,6 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault
 from mmlock.core.names import PackageName, normalize
+from mmlock.core.values import dataclass
 
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _ARCHIVE_SCHEMES = ("http://", "https://", "file://")

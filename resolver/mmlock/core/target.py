@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Platform
+from mmlock.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.core.names import StrEnum
+from mmlock.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

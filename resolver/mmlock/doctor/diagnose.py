@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import Formatter
 
 from mmlock.binary.tables import SymbolStore
+from mmlock.core.values import dataclass
 from mmlock.doctor.mentions import Mentions
 from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
 from mmlock.doctor.symptoms import EXAMINERS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from mmlock.core.names import PackageName, normalize
+from mmlock.core.values import dataclass
 from mmlock.doctor.model import Line, Log
 from mmlock.matrix.load import Matrix
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mmlock.core.names import Confidence
+from mmlock.core.values import dataclass
 from mmlock.matrix.curated import Symptom, SymptomKind
 
 

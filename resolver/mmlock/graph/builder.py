@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mmlock.core.names import Confidence, Form, PackageName
+from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, is_prerelease
 from mmlock.graph.request import GraphRequest
 from mmlock.graph.rows import (

@@ -9,9 +9,9 @@ combination known to fail. A *cost* is what an option pays towards one objective
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from mmlock.core.names import Confidence, Form, PackageName, StrEnum
+from mmlock.core.values import dataclass
 from mmlock.matrix.model import (
     Binary,
     Breakage,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mmlock.core.names import Form
+from mmlock.core.values import dataclass
 from mmlock.judge.case import Case, Node, admits
 from mmlock.matrix.model import Binary
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import format_cc
 from mmlock.core.names import Form, PackageName
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.judge.model import Objection, Severity
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mmlock.core.names import StrEnum
+from mmlock.core.values import dataclass
 
 
 class Severity(StrEnum):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

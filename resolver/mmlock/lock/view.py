@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Form, PackageName, normalize
+from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
 
 __all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]

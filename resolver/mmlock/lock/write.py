@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.values import dataclass
 from mmlock.lock.formats import FORMATS
 from mmlock.lock.model import LockedEnv
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from mmlock.core.device import Device, format_cc, parse_sm
 from mmlock.core.names import DeviceKind
+from mmlock.core.values import dataclass
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator, Gpu
 

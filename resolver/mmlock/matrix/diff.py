@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mmlock.core.names import PackageName, StrEnum, normalize
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.matrix.layout import SECTIONS, Section, key_text, sort_key
 from mmlock.matrix.model import Document, File, IndexRow

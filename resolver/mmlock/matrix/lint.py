@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
 
 from mmlock.core.errors import MatrixError
+from mmlock.core.values import dataclass
 from mmlock.matrix import model
 from mmlock.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
 from mmlock.matrix.lint_rows import row_faults

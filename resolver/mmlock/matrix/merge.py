@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mmlock.core.names import Confidence
+from mmlock.core.values import dataclass
 from mmlock.matrix.layout import SECTIONS, Section
 from mmlock.matrix.model import Document, IndexRow
 

@@ -13,10 +13,11 @@ Spelling used everywhere: Pythons `3.12` (free-threaded `3.13t`), CUDA `12.8`, t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
+from mmlock.core.values import dataclass
 from mmlock.matrix.code import Op, Reach
 from mmlock.matrix.curated import (
     Accelerator,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import DeviceKind
+from mmlock.core.values import dataclass
 from mmlock.matrix.devices import NoDevice, find_device
 from mmlock.matrix.load import Matrix
 

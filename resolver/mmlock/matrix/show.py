@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -13,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.report import Page
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version as parse
 from mmlock.matrix import show_facts
 from mmlock.matrix.load import Matrix

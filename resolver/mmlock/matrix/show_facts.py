@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 import msgspec
 
 from mmlock.core.names import Confidence, PackageName, normalize
+from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, version
 from mmlock.matrix import model
 from mmlock.matrix.load import Matrix

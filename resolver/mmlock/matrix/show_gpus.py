@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from mmlock.core.device import Device, format_cc, parse_sm
 from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind
 from mmlock.core.report import Page
+from mmlock.core.values import dataclass
 from mmlock.matrix.devices import NoDevice, accelerator_of, find_device, gpu_of
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator, Capability, Gpu

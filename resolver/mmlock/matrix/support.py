@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind, Platform
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import TorchBuild

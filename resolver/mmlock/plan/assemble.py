@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.graph.rows import BuildChoice, Option, Rows
 from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason, TermValue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from packaging.tags import Tag
@@ -17,6 +16,7 @@ from packaging.utils import (
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
 from mmlock.matrix.load import Matrix

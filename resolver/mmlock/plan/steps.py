@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import DeviceKind
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 from mmlock.graph.builder import cite, readable
 from mmlock.graph.rows import BuildChoice, Option
 from mmlock.graph.torch_rows import build_arch, desktop_archs

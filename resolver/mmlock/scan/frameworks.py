@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mmlock.core.names import PackageName
+from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, version
 from mmlock.matrix.code import Reach
 from mmlock.scan.model import ModuleFacts, Place, When

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mmlock.core.names import StrEnum
+from mmlock.core.values import dataclass
 
 __all__ = ["Called", "Import", "ModuleFacts", "Place", "Typed", "Used", "When"]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from mmlock.core.names import OpNeeds, StrEnum
+from mmlock.core.values import dataclass
 from mmlock.matrix.code import Op
 from mmlock.scan.model import Import, ModuleFacts, Place, When
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
 
 from mmlock.core.names import PackageName, normalize
+from mmlock.core.values import dataclass
 from mmlock.matrix.curated import Module
 from mmlock.scan.model import Place, When
 from mmlock.scan.project import Project, is_stdlib

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from posixpath import dirname
 
+from mmlock.core.values import dataclass
 from mmlock.scan.model import Import, ModuleFacts, Place, When
 
 __all__ = ["Project", "Step"]

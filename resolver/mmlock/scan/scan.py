@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 from mmlock.matrix.code import Op, Reach
 from mmlock.matrix.curated import Module
 from mmlock.scan.conclude import Conclusion, conclude

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from mmlock.core.values import dataclass
 from mmlock.scrape.html import LenientParser
 
 __all__ = ["Anchor", "is_whole", "links"]

@@ -8,7 +8,8 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from mmlock.core.values import dataclass
 
 __all__ = ["Tree", "Unreadable", "bare_info", "pkg_info", "read_tree", "requires_txt"]
 

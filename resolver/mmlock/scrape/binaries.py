@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, PackageName, Platform
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.matrix.model import Binary, File, Requires
 from mmlock.scrape.tags import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from mmlock.core.names import StrEnum
+from mmlock.core.values import dataclass
 
 
 class FetchProblem(StrEnum):

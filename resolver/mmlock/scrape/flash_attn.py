@@ -11,10 +11,10 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mmlock.core.names import Confidence, PackageName
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.matrix.dated import dated, seen_on
 from mmlock.matrix.merge import Facts

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
 
 from mmlock.core.names import Sha256
+from mmlock.core.values import dataclass
 from mmlock.scrape.credentials import bare
 from mmlock.scrape.fetching import FetchFault, FetchProblem
 from mmlock.scrape.http import Client

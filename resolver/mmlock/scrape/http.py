@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from mmlock.core.values import dataclass
 from mmlock.scrape.credentials import Credentials, bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.scrape.page_cache import PageCache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -14,6 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, StrEnum, normalize
+from mmlock.core.values import dataclass
 from mmlock.scrape.fetching import Fetcher, FetchFault, FetchProblem
 from mmlock.scrape.simple import ACCEPT, IndexPage, ParseFault, parse_page
 

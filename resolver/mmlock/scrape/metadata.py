@@ -6,11 +6,11 @@ import email.message
 import email.parser
 import email.policy
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, Platform, normalize
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.matrix.model import File, Requires
 from mmlock.scrape.tags import platform_of_tag, pythons_of

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mmlock.core.names import Confidence, PackageName, Platform, normalize
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import File, IndexRow, TorchBuild

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from mmlock.core.values import dataclass
 from mmlock.scrape.fetching import Fetched
 from mmlock.scrape.store import write_aside
 

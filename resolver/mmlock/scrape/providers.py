@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from mmlock.core.names import Confidence, PackageName, Platform, normalize
+from mmlock.core.values import dataclass
 from mmlock.matrix.model import ProvidedWheel
 from mmlock.scrape.tags import glibc_of_tag, pythons_of, wheel_name
 

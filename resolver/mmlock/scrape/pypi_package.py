@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, StrEnum, normalize
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, is_prerelease, version
 from mmlock.matrix.model import Binary, File, Release, Requires, TorchBuild
 from mmlock.scrape import binaries

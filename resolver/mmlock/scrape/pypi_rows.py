@@ -6,11 +6,11 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Sha256
+from mmlock.core.values import dataclass
 from mmlock.matrix.model import File
 
 __all__ = ["Detail", "Listing", "details", "listing"]

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Platform
+from mmlock.core.values import dataclass
 from mmlock.core.versions import is_prerelease, version
 from mmlock.matrix.dated import dated, seen_on
 from mmlock.matrix.merge import Facts

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from dataclasses import dataclass
 from zipfile import BadZipFile, ZipFile
 
+from mmlock.core.values import dataclass
 from mmlock.scrape.fetching import Fetched, Fetcher, FetchFault, FetchProblem
 
 METADATA = r"[^/]+\.dist-info/METADATA"

@@ -6,11 +6,11 @@ Nothing is run: metadata is parsed, sources are read as syntax trees.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, normalize
+from mmlock.core.values import dataclass
 from mmlock.matrix.model import Assert, Release
 from mmlock.scrape.archives import Tree, Unreadable, bare_info, read_tree, requires_txt
 from mmlock.scrape.checks import asserts

@@ -5,11 +5,11 @@ from __future__ import annotations
 import configparser
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mmlock.core.faults import Fault, usage_error
+from mmlock.core.values import dataclass
 from mmlock.scrape.credentials import bare
 from mmlock.scrape.pypi import INDEX
 

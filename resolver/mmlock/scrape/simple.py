@@ -6,12 +6,12 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Sha256, StrEnum
+from mmlock.core.values import dataclass
 from mmlock.scrape.html import LenientParser
 
 ACCEPT = (

@@ -7,9 +7,9 @@ what it found. It opens nothing itself, so a test answers it with bytes.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 
 from mmlock.core.names import Sha256
+from mmlock.core.values import dataclass
 from mmlock.matrix.merge import Facts
 from mmlock.scrape.fetching import Fetched, FetchFault
 

@@ -7,8 +7,9 @@ first objective that gets worse is the reason; when there is no solution at all,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mmlock.core.values import dataclass
 from mmlock.core.versions import is_prerelease, version
 from mmlock.graph.rows import Option, Rows, Term, mask
 from mmlock.solve.instance import Engine, make_instance

@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
 from mmlock.core.places import FRESH_SECONDS, cache_root, fresh_seconds
+from mmlock.core.values import dataclass
 from mmlock.scrape.store import write_aside
 from mmlock.solve.closure_model import Closed, ClosureRequest, Refused
 

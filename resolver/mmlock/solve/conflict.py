@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mmlock.core.names import Confidence, Form
+from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.graph.rows import Group, Link, LinkKind, Option, Rows
 from mmlock.solve.program import rules

@@ -8,9 +8,10 @@ same way. Last, for each ask, what would hold if it were given up, as near as po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term, mask
 from mmlock.solve.conflict import Claim, Conflict

@@ -7,9 +7,9 @@ a brute-force search as its oracle in tests. A group is a bit mask: bit N stands
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from mmlock.core.values import dataclass
 from mmlock.graph.rows import Rows, Term, mask
 
 Mask = int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from mmlock.core.values import dataclass
 from mmlock.graph.rows import (
     DEFAULT_TERMS,
     MEANING,

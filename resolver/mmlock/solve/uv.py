@@ -7,11 +7,11 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from mmlock.core.names import Platform
+from mmlock.core.values import dataclass
 from mmlock.solve.closure_model import ClosureRequest
 from mmlock.solve.floors import OLDEST_GLIBC, is_linux, machine
 from mmlock.solve.uv_find import Uv

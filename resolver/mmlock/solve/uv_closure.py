@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
+from mmlock.core.values import dataclass
 from mmlock.solve.closure_model import ClosureAnswer, ClosureRequest
 from mmlock.solve.metadata_wheel import place_wheels
 from mmlock.solve.uv import Ran, command, nearest_platform, platform_word, run_uv, write_question

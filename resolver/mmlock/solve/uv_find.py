@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from mmlock.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

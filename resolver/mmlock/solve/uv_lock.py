@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,6 +16,7 @@ from packaging.tags import Tag
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import PackageName, Sha256, normalize
+from mmlock.core.values import dataclass
 from mmlock.solve.tags import best_first
 from mmlock.solve.uv_settings import redact
 

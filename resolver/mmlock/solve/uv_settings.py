@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mmlock.core.artifact import IndexSettings
+from mmlock.core.values import dataclass
 from mmlock.solve.floors import MACOS
 
 _TRANSPORT = re.compile(

@@ -12,12 +12,13 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 from mmlock.validate.model import Case, CheckRow, Status, SuiteRun
 from mmlock.validate.suites import Suite
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from mmlock.build.model import BuildPlan, Pin
+from mmlock.core.values import dataclass
 from mmlock.lock.model import LockedEnv
 
 

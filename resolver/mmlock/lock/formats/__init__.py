@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from mmlock.core.values import dataclass
 from mmlock.lock.formats import build_toml, pylock, requirements, why_md
 from mmlock.lock.model import LockedEnv
 

@@ -6,7 +6,7 @@ they never change what is installed. Packages without a hash are not listed; `bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -15,6 +15,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.target import Target
+from mmlock.core.values import dataclass
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
