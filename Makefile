@@ -20,6 +20,9 @@ STACK ?= openmmlab
 OUT ?= lockfiles/$(STACK)/$(GPU)
 PYTEST_FLAGS ?= -n auto --dist worksteal
 
+# Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help solve test test-slow check lint types layers matrices bench clean
 
 help: ## print this list

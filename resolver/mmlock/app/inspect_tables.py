@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.progress import Progress
+from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import TorchBuild

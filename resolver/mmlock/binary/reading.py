@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
+
+from mmlock.core.values import dataclass
 
 
 class Unreadable(Exception):

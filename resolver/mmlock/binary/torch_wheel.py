@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 
 from mmlock.binary.elf import Elf, read_elf
@@ -13,6 +13,7 @@ from mmlock.binary.reading import Source, Unreadable
 from mmlock.binary.tables import TorchBuildId, TorchFacts, TorchSymbols
 from mmlock.binary.trees import Tree
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 
 _ROOT = re.compile(r"torch/_C(?:\.[\w-]+)?\.so|torch/lib/libtorch_global_deps\.so")
 _LIBRARY = re.compile(r"torch/lib/[^/]+\.so[.\w]*")

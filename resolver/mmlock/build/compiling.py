@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mmlock.core.progress import Progress
+from mmlock.core.values import dataclass
 
 _NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]\s+(.*)$")
 _SOURCE = re.compile(r"(?:\s-c\s+)(\S+\.(?:cpp|cxx|cc|c|cu|mm))\b")

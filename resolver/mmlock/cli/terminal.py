@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mmlock.cli.usecases import UseCases, library
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Report
+from mmlock.core.values import dataclass
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mmlock.core.errors import UsageError
+from mmlock.core.values import dataclass
 
 __all__ = ["Listing", "list_files"]
 

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem
 from mmlock.scrape.http import Client
 from mmlock.scrape.ranged import RangeFault, member_of, read_member

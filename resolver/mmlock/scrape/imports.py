@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mmlock.core.values import dataclass
 from mmlock.scrape.archives import Tree
 
 __all__ = ["ENTRIES", "Imports", "imported"]

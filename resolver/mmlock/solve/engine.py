@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mmlock.core.values import dataclass
 from mmlock.solve.instance import Instance, Mask
 from mmlock.solve.program import RULES, rules
 from mmlock.solve.reduce import reduce

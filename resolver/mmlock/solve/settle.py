@@ -10,8 +10,9 @@ option a slot, goes to clingo; if that has no solution after all, the whole prob
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mmlock.core.values import dataclass
 from mmlock.graph.rows import by_weight
 from mmlock.solve.instance import Instance, Mask
 from mmlock.solve.reduce import supported

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
 from mmlock.solve.closure_model import ClosureRequest, CoreNode
 from mmlock.solve.uv_settings import redact
 
