@@ -61,7 +61,7 @@ class Web:
         if reply.headers.get("ETag") and headers.get("If-None-Match") == reply.headers["ETag"]:
             return Reply(status=304)
         span = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("Range", ""))
-        if span is None or not self.ranges:
+        if span is None or not self.ranges or reply.status != 200:
             return reply
         size = len(reply.body)
         start = int(span[1]) if span[1] else max(0, size - int(span[2]))

@@ -184,8 +184,8 @@ def test_a_server_that_ignores_ranges_serves_too(web: Web) -> None:
     web.ranges = False
     url = web.put("/p-1-py3-none-any.whl", stream.getvalue())
     with driver(Client(environ={})) as drive:
-        (found,) = drive.grant("test", [Inside(url=url, member=METADATA)])
-        (none,) = drive.grant("test", [Inside(url=url, member="p/gone")])
+        (found,) = drive.grant("test", [Inside(url=url, member=METADATA, whole=True)])
+        (none,) = drive.grant("test", [Inside(url=url, member="p/gone", whole=True)])
     assert isinstance(found, Fetched)
     assert found.body == b"Requires-Dist: sympy\n\n"
     assert isinstance(none, FetchFault)

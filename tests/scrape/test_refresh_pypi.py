@@ -155,7 +155,7 @@ def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(ma
         package=normalize("mmdet"), kind=Kind.RELEASES, files=files, releases=releases, requires=declared
     )
     served = tuple(Artifact(name=row.name, url=row.url, sha256=row.sha256) for row in files)
-    package = Package(plan=plan, page=IndexPage(files=served, with_metadata=frozenset()), files=served)
+    package = Package(plan=plan, page=IndexPage(files=served, with_metadata={}), files=served)
     package.list({})
     assert {(w.release, w.file.name, w.parts) for w in package.wants} == {
         ("0.6.0", "mmdet-0.6.0.tar.gz", frozenset({Part.REQUIRES})),

@@ -64,13 +64,15 @@ def test_other_anchors_are_no_files() -> None:
 
 @pytest.mark.parametrize("attribute", ["data-core-metadata", "data-dist-info-metadata"])
 def test_metadata_served_apart_is_told(attribute: str) -> None:
-    page = parse_page(
-        html(f'<a href="a-1-py3-none-any.whl" {attribute}="sha256=ab">a</a><a href="b-1.tar.gz">b</a>'),
-        "text/html; charset=utf-8",
-        URL,
+    links = (
+        f'<a href="a-1-py3-none-any.whl" {attribute}="sha256={SHA}">a</a><a href="b-1.tar.gz">b</a>',
+        f'<a href="c-1-py3-none-any.whl" {attribute}="true">c</a>',
+        f'<a href="d-1-py3-none-any.whl" {attribute}="false">d</a>',
     )
+    page = parse_page(html("".join(links)), "text/html; charset=utf-8", URL)
     assert isinstance(page, IndexPage)
-    assert page.with_metadata == {"https://example.org/simple/torch/a-1-py3-none-any.whl"}
+    told = {url.rpartition("/")[2]: digest for url, digest in page.with_metadata.items()}
+    assert told == {"a-1-py3-none-any.whl": SHA, "c-1-py3-none-any.whl": None}
 
 
 def document(**changes: object) -> bytes:
@@ -96,7 +98,7 @@ def test_json_may_leave_out_what_it_does_not_know() -> None:
 def test_json_tells_of_metadata_served_apart(key: str) -> None:
     page = parse_page(document(**{key: {"sha256": SHA}}), JSON, URL)
     assert isinstance(page, IndexPage)
-    assert len(page.with_metadata) == 1
+    assert list(page.with_metadata.values()) == [SHA]
 
 
 @pytest.mark.parametrize(

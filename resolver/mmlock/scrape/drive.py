@@ -14,6 +14,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.values import dataclass
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem
 from mmlock.scrape.http import Client
+from mmlock.scrape.metadata_chain import WHOLE_LIMIT
 from mmlock.scrape.ranged import RangeFault, member_of, read_member
 from mmlock.scrape.steps import Answer, Archive, Found, Get, Inside, Scrape, Wish
 
@@ -23,8 +24,6 @@ CONCURRENCY = 8
 """Requests under way at once: what browsers do, and what the indexes bear."""
 
 ARCHIVE_LIMIT = 256 * 1024 * 1024
-WHOLE_LIMIT = 64 * 1024 * 1024
-"""A server that ignores ranges sends the whole wheel; more than this is not worth a few lines of it."""
 _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
 
@@ -114,26 +113,38 @@ class Driver:
         known = cache.load(key, "*/*") if cache else None
         if known:
             return known.page
-        answer: Answer | None = None
-        if wish.beside:
-            answer = self.client.get(wish.beside, keep=False)
-        if answer is None or (isinstance(answer, FetchFault) and answer.problem is FetchProblem.NOT_FOUND):
-            answer = self._by_range(wish)
+        answer = self._whole(wish) if wish.whole else self._beside(wish) or self._by_range(wish)
         if isinstance(answer, Fetched) and cache:
             cache.store(key, "*/*", answer, self.client.clock())
         return answer
 
+    def _beside(self, wish: Inside) -> Answer | None:
+        """What the index serves by itself; None when it does not, or serves something else."""
+        if wish.beside is None:
+            return None
+        answer = self.client.get(wish.beside, keep=False)
+        if isinstance(answer, FetchFault):
+            # A server that is down says nothing of the wheel either.
+            return answer if answer.problem in {FetchProblem.UNREACHABLE, FetchProblem.OFFLINE} else None
+        if wish.beside_sha256 and sha256(answer.body).hexdigest() != wish.beside_sha256:
+            return None
+        return answer
+
     def _by_range(self, wish: Inside) -> Answer:
-        read = read_member(self.client, wish.url, wish.member, chunk=_CHUNK)
-        if isinstance(read, RangeFault) and read.problem is FetchProblem.NO_RANGES:
-            whole = self.client.get(wish.url, limit=WHOLE_LIMIT, keep=False)
-            if isinstance(whole, FetchFault):
-                return whole
-            read = member_of(whole.body, wish.url, wish.member)
-        if isinstance(read, RangeFault):
-            problem = read.problem or FetchProblem.CORRUPT
-            return FetchFault(problem=problem, url=wish.url, text=read.text)
-        return Fetched(url=wish.url, content_type="", body=read)
+        return _member(wish, read_member(self.client, wish.url, wish.member, chunk=_CHUNK))
+
+    def _whole(self, wish: Inside) -> Answer:
+        whole = self.client.get(wish.url, limit=WHOLE_LIMIT, keep=False)
+        if isinstance(whole, FetchFault):
+            return whole
+        return _member(wish, member_of(whole.body, wish.url, wish.member))
+
+
+def _member(wish: Inside, read: bytes | RangeFault) -> Answer:
+    if isinstance(read, RangeFault):
+        problem = read.problem or FetchProblem.CORRUPT
+        return FetchFault(problem=problem, url=wish.url, text=read.text)
+    return Fetched(url=wish.url, content_type="", body=read)
 
 
 @contextmanager

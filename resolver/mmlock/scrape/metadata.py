@@ -88,7 +88,10 @@ def pick(rows: Iterable[File]) -> dict[Platform | None, File]:
 
 
 def collapse(
-    release: str, found: Mapping[Platform | None, Metadata], source: Sequence[str]
+    release: str,
+    found: Mapping[Platform | None, Metadata],
+    source: Sequence[str],
+    confidence: Confidence = Confidence.MEASURED,
 ) -> list[Requires]:
     """One row for all platforms that agree with Linux x86_64 (else the first), one for each that does not."""
     if not found:
@@ -104,7 +107,7 @@ def collapse(
                     requires_python=said.requires_python,
                     extras=said.extras,
                     source=tuple(source),
-                    confidence=Confidence.MEASURED,
+                    confidence=confidence,
                     platform=None if platform == main else platform,
                 )
             )

@@ -1,8 +1,8 @@
 """PyPI or a mirror of it: which files there are, and what new releases require and refuse.
 
 One page for each package; what was recorded before is not read again. For new files one JSON page tells
-sizes and times where the page itself does not; for a new release its METADATA is read by range, or, for
-an OpenMMLab package, its whole sdist.
+sizes and times where the page itself does not; for a new release its METADATA is read (`metadata_chain.py`
+says where), and, for an OpenMMLab package, its whole sdist.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ def scrape(
     stale: list[str] = []
     packages = []
     for plan, answer in zip(plans, answers, strict=True):
-        opened = _open(plan, answer)
+        opened = _open(plan, answer, _api(index))
         if isinstance(opened, str):
             stale.append(f"{plan.package}: {opened}")
         else:
             packages.append(opened)
     yield from _list(packages, index)
     wants = [(package, want) for package in packages for want in package.wants]
-    if wants:
+    while wants:  # each round asks only for what the last one did not tell, in the next place of a few
         answers = yield [want.wish for _, want in wants]
-        for (package, want), answer in zip(wants, answers, strict=True):
-            package.take(want, answer, providers)
+        told = zip(wants, answers, strict=True)
+        again = [(package, package.take(want, answer, providers)) for (package, want), answer in told]
+        wants = [(package, want) for package, want in again if want is not None]
     newest = max((row.torch for plan in plans for row in plan.builds), key=version, default=None)
     return Found(
         facts=tuple(f for package in packages for f in facts_of(package, bare(index), day, newest)),
@@ -85,7 +86,7 @@ def _api(index: str) -> str | None:
     return f"{root}/pypi" if slash and last == "simple" else None
 
 
-def _open(plan: Plan, answer: Answer) -> Package | str:
+def _open(plan: Plan, answer: Answer, api: str | None) -> Package | str:
     """A package with its page, or why there is none."""
     if isinstance(answer, FetchFault):
         gone = answer.problem is FetchProblem.NOT_FOUND
@@ -98,7 +99,7 @@ def _open(plan: Plan, answer: Answer) -> Package | str:
     files = tuple(file for file in page.files if _belongs(file.name, plan.package) and plan.wants(file.name))
     if not files and plan.files:
         return f"`{answer.url}` lists no file of `{plan.package}`"
-    return Package(plan=plan, page=page, files=files)
+    return Package(plan=plan, page=page, files=files, api=api)
 
 
 def _belongs(name: str, package: PackageName) -> bool:

@@ -6,12 +6,13 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmlock.core.names import PackageName
+from mmlock.core.names import Confidence, PackageName
 from mmlock.matrix.dated import dated, read_on, seen_on
 from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import Binary, Requires
 from mmlock.scrape import binaries
 from mmlock.scrape.metadata import collapse
+from mmlock.scrape.metadata_chain import Origin, weakest
 from mmlock.scrape.pypi_package import NAME, Kind, Package
 from mmlock.scrape.releases import SOURCE as ARCHIVE
 from mmlock.scrape.tags import pythons_of, release_of, wheel_name
@@ -20,7 +21,11 @@ from mmlock.scrape.torch_wheels import torch_rows
 
 __all__ = ["facts_of"]
 
-_WHERE = {"wheel": "METADATA of one wheel per platform", "sdist": "PKG-INFO of the sdist"}
+_WHERE = {
+    Origin.WHEEL: "METADATA of one wheel per platform",
+    Origin.SDIST: "PKG-INFO of the sdist",
+    Origin.JSON: "`info` of the release in the JSON API, beside its page",
+}
 
 
 def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -> Iterator[Facts]:
@@ -34,11 +39,14 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
         sources={NAME: f"{page} ({day})"},
         scope=lambda row: NAME in row.source,
     )
-    keys = {release: "sdist" if release in package.from_sources else "wheel" for release in package.said}
-    new = {release: collapse(release, said, (keys[release],)) for release, said in package.said.items()}
+    origins = {release: weakest(package.origins[release]) for release in package.said}
+    new = {
+        release: collapse(release, said, (origins[release],), _confidence(package, release))
+        for release, said in package.said.items()
+    }
     if new:
         rows = tuple(row for found in new.values() for row in found)
-        sources = {key: f"{_WHERE[key]} on {page} ({day})" for key in keys.values()}
+        sources = {str(key): f"{_WHERE[key]} on {page} ({day})" for key in origins.values()}
         yield _facts("requires", plan.package, rows, sources)
     if plan.kind is Kind.RELEASES:
         yield _releases(package, day)
@@ -54,6 +62,15 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
         fresh = read_on(day, _binaries(package, new, newest_torch))
         told = (*_again(package, dated(binaries.LIST, day)), *fresh)
         yield _facts("binaries", plan.package, told, _on(day, binaries.SOURCES))
+
+
+def _confidence(package: Package, release: str) -> Confidence:
+    """What an sdist says of a release that has nothing else is said of the very file."""
+    origin = weakest(package.origins[release])
+    wheels = any(row.name.endswith(".whl") for row in package.rows.rows if release_of(row.name) == release)
+    if origin is Origin.SDIST and not (wheels and package.plan.kind is not Kind.SOURCE):
+        return Confidence.MEASURED
+    return origin.confidence
 
 
 def _on(day: str, sources: Mapping[str, str]) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from urllib.parse import unquote
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, StrEnum, normalize
@@ -14,8 +16,8 @@ from mmlock.scrape import binaries
 from mmlock.scrape.archives import pkg_info, read_tree
 from mmlock.scrape.fetching import Fetched, FetchFault
 from mmlock.scrape.metadata import Metadata, identity, metadata, pick
+from mmlock.scrape.metadata_chain import Origin, Place, leads_on, places, release_metadata
 from mmlock.scrape.pypi_rows import Detail, Listing, listing
-from mmlock.scrape.ranged import METADATA
 from mmlock.scrape.releases import About, Unreadable, read_release
 from mmlock.scrape.simple import IndexPage
 from mmlock.scrape.steps import Answer, Archive, Inside, Wish
@@ -101,6 +103,20 @@ class Want:
     file: File
     wish: Wish
     parts: frozenset[Part] = frozenset({Part.REQUIRES})
+    origin: Origin = Origin.SDIST
+    instead: tuple[Place, ...] = ()
+    """Where the same can be read when this cannot."""
+    tried: tuple[str, ...] = ()
+    """Why the places before this one did not tell."""
+
+    def next(self, text: str) -> Want | None:
+        """The next place to ask, after this one did not tell; None: there is none."""
+        if not self.instead:
+            return None
+        place, *rest = self.instead
+        return dataclasses.replace(
+            self, wish=place.wish, origin=place.origin, instead=tuple(rest), tried=(*self.tried, text)
+        )
 
 
 @dataclass(slots=True)
@@ -110,11 +126,13 @@ class Package:
     plan: Plan
     page: IndexPage
     files: tuple[Artifact, ...]
+    api: str | None = None
+    """Where the JSON API of the index is, if it has one."""
     rows: Listing = field(default_factory=lambda: Listing(rows=(), warnings=()))
     wants: tuple[Want, ...] = ()
     said: dict[str, dict[Platform | None, Metadata]] = field(default_factory=dict)
-    from_sources: set[str] = field(default_factory=set)
-    """Releases whose metadata was read in their sdist."""
+    origins: dict[str, list[Origin]] = field(default_factory=dict)
+    """Release -> where its metadata was read."""
     records: dict[str, binaries.Built] = field(default_factory=dict)
     new_releases: list[Release] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
@@ -163,9 +181,22 @@ class Package:
 
     def _metadata_wants(self, release: str, files: Sequence[File]) -> Iterator[Want]:
         for platform, file in pick(files).items():
-            beside = f"{file.url}.metadata" if file.url in self.page.with_metadata else None
-            wish = Inside(url=file.url, member=METADATA, beside=beside)
-            yield Want(release=release, platform=platform, file=file, wish=wish)
+            first, *rest = places(
+                file,
+                release,
+                files,
+                package=self.plan.package,
+                served=self.page.with_metadata,
+                api=self.api,
+            )
+            yield Want(
+                release=release,
+                platform=platform,
+                file=file,
+                wish=first.wish,
+                origin=first.origin,
+                instead=tuple(rest),
+            )
             if self.plan.kind is Kind.XFORMERS and platform is Platform.LINUX_X86_64:
                 record = Inside(url=file.url, member=_BUILD_RECORD)
                 parts = frozenset({Part.RECORD})
@@ -184,33 +215,42 @@ class Package:
 
     # ------------------------------------------------------------ answers
 
-    def take(self, want: Want, answer: Answer, providers: Mapping[str, Sequence[str]]) -> None:
-        """Read one answer. A release that cannot be read is left for the next refresh."""
+    def take(self, want: Want, answer: Answer, providers: Mapping[str, Sequence[str]]) -> Want | None:
+        """Read one answer; what to ask instead, where it told nothing.
+
+        A release that cannot be read is left for the next refresh.
+        """
         if isinstance(answer, FetchFault):
-            if Part.RECORD not in want.parts:
-                self.stale.append(f"{want.file.name}: {answer.text}")
-            return
+            following = want.next(answer.text) if leads_on(answer.problem) else None
+            if following is None and Part.RECORD not in want.parts:
+                self.stale.append(f"{want.file.name}: {'; '.join((*want.tried, answer.text))}")
+            return following
         try:
-            self._read(want, answer, providers)
+            return self._read(want, answer, providers)
         except Unreadable as fault:
             self.warnings.append(f"{fault}; the release is left out")
+            return None
 
-    def _read(self, want: Want, answer: Fetched, providers: Mapping[str, Sequence[str]]) -> None:
+    def _read(self, want: Want, answer: Fetched, providers: Mapping[str, Sequence[str]]) -> Want | None:
         if Part.RECORD in want.parts and (record := binaries.built(answer.body)):
             self.records[want.release] = record
         if Part.RELEASE in want.parts:
             about = self._about(want.release)
             self.new_releases.append(read_release(want.file.name, answer.body, about, providers))
         if Part.REQUIRES in want.parts:
-            data = answer.body
-            if isinstance(want.wish, Archive):
-                data = pkg_info(read_tree(want.file.name, data), want.file.name)
-                self.from_sources.add(want.release)
+            data = _info(want, answer.body)
+            if data is None:
+                text = f"`{answer.url}` does not tell what it requires"
+                if (following := want.next(text)) is None:
+                    self.stale.append(f"{want.file.name}: {'; '.join((*want.tried, text))}")
+                return following
             self._same(want, data)
+            self.origins.setdefault(want.release, []).append(want.origin)
             said = self.said.setdefault(want.release, {})[want.platform] = metadata(data)
             self.warnings += (
                 f"{want.file.name}: `{line}` is no requirement; it is left out" for line in said.unreadable
             )
+        return None
 
     def _same(self, want: Want, data: bytes) -> None:
         name, told = identity(data)
@@ -232,3 +272,11 @@ class Package:
             yanked=bool(files) and all(row.yanked for row in files),
             has_wheel=any(row.name.endswith(".whl") for row in files),
         )
+
+
+def _info(want: Want, data: bytes) -> bytes | None:
+    """METADATA, or what says the same, from an answer. Raises Unreadable; None when it is not told."""
+    if isinstance(want.wish, Archive):
+        name = unquote(want.wish.url.rpartition("/")[2])
+        return pkg_info(read_tree(name, data), name)
+    return release_metadata(data) if want.origin is Origin.JSON else data

@@ -48,8 +48,8 @@ class IndexPage:
     """The files a page lists, in its order."""
 
     files: tuple[Artifact, ...]
-    with_metadata: frozenset[str]
-    """URLs of the files whose METADATA the index serves by itself, at `URL.metadata` (PEP 658)."""
+    with_metadata: Mapping[str, Sha256 | None]
+    """URLs of the files whose METADATA the index serves by itself, at `URL.metadata` (PEP 658); its hash."""
 
 
 def parse_simple(data: bytes, content_type: str, url: str) -> tuple[Artifact, ...] | ParseFault:
@@ -86,7 +86,7 @@ def _parse_json(data: bytes, url: str) -> IndexPage | ParseFault:
     if not version.startswith("1."):
         return fault(PageProblem.BROKEN, f"speaks version {version} of the index interface; 1.x is known")
     files: list[Artifact] = []
-    served: set[str] = set()
+    served: dict[str, Sha256 | None] = {}
     for at, row in enumerate(document["files"]):
         try:
             file = _json_file(row, url)
@@ -95,9 +95,15 @@ def _parse_json(data: bytes, url: str) -> IndexPage | ParseFault:
                 PageProblem.BROKEN, f"cannot be read at `files[{at}]`: {type(error).__name__} {error}"
             )
         files.append(file)
-        if row.get("core-metadata", row.get("dist-info-metadata")):
-            served.add(file.url)
-    return IndexPage(files=tuple(files), with_metadata=frozenset(served))
+        if beside := row.get("core-metadata", row.get("dist-info-metadata")):
+            told = beside.get("sha256") if isinstance(beside, dict) else None
+            served[file.url] = _sha256(f"sha256={told}")
+    return IndexPage(files=tuple(files), with_metadata=served)
+
+
+def _sha256(text: str) -> Sha256 | None:
+    found = _SHA256.search(text)
+    return Sha256(found[1].lower()) if found else None
 
 
 def _json_file(row: Mapping[str, Any], base: str) -> Artifact:
@@ -135,7 +141,7 @@ def _parse_html(text: str, url: str) -> IndexPage | ParseFault:
         return fault
     return IndexPage(
         files=tuple(file for file, _ in found),
-        with_metadata=frozenset(file.url for file, served in found if served),
+        with_metadata={file.url: _sha256(told) for file, told in found if told is not None},
     )
 
 
@@ -147,7 +153,8 @@ def _base(url: str, named: str | None) -> str:
         return url
 
 
-def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, bool]]:
+def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, str | None]]:
+    """Files, each with what the page says of metadata beside it."""
     for attributes in reader.anchors:
         try:
             href, fragment = urldefrag(urljoin(base, attributes.get("href") or ""))
@@ -157,18 +164,17 @@ def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, bool]]:
         name = unquote(parts.path.rpartition("/")[2])
         if not name.endswith(_SUFFIXES) or parts.scheme not in {"http", "https", "file"}:
             continue
-        sha256 = _SHA256.search(fragment)
         metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
         file = Artifact(
             name=name,
             url=href,
-            sha256=Sha256(sha256[1].lower()) if sha256 else None,
+            sha256=_sha256(fragment),
             # In no standard, but some indexes say it in HTML too, and uv reads it.
             upload_time=attributes.get("data-upload-time") or None,
             requires_python=attributes.get("data-requires-python") or None,
             yanked="data-yanked" in attributes,
         )
-        yield file, metadata != "false"
+        yield file, None if metadata == "false" else metadata or ""
 
 
 def _html_fault(reader: _Reader, url: str) -> ParseFault | None:

@@ -33,6 +33,10 @@ class Inside:
     """A regular expression for the path of the member."""
     beside: str | None = None
     """Where the index serves the same bytes by themselves (PEP 658)."""
+    beside_sha256: Sha256 | None = None
+    """What the index says that these bytes are."""
+    whole: bool = False
+    """Whether the whole wheel may be fetched, and nothing less; a small one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
