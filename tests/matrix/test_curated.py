@@ -201,6 +201,7 @@ def test_verified_builds_are_those_that_were_run(matrix: Matrix) -> None:
         ("mmcv", "2.2.0", "2.11.0", "cu130", "3.12"),
         ("mmcv", "2.1.0", "2.13.0", "cpu", "3.11"),
         ("mmcv", "2.2.0", "2.13.0", "cpu", "3.11"),
+        ("mmcv-full", "1.7.2", "1.12.1", "cu102", "3.8"),
         ("multiscaledeformableattention", "1.0", "2.11.0", "cu130", "3.12"),
     } == done
 
