@@ -121,7 +121,7 @@ def make_step(sdist: Path) -> BuildStep:
         version="1.0",
         recipe="tinyext-cpu",
         why="no wheel exists",
-        sdist=artifact_of(sdist),
+        source=artifact_of(sdist),
         build_requires=("pip",),
         toolchain=ToolchainPlan(
             name="host compiler",

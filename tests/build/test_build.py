@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -28,6 +29,7 @@ from mmlock.build.wheelhouse import Wheelhouse, record_fault
 from mmlock.core.errors import EnvironmentFault
 from mmlock.lock.model import PatchPlan
 from mmlock.lock.read import read_lock
+from mmlock.lock.trees import read_tree
 from mmlock.lock.write import write_lock
 
 pytestmark = pytest.mark.slow
@@ -70,7 +72,7 @@ def test_the_wheel_tells_how_it_was_made(world: MakeWorld) -> None:
     inner = json.loads(read["mmlock.provenance.json"])
     assert inner["subject"] == [{"name": library, "digest": {"sha256": digest}}]
     sources = inner["predicate"]["buildDefinition"]["resolvedDependencies"][0]
-    assert sources["digest"]["sha256"] == here.step.sdist.sha256
+    assert sources["digest"]["sha256"] == here.step.source.sha256
     bill = json.loads(read["mmlock.cdx.json"])
     assert bill["bomFormat"] == "CycloneDX"
     assert {row["name"] for row in bill["components"]} >= {"tinyext", "pip"}
@@ -221,3 +223,26 @@ def test_what_a_killed_build_left_running_is_ended(world: MakeWorld) -> None:
     wheel = here.build()
     assert not wheel.hit
     assert here.builder.wheelhouse.verify() == []
+
+
+def test_an_extension_of_the_users_tree_is_built_from_a_copy(world: MakeWorld, tmp_path: Path) -> None:
+    here = world()
+    project = tmp_path / "project"
+    with tarfile.open(tmp_path / "tinyext-1.0.tar.gz") as archive:
+        archive.extractall(project)  # noqa: S202  made by this test
+    tree = read_tree(project, "tinyext-1.0")
+    step = replace(here.step, source=tree)
+    env = replace(here.env, build=(step,))
+    builder = replace(here.builder, projects=(tmp_path, project))
+    wheel = builder.build(env, step, {})
+    assert not wheel.hit
+    assert read_tree(project, "tinyext-1.0") == tree
+    statement = json.loads((wheel.path.parent / "provenance.json").read_text())
+    sources = statement["predicate"]["buildDefinition"]["resolvedDependencies"][0]
+    assert sources["digest"] == {"sha256": tree.sha256}
+    (project / "tinyext-1.0" / "ext.cpp").write_text("int changed;")
+    with pytest.raises(EnvironmentFault) as caught:
+        replace(builder, options=replace(builder.options, rebuild=True)).build(env, step, {})
+    assert "not those of the lock" in caught.value.message
+    assert any("digest" in cause for cause in caught.value.causes)
+    assert "--project DIR" in caught.value.hints[0]

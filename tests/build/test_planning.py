@@ -67,7 +67,7 @@ def test_another_torch_than_the_locks_is_an_error(files: Path) -> None:
 def test_sources_without_a_hash_are_refused(files: Path) -> None:
     env, step = world(files, "ninja")
     with pytest.raises(UsageError, match="no hash"):
-        plan_build(env, replace(step, sdist=replace(step.sdist, sha256=None)))
+        plan_build(env, replace(step, source=replace(step.source, sha256=None)))
 
 
 def test_a_toolchain_without_its_files_is_refused(files: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_toolchain_without_its_files_is_refused(files: Path) -> None:
 
 def test_a_toolchain_must_agree_with_the_lock(files: Path) -> None:
     env, step = world(files, "torch==2.13.0+cpu")
-    file = replace(step.sdist, name="sympy-1.0-py3-none-any.whl")
+    file = replace(step.source, name="sympy-1.0-py3-none-any.whl")
     chain = replace(step.toolchain, provider="pip", packages=("sympy==1.0",), files=(file,))
     with pytest.raises(UsageError, match="different files of `sympy`"):
         plan_build(env, replace(step, toolchain=chain))
@@ -112,7 +112,7 @@ def test_the_key_follows_what_shapes_the_wheel(files: Path) -> None:
     changed = {
         "archs": key(env, replace(step, env={"TORCH_CUDA_ARCH_LIST": "9.0"})),
         "env": key(env, replace(step, env={"MMCV_WITH_OPS": "1"})),
-        "sources": key(env, replace(step, sdist=replace(step.sdist, sha256="0" * 64))),
+        "sources": key(env, replace(step, source=replace(step.source, sha256="0" * 64))),
         "python": key(replace(env, python="3.9"), step),
         "compiler": key(env, step, replace(COMPILER, identity="g++ 13")),
         "toolkit": key(env, step, toolkit="nvcc 12.4"),

@@ -338,7 +338,7 @@ UNKNOWN = [
     (modern, toolchain(cuda="12.99"), "builds", "mmcv", "no fact describes the CUDA toolkit 12.99"),
     (
         modern,
-        step(sdist=Artifact(name="mmcv-2.1.0.tar.gz", url="https://x.example/a", sha256=None)),
+        step(source=Artifact(name="mmcv-2.1.0.tar.gz", url="https://x.example/a", sha256=None)),
         "builds",
         "mmcv",
         "no hash",

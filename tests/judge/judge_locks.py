@@ -109,7 +109,7 @@ def _mmcv_step() -> BuildStep:
         version="2.1.0",
         recipe="mmcv-cuda",
         why="no wheel for torch 2.11",
-        sdist=wheel("mmcv-2.1.0.tar.gz"),
+        source=wheel("mmcv-2.1.0.tar.gz"),
         build_requires=("setuptools<82",),
         toolchain=ToolchainPlan(
             name="system-12.8",

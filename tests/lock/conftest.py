@@ -56,7 +56,7 @@ def build_step() -> BuildStep:
         version="2.1.0",
         recipe="mmcv-cuda",
         why="no wheel of mmcv 2.1.0 exists for torch 2.11",
-        sdist=artifact("mmcv-2.1.0.tar.gz", requires_python=">=3.7"),
+        source=artifact("mmcv-2.1.0.tar.gz", requires_python=">=3.7"),
         build_requires=("setuptools<82", "wheel", "ninja"),
         toolchain=ToolchainPlan(
             name="pip-13.0",

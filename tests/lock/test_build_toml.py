@@ -39,7 +39,7 @@ def test_a_build_says_everything_a_builder_needs(unsealed: LockedEnv) -> None:
     assert step["env"]["TORCH_CUDA_ARCH_LIST"] == "12.0"
     assert step["patch"][0]["find"] == "-std=c++14\n"
     assert step["toolchain"]["files"][0]["hashes"]["sha256"] == unsealed.build[0].toolchain.files[0].sha256
-    assert step["sdist"]["hashes"]["sha256"] == unsealed.build[0].sdist.sha256
+    assert step["sdist"]["hashes"]["sha256"] == unsealed.build[0].source.sha256
 
 
 def test_unverified_is_said_loudly(fetching: LockedEnv, unsealed: LockedEnv) -> None:
@@ -53,7 +53,7 @@ def test_unverified_is_said_loudly(fetching: LockedEnv, unsealed: LockedEnv) -> 
 
 
 def test_sources_without_a_hash_are_marked(unsealed: LockedEnv) -> None:
-    step = replace(unsealed.build[0], sdist=replace(unsealed.build[0].sdist, sha256=None))
+    step = replace(unsealed.build[0], source=replace(unsealed.build[0].source, sha256=None))
     text = text_of(replace(unsealed, build=(step,)))
     assert tomllib.loads(text)["step"][0]["sdist"]["hash"] == "unverified"
     assert build_toml.read(text) == ((), (step,))

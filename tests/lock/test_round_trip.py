@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
+from mmlock.core.extension import SourceTree
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, normalize
 from mmlock.core.target import Target
 from mmlock.lock.model import (
@@ -89,13 +90,16 @@ toolchains = st.builds(
     gcc_source=st.none() | text,
     note=st.none() | text,
 )
+trees = st.builds(
+    SourceTree, path=st.sampled_from(["models/ops", "a b"]), sha256=hashes, files=st.integers(1, 10**6)
+)
 builds = st.builds(
     BuildStep,
     package=names,
     version=versions,
     recipe=text,
     why=text,
-    sdist=artifacts(".tar.gz", st.none() | hashes),
+    source=artifacts(".tar.gz", st.none() | hashes) | trees,
     build_requires=texts,
     toolchain=toolchains,
     env=maps,

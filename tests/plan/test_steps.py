@@ -39,8 +39,8 @@ def made(one: Solved) -> BuildStep:
 def test_a_build_step_is_the_whole_recipe(modern: Solved) -> None:
     found = made(modern)
     assert (found.package, found.version) == ("mmcv", "2.1.0")
-    assert found.sdist.name == "mmcv-2.1.0.tar.gz"
-    assert found.sdist.sha256
+    assert found.source.name == "mmcv-2.1.0.tar.gz"
+    assert found.source.sha256
     assert found.env["TORCH_CUDA_ARCH_LIST"] == "12.0"
     assert found.env["MMCV_WITH_OPS"] == "1"
     assert "torch==2.11.0" in found.build_requires

@@ -54,6 +54,11 @@ def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
     return Page(text=_text(folder, rows), data={"lock": str(folder), "sealed": env.sealed, "steps": rows})
 
 
+def projects(told: Path | None, folder: Path) -> tuple[Path, ...]:
+    """Where in-tree extensions may lie, best first: the project told, else here and around the lock."""
+    return (told,) if told is not None else (Path.cwd(), *folder.absolute().parents)
+
+
 def lock_folder(path: Path) -> Path:
     """The lock folder that is meant by a path: itself, or the one that holds that `pylock.toml`."""
     return path.parent if path.name == "pylock.toml" else path
@@ -148,6 +153,7 @@ class _Run:
                 progress=self.progress,
                 environ=os.environ,
             ),
+            projects=projects(asked.project, self.folder),
             options=self._options(),
             environ=os.environ,
             progress=self.progress,

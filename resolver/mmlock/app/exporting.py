@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from mmlock.app.building import find_uv, lock_folder
-from mmlock.build.export.model import Export, PlannedBuild, import_names, lines
+from mmlock.build.export.model import Export, PlannedBuild, import_names, lines, with_fetched
 from mmlock.core.build_arguments import ExportArguments, ExportForm
-from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.lock.model import BuildStep, LockedEnv
@@ -22,12 +22,6 @@ def export(arguments: ExportArguments, *, progress: Progress = silent) -> Page:
     folder = lock_folder(arguments.lock)
     env = read_lock(folder)
     matrix = open_matrix(arguments.matrices)
-    if env.fetch and env.build:
-        raise UsageError(
-            "this lock has files to fetch that its builds need, and their hashes are not known",
-            causes=[f"{step.package} {step.version}: {step.why}" for step in env.fetch],
-            hints=[f"run `mmlock build {folder}` first: it fetches, hashes and records them"],
-        )
     whole = Export(
         env=env,
         builds=_planned(env, arguments, progress),
@@ -65,9 +59,10 @@ def _planned(env: LockedEnv, arguments: ExportArguments, progress: Progress) -> 
 
     uv = find_uv(offline=arguments.offline, progress=progress)
     planned = []
+    known = with_fetched(env)
     for step in in_order(env.build):
         assert isinstance(step, BuildStep)
-        plan = plan_build(env, step)
+        plan = plan_build(known, step)
         pins = sorted((*plan.pins, *pin_loose(plan, uv, arguments.find_links)), key=lambda pin: pin.name)
         planned.append(PlannedBuild(plan=plan, pins=pins))
     return tuple(planned)

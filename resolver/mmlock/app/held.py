@@ -36,5 +36,5 @@ def _held(env: LockedEnv, name: str) -> Held:
     versions |= {normalize(step.package): step.version for step in env.fetch}
     versions |= {normalize(step.package): step.version for step in env.build}
     files = {one for row in env.packages for file in row.files for one in (file.name, file.url)}
-    files |= {step.url for step in env.fetch} | {step.sdist.name for step in env.build}
+    files |= {step.url for step in env.fetch} | {step.source.name for step in env.build}
     return Held(name=name, versions=versions, files=frozenset(files))

@@ -57,6 +57,10 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
             if a.name in core and _applies(a, target, pythons)
         ),
         *_plugins(found.accelerators, requirements),
+        *(
+            CoreWish(name=name, specifier=f"=={one.version}", text=f"--extension {one.tree.path}")
+            for name, one in sorted(matrix.extensions.items())
+        ),
     ]
     return Interpreted(
         arguments=arguments,

@@ -76,7 +76,7 @@ def _same(folder: Path, files: Mapping[str, str | None]) -> bool:
 
 def _path(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
     """Where the answer is kept; None for requests that depend on this machine or on local files."""
-    if AUTO in arguments.gpus or arguments.index.find_links:
+    if AUTO in arguments.gpus or arguments.index.find_links or arguments.extensions:
         return None
     root = find_root(arguments.matrices, environ)
     about = {name: value for name, value in environ.items() if name.startswith(("UV_", "PIP_", "MMLOCK_"))}

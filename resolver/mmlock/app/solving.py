@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 from mmlock.app import repeat
 from mmlock.app.abi import check_abi, left_out
@@ -33,7 +34,7 @@ def solve(request: SolveArguments, *, progress: Progress = silent, closer: Close
     Raises UsageError, EnvironmentFault, MatrixError or NoAnswer.
     """
     arguments = request.checked()
-    matrix = open_matrix(arguments.matrices)
+    matrix = matrix_for(arguments)
     env, fresh = _locked(matrix, arguments, progress=progress, closer=closer)
     if arguments.out is not None:
         write_lock(env, arguments.out, arguments.lock_formats)
@@ -41,6 +42,17 @@ def solve(request: SolveArguments, *, progress: Progress = silent, closer: Close
     if fresh:  # an answer that rests on kept pages would live twice as long as they may
         repeat.remember(arguments, os.environ, page, render_lock(env, arguments.lock_formats))
     return page
+
+
+def matrix_for(arguments: SolveArguments) -> Matrix:
+    """The facts for a request: the committed ones, and the extensions it names."""
+    matrix = open_matrix(arguments.matrices)
+    if not arguments.extensions:
+        return matrix
+    from mmlock.lock.trees import read_extension
+    from mmlock.matrix.extended import with_extensions
+
+    return with_extensions(matrix, [read_extension(text, Path.cwd()) for text in arguments.extensions])
 
 
 def locked(
@@ -94,7 +106,7 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     return EnvironmentFault(
         f"the sources of {missing.package} {missing.version} are not recorded in the matrix",
         causes=["a build step needs them with their hash, and no index that mmlock reads serves them"],
-        hints=["ask for another version; sources of your own project cannot be locked yet"],
+        hints=["ask for another version; sources of your own project are named with `--extension DIR`"],
     )
 
 

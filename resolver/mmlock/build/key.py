@@ -25,7 +25,7 @@ def key_inputs(plan: BuildPlan, compiler: Compiler | None, toolkit: str | None) 
         "schema": SCHEMA,
         "package": step.package,
         "version": step.version,
-        "sources": step.sdist.sha256,
+        "sources": step.source.sha256,
         "patches": [[patch.file, patch.find, patch.replace] for patch in step.patches],
         "python": plan.python,
         "platform": plan.platform.value,

@@ -18,10 +18,10 @@ ARCH_VARIABLE = "TORCH_CUDA_ARCH_LIST"
 
 def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
     """Pin what the lock can pin. Raises UsageError for a step that cannot be run as it stands."""
-    if step.sdist.sha256 is None:
+    if step.source.sha256 is None:
         raise UsageError(
             f"the sources of {step.package} {step.version} have no hash",
-            causes=[f"nobody has recorded one for `{step.sdist.name}`"],
+            causes=[f"nobody has recorded one for `{step.source.name}`"],
             hints=["update the matrix and run `mmlock solve` again"],
         )
     held = {package.name: package for package in env.packages if package.form is not Form.SDIST}

@@ -13,6 +13,7 @@ from mmlock import __version__
 from mmlock.build.model import BuildPlan, Check, Compiler, Pin
 from mmlock.build.wheel_file import WheelFacts
 from mmlock.core.artifact import Artifact
+from mmlock.core.extension import SourceTree
 from mmlock.core.values import dataclass
 
 BUILD_TYPE = "urn:mmlock:build:v1"
@@ -60,7 +61,7 @@ def provenance(
                 "externalParameters": _asked(made.plan),
                 "internalParameters": _surroundings(made),
                 "resolvedDependencies": [
-                    _resource(made.plan.step.sdist),
+                    _resource(made.plan.step.source),
                     *(_resource(pin.file) for pin in made.pins),
                 ],
             },
@@ -111,7 +112,10 @@ def _byproduct(check: Check) -> dict[str, Any]:
     return {"name": "check", "annotations": about}
 
 
-def _resource(file: Artifact) -> dict[str, Any]:
+def _resource(file: Artifact | SourceTree) -> dict[str, Any]:
+    if isinstance(file, SourceTree):
+        # The digest is over names and contents, as `sha256sum` of the files lists them.
+        return {"name": file.path, "digest": {"sha256": file.sha256}, "annotations": {"files": file.files}}
     return {
         "name": file.name,
         # A path of the builder's disk tells nobody anything; the digest identifies the file.
@@ -155,16 +159,21 @@ def bill_of_materials(made: Made, version: str) -> dict[str, Any]:
 
 
 def _sources(plan: BuildPlan) -> dict[str, Any]:
-    step = plan.step
-    return {
+    step, source = plan.step, plan.step.source
+    about = {
         "type": "library",
-        "bom-ref": f"sources:{step.sdist.sha256}",
+        "bom-ref": f"sources:{source.sha256}",
         "name": step.package,
         "version": step.version,
-        "purl": f"pkg:pypi/{step.package}@{step.version}?file_name={step.sdist.name}",
-        "hashes": [{"alg": "SHA-256", "content": step.sdist.sha256}],
-        "externalReferences": [{"type": "source-distribution", "url": step.sdist.url}],
+        "hashes": [{"alg": "SHA-256", "content": source.sha256}],
         "pedigree": {"patches": [_patch(p.id, p.reason) for p in step.patches]},
+    }
+    if isinstance(source, SourceTree):
+        tree = [{"name": "mmlock:tree", "value": source.path}]
+        return about | {"purl": f"pkg:generic/{step.package}@{step.version}", "properties": tree}
+    return about | {
+        "purl": f"pkg:pypi/{step.package}@{step.version}?file_name={source.name}",
+        "externalReferences": [{"type": "source-distribution", "url": source.url}],
     }
 
 

@@ -12,11 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mmlock.build import buildenv, machine, provenance, speed, toolchain, variables
-from mmlock.build.archive import unpack
+from mmlock.build import buildenv, machine, provenance, sources, speed, toolchain, variables
 from mmlock.build.checks import examine, load_check, refuse_failed
 from mmlock.build.compiling import CompileProgress
-from mmlock.build.download import Downloader, Wanted, sha256_of
+from mmlock.build.download import Downloader, sha256_of
 from mmlock.build.key import build_key, key_inputs
 from mmlock.build.model import BuildPlan, BuiltWheel, Check, Compiler, Pin
 from mmlock.build.patches import apply_patches
@@ -60,6 +59,8 @@ class Builder:
     """Where builds happen: one folder for each key, so that a build that was stopped can go on."""
     uv: buildenv.Uv
     downloader: Downloader
+    projects: Sequence[Path] = ()
+    """Folders in which an extension of the user's own tree may lie, best first."""
     options: BuildOptions = field(default_factory=BuildOptions)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     progress: Progress = silent
@@ -174,11 +175,8 @@ class _Job:
         home, stamp = self.folder / "sources", self.folder / "sources.ok"
         if stamp.is_file():
             return Path(stamp.read_text(encoding="utf-8"))
-        sdist = self.plan.step.sdist
-        self.builder.progress(f"fetching {sdist.name}")
-        file = self.builder.downloader.get(Wanted(name=sdist.name, urls=(sdist.url,), sha256=sdist.sha256))
         shutil.rmtree(home, ignore_errors=True)
-        tree = unpack(file.path, home)
+        tree = sources.bring(self.plan.step, home, self.builder.downloader, self.builder.projects)
         for applied in apply_patches(tree, self.plan.step.patches):
             self.builder.progress(
                 f"patched {applied.patch.file} ({applied.patch.id}, {applied.places} places)"

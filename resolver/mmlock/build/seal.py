@@ -71,7 +71,7 @@ def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Pl
                 url=placement.place(wheel.path),
                 sha256=wheel.sha256,
                 size=wheel.size,
-                requires_python=step.sdist.requires_python,
+                requires_python=step.source.requires_python if isinstance(step.source, Artifact) else None,
             ),
         ),
         core=True,
@@ -133,7 +133,7 @@ def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
     return Reason(
         text=f"built by recipe {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
         source=(
-            f"{step.sdist.name}, sha256 {step.sdist.sha256}",
+            f"{step.source.name}, sha256 {step.source.sha256}",
             f"compiler: {wheel.record.get('compiler')}",
         ),
         confidence=Confidence.MEASURED,

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mmlock.build.model import BuildPlan, Compiler
+from mmlock.core.artifact import Artifact
 
 _KEPT = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SDKROOT", "MACOSX_DEPLOYMENT_TARGET", "TZ"})
 _KEPT_PREFIX = "CCACHE_"
@@ -48,7 +49,8 @@ def build_environment(
 
 def source_epoch(plan: BuildPlan) -> int:
     """When the sources were published: the only time that may show up in the wheel."""
-    text = plan.step.sdist.upload_time
+    source = plan.step.source
+    text = source.upload_time if isinstance(source, Artifact) else None
     if text is None:
         return _ZIP_EPOCH
     try:

@@ -22,6 +22,7 @@ class _Values(TypedDict):
     base_url: str | None
     index_url: str | None
     offline: bool
+    project: Path | None
     jobs: int | None
     python: str | None
     rebuild: bool
@@ -42,6 +43,12 @@ _files = (
     )
     .add("--index-url", metavar="URL", help="The index for build requirements, instead of PyPI.")
     .add("--offline", is_flag=True, help="Use only what was fetched before.")
+    .add(
+        "--project",
+        type=options.FOLDER,
+        metavar="DIR",
+        help="Where extensions of your own tree lie; default: here, or around LOCK.",
+    )
     .add("--wheelhouse", type=options.FOLDER, metavar="DIR", help="Where built wheels are kept.")
     .add("--url", "base_url", metavar="URL", help="Where the lock shall find them; default: beside it.")
 )

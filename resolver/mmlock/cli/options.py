@@ -21,6 +21,12 @@ inputs = (
     .add("--project", metavar="PYPROJECT", help="A pyproject.toml, or the folder it is in.")
     .many("--extra", "extras", metavar="NAME", help="An extra of the project.")
     .many("--group", "groups", metavar="NAME", help="A dependency group of the project.")
+    .many(
+        "--extension",
+        "extensions",
+        metavar="DIR",
+        help="A folder of your project with an extension to build, such as `models/ops`.",
+    )
     .add("--stack", metavar="NAME", help="A named set of requirements.")
     .add("--pre", is_flag=True, help="Take pre-releases too.")
 )

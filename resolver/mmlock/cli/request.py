@@ -25,6 +25,7 @@ class RequestValues(TypedDict, total=False):
     project: str | None
     extras: tuple[str, ...]
     groups: tuple[str, ...]
+    extensions: tuple[str, ...]
     stack: str | None
     pre: bool
     gpus: tuple[str, ...]
@@ -56,6 +57,7 @@ def request_from(values: RequestValues) -> SolveArguments:
         requirements=gathered.requirements,
         constraints=gathered.constraints,
         requires_python=gathered.requires_python,
+        extensions=values.get("extensions", ()),
         stack=values.get("stack"),
         gpus=values.get("gpus", ()),
         python=values.get("python"),

@@ -32,6 +32,8 @@ class SolveArguments:
     constraints: tuple[Asked, ...] = ()
     requires_python: str | None = None
     """PEP 440 bound of the user's project on Python."""
+    extensions: tuple[str, ...] = ()
+    """Folders of extensions in the user's own tree: `models/ops`, `NAME==1.0 @ models/ops`."""
     stack: str | None = None
     gpus: tuple[str, ...] = ()
     """As typed: names, `auto`, `cpu`. One lock runs on all of them."""
@@ -78,6 +80,7 @@ class SolveArguments:
         """The request as command-line words, sorted; what it does not change is left out."""
         said: list[str] = [asked.text for asked in self.requirements]
         said += [f"--constraint={asked.text}" for asked in self.constraints]
+        said += [f"--extension={text}" for text in self.extensions]
         said += [f"--gpu={gpu}" for gpu in self.gpus]
         said += [f"--allow-sdist={name}" for name in self.allow_sdist]
         said += [f"--prefer={place}:{term}" for place, term in enumerate(self.prefer, start=1)]
@@ -140,6 +143,7 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         driver=read("--driver", raw.driver, _driver),
         glibc=read("--glibc", raw.glibc, _glibc),
         exclude_newer=read("--exclude-newer", raw.exclude_newer, _moment),
+        extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),

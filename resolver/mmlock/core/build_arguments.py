@@ -22,6 +22,8 @@ class BuildArguments:
     index_url: str | None = None
     """The index for build requirements that the lock does not hold."""
     offline: bool = False
+    project: Path | None = None
+    """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
     jobs: int | None = None
     python: str | None = None
     rebuild: bool = False

@@ -78,6 +78,12 @@ def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:
     """Wheels first, then builds, then nothing: the order is the last tie-break."""
     module = catalog.modules[slot]
     builder.slots.setdefault(slot, [])
+    own = [package for package in module.packages if package in builder.matrix.extensions]
+    if own:  # the user's sources are what is wanted, whatever else there is
+        for package in own:
+            add_builds(builder, catalog, slot, package)
+        builder.nothing(slot)
+        return
     offered = catalog.offered(slot, (wish.name for wish in builder.request.wishes))
     for package in offered:
         if catalog.released(package):

@@ -39,6 +39,8 @@ def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageNa
     known = set(releases) or _sdist_versions(builder, package)
     # Sources that no index serves (a project's own extension) are known by what was built of them.
     versions = newest_first(known or {v.version for recipe in recipes for v in recipe.verified})
+    if (own := builder.matrix.extensions.get(package)) is not None:
+        versions = [own.version]
     for text in versions:
         for recipe in recipes:
             if allows(recipe.versions, text):

@@ -17,8 +17,8 @@ def builds(case: Case) -> Iterator[Objection]:
     """Each build step has the right CUDA, archs, C++ standard and host compiler."""
     for step in case.env.build:
         yield from _standard(case, step)
-        if step.sdist.sha256 is None:
-            yield unknown("builds", step.package, f"no hash of `{step.sdist.name}` is known")
+        if step.source.sha256 is None:
+            yield unknown("builds", step.package, f"no hash of `{step.source.name}` is known")
         if case.env.target.cuda and _compiles_code(step):
             yield from _toolkit(case, step)
             yield from _archs(case, step)

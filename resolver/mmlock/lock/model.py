@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmlock.core.artifact import Artifact
+from mmlock.core.extension import SourceTree
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
@@ -95,8 +96,8 @@ class BuildStep:
     recipe: str
     why: str
     """Why no wheel fits."""
-    sdist: Artifact
-    """The sources, with sha256."""
+    source: Artifact | SourceTree
+    """The sources: an archive, with its sha256 where one is known, or a folder of the user's project."""
     build_requires: tuple[str, ...]
     toolchain: ToolchainPlan
     env: Mapping[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, StrEnum
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256, StrEnum
 from mmlock.core.values import dataclass
 
 
@@ -108,6 +108,8 @@ class Verified:
     python: str
     how: str
     platform: Platform = Platform.LINUX_X86_64
+    sources: Sha256 | None = None
+    """Digest of the tree it was made of, where no index serves the sources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,10 @@ class Patch:
     find: str
     replace: str
     reason: str
+
+
+IN_TREE = PackageName("in-tree")
+"""Stands for the package in recipes that are good for any extension of a user's own tree."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import DeviceKind, Platform, normalize
 from mmlock.matrix import model
+from mmlock.matrix.curated import IN_TREE
 from mmlock.matrix.layout import Section
 
 __all__ = ["reference_faults"]
@@ -99,7 +100,7 @@ def _packages(facts: _Facts) -> Iterator[Fault]:
     if not in_modules or not facts.has("releases"):
         return
     for file, index, row in facts.located("recipes"):
-        if row.package not in in_modules and row.package not in facts.release_packages():
+        if row.package not in in_modules | {IN_TREE} and row.package not in facts.release_packages():
             yield file, index, f"package: `{row.package}` is no package of modules.toml or openmmlab/releases"
     known = in_modules | _decided(facts) | _mentioned(facts) | {"python", "gpu"}
     for file, index, row in facts.located("breaks"):

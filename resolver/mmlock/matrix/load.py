@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mmlock.core.errors import MatrixError
+from mmlock.core.extension import Extension
 from mmlock.core.names import PackageName, normalize
 from mmlock.matrix import model
 from mmlock.matrix.layout import SECTIONS, Section, key_text
@@ -185,6 +186,11 @@ class Matrix:
             value = {row.name: row.value for row in self._rows("defaults")}
             self._values["defaults"] = value
         return value
+
+    @property
+    def extensions(self) -> Mapping[PackageName, Extension]:
+        """Extensions of the user's own tree, which no committed fact speaks of: none but in a request."""
+        return {}
 
     # ------------------------------------------------------------ about the files
 

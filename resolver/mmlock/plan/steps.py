@@ -54,7 +54,8 @@ def build_step(
     assert isinstance(choice, BuildChoice)
     assert option.package is not None
     assert option.version is not None
-    sources = sdist(matrix, option.package, option.version)
+    own = matrix.extensions.get(option.package)
+    sources = own.tree if own else sdist(matrix, option.package, option.version)
     if sources is None:
         return NoSources(package=option.package, version=option.version)
     recipe, verified = choice.recipe, choice.verified
@@ -63,7 +64,7 @@ def build_step(
         version=option.version,
         recipe=recipe.id,
         why=no_wheel(matrix, solution, option).text,
-        sdist=sources,
+        source=sources,
         build_requires=(*recipe.build_requires, torch_requirement(solution)),
         toolchain=toolchain_plan(matrix, solution, target),
         env=_environment(matrix, solution, recipe.env, target),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mmlock.build.export import script
 from mmlock.build.export.model import Export, lines
+from mmlock.core.extension import SourceTree
 from mmlock.lock.formats.parts import describe_target
 
 _MARK = "MMLOCK_SCRIPT"
@@ -20,7 +21,9 @@ def _lines(export: Export) -> Iterator[str]:
     env = export.env
     yield "# syntax=docker/dockerfile:1"
     yield f"# Written by mmlock for {describe_target(env)}."
-    yield "# docker build -f Dockerfile LOCK_FOLDER"
+    trees = [b.plan.step.source for b in export.builds if isinstance(b.plan.step.source, SourceTree)]
+    context = "--build-context project=PROJECT_FOLDER " if trees else ""
+    yield f"# docker build {context}-f Dockerfile LOCK_FOLDER"
     base, note = _base(export)
     if note:
         yield f"# {note}"
@@ -35,6 +38,9 @@ def _lines(export: Export) -> Iterator[str]:
     tag = f":{version}" if engine == "uv" and version else ""
     yield f"COPY --from=ghcr.io/astral-sh/uv{tag} /uv /usr/local/bin/uv"
     yield "ENV UV_LINK_MODE=copy UV_PYTHON_INSTALL_DIR=/opt/python PREFIX=/opt/venv WORK=/tmp/mmlock-build"
+    if trees:
+        yield "ENV PROJECT=/opt/project"
+    yield from (f"COPY --from=project {tree.path} /opt/project/{tree.path}" for tree in trees)
     if any(line.beside for line in lines(env)):
         yield "COPY wheels/ /opt/lock/wheels/"
     yield f"COPY <<'{_MARK}' /opt/lock/build.sh"

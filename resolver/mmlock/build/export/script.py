@@ -9,6 +9,7 @@ from mmlock.build.export.model import Export, PlannedBuild, lines
 from mmlock.build.install import MARK
 from mmlock.build.variables import source_epoch
 from mmlock.core.artifact import Artifact
+from mmlock.core.extension import LEFT_BY_BUILDS, MADE
 from mmlock.lock.formats.parts import describe_target, plain
 from mmlock.lock.model import FetchStep
 
@@ -17,6 +18,8 @@ HERE=${LOCK:-$(cd "$(dirname "$0")" && pwd)}
 PREFIX=${PREFIX:-$PWD/.venv}
 WORK=${WORK:-$PWD/.mmlock-build}
 JOBS=${JOBS:-}
+LINKS=${LINKS:-}
+PROJECT=${PROJECT:-$PWD}
 BESIDE="file://$(printf '%s' "$HERE" | sed 's/ /%20/g')"
 
 say() { printf 'mmlock: %s\n' "$*" >&2; }
@@ -28,11 +31,31 @@ digest() {
 need uv
 """
 
-_FETCH = r"""need curl
-fetch() { # URL SHA256 FILE; the hash `unverified` stands for: nobody knows it
+_TREE = r"""import hashlib, sys
+from pathlib import Path, PurePosixPath
+
+top, wanted, target = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+left, made = LEFT, MADE
+files = {}
+for path in sorted(top.rglob("*")):
+    name = path.relative_to(top).as_posix()
+    if path.is_file() and not any(p in left or p.endswith(made) for p in PurePosixPath(name).parts):
+        files[name] = path.read_bytes()
+rows = sorted((name, hashlib.sha256(data).hexdigest()) for name, data in files.items())
+found = hashlib.sha256("".join(f"{sha}  {name}\n" for name, sha in rows).encode()).hexdigest()
+if found != wanted:
+    sys.exit(f"error: `{top}` has digest {found}, the lock wants {wanted}: is PROJECT right?")
+for name, data in files.items():
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    (target / name).write_bytes(data)
+"""
+
+_FETCH = r"""fetch() { # URL SHA256 FILE; the hash `unverified` stands for: nobody knows it
   if [ -f "$3" ] && [ "$(digest "$3")" = "$2" ]; then return; fi
+  if [ -f "$LINKS/$3" ]; then cp "$LINKS/$3" "$3.part"; else
   say "fetching $1"
-  curl --fail --location --silent --show-error --retry 3 --output "$3.part" "$1"
+  need curl
+  curl --fail --location --silent --show-error --retry 3 --output "$3.part" "$1"; fi
   found=$(digest "$3.part")
   if [ "$2" = unverified ]; then say "its sha256 is $found, and nobody knows whether that is right"
   elif [ "$found" != "$2" ]; then rm -f "$3.part"; die "$3: sha256 is $found, expected is $2"; fi
@@ -96,7 +119,8 @@ def _script(export: Export) -> Iterator[str]:
     yield f"# Written by mmlock for {describe_target(env)}."
     yield "# Does what `mmlock build` and `mmlock install` do."
     yield "# PREFIX names the environment, WORK the build folder, JOBS how many files compile at once,"
-    yield "# LOCK the lock folder, if this file does not lie in it."
+    yield "# LOCK the lock folder, if this file does not lie in it, LINKS a folder with files that need"
+    yield "# not be fetched, PROJECT the folder that extensions of your own tree lie in."
     yield f"# Needs uv{', curl, tar and a C++ compiler' if export.builds or env.fetch else ''}."
     yield _HEAD
     if export.builds or env.fetch:
@@ -130,8 +154,15 @@ def _build(build: PlannedBuild, number: int) -> Iterator[str]:
     yield f"[ -f venv.ok ] || uv venv --quiet --clear --python {quote(build.plan.python)} venv"
     into = "uv pip install --quiet --python venv/bin/python --no-deps --require-hashes -r -"
     yield f"[ -f venv.ok ] || {into} <<PINS"
-    yield from (_requirement(pin.name, pin.file) for pin in build.pins)
+    yield from (_requirement(pin.name, pin.file) for pin in build.pins if pin.file.sha256)
     yield "PINS"
+    # What a fetch step brought: its hash was told above, and nobody knows a right one.
+    for pin in build.pins:
+        if not pin.file.sha256:
+            yield (
+                "[ -f venv.ok ] || uv pip install --quiet --python venv/bin/python --no-deps"
+                f' "$WORK"/{quote(pin.file.name)}'
+            )
     yield "touch venv.ok"
     yield from _sources(build)
     yield from _environment(build)
@@ -153,12 +184,16 @@ def _requirement(name: str, file: Artifact) -> str:
 
 
 def _sources(build: PlannedBuild) -> Iterator[str]:
-    step = build.plan.step
-    archive = quote(step.sdist.name)
-    yield f"fetch {quote(step.sdist.url)} {step.sdist.sha256} {archive}"
+    step, source = build.plan.step, build.plan.step.source
+    archive = quote(source.name)
+    if isinstance(source, Artifact):
+        yield f"fetch {quote(source.url)} {source.sha256} {archive}"
     yield "if [ ! -f sources.ok ]; then"
     yield "rm -rf sources && mkdir sources"
-    if step.sdist.name.endswith(".zip"):
+    if not isinstance(source, Artifact):
+        yield f"venv/bin/python - \"$PROJECT\"/{archive} {source.sha256} sources/tree <<'TREE'"
+        yield _TREE.replace("LEFT", repr(LEFT_BY_BUILDS)).replace("MADE", repr(MADE)) + "TREE"
+    elif source.name.endswith(".zip"):
         yield f"venv/bin/python -m zipfile -e {archive} sources"
     else:
         yield f"tar -xf {archive} -C sources"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from mmlock.core.artifact import Artifact
+from mmlock.core.extension import SourceTree
 from mmlock.core.names import normalize
 from mmlock.lock.formats.parts import (
     artifact_in,
@@ -79,7 +81,7 @@ def _build(step: BuildStep) -> dict[str, Any]:
     return head | given(
         {
             "note": step.note,
-            "sdist": _sources(step.sdist),
+            **_source(step.source),
             "build-requires": list(step.build_requires),
             "requires": list(step.requires),
             "std": step.std,
@@ -94,6 +96,13 @@ def _build(step: BuildStep) -> dict[str, Any]:
             ],
         }
     )
+
+
+def _source(source: Artifact | SourceTree) -> dict[str, Inline]:
+    if isinstance(source, Artifact):
+        return {"sdist": _sources(source)}
+    hashes = Inline({"sha256": source.sha256})
+    return {"tree": Inline({"path": source.path, "files": source.files, "hashes": hashes})}
 
 
 def _sources(artifact: Artifact) -> Inline:
@@ -168,7 +177,7 @@ def _read_build(table: Cursor) -> BuildStep:
         version=table.text("version"),
         recipe=table.text("recipe"),
         why=table.text("why"),
-        sdist=_read_sources(table.table("sdist")),
+        source=_read_tree(table.table("tree")) if "tree" in table else _read_sources(table.table("sdist")),
         build_requires=table.texts("build-requires"),
         toolchain=_read_toolchain(table.table("toolchain")),
         env=table.mapping("env"),
@@ -181,6 +190,14 @@ def _read_build(table: Cursor) -> BuildStep:
         requires=table.texts("requires"),
         note=table.maybe_text("note"),
     )
+
+
+def _read_tree(table: Cursor) -> SourceTree:
+    path = table.text("path")
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        table.fault("path", f"`{path}` leads out of the project")
+    sha256 = table.table("hashes").sha256("sha256")
+    return SourceTree(path=path, sha256=sha256, files=table.number("files"))
 
 
 def _read_patches(tables: Sequence[Cursor]) -> tuple[PatchPlan, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from shlex import quote
 
+from mmlock.core.extension import SourceTree
 from mmlock.core.names import Confidence
 from mmlock.lock.formats.parts import describe_devices, plain
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, Reason
@@ -108,8 +109,9 @@ def _build(step: BuildStep) -> Iterator[str]:
         if step.verified
         else "**Unverified**: nobody has shown that this very combination builds."
     )
-    yield f"- Sources: `{step.sdist.name}`, " + (
-        f"sha256 `{step.sdist.sha256}`." if step.sdist.sha256 else "**without a known hash**."
+    what = "the folder " if isinstance(step.source, SourceTree) else ""
+    yield f"- Sources: {what}`{_inline(step.source.name)}`, " + (
+        f"sha256 `{step.source.sha256}`." if step.source.sha256 else "**without a known hash**."
     )
     cuda = f", CUDA {plan.cuda}" if plan.cuda else ", no CUDA"
     lockable = "every file can be pinned" if plan.lockable else "you must install it yourself"

@@ -1,0 +1,58 @@
+"""Brings the sources of a step into its build folder: an archive by its hash, or a folder by its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmlock.build.archive import unpack
+from mmlock.build.download import Downloader, Wanted
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.extension import SourceTree, tree_digest
+from mmlock.lock.model import BuildStep
+from mmlock.lock.trees import tree_files
+
+
+def bring(step: BuildStep, home: Path, downloader: Downloader, projects: Sequence[Path]) -> Path:
+    """The verified sources of a step below `home`, which must not exist; gives their top folder.
+
+    Raises EnvironmentFault when they are not to be had, or are not those of the lock.
+    """
+    source = step.source
+    if isinstance(source, SourceTree):
+        downloader.progress(f"taking {source.path}")
+        return _copied(step, source, home, projects)
+    downloader.progress(f"fetching {source.name}")
+    file = downloader.get(Wanted(name=source.name, urls=(source.url,), sha256=source.sha256))
+    return unpack(file.path, home)
+
+
+def _copied(step: BuildStep, tree: SourceTree, home: Path, projects: Sequence[Path]) -> Path:
+    """A copy of the very files that the digest is of: a build must not write into the user's tree."""
+    wrong: list[str] = []
+    for project in dict.fromkeys(path.absolute() for path in projects):
+        try:
+            files = dict(tree_files(project / tree.path))
+        except UsageError as error:
+            wrong.append(error.message)
+            continue
+        found = tree_digest(files.items())
+        if found != tree.sha256:
+            wrong.append(
+                f"`{project / tree.path}` holds {len(files)} files with digest {found[:16]}...,"
+                f" the lock is of {tree.files} with {tree.sha256[:16]}..."
+            )
+            continue
+        top = home / (Path(tree.path).name or "sources")
+        for name, data in files.items():
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).write_bytes(data)
+        return top
+    raise EnvironmentFault(
+        f"the sources of {step.package} {step.version} are not those of the lock",
+        causes=wrong or ["no folder was named in which they could lie"],
+        hints=[
+            "run it in the project, or name the project with `--project DIR`",
+            "if the sources were changed on purpose, run `mmlock solve` again",
+        ],
+    )

@@ -1,0 +1,195 @@
+"""Reads an extension of the user's own tree: its files, its digest, and what its set-up files say of it.
+
+Nothing of the tree is run: what only running it could tell must be told by the user.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from packaging.version import InvalidVersion, Version
+
+from mmlock.core.errors import UsageError
+from mmlock.core.extension import Extension, SourceTree, is_source, tree_digest
+from mmlock.core.names import normalize
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["read_extension", "read_tree", "tree_files"]
+
+_LARGEST = 512 * 2**20
+_TEXTS = (".py", ".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".toml", ".cfg")
+_WORDS = re.compile(r"(?:(?P<name>[A-Za-z0-9][\w.-]*)(?:==(?P<version>[^\s@]+))?\s*@\s*)?(?P<path>\S.*)")
+
+
+def read_extension(text: str, root: Path) -> Extension:
+    """The extension that a user named: `models/ops`, or `NAME==1.0 @ models/ops`.
+
+    Raises UsageError when the folder is none, or does not tell its name and version.
+    """
+    found = _WORDS.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"`--extension {text}` names no folder", hints=["for example `models/ops`"])
+    path = _inside(found["path"].strip(), root, text)
+    files = dict(tree_files(root / path))
+    told = _metadata(files)
+    name, version = found["name"] or told.get("name"), found["version"] or told.get("version")
+    if not ({"setup.py", "pyproject.toml"} & files.keys()):
+        raise UsageError(
+            f"`{path}` is no extension",
+            causes=["it has neither a setup.py nor a pyproject.toml"],
+            hints=["name the folder that holds the extension's setup.py"],
+        )
+    if name is None or version is None:
+        lacking = "name" if name is None else "version"
+        raise UsageError(
+            f"the {lacking} of the extension in `{path}` cannot be read",
+            causes=["no set-up file tells it as plain text, and setup.py is not run to ask it"],
+            hints=[f"tell it: `--extension '{name or 'NAME'}=={version or '1.0'} @ {path}'`"],
+        )
+    return Extension(
+        name=normalize(name),
+        version=_version(version, text),
+        tree=_tree(path, files),
+        modules=_modules(files.get("setup.py", b"")),
+        texts=tuple(
+            (name, data.decode(errors="replace"))
+            for name, data in sorted(files.items())
+            if name.endswith(_TEXTS)
+        ),
+    )
+
+
+def read_tree(root: Path, path: str) -> SourceTree:
+    """A folder as it is now. Raises UsageError when there is none."""
+    return _tree(path, dict(tree_files(root / path)))
+
+
+def tree_files(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each source below a folder, sorted. Raises UsageError for what leads outside."""
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder `{folder}`", hints=["name the folder of the extension"])
+    root, size = folder.resolve(), 0
+    for path in sorted(folder.rglob("*")):
+        name = PurePosixPath(path.relative_to(folder).as_posix())
+        if not is_source(name) or not path.is_file():
+            continue
+        if not path.resolve().is_relative_to(root):
+            raise UsageError(
+                f"`{path}` leads out of the extension's folder",
+                causes=[f"it is a link to `{path.resolve()}`, which the digest could not vouch for"],
+                hints=["put a copy of the file there"],
+            )
+        data = path.read_bytes()
+        size += len(data)
+        if size > _LARGEST:
+            raise UsageError(
+                f"`{folder}` holds more than {_LARGEST >> 20} MiB",
+                hints=["name the folder with the extension's setup.py, not one above it"],
+            )
+        yield str(name), data
+
+
+def _tree(path: str, files: dict[str, bytes]) -> SourceTree:
+    return SourceTree(path=path, sha256=tree_digest(files.items()), files=len(files))
+
+
+def _inside(text: str, root: Path, asked: str) -> str:
+    """The path as the lock keeps it: from `root`, with `/`."""
+    base = root.resolve()
+    path = (base / text).resolve()
+    if not path.is_relative_to(base) or path == base:
+        raise UsageError(
+            f"`--extension {asked}`: the folder does not lie below `{base}`",
+            causes=["a lock names it by its path inside the project, so that others find it, too"],
+            hints=["run the command in the project's top folder"],
+        )
+    return path.relative_to(base).as_posix()
+
+
+def _version(text: str, asked: str) -> str:
+    try:
+        return str(Version(text))
+    except InvalidVersion as error:
+        raise UsageError(f"`--extension {asked}`: `{text}` is not a version") from error
+
+
+# ---------------------------------------------------------------- what set-up files say
+
+
+def _metadata(files: dict[str, bytes]) -> dict[str, str]:
+    """Name and version as far as plain text tells them: pyproject.toml, then setup.cfg, then setup.py."""
+    found = _of_call(files.get("setup.py", b""))
+    found |= _of_config(files.get("setup.cfg", b""))
+    return found | _of_project(files.get("pyproject.toml", b""))
+
+
+def _of_project(data: bytes) -> dict[str, str]:
+    try:
+        table = tomllib.loads(data.decode()).get("project", {})
+    except (ValueError, AttributeError):
+        return {}
+    return {key: table[key] for key in ("name", "version") if isinstance(table.get(key), str)}
+
+
+def _of_config(data: bytes) -> dict[str, str]:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read_string(data.decode())
+    except (configparser.Error, ValueError):
+        return {}
+    plain = {
+        key: parser["metadata"][key] for key in ("name", "version") if parser.has_option("metadata", key)
+    }
+    # `attr:` and `file:` only setuptools can follow.
+    return {key: text for key, text in plain.items() if ":" not in text}
+
+
+def _of_call(data: bytes) -> dict[str, str]:
+    found = {}
+    for call in _calls(data):
+        if _callee(call) == "setup":
+            for word in call.keywords:
+                if word.arg in {"name", "version"} and (text := _text(word.value)) is not None:
+                    found[word.arg] = text
+    return found
+
+
+def _modules(data: bytes) -> tuple[str, ...]:
+    """Names that setup.py gives to its extensions, by whatever helper it makes them."""
+    names: dict[str, None] = {}
+    for call in _calls(data):
+        callee = _callee(call).lower()
+        if not ("ext" in callee and "build" not in callee):
+            continue
+        words = {word.arg: _text(word.value) for word in call.keywords}
+        name = words.get("name") or (_text(call.args[0]) if call.args else None)
+        if name and re.fullmatch(r"[A-Za-z_][\w.]*", name):
+            names[f"{words['module']}.{name}" if words.get("module") else name] = None
+    return tuple(names)
+
+
+def _calls(data: bytes) -> Iterator[ast.Call]:
+    try:
+        tree = ast.parse(data)
+    except (SyntaxError, ValueError):
+        return
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _callee(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _text(node: ast.expr) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
