@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +11,10 @@ from solved import facts, request, solved
 
 from mmlock.app import devices
 from mmlock.app.devices import find_devices
-from mmlock.app.interpret import Interpreted, interpret, marker_environment
+from mmlock.app.interpret import Interpreted, interpret
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, MmlockError, NoAnswer, UsageError
+from mmlock.core.markers import marker_environment
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.graph.rows import DEFAULT_TERMS, Term
 from mmlock.matrix import nvidia_smi
@@ -127,10 +127,9 @@ def test_a_constraint_for_elsewhere_bounds_nothing() -> None:
 def test_the_marker_environment_has_every_variable(platform: Platform) -> None:
     from packaging.markers import default_environment
 
-    target = replace(asked("mmengine", gpu="cpu").target, platform=platform)
-    found = marker_environment(target, "3.13t")
+    found = marker_environment(platform, "3.13t")
     assert set(found) >= set(default_environment())
-    assert (found["python_version"], found["python_full_version"]) == ("3.13", "3.13.0")
+    assert (found["python_version"], found["python_full_version"]) == ("3.13", "3.13.99")
     assert found["platform_machine"] in {"x86_64", "aarch64", "arm64", "AMD64"}
 
 
@@ -261,6 +260,12 @@ def test_words_say_the_request_again() -> None:
     )
 
 
-def test_extras_of_a_decided_package_are_refused_not_forgotten() -> None:
-    told = fault(UsageError, "mmpretrain[multimodal]", gpu="cpu")
-    assert "extras of `mmpretrain`" in told.message
+def test_extras_and_markers_of_a_decided_package_are_wishes() -> None:
+    (wish,) = asked("mmpretrain[MultiModal,mim]>=1.0; python_version < '3.12'", gpu="cpu").wishes
+    assert wish.extras == ("mim", "multimodal")
+    assert (wish.specifier, wish.marker) == (">=1.0", 'python_version < "3.12"')
+
+
+def test_an_extra_that_nobody_recorded_is_refused_not_forgotten() -> None:
+    told = fault(UsageError, "MultiScaleDeformableAttention[fast]", gpu="cpu")
+    assert "no metadata of it is recorded" in told.causes[0]

@@ -282,6 +282,8 @@ REFUSED = [
     ),
     (modern, drop("shapely"), "requires", "mmdet", "requires shapely, which is not in the lock"),
     (classic, put(package("pillow", "5.0.0")), "requires", "torchvision", "the lock has 5.0.0"),
+    (modern, lock(request=("mmdet[tracking]",)), "requires", "mmdet", "requires mmpretrain; extra"),
+    (modern, lock(request=("mmdet[trackng]",)), "extras", "mmdet", "has no extra `trackng`"),
 ]
 
 XFORMERS_117 = package("xformers", "0.0.17", "xformers-0.0.17-cp310-cp310-manylinux2014_x86_64.whl")

@@ -6,7 +6,9 @@ from packaging.requirements import Requirement
 from solved import Solved, facts, solved
 
 from mmlock.core.names import PackageName
+from mmlock.graph.extras import asked_extras
 from mmlock.plan.closure_inputs import closure_request, requirements_of, variant_requirements
+from mmlock.plan.findings import missing_extras
 from mmlock.solve.closure_model import ClosureRequest, CoreNode, Wanted
 
 
@@ -124,5 +126,31 @@ def test_a_build_has_the_requirements_of_its_release() -> None:
     mmcv = one.solution.picked["mmcv"]
     requires, python = requirements_of(facts(), mmcv, one.asked.target.platform)
     release = next(r for r in facts().releases(PackageName("mmcv")) if r.version == mmcv.version)
-    assert (requires, python) == (release.requires, release.requires_python)
+    plain = {str(Requirement(text)) for text in requires if "extra ==" not in text}
+    assert (plain, python) == ({str(Requirement(t)) for t in release.requires}, release.requires_python)
+    assert 'mmengine>=0.3.0; extra == "all"' in requires
     assert "mmengine" in names(requires)
+
+
+def test_asked_extras_go_with_the_node_and_its_requirements() -> None:
+    one = solved("mmdet[tracking,all]", gpu="t4")
+    extras = asked_extras(facts(), one.asked.wishes, one.asked.target.platform, one.solution.python)
+    question = closure_request(
+        facts(), one.solution, one.asked.target, wanted=[], constraints=[], extras=extras
+    )
+    (mmdet,) = [node for node in question.core if node.name == "mmdet"]
+    assert mmdet.extras == ("all", "tracking")
+    assert 'motmetrics; extra == "tracking"' in mmdet.requires
+    assert all(node.extras == () for node in question.core if node.name != "mmdet")
+
+
+def test_an_extra_that_a_release_lacks_is_told_and_not_handed_on() -> None:
+    one = solved("mmdet[tracking]==2.28.2", gpu="t4")
+    extras = asked_extras(facts(), one.asked.wishes, one.asked.target.platform, one.solution.python)
+    question = closure_request(
+        facts(), one.solution, one.asked.target, wanted=[], constraints=[], extras=extras
+    )
+    assert all(node.extras == () for node in question.core)
+    (told,) = missing_extras(facts(), one.asked.wishes, one.solution, one.asked.target)
+    assert told.level == "warning"
+    assert "no extra `tracking`, which is in 3.1.0 to 3.3.0" in told.text

@@ -13,11 +13,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from mmlock.app.interpret import marker_environment
 from mmlock.core.artifact import Artifact, ClosedPackage
-from mmlock.core.device import Device
-from mmlock.core.names import DeviceKind, PackageName, Sha256, normalize
-from mmlock.core.target import Target
+from mmlock.core.markers import marker_environment
+from mmlock.core.names import PackageName, Sha256, normalize
 from mmlock.solve.closure_model import Closed, ClosureAnswer, ClosureRequest, Refused
 
 World = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -34,10 +32,7 @@ class OpenWorld:
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         self.asked.append(request)
-        target = Target(
-            devices=(Device(kind=DeviceKind.CPU, name="cpu"),), platform=request.platform, glibc=request.glibc
-        )
-        environment = marker_environment(target, request.python)
+        environment = marker_environment(request.platform, request.python)
         core = {node.name: node for node in request.core}
         bounds = [Requirement(one.text) for one in request.constraints]
         queue = [("the request", Requirement(one.text)) for one in request.wanted]

@@ -16,6 +16,7 @@ from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
 from mmlock.graph.build import build_graph, core_packages
+from mmlock.graph.extras import asked_extras
 from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Rows
 from mmlock.matrix.curated import Breakage
@@ -178,12 +179,16 @@ def _sources_only(answer: Refused, wheelless: Wheelless) -> Iterator[PackageName
 
 def _question(matrix: Matrix, asked: Interpreted, solution: CoreSolution, state: State) -> ClosureRequest:
     arguments = asked.arguments
-    return closure_request(
+    question = closure_request(
         matrix,
         solution,
         asked.target,
         wanted=asked.wanted,
         constraints=asked.constraints,
+        extras=asked_extras(matrix, asked.wishes, asked.target.platform, solution.python),
+    )
+    return replace(
+        question,
         index=arguments.index,
         allow_sdist=tuple(sorted({*arguments.allow_sdist, *state.sdists})),
         exclude_newer=arguments.exclude_newer,

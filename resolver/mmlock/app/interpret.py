@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from packaging.markers import Marker
-
 from mmlock.app.devices import find_devices
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.gather import Inputs, gather
+from mmlock.core.markers import holds
 from mmlock.core.names import Platform
 from mmlock.core.requirements import Asked
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.graph.build import core_packages
+from mmlock.graph.extras import provided
 from mmlock.graph.request import CoreWish
 from mmlock.graph.rows import Term
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Accelerator, Stack
 from mmlock.solve.closure_model import Wanted
-from mmlock.solve.floors import is_linux, machine
+from mmlock.solve.floors import is_linux
 from mmlock.solve.solution import ordered_terms
 
 
@@ -49,13 +49,14 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
     core = core_packages(matrix)
     plain = [asked for asked in requirements if asked.name not in core]
     pythons = _pythons(matrix, arguments)
+
+    def applies(asked: Asked) -> bool:
+        """Whether a marker holds on the target for some Python that is still possible."""
+        return any(holds(asked.marker, target.platform, python) for python in pythons)
+
     wishes = [
-        *(_wish(a) for a in requirements if a.name in core and _applies(a, target, pythons)),
-        *(
-            _wish(a, constraint=True)
-            for a in arguments.constraints
-            if a.name in core and _applies(a, target, pythons)
-        ),
+        *(_wish(matrix, a) for a in requirements if a.name in core and applies(a)),
+        *(_wish(matrix, a, constraint=True) for a in arguments.constraints if a.name in core and applies(a)),
         *_plugins(found.accelerators, requirements),
         *(
             CoreWish(name=name, specifier=f"=={one.version}", text=f"--extension {one.tree.path}")
@@ -119,26 +120,46 @@ def _of_stack(stack: Stack) -> tuple[Asked, ...]:
     return gather(Inputs(requirements=stack.requirements), no_file).requirements
 
 
-def _wish(asked: Asked, *, constraint: bool = False) -> CoreWish:
+def _wish(matrix: Matrix, asked: Asked, *, constraint: bool = False) -> CoreWish:
     if asked.url:
         raise UsageError(
             f"`{asked.text}`: a URL cannot be taken for `{asked.name}`",
             causes=["which builds of it fit is what mmlock decides"],
             hints=[f"ask for a version instead, for example `{asked.name}`"],
         )
-    if asked.extras:
-        raise UsageError(
-            f"`{asked.text}`: the extras of `{asked.name}` cannot be asked for",
-            causes=[f"mmlock decides `{asked.name}` itself and has recorded no extras of it"],
-            hints=[f"ask for `{asked.name}` and, beside it, for the packages that the extra brings"],
-        )
+    for extra in asked.extras:
+        _known_extra(matrix, asked, extra)
     pre = any(version(s.rstrip(".*")).is_prerelease for s in _versions(asked.specifier))
     return CoreWish(
         name=asked.name,
         specifier=asked.specifier,
         text=asked.text,
         prerelease=pre,
+        extras=asked.extras,
+        marker=asked.marker,
         constraint=constraint,
+    )
+
+
+def _known_extra(matrix: Matrix, asked: Asked, extra: str) -> None:
+    """Raises UsageError for an extra that no release has, or of which nothing is recorded."""
+    known = sorted({name for row in matrix.requires(asked.name) for name in provided(row)})
+    if extra in known:
+        return
+    if not matrix.requires(asked.name):
+        raise UsageError(
+            f"`{asked.text}`: the extras of `{asked.name}` cannot be asked for",
+            causes=[f"mmlock decides `{asked.name}` itself and no metadata of it is recorded"],
+            hints=[f"ask for `{asked.name}` and, beside it, for the packages that the extra brings"],
+        )
+    from difflib import get_close_matches
+
+    near = get_close_matches(extra, known, n=3, cutoff=0.5)
+    names = ", ".join(f"`{name}`" for name in near or known)
+    raise UsageError(
+        f"`{asked.text}`: no release of `{asked.name}` has an extra `{extra}`",
+        causes=[] if known else [f"`{asked.name}` has no extras at all"],
+        hints=[f"{'did you mean' if near else 'it has'} {names}" + ("?" if near else "")] if known else [],
     )
 
 
@@ -160,44 +181,6 @@ def _pythons(matrix: Matrix, arguments: SolveArguments) -> tuple[str, ...]:
     if arguments.python is not None:
         return (arguments.python,)
     return tuple(sorted({p for b in matrix.torch_builds for p in b.pythons if not p.endswith("t")}))
-
-
-def _applies(asked: Asked, target: Target, pythons: Iterable[str]) -> bool:
-    """Whether a marker holds on the target for some Python that is still possible."""
-    if asked.marker is None:
-        return True
-    marker = Marker(asked.marker)
-    return any(marker.evaluate(marker_environment(target, python)) for python in pythons)
-
-
-_SYSTEMS = {
-    Platform.LINUX_X86_64: ("posix", "linux", "Linux"),
-    Platform.LINUX_AARCH64: ("posix", "linux", "Linux"),
-    Platform.MACOS_ARM64: ("posix", "darwin", "Darwin"),
-    Platform.MACOS_X86_64: ("posix", "darwin", "Darwin"),
-    Platform.WINDOWS_X86_64: ("nt", "win32", "Windows"),
-}
-
-
-def marker_environment(target: Target, python: str) -> dict[str, str]:
-    """The PEP 508 environment of a target, never the host's."""
-    os_name, sys_platform, system = _SYSTEMS[target.platform]
-    word = machine(target.platform)
-    python = python.removesuffix("t")  # markers do not tell free-threaded Pythons apart
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": f"{python}.0",
-        "os_name": os_name,
-        "platform_machine": word.upper() if os_name == "nt" else word,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": system,
-        "platform_version": "",
-        "python_full_version": f"{python}.0",
-        "python_version": python,
-        "sys_platform": sys_platform,
-        "extra": "",
-    }
 
 
 def _terms(arguments: SolveArguments) -> tuple[Term, ...]:

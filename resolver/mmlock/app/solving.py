@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mmlock.lock.text import summary
 from mmlock.lock.write import render_lock, write_lock
 from mmlock.matrix.load import Matrix, open_matrix
 from mmlock.plan.assemble import Decision, assemble
+from mmlock.plan.findings import missing_extras
 from mmlock.plan.steps import NoSources
 from mmlock.solve.closure_model import Closer
 
@@ -127,18 +129,24 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         request=asked.arguments.words(),
         accelerators=asked.accelerators,
         newer=decided.newer,
-        notes=tuple(
-            Finding(
-                level="note",
-                subject="closure",
-                text=f"passed over {', '.join(sorted(label for _, label in refusal.options))}: "
-                f"{first_line(refusal.reason)}",
-                source=(decided.closed.engine,),
-                confidence=Confidence.MEASURED,
-            )
-            for refusal in decided.refusals
+        notes=(
+            *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
+            *_passed_over(decided),
         ),
     )
+
+
+def _passed_over(decided: Decided) -> Iterator[Finding]:
+    """What the closure refused before it found an answer."""
+    for refusal in decided.refusals:
+        yield Finding(
+            level="note",
+            subject="closure",
+            text=f"passed over {', '.join(sorted(label for _, label in refusal.options))}: "
+            f"{first_line(refusal.reason)}",
+            source=(decided.closed.engine,),
+            confidence=Confidence.MEASURED,
+        )
 
 
 def first_line(text: str) -> str:

@@ -32,6 +32,8 @@ def _torch_ask(
     key: str,
     fits: Callable[[TorchBuild], bool],
     reject: Callable[[TorchBuild], Rejection],
+    *,
+    unless: Group = frozenset(),
 ) -> None:
     members = builder.group(
         "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
@@ -42,7 +44,7 @@ def _torch_ask(
             raise TypeError(option.label)
         return reject(option.choice.build)
 
-    builder.asks.append(Ask(name=name, parts=(("torch", members),), reject=why_not))
+    builder.asks.append(Ask(name=name, parts=(("torch", members),), reject=why_not, unless=unless))
 
 
 def _ask_devices(builder: Builder) -> None:
@@ -202,6 +204,7 @@ def cuda_version(text: str) -> str:
 
 
 def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
+    unless = builder.pythons_without(wish.marker)
     if wish.name == "torch":
         _torch_ask(
             builder,
@@ -209,6 +212,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             f"ask:{wish.specifier}",
             lambda build: allows(wish.specifier, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not {wish.text}"),
+            unless=unless,
         )
         return
     slot = catalog.slot_of(wish.name)
@@ -235,6 +239,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             reject=_not_asked(wish),
             loose=((slot, loose),) if loose and not wish.constraint else (),
             wanted=wish.specifier.removeprefix("==") if wish.specifier.startswith("==") else None,
+            unless=unless,
         )
     )
 

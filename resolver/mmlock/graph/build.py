@@ -12,6 +12,7 @@ from mmlock.graph.binary_rows import add_binaries
 from mmlock.graph.break_rows import add_breaches, prime_breaches
 from mmlock.graph.build_rows import add_builds, add_device_links
 from mmlock.graph.builder import Builder
+from mmlock.graph.extras import link_extras, pulled
 from mmlock.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.graph.packages import Catalog, needed_slots
 from mmlock.graph.request import GraphRequest
@@ -58,11 +59,15 @@ def _base(matrix: Matrix, request: GraphRequest) -> Builder:
     add_python(builder, builds)
     add_torch(builder, builds)
     add_toolchain(builder)
-    roots = [slot for wish in request.wishes if (slot := catalog.slot_of(wish.name)) and not wish.constraint]
-    builder.roots.update(roots)
-    slots = needed_slots(catalog, roots)
+    wishes = [(slot, wish) for wish in request.wishes if (slot := catalog.slot_of(wish.name))]
+    builder.roots.update(slot for slot, wish in wishes if not wish.constraint)
+    always = {s for s, w in wishes if not w.constraint and not builder.pythons_without(w.marker)}
+    pulls = (other for slot, wish in wishes for other in pulled(catalog, slot, wish.extras))
+    slots = needed_slots(catalog, (*builder.roots, *pulls))
     for slot in slots:
-        _add_slot(builder, catalog, slot)
+        _add_slot(builder, catalog, slot, needless=slot not in always)
+    for slot, wish in wishes:
+        link_extras(builder, catalog, slot, wish)
     for option in tuple(builder.options):
         release = getattr(option.choice, "release", None)
         if isinstance(release, Release):
@@ -74,7 +79,7 @@ def _base(matrix: Matrix, request: GraphRequest) -> Builder:
     return builder
 
 
-def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:
+def _add_slot(builder: Builder, catalog: Catalog, slot: str, *, needless: bool) -> None:
     """Wheels first, then builds, then nothing: the order is the last tie-break."""
     module = catalog.modules[slot]
     builder.slots.setdefault(slot, [])
@@ -94,7 +99,7 @@ def _add_slot(builder: Builder, catalog: Catalog, slot: str) -> None:
     for package in offered:
         if package in module.with_ops or not module.with_ops:
             add_builds(builder, catalog, slot, package)
-    if slot not in builder.roots:
+    if needless:
         for index in builder.slots[slot]:
             builder.cost(index, Term.NEEDLESS, 1)
     builder.nothing(slot)  # for a root, its ask takes this away

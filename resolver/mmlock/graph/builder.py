@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, is_prerelease
@@ -179,6 +180,17 @@ class Builder:
         """The Python options among these."""
         names = frozenset(allowed)
         return self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
+
+    def pythons_without(self, marker: str | None, extras: tuple[str, ...] = ()) -> Group:
+        """The Python options on which a marker does not hold on the target's platform."""
+        if marker is None:
+            return frozenset()
+        platform = self.request.target.platform
+        return self.group(
+            "python",
+            f"without:{marker}:{extras}",
+            lambda o: not holds(marker, platform, o.version or "", extras),
+        )
 
     def freeze(self) -> None:
         """End the part that holds on any device; links added from here on are the target's own."""

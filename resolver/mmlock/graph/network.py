@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Form, normalize
 from mmlock.graph.builder import readable
-from mmlock.graph.rows import Ask, Link, Option, Rows
+from mmlock.graph.rows import Ask, Group, Link, Option, Rows
 from mmlock.matrix.load import Matrix
 
 if TYPE_CHECKING:
@@ -62,10 +62,15 @@ def _kept(rows: Rows, package: str | None) -> frozenset[int]:
     near = set(own)
     for link in rows.links:
         if link.option in own:
-            near |= link.members
-        elif not link.members.isdisjoint(own):
+            near |= _within(rows, link)
+        elif not _within(rows, link).isdisjoint(own):
             near.add(link.option)
     return frozenset(near)
+
+
+def _within(rows: Rows, link: Link) -> Group:
+    """What a link needs, without the Pythons that lift the need."""
+    return frozenset(i for i in link.members if rows.options[i].slot == link.slot)
 
 
 def _node(option: Option) -> dict[str, Any]:
@@ -88,7 +93,7 @@ def _add_link(
 ) -> None:
     if link.option not in kept:
         return
-    for member in sorted(link.members & kept):
+    for member in sorted(_within(rows, link) & kept):
         if rows.options[member].form is Form.LEFT_OUT:
             continue
         key = (names[link.option], names[member], link.reason)

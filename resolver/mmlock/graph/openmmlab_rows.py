@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
+from mmlock.core.markers import parsed
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.graph.builder import Builder, cite
-from mmlock.graph.packages import Catalog, generation, parsed
+from mmlock.graph.extras import named
+from mmlock.graph.packages import Catalog, generation
 from mmlock.graph.rows import (
     Group,
     IndexChoice,
@@ -190,26 +192,19 @@ def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
 def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
     for requirement in parsed(release.requires):
         slot = "torch" if requirement.name == "torch" else catalog.slot_of(requirement.name)
-        if slot is None or slot not in builder.slots or requirement.marker is not None:
+        if slot is None or slot not in builder.slots:
             continue
+        marker = str(requirement.marker) if requirement.marker else None
         builder.link(
             option.index,
             slot,
-            _named(builder, slot, normalize(requirement.name), str(requirement.specifier)),
+            named(builder, slot, normalize(requirement.name), str(requirement.specifier))
+            | builder.pythons_without(marker),
             LinkKind.REQUIRES,
             f"{option.package} {release.version} requires {requirement}",
             cite("releases", release.source, option.package),
             release.confidence,
         )
-
-
-def _named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
-    """Options of that very distribution within a specifier."""
-    return builder.group(
-        slot,
-        f"requires:{name}:{spec}",
-        lambda o: o.package == name and o.version is not None and allows(spec, o.version),
-    )
 
 
 def _link_presumed(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from packaging.requirements import InvalidRequirement, Requirement
-
+from mmlock.core.markers import parsed
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import allows, is_prerelease, version
 from mmlock.graph.builder import Builder
@@ -86,18 +85,6 @@ class Catalog:
 
     def released(self, package: PackageName) -> bool:
         return package in self.matrix.release_packages
-
-
-@lru_cache(maxsize=4096)
-def parsed(requirements: tuple[str, ...]) -> list[Requirement]:
-    """Requirements that can be read; the matrix lint reports the others."""
-    found = []
-    for text in requirements:
-        try:
-            found.append(Requirement(text))
-        except InvalidRequirement:
-            continue
-    return found
 
 
 def generation(release: Release) -> int:

@@ -18,6 +18,10 @@ class CoreWish:
     """As the user wrote it."""
     prerelease: bool = False
     """Whether the specifier itself names a pre-release."""
+    extras: tuple[str, ...] = ()
+    """Normal form, sorted."""
+    marker: str | None = None
+    """Where it does not hold, nothing is asked."""
     constraint: bool = False
     """True: bounds the package where it is in the environment, without asking for it."""
 

@@ -174,7 +174,7 @@ class Link:
 
     option: int
     slot: str
-    """Where the members live."""
+    """Where the members live; beside them there may be Pythons on which a marker lifts the need."""
     members: Group
     kind: LinkKind
     reason: str
@@ -205,6 +205,14 @@ class Ask:
     """Says why a non-member is none."""
     loose: tuple[tuple[str, Group], ...] = ()
     """What stays asked when the version is given up: the package itself."""
+    unless: Group = frozenset()
+    """Pythons on which nothing is asked, by a marker: one of them will do instead of a member."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """What must be chosen: one option of each."""
+        return tuple(members | self.unless for _, members in self.parts)
+
     wanted: str | None = None
     """The one version that was asked for, where there is one."""
 

@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     break_rules.breaks,
     step_rules.builds,
     require_rules.requirements,
+    require_rules.extras,
 )
 
 

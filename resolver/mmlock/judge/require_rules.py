@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from mmlock.core.markers import NEWEST_PATCH, named_extras
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.judge.break_rules import applies
 from mmlock.judge.case import Case, Node, admits, refuse, unknown
 from mmlock.judge.model import Objection
 
-__all__ = ["requirements"]
+__all__ = ["extras", "requirements"]
 
 _SYSTEM = {
     "linux": ("linux", "Linux", "posix"),
@@ -30,13 +31,61 @@ _MACHINE = {
 def requirements(case: Case) -> Iterator[Objection]:
     """What the decided packages require is in the lock, in a version they admit."""
     dropped = {name for row in case.matrix.breaks if applies(case, row) for name in row.drop}
+    asked = _asked_extras(case)
     for node in case.nodes.values():
         found = _declared(case, node)
         if found is None:
             continue
         texts, source = found
         for text in texts:
-            yield from _requirement(case, node, text, source, dropped)
+            yield from _requirement(case, node, text, source, dropped, asked.get(node.name, frozenset()))
+
+
+def extras(case: Case) -> Iterator[Objection]:
+    """What was asked as an extra is an extra of the locked release, or the lock says that it is none."""
+    for word in case.env.request:
+        one = None if word.startswith("-") else _read(word)
+        node = case.nodes.get(normalize(one.name)) if one else None
+        rows = case.matrix.requires(node.name) if node else ()
+        if (
+            one is None
+            or node is None
+            or not rows
+            or (one.marker and not one.marker.evaluate(_markers(case)))
+        ):
+            continue
+        own = [row for row in rows if row.version == node.base]
+        has = {name for row in own for name in (*row.extras, *named_extras(row.requires))}
+        for extra in sorted({normalize(name) for name in one.extras} - has):
+            if not any(f"extra `{extra}`" in finding.text for finding in case.env.findings):
+                text = f"{node.name} {node.version} has no extra `{extra}`, and the lock does not say so"
+                yield refuse("extras", node.name, text)
+
+
+def _asked_extras(case: Case) -> dict[PackageName, frozenset[str]]:
+    """The extras that the request and, through them, the packages ask of each other."""
+    wanted: dict[PackageName, set[str]] = {}
+    queue = [one for word in case.env.request if not word.startswith("-") and (one := _read(word))]
+    while queue:
+        one = queue.pop()
+        name = normalize(one.name)
+        known = wanted.setdefault(name, set())
+        new = {normalize(extra) for extra in one.extras} - known
+        if not new or (one.marker is not None and not one.marker.evaluate(_markers(case))):
+            continue
+        known |= new
+        declared = _declared(case, case.nodes[name]) if name in case.nodes else None
+        for inner in (r for text in (declared[0] if declared else ()) if (r := _read(text)) and r.marker):
+            if any(inner.marker.evaluate(_markers(case, extra)) for extra in new if inner.marker):
+                queue.append(Requirement(str(inner).partition(";")[0]))
+    return {name: frozenset(extras) for name, extras in wanted.items()}
+
+
+def _read(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 def _declared(case: Case, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -55,14 +104,20 @@ def _declared(case: Case, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]]
 
 
 def _requirement(
-    case: Case, node: Node, text: str, source: tuple[str, ...], dropped: set[PackageName]
+    case: Case,
+    node: Node,
+    text: str,
+    source: tuple[str, ...],
+    dropped: set[PackageName],
+    extras: frozenset[str],
 ) -> Iterator[Objection]:
     try:
         wanted = Requirement(text)
     except InvalidRequirement:
         yield unknown("requires", node.name, f"{node.name} requires `{text}`, which cannot be read", source)
         return
-    if wanted.marker is not None and not wanted.marker.evaluate(_markers(case)):
+    marker = wanted.marker
+    if marker is not None and not any(marker.evaluate(_markers(case, extra)) for extra in ("", *extras)):
         return
     name = normalize(wanted.name)
     other = case.nodes.get(name)
@@ -83,21 +138,21 @@ def _stand_in(case: Case, name: PackageName) -> bool:
     )
 
 
-def _markers(case: Case) -> dict[str, str]:
+def _markers(case: Case, extra: str = "") -> dict[str, str]:
     """The marker environment of the target, not of this machine."""
     platform = case.env.target.platform
     sys_platform, system, os_name = _SYSTEM[platform.value.partition("_")[0]]
     return {
         "implementation_name": "cpython",
-        "implementation_version": f"{case.python}.0",
+        "implementation_version": f"{case.python}.{NEWEST_PATCH}",
         "os_name": os_name,
         "platform_machine": _MACHINE[platform],
         "platform_python_implementation": "CPython",
         "platform_release": "",
         "platform_system": system,
         "platform_version": "",
-        "python_full_version": f"{case.python}.0",
+        "python_full_version": f"{case.python}.{NEWEST_PATCH}",
         "python_version": case.python,
         "sys_platform": sys_platform,
-        "extra": "",
+        "extra": extra,
     }

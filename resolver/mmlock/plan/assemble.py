@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from mmlock.core.artifact import Artifact, ClosedPackage
+from mmlock.core.markers import named_extras
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
@@ -79,7 +80,8 @@ def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) ->
     reasons = reasons_for(matrix, decision.rows, solution, option, decision.newer)
     if isinstance(option.choice, BuildChoice):
         requires, _ = requirements_of(matrix, option, target.platform)
-        step = build_step(matrix, solution, option, target, reasons, requires)
+        plain = tuple(text for text in requires if not named_extras((text,)))
+        step = build_step(matrix, solution, option, target, reasons, plain)
         if isinstance(step, NoSources):
             parts.missing.append(step)
         else:

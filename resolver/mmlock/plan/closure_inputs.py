@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from mmlock.core.artifact import IndexSettings
+from mmlock.core.markers import named_extras
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.target import Target
+from mmlock.graph.extras import declared, metadata_version
 from mmlock.graph.rows import (
     BinaryChoice,
     BuildChoice,
@@ -18,7 +20,7 @@ from mmlock.graph.rows import (
     TorchChoice,
 )
 from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import Requires, TorchBuild
+from mmlock.matrix.model import TorchBuild
 from mmlock.solve.closure_model import ClosureRequest, CoreNode, Wanted
 from mmlock.solve.solution import CoreSolution
 
@@ -33,15 +35,17 @@ def closure_request(
     *,
     wanted: Sequence[Wanted],
     constraints: Sequence[Wanted],
-    index: IndexSettings = IndexSettings(),
-    allow_sdist: tuple[PackageName, ...] = (),
-    exclude_newer: str | None = None,
-    prerelease: bool = False,
-    offline: bool = False,
+    extras: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> ClosureRequest:
-    """The question to the closure: the core as given, its requirements, the cures of known breakages."""
+    """The question to the closure: the core as given, its requirements, the cures of known breakages.
+
+    `extras`: slot -> the extras asked of what fills it. How the indexes are asked is the caller's to add.
+    """
     drops = tuple(sorted({name for b in solution.cured for name in b.breakage.drop}))
-    nodes = (core_node(matrix, solution, option, target, drops) for option in solution.packages())
+    nodes = (
+        core_node(matrix, solution, option, target, drops, extras.get(option.slot, ()))
+        for option in solution.packages()
+    )
     added = [
         Wanted(text=text, via=breach.breakage.id) for breach in solution.cured for text in breach.breakage.add
     ]
@@ -58,11 +62,6 @@ def closure_request(
         wanted=_unique((*wanted, *added)),
         constraints=_unique((*constraints, *bounds)),
         drop=drops,
-        index=index,
-        allow_sdist=allow_sdist,
-        exclude_newer=exclude_newer,
-        prerelease=prerelease,
-        offline=offline,
     )
 
 
@@ -79,17 +78,20 @@ def core_node(
     option: Option,
     target: Target,
     drops: Sequence[PackageName],
+    extras: tuple[str, ...] = (),
 ) -> CoreNode:
     """A decided package with the requirements its wheel will declare."""
     assert option.package is not None
     requires, requires_python = requirements_of(matrix, option, target.platform)
     if isinstance(option.choice, TorchChoice) and not option.choice.build.on_pypi:
         requires = variant_requirements(requires, option.choice.build)
+    has = named_extras(requires)
     return CoreNode(
         name=option.package,
         version=node_version(option, solution.torch),
         requires=tuple(text for text in requires if _name(text) not in drops),
         requires_python=requires_python,
+        extras=tuple(name for name in extras if name in has),
     )
 
 
@@ -104,19 +106,13 @@ def node_version(option: Option, torch: TorchBuild) -> str:
 
 def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple[tuple[str, ...], str | None]:
     """Requires-Dist and Requires-Python of a picked option, as the matrix knows them."""
+    row = declared(matrix, option.package or "", metadata_version(option), platform)
+    if row is not None:
+        return row.requires, row.requires_python
     choice = option.choice
-    if isinstance(choice, ReleaseChoice):
+    if isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice)) and choice.release is not None:
         return choice.release.requires, choice.release.requires_python
-    if isinstance(choice, (IndexChoice, BuildChoice)) and choice.release is not None:
-        return choice.release.requires, choice.release.requires_python
-    version = choice.build.torch if isinstance(choice, TorchChoice) else option.version
-    rows = [row for row in matrix.requires(option.package or "") if row.version == version]
-    best = next((row for row in rows if row.platform is platform), None) or _general(rows)
-    return (best.requires, best.requires_python) if best else ((), None)
-
-
-def _general(rows: Sequence[Requires]) -> Requires | None:
-    return next((row for row in rows if row.platform is None), rows[0] if rows else None)
+    return (), None
 
 
 def variant_requirements(requires: Sequence[str], build: TorchBuild) -> tuple[str, ...]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mmlock.core.device import Code, code_for
+from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form
 from mmlock.core.target import Target
+from mmlock.core.versions import version
 from mmlock.graph.builder import cite, readable
+from mmlock.graph.extras import lacking, provided
+from mmlock.graph.request import CoreWish
 from mmlock.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
 from mmlock.lock.model import Finding, Reason
 from mmlock.matrix.load import Matrix
@@ -77,6 +81,37 @@ def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator]) -> list[F
         for a in accelerators
         if a.mmcv or a.note
     ]
+
+
+def missing_extras(
+    matrix: Matrix, wishes: Iterable[CoreWish], solution: CoreSolution, target: Target
+) -> Iterator[Finding]:
+    """Asked extras that the chosen releases do not have: installers warn and go on, and so does the lock."""
+    for wish in wishes:
+        if not wish.extras or not holds(wish.marker, target.platform, solution.python):
+            continue
+        for option in solution.packages():
+            if option.package == wish.name:
+                yield from _missing_extras(matrix, wish, option, target)
+
+
+def _missing_extras(matrix: Matrix, wish: CoreWish, option: Option, target: Target) -> Iterator[Finding]:
+    what = f"{option.package} {option.version}"
+    missing = lacking(matrix, wish, option, target.platform)
+    if missing is None:
+        text = f"which extras {what} has is not recorded: nothing of `{wish.text}` beyond it is in the lock"
+        yield _extra_finding(wish, text, (), Confidence.INFERRED)
+    for extra in missing or ():
+        rows = [row for row in matrix.requires(wish.name) if extra in provided(row)]
+        having = sorted({row.version for row in rows}, key=version)
+        span = having[0] if len(having) == 1 else f"{having[0]} to {having[-1]}"
+        source = readable(matrix, cite("requires", rows[-1].source, wish.name))
+        text = f"{what} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
+        yield _extra_finding(wish, text, source, rows[-1].confidence)
+
+
+def _extra_finding(wish: CoreWish, text: str, source: tuple[str, ...], confidence: Confidence) -> Finding:
+    return Finding(level="warning", subject=wish.name, text=text, source=source, confidence=confidence)
 
 
 def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Finding]:

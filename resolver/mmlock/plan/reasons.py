@@ -29,7 +29,7 @@ def reasons_for(
     matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[Newer] = ()
 ) -> tuple[Reason, ...]:
     """Asked, then needed by, then needs, then why nothing newer; each with its source."""
-    found = [*_asked(rows, option), *_device_code(matrix, option)]
+    found = [*_asked(rows, solution, option), *_device_code(matrix, option)]
     found += [
         _reason(matrix, link)
         for link in solution.links
@@ -66,7 +66,8 @@ def _reason(matrix: Matrix, link: Link) -> Reason:
     )
 
 
-def _asked(rows: Rows, option: Option) -> list[Reason]:
+def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
+    python = solution.picked["python"].index
     return [
         Reason(
             text=f"asked for: {ask.name}",
@@ -76,7 +77,7 @@ def _asked(rows: Rows, option: Option) -> list[Reason]:
         )
         for ask in rows.asks
         for slot, members in ask.parts
-        if slot == option.slot and option.index in members
+        if slot == option.slot and option.index in members and python not in ask.unless
     ]
 
 

@@ -19,6 +19,8 @@ class CoreNode:
     requires: tuple[str, ...]
     """Its Requires-Dist after drops; requirements on other core nodes may be in it."""
     requires_python: str | None = None
+    extras: tuple[str, ...] = ()
+    """Those of its extras that are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

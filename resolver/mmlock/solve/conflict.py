@@ -116,7 +116,7 @@ def _ground(rows: Rows, claims: Sequence[Sequence[Link]]) -> clingo.Control:
     for index, links in enumerate(claims):
         lines.extend(f"need({index},{link.option},{number(link.members)})." for link in links)
     for index, ask in enumerate(rows.asks):
-        lines.extend(f"demand({index},{number(members)})." for _, members in ask.parts)
+        lines.extend(f"demand({index},{number(group)})." for group in ask.groups)
     for index, nogood in enumerate(rows.nogoods):
         lines.append(f"nogood({index}).refused({index},({';'.join(map(str, sorted(nogood)))})).")
     control = clingo.Control(["--warn=none"])
@@ -129,9 +129,11 @@ def _ground(rows: Rows, claims: Sequence[Sequence[Link]]) -> clingo.Control:
 def _still_open(rows: Rows, asks: Sequence[int]) -> Group:
     """Options that these asks, each on its own slot, leave open: only they need to be told about."""
     open_ = {slot: frozenset(options) for slot, options in rows.slots.items()}
-    for index in asks:
-        for slot, members in rows.asks[index].parts:
-            open_[slot] &= members
+    # Those that a marker can lift come last: they close nothing while such a Python is open.
+    for ask in sorted((rows.asks[i] for i in asks), key=lambda ask: bool(ask.unless)):
+        if not (ask.unless and ask.unless & open_["python"]):
+            for slot, members in ask.parts:
+                open_[slot] &= members
     return frozenset[int]().union(*open_.values())
 
 
@@ -169,7 +171,7 @@ def _subject(options: Sequence[Option]) -> str:
 
 
 def _range(rows: Rows, slot: str, members: Group) -> str:
-    options = [rows.options[i] for i in sorted(members) if rows.options[i].version]
+    options = [o for i in sorted(members) if (o := rows.options[i]).version and o.slot == slot]
     if not options:
         return f"nothing that is known of {slot}"
     names = sorted({str(o.package or o.slot) for o in options})

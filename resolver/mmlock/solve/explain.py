@@ -13,7 +13,7 @@ from itertools import combinations
 
 from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term, mask
+from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term, by_weight, mask
 from mmlock.solve.conflict import Claim, Conflict
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import Instance, make_instance
@@ -75,6 +75,8 @@ def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
             narrow, other = sorted((first, second), key=lambda ask: len(_members(ask, slot)))
             links += _between(rows, narrow, other, slot)
     for ask in asks:
+        if ask.unless:
+            links.append(_where(rows, ask))
         for slot, members in ask.parts:
             if not members:
                 links.append(
@@ -82,6 +84,13 @@ def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
                 )
                 links += _told_off(rows, ask, rows.slots[slot])
     return list(dict.fromkeys(links))
+
+
+def _where(rows: Rows, ask: Ask) -> ChainLink:
+    """On which Pythons a wish with a marker is one."""
+    names = [rows.options[i].version or "" for i in rows.slots["python"] if i not in ask.unless]
+    text = f"`{ask.name}` is asked for on Python {', '.join(reversed(names)) or 'none that is known'}"
+    return ChainLink(text=text, source=("the request",), confidence="measured")
 
 
 def _members(ask: Ask, slot: str) -> Group:
@@ -119,7 +128,7 @@ def _nearest(rows: Rows, terms: Sequence[Term], asks: Sequence[int]) -> list[Nea
         ask = rows.asks[dropped]
         kept = [i for i in range(len(rows.asks)) if i != dropped]
         instance = _closest(rows, ask, make_instance(rows, terms, asks=kept))
-        loose = tuple(mask(group) for _, group in ask.loose)
+        loose = tuple(mask(group | ask.unless) for _, group in ask.loose)
         picked = engine.solve(replace(instance, musts=(*instance.musts, *loose))) if loose else None
         if picked is None:
             picked = engine.solve(instance)
@@ -136,6 +145,7 @@ def _closest(rows: Rows, ask: Ask, instance: Instance) -> Instance:
     return replace(
         instance,
         levels=(distance, *instance.levels),
+        masks=(by_weight(distance), *instance.masks),
         prefer_level=instance.prefer_level + 1,
         breach_level=instance.breach_level + 1,
     )

@@ -91,7 +91,7 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
     return Instance(
         slots=tuple(rows.slots[slot] for slot in names),
         needs=needs,
-        musts=tuple({mask(group): None for i in kept for _, group in rows.asks[i].parts}),
+        musts=tuple({mask(group): None for i in kept for group in rows.asks[i].groups}),
         nogoods=tuple(mask(group) for group in rows.nogoods),
         prefers=rows.tables.prefers,
         breaches=tuple(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,10 +15,10 @@ from zipfile import ZipFile, ZipInfo
 
 from packaging.version import Version
 
+from mmlock.core.markers import named_extras
 from mmlock.scrape.store import write_aside
 from mmlock.solve.closure_model import CoreNode
 
-_EXTRA = re.compile(r"""\bextra\s*==\s*['"]([^'"]+)['"]""")
 _WHEEL = "Wheel-Version: 1.0\nGenerator: mmlock\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
@@ -30,7 +29,7 @@ def wheel_name(node: CoreNode) -> str:
 
 def metadata_text(node: CoreNode) -> str:
     """The node's METADATA."""
-    extras = sorted({name for line in node.requires for name in _EXTRA.findall(line)})
+    extras = sorted(named_extras(node.requires))
     return "".join(
         [
             f"Metadata-Version: 2.1\nName: {node.name}\nVersion: {Version(node.version)}\n",
@@ -63,7 +62,11 @@ def place_wheels(nodes: Iterable[CoreNode], folder: Path) -> tuple[str, ...]:
     A file stands in a folder named by its content, so that the engine's own cache knows it again.
     Raises OSError where the folder cannot be written.
     """
-    return tuple(f"{node.name} @ {_place(node, folder).as_uri()}" for node in nodes)
+    return tuple(f"{node.name}{_extras(node)} @ {_place(node, folder).as_uri()}" for node in nodes)
+
+
+def _extras(node: CoreNode) -> str:
+    return f"[{','.join(node.extras)}]" if node.extras else ""
 
 
 def _place(node: CoreNode, folder: Path) -> Path:

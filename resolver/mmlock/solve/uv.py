@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
 from mmlock.core.values import dataclass
 from mmlock.solve.closure_model import ClosureRequest
@@ -24,10 +25,6 @@ _TRIPLES = {
     Platform.MACOS_X86_64: "x86_64-apple-darwin",
     Platform.WINDOWS_X86_64: "x86_64-pc-windows-msvc",
 }
-
-
-NEWEST_PATCH = 99
-"""A lock is for the newest patch release of its Python, whichever that is: `>=3.9.1` holds on 3.9."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

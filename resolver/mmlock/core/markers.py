@@ -1,0 +1,96 @@
+"""PEP 508 markers on a target: which Pythons they hold on, and what an extra brings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from packaging.markers import Marker
+from packaging.requirements import InvalidRequirement, Requirement
+
+from mmlock.core.names import PackageName, Platform, normalize
+
+__all__ = ["NEWEST_PATCH", "active", "holds", "marker_environment", "named_extras", "parsed"]
+
+NEWEST_PATCH = 99
+"""A lock is for the newest patch release of its Python, whichever that is: `>=3.9.1` holds on 3.9."""
+
+_EXTRA = re.compile(r"""\bextra\s*==\s*['"]([^'"]+)['"]""")
+
+_SYSTEMS = {
+    Platform.LINUX_X86_64: ("posix", "linux", "Linux", "x86_64"),
+    Platform.LINUX_AARCH64: ("posix", "linux", "Linux", "aarch64"),
+    Platform.MACOS_ARM64: ("posix", "darwin", "Darwin", "arm64"),
+    Platform.MACOS_X86_64: ("posix", "darwin", "Darwin", "x86_64"),
+    Platform.WINDOWS_X86_64: ("nt", "win32", "Windows", "AMD64"),
+}
+
+
+def marker_environment(platform: Platform, python: str, extra: str = "") -> dict[str, str]:
+    """The PEP 508 environment of a target, never the host's."""
+    os_name, sys_platform, system, machine = _SYSTEMS[platform]
+    python = python.removesuffix("t")  # markers do not tell free-threaded Pythons apart
+    full = f"{python}.{NEWEST_PATCH}"
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": full,
+        "os_name": os_name,
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": system,
+        "platform_version": "",
+        "python_full_version": full,
+        "python_version": python,
+        "sys_platform": sys_platform,
+        "extra": extra,
+    }
+
+
+@lru_cache(maxsize=4096)
+def _marker(text: str) -> Marker:
+    return Marker(text)
+
+
+@lru_cache(maxsize=65536)
+def holds(marker: str | None, platform: Platform, python: str, extras: tuple[str, ...] = ()) -> bool:
+    """Whether a marker holds, for one of the extras where it names one. Raises InvalidMarker."""
+    if marker is None:
+        return True
+    found = _marker(marker)
+    return any(found.evaluate(marker_environment(platform, python, extra)) for extra in ("", *extras))
+
+
+@lru_cache(maxsize=4096)
+def parsed(requirements: tuple[str, ...]) -> tuple[Requirement, ...]:
+    """Requirements that can be read; the matrix lint reports the others."""
+    found = []
+    for text in requirements:
+        try:
+            found.append(Requirement(text))
+        except InvalidRequirement:
+            continue
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def named_extras(requirements: tuple[str, ...]) -> frozenset[str]:
+    """Extras that the markers of a package's requirements name, in normal form."""
+    markers = (str(one.marker) for one in parsed(requirements) if one.marker)
+    return frozenset(normalize(extra) for marker in markers for extra in _EXTRA.findall(marker))
+
+
+def active(package: PackageName, requirements: tuple[str, ...], extras: Iterable[str]) -> tuple[str, ...]:
+    """The extras in force: those asked for, and those of the package itself that they name. Sorted."""
+    found = set(extras)
+    queue = list(found)
+    while queue:
+        extra = queue.pop()
+        for one in parsed(requirements):
+            own = one.extras and normalize(one.name) == package
+            if own and one.marker and extra in named_extras((str(one),)):
+                more = {normalize(name) for name in one.extras} - found
+                found |= more
+                queue += more
+    return tuple(sorted(found))
