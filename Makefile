@@ -23,13 +23,16 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 # Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help solve test test-slow check lint types layers matrices bench clean
+.PHONY: help solve locks test test-slow check lint types layers matrices bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 solve: $(BASE) ## lock the default stack for GPU (rtx5090) into lockfiles/, and say why
 	$(BIN)/mmlock solve --stack $(STACK) --gpu $(GPU) --out $(OUT)
+
+locks: $(BASE) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" for one, LOCKS=--check to look
+	$(BIN)/mmlock locks --progress $(LOCKS)
 
 test: $(DEV) ## run the unit tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)

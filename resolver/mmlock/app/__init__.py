@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         InstallArguments,
         WheelhouseArguments,
     )
+    from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.refreshing import RefreshArguments
@@ -34,6 +35,7 @@ __all__ = [
     "inspect",
     "install",
     "lint",
+    "locks",
     "refresh",
     "scan",
     "show_gpus",
@@ -57,6 +59,13 @@ def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     from mmlock.app import solving
 
     return solving.solve(arguments, progress=progress)
+
+
+def locks(arguments: LocksArguments, *, progress: Progress = silent) -> Report:
+    """Solve every lock of a catalogue again; write what differs, or only tell it."""
+    from mmlock.app import cataloguing
+
+    return cataloguing.locks(arguments, progress=progress)
 
 
 def why(lock_dir: Path, package: str) -> Report:

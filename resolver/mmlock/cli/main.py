@@ -36,6 +36,7 @@ VERBS: Mapping[str, Verb] = {
         "mmlock.cli.validate", "validate", "Install a lock and run its kernels against references."
     ),
     "verdict": Verb("mmlock.cli.verdict", "verdict", "Look at what a validation found."),
+    "locks": Verb("mmlock.cli.locks", "locks", "Solve every lock of mmlock.toml again."),
     "export": Verb(
         "mmlock.cli.export", "export", "Write a lock as a script, a Dockerfile or a notebook cell."
     ),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
         InstallArguments,
         WheelhouseArguments,
     )
+    from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
@@ -29,6 +30,10 @@ class UseCases(Protocol):
 
     def solve(self, request: SolveArguments, *, progress: Progress) -> Report:
         """Decide one environment; write its lock folder where the request names one."""
+        ...
+
+    def locks(self, arguments: LocksArguments, *, progress: Progress) -> Report:
+        """Solve every lock of a catalogue again; write what differs, or only tell it."""
         ...
 
     def why(self, lock_dir: Path, package: str) -> Report:

@@ -58,7 +58,7 @@ def read_verdict(path: Path) -> Verdict:
 def verify(verdict: Verdict, env: LockedEnv, where: str) -> None:
     """Raise UsageError unless this is a verdict about this very lock whose result follows from its rows.
 
-    A lock with steps is meant when the wheels of the verdict in their place make it the one that was validated.
+    A lock with steps is meant when the verdict's wheels in their place make it the one that was validated.
     """
     digest = lock_digest(env if env.sealed else sealed_with(env, verdict.decided))
     if verdict.lock_digest != digest:

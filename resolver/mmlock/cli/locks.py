@@ -1,0 +1,71 @@
+"""`mmlock locks`: every lock that a project keeps is solved again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mmlock.cli import options
+from mmlock.cli.progress import progress as shown
+from mmlock.cli.sections import Sectioned
+from mmlock.cli.terminal import Terminal
+
+STALE = 1
+FAILED = 2
+
+
+@click.command(cls=Sectioned, short_help="Solve every lock of mmlock.toml again.")
+@click.argument("pairs", nargs=-1, metavar="[STACK[/TARGET]]...")
+@click.option(
+    "--file",
+    type=options.FOLDER,
+    default=Path("mmlock.toml"),
+    show_default=True,
+    metavar="FILE",
+    help="Which stacks to lock for which targets.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 says that a lock is stale.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Solves at the same time.")
+@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
+@click.option(
+    "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
+)
+@options.form
+@options.progress
+@click.pass_context
+def locks(
+    ctx: click.Context,
+    /,
+    pairs: tuple[str, ...],
+    *,
+    file: Path,
+    check: bool,
+    jobs: int | None,
+    offline: bool,
+    matrices: Path | None,
+    progress: bool | None,
+) -> None:
+    """Solve every pair of a stack and a target that FILE names, and write what differs.
+
+    A pair without an answer gets a `refused.toml` with the reason, and stops no other pair.
+
+    \b
+    folder = "lockfiles"
+    exclude-newer = "2026-11-21"
+    [stacks.openmmlab]
+    targets = ["rtx5090", "a100", "cpu"]
+    """
+    from mmlock.core.catalogue import LocksArguments
+
+    terminal: Terminal = ctx.obj
+    arguments = LocksArguments(
+        file=file, only=pairs, check=check, jobs=jobs, offline=offline, matrices=matrices
+    )
+    report = terminal.app.locks(arguments, progress=shown(wanted=progress))
+    terminal.show(report)
+    if isinstance(report.data, dict):
+        if report.data.get("failed"):
+            ctx.exit(FAILED)
+        if report.data.get("stale"):
+            ctx.exit(STALE)
