@@ -159,8 +159,32 @@ def test_glibc_is_asked_on_linux_only() -> None:
 def test_one_lock_for_several_cards_of_a_kind() -> None:
     one = asked("mmengine", gpu=("rtx5090", "a100", "5090"))
     assert [d.arch for d in one.target.devices] in (["sm_120", "sm_80"], ["sm_80", "sm_120"])
-    assert sorted(one.device_words) == ["a100", "rtx5090"]
+    assert one.device_words == ("a100", "5090")  # the shortest word for each
     assert one.target.arch_list == ("sm_120", "sm_80")
+
+
+SAME_CARDS = [
+    ("rtx5090", "a100"),
+    ("a100", "rtx5090", "a100"),
+    ("RTX 5090,a100", "GeForce RTX 5090", "A100-SXM4-80GB", "auto", "auto"),
+    ("auto", "a100", "rtx5090"),
+]
+
+
+def test_order_and_repeats_of_cards_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_with(monkeypatch, SMI)
+    ways = [asked("mmengine", gpu=gpus, driver="575.57.08") for gpus in SAME_CARDS]
+    assert {one.target for one in ways} == {ways[0].target}
+    assert {device.name for device in ways[0].target.devices} == {"GeForce RTX 5090", "A100"}
+    assert {one.arguments.words() for one in (ways[0], ways[1], ways[3])} == {ways[0].arguments.words()}
+    assert all(len(one.device_words) == len(one.target.devices) for one in ways)
+
+
+def test_a_name_that_tells_the_board_is_kept_among_others() -> None:
+    for gpus in (("b200", "gb200"), ("gb200", "b200")):
+        one = asked("mmengine", gpu=gpus)
+        assert one.target.platform is Platform.LINUX_AARCH64
+        assert interpret(facts(), one.arguments).target == one.target
 
 
 def test_cards_of_several_kinds_are_refused() -> None:
@@ -225,6 +249,17 @@ def test_auto_reads_this_machines_cards_and_driver(monkeypatch: pytest.MonkeyPat
     assert [d.arch for d in found.devices] == ["sm_120"]
     assert found.driver == "575.57.08"
     assert interpret(facts(), request("mmengine", gpu="auto")).target.driver == "575.57.08"
+
+
+def test_what_auto_found_is_what_the_lock_says_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_with(monkeypatch, "NVIDIA RTX PRO 9999 Turbo, 12.0, 575.57.08\n" + SMI)
+    words = interpret(facts(), request("mmengine", gpu="auto")).arguments.words()
+    assert words == (
+        "--driver=575.57.08",
+        "--gpu=NVIDIA GeForce RTX 5090",
+        "--gpu=sm_120",
+        "mmengine",
+    )
 
 
 def test_a_driver_that_is_told_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

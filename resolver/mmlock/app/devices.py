@@ -16,11 +16,12 @@ from mmlock.matrix.model import Accelerator
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundDevices:
-    """What `--gpu` means."""
+    """What `--gpu` means, whatever the order and however often a card is named."""
 
     devices: tuple[Device, ...]
+    """By name."""
     words: tuple[str, ...]
-    """How the user named each."""
+    """How the user named each; of several names one that tells the platform, else the shortest."""
     accelerators: tuple[Accelerator, ...]
     platform: Platform | None
     """The platform that the devices imply (aarch64 boards, macOS for MPS)."""
@@ -46,8 +47,8 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
             named += found
         else:
             named.append((word, _named(matrix, word)))
-    devices = {device: word for word, device in reversed(named)}
-    ordered = tuple(reversed(devices))
+    devices = _words_by_device(matrix, named)
+    ordered = tuple(devices)
     _one_kind(ordered)
     accelerators = tuple(row for device in ordered if (row := accelerator_of(matrix, device)))
     for row in accelerators:
@@ -59,11 +60,23 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
             )
     return FoundDevices(
         devices=ordered,
-        words=tuple(devices[device] for device in ordered),
+        words=tuple(devices.values()),
         accelerators=accelerators,
         platform=_platform(matrix, devices, accelerators),
         driver=driver,
     )
+
+
+def _words_by_device(matrix: Matrix, named: list[tuple[str, Device]]) -> dict[Device, str]:
+    """The word for each device, in one order for all ways to say the same."""
+    words: dict[Device, list[str]] = {}
+    for word, device in named:
+        words.setdefault(device, []).append(word)
+    ordered = sorted(words, key=lambda device: (device.name.lower(), device.name, device.arch or ""))
+    return {
+        device: min(words[device], key=lambda word: (_board(matrix, device, word) is None, len(word), word))
+        for device in ordered
+    }
 
 
 def _named(matrix: Matrix, word: str) -> Device:
@@ -88,7 +101,8 @@ def _installed(matrix: Matrix) -> tuple[list[tuple[str, Device]], str | None]:
                 f"this machine has a `{gpu.name}`, which {found.why}",
                 hints=["name its compute capability instead, for example `--gpu sm_90`"],
             )
-        named.append((gpu.name, found))
+        known = find_device(matrix, gpu.name) == found
+        named.append((gpu.name if known else found.arch or gpu.name, found))
         driver = gpu.driver
     return named, driver
 
@@ -117,8 +131,12 @@ def _platform(
     for device, word in named.items():
         if device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64":
             return Platform.LINUX_AARCH64
-        plain = re.sub(r"[^A-Z0-9]", "", f"{word} {device.name}".upper())
-        for board in matrix.boards:
-            if board.name in plain:
-                return board.platform
+        if found := _board(matrix, device, word):
+            return found
     return None
+
+
+def _board(matrix: Matrix, device: Device, word: str) -> Platform | None:
+    """The platform of the board that a part comes on, where its names tell one."""
+    plain = re.sub(r"[^A-Z0-9]", "", f"{word} {device.name}".upper())
+    return next((board.platform for board in matrix.boards if board.name in plain), None)

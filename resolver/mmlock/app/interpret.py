@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mmlock.app.devices import find_devices
 from mmlock.core.arguments import SolveArguments
@@ -64,7 +65,8 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
         ),
     ]
     return Interpreted(
-        arguments=arguments,
+        # What a lock keeps of the request must mean the same anywhere: `auto` does not.
+        arguments=replace(arguments, gpus=found.words, driver=target.driver),
         target=target,
         device_words=found.words,
         accelerators=found.accelerators,
