@@ -1,6 +1,6 @@
 """Write `matrices/openmmlab/reach/`: which ops of mmcv the releases of the frameworks reach.
 
-    python scripts/capture_reach.py SDIST...      # mmdet-3.3.0.tar.gz, each framework after those it builds on
+    python scripts/capture_reach.py SDIST...    # each framework after those it builds on
 
 Archives are read in memory and nothing of them is run. Rows of other releases stay as they are.
 """

@@ -14,8 +14,12 @@ from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
 from mmlock.scan.model import ModuleFacts
 from mmlock.scan.module import module_facts
+from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.ops import Catalog, OpUse, op_uses
 from mmlock.scan.packages import PackageUse, elsewhere, packages
+from mmlock.scan.pins.collect import collect
+from mmlock.scan.pins.conflicts import Conflict, conflicts
+from mmlock.scan.pins.model import Binding, Pin
 from mmlock.scan.project import Project, Step
 from mmlock.scan.source import Unread, parse, read_bytes, to_text
 from mmlock.scan.tree import Listing, list_files
@@ -44,6 +48,9 @@ class Scan:
     loads: tuple[FrameworkLoad, ...]
     """Imports of frameworks that load mmcv.ops."""
     packages: tuple[PackageUse, ...]
+    pins: tuple[Pin, ...]
+    """Every version that is written down, the most binding first."""
+    conflicts: tuple[Conflict, ...]
     elsewhere: Mapping[str, str]
     """Modules of the project that are imported from where they would not be found, and their folders."""
     chains: Mapping[str, tuple[Step, ...]]
@@ -59,7 +66,10 @@ def scan(root: Path, known: Known, *, progress: Progress = silent) -> Scan:
     unread = list(listing.skipped)
     project = Project(read_modules(listing, unread))
     used = packages(project, known.modules)
-    frameworks = choose(known.reach, {}, (one.module for one in used))
+    pins, unread_pins = collect(listing.files, lambda file: to_text(read_bytes(root / file)))
+    unread += unread_pins
+    pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
+    frameworks = choose(known.reach, _bounds(pins), (one.module for one in used))
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
     uses = tuple(_uses(project, Catalog(known.ops), mine))
     loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]
@@ -70,10 +80,24 @@ def scan(root: Path, known: Known, *, progress: Progress = silent) -> Scan:
         uses=tuple(sorted(uses, key=lambda use: (use.place, use.op, use.how))),
         loads=tuple(sorted(loads, key=lambda load: load.place)),
         packages=used,
+        pins=tuple(pins),
+        conflicts=conflicts(pins),
         elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
         unread=tuple(unread),
     )
+
+
+_BINDING = tuple(Binding)
+
+
+def _bounds(pins: Iterable[Pin]) -> dict[PackageName, str]:
+    """The most binding bound of each package; pins come in that order."""
+    bounds: dict[PackageName, str] = {}
+    for pin in pins:
+        if pin.specifier:
+            bounds.setdefault(pin.name, pin.specifier)
+    return bounds
 
 
 def _uses(project: Project, catalog: Catalog, frameworks: Mapping[str, Framework]) -> Iterable[OpUse]:
@@ -87,10 +111,11 @@ def read_modules(listing: Listing, unread: list[tuple[str, str]]) -> dict[str, M
     """Every Python file that can be read."""
     found: dict[str, ModuleFacts] = {}
     for file in listing.files:
-        if not file.endswith(".py"):
-            continue
         try:
-            found[file] = module_facts(parse(to_text(read_bytes(listing.root / file))))
+            if file.endswith(".py"):
+                found[file] = module_facts(parse(to_text(read_bytes(listing.root / file))))
+            elif file.endswith(".ipynb"):
+                found[file] = notebook_facts(code_cells(to_text(read_bytes(listing.root / file))))
         except Unread as why:
             unread.append((file, str(why)))
     return found

@@ -10,6 +10,7 @@ from mmlock.scan.conclude import Conclusion, Need
 from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.ops import How, OpUse
 from mmlock.scan.packages import PackageUse
+from mmlock.scan.pins.model import Binding, Pin
 from mmlock.scan.scan import Scan
 
 __all__ = ["MEANING", "scan_lines"]
@@ -39,6 +40,8 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
         load_lines(found.loads),
         package_lines(found.packages),
         elsewhere_lines(found.elsewhere),
+        pin_lines(found),
+        conflict_lines(found),
         unread_lines(found.unread),
     )
     lines: list[str] = []
@@ -150,6 +153,37 @@ def package_lines(used: tuple[PackageUse, ...]) -> list[str]:
 def elsewhere_lines(places: Mapping[str, str]) -> list[str]:
     """Modules of the project that need a path or a link to be found."""
     return [f"`{name}` is imported, but lies in {folder}" for name, folder in places.items()]
+
+
+def pin_lines(found: Scan) -> list[str]:
+    """The versions that are written down and matter to a solve, by how binding they are."""
+    shown = {package for one in found.packages if one.known for package in one.packages} | {"python", "cuda"}
+    groups: dict[tuple[str, str, str], list[Pin]] = {}
+    hidden = 0
+    for pin in found.pins:
+        if pin.name in shown and (pin.specifier or pin.binding is Binding.DECLARED):
+            groups.setdefault((pin.binding, pin.name, pin.specifier), []).append(pin)
+        else:
+            hidden += 1
+    if not groups:
+        return []
+    lines = ["versions that are written down:"]
+    for (binding, name, specifier), pins in groups.items():
+        rest = f" and {len(pins) - 1} more" if len(pins) > 1 else ""
+        lines.append(f"  {binding:<8}  {name}{specifier}  {pins[0].place}{rest}")
+    if hidden:
+        lines.append(f"  and {hidden} of ordinary packages or without a version (`--format json` has them)")
+    return lines
+
+
+def conflict_lines(found: Scan) -> list[str]:
+    """Versions that exclude each other."""
+    lines = [
+        f"  {one.name}: `{one.first}` ({one.places[0].binding}, {one.places[0].place}) excludes "
+        f"`{one.second}` ({one.places[1].binding}, {one.places[1].place})"
+        for one in found.conflicts[:_MOST_LINES]
+    ]
+    return ["versions that exclude each other:", *lines, *_more(found.conflicts)] if lines else []
 
 
 def unread_lines(unread: tuple[tuple[str, str], ...]) -> list[str]:

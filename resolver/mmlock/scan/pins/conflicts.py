@@ -1,0 +1,48 @@
+"""Places that ask for versions of one package which cannot both hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+from mmlock.core.names import PackageName
+from mmlock.core.versions import allows
+from mmlock.scan.pins.model import Pin
+
+__all__ = ["Conflict", "conflicts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """Two requirements on one package that exclude each other, and where each is asked for."""
+
+    name: PackageName
+    first: str
+    second: str
+    places: tuple[Pin, Pin]
+    """The first place of each."""
+
+
+def conflicts(pins: Iterable[Pin]) -> tuple[Conflict, ...]:
+    """Every pair of differing bounds of which one is exact and the other refuses it."""
+    by_name: dict[PackageName, dict[str, Pin]] = {}
+    for pin in pins:
+        if pin.specifier and pin.marker is None:
+            by_name.setdefault(pin.name, {}).setdefault(pin.specifier, pin)
+    found: list[Conflict] = []
+    for name, bounds in sorted(by_name.items()):
+        ordered = sorted(bounds.values(), key=lambda pin: pin.place)
+        found += [
+            Conflict(name=name, first=first.text, second=second.text, places=(first, second))
+            for first, second in combinations(ordered, 2)
+            if _exclude(first.specifier, second.specifier) or _exclude(second.specifier, first.specifier)
+        ]
+    return tuple(found)
+
+
+def _exclude(exact: str, bound: str) -> bool:
+    """Whether an exact version is refused by another bound. A local part (`+cu118`) decides nothing here."""
+    if not exact.startswith("==") or exact.endswith("*") or "," in exact:
+        return False
+    return not allows(bound.partition("+")[0], exact[2:].partition("+")[0])

@@ -1,0 +1,230 @@
+"""Files in which a project declares what it needs: TOML, INI, setup.py, conda environments, lock files."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.versions import is_specifier
+from mmlock.scan.module import chain_of
+from mmlock.scan.pins.commands import Said, conda_pin, pip_pin
+from mmlock.scan.source import Unread, parse
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["conda_environment", "lock_file", "pipfile", "pyproject", "setup_cfg", "setup_py"]
+
+Line = tuple[int, Said, bool]
+"""Line, what is said, whether it is for an extra only."""
+
+_ITEM = re.compile(r"(\s*)-\s*[\"']?([^\"'#]+?)[\"']?\s*(?:#.*)?$")
+
+
+class _Lines:
+    """Finds the line on which a value stands, in a format whose reader does not tell."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.splitlines()
+
+    def of(self, *words: str) -> int:
+        """The first line that holds all of these."""
+        numbers = (n for n, line in enumerate(self.lines, start=1) if all(word in line for word in words))
+        return next(numbers, 1)
+
+
+def toml(text: str) -> dict[str, Any]:
+    """A TOML document. Raises Unread."""
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        raise Unread("is not TOML") from None
+
+
+def pyproject(text: str) -> Iterator[Line]:
+    """`[project]` and Poetry's own tables."""
+    document, lines = toml(text), _Lines(text)
+    project = _table(document, "project")
+    yield from _python(project.get("requires-python"), lines)
+    yield from _listed(project.get("dependencies"), lines, extra=False)
+    for values in _table(project, "optional-dependencies").values():
+        yield from _listed(values, lines, extra=True)
+    poetry = _table(document, "tool", "poetry")
+    yield from _poetry(_table(poetry, "dependencies"), lines, extra=False)
+    for group in _table(poetry, "group").values():
+        yield from _poetry(_table(group, "dependencies"), lines, extra=True)
+
+
+def pipfile(text: str) -> Iterator[Line]:
+    """`[packages]` and `[dev-packages]`."""
+    document, lines = toml(text), _Lines(text)
+    yield from _poetry(_table(document, "packages"), lines, extra=False)
+    yield from _poetry(_table(document, "dev-packages"), lines, extra=True)
+
+
+def _python(bound: object, lines: _Lines) -> Iterator[Line]:
+    if isinstance(bound, str) and is_specifier(bound):
+        yield lines.of("python", bound), (PackageName("python"), bound, f"python{bound}", None), False
+
+
+def _listed(values: object, lines: _Lines, *, extra: bool) -> Iterator[Line]:
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, str) and (said := pip_pin(value)):
+            yield lines.of(value), said, extra
+
+
+def _poetry(table: Mapping[str, Any], lines: _Lines, *, extra: bool) -> Iterator[Line]:
+    for name, value in table.items():
+        bound = value.get("version", "") if isinstance(value, dict) else value
+        optional = isinstance(value, dict) and bool(value.get("optional"))
+        if isinstance(bound, str) and (specifier := _poetry_specifier(bound)) is not None:
+            said = (normalize(name), specifier, f"{name} = {bound}", None)
+            yield lines.of(name, bound), said, extra or optional
+
+
+def _poetry_specifier(text: str) -> str | None:
+    """`^1.2` and `~1.2` in PEP 440; None where it is neither."""
+    if text in {"*", ""}:
+        return ""
+    clauses: list[str] = []
+    for part in text.replace(" ", "").split(","):
+        if found := re.fullmatch(r"\^(\d+)((?:\.\d+)*)", part):
+            upper = (
+                f"{int(found[1]) + 1}" if int(found[1]) else f"0.{int((found[2] or '.0').split('.')[1]) + 1}"
+            )
+            clauses += [f">={part[1:]}", f"<{upper}"]
+        elif re.fullmatch(r"~\d+\.\d+\.\d+", part):
+            clauses.append(f"~={part[1:]}")
+        elif re.fullmatch(r"~\d+(\.\d+)?", part):
+            clauses.append(f"=={part[1:]}.*")
+        else:
+            clauses.append(f"=={part}" if part[:1].isdigit() else part)
+    joined = ",".join(clauses)
+    return joined if is_specifier(joined) else None
+
+
+def lock_file(text: str) -> Iterator[Line]:
+    """The packages of poetry.lock, uv.lock, pdm.lock, pylock.toml or Pipfile.lock."""
+    if text.lstrip().startswith("{"):
+        yield from _pipfile_lock(text)
+        return
+    document = toml(text)
+    lines = text.splitlines()
+    rows = document.get("package", document.get("packages", []))
+    at = [number for number, line in enumerate(lines, start=1) if re.match(r"\[\[packages?\]\]\s*$", line)]
+    for place, row in enumerate(rows if isinstance(rows, list) else []):
+        name, version = (row.get("name"), row.get("version")) if isinstance(row, dict) else (None, None)
+        if isinstance(name, str) and isinstance(version, str) and is_specifier(f"=={version}"):
+            line = at[place] if place < len(at) else 1
+            yield line, (normalize(name), f"=={version}", f"{name} {version}", None), False
+
+
+def _pipfile_lock(text: str) -> Iterator[Line]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Unread("is not JSON") from None
+    lines = _Lines(text)
+    for name, row in _table(document, "default").items():
+        bound = row.get("version") if isinstance(row, dict) else None
+        if isinstance(bound, str) and is_specifier(bound):
+            yield lines.of(f'"{name}"'), (normalize(name), bound, f"{name}{bound}", None), False
+
+
+def setup_cfg(text: str) -> Iterator[Line]:
+    """`install_requires` and the extras of a declarative setuptools project."""
+    reader = configparser.RawConfigParser(strict=False)
+    try:
+        reader.read_string(text)
+    except (configparser.Error, ValueError):
+        raise Unread("is not INI") from None
+    lines = _Lines(text)
+    yield from _python(reader.get("options", "python_requires", fallback=None), lines)
+    parts = [(reader.get("options", "install_requires", fallback=""), False)]
+    if reader.has_section("options.extras_require"):
+        parts += [(value, True) for _, value in reader.items("options.extras_require")]
+    for value, extra in parts:
+        yield from _listed([line.strip() for line in value.splitlines() if line.strip()], lines, extra=extra)
+
+
+def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
+    """The literal requirements of `setup(...)`, and the requirement files it reads. Raises Unread."""
+    tree = parse(text)
+    known = {
+        chain_of(node.targets[0]): node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and len(node.targets) == 1
+    }
+    found: list[Line] = []
+    files: list[str] = []
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or chain_of(call.func).rpartition(".")[2] != "setup":
+            continue
+        for keyword in call.keywords:
+            value = known.get(chain_of(keyword.value), keyword.value)
+            if keyword.arg == "install_requires":
+                found += [(line, said, False) for line, said in _strings(value)]
+                files += _files(value)
+            elif keyword.arg == "extras_require":
+                found += [(line, said, True) for line, said in _strings(value)]
+            elif keyword.arg == "python_requires" and isinstance(value, ast.Constant):
+                bound = str(value.value)
+                if is_specifier(bound):
+                    found.append(
+                        (value.lineno, (PackageName("python"), bound, f"python{bound}", None), False)
+                    )
+    return found, tuple(files)
+
+
+def _strings(node: ast.AST) -> Iterator[tuple[int, Said]]:
+    if isinstance(node, ast.Call):  # What a function makes of its arguments is not known.
+        return
+    if isinstance(node, ast.Dict):
+        for value in node.values:
+            yield from _strings(value)
+    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+        for item in node.elts:
+            yield from _strings(item)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (said := pip_pin(node.value)):
+        yield node.lineno, said
+
+
+def _files(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Constant) and str(inner.value).endswith(".txt"):
+            yield str(inner.value)
+
+
+def conda_environment(text: str) -> Iterator[Line]:
+    """The `dependencies` list of a conda environment, and its `pip` list. Other YAML is not read."""
+    inside, pip_depth = False, -1
+    for number, line in enumerate(text.splitlines(), start=1):
+        if re.match(r"\S", line) and not line.startswith(("-", "#")):
+            inside = line.startswith("dependencies:")
+            pip_depth = -1
+            continue
+        found = _ITEM.match(line) if inside else None
+        if found is None:
+            continue
+        depth, item = len(found[1]), found[2].strip()
+        if item == "pip:":
+            pip_depth = depth
+            continue
+        if pip_depth >= 0 and depth <= pip_depth:
+            pip_depth = -1
+        if said := pip_pin(item) if pip_depth >= 0 else conda_pin(item):
+            yield number, said, False
+
+
+def _table(document: object, *path: str) -> dict[str, Any]:
+    for key in path:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,54 @@
+"""A version that somebody wrote down, where, and how binding that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmlock.core.names import PackageName, StrEnum
+from mmlock.scan.model import Place
+
+__all__ = ["Binding", "Pin", "PinKind"]
+
+
+class PinKind(StrEnum):
+    """In what kind of file it stands."""
+
+    REQUIREMENTS = "requirements file"
+    PYPROJECT = "pyproject.toml"
+    SETUP = "setup.py"
+    SETUP_CFG = "setup.cfg"
+    CONDA = "conda environment"
+    PIPFILE = "Pipfile"
+    LOCK = "lock file"
+    DOCKERFILE = "Dockerfile"
+    SCRIPT = "shell script"
+    DOCUMENT = "document"
+    NOTEBOOK = "notebook"
+
+
+class Binding(StrEnum):
+    """How binding it is for a solve."""
+
+    DECLARED = "declared"  # what the project itself says it needs
+    OPTIONAL = "optional"  # for extras, tests, documentation, or in a file that nothing names
+    LOCKED = "locked"  # what some other tool resolved
+    COMMAND = "command"  # a script or an image recipe installs it
+    ADVICE = "advice"  # a text or a notebook tells a person to install it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One requirement at one place."""
+
+    name: PackageName
+    """A distribution, or `python`, `cuda`."""
+    specifier: str
+    """PEP 440; empty: any version."""
+    text: str
+    """As written."""
+    place: Place
+    kind: PinKind
+    binding: Binding
+    marker: str | None = None
+    constraint: bool = False
+    """Whether it only bounds the package where something else brings it."""
