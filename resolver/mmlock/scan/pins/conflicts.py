@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 
 from mmlock.core.names import PackageName
+from mmlock.core.values import dataclass
 from mmlock.core.versions import allows
 from mmlock.scan.pins.model import Pin
 

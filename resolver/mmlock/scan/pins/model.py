@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mmlock.core.names import PackageName, StrEnum
+from mmlock.core.values import dataclass
 from mmlock.scan.model import Place
 
 __all__ = ["Binding", "Pin", "PinKind"]
