@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 
+from mmlock.app.compiled import Checked, compiled_wheels
 from mmlock.app.deciding import Decided, Refusal
 from mmlock.app.inspect_tables import Tables
 from mmlock.binary.cache import inspect_cached
@@ -14,36 +14,16 @@ from mmlock.binary.model import Answer, Inspected, Verdict
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
 from mmlock.core.device import Code
-from mmlock.core.names import Confidence, PackageName, Sha256
+from mmlock.core.names import Confidence, PackageName
 from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress
-from mmlock.core.values import dataclass
-from mmlock.graph.rows import BinaryChoice, IndexChoice, Option
+from mmlock.graph.rows import BinaryChoice, Option
 from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
 from mmlock.matrix.load import Matrix
 from mmlock.scrape.fetching import Fetcher
 
 BUDGET = 64 * 1024 * 1024
 """Bytes of one wheel that a solve reads at the most; what it then does not know, it says."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A locked environment whose wheels were looked at, or the combination that was refused."""
-
-    env: LockedEnv
-    refusal: Refusal | None
-
-
-def left_out() -> Finding:
-    """What a lock says when the user did not want the check."""
-    return Finding(
-        level="warning",
-        subject="abi",
-        text="the wheels were not compared with torch: left out by --no-abi-check",
-        source=("the request",),
-        confidence=Confidence.MEASURED,
-    )
 
 
 def check_abi(
@@ -61,7 +41,7 @@ def check_abi(
     found: dict[PackageName, Reason] = {}
     doubts: list[Finding] = []
     seen: set[str] = set()
-    for option, url, sha256 in _wheels(env, decided):
+    for option, url, sha256 in compiled_wheels(env, decided):
         name = option.package or PackageName(option.slot)
         progress(f"reading the compiled files of {name} {option.version}")
         read = inspect_cached(
@@ -90,19 +70,6 @@ def _effort(option: Option) -> Effort:
     """Names only where the matrix knows the archs already; never much of a wheel."""
     known = isinstance(option.choice, BinaryChoice) and option.choice.binary.archs is not None
     return Effort(budget=BUDGET, gpu=not known)
-
-
-def _wheels(env: LockedEnv, decided: Decided) -> Iterator[tuple[Option, str, Sha256 | None]]:
-    """Options that are wheels with compiled code, with the file that will be installed."""
-    options = {option.package: option for option in decided.solution.packages()}
-    for package in env.packages:
-        option = options.get(package.name) if package.core else None
-        if option is not None and isinstance(option.choice, BinaryChoice):
-            yield option, package.files[0].url, package.files[0].sha256
-    for step in env.fetch:
-        option = options.get(step.package)
-        if option is not None and isinstance(option.choice, (BinaryChoice, IndexChoice)):
-            yield option, step.url, None
 
 
 def _answer(read: Inspected | Uninspected, tables: Tables, env: LockedEnv, decided: Decided) -> Verdict | str:

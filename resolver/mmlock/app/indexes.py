@@ -31,7 +31,7 @@ class Indexes:
     ) -> None:
         self._index = sources(index, environ).default or PYPI
         self._find_links = [Path(text) for text in index.find_links if "://" not in text]
-        self._offline = offline
+        self.offline = offline
         self._progress = progress
         self._environ = environ
         self._client: Client | None = None
@@ -73,7 +73,7 @@ class Indexes:
         """The same files, by hash, where the user said to look; as they are where they are not there."""
         if (own := self._local(package, version)) and (same := _elsewhere(files, own)) != files:
             return same
-        if self._index.rstrip("/") == PYPI or self._offline:
+        if self._index.rstrip("/") == PYPI or self.offline:
             return files
         found = self.ask(Place(index=self._index, files=(), url=None, ask=True, version=version), package)
         return files if isinstance(found, str) else _elsewhere(files, found)
@@ -134,7 +134,7 @@ class Indexes:
             self._client = Client(
                 limits=Limits(attempts=2),
                 cache=PageCache(folder=cache_root(self._environ) / "pages"),
-                offline=self._offline,
+                offline=self.offline,
                 environ=self._environ,
             ).__enter__()
         return self._client

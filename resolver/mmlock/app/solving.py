@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmlock.app import repeat
-from mmlock.app.abi import check_abi, left_out
+from mmlock.app.compiled import Checked, compiled_wheels, left_out
 from mmlock.app.data import lock_data
 from mmlock.app.deciding import ROUNDS, Decided, State, decide
 from mmlock.app.indexes import Indexes
@@ -90,9 +90,7 @@ def _locked(
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread), not decided.closed.from_cache
-            checked = check_abi(
-                matrix, env, decided, indexes.client, offline=arguments.offline, progress=progress
-            )
+            checked = _checked(matrix, env, decided, indexes, progress)
             if checked.refusal is None:
                 return _judged(matrix, checked.env), not decided.closed.from_cache
             progress(checked.refusal.reason)
@@ -102,6 +100,17 @@ def _locked(
         causes=[refusal.reason for refusal in state.refusals[-3:]],
         hints=["ask for another version, or look at one wheel with `mmlock inspect`"],
     )
+
+
+def _checked(
+    matrix: Matrix, env: LockedEnv, decided: Decided, indexes: Indexes, progress: Progress
+) -> Checked:
+    """The environment with its compiled wheels looked at, where it has any."""
+    if not any(True for _ in compiled_wheels(env, decided)):
+        return Checked(env=env, refusal=None)
+    from mmlock.app.abi import check_abi
+
+    return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
 
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:
