@@ -34,7 +34,7 @@ def left_out() -> Finding:
 
 
 def compiled_wheels(env: LockedEnv, decided: Decided) -> Iterator[tuple[Option, str, Sha256 | None]]:
-    """Options that are wheels with compiled code, with the URL and hash of the file that will be installed."""
+    """Options that are wheels with compiled code, with URL and hash of the file that will be installed."""
     options = {option.package: option for option in decided.solution.packages()}
     for package in env.packages:
         option = options.get(package.name) if package.core else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import Enum
+from functools import lru_cache
 from typing import NewType
 
 if sys.version_info >= (3, 11):
@@ -35,6 +36,7 @@ Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
 
 
+@lru_cache(maxsize=16384)
 def normalize(name: str) -> PackageName:
     """The PEP 503 normal form of a distribution name.
 

@@ -139,7 +139,7 @@ def _ask_versions(builder: Builder) -> None:
     request = builder.request
     if request.python is not None:
         # A free-threaded Python is another interpreter than the plain one of the same version.
-        members = builder.pythons([request.python])
+        members = builder.pythons((request.python,))
         builder.asks.append(
             Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder))
         )
@@ -230,8 +230,8 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
         named = option.package in names
         return (named or wish.constraint) and (not named or allows(wish.specifier, option.version))
 
-    members = builder.group(slot, f"ask:{sorted(names)}:{wish.specifier}:{wish.constraint}", fulfils)
-    loose = builder.group(slot, f"named:{sorted(names)}", lambda o: o.package in names)
+    members = builder.kinds(slot, f"ask:{sorted(names)}:{wish.specifier}:{wish.constraint}", fulfils)
+    loose = builder.kinds(slot, f"named:{sorted(names)}", lambda o: o.package in names)
     builder.asks.append(
         Ask(
             name=wish.text,

@@ -62,7 +62,8 @@ def _members(builder: Builder, catalog: Catalog, when: When) -> Group:
     slot = str(when.package) if when.package in {"python", "torch"} else catalog.slot_of(when.package)
     if slot is None or slot not in builder.slots:
         return frozenset()
-    return builder.group(
+    finder = builder.group if when.cuda else builder.kinds
+    return finder(
         slot,
         f"when:{when.package}:{when.versions}:{when.form}:{when.cuda}",
         lambda option: matches(option, when),

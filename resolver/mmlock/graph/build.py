@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from mmlock.core.device import Device
-from mmlock.core.names import normalize
+from mmlock.core.names import PackageName, normalize
 from mmlock.graph.asks import add_asks
 from mmlock.graph.binary_rows import add_binaries
 from mmlock.graph.break_rows import add_breaches, prime_breaches
@@ -16,7 +16,7 @@ from mmlock.graph.extras import link_extras, pulled
 from mmlock.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.graph.packages import Catalog, needed_slots
 from mmlock.graph.request import GraphRequest
-from mmlock.graph.rows import Rows, Term
+from mmlock.graph.rows import Link, Rows, Term
 from mmlock.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Release
@@ -68,15 +68,28 @@ def _base(matrix: Matrix, request: GraphRequest) -> Builder:
         _add_slot(builder, catalog, slot, needless=slot not in always)
     for slot, wish in wishes:
         link_extras(builder, catalog, slot, wish)
-    for option in tuple(builder.options):
-        release = getattr(option.choice, "release", None)
-        if isinstance(release, Release):
-            link_release(builder, catalog, option, release)
+    _link_releases(builder, catalog)
     for slot in slots:
         add_costs(builder, slot)
     prime_breaches(builder, catalog)
     builder.freeze()
     return builder
+
+
+def _link_releases(builder: Builder, catalog: Catalog) -> None:
+    """What releases need of other slots: worked out once for the many wheels and builds of a release."""
+    known: dict[tuple[PackageName | None, str], tuple[Link, ...]] = {}
+    for option in tuple(builder.options):
+        release = getattr(option.choice, "release", None)
+        if not isinstance(release, Release):
+            continue
+        key = option.package, release.version
+        if (same := known.get(key)) is not None:
+            builder.link_alike(option.index, same)
+            continue
+        before = len(builder.links)
+        link_release(builder, catalog, option, release)
+        known[key] = tuple(builder.links[before:])
 
 
 def _add_slot(builder: Builder, catalog: Catalog, slot: str, *, needless: bool) -> None:

@@ -72,6 +72,8 @@ class Builder:
         self.base: Base | None = None
         self._groups: dict[tuple[str, str], Group] = {}
         self._by_version: dict[str, dict[str | None, list[int]]] = {}
+        self._pythons: dict[tuple[str, ...], Group] = {}
+        self._alike: dict[str, list[list[int]]] = {}
 
     def option(
         self,
@@ -132,6 +134,21 @@ class Builder:
             self._groups[slot, key] = found
         return found
 
+    def kinds(self, slot: str, key: str, test: Callable[[Option], bool]) -> Group:
+        """As `group` of a finished slot, for a test that looks at package, version and form alone."""
+        found = self._groups.get((slot, key))
+        if found is None:
+            alike = self._alike.get(slot)
+            if alike is None:
+                table: dict[tuple[object, ...], list[int]] = {}
+                for index in self.slots.get(slot, ()):
+                    option = self.options[index]
+                    table.setdefault((option.package, option.version, option.form), []).append(index)
+                alike = self._alike[slot] = list(table.values())
+            found = frozenset(i for same in alike if test(self.options[same[0]]) for i in same)
+            self._groups[slot, key] = found
+        return found
+
     def versions(self, slot: str, key: str, test: Callable[[str], bool], *, empty: bool = False) -> Group:
         """The options of a finished slot whose version passes a test; `empty` takes in those without one."""
         found = self._groups.get((slot, key))
@@ -176,10 +193,30 @@ class Builder:
             )
         )
 
-    def pythons(self, allowed: Iterable[str]) -> Group:
+    def link_alike(self, option: int, links: Iterable[Link]) -> None:
+        """Say of `option` what these links say of another one."""
+        self.links.extend(
+            Link(
+                option=option,
+                slot=link.slot,
+                members=link.members,
+                kind=link.kind,
+                reason=link.reason,
+                source=link.source,
+                confidence=link.confidence,
+                hard=link.hard,
+            )
+            for link in links
+        )
+
+    def pythons(self, allowed: tuple[str, ...]) -> Group:
         """The Python options among these."""
-        names = frozenset(allowed)
-        return self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
+        found = self._pythons.get(allowed)
+        if found is None:
+            names = frozenset(allowed)
+            found = self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
+            self._pythons[allowed] = found
+        return found
 
     def pythons_without(self, marker: str | None, extras: tuple[str, ...] = ()) -> Group:
         """The Python options on which a marker does not hold on the target's platform."""
@@ -208,7 +245,7 @@ class Builder:
         other.options, other.slots, other.roots = self.options, self.slots, self.roots
         other.base = self.base
         other._groups = dict(self._groups)
-        other._by_version = self._by_version
+        other._by_version, other._pythons, other._alike = self._by_version, self._pythons, self._alike
         return other
 
     def rows(self) -> Rows:

@@ -114,7 +114,7 @@ def _link(
 
 def named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
     """Options of that very distribution within a specifier."""
-    return builder.group(
+    return builder.kinds(
         slot,
         f"requires:{name}:{spec}",
         lambda o: o.package == name and o.version is not None and allows(spec, o.version),

@@ -66,18 +66,19 @@ def add_index_wheels(builder: Builder, catalog: Catalog, slot: str) -> None:
         for row in builder.matrix.index_rows
         if row.platform is request.target.platform and row.package in module.packages
     ]
+    places = {row.directory: _directory_key(row.directory) for row in rows}
+    members_of = {row.directory: torch_members(builder, row) for row in rows}
     wheels = sorted(
-        ((version(v), row, v) for row in rows for v in row.versions),
-        key=lambda item: (not item[0].is_prerelease, item[0], *_directory_key(item[1].directory)),
+        ((version(v), row, v) for row in rows if members_of[row.directory] for v in row.versions),
+        key=lambda item: (not item[0].is_prerelease, item[0], *places[item[1].directory]),
         reverse=True,
     )
     known = {p: {r.version: r for r in builder.matrix.releases(p)} for p in module.packages}
     for _, row, text in wheels:
-        members = torch_members(builder, row)
-        if members:
-            release = known[row.package].get(text)
-            _add_wheel(builder, slot, row, text, release, members, inferred=False)
-            _add_wheel(builder, slot, row, text, release, members, inferred=True)
+        members = members_of[row.directory]
+        release = known[row.package].get(text)
+        _add_wheel(builder, slot, row, text, release, members, inferred=False)
+        _add_wheel(builder, slot, row, text, release, members, inferred=True)
 
 
 def _directory_key(directory: str) -> tuple[object, ...]:

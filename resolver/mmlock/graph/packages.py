@@ -27,6 +27,8 @@ class Catalog:
         self.module_of: dict[PackageName, str] = {
             package: m.module for m in self.modules.values() for package in m.packages
         }
+        self._checked: dict[PackageName, frozenset[str]] = {}
+        self._presumed: dict[tuple[PackageName, str], list[str]] = {}
 
     def slot_of(self, package: str) -> str | None:
         """The slot a distribution fills, None when the core does not decide it."""
@@ -64,11 +66,22 @@ class Catalog:
 
         It imports the module unconditionally, or declares it for `mim` while other releases check it.
         """
-        checked = {c.module for r in self.matrix.releases(package) for c in r.asserts}
-        own = {c.module for c in release.asserts}
-        declared = {s for r in parsed(release.mim) if (s := self.slot_of(r.name)) and s in checked}
-        imported = {m for m in release.undeclared if m in self.modules}
-        return sorted((declared | imported) - own)
+        known = self._presumed.get((package, release.version))
+        if known is None:
+            checked = self._checked_by_some(package)
+            own = {c.module for c in release.asserts}
+            declared = {s for r in parsed(release.mim) if (s := self.slot_of(r.name)) and s in checked}
+            imported = {m for m in release.undeclared if m in self.modules}
+            known = self._presumed[package, release.version] = sorted((declared | imported) - own)
+        return known
+
+    def _checked_by_some(self, package: PackageName) -> frozenset[str]:
+        """Modules that some release of a package checks when it is imported."""
+        known = self._checked.get(package)
+        if known is None:
+            releases = self.matrix.releases(package)
+            known = self._checked[package] = frozenset(c.module for r in releases for c in r.asserts)
+        return known
 
     def unknown_bounds(
         self, package: PackageName, named: Iterable[tuple[PackageName, str]]
