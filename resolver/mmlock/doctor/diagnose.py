@@ -69,8 +69,7 @@ def diagnose(around: Surroundings) -> tuple[Diagnosis, ...]:
 def _examined(match: Match, around: Surroundings) -> Examined | None:
     if match.row.examine is None:
         return Examined()
-    examiner = EXAMINERS.get(match.row.examine)
-    return examiner(match, around) if examiner else Examined()
+    return EXAMINERS[match.row.examine](match, around)
 
 
 def _diagnosis(row: Symptom, match: Match, examined: Examined, around: Surroundings) -> Diagnosis:

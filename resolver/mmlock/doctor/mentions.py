@@ -39,7 +39,9 @@ _COLLECTED = re.compile(r"^(?P<name>MM[A-Za-z0-9]+): +(?P<v>\d+\.\d[\w.+]*)$")
 """A line of OpenMMLab's `collect_env`."""
 _PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+\w+)?)")
 _LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?:\+\w+)?)\s*$")
-_SEEN = re.compile(r"(?:(?:site|dist)-packages[/\\]|\bimport |\bfrom |No module named '?)(?P<name>\w+)")
+_SEEN = re.compile(
+    r"(?:(?:site|dist)-packages[/\\]|[/\\](?=mm)|\bimport |\bfrom |No module named '?)(?P<name>\w+)"
+)
 _WINDOWS = re.compile(r"\b[A-Z]:\\|Visual Studio|\.pyd\b|\bcl\.exe\b")
 _CUDA = re.compile(r"cuda|CUDA|nvcc|/cu\d{3}/")
 _NOT_PACKAGES = re.compile(r"cpython|cp\d|lib\w+\.so")

@@ -29,7 +29,7 @@ def wishes_of(
         if cure.command:
             continue
         for when, mmcv in _eras(cure, mentions):
-            packages = tuple(dict.fromkeys(_packages(cure, mmcv, fields, mentions, matrix)))
+            packages = _each_once(_packages(cure, mmcv, fields, mentions, matrix))
             found.append(
                 Wish(
                     when=when or cure.when,
@@ -52,10 +52,11 @@ def _options(cure: Cure, mentions: Mentions) -> tuple[str, ...]:
 
 def gpu_word(mentions: Mentions, matrix: Matrix) -> tuple[str, str]:
     """What to write after `--gpu`, and what must be said about it."""
-    for mention in reversed(list(mentions.of("gpu"))):
-        device = find_device(matrix, mention.value)
-        if isinstance(device, Device):
-            return short_name(matrix, device), ""
+    told = [find_device(matrix, mention.value) for mention in mentions.of("gpu")]
+    known = [device for device in told if isinstance(device, Device)]
+    if known:  # a name tells more than a bare arch
+        best = next((device for device in reversed(known) if device.name != device.arch), known[-1])
+        return short_name(matrix, best), ""
     if mentions.seen("cuda-word"):
         return "auto", "`auto` reads the card of the machine it runs on; elsewhere name it (`--gpu rtx4090`)"
     return "cpu", "the text names no GPU: on a machine with one, write its name or `auto` instead of `cpu`"
@@ -63,6 +64,8 @@ def gpu_word(mentions: Mentions, matrix: Matrix) -> tuple[str, str]:
 
 def short_name(matrix: Matrix, device: Device) -> str:
     """The shortest spelling of a device that still means it, without blanks."""
+    if device.name == device.arch:
+        return device.name
     plain = re.sub(r"[^a-z0-9]", "", device.name.lower().replace("geforce", "").replace("nvidia", ""))
     for word in (plain, re.sub(r"\W+", "-", device.name.lower())):
         found = find_device(matrix, word)
@@ -111,6 +114,16 @@ def _packages(
                 yield value
         else:
             yield text
+
+
+def _each_once(texts: Iterator[str]) -> tuple[str, ...]:
+    """One requirement for each package, the one with a version where there is one."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name = re.split(r"[=<>!~]", text)[0]
+        if name not in found or found[name] == name:
+            found[name] = text
+    return tuple(found.values())
 
 
 def _named(mentions: Mentions, matrix: Matrix) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.symptoms import symbol
+from mmlock.doctor.symptoms import compilers, devices, indexes, libraries, openmmlab, symbol
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings
@@ -15,5 +15,25 @@ Examiner = Callable[[Match, "Surroundings"], "Examined | None"]
 """Gives None where the match turns out to show nothing."""
 
 EXAMINERS: Mapping[str, Examiner] = {
+    "arch-list": devices.arch_list,
+    "assert": openmmlab.refused,
+    "breakages": openmmlab.breakages,
+    "chumpy": openmmlab.chumpy,
+    "cxx-standard": compilers.cxx_standard,
+    "driver": devices.driver,
+    "glibc": libraries.glibc,
+    "gpu-arch": devices.gpu_arch,
+    "host-compiler": compilers.host_compiler,
+    "index-directory": indexes.index_directory,
+    "library": libraries.library,
+    "no-version": indexes.no_version,
+    "numpy-abi": libraries.numpy_abi,
+    "pkg-resources": openmmlab.pkg_resources,
+    "registered": openmmlab.registered,
+    "registry": openmmlab.registry,
     "symbol": symbol.examine,
+    "toolkit": compilers.toolkit,
+    "toolkit-arch": devices.toolkit_arch,
+    "torch-missing": compilers.torch_missing,
+    "xformers": libraries.xformers,
 }

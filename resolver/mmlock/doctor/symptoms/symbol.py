@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmlock.binary.demangle import demangle
 from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchBuildId
-from mmlock.core.versions import version
+from mmlock.doctor.context import runs
 from mmlock.doctor.model import Examined, Match
 
 if TYPE_CHECKING:
@@ -82,16 +82,5 @@ def _met(
 
 
 def ranges(builds: Iterable[TorchBuildId], known: Sequence[TorchBuildId]) -> str:
-    """`1.13.0 to 2.1.2`: runs of releases without a gap among the known ones."""
-    wanted = {build.torch for build in builds}
-    order = sorted({build.torch for build in known}, key=version)
-    runs: list[list[str]] = []
-    for release in order:
-        if release not in wanted:
-            runs.append([])
-        elif runs and runs[-1]:
-            runs[-1].append(release)
-        else:
-            runs.append([release])
-    told = [run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs if run]
-    return ", ".join(told[:-1]) + (" and " if told[:-1] else "") + told[-1] if told else "none"
+    """`1.13.0 to 2.1.2`: the releases of builds."""
+    return runs((build.torch for build in builds), (build.torch for build in known))

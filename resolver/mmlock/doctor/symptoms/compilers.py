@@ -1,0 +1,85 @@
+"""Compilers: what nvcc and the headers of torch accept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mmlock.core.versions import version
+from mmlock.doctor.context import after, around, before, runs
+from mmlock.doctor.model import Examined, Match
+from mmlock.doctor.wishes import wishes_of
+
+if TYPE_CHECKING:
+    from mmlock.doctor.diagnose import Surroundings
+
+_BUILT_WITH = re.compile(r"PyTorch \((?P<cuda>[\d.]+)\)")
+_SETUP = re.compile(
+    r"setup\.py|Getting requirements to build wheel|Preparing metadata|egg_info|build_isolation|build backend"
+)
+_ASKED = re.compile(
+    r"(?:Collecting|Downloading|Building|Processing|Preparing|to build|for|built|build) [`'\"]?"
+    r"(?P<name>mm[\w-]+|flash[_-]attn|xformers|detectron2|spconv[\w-]*)"
+)
+
+
+def host_compiler(match: Match, here: Surroundings) -> Examined:
+    """Which toolkits take which gcc."""
+    limit = match.fields.get("gcc", "").partition(".")[0]
+    toolkits = sorted(here.matrix.toolkits, key=lambda row: version(row.cuda))
+    told = match.fields.get("toolkit") or here.mentions.value("toolkit") or here.mentions.value("cuda")
+    row = next((row for row in toolkits if row.cuda == told), None)
+    gcc = limit or (str(row.gcc_max) if row else "")
+    evidence = [f"CUDA {row.cuda} takes gcc up to {row.gcc_max}"] if row else []
+    if gcc:
+        same = [kit.cuda for kit in toolkits if kit.gcc_max == int(gcc)]
+        if same and not row:
+            evidence.append(f"gcc {gcc} is the newest for CUDA {runs(same, [kit.cuda for kit in toolkits])}")
+        newer = next((kit for kit in toolkits if kit.gcc_max > int(gcc)), None)
+        if newer:
+            evidence.append(f"from CUDA {newer.cuda} on nvcc takes gcc {newer.gcc_max}")
+    return Examined(fields={"gcc": gcc or "some older version"}, evidence=tuple(evidence))
+
+
+def toolkit(match: Match, here: Surroundings) -> Examined | None:
+    """The CUDA of torch and that of the toolkit; other minors are a warning only."""
+    have, cuda = match.fields["toolkit"], match.fields.get("cuda", "")
+    if not cuda:
+        lines = (*match.lines, *after(here.log, match, 3))
+        cuda = next((found["cuda"] for line in lines if (found := _BUILT_WITH.search(line.text))), "")
+    if cuda and cuda.partition(".")[0] == have.partition(".")[0]:
+        return None
+    wishes = list(wishes_of(match.row.cures, match.fields, here.mentions, here.matrix))
+    kept = [
+        replace(wish, cuda=have, when=f"to keep CUDA {have}: {wish.when}".removesuffix(": "))
+        for wish in wishes
+        if wish.gpu != "cpu" and any(row.cuda == have for row in here.matrix.torch_builds)
+    ]
+    having = sorted({row.torch for row in here.matrix.torch_builds if row.cuda == have}, key=version)
+    evidence = [f"torch builds of CUDA {have}: {having[0]} to {having[-1]}"] if having else []
+    if not having:
+        evidence = [f"no torch build is of CUDA {have}"]
+    return Examined(
+        fields={"cuda": cuda or "another CUDA"}, evidence=tuple(evidence), wishes=(*wishes, *kept)
+    )
+
+
+def cxx_standard(match: Match, here: Surroundings) -> Examined:
+    """From which torch on the headers want that standard."""
+    std = int(match.fields["std"])
+    rows = {t: row for t, row in here.matrix.cpp_extension.items() if row.header_std is not None}
+    wanting = [torch for torch, row in rows.items() if row.header_std == std]
+    if not wanting:
+        return Examined()
+    return Examined(evidence=(f"headers that want C++{std}: torch {runs(wanting, rows)}",))
+
+
+def torch_missing(match: Match, here: Surroundings) -> Examined:
+    """Whether a build did not see torch, or there is none at all."""
+    lines = list(around(here.log, match))
+    if not any(_SETUP.search(line.text) for line in lines):
+        return Examined(row="torch-not-installed")
+    asked = (*before(here.log, match), *after(here.log, match))
+    name = next((found["name"] for line in asked if (found := _ASKED.search(line.text))), "")
+    return Examined(fields={"package": name.replace("_", "-")})

@@ -1,0 +1,105 @@
+"""The wheel index of OpenMMLab, and versions that no index has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mmlock.core.names import normalize
+from mmlock.core.versions import version
+from mmlock.doctor.context import joined
+from mmlock.doctor.model import Examined, Match
+from mmlock.doctor.wishes import wishes_of
+from mmlock.matrix.curated import Cure
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.show_facts import span
+
+if TYPE_CHECKING:
+    from mmlock.doctor.diagnose import Surroundings
+
+_DIRECTORY = re.compile(r"mmcv/dist/(?P<variant>cpu|cu\d+)/(?:torch)?(?P<torch>\d+\.\d+(?:\.\d+)?)")
+_BOUND = re.compile(r"(?P<name>[\w.-]+?)(?P<spec>[=<>!~].*)?")
+
+
+def index_directory(match: Match, around: Surroundings) -> Examined:
+    """What the directory of a text holds, or which directories there are instead."""
+    directory = _directory(around)
+    package = normalize(match.fields.get("package", "mmcv"))
+    fields = {"package": str(package)}
+    if directory is None:
+        return Examined(fields=fields, evidence=tuple(_newest(around.matrix, None)))
+    rows = [row for row in around.matrix.index_rows if row.directory == directory]
+    if not rows:
+        variant = directory.partition("/")[0]
+        evidence = [f"`{directory}` is no directory of the index", *_newest(around.matrix, variant)]
+        return Examined(fields=fields, evidence=tuple(evidence))
+    return Examined(fields=fields, evidence=tuple(_held(rows_of(around.matrix, directory), directory)))
+
+
+def rows_of(matrix: Matrix, directory: str) -> Iterator[tuple[str, str, str]]:
+    """(package, its versions, its Pythons) of a directory, for Linux."""
+    for row in matrix.index_rows:
+        if row.directory == directory and row.platform == "linux_x86_64":
+            pythons = row.pythons_seen or row.pythons_inferred
+            inferred = "" if row.pythons_seen else " (inferred)"
+            yield row.package, joined(row.versions), f"{span(pythons)}{inferred}"
+
+
+def _held(rows: Iterator[tuple[str, str, str]], directory: str) -> Iterator[str]:
+    for package, versions, pythons in rows:
+        yield f"`{directory}` holds {package} {versions} for Python {pythons}"
+
+
+def _directory(around: Surroundings) -> str | None:
+    """The directory a text names last, with a whole release of torch."""
+    for line in reversed(around.log.lines):
+        if found := _DIRECTORY.search(line.text):
+            torch = found["torch"] if found["torch"].count(".") > 1 else f"{found['torch']}.0"
+            return f"{found['variant']}/torch{torch}"
+    return None
+
+
+def _newest(matrix: Matrix, variant: str | None) -> Iterator[str]:
+    """The newest torch of the index, for that CUDA and for any."""
+    known = {tuple(row.directory.split("/torch")) for row in matrix.index_rows}
+    if variant is not None:
+        own = sorted((torch for name, torch in known if name == variant), key=version)
+        yield f"for {variant} it goes up to torch {own[-1]}" if own else f"it has nothing for {variant}"
+    last = max((torch for _, torch in known), key=version)
+    with_last = sorted(name for name, torch in known if torch == last)
+    yield f"the newest torch it has wheels for is {last}, for {joined(with_last)}"
+
+
+def no_version(match: Match, around: Surroundings) -> Examined:
+    """What is known of the version that was not found."""
+    found = _BOUND.fullmatch(match.fields.get("requirement", ""))
+    if found is None:
+        return Examined(wishes=())
+    name = normalize(found["name"])
+    known = {str(p) for module in around.matrix.modules if module.core for p in module.packages}
+    if name not in known:
+        return Examined(wishes=())
+    requirement = f"{name}{found['spec'] or ''}"
+    evidence = tuple(_known_of(around.matrix, name, found["spec"] or ""))
+    cures = (Cure(packages=(_without_local(requirement),)),)
+    return Examined(evidence=evidence, wishes=wishes_of(cures, {}, around.mentions, around.matrix))
+
+
+def _without_local(requirement: str) -> str:
+    return requirement.partition("+")[0]
+
+
+def _known_of(matrix: Matrix, name: str, spec: str) -> Iterator[str]:
+    if "+" in spec and name in {"torch", "torchvision", "torchaudio"}:
+        variant = spec.partition("+")[2]
+        index = next((row.index for row in matrix.torch_builds if row.variant == variant), None)
+        yield f"builds with `+{variant}` are not on PyPI" + (f", but on {index}" if index else "")
+    rows = matrix.releases(name)
+    wanted = spec.lstrip("=")
+    for row in rows:
+        if row.version == wanted and not row.has_wheel:
+            yield f"{name} {wanted} is on PyPI as sources only"
+    if rows and spec.startswith("==") and wanted not in {row.version for row in rows}:
+        newest = max(rows, key=lambda row: version(row.version)).version
+        yield f"{name} has no release {wanted}; the newest is {newest}"
