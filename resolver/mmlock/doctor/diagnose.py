@@ -9,6 +9,7 @@ from string import Formatter
 
 from mmlock.binary.tables import SymbolStore
 from mmlock.core.values import dataclass
+from mmlock.doctor.log import is_loud
 from mmlock.doctor.mentions import Mentions
 from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
 from mmlock.doctor.symptoms import EXAMINERS
@@ -34,6 +35,8 @@ def find_matches(log: Log, rows: Sequence[Symptom]) -> list[Match]:
     compiled = [(row, [re.compile(pattern) for pattern in row.patterns]) for row in rows if row.patterns]
     hits: dict[str, list[tuple[Line, re.Match[str]]]] = {}
     for line in log.lines:
+        if not is_loud(line.text):
+            continue
         for row, patterns in compiled:
             for pattern in patterns:
                 if found := pattern.search(line.text):

@@ -27,10 +27,13 @@ LOUD = (
     b"rror", b"xception", b"undefined", b"not found", b"No module", b"annot ", b"ault", b"atal", b"ailed",
     b"raceback", b"nsupported", b"ssert", b"ncompatible", b"building ext", b"Ignoring", b"not compatible",
     b"no kernel image", b"capability", b"mplementation for", b"not implement", b"not compiled", b"arning",
-    b"illed", b"egistry", b"egistered", b"must be const", b"Compiling mmcv", b"NumPy",
+    b"illed", b"egistry", b"egistered", b"must be const", b"Compiling mmcv", b"NumPy", b".tar.gz",
+    b"uilding wheel", b"Looking in links", b"arch_list", b"mismatch", b"none-any", b"XFORMERS", b"xFormers", b"No matching",
+    b"Could not find",
 )  # fmt: skip
-"""One of these is in every line that a symptom can match."""
+"""One of these is in every line that a symptom can match; other lines are not looked at."""
 _LOUD = re.compile(b"|".join(re.escape(word) for word in LOUD))
+_LOUD_TEXT = re.compile("|".join(re.escape(word.decode()) for word in LOUD))
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
@@ -68,6 +71,11 @@ def read_log(stream: BinaryIO) -> Log:
         whole=keep.whole,
         binary=_what_instead(first),
     )
+
+
+def is_loud(text: str) -> bool:
+    """Whether a line can show a symptom at all."""
+    return _LOUD_TEXT.search(text) is not None
 
 
 def _what_instead(start: bytes) -> str | None:

@@ -44,7 +44,10 @@ _SEEN = re.compile(
 )
 _WINDOWS = re.compile(r"\b[A-Z]:\\|Visual Studio|\.pyd\b|\bcl\.exe\b")
 _CUDA = re.compile(r"cuda|CUDA|nvcc|/cu\d{3}/")
-_NOT_PACKAGES = re.compile(r"cpython|cp\d|lib\w+\.so")
+_MAY_TELL = re.compile(
+    r"\d\.\d|c[pu]\d|ython|sm_|RTX|GTX|packages|import |module|mm|MM|:\\|CUDA|cuda|nvcc|GPU|NVIDIA"
+)
+"""A line without any of these names nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,8 @@ def find_mentions(log: Log, matrix: Matrix) -> Mentions:
     known = _known(matrix)
     rows: dict[tuple[str, str], Mention] = {}
     for line in log.lines:
+        if not _MAY_TELL.search(line.text):
+            continue
         for what, value in _of(line.text, known):
             rows.setdefault((what, value), Mention(what=what, value=value, line=line))
     return Mentions(tuple(rows.values()))
