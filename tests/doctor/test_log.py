@@ -42,8 +42,8 @@ def texts(log: Log) -> list[str]:
         f"a\n{ERROR}\x00\x00\n".encode(),
     ],
     ids=[
-        "utf-8", "dos", "mark", "utf-16-le", "utf-16-be", "utf-16-without-mark", "colours", "title", "chinese",
-        "gb18030", "latin-1", "progress", "zeros",
+        "utf-8", "dos", "mark", "utf-16-le", "utf-16-be", "utf-16-without-mark", "colours", "title",
+        "chinese", "gb18030", "latin-1", "progress", "zeros",
     ],
 )  # fmt: skip
 def test_the_error_is_found_in_its_line(ask: Ask, data: bytes) -> None:

@@ -28,7 +28,8 @@ LOUD = (
     b"raceback", b"nsupported", b"ssert", b"ncompatible", b"building ext", b"Ignoring", b"not compatible",
     b"no kernel image", b"capability", b"mplementation for", b"not implement", b"not compiled", b"arning",
     b"illed", b"egistry", b"egistered", b"must be const", b"Compiling mmcv", b"NumPy", b".tar.gz",
-    b"uilding wheel", b"Looking in links", b"arch_list", b"mismatch", b"none-any", b"XFORMERS", b"xFormers", b"No matching",
+    b"uilding wheel", b"Looking in links",
+    b"arch_list", b"mismatch", b"none-any", b"XFORMERS", b"xFormers", b"No matching",
     b"Could not find",
 )  # fmt: skip
 """One of these is in every line that a symptom can match; other lines are not looked at."""
