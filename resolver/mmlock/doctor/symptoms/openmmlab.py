@@ -41,7 +41,10 @@ def refused(match: Match, here: Surroundings) -> Examined:
         known = [row.version for row in here.matrix.releases(name)]
         evidence.append(f"accepted: {name} {runs(accepted, known)}")
     evidence += _wheels(here.matrix, name, accepted)
-    fields = {"who": who or "a package", "name": name, "version": told, "owner": who or ""}
+    if not who:
+        evidence += _same_bounds(here.matrix, module, bounds)
+    owner = who or f"{name}{','.join(f'{op}{bound}' for op, bound in bounds)}"
+    fields = {"who": who or "a package", "name": name, "version": told, "owner": owner}
     return Examined(fields=fields, evidence=tuple(evidence))
 
 
@@ -65,6 +68,19 @@ def _who(
                 if own and own >= set(bounds) and not _passes(own, told):
                     return str(package)
     return None
+
+
+def _same_bounds(matrix: Matrix, module: str, bounds: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The packages that check just this: one of them says so."""
+    for package in matrix.release_packages:
+        rows = [
+            row.version
+            for row in matrix.releases(package)
+            if bounds and {(c.op, c.version) for c in row.asserts if c.module == module} == set(bounds)
+        ]
+        if rows:
+            known = [row.version for row in matrix.releases(package)]
+            yield f"this very check is in {package} {runs(rows, known)}"
 
 
 def _passes(checks: set[tuple[str, str]], told: str) -> bool:
