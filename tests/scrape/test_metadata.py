@@ -17,7 +17,7 @@ from mmlock.scrape.drive import driver
 from mmlock.scrape.fetching import Fetched, FetchFault
 from mmlock.scrape.http import Client
 from mmlock.scrape.metadata import Metadata, collapse, metadata, pick
-from mmlock.scrape.pypi_rows import details, listing
+from mmlock.scrape.pypi_rows import details, home, listing
 from mmlock.scrape.ranged import METADATA
 from mmlock.scrape.steps import Inside
 from mmlock.scrape.tags import release_of
@@ -61,6 +61,21 @@ def test_a_file_joins_the_simple_page_and_the_json_page() -> None:
     (row,) = found.rows
     assert (row.sha256, row.size, row.yanked, found.warnings) == ("b" * 64, 479121, True, ())
     assert row.upload_time == "2024-04-24T14:24:28.064400Z"
+
+
+def test_a_file_of_a_mirror_is_at_home_on_pypi_where_its_folders_tell_so() -> None:
+    folders = f"/packages/ab/cd/{'e' * 60}/mmcv-2.2.0.tar.gz"
+    assert home(f"http://mirror.example/pypi{folders}") == f"https://files.pythonhosted.org{folders}"
+    assert home("https://mirror.example/packages/mmcv/mmcv-2.2.0.tar.gz").startswith(
+        "https://mirror.example/"
+    )
+
+
+def test_a_file_that_http_alone_serves_is_counted_and_not_recorded() -> None:
+    served = Artifact(name="mmcv-2.2.0.tar.gz", url="http://x.example/mmcv-2.2.0.tar.gz", sha256=None)
+    found = listing([served], (), {}, "pypi")
+    assert found.rows == ()
+    assert "no https URL" in found.warnings[0]
 
 
 def test_two_hashes_for_one_file_are_refused() -> None:

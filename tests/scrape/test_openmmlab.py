@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from mmlock.core.names import Platform
 from mmlock.matrix.load import Matrix
-from mmlock.scrape.openmmlab import Page, directories, page_url, parse_old_page, parse_page, rows_of
+from mmlock.scrape.openmmlab import (
+    BASE,
+    Page,
+    directories,
+    home,
+    page_url,
+    parse_old_page,
+    parse_page,
+    rows_of,
+)
 from mmlock.scrape.simple import PageProblem, ParseFault
 
 if TYPE_CHECKING:
@@ -71,6 +80,25 @@ def test_a_torch_of_today_is_looked_for_first() -> None:
     )
     assert asked[0].endswith(f"/torch{'.'.join(newest.split('.')[:2])}.0")
     assert len(set(asked)) == len(asked)
+
+
+def test_devices_without_a_variant_are_looked_for_with_every_torch_of_their_plugin() -> None:
+    asked = directories((), (), ["ascend/torch1.8.0"], ["2.1.0.post3", "2.1.0", "2.12.0rc1"])
+    assert asked == ("ascend/torch2.12.0", "ascend/torch2.1.0", "ascend/torch1.8.0")
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "at_home"),
+    [
+        ("http://m.example/d/cpu/a.whl", "http://m.example/d/", f"{BASE}/cpu/a.whl"),
+        (f"{BASE}/cpu/a.whl", BASE, f"{BASE}/cpu/a.whl"),
+        (BASE.replace("https", "http") + "/cpu/a.whl", BASE, f"{BASE}/cpu/a.whl"),
+        ("http://m.example/other/a.whl", "http://m.example/d", "http://m.example/other/a.whl"),
+        ("https://m.example/dd/a.whl", "https://m.example/d", "https://m.example/dd/a.whl"),
+    ],
+)
+def test_a_file_is_at_home_on_the_index_whichever_mirror_was_read(url: str, base: str, at_home: str) -> None:
+    assert home(url, base) == at_home
 
 
 def test_macos_wheels_serve_both_machines_and_only_one_is_proved() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mmlock.core.errors import EnvironmentFault
+from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.matrix.lint import lint
 from mmlock.matrix.load import Matrix
 from mmlock.scrape.fetching import Limits
@@ -27,6 +29,10 @@ DIRECTORY = "cu121/torch2.2.0"
 @pytest.fixture
 def run(refreshed: Run, replica: Replica) -> Run:
     return lambda **asked: refreshed(only=("openmmlab",), places={"openmmlab": replica.base}, **asked)
+
+
+def bare_page(names: set[str]) -> bytes:
+    return "".join(f'<a href="./{name}">./{name}</a><br>\n' for name in sorted(names)).encode()
 
 
 def rows(matrices: Path, directory: str) -> set[tuple[str, ...]]:
@@ -217,14 +223,24 @@ def test_offline_reads_what_was_fetched_before(run: Run, replica: Replica, snaps
 # ---------------------------------------------------------------- hashes
 
 
+NAME = "mmcv-2.2.0-cp312-cp312-manylinux1_x86_64.whl"
+
+
+def wheel(filler: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("mmcv/_ext.so", filler * 64)
+        archive.writestr("mmcv-2.2.0.dist-info/METADATA", "Name: mmcv\nVersion: 2.2.0\n\n")
+    return stream.getvalue()
+
+
 def test_a_hash_is_recorded_once_and_a_download_goes_on_where_it_broke(
     run: Run, replica: Replica, reply: type[Reply], matrices: Path
 ) -> None:
-    name = "mmcv-2.2.0-cp312-cp312-manylinux1_x86_64.whl"
-    replica.pages = {DIRECTORY: {name}}
+    replica.pages = {DIRECTORY: {NAME}}
     replica.serve()
-    path = f"/mmcv/dist/{DIRECTORY}/{name}"
-    body = bytes(range(256)) * 64
+    path = f"/mmcv/dist/{DIRECTORY}/{NAME}"
+    body = wheel(bytes(range(256)))
     replica.web.put(path, reply(body=body[:6000], promised=len(body)), body)
     report = run(hashes=(DIRECTORY,), trust_removals=True)
     hashed = report["indexes"][-1]
@@ -237,6 +253,64 @@ def test_a_hash_is_recorded_once_and_a_download_goes_on_where_it_broke(
     assert (row.sha256, row.size) == (sha256(body).hexdigest(), len(body))
     assert row.url == f"https://download.openmmlab.com{path}"
     assert run(hashes=(DIRECTORY,))["indexes"][-1]["pages"] == 0
+
+
+def test_one_name_in_two_directories_is_two_files(run: Run, replica: Replica, matrices: Path) -> None:
+    both = ("cu118/torch2.1.0", "cu121/torch2.2.0")
+    for directory in both:
+        replica.web.put(replica.path(directory), bare_page({NAME}))
+        replica.web.put(f"/mmcv/dist/{directory}/{NAME}", wheel(directory.encode()))
+    for directory in both:
+        report = run(hashes=(directory,))
+        assert report["written"][0] == "files/openmmlab-index.json"
+    rows = {row.url: row for row in Matrix(matrices).files("openmmlab-index") if row.name == NAME}
+    hashes = [
+        rows[f"https://download.openmmlab.com/mmcv/dist/{directory}/{NAME}"].sha256 for directory in both
+    ]
+    assert len(set(hashes)) == 2
+    assert [fault for fault in lint(matrices) if fault.file == "files/openmmlab-index.json"] == []
+
+
+def test_a_wheel_that_http_alone_serves_is_told_and_not_recorded(run: Run, snapshot: Snapshot) -> None:
+    run()
+    before = snapshot()
+    report = run(hashes=(f"http://elsewhere.example/{NAME}",))
+    assert report["indexes"][-1]["stale"] == [
+        f"`http://elsewhere.example/{NAME}` is no https URL, and a lock would hold it; it is not recorded"
+    ]
+    assert snapshot() == before
+
+
+def test_the_official_index_is_recorded_by_https_however_it_is_named(
+    run: Run, replica: Replica, matrices: Path
+) -> None:
+    replica.web.put(f"/mmcv/dist/{DIRECTORY}/{NAME}", wheel(b"x"))
+    url = f"{replica.base}/{DIRECTORY}/{NAME}"
+    assert url.startswith("http://127.0.0.1")
+    run(hashes=(url,))
+    (row,) = [row for row in Matrix(matrices).files("openmmlab-index") if DIRECTORY in row.url]
+    assert row.url == f"https://download.openmmlab.com/mmcv/dist/{DIRECTORY}/{NAME}"
+
+
+@pytest.mark.parametrize("text", ["../../secret", "cu118", "cu118/torch2.1", "cu118/torch2.1.0/../x", ""])
+def test_what_names_no_directory_is_a_usage_error(run: Run, text: str) -> None:
+    with pytest.raises(UsageError, match="names no directory"):
+        run(hashes=(text,))
+
+
+# ---------------------------------------------------------------- other devices
+
+
+def test_ascend_directories_are_asked_for_and_read(run: Run, replica: Replica, matrices: Path) -> None:
+    name = "mmcv_full-1.7.0-cp38-cp38-linux_aarch64.whl"
+    replica.web.put(replica.path("ascend/torch1.8.0"), bare_page({name}))
+    report = run()
+    assert index(report)["warnings"] == []
+    (row,) = [row for row in Matrix(matrices).index_rows if row.directory == "ascend/torch1.8.0"]
+    assert (row.package, row.platform, row.versions) == ("mmcv-full", "linux_aarch64", ("1.7.0",))
+    assert [fault for fault in lint(matrices) if fault.file == "openmmlab/index.json"] == []
+    before = index(report)["requests"]
+    assert (run()["changes"], index(report)["requests"]) == ([], before)
 
 
 def test_the_report_can_be_told_as_json(run: Run) -> None:

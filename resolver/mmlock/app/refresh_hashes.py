@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from mmlock.app.refresh_indexes import Overlay
 from mmlock.app.refresh_report import Outcome
@@ -16,6 +16,7 @@ from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import File
 from mmlock.scrape import openmmlab
 from mmlock.scrape.anchors import links
+from mmlock.scrape.credentials import bare
 from mmlock.scrape.fetching import FetchFault
 from mmlock.scrape.hashing import digest
 from mmlock.scrape.http import Client
@@ -38,8 +39,11 @@ def record(
     stale: list[str] = []
     for spec in specs:
         for url in _urls(client, spec, base, stale):
-            own = url.replace(base.rstrip("/"), openmmlab.BASE, 1)
+            own = openmmlab.home(url, bare(base))
             old = known.get(own)
+            if not own.startswith("https://"):
+                stale.append(f"`{bare(url)}` is no https URL, and a lock would hold it; it is not recorded")
+                continue
             if old is not None and old.sha256 is not None:
                 continue
             progress(f"hashing {url}")
@@ -48,7 +52,8 @@ def record(
                 stale.append(found.text)
             else:
                 rows.append(_row(own, found.sha256, found.size, source))
-    sources = {source: f"downloaded from its address and hashed, {day}"}
+    where = "its address" if base == openmmlab.BASE else f"the mirror {bare(base)}"
+    sources = {source: f"downloaded from {where}, checked and hashed, {day}"}
     warnings = facts.lay(
         Facts(schema="files", package=PACKAGE, rows=tuple(rows), sources=sources), trust_removals=False
     )
@@ -74,16 +79,21 @@ def _urls(client: Client, spec: str, base: str, stale: list[str]) -> Iterator[st
     if isinstance(answer, FetchFault):
         stale.append(answer.text)
         return
-    for anchor in links(answer.body, answer.url):
-        if wheel_name(anchor.name) and anchor.url.endswith(f"/{spec}/{anchor.name}"):
-            yield anchor.url
+    found = [
+        anchor.url
+        for anchor in links(answer.body, answer.url)
+        if wheel_name(anchor.name) and anchor.url.endswith(f"/{spec}/{anchor.name}")
+    ]
+    if not found:
+        stale.append(f"`{answer.url}` lists no wheel")
+    yield from found
 
 
 def _row(url: str, digest: str, size: int, source: str) -> File:
     from mmlock.core.names import Sha256
 
     return File(
-        name=urlsplit(url).path.rpartition("/")[2],
+        name=unquote(urlsplit(url).path.rpartition("/")[2]),
         url=url,
         sha256=Sha256(digest),
         size=size,

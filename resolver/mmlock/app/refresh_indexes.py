@@ -127,6 +127,8 @@ def _openmmlab(ask: Ask) -> Scrape:
         files=ask.facts.rows("files", "openmmlab-index"),
         day=ask.day,
         base=ask.place,
+        others=ask.matrix.defaults.get("openmmlab-devices", "").split(),
+        plugins=[row.version for row in ask.facts.rows("binaries", "torch-npu")],
     )
 
 

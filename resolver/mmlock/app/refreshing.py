@@ -27,6 +27,7 @@ from mmlock.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
 from mmlock.scrape.drive import Driver, driver
 from mmlock.scrape.fetching import Limits
 from mmlock.scrape.http import Client
+from mmlock.scrape.openmmlab import is_directory
 from mmlock.scrape.page_cache import PageCache
 from mmlock.scrape.settings import choose
 
@@ -180,6 +181,11 @@ def _places(arguments: RefreshArguments, environ: Mapping[str, str]) -> dict[str
         raise UsageError(
             f"`--at`: there is no index `{strangers[0]}`",
             hints=[f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}"],
+        )
+    if strange := [text for text in arguments.hashes if "://" not in text and not is_directory(text)]:
+        raise UsageError(
+            f"`--hashes {strange[0]}` names no directory of OpenMMLab's index and no URL",
+            hints=["such as `--hashes cu118/torch2.1.0`"],
         )
     places = {name: index.place for name, index in INDEXES.items()}
     places["pypi"] = choose(arguments.index_url, environ).url

@@ -79,7 +79,8 @@ SECTIONS: dict[str, Section] = {
             key=("version",),
             per_package=True,
         ),
-        Section(name="files", path="files/*.json", row=model.File, key=("name",), per_package=True),
+        # OpenMMLab's index has one name in many directories, so that a name alone tells no file.
+        Section(name="files", path="files/*.json", row=model.File, key=("name", "url"), per_package=True),
         Section(
             name="requires",
             path="requires/*.json",
@@ -142,11 +143,15 @@ def sort_key(section: Section, row: Any) -> tuple[tuple[Any, ...], ...]:
 def key_text(fields: Sequence[str], row: Any) -> str:
     """The key of a row for people: of a decoded row or of the raw table of a broken one."""
     parts = (row.get(name) if isinstance(row, dict) else getattr(row, name, None) for name in fields)
-    return " ".join(_short(part) for part in parts if part is not None)
+    return " ".join(text for part in parts if part is not None and (text := _short(part)))
 
 
 def _short(value: Any) -> str:
-    """A key part in a few letters: `1.0.0..1.3.16` for a list."""
+    """A key part in a few letters: `1.0.0..1.3.16` for a list, `cu118/torch2.1.0` for the URL of a file."""
+    if isinstance(value, str) and value.startswith("https://"):
+        # PyPI's folders are hashes: they tell a person nothing.
+        folders = value.split("/")[3:-1]
+        return "" if "packages" in folders else "/".join(folders[-2:])
     if isinstance(value, list | tuple):
         return f"{value[0]}..{value[-1]}" if value else "none"
     return str(value)

@@ -7,6 +7,7 @@ Which directories exist is nowhere listed, so those of all known torch builds ar
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -21,15 +22,25 @@ from mmlock.scrape.credentials import bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem
 from mmlock.scrape.simple import PageProblem, ParseFault
 from mmlock.scrape.steps import Answer, Found, Get, Scrape
-from mmlock.scrape.tags import minor, pythons_of, wheel_name
+from mmlock.scrape.tags import minor, platform_of_tag, pythons_of, wheel_name
 
-__all__ = ["Listed", "directories", "page_url", "parse_old_page", "parse_page", "rows_of", "scrape"]
+__all__ = [
+    "Listed",
+    "directories",
+    "home",
+    "is_directory",
+    "page_url",
+    "parse_old_page",
+    "parse_page",
+    "rows_of",
+    "scrape",
+]
 
 BASE = "https://download.openmmlab.com/mmcv/dist"
 NAME = "openmmlab"
 
 _PACKAGES = frozenset({"mmcv", "mmcv-full"})
-_DIRECTORY = re.compile(r"(?:cpu|cu\d{2,3})/torch\d+\.\d+\.\d+")
+_DIRECTORY = re.compile(r"(?:cpu|cu\d{2,3}|ascend[0-9a-z.]*)/torch\d+\.\d+\.\d+")
 _PLATFORMS: Mapping[str, tuple[tuple[Platform, Confidence], ...]] = {
     "manylinux1_x86_64": ((Platform.LINUX_X86_64, Confidence.CAPTURED),),
     "win_amd64": ((Platform.WINDOWS_X86_64, Confidence.CAPTURED),),
@@ -74,9 +85,20 @@ def page_url(base: str, directory: str) -> str:
     return f"{base.rstrip('/')}/{directory}/index.html"
 
 
-def directories(builds: Iterable[TorchBuild], known: Iterable[IndexRow]) -> tuple[str, ...]:
-    """The directories that may exist: those of every torch minor and variant, newest torch first."""
-    wanted = {row.directory for row in known}
+def directories(
+    builds: Iterable[TorchBuild],
+    known: Iterable[IndexRow],
+    others: Iterable[str] = (),
+    plugins: Iterable[str] = (),
+) -> tuple[str, ...]:
+    """The directories that may exist: those of every torch minor and variant, newest torch first.
+
+    `others`: documented directories of devices without a torch variant (`ascend/torch1.8.0`); `plugins`:
+    releases of those devices' plug-ins, which name the torch they are for.
+    """
+    wanted = {row.directory for row in known} | set(others)
+    devices = {directory.partition("/")[0] for directory in others}
+    wanted |= {f"{device}/torch{minor(release)}.0" for device in devices for release in plugins}
     for build in builds:
         if build.variant == "cpu" or build.variant.startswith("cu"):
             wanted.add(f"{build.variant}/torch{minor(build.torch)}.0")
@@ -125,12 +147,24 @@ def _listed(anchor: Anchor) -> Listed | None:
         return None
     pythons = pythons_of([parsed.python])
     package = normalize(parsed.name)
-    honest = parsed.abi in {parsed.python, f"{parsed.python}m"} and parsed.tag in _PLATFORMS
+    honest = parsed.abi in {parsed.python, f"{parsed.python}m"} and bool(_served(place[0], parsed.tag))
     if package not in _PACKAGES or len(pythons) != 1 or not honest or "+" in parsed.version:
         return None
     return Listed(
         directory=place[0], package=package, version=parsed.version, python=pythons[0], tag=parsed.tag
     )
+
+
+def _served(directory: str, tag: str) -> tuple[tuple[Platform, Confidence], ...]:
+    """The platforms a tag serves; none for a tag that a directory does not use.
+
+    What tags the wheels for Ascend have, no capture shows: there any of Linux is taken. No URL is composed
+    for them, for no torch build has their variant.
+    """
+    if directory.startswith("ascend"):
+        platform = platform_of_tag(tag) if "linux" in tag else None
+        return ((platform, Confidence.CAPTURED),) if platform else ()
+    return _PLATFORMS.get(tag, ())
 
 
 def rows_of(wheels: Iterable[Listed], source: str) -> list[IndexRow]:
@@ -154,7 +188,7 @@ def rows_of(wheels: Iterable[Listed], source: str) -> list[IndexRow]:
             confidence=confidence,
         )
         for (directory, package, tag, ordered), releases in grouped.items()
-        for platform, confidence in _PLATFORMS[tag]
+        for platform, confidence in _served(directory, tag)
     ]
 
 
@@ -191,9 +225,11 @@ def scrape(
     files: Sequence[File],
     day: str,
     base: str = BASE,
+    others: Iterable[str] = (),
+    plugins: Iterable[str] = (),
 ) -> Scrape:
     """Ask for every directory that may exist and for the page of 2020."""
-    wanted = directories(builds, known)
+    wanted = directories(builds, known, others, plugins)
     old_page = f"{base.rstrip('/')}/index.html"
     answers = yield [*(Get(url=page_url(base, one)) for one in wanted), Get(url=old_page)]
     source = f"page-{day}"
@@ -211,7 +247,7 @@ def scrape(
     found = [_facts("openmmlab-index", None, rows, sources, spoken)]
     last = answers[-1]
     if isinstance(last, Fetched) and is_whole(last.body):
-        older = _older(parse_old_page(last.body, last.url, source), files)
+        older = _older(parse_old_page(last.body, last.url, source), files, base)
         found.append(Facts(schema="files", package="openmmlab-index", rows=older, sources=sources))
     return Found(facts=tuple(found), stale=tuple(stale), warnings=tuple(warnings), read=len(pages))
 
@@ -264,7 +300,22 @@ def _gone(missing: Sequence[str], known: Collection[str], *, read: int) -> list[
     ]
 
 
-def _older(found: Sequence[File], known: Sequence[File]) -> tuple[File, ...]:
-    """Files of the old page; what is recorded of them, such as a hash, stays."""
-    kept = {file.name for file in known}
-    return tuple(file for file in found if file.name not in kept)
+def is_directory(text: str) -> bool:
+    """Whether it is named as directories of the index are."""
+    return _DIRECTORY.fullmatch(text) is not None
+
+
+def home(url: str, base: str) -> str:
+    """Where a file of the index, or of a mirror of it at `base`, is on the index itself, by https."""
+    inside = url.removeprefix(f"{base.rstrip('/')}/")
+    own = url.replace("http://", "https://", 1).removeprefix(f"{BASE}/")
+    if inside != url:
+        return f"{BASE}/{inside}"
+    return f"{BASE}/{own}" if not own.startswith("https://") else url
+
+
+def _older(found: Sequence[File], known: Sequence[File], base: str) -> tuple[File, ...]:
+    """Files of the old page, at home; what is recorded of them, such as a hash, stays."""
+    kept = {file.url for file in known}
+    rows = (dataclasses.replace(file, url=home(file.url, bare(base))) for file in found)
+    return tuple(file for file in rows if file.url not in kept and file.url.startswith(f"{BASE}/"))

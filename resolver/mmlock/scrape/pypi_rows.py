@@ -13,7 +13,10 @@ from mmlock.core.names import Confidence, Sha256
 from mmlock.core.values import dataclass
 from mmlock.matrix.model import File
 
-__all__ = ["Detail", "Listing", "details", "listing"]
+__all__ = ["Detail", "Listing", "details", "home", "listing"]
+
+
+_PYPI_FOLDERS = re.compile(r"/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/?#]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,11 @@ def listing(
             if old is not None:
                 rows[file.name] = old
             continue
-        rows[file.name] = _again(old, file, detail) if old else _new(file, detail, source)
+        url = old.url if old else home(file.url)
+        if not url.startswith("https://"):
+            warnings.append(f"{file.name}: `{url}` is no https URL, and a lock would hold it; it is left out")
+            continue
+        rows[file.name] = _again(old, file, detail) if old else _new(file, url, detail, source)
     return Listing(rows=tuple(rows.values()), warnings=tuple(warnings))
 
 
@@ -85,11 +92,17 @@ def _again(old: File, file: Artifact, detail: Detail | None) -> File:
     )
 
 
-def _new(file: Artifact, detail: Detail | None, source: str) -> File:
+def home(url: str) -> str:
+    """The address of a file on PyPI itself, where a mirror keeps its folders: they are hashes of the file."""
+    found = _PYPI_FOLDERS.search(url)
+    return f"https://files.pythonhosted.org{found[0]}" if found else url
+
+
+def _new(file: Artifact, url: str, detail: Detail | None, source: str) -> File:
     digest = file.sha256 or (Sha256(detail.sha256) if detail and detail.sha256 else None)
     return File(
         name=file.name,
-        url=file.url,
+        url=url,
         sha256=digest,
         size=file.size or (detail.size if detail else None),
         requires_python=file.requires_python,
