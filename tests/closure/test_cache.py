@@ -50,6 +50,16 @@ def test_an_unchanged_repeat_does_not_start_uv(
     assert len(index.asked) == asked
 
 
+def test_what_is_served_says_how_old_it_is(answer: Closed, tmp_path: Path) -> None:
+    clock, told = Clock(), list[float]()
+    cache = ClosureCache(tmp_path, clock=clock, served=told.append)
+    cache.store("d" * 64, answer)
+    clock.now += 500
+    assert (cache.load("d" * 64) is not None, told) == (True, [1_000_000.0])
+    clock.now += 500
+    assert (cache.load("d" * 64), told) == (None, [1_000_000.0])
+
+
 def test_a_refusal_is_kept_too(index: Index, ask: Ask, closer: UvCloser) -> None:
     index.add("six", "1")
     first = closer.close(ask("six>=2"))

@@ -154,6 +154,17 @@ def test_a_fresh_page_is_not_asked_for_again(web: Web, caching: Client, clock: C
         assert body(client.get(url)) == b"two"
 
 
+def test_a_kept_page_says_how_old_it_is(web: Web, caching: Client, clock: Clock) -> None:
+    url, told, start = web.put("/a", b"one"), list[float](), clock.now
+    caching.served = told.append
+    with caching as client:
+        client.get(url)
+        assert told == []
+        clock.now += 599
+        client.get(url)
+    assert told == [start]
+
+
 def test_a_stale_page_is_asked_for_by_its_tag(
     web: Web, caching: Client, clock: Clock, reply: type[Reply]
 ) -> None:

@@ -54,11 +54,12 @@ def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     from mmlock.app import repeat
 
     arguments = request.checked()
-    if (known := repeat.recall(arguments, os.environ)) is not None:
+    place = repeat.place(arguments, os.environ)
+    if place and (known := repeat.recall(place, arguments, os.environ)) is not None:
         return known
     from mmlock.app import solving
 
-    return solving.solve(arguments, progress=progress)
+    return solving.solve(arguments, progress=progress, place=place)
 
 
 def locks(arguments: LocksArguments, *, progress: Progress = silent) -> Report:

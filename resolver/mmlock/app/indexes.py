@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from mmlock.core.artifact import Artifact, IndexSettings
 from mmlock.core.names import PackageName, Sha256
+from mmlock.core.places import unheard
 from mmlock.core.progress import Progress
 from mmlock.plan.files import PYPI, Place
 from mmlock.solve.uv_settings import sources
@@ -27,13 +28,21 @@ class Indexes:
     """Look-ups of one solve: each index is given up after its first failure. A context manager."""
 
     def __init__(
-        self, *, index: IndexSettings, offline: bool, progress: Progress, environ: Mapping[str, str]
+        self,
+        *,
+        index: IndexSettings,
+        offline: bool,
+        progress: Progress,
+        environ: Mapping[str, str],
+        served: Callable[[float], object] = unheard,
     ) -> None:
         self._index = sources(index, environ).default or PYPI
         self._find_links = [Path(text) for text in index.find_links if "://" not in text]
         self.offline = offline
         self._progress = progress
         self._environ = environ
+        self._served = served
+        """Told when a kept page that is used was stored."""
         self._client: Client | None = None
         self._down: dict[str, str] = {}
 
@@ -80,6 +89,8 @@ class Indexes:
 
     def _local(self, package: PackageName, version: str) -> tuple[Artifact, ...]:
         """Files of that very version in the folders of `--find-links`, hashed here."""
+        if not self._find_links:
+            return ()
         from mmlock.scrape.lookup import file_version
 
         found = []
@@ -136,6 +147,7 @@ class Indexes:
                 cache=PageCache(folder=cache_root(self._environ) / "pages"),
                 offline=self.offline,
                 environ=self._environ,
+                served=self._served,
             ).__enter__()
         return self._client
 

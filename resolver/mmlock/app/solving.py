@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmlock.app import repeat
 from mmlock.app.compiled import Checked, compiled_wheels, left_out
@@ -13,36 +17,46 @@ from mmlock.app.data import lock_data
 from mmlock.app.deciding import ROUNDS, Decided, State, decide
 from mmlock.app.indexes import Indexes
 from mmlock.app.interpret import Interpreted, interpret
-from mmlock.app.refusal import no_answer
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import Confidence
+from mmlock.core.places import unheard
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.judge import judge
 from mmlock.lock.model import Finding, LockedEnv
-from mmlock.lock.text import summary
-from mmlock.lock.write import render_lock, write_lock
 from mmlock.matrix.load import Matrix, open_matrix
-from mmlock.plan.assemble import Decision, assemble
-from mmlock.plan.findings import missing_extras
-from mmlock.plan.steps import NoSources
 from mmlock.solve.closure_model import Closer
 
+if TYPE_CHECKING:
+    from mmlock.plan.assemble import Decision
+    from mmlock.plan.steps import NoSources
 
-def solve(request: SolveArguments, *, progress: Progress = silent, closer: Closer | None = None) -> Page:
+
+def solve(
+    request: SolveArguments,
+    *,
+    progress: Progress = silent,
+    closer: Closer | None = None,
+    place: Path | None = None,
+) -> Page:
     """Decide one environment; write its lock folder where the request names one.
 
-    Raises UsageError, EnvironmentFault, MatrixError or NoAnswer.
+    `place`: where the answer is kept for a repeat. Raises UsageError, EnvironmentFault, MatrixError or
+    NoAnswer.
     """
     arguments = request.checked()
     matrix = matrix_for(arguments)
-    env, fresh = _locked(matrix, arguments, progress=progress, closer=closer)
+    asked = [time.time()]  # and when that was asked which earlier runs have kept
+    env = locked(matrix, arguments, progress=progress, closer=closer, served=asked.append)
+    from mmlock.lock.text import summary
+    from mmlock.lock.write import put_lock, render_lock
+
+    files = render_lock(env, arguments.lock_formats)
     if arguments.out is not None:
-        write_lock(env, arguments.out, arguments.lock_formats)
+        put_lock(files, arguments.out)
     page = Page(text=summary(env, arguments.out), data=lock_data(env))
-    if fresh:  # an answer that rests on kept pages would live twice as long as they may
-        repeat.remember(arguments, os.environ, page, render_lock(env, arguments.lock_formats))
+    if place is not None:
+        repeat.remember(place, page, files, min(asked))
     return page
 
 
@@ -58,41 +72,48 @@ def matrix_for(arguments: SolveArguments) -> Matrix:
 
 
 def locked(
-    matrix: Matrix, arguments: SolveArguments, *, progress: Progress, closer: Closer | None = None
+    matrix: Matrix,
+    arguments: SolveArguments,
+    *,
+    progress: Progress,
+    closer: Closer | None = None,
+    served: Callable[[float], object] = unheard,
 ) -> LockedEnv:
-    """The locked environment of a request."""
-    return _locked(matrix, arguments, progress=progress, closer=closer)[0]
-
-
-def _locked(
-    matrix: Matrix, arguments: SolveArguments, *, progress: Progress, closer: Closer | None = None
-) -> tuple[LockedEnv, bool]:
-    """The locked environment, and whether its closure was asked of the index just now."""
+    """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
     asked = interpret(matrix, arguments)
     state = State()
+    closer = closer or _uv(matrix, progress, served)
     with Indexes(
-        index=arguments.index, offline=arguments.offline, progress=progress, environ=os.environ
+        index=arguments.index,
+        offline=arguments.offline,
+        progress=progress,
+        environ=os.environ,
+        served=served,
     ) as indexes:
         for _ in range(ROUNDS):
             decided = decide(
                 matrix,
                 asked,
-                closer or _uv(progress),
+                closer,
                 progress=progress,
                 wheelless=indexes.wheelless,
                 state=state,
             )
             if not isinstance(decided, Decided):
+                from mmlock.app.refusal import no_answer
+
                 raise no_answer(matrix, asked, decided)
+            from mmlock.plan.assemble import assemble
+
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
-                return _judged(matrix, unread), not decided.closed.from_cache
+                return _judged(matrix, unread)
             checked = _checked(matrix, env, decided, indexes, progress)
             if checked.refusal is None:
-                return _judged(matrix, checked.env), not decided.closed.from_cache
+                return _judged(matrix, checked.env)
             progress(checked.refusal.reason)
             state.refusals.append(checked.refusal)
     raise NoAnswer(
@@ -121,13 +142,25 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     )
 
 
-def _uv(progress: Progress) -> Closer:
+def _uv(matrix: Matrix, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.solve.closure import UvCloser
+    from mmlock.solve.closure_cache import ClosureCache
 
-    return UvCloser(progress=progress)
+    cache = ClosureCache.of_user(os.environ, served=served)
+    return UvCloser(cache=cache, progress=progress, meanwhile=partial(_prepare, matrix))
+
+
+def _prepare(matrix: Matrix) -> str:
+    """Load what comes after the closure, and read all facts for their digest, while uv works."""
+    for name in ("mmlock.judge", "mmlock.lock.text", "mmlock.lock.write", "mmlock.plan.assemble"):
+        import_module(name)
+    return matrix.digest
 
 
 def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
+    from mmlock.plan.assemble import Decision
+    from mmlock.plan.findings import missing_extras
+
     return Decision(
         matrix=matrix,
         rows=decided.rows,
@@ -165,6 +198,8 @@ def first_line(text: str) -> str:
 
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
+    from mmlock.judge import judge
+
     objections = judge(env, matrix)
     refused = [o for o in objections if o.severity == "refuse"]
     if refused:

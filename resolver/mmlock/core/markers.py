@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import PackageName, Platform, normalize
 
-__all__ = ["NEWEST_PATCH", "active", "holds", "marker_environment", "named_extras", "parsed"]
+__all__ = ["NEWEST_PATCH", "active", "holds", "marker_environment", "named_extras", "parsed", "requirement"]
 
 NEWEST_PATCH = 99
 """A lock is for the newest patch release of its Python, whichever that is: `>=3.9.1` holds on 3.9."""
@@ -65,13 +65,16 @@ def holds(marker: str | None, platform: Platform, python: str, extras: tuple[str
 @lru_cache(maxsize=4096)
 def parsed(requirements: tuple[str, ...]) -> tuple[Requirement, ...]:
     """Requirements that can be read; the matrix lint reports the others."""
-    found = []
-    for text in requirements:
-        try:
-            found.append(Requirement(text))
-        except InvalidRequirement:
-            continue
-    return tuple(found)
+    return tuple(one for text in requirements if (one := requirement(text)))
+
+
+@lru_cache(maxsize=16384)  # releases of a package repeat each other
+def requirement(text: str) -> Requirement | None:
+    """A requirement; None when it cannot be read."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 @lru_cache(maxsize=4096)

@@ -24,6 +24,11 @@ def cache_root(environ: Mapping[str, str], system: str = sys.platform) -> Path:
     return home / "Library" / "Caches" / "mmlock" if system == "darwin" else home / ".cache" / "mmlock"
 
 
+def unheard(moment: float) -> None:
+    """Nobody asks when what is served from a cache was stored."""
+    del moment
+
+
 FRESH_SECONDS = 600.0
 """As long as uv takes a page for fresh that says nothing else."""
 

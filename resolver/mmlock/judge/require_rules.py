@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
-from mmlock.core.markers import NEWEST_PATCH, named_extras
+from mmlock.core.markers import NEWEST_PATCH, named_extras, requirement
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.judge.break_rules import applies
 from mmlock.judge.case import Case, Node, admits, refuse, unknown
@@ -44,7 +44,7 @@ def requirements(case: Case) -> Iterator[Objection]:
 def extras(case: Case) -> Iterator[Objection]:
     """What was asked as an extra is an extra of the locked release, or the lock says that it is none."""
     for word in case.env.request:
-        one = None if word.startswith("-") else _read(word)
+        one = None if word.startswith("-") else requirement(word)
         node = case.nodes.get(normalize(one.name)) if one else None
         rows = case.matrix.requires(node.name) if node else ()
         if (
@@ -65,7 +65,7 @@ def extras(case: Case) -> Iterator[Objection]:
 def _asked_extras(case: Case) -> dict[PackageName, frozenset[str]]:
     """The extras that the request and, through them, the packages ask of each other."""
     wanted: dict[PackageName, set[str]] = {}
-    queue = [one for word in case.env.request if not word.startswith("-") and (one := _read(word))]
+    queue = [one for word in case.env.request if not word.startswith("-") and (one := requirement(word))]
     while queue:
         one = queue.pop()
         name = normalize(one.name)
@@ -75,17 +75,12 @@ def _asked_extras(case: Case) -> dict[PackageName, frozenset[str]]:
             continue
         known |= new
         declared = _declared(case, case.nodes[name]) if name in case.nodes else None
-        for inner in (r for text in (declared[0] if declared else ()) if (r := _read(text)) and r.marker):
-            if any(inner.marker.evaluate(_markers(case, extra)) for extra in new if inner.marker):
+        for inner in (
+            r for text in (declared[0] if declared else ()) if (r := requirement(text)) and r.marker
+        ):
+            if inner.marker and any(inner.marker.evaluate(_markers(case, extra)) for extra in new):
                 queue.append(Requirement(str(inner).partition(";")[0]))
     return {name: frozenset(extras) for name, extras in wanted.items()}
-
-
-def _read(text: str) -> Requirement | None:
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        return None
 
 
 def _declared(case: Case, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -111,9 +106,8 @@ def _requirement(
     dropped: set[PackageName],
     extras: frozenset[str],
 ) -> Iterator[Objection]:
-    try:
-        wanted = Requirement(text)
-    except InvalidRequirement:
+    wanted = requirement(text)
+    if wanted is None:
         yield unknown("requires", node.name, f"{node.name} requires `{text}`, which cannot be read", source)
         return
     marker = wanted.marker

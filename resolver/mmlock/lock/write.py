@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -11,7 +11,7 @@ from mmlock.core.values import dataclass
 from mmlock.lock.formats import FORMATS
 from mmlock.lock.model import LockedEnv
 
-__all__ = ["WriteReport", "render_lock", "write_lock"]
+__all__ = ["WriteReport", "put_lock", "render_lock", "write_lock"]
 
 _MARK_WITHIN = 1000
 
@@ -47,9 +47,12 @@ def write_lock(env: LockedEnv, folder: Path, formats: Iterable[str] | None = Non
 
     Files that mmlock did not write are left alone; one that is in the way is an error.
     """
-    new = {
-        name: text.encode() if text is not None else None for name, text in render_lock(env, formats).items()
-    }
+    return put_lock(render_lock(env, formats), folder)
+
+
+def put_lock(files: Mapping[str, str | None], folder: Path) -> WriteReport:
+    """Write a rendered lock, as `write_lock` does."""
+    new = {name: text.encode() if text is not None else None for name, text in files.items()}
     try:
         old = {name: _existing(folder / name) for name in new}
         change = {name: data for name, data in new.items() if data is not None and data != old[name]}

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from packaging.requirements import InvalidRequirement, Requirement
-
-from mmlock.core.markers import named_extras
+from mmlock.core.markers import named_extras, requirement
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.target import Target
 from mmlock.graph.extras import declared, metadata_version
@@ -85,11 +83,11 @@ def core_node(
     requires, requires_python = requirements_of(matrix, option, target.platform)
     if isinstance(option.choice, TorchChoice) and not option.choice.build.on_pypi:
         requires = variant_requirements(requires, option.choice.build)
-    has = named_extras(requires)
+    has = named_extras(requires) if extras else frozenset()
     return CoreNode(
         name=option.package,
         version=node_version(option, solution.torch),
-        requires=tuple(text for text in requires if _name(text) not in drops),
+        requires=tuple(text for text in requires if not drops or _name(text) not in drops),
         requires_python=requires_python,
         extras=tuple(name for name in extras if name in has),
     )
@@ -131,7 +129,5 @@ def variant_requirements(requires: Sequence[str], build: TorchBuild) -> tuple[st
 
 
 def _name(text: str) -> PackageName:
-    try:
-        return normalize(Requirement(text).name)
-    except InvalidRequirement:
-        return normalize(text.split(" ", 1)[0])
+    one = requirement(text)
+    return normalize(one.name if one else text.split(" ", 1)[0])

@@ -17,7 +17,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
-from mmlock.core.versions import version
+from mmlock.core.versions import InvalidVersion, Version, version
 from mmlock.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import File, TorchBuild
@@ -70,13 +70,23 @@ def recorded(files: Iterable[File], wanted: str) -> tuple[Artifact, ...]:
     parsed = version(wanted)
     found = []
     for file in files:
+        if _stated_version(file.name) != parsed:  # to read a name whole, with its tags, takes far longer
+            continue
         try:
-            _, held, _, _ = parse_wheel_filename(file.name)
+            parse_wheel_filename(file.name)
         except InvalidWheelFilename:
             continue
-        if held == parsed:
-            found.append(artifact(file))
+        found.append(artifact(file))
     return tuple(found)
+
+
+def _stated_version(name: str) -> Version | None:
+    """The second part of a wheel's name, where it can be a version."""
+    _, _, rest = name.partition("-")
+    try:
+        return version(rest.partition("-")[0])
+    except InvalidVersion:
+        return None
 
 
 def sdist(matrix: Matrix, package: PackageName, wanted: str) -> Artifact | None:

@@ -14,6 +14,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from mmlock.core.places import unheard
 from mmlock.core.values import dataclass
 from mmlock.scrape.credentials import Credentials, bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
@@ -60,6 +61,8 @@ class Client:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     sleep: Callable[[float], object] = time.sleep
     clock: Callable[[], float] = time.time
+    served: Callable[[float], object] = unheard
+    """Told when a kept page that is given out was stored."""
     transport: httpx.BaseTransport | None = None
     traffic: Traffic = field(default_factory=Traffic)
     credentials: Credentials | None = None
@@ -90,6 +93,7 @@ class Client:
         cache = self.cache if keep else None
         known = cache.load(url, accept) if cache else None
         if known and (self.offline or abs(self.clock() - known.stored) < self.limits.fresh_seconds):
+            self.served(known.stored)
             return known.page
         if self.offline:
             text = f"`{url}` is not cached and the network may not be used"

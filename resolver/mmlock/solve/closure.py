@@ -6,7 +6,7 @@ An unchanged question is answered from a cache and starts nothing; asking uv is 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from mmlock.core.progress import Progress, silent
 from mmlock.solve.closure_cache import ClosureCache, request_digest
@@ -28,10 +28,13 @@ class UvCloser:
         environ: Mapping[str, str] | None = None,
         cache: ClosureCache | None = None,
         progress: Progress = silent,
+        meanwhile: Callable[[], object] | None = None,
     ) -> None:
         self._environ = os.environ if environ is None else environ
         self._cache = cache or ClosureCache.of_user(self._environ)
         self._progress = progress
+        self._meanwhile = meanwhile
+        """Done while uv works on an answer."""
         self._platforms: dict[str, str] = {}
         """What uv takes instead of a platform that it refused."""
 
@@ -49,7 +52,14 @@ class UvCloser:
         # Imported here: a question that the cache answers needs nothing of it.
         from mmlock.solve.uv_closure import Asking
 
-        asking = Asking(uv=uv, request=request, places=places, environ=self._environ, progress=self._progress)
+        asking = Asking(
+            uv=uv,
+            request=request,
+            places=places,
+            environ=self._environ,
+            progress=self._progress,
+            meanwhile=self._meanwhile,
+        )
         try:
             answer = asking.ask(self._cache.folder / "core", self._platforms)
         except OSError as error:

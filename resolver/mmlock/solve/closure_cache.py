@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from mmlock.core.places import FRESH_SECONDS, cache_root, fresh_seconds
+from mmlock.core.places import FRESH_SECONDS, cache_root, fresh_seconds, unheard
 from mmlock.core.values import dataclass
 from mmlock.scrape.store import write_aside
 from mmlock.solve.closure_model import Closed, ClosureRequest, Refused
@@ -44,16 +44,25 @@ class ClosureCache:
     """A folder of answers."""
 
     def __init__(
-        self, folder: Path, *, ttl: float = FRESH_SECONDS, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        *,
+        ttl: float = FRESH_SECONDS,
+        clock: Callable[[], float] = time.time,
+        served: Callable[[float], object] = unheard,
     ) -> None:
         self.folder = folder
         self._ttl = ttl
         self._clock = clock
+        self._served = served
+        """Told when an answer that is given out was stored."""
 
     @classmethod
-    def of_user(cls, environ: Mapping[str, str]) -> ClosureCache:
+    def of_user(
+        cls, environ: Mapping[str, str], *, served: Callable[[float], object] = unheard
+    ) -> ClosureCache:
         """The cache of the user whose environment this is."""
-        return cls(cache_root(environ) / "closure", ttl=fresh_seconds(environ))
+        return cls(cache_root(environ) / "closure", ttl=fresh_seconds(environ), served=served)
 
     def load(self, digest: str, *, any_age: bool = False) -> Closed | Refused | None:
         """The stored answer; None when there is none, it is broken, or too old."""
@@ -63,6 +72,7 @@ class ClosureCache:
             return None
         if entry.digest != digest or not (any_age or abs(self._clock() - entry.stored) < self._ttl):
             return None
+        self._served(entry.stored)
         return replace(entry.closed, from_cache=True) if entry.closed else entry.refused
 
     def store(self, digest: str, answer: Closed | Refused) -> None:

@@ -53,16 +53,23 @@ def best_first(
 
     Yanked files come after all others. With `sdists`, source archives fit too and come last.
     """
-    ranks = _ranks(tuple(tags))
+    ranks = _ranks(tags)
     keyed = [(key, file) for file in files if (key := _key(file, ranks, sdists=sdists)) is not None]
     return tuple(file for _, file in sorted(keyed, key=lambda pair: pair[0]))
 
 
-@lru_cache(maxsize=64)
-def _ranks(tags: tuple[Tag, ...]) -> dict[Tag, int]:
-    ranks: dict[Tag, int] = {}
-    for rank, tag in enumerate(tags):
-        ranks.setdefault(tag, rank)
+_latest: tuple[Sequence[Tag], dict[Tag, int]] = ((), {})
+"""The tags that were asked for last, and their ranks: those of one target, for package after package."""
+
+
+def _ranks(tags: Sequence[Tag]) -> dict[Tag, int]:
+    global _latest  # noqa: PLW0603  # comparing hundreds of tags takes longer than ranking files by them
+    known, ranks = _latest
+    if known is not tags:
+        ranks = {}
+        for rank, tag in enumerate(tags):
+            ranks.setdefault(tag, rank)
+        _latest = tags, ranks
     return ranks
 
 

@@ -11,7 +11,7 @@ environment, for metadata only; a wheel is built only where the backend cannot t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Asking:
     places: Sources
     environ: Mapping[str, str]
     progress: Progress
+    meanwhile: Callable[[], object] | None = None
+    """Done while uv works."""
 
     def ask(self, core_folder: Path, platforms: MutableMapping[str, str]) -> ClosureAnswer:
         """Run uv and read what it says.
@@ -78,14 +80,15 @@ class Asking:
         environ = uv_environment(self.environ, self.places)
         taken = platforms.get(word, word)
         words = command(self.uv, self.request, taken, sorted(sdists))
-        ran = run_uv(words, folder, environ, steps.feed, meanwhile=_import_readers)
+        ran = run_uv(words, folder, environ, steps.feed, meanwhile=self._prepare)
         other = nearest_platform(word, ran.err) if ran.code else None
         if other is None:
             return ran
         platforms[word] = other
         return run_uv(command(self.uv, self.request, other, sorted(sdists)), folder, environ, steps.feed)
 
-
-def _import_readers() -> None:
-    """Import what reads answers, while uv works on one."""
-    import_module("mmlock.solve.uv_answer")
+    def _prepare(self) -> None:
+        """Import what reads answers, and what the caller wants done."""
+        import_module("mmlock.solve.uv_answer")
+        if self.meanwhile is not None:
+            self.meanwhile()
