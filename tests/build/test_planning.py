@@ -10,10 +10,11 @@ from build_world import artifact_of, locked, make_env, make_step
 
 from mmlock.build.key import build_key, key_inputs
 from mmlock.build.model import Compiler
-from mmlock.build.planning import local_label, plan_build
+from mmlock.build.planning import local_label, plan_build, with_fetched
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.lock.model import BuildStep, LockedEnv
+from mmlock.core.names import normalize
+from mmlock.lock.model import BuildStep, BuildTool, FetchStep, LockedEnv
 
 COMPILER = Compiler(
     cxx="/usr/bin/g++", cc="/usr/bin/gcc", identity="g++ 12.2.0", gcc=12, machine="x86_64-linux-gnu"
@@ -55,6 +56,52 @@ def test_the_lock_pins_what_it_holds_and_what_that_needs(files: Path) -> None:
 def test_a_pin_outside_the_bound_is_not_taken(files: Path) -> None:
     env, step = world(files, "torch==2.13.0+cpu", "setuptools<82")
     assert plan_build(env, step).loose == ("setuptools<82",)
+
+
+def test_tools_of_the_step_are_pinned_beside_what_the_lock_holds(files: Path) -> None:
+    env, step = world(files, "torch==2.13.0+cpu", "setuptools<82", "ninja", "wheel")
+    tools = tuple(
+        BuildTool(
+            name=normalize(name), version=version, file=wheel(files, f"{name}-{version}-py3-none-any.whl")
+        )
+        for name, version in (("ninja", "1.13"), ("setuptools", "81.0"), ("sympy", "1.0"), ("wheel", "1.0"))
+    )
+    plan = plan_build(env, replace(step, tools=tools))
+    versions = {pin.name: pin.version for pin in plan.pins}
+    # The environment's own setuptools is too new for this build; its sympy is torch's, and stays.
+    assert versions == {
+        "mpmath": "1.3.0",
+        "ninja": "1.13",
+        "setuptools": "81.0",
+        "sympy": "1.14.0",
+        "torch": "2.13.0+cpu",
+        "wheel": "1.0",
+    }
+    assert plan.loose == ()
+    with pytest.raises(UsageError, match="its tools hold ninja"):
+        plan_build(env, replace(step, tools=tools, build_requires=("ninja>=2",)))
+
+
+def test_a_torch_to_be_fetched_counts_as_held(files: Path) -> None:
+    env, step = world(files, "torch==2.13.0+cpu")
+    url = "https://x.example/torch-2.13.0%2Bcpu-cp311-cp311-linux_x86_64.whl"
+    fetch = FetchStep(
+        package=normalize("torch"),
+        version="2.13.0+cpu",
+        url=url,
+        index="https://x.example",
+        why="",
+        reasons=(),
+    )
+    bare = replace(env, packages=env.packages[1:], fetch=(fetch,))
+    with pytest.raises(EnvironmentFault, match="must be built against"):
+        plan_build(bare, step)
+    pins = plan_build(with_fetched(bare), step).pins
+    assert [(pin.name, pin.file.sha256 is None) for pin in pins] == [
+        ("mpmath", False),
+        ("sympy", False),
+        ("torch", True),
+    ]
 
 
 def test_another_torch_than_the_locks_is_an_error(files: Path) -> None:

@@ -16,6 +16,7 @@ from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, no
 from mmlock.core.target import Target
 from mmlock.lock.model import (
     BuildStep,
+    BuildTool,
     FetchStep,
     Finding,
     LockedEnv,
@@ -113,6 +114,9 @@ builds = st.builds(
     reasons=reasons,
     requires=names.map(lambda name: (name,)) | texts,
     note=st.none() | text,
+    tools=st.lists(
+        st.builds(BuildTool, name=names, version=versions, file=artifacts(".whl", hashes)), max_size=2
+    ).map(tuple),
 )
 devices = st.builds(
     Device,

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mmlock.app.building import find_uv, lock_folder
-from mmlock.build.export.model import Export, PlannedBuild, import_names, lines, with_fetched
+from mmlock.build.export.model import Export, PlannedBuild, import_names, lines
 from mmlock.core.build_arguments import ExportArguments, ExportForm
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
@@ -55,7 +55,7 @@ def _planned(env: LockedEnv, arguments: ExportArguments, progress: Progress) -> 
     if not env.build or arguments.form is ExportForm.NOTEBOOK:
         return ()
     from mmlock.build.buildenv import pin_loose
-    from mmlock.build.planning import plan_build
+    from mmlock.build.planning import plan_build, with_fetched
 
     uv = find_uv(offline=arguments.offline, progress=progress)
     planned = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlock.app import repeat
+from mmlock.app.build_tools import with_tools
 from mmlock.app.compiled import Checked, compiled_wheels, left_out
 from mmlock.app.data import lock_data
 from mmlock.app.deciding import ROUNDS, Decided, State, decide
@@ -108,6 +109,7 @@ def locked(
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
+            env = with_tools(env, arguments, closer or _uv(progress))
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from mmlock.build.download import file_name
 from mmlock.build.model import BuildPlan, Pin
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -26,10 +28,13 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
         )
     held = {package.name: package for package in env.packages if package.form is not Form.SDIST}
     roots, loose = _split(step, held)
-    pins = {pin.name: pin for pin in _toolchain_pins(step.toolchain)}
+    tools = {tool.name: Pin(name=tool.name, version=tool.version, file=tool.file) for tool in step.tools}
+    loose = [text for text in loose if not _held_by(text, tools, step)]
+    chains = {pin.name: pin for pin in _toolchain_pins(step.toolchain)}
+    pins = tools | chains
     for name in _closure(roots, held.values()):
         pin = _pin(held[name])
-        if (chain := pins.get(name)) is not None and chain.file.sha256 != pin.file.sha256:
+        if (chain := chains.get(name)) is not None and chain.file.sha256 != pin.file.sha256:
             raise UsageError(
                 f"the toolchain of {step.package} and the lock ask for different files of `{name}`",
                 causes=[f"toolchain {chain.file.name}, lock {pin.file.name}"],
@@ -46,6 +51,22 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
         archs=tuple(word for word in step.env.get(ARCH_VARIABLE, "").split(";") if word),
         label=local_label(env.torch),
     )
+
+
+def with_fetched(env: LockedEnv) -> LockedEnv:
+    """The lock as it is once its fetch steps have run, but for the hashes, which nobody knows yet."""
+    fetched = tuple(
+        LockedPackage(
+            name=step.package,
+            version=step.version,
+            form=Form.WHEEL,
+            files=(Artifact(name=file_name(step.url), url=step.url, sha256=None),),
+            core=True,
+            via=(),
+        )
+        for step in env.fetch
+    )
+    return replace(env, packages=(*env.packages, *fetched), fetch=())
 
 
 def local_label(torch: str) -> str:
@@ -79,6 +100,19 @@ def _split(step: BuildStep, held: Mapping[PackageName, LockedPackage]) -> tuple[
         else:
             loose.append(text)
     return roots, loose
+
+
+def _held_by(text: str, tools: Mapping[PackageName, Pin], step: BuildStep) -> bool:
+    asked = Requirement(text)
+    tool = tools.get(normalize(asked.name))
+    if tool is None:
+        return False
+    if not asked.specifier.contains(tool.version, prereleases=True):
+        raise UsageError(
+            f"the build of {step.package} asks for `{text}`, and its tools hold {tool.name} {tool.version}",
+            hints=["run `mmlock solve` again: it writes the two together"],
+        )
+    return True
 
 
 def _closure(roots: Iterable[PackageName], packages: Iterable[LockedPackage]) -> list[PackageName]:

@@ -88,6 +88,16 @@ class PatchPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildTool:
+    """One package of a build environment, as one very file."""
+
+    name: PackageName
+    version: str
+    file: Artifact
+    """With its sha256."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStep:
     """No wheel exists: what makes one."""
 
@@ -113,6 +123,8 @@ class BuildStep:
     requires: tuple[str, ...] = ()
     """Run-time requirements of the wheel it makes (already in the lock)."""
     note: str | None = None
+    tools: tuple[BuildTool, ...] = ()
+    """Build requirements that the environment itself does not hold, and what they bring, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

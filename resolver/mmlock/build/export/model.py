@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from mmlock.build.download import file_name
 from mmlock.build.model import BuildPlan, Pin
-from mmlock.core.artifact import Artifact
-from mmlock.core.names import Form
 from mmlock.core.values import dataclass
-from mmlock.lock.model import LockedEnv, LockedPackage
+from mmlock.lock.model import LockedEnv
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,22 +58,6 @@ def lines(env: LockedEnv) -> list[Line]:
         )
         for package in sorted(env.packages, key=lambda package: package.name)
     ]
-
-
-def with_fetched(env: LockedEnv) -> LockedEnv:
-    """The lock as it is once its fetch steps have run, but for the hashes, which nobody knows yet."""
-    fetched = tuple(
-        LockedPackage(
-            name=step.package,
-            version=step.version,
-            form=Form.WHEEL,
-            files=(Artifact(name=file_name(step.url), url=step.url, sha256=None),),
-            core=True,
-            via=(),
-        )
-        for step in env.fetch
-    )
-    return replace(env, packages=(*env.packages, *fetched), fetch=())
 
 
 def import_names(env: LockedEnv, modules: Mapping[str, str], extensions: Mapping[str, str]) -> list[str]:

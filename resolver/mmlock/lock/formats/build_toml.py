@@ -19,7 +19,7 @@ from mmlock.lock.formats.parts import (
 )
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, PatchPlan, ToolchainPlan
+from mmlock.lock.model import BuildStep, BuildTool, FetchStep, LockedEnv, PatchPlan, ToolchainPlan
 from mmlock.lock.view import in_order
 
 __all__ = ["NAME", "SCHEMA", "UNVERIFIED", "read", "render"]
@@ -83,6 +83,7 @@ def _build(step: BuildStep) -> dict[str, Any]:
             "note": step.note,
             **_source(step.source),
             "build-requires": list(step.build_requires),
+            "tools": [_tool(tool) for tool in step.tools],
             "requires": list(step.requires),
             "std": step.std,
             "check": list(step.check),
@@ -96,6 +97,10 @@ def _build(step: BuildStep) -> dict[str, Any]:
             ],
         }
     )
+
+
+def _tool(tool: BuildTool) -> Inline:
+    return Inline({"package": tool.name, "version": tool.version, "wheel": _sources(tool.file)})
 
 
 def _source(source: Artifact | SourceTree) -> dict[str, Inline]:
@@ -188,8 +193,16 @@ def _read_build(table: Cursor) -> BuildStep:
         verified=None if verified == UNVERIFIED else verified,
         reasons=reasons_in(table, "reasons"),
         requires=table.texts("requires"),
+        tools=tuple(_read_tool(item) for item in table.tables("tools")),
         note=table.maybe_text("note"),
     )
+
+
+def _read_tool(table: Cursor) -> BuildTool:
+    file = _read_sources(table.table("wheel"))
+    if file.sha256 is None:
+        table.fault("wheel.hashes", "is missing: a build tool is one very file")
+    return BuildTool(name=normalize(table.text("package")), version=table.text("version"), file=file)
 
 
 def _read_tree(table: Cursor) -> SourceTree:

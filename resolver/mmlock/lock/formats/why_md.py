@@ -119,6 +119,9 @@ def _build(step: BuildStep) -> Iterator[str]:
     if plan.gcc_max is not None:
         source = f" ({_inline(plan.gcc_source)})" if plan.gcc_source else ""
         yield f"- Host compiler: gcc {plan.gcc_max} or older{source}."
+    if step.tools:
+        held = ", ".join(f"{tool.name} {tool.version}" for tool in step.tools)
+        yield f"- Build environment: torch and what the lock holds, and by hash {_inline(held)}."
     if step.std is not None:
         yield f"- C++ standard: C++{step.std}."
     yield f"- Memory: about {step.memory_mb} MB for each compile job."

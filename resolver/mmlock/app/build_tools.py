@@ -1,0 +1,73 @@
+"""The build requirements of a lock's steps, pinned when it is solved: a build uses exactly these files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mmlock.core.names import Confidence
+from mmlock.lock.model import BuildStep, BuildTool, Finding, LockedEnv
+from mmlock.solve.closure_model import Closed, ClosureRequest, Wanted
+
+if TYPE_CHECKING:
+    from mmlock.core.arguments import SolveArguments
+    from mmlock.solve.closure_model import Closer
+
+
+def with_tools(env: LockedEnv, arguments: SolveArguments, closer: Closer) -> LockedEnv:
+    """The lock with every build environment pinned, or with a warning where that cannot be done now."""
+    if not env.build:
+        return env
+    steps, notes = [], []
+    for step in env.build:
+        found = _pinned(env, step, arguments, closer)
+        if isinstance(found, Finding):
+            steps.append(step)
+            notes.append(found)
+        else:
+            steps.append(replace(step, tools=found))
+    return replace(env, build=tuple(steps), findings=(*env.findings, *notes))
+
+
+def _pinned(
+    env: LockedEnv, step: BuildStep, arguments: SolveArguments, closer: Closer
+) -> tuple[BuildTool, ...] | Finding:
+    from mmlock.build.planning import plan_build, with_fetched
+
+    if step.source.sha256 is None:  # such a step cannot run at all, and says so
+        return ()
+    plan = plan_build(with_fetched(env), step)
+    if not plan.loose:
+        return ()
+    answer = closer.close(
+        ClosureRequest(
+            python=plan.python,
+            platform=plan.platform,
+            glibc=env.target.glibc,
+            core=(),
+            wanted=tuple(Wanted(text=text, via=f"the build of {step.package}") for text in plan.loose),
+            # What both hold must be one file. A local part (`+cpu`) no index of tools would know.
+            constraints=tuple(
+                Wanted(text=f"{pin.name}=={pin.version}", via="the lock")
+                for pin in plan.pins
+                if "+" not in pin.version
+            ),
+            index=arguments.index,
+            exclude_newer=arguments.exclude_newer,
+            offline=arguments.offline,
+        )
+    )
+    if not isinstance(answer, Closed):
+        return Finding(
+            level="warning",
+            subject=step.package,
+            text="its build requirements are not pinned, the build will take what is newest then: "
+            + " ".join(answer.reason.split())[:300],
+            source=("the index of build requirements",),
+            confidence=Confidence.MEASURED,
+        )
+    return tuple(
+        BuildTool(name=package.name, version=package.version, file=package.files[0])
+        for package in answer.packages
+        if package.name not in plan.pinned_names and package.files[0].sha256
+    )

@@ -1,0 +1,56 @@
+"""Build requirements are pinned when a lock is solved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from closers import OpenWorld
+from solved import facts
+
+from mmlock.app.solving import locked
+from mmlock.core.arguments import SolveArguments
+from mmlock.core.names import normalize
+from mmlock.core.progress import silent
+from mmlock.core.requirements import Asked
+from mmlock.solve.closure_model import Closed, ClosureAnswer, ClosureRequest, Unreachable
+
+ASKED = SolveArguments(
+    requirements=(Asked(name=normalize("mmcv"), specifier="==2.1.0"),),
+    gpus=("rtx5090",),
+    python="3.12",
+    torch="2.11.0",
+    no_abi_check=True,
+).checked()
+
+
+class _Down(OpenWorld):
+    """Answers for the environment, and not for builds."""
+
+    def close(self, request: ClosureRequest) -> ClosureAnswer:
+        if request.core:
+            return super().close(request)
+        return Unreachable(reason="no route to host", offline=False)
+
+
+def test_a_build_step_holds_its_tools_by_hash() -> None:
+    closer = OpenWorld()
+    (step,) = locked(facts(), ASKED, progress=silent, closer=closer).build
+    assert {"ninja", "pip", "psutil", "wheel"} <= {tool.name for tool in step.tools}
+    assert all(tool.file.sha256 for tool in step.tools)
+    question = next(request for request in closer.asked if not request.core)
+    assert question.python == "3.12"
+    assert "torch==2.11.0" in [one.text for one in question.constraints]
+
+
+def test_tools_that_cannot_be_pinned_now_are_a_warning() -> None:
+    env = locked(facts(), ASKED, progress=silent, closer=_Down())
+    assert env.build[0].tools == ()
+    assert any(f.level == "warning" and "not pinned" in f.text and "no route" in f.text for f in env.findings)
+
+
+def test_a_lock_without_builds_asks_for_no_tools() -> None:
+    closer = OpenWorld()
+    none = replace(ASKED, requirements=(Asked(name=normalize("mmengine"), specifier=""),))
+    assert not locked(facts(), none, progress=silent, closer=closer).build
+    assert all(request.core for request in closer.asked)
+    assert isinstance(closer.close(closer.asked[0]), Closed)
