@@ -26,6 +26,7 @@ def test_solve_hands_over_everything_it_was_given(run: Run, app: Noted, tmp_path
     )
     line = (
         f"solve mmdet>=3 --with mmcv==2.1.0 -r {tmp_path}/r.txt -c {tmp_path}/c.txt --project {tmp_path}"
+        " --config a.py"
         " --extra x --group g --stack s --gpu rtx5090 --gpu A100 --python 3.10 --torch 2.9 --cuda cu128"
         " --driver 570.86 --platform linux --glibc 2.28 --no-build --allow-lite --allow-sdist Future_Fstrings"
         " --prefer t1 --prefer t2 --index-url https://i.org/simple --extra-index-url https://e.org/simple"
@@ -43,6 +44,8 @@ def test_solve_hands_over_everything_it_was_given(run: Run, app: Noted, tmp_path
         constraints=asked.constraints,
         requires_python=">=3.9",
         stack="s",
+        project=tmp_path,
+        configs=("a.py",),
         gpus=("rtx5090", "A100"),
         python="3.10",
         torch="==2.9.*",

@@ -53,7 +53,7 @@ def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Decide one environment; write its lock folder where the request names one."""
     from mmlock.app import repeat
 
-    arguments = request.checked()
+    arguments = _with_project(request.checked(), progress)
     place = repeat.place(arguments, os.environ)
     if place and (known := repeat.recall(place, arguments, os.environ)) is not None:
         return known
@@ -186,3 +186,12 @@ def verdict(arguments: VerdictArguments) -> Report:
     from mmlock.app import validating
 
     return validating.verdict(arguments)
+
+
+def _with_project(arguments: SolveArguments, progress: Progress) -> SolveArguments:
+    """The request with what its project asks for."""
+    if arguments.project is None:
+        return arguments
+    from mmlock.app import projects
+
+    return projects.with_project(arguments, progress=progress)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mmlock.app.devices import find_devices
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
-from mmlock.core.gather import Inputs, gather
+from mmlock.core.gather import COMMAND_LINE, Inputs, gather
 from mmlock.core.markers import holds
 from mmlock.core.names import Platform
 from mmlock.core.requirements import Asked
@@ -139,6 +139,7 @@ def _wish(matrix: Matrix, asked: Asked, *, constraint: bool = False) -> CoreWish
         prerelease=pre,
         extras=asked.extras,
         marker=asked.marker,
+        origin="the request" if asked.origin == COMMAND_LINE else asked.origin,
         constraint=constraint,
     )
 

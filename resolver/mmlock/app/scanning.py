@@ -26,5 +26,6 @@ def known_of(matrix: Matrix) -> Known:
     return Known(
         ops=matrix.ops,
         modules=matrix.modules,
+        submodules=matrix.submodules,
         reach={package: matrix.reach(package) for package in matrix.reach_packages},
     )

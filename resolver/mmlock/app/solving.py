@@ -109,7 +109,8 @@ def locked(
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
-            env = with_tools(env, arguments, closer or _uv(progress))
+            env = with_tools(env, arguments, closer)
+            env = _told(env, arguments.notes)
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread)
@@ -134,6 +135,15 @@ def _checked(
     from mmlock.app.abi import check_abi
 
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
+
+
+def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
+    """The environment with what reading the project found."""
+    found = tuple(
+        Finding(level="note", subject=place, text=text, source=(place,), confidence=Confidence.MEASURED)
+        for place, text in notes
+    )
+    return replace(env, findings=(*env.findings, *found))
 
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:

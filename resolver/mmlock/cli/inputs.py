@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def read_text(path: str) -> str | Fault:
         return Fault(where=path, text="is not UTF-8 text", hint="save it as UTF-8")
 
 
-def project_file(path: str) -> str:
-    """The pyproject.toml that is meant by a path: itself, or the one in that folder."""
-    return str(Path(path) / "pyproject.toml") if Path(path).is_dir() else path
+def project_file(path: str, *, asked: bool = False) -> str | None:
+    """The pyproject.toml that is meant by a path: itself, or the one in that folder.
+
+    A folder need not have one, unless parts of it are `asked` for, nor need it say what the project needs.
+    """
+    if not Path(path).is_dir():
+        return path
+    file = Path(path) / "pyproject.toml"
+    if asked:
+        return str(file)
+    try:
+        return str(file) if _HAS_PROJECT.search(file.read_bytes()) else None
+    except OSError:
+        return None
+
+
+_HAS_PROJECT = re.compile(rb"^\s*\[\s*project\s*\]", re.MULTILINE)

@@ -18,7 +18,8 @@ inputs = (
     .many(
         "-c", "--constraint", "constraint_files", metavar="FILE", help="Bounds on packages, if they come in."
     )
-    .add("--project", metavar="PYPROJECT", help="A pyproject.toml, or the folder it is in.")
+    .add("--project", metavar="FOLDER", help="A project to read, or a pyproject.toml.")
+    .many("--config", "configs", metavar="FILE", help="Of the project, only what this config needs.")
     .many("--extra", "extras", metavar="NAME", help="An extra of the project.")
     .many("--group", "groups", metavar="NAME", help="A dependency group of the project.")
     .many(

@@ -23,6 +23,7 @@ class RequestValues(TypedDict, total=False):
     files: tuple[str, ...]
     constraint_files: tuple[str, ...]
     project: str | None
+    configs: tuple[str, ...]
     extras: tuple[str, ...]
     groups: tuple[str, ...]
     extensions: tuple[str, ...]
@@ -57,6 +58,8 @@ def request_from(values: RequestValues) -> SolveArguments:
         requirements=gathered.requirements,
         constraints=gathered.constraints,
         requires_python=gathered.requires_python,
+        project=_folder(values),
+        configs=values.get("configs", ()),
         extensions=values.get("extensions", ()),
         stack=values.get("stack"),
         gpus=values.get("gpus", ()),
@@ -89,7 +92,7 @@ def _gathered(values: RequestValues) -> Gathered:
             requirements=(*values.get("requirements", ()), *values.get("with_", ())),
             files=values.get("files", ()),
             constraint_files=values.get("constraint_files", ()),
-            project=None if project is None else project_file(project),
+            project=None if project is None else project_file(project, asked=_asks_parts(values)),
             extras=values.get("extras", ()),
             groups=values.get("groups", ()),
         ),
@@ -105,6 +108,22 @@ def _gathered(values: RequestValues) -> Gathered:
         index=merge_index(gathered.index, named),
         prerelease=gathered.prerelease or values.get("pre", False),
     )
+
+
+def _asks_parts(values: RequestValues) -> bool:
+    """Whether parts of a pyproject.toml are named, so that there must be one."""
+    return bool(values.get("extras") or values.get("groups"))
+
+
+def _folder(values: RequestValues) -> Path | None:
+    """The folder to scan; None for a pyproject.toml that was named itself."""
+    project = values.get("project")
+    if project is None or not Path(project).is_dir():
+        if values.get("configs"):
+            text, hint = "says which part of a project to take", "name its folder: --project FOLDER"
+            raise usage_error([Fault(where="--config", text=text, hint=hint)])
+        return None
+    return Path(project)
 
 
 def _platform(text: str | None) -> Platform | None:

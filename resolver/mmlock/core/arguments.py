@@ -32,6 +32,12 @@ class SolveArguments:
     constraints: tuple[Asked, ...] = ()
     requires_python: str | None = None
     """PEP 440 bound of the user's project on Python."""
+    project: Path | None = None
+    """A source tree whose imports, pins and extensions are asked for, too."""
+    configs: tuple[str, ...] = ()
+    """Configs of the project that narrow it to what they need."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """What reading the project found that binds nothing: a place and a sentence each."""
     extensions: tuple[str, ...] = ()
     """Folders of extensions in the user's own tree: `models/ops`, `NAME==1.0 @ models/ops`."""
     stack: str | None = None

@@ -33,6 +33,7 @@ def _torch_ask(
     fits: Callable[[TorchBuild], bool],
     reject: Callable[[TorchBuild], Rejection],
     *,
+    origin: str = "the request",
     unless: Group = frozenset(),
 ) -> None:
     members = builder.group(
@@ -44,7 +45,9 @@ def _torch_ask(
             raise TypeError(option.label)
         return reject(option.choice.build)
 
-    builder.asks.append(Ask(name=name, parts=(("torch", members),), reject=why_not, unless=unless))
+    builder.asks.append(
+        Ask(name=name, parts=(("torch", members),), reject=why_not, origin=origin, unless=unless)
+    )
 
 
 def _ask_devices(builder: Builder) -> None:
@@ -212,6 +215,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             f"ask:{wish.specifier}",
             lambda build: allows(wish.specifier, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not {wish.text}"),
+            origin=wish.origin,
             unless=unless,
         )
         return
@@ -239,6 +243,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             reject=_not_asked(wish),
             loose=((slot, loose),) if loose and not wish.constraint else (),
             wanted=wish.specifier.removeprefix("==") if wish.specifier.startswith("==") else None,
+            origin=wish.origin,
             unless=unless,
         )
     )

@@ -22,6 +22,8 @@ class CoreWish:
     """Normal form, sorted."""
     marker: str | None = None
     """Where it does not hold, nothing is asked."""
+    origin: str = "the request"
+    """Where it stands: `requirements.txt:3`."""
     constraint: bool = False
     """True: bounds the package where it is in the environment, without asking for it."""
 

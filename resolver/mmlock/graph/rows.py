@@ -205,6 +205,8 @@ class Ask:
     """Says why a non-member is none."""
     loose: tuple[tuple[str, Group], ...] = ()
     """What stays asked when the version is given up: the package itself."""
+    origin: str = "the request"
+    """Where the user said it."""
     unless: Group = frozenset()
     """Pythons on which nothing is asked, by a marker: one of them will do instead of a member."""
 

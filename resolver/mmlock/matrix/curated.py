@@ -184,6 +184,18 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submodule:
+    """A part of a package that only some releases have. File `curated/submodules.toml`, key `name`."""
+
+    name: str
+    """As it is imported: `mmcv.runner`."""
+    versions: str
+    """PEP 440 specifier on the packages that provide the module it begins with."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
     """A part that is sold with a processor of its own. File `curated/boards.toml`, key `name`."""
 

@@ -102,6 +102,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="symptoms", path="curated/symptoms.toml", row=model.Symptom, key=("id",)),
         Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
+        Section(name="submodules", path="curated/submodules.toml", row=model.Submodule, key=("name",)),
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )

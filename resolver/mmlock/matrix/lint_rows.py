@@ -265,6 +265,13 @@ def _(row: model.Release) -> Faults:
 
 
 @row_faults.register
+def _(row: model.Submodule) -> Faults:
+    yield from _specifiers("versions", row.versions)
+    if "." not in row.name:
+        yield f"name: `{row.name}` is a module of its own"
+
+
+@row_faults.register
 def _(row: model.Op) -> Faults:
     yield from _said("name", row.name)
     yield from _said("module", row.module)

@@ -174,6 +174,11 @@ class Matrix:
         return self._rows("modules")
 
     @property
+    def submodules(self) -> tuple[model.Submodule, ...]:
+        """Parts of packages that only some releases have."""
+        return self._rows("submodules")
+
+    @property
     def boards(self) -> tuple[model.Board, ...]:
         """Parts that sit on a processor of their own."""
         return self._rows("boards")

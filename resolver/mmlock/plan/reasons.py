@@ -71,7 +71,7 @@ def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
     return [
         Reason(
             text=f"asked for: {ask.name}",
-            source=("the request",),
+            source=(ask.origin,),
             confidence=Confidence.MEASURED,
             kind="asked",
         )

@@ -15,6 +15,18 @@ __all__ = ["PackageUse", "elsewhere", "packages"]
 _RANK = (When.ALWAYS, When.IF, When.GUARDED, When.CALLED, When.TYPING)
 
 
+_ASIDE = frozenset({"tests", "test", "docs", "doc", "docker", "examples"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A module that is imported, and from where."""
+
+    name: str
+    when: When
+    place: Place
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageUse:
     """A module that is neither Python's nor the project's, and the distributions that provide it."""
@@ -30,8 +42,10 @@ class PackageUse:
     """Of that import."""
     count: int
     """How many import statements there are."""
-    submodules: tuple[str, ...]
-    """What of it is imported, sorted."""
+    submodules: tuple[Taken, ...]
+    """What of it is imported, by name, each at the surest place."""
+    aside: bool
+    """Whether only tests, documentation and set-up files import it."""
 
 
 def packages(project: Project, modules: Iterable[Module]) -> tuple[PackageUse, ...]:
@@ -55,20 +69,29 @@ def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
 
     Such as a folder next to the importer's, put on the path by hand or by a link that is not there.
     """
-    places: dict[str, str] = {}
-    for folder in sorted(project.folders, key=lambda folder: (folder.count("/"), folder), reverse=True):
-        places[folder.rpartition("/")[2]] = folder
-    missing = {
-        one.module.partition(".")[0]
-        for file, facts in project.modules.items()
-        for one in facts.imports
-        if not project.is_local(one.module, file)
-    }
-    return {name: places[name] for name in sorted(missing) if name in places and name not in known}
+    folders: dict[str, list[str]] = {}
+    for folder in sorted(project.folders, key=lambda folder: (folder.count("/"), folder)):
+        folders.setdefault(folder.rpartition("/")[2], []).append(folder)
+    found: dict[str, str] = {}
+    for file, facts in project.modules.items():
+        for one in facts.imports:
+            top, _, rest = one.module.partition(".")
+            if not rest or top in known or top not in folders or project.is_local(one.module, file):
+                continue
+            # Only a folder that has the very part that is imported is meant.
+            for folder in folders[top]:
+                if project.has(folder, rest):
+                    found.setdefault(top, folder)
+    return found
 
 
 def _use(module: str, places: list[tuple[When, Place, str]], table: Mapping[str, Module]) -> PackageUse:
-    when, place, _ = min(places, key=lambda one: (_RANK.index(one[0]), one[1]))
+    ordered = sorted(places, key=lambda one: (is_aside(one[1].file), _RANK.index(one[0]), one[1]))
+    when, place, _ = ordered[0]
+    taken: dict[str, Taken] = {}
+    for condition, where, name in ordered:
+        if not is_aside(where.file):
+            taken.setdefault(name, Taken(name=name, when=condition, place=where))
     row = table.get(module)
     return PackageUse(
         module=module,
@@ -77,5 +100,14 @@ def _use(module: str, places: list[tuple[When, Place, str]], table: Mapping[str,
         when=when,
         place=place,
         count=len(places),
-        submodules=tuple(sorted({name for _, _, name in places})),
+        submodules=tuple(taken[name] for name in sorted(taken)),
+        aside=is_aside(place.file),
     )
+
+
+def is_aside(file: str) -> bool:
+    """Whether a file is no part of what the project does: a test, a text's configuration, a set-up file."""
+    parts = file.split("/")
+    name = parts[-1]
+    set_up = name in {"setup.py", "conftest.py"} or name.startswith("test_")
+    return set_up or any(part in _ASIDE for part in parts[:-1])

@@ -43,6 +43,10 @@ class Project:
         """Whether the first part of a name is a module of the project."""
         return module.startswith(".") or self.file_of(module.partition(".")[0], importer) is not None
 
+    def has(self, folder: str, dotted: str) -> bool:
+        """Whether a folder holds a module of that name."""
+        return self._below(folder, dotted.split(".")) is not None
+
     def runs(self, file: str) -> Iterator[Step]:
         """The project's files that importing this one runs, by the imports that always run."""
         for one in self.modules[file].imports:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from posixpath import basename, dirname
 
+from mmlock.core.extension import tree_digest
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
 from mmlock.core.values import dataclass
 from mmlock.matrix.code import Op, Reach
-from mmlock.matrix.curated import Module
+from mmlock.matrix.curated import Module, Submodule
+from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
+from mmlock.scan.extensions import COMPILED, Digest, OwnExtension, below, has_cuda, in_setup, jit_loads
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
-from mmlock.scan.model import ModuleFacts
+from mmlock.scan.leftovers import Leftover, leftovers
+from mmlock.scan.model import ModuleFacts, When
 from mmlock.scan.module import module_facts
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.ops import Catalog, OpUse, op_uses
@@ -33,6 +38,7 @@ class Known:
 
     ops: tuple[Op, ...]
     modules: tuple[Module, ...]
+    submodules: tuple[Submodule, ...]
     reach: Mapping[PackageName, tuple[Reach, ...]]
 
 
@@ -48,6 +54,13 @@ class Scan:
     loads: tuple[FrameworkLoad, ...]
     """Imports of frameworks that load mmcv.ops."""
     packages: tuple[PackageUse, ...]
+    own_imports: tuple[str, ...]
+    """Names that its code takes relative to itself, sorted: a compiled module may be among them."""
+    bounds: tuple[ImportBound, ...]
+    """What its imports demand of packages."""
+    extensions: tuple[OwnExtension, ...]
+    """Compiled code of its own."""
+    leftovers: tuple[Leftover, ...]
     pins: tuple[Pin, ...]
     """Every version that is written down, the most binding first."""
     conflicts: tuple[Conflict, ...]
@@ -80,12 +93,52 @@ def scan(root: Path, known: Known, *, progress: Progress = silent) -> Scan:
         uses=tuple(sorted(uses, key=lambda use: (use.place, use.op, use.how))),
         loads=tuple(sorted(loads, key=lambda load: load.place)),
         packages=used,
+        own_imports=tuple(sorted(set(_own_imports(project)))),
+        bounds=tuple(import_bounds(used, known.submodules)),
+        extensions=tuple(_extensions(listing, project)),
+        leftovers=tuple(leftovers(root, listing.files)),
         pins=tuple(pins),
         conflicts=conflicts(pins),
         elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
         unread=tuple(unread),
     )
+
+
+def _own_imports(project: Project) -> Iterable[str]:
+    """Last names of imports inside the project that mean no file of it."""
+    for file, facts in project.modules.items():
+        for one in facts.imports:
+            if one.when in {When.ALWAYS, When.IF} and project.is_local(one.module, file):
+                yield one.module.rpartition(".")[2] if one.name is None else one.name
+
+
+def _extensions(listing: Listing, project: Project) -> Iterable[OwnExtension]:
+    digests: dict[str, Digest] = {}
+    for file in listing.files:
+        if basename(file) == "setup.py" and file in project.modules:
+            text = to_text(read_bytes(listing.root / file))
+            if "cpp_extension" in text:
+                files = list(below(listing.files, dirname(file) or "."))
+                digest = _digest(listing.root, files, dirname(file))
+                found = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
+                yield from (found,) if found else ()
+    for file, facts in project.modules.items():
+        if facts.called and (folder := dirname(file) or ".") not in digests:
+            sources = [name for name in below(listing.files, folder) if name.endswith((*COMPILED, ".py"))]
+            digests[folder] = _digest(listing.root, sources, dirname(file))
+    yield from jit_loads(project, digests)
+
+
+def _digest(root: Path, files: Iterable[str], folder: str) -> Digest:
+    """Over the files that can be read; names are from the folder."""
+    held: list[tuple[str, bytes]] = []
+    for file in files:
+        try:
+            held.append((file.removeprefix(f"{folder}/") if folder else file, read_bytes(root / file)))
+        except Unread as why:
+            held.append((file, str(why).encode()))
+    return Digest(sha256=tree_digest(held), files=len(held))
 
 
 _BINDING = tuple(Binding)

@@ -38,7 +38,9 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
         op_lines(found, known),
         guard_lines(found),
         load_lines(found.loads),
+        extension_lines(found),
         package_lines(found.packages),
+        bound_lines(found),
         elsewhere_lines(found.elsewhere),
         pin_lines(found),
         conflict_lines(found),
@@ -148,6 +150,31 @@ def package_lines(used: tuple[PackageUse, ...]) -> list[str]:
         sure = "" if one.known else " (by its name)"
         lines.append(f"  {one.module}: {names}{sure}, {one.place} ({one.when})")
     return lines if used else []
+
+
+def extension_lines(found: Scan) -> list[str]:
+    """Compiled code of the project's own, and what old builds left of it."""
+    lines = []
+    for one in found.extensions:
+        names = ", ".join(module.name or "?" for module in one.modules)
+        language = "CUDA" if any(module.cuda for module in one.modules) else "C++"
+        what = f"{one.name or one.folder}{f' {one.version}' if one.version else ''}"
+        lines.append(
+            f"  {what}: {names} ({language}, {one.kind}), {one.modules[0].place}, "
+            f"{one.files} files sha256:{one.sha256[:12]}"
+        )
+        if one.cuda_only:
+            lines.append("    its setup.py refuses to build where no GPU is seen")
+    for left in found.leftovers[:_MOST_LINES]:
+        made = f"for Python {left.python}" if left.python else "for a Python that its name does not tell"
+        needs = f", needs {' '.join(left.needs)}" if left.needs else ""
+        lines.append(f"  left by a build: {left.path}, {made}{needs}{f' ({left.why})' if left.why else ''}")
+    return ["compiled code of its own:", *lines, *_more(found.leftovers)] if lines else []
+
+
+def bound_lines(found: Scan) -> list[str]:
+    """What its imports demand of packages."""
+    return [f"{one.module}{one.specifier}: {one.place} imports {one.submodule}" for one in found.bounds]
 
 
 def elsewhere_lines(places: Mapping[str, str]) -> list[str]:

@@ -1,0 +1,90 @@
+"""What earlier builds left in a tree: compiled files and eggs, and for which Python and torch they are."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mmlock.binary.inspect import Uninspected, inspect_folder
+from mmlock.binary.model import Extension
+from mmlock.core.values import dataclass
+
+__all__ = ["Leftover", "leftovers"]
+
+_MADE = re.compile(r"\.(?:so|pyd)$")
+_EGG = re.compile(r"(?P<name>[^/]+?)-(?P<version>[^-/]+)-py(?P<python>3\.\d+)(?:-[^/]+)?\.egg(?=/|$)")
+_TAG = re.compile(r"(?:cpython-|cp)(\d)(\d+)")
+_MOST = 50
+_LARGEST = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftover:
+    """A compiled file that lies in the tree and that no lock vouches for."""
+
+    path: str
+    modules: tuple[str, ...]
+    """What it can be imported as."""
+    python: str | None
+    """The Python it was made for (`3.8`); None: its name does not tell."""
+    needs: tuple[str, ...]
+    """Libraries of torch and CUDA that it wants."""
+    cxx11_abi: int | None
+    why: str | None = None
+    """Why nothing more is known of it."""
+
+
+def leftovers(root: Path, files: Iterable[str]) -> Iterator[Leftover]:
+    """Compiled files and eggs; only so many are read."""
+    found = [file for file in files if _MADE.search(file) or file.endswith(".egg")]
+    for file in found[:_MOST]:
+        if file.endswith(".egg"):
+            yield _egg(root / file, file)
+        else:
+            yield _compiled(root, file)
+    for file in found[_MOST:]:
+        yield _unknown(file, "only named: there are too many of them")
+
+
+def _unknown(file: str, why: str, modules: tuple[str, ...] = ()) -> Leftover:
+    return Leftover(path=file, modules=modules, python=_python(file), needs=(), cxx11_abi=None, why=why)
+
+
+def _compiled(root: Path, file: str) -> Leftover:
+    read = inspect_folder(root, only=[file])
+    if isinstance(read, Uninspected):
+        return _unknown(file, read.why)
+    if not read.extensions:
+        return _unknown(file, next((one.why for one in read.not_read), "not a compiled file"))
+    return _of(file, read.extensions[0])
+
+
+def _of(file: str, one: Extension) -> Leftover:
+    needs = tuple(name for name in one.needed if re.match(r"lib(?:torch|c10|cudart)", name))
+    return Leftover(
+        path=file,
+        modules=one.modules,
+        python=_python(one.python or file),
+        needs=needs,
+        cxx11_abi=one.cxx11_abi,
+    )
+
+
+def _egg(path: Path, file: str) -> Leftover:
+    """An egg that is one file: its compiled members are named, not unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if _MADE.search(name)]
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return _unknown(file, "no readable egg")
+    modules = tuple(sorted({Path(name).name.partition(".")[0] for name in names}))
+    return _unknown(file, "an egg: it was built, not installed", modules)
+
+
+def _python(text: str) -> str | None:
+    if egg := _EGG.search(text):
+        return egg["python"]
+    found = _TAG.search(text)
+    return f"{found[1]}.{found[2]}" if found else None
