@@ -49,6 +49,15 @@ class Overlay:
         found |= {name.removeprefix(folder)[:-5] for name in self.merged if name.startswith(folder)}
         return tuple(sorted(PackageName(name) for name in found))
 
+    def before(self, schema: str, package: str | None = None) -> frozenset[tuple[Any, ...]]:
+        """The keys of the rows that were on disk before this refresh."""
+        document = self.on_disk(SECTIONS[schema].path_for(package))
+        return frozenset(self.key(schema, row) for row in document.rows) if document else frozenset()
+
+    def key(self, schema: str, row: Any) -> tuple[Any, ...]:
+        """What identifies a row."""
+        return tuple(getattr(row, name) for name in SECTIONS[schema].key)
+
     def lay(self, facts: Facts, *, trust_removals: bool) -> tuple[str, ...]:
         """Merge facts; the warnings."""
         old = self.document(facts.schema, facts.package)

@@ -55,6 +55,7 @@ def refresh(
     root = _root(arguments, environ)
     wanted = _wanted(arguments, Overlay(root))
     places = _places(arguments, environ)
+    _inspected(arguments, Overlay(root))
     if arguments.dry_run:
         return _refresh(root, arguments, wanted, places, progress, environ, client)
     with store.only_writer(root):
@@ -87,6 +88,8 @@ def _refresh(
                 packages=wanted.packages,
             )
             outcomes.append(_one(drive, name, ask, arguments, seen))
+        if read := _inspect(used, overlay, arguments, places, progress, cache):
+            outcomes.append(read)
     if arguments.hashes:
         from mmlock.app.refresh_hashes import record
 
@@ -110,6 +113,29 @@ def _refresh(
     )
     _strict(arguments, outcomes)
     return answer
+
+
+def _inspect(
+    client: Client,
+    overlay: Overlay,
+    arguments: RefreshArguments,
+    places: Mapping[str, str],
+    progress: Progress,
+    cache: Path,
+) -> Outcome | None:
+    """Read what the wheels of new rows hold."""
+    from mmlock.app.refresh_inspect import Reading, inspect_new
+
+    reading = Reading(
+        client=client,
+        facts=overlay,
+        named=_inspected(arguments, overlay),
+        places=places,
+        cache=cache,
+        progress=progress,
+        day=_today(),
+    )
+    return inspect_new(reading)
 
 
 def _one(drive: Driver, name: str, ask: Ask, arguments: RefreshArguments, seen: Seen) -> Outcome:
@@ -174,6 +200,17 @@ def _wanted(arguments: RefreshArguments, facts: Overlay) -> _Wanted:
     indexes = [name for name in INDEXES if name in arguments.only or (name == "pypi" and packages)]
     whole = "pypi" in arguments.only
     return _Wanted(indexes=tuple(indexes), packages=frozenset() if whole else frozenset(packages))
+
+
+def _inspected(arguments: RefreshArguments, facts: Overlay) -> frozenset[str]:
+    """The packages of `--inspect`, as the matrix spells them."""
+    named = frozenset(normalize(name) for name in arguments.inspect)
+    if strangers := sorted(named - {"torch", *facts.packages("binaries")}):
+        raise UsageError(
+            f"`--inspect`: no fact speaks of wheels of `{strangers[0]}`",
+            hints=[f"there are torch, {', '.join(facts.packages('binaries'))}"],
+        )
+    return named
 
 
 def _places(arguments: RefreshArguments, environ: Mapping[str, str]) -> dict[str, str]:

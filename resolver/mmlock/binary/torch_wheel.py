@@ -91,12 +91,12 @@ def _read_library(tree: Tree, path: str, walk: _Walk, *, whole: bool, progress: 
             walk.libraries.add(elf.soname)
         walk.floors = highest(walk.floors, floors_of(elf.versions or {}))
         if name.startswith("libtorch_python"):
-            walk.archs = _arch_list(source, elf)
+            walk.archs = arch_list(source, elf)
     return set(elf.needed)
 
 
-def _arch_list(source: Source, elf: Elf) -> tuple[str, ...] | None:
-    """The list behind `torch.cuda.get_arch_list()`: a literal in the read-only data."""
+def arch_list(source: Source, elf: Elf) -> tuple[str, ...] | None:
+    """The list behind `torch.cuda.getarch_list()`: a literal in the read-only data."""
     for section in elf.sections or ():
         if section.name != ".rodata":
             continue

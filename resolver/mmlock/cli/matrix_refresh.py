@@ -25,6 +25,12 @@ _what = (
         help="Download the wheels of a directory of OpenMMLab's index (`cu118/torch2.1.0`), or of a URL, "
         "once, and record their hashes.",
     )
+    .many(
+        "--inspect",
+        metavar="NAME",
+        help="Read parts of the wheels of this package whose GPU archs or C++ ABI are not known, "
+        "not of new ones only.",
+    )
     .add("--offline", is_flag=True, help="Use only what was fetched before.")
 )
 

@@ -23,6 +23,8 @@ class RefreshArguments:
     """Index -> where a mirror of it is."""
     hashes: tuple[str, ...] = ()
     """Directories or URLs of OpenMMLab's index whose wheels are downloaded once to record their hashes."""
+    inspect: tuple[str, ...] = ()
+    """Packages of which older wheels, too, are read for what names and metadata do not tell."""
     locks: Path | None = None
     """The folder with committed locks; None: `lockfiles`, where there is one."""
     offline: bool = False

@@ -26,8 +26,11 @@ from mmlock.scrape.tags import (
 )
 
 __all__ = [
+    "BUILD_UNREAD",
     "LIST",
     "SOURCES",
+    "UNREAD",
+    "WHEEL_UNREAD",
     "Built",
     "arch_words",
     "built",
@@ -40,6 +43,13 @@ __all__ = [
     "torch_pin",
     "xformers_row",
 ]
+
+ARCHS_UNREAD = "its archs were not read"
+ABI_UNREAD = "libcudart and C++ ABI were not read"
+BUILD_UNREAD = "its archs and its C++ ABI were not read"
+WHEEL_UNREAD = "what its wheel holds was not read"
+UNREAD = frozenset({ARCHS_UNREAD, ABI_UNREAD, BUILD_UNREAD, WHEEL_UNREAD})
+"""Notes of rows that names and metadata alone tell of: they go when a wheel has been read."""
 
 META, LIST, BUILD = "pypi-meta", "pypi-list", "xf-build"
 """Source keys: metadata of a wheel, the list of files, the build record inside a wheel."""
@@ -214,7 +224,7 @@ def xformers_row(release: Release, requires: Sequence[Requires], record: Built |
         torch=pin,
         source=(META, BUILD) if record else (META,),
         confidence=Confidence.INFERRED,
-        note="libcudart and C++ ABI were not read",
+        note=ABI_UNREAD,
     )
     if record is None:
         return row
@@ -228,7 +238,7 @@ def spconv_row(release: Release) -> Binary:
         torch=None,
         source=(LIST,),
         confidence=Confidence.CAPTURED,
-        note="its archs were not read",
+        note=ARCHS_UNREAD,
         platforms=served(release.files, release.version, pythons) or None,
     )
     return _with(row, cuda=cuda_of_variant(release.package.rpartition("-")[2]), same_variant=False)

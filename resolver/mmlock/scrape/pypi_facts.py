@@ -51,7 +51,8 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
     if plan.kind is Kind.RELEASES:
         yield _releases(package, day)
     elif plan.kind is Kind.TORCH:
-        known = {row.torch for row in plan.builds}
+        # A release may have appeared on PyTorch's index first: its builds there are no builds of PyPI.
+        known = {row.torch for row in plan.builds if row.on_pypi}
         built = [
             row
             for release in _fresh(package, new, known)

@@ -21,6 +21,7 @@ from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import File, TorchBuild
 from mmlock.scrape import pytorch_files
 from mmlock.scrape.anchors import is_whole
+from mmlock.scrape.binaries import WHEEL_UNREAD
 from mmlock.scrape.credentials import bare
 from mmlock.scrape.fetching import FetchFault, FetchProblem
 from mmlock.scrape.pypi_rows import Listing, listing
@@ -111,7 +112,7 @@ def _new(
         pythons=pythons,
         source=(source,),
         confidence=Confidence.CAPTURED,
-        note="what its wheel holds was not read" if gpu else None,
+        note=WHEEL_UNREAD if gpu else None,
         tag=tag,
     )
 

@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, Platform
 from mmlock.matrix.model import Requires, TorchBuild
-from mmlock.scrape.binaries import Release
+from mmlock.scrape.binaries import BUILD_UNREAD, Release
 from mmlock.scrape.tags import glibc_of_tag, minor, pythons_of, wheel_name
 
 __all__ = ["SOURCES", "cuda_of", "torch_rows"]
@@ -48,7 +48,7 @@ def torch_rows(release: Release, requires: Sequence[Requires]) -> Iterator[Torch
             pythons=pythons_of({one for name in own for one in name.pythons}),
             source=(FILES, META) if cuda else (FILES,),
             confidence=Confidence.INFERRED if cuda else Confidence.CAPTURED,
-            note="its archs and its C++ ABI were not read" if cuda else None,
+            note=BUILD_UNREAD if cuda else None,
         )
 
 
