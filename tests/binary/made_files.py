@@ -22,6 +22,7 @@ class Made:
     runpath: str | None = None
     versions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gpu: bytes = b""
+    rodata: bytes = b""
     machine: int = 62
     gap: int = 0
     """Bytes that cannot be packed, between the symbols and what follows them."""
@@ -89,6 +90,8 @@ def elf(made: Made) -> bytes:
     out += random.Random(0).randbytes(made.gap)  # noqa: S311
     at["gpu"] = pad(out)
     out += made.gpu
+    at["rodata"] = pad(out)
+    out += made.rodata
     at["dynamic"] = pad(out)
     entries = [(1, strings(name)) for name in made.needed]
     entries += [(14, strings(made.soname))] if made.soname else []
@@ -126,7 +129,7 @@ def version_needs(versions: Mapping[str, Sequence[str]], strings: Strings) -> by
 def section_headers(
     made: Made, at: Mapping[str, int], symbols: int, strings: int, out: bytearray
 ) -> tuple[int, int, int]:
-    names = b"\0.dynsym\0.dynstr\0.nv_fatbin\0.shstrtab\0"
+    names = b"\0.dynsym\0.dynstr\0.nv_fatbin\0.rodata\0.shstrtab\0"
     names_at = len(out)
     out += names
     rows = [
@@ -137,6 +140,8 @@ def section_headers(
     ]
     if made.gpu:
         rows.append((names.index(b".nv_fatbin"), 1, at["gpu"], len(made.gpu)))
+    if made.rodata:
+        rows.append((names.index(b".rodata"), 1, at["rodata"], len(made.rodata)))
     start = pad(out)
     for name, kind, offset, size in rows:
         link = 2 if kind == 11 else 0
