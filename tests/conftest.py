@@ -1,9 +1,58 @@
-"""What every test may use."""
+"""What every test may use; and where the time of a run went."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 # A shared machine is slow at times: that is no finding. The same examples on every run are.
 settings.register_profile("mmlock", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("mmlock")
+
+_CPU = "cpu seconds"
+_SHOWN = 6
+_spent: Counter[str] = Counter()
+
+
+def _cpu() -> float:
+    """Processor seconds of this process and its children: what others do on the machine changes it least."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    item.stash[_STARTED] = _cpu()
+    return (yield)
+
+
+_STARTED = pytest.StashKey[float]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    try:
+        return (yield)
+    finally:
+        item.user_properties.append((_CPU, _cpu() - item.stash[_STARTED]))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "teardown":
+        _spent[report.nodeid.partition("::")[0]] += sum(
+            float(str(seconds)) for name, seconds in report.user_properties if name == _CPU
+        )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The unit suite shall stay under a minute on two cores: tell who takes most of it."""
+    most = ", ".join(f"{file} {seconds:.1f}" for file, seconds in _spent.most_common(_SHOWN))
+    terminalreporter.write_line(f"CPU seconds of the tests: {_spent.total():.0f}; most: {most}")

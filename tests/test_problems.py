@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from solved import facts
 
 from mmlock.app.deciding import State, graph_request
 from mmlock.app.interpret import Interpreted, interpret
@@ -19,7 +19,7 @@ from mmlock.core.gather import Inputs, gather
 from mmlock.core.names import Platform, normalize
 from mmlock.graph.build import build_graph
 from mmlock.graph.rows import BuildChoice, IndexChoice, Rows
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.matrix.load import Matrix
 from mmlock.plan.steps import arch_list
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.explain import explain
@@ -40,9 +40,8 @@ REQUEST_KEYS = frozenset(
 Table = dict[str, Any]
 
 
-@cache
 def matrix() -> Matrix:
-    return open_matrix()
+    return facts()
 
 
 def problems() -> list[Table]:

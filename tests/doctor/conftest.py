@@ -5,21 +5,20 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import pytest
+from solved import facts
 
 from mmlock.binary.tables import SymbolStore
 from mmlock.doctor.diagnose import Surroundings, diagnose
 from mmlock.doctor.log import read_log
 from mmlock.doctor.mentions import find_mentions
 from mmlock.doctor.model import Diagnosis
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.matrix.load import Matrix
 
 
-@cache
 def matrix() -> Matrix:
-    return open_matrix()
+    return facts()
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 from packaging.requirements import Requirement
+from solved import facts
 
 from mmlock.core.names import Confidence, DeviceKind, Platform, normalize
 from mmlock.core.versions import allows
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Breakage, Recipe
 
 
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
-    return open_matrix()
+    return facts()
 
 
 def breakage(matrix: Matrix, key: str) -> Breakage:

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from solved import facts
 
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import DeviceKind
 from mmlock.matrix.devices import NoDevice, accelerator_of, find_device, gpu_of, named_devices
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.matrix.load import Matrix
 from mmlock.matrix.nvidia_smi import InstalledGpu, device_for, installed_gpus, parse_nvidia_smi
 
 
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
-    return open_matrix()
+    return facts()
 
 
 @pytest.mark.parametrize(
@@ -158,17 +159,8 @@ def test_named_devices_are_each_named_once(matrix: Matrix) -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_a_device_or_none(text: str) -> None:
-    found = find_device(open_matrix_once(), text)
+    found = find_device(facts(), text)
     assert isinstance(found, Device | NoDevice)
-
-
-_OPENED: list[Matrix] = []
-
-
-def open_matrix_once() -> Matrix:
-    if not _OPENED:
-        _OPENED.append(open_matrix())
-    return _OPENED[0]
 
 
 # ---------------------------------------------------------------- nvidia-smi

@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from solved import facts
 
 from mmlock.core.extension import Extension, SourceTree
 from mmlock.core.names import DeviceKind, PackageName, Sha256
 from mmlock.matrix.curated import IN_TREE, Recipe
 from mmlock.matrix.extended import with_extensions
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.matrix.load import Matrix
 
 MSDA = PackageName("multiscaledeformableattention")
 
 
 @pytest.fixture
 def matrix() -> Matrix:
-    return open_matrix()
+    return facts()
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from solved import facts
 
 from mmlock.core.device import Device
 from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.matrix.load import Matrix
 from mmlock.matrix.show import known_packages, package_page, package_view
 from mmlock.matrix.show_facts import span
 from mmlock.matrix.show_gpus import device_page, device_view, devices_page
@@ -17,7 +18,7 @@ from mmlock.matrix.support import torch_support
 
 @pytest.fixture(scope="module")
 def matrix() -> Matrix:
-    return open_matrix()
+    return facts()
 
 
 def chapter(matrix: Matrix, text: str, name: str) -> list[str]:

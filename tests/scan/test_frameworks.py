@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from solved import facts
 
 from mmlock.app.scanning import known_of
 from mmlock.core.names import Confidence, PackageName
-from mmlock.matrix.load import open_matrix
 from mmlock.matrix.model import Reach
 from mmlock.scan.conclude import Need
 from mmlock.scan.definitions import Definitions, entries
@@ -26,7 +26,7 @@ def project(files: Mapping[str, str]) -> Project:
 
 
 def definitions(tree: Project) -> Definitions:
-    catalog = Catalog(open_matrix().ops)
+    catalog = Catalog(facts().ops)
     uses = [use for file, facts in tree.modules.items() for use in op_uses(facts, file, catalog)]
     return Definitions(tree, uses)
 
@@ -118,12 +118,12 @@ def test_a_framework_is_taken_as_pinned_else_of_the_era() -> None:
 )
 def test_the_conclusion(tmp_path: Path, text: str, need: Need, ops: tuple[str, ...]) -> None:
     (tmp_path / "a.py").write_text(text)
-    found = scan(tmp_path, known_of(open_matrix())).conclusion
+    found = scan(tmp_path, known_of(facts())).conclusion
     assert (found.need, found.ops) == (need, ops)
 
 
 def test_the_tables_name_only_ops_that_are_known() -> None:
-    matrix = open_matrix()
+    matrix = facts()
     known = {op.name for op in matrix.ops}
     rows = [row for package in matrix.reach_packages for row in matrix.reach(package)]
     assert {op for row in rows for op in row.ops} <= known

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from solved import facts
 
 from mmlock.core.names import OpNeeds
-from mmlock.matrix.load import open_matrix
 from mmlock.scan.model import When
 from mmlock.scan.module import module_facts
 from mmlock.scan.ops import Catalog, How, op_uses
@@ -16,7 +16,7 @@ from mmlock.scan.source import parse
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return Catalog(open_matrix().ops)
+    return Catalog(facts().ops)
 
 
 def reached(text: str, catalog: Catalog) -> set[tuple[str, str, int]]:
@@ -98,4 +98,4 @@ def test_a_name_that_mmcv_does_not_export_keeps_its_module(catalog: Catalog) -> 
 def test_every_registered_name_means_one_op(catalog: Catalog) -> None:
     names = [name for op in catalog.ops.values() for name in op.registry]
     assert sorted(names) == sorted(set(names))
-    assert Path(open_matrix().root / "openmmlab/ops.json").is_file()
+    assert Path(facts().root / "openmmlab/ops.json").is_file()

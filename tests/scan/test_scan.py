@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from solved import facts
 
 from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
-from mmlock.matrix.load import open_matrix
 from mmlock.scan.scan import Scan, scan
 from mmlock.scan.text import scan_lines
 
@@ -23,7 +23,7 @@ def tree(root: Path, files: Mapping[str, str | bytes]) -> Path:
 
 
 def scanned(root: Path) -> Scan:
-    return scan(root, known_of(open_matrix()))
+    return scan(root, known_of(facts()))
 
 
 def test_a_chain_leads_from_a_script_to_the_import(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(tmp_path: Path) ->
         "loop/": "a link to a folder that was read already",
         "gone.py": "a broken link",
     }
-    assert scan_lines(found, open_matrix().ops)
+    assert scan_lines(found, facts().ops)
 
 
 def test_nothing_of_the_project_is_executed(tmp_path: Path) -> None:

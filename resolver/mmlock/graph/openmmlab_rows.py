@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from functools import partial
 
 from mmlock.core.markers import parsed
@@ -256,7 +257,7 @@ def add_costs(builder: Builder, slot: str) -> None:
     """Generation and age of what fills a slot somebody asked for."""
     options = [builder.options[i] for i in builder.slots[slot]]
     finals = sorted(
-        {o.version for o in options if o.version and not is_prerelease(o.version)}, key=version, reverse=True
+        version(text) for text in {o.version for o in options if o.version} if not is_prerelease(text)
     )
     for option in options:
         if option.version is None or slot not in builder.roots:
@@ -264,7 +265,7 @@ def add_costs(builder: Builder, slot: str) -> None:
         builder.cost(option.index, Term.GENERATION, _generation_of(builder, option))
         if _is_base(slot):
             continue
-        newer = sum(1 for v in finals if version(v) > version(option.version))
+        newer = len(finals) - bisect_right(finals, version(option.version))
         builder.cost(option.index, Term.FRAMEWORKS, newer)
 
 

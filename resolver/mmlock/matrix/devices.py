@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from mmlock.core.device import Device, format_cc, parse_sm
 from mmlock.core.names import DeviceKind
@@ -57,7 +58,7 @@ def find_device(matrix: Matrix, text: str) -> Device | NoDevice:
     if found := _CAPABILITY.match(text.lower()):
         major, minor = found[1] or found[3], found[2] or found[4]
         return _bare_capability(matrix, text, f"sm_{major}{minor}")
-    entries = list(_entries(matrix))
+    entries = _entries(matrix)
     words = _words(text)
     for stage in range(_STAGES):
         wanted = _reduced(words, stage)
@@ -98,7 +99,12 @@ class _Entry:
     device: Device
 
 
-def _entries(matrix: Matrix) -> Iterator[_Entry]:
+@lru_cache(maxsize=4)
+def _entries(matrix: Matrix) -> tuple[_Entry, ...]:
+    return tuple(_spelled(matrix))
+
+
+def _spelled(matrix: Matrix) -> Iterator[_Entry]:
     tegra = {row.sm for row in matrix.capabilities if row.tegra}
     for gpu in matrix.gpus:
         device = Device(kind=DeviceKind.CUDA, name=gpu.name, arch=gpu.sm, tegra=gpu.sm in tegra)
@@ -146,7 +152,8 @@ def _reduced(words: Sequence[str], stage: int) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _key(words: Sequence[str], stage: int) -> str:
+@lru_cache(maxsize=8192)
+def _key(words: tuple[str, ...], stage: int) -> str:
     return "".join(_reduced(words, stage))
 
 
@@ -180,7 +187,7 @@ def _unique(entries: Sequence[_Entry]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.device.name for entry in entries))[:_NEAREST]
 
 
-def _nearest(entries: Sequence[_Entry], words: Sequence[str]) -> tuple[str, ...]:
+def _nearest(entries: Sequence[_Entry], words: tuple[str, ...]) -> tuple[str, ...]:
     """Canonical names whose spelling resembles the words."""
     spellings: dict[str, list[_Entry]] = {}
     for entry in entries:
