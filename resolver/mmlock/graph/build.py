@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from mmlock.core.device import Device
 from mmlock.core.names import PackageName, normalize
+from mmlock.core.versions import allows
 from mmlock.graph.asks import add_asks
 from mmlock.graph.binary_rows import add_binaries
 from mmlock.graph.break_rows import add_breaches, prime_breaches
@@ -15,7 +16,7 @@ from mmlock.graph.builder import Builder
 from mmlock.graph.extras import link_extras, pulled
 from mmlock.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.graph.packages import Catalog, needed_slots
-from mmlock.graph.request import GraphRequest
+from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Link, Rows, Term
 from mmlock.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
 from mmlock.matrix.load import Matrix
@@ -24,7 +25,7 @@ from mmlock.matrix.model import Release
 
 def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     """The options, links, asks, breaches and costs of a request."""
-    builder = _base(matrix, _general(request)).branch(request)
+    builder = _base(matrix, _general(matrix, request)).branch(request)
     add_device_links(builder)
     catalog = Catalog(builder)
     add_breaches(builder, catalog)
@@ -32,13 +33,14 @@ def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     return builder.rows()
 
 
-def _general(request: GraphRequest) -> GraphRequest:
+def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
     """The request without what only asks and device links depend on: what graphs can share."""
     target = request.target
     some = Device(kind=target.kind, name=str(target.kind))
     return replace(
         request,
         target=replace(target, devices=(some,), glibc=None, driver=None),
+        wishes=tuple(dict.fromkeys(_general_wish(matrix, wish) for wish in request.wishes)),
         device_words=(),
         python=None,
         requires_python=None,
@@ -48,6 +50,21 @@ def _general(request: GraphRequest) -> GraphRequest:
         present=frozenset(),
         refused=(),
     )
+
+
+def _general_wish(matrix: Matrix, wish: CoreWish) -> CoreWish:
+    """The wish without the version it asks for, unless other releases are offered because of it."""
+    if wish.prerelease:
+        return wish
+    checked = _checked(matrix, wish.name)
+    common = not checked or any(allows(wish.specifier, text) for text in checked)
+    return replace(wish, specifier="" if common else wish.specifier, text="")
+
+
+@lru_cache(maxsize=256)
+def _checked(matrix: Matrix, package: PackageName) -> tuple[str, ...]:
+    """Releases that check what they are imported with; older ones are offered where none of them fits."""
+    return tuple(row.version for row in matrix.releases(package) if row.asserts and not row.yanked)
 
 
 @lru_cache(maxsize=64)
