@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mmlock.core.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mmlock.core.arguments import SolveArguments
@@ -104,11 +105,16 @@ def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Report:
     return scanning.scan(arguments, progress=progress)
 
 
-def doctor(arguments: DoctorArguments, *, progress: Progress = silent) -> Report:
+def doctor(
+    arguments: DoctorArguments,
+    *,
+    progress: Progress = silent,
+    confirm: Callable[[str], bool] = lambda _: False,
+) -> Report:
     """What is wrong, from an error text or the files of an environment."""
     from mmlock.app import doctoring
 
-    return doctoring.doctor(arguments, progress=progress)
+    return doctoring.doctor(arguments, progress=progress, confirm=confirm)
 
 
 def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:

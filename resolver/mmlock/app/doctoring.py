@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -24,16 +25,40 @@ from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.matrix.load import Matrix, open_matrix
 
 STDIN = "-"
+Confirm = Callable[[str], bool]
 _END = 5
 """Last lines that are shown of a text that tells nothing."""
 
 
-def doctor(arguments: DoctorArguments, *, progress: Progress = silent) -> Page:
-    """The report. Raises UsageError, EnvironmentFault, MatrixError or NoAnswer."""
+def doctor(
+    arguments: DoctorArguments, *, progress: Progress = silent, confirm: Confirm = lambda _: False
+) -> Page:
+    """The report. Raises UsageError, EnvironmentFault, MatrixError or NoAnswer.
+
+    `confirm` is shown the plan of an `--apply`, and says whether it may be carried out.
+    """
     matrix = open_matrix(arguments.matrices)
-    if arguments.of_text:
-        return _of_text(matrix, arguments, progress)
-    raise UsageError("nothing to look at", hints=["give a log, `-` for stdin, or `--text`"])
+    if not arguments.of_text:
+        from mmlock.app.doctor_environment import doctor_environment
+
+        return doctor_environment(matrix, arguments, progress, confirm)
+    named = [
+        option
+        for option, value in (
+            ("--python", arguments.python),
+            ("--lock", arguments.lock),
+            ("--fix", arguments.fix),
+            ("--out", arguments.out),
+            ("--apply", arguments.apply),
+        )
+        if value
+    ]
+    if named:
+        raise UsageError(
+            f"`{named[0]}` is about an environment, and a text was given",
+            hints=["look at the one, then at the other"],
+        )
+    return _of_text(matrix, arguments, progress)
 
 
 # ---------------------------------------------------------------- a text

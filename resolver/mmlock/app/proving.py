@@ -32,7 +32,7 @@ def prove(matrix: Matrix, wish: Wish) -> Proposal:
             return Proposal(
                 command=command(attempt),
                 when=wish.when,
-                gives=_gives(solution),
+                gives=gives(solution),
                 note=". ".join(text for text in (attempt.note, wish.note) if text),
             )
     return Proposal(
@@ -99,7 +99,8 @@ def command(wish: Wish) -> str:
     return shlex.join([*words, "--out", OUT])
 
 
-def _gives(solution: CoreSolution) -> str:
+def gives(solution: CoreSolution) -> str:
+    """What a solution holds, as a list for a person."""
     told = [f"Python {solution.python}"]
     for option in solution.packages():
         how = {"build": " (built)", "sdist": " (from source)"}.get(str(option.form), "")

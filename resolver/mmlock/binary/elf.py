@@ -105,17 +105,17 @@ def read_elf(source: Source) -> Elf:
     header = read_header(source)
     segments = read_segments(source, header)
     sections = _sections(source, header)
-    entries = _dynamic(source, segments)
+    entries = read_dynamic(source, segments)
     tags = {tag: value for tag, value in reversed(entries)}  # noqa: C416 - the first of each tag counts
     if _STRTAB not in tags or _SYMTAB not in tags:
         raise Unreadable("has no dynamic symbols: it is not a shared object")
-    at = _placed(segments, tags[_STRTAB])
+    at = placed(segments, tags[_STRTAB])
     size = tags.get(_STRSZ, 0)
     if size > MAX_STRINGS:
         raise Unreadable(f"claims {size} bytes of names")
     strings = source.read(at, size)
     count = _symbol_count(source, segments, sections, tags)
-    table = source.read(_placed(segments, tags[_SYMTAB]), count * SYMBOL.size)
+    table = source.read(placed(segments, tags[_SYMTAB]), count * SYMBOL.size)
     paths = next((_text(strings, tags[tag]) for tag in (_RUNPATH, _RPATH) if tag in tags), "")
     return Elf(
         machine=header.machine,
@@ -176,7 +176,7 @@ def _sections(source: Source, header: Header) -> tuple[Section, ...]:
     )
 
 
-def _dynamic(source: Source, segments: Sequence[Segment]) -> list[tuple[int, int]]:
+def read_dynamic(source: Source, segments: Sequence[Segment]) -> list[tuple[int, int]]:
     """(tag, value) of the dynamic section up to its end."""
     found = next((segment for segment in segments if segment.kind == _DYNAMIC), None)
     if found is None:
@@ -191,7 +191,7 @@ def _dynamic(source: Source, segments: Sequence[Segment]) -> list[tuple[int, int
     return entries
 
 
-def _placed(segments: Sequence[Segment], address: int) -> int:
+def placed(segments: Sequence[Segment], address: int) -> int:
     """The file offset of a virtual address."""
     for segment in segments:
         if segment.kind == _LOAD and segment.address <= address < segment.address + segment.size:
@@ -203,12 +203,12 @@ def _symbol_count(
     source: Source, segments: Sequence[Segment], sections: Sequence[Section], tags: Mapping[int, int]
 ) -> int:
     """How many symbols there are. ELF states it nowhere directly."""
-    at = _placed(segments, tags[_SYMTAB])
+    at = placed(segments, tags[_SYMTAB])
     count = next((s.size // SYMBOL.size for s in sections if s.kind == _DYNSYM and s.offset == at), None)
     if count is None and _HASH in tags:
-        count = struct.unpack("<II", source.read(_placed(segments, tags[_HASH]), 8))[1]
+        count = struct.unpack("<II", source.read(placed(segments, tags[_HASH]), 8))[1]
     if count is None and _GNU_HASH in tags:
-        count = read_gnu_hash(source, _placed(segments, tags[_GNU_HASH])).symbols
+        count = read_gnu_hash(source, placed(segments, tags[_GNU_HASH])).symbols
     if count is None:
         raise Unreadable("does not say how many symbols it has")
     if count > MAX_SYMBOLS:
@@ -294,7 +294,7 @@ def _versions(
 ) -> dict[str, tuple[str, ...]]:
     if _VERNEED not in tags:
         return {}
-    return read_versions(source, _placed(segments, tags[_VERNEED]), tags.get(_VERNEEDNUM, 0), strings)
+    return read_versions(source, placed(segments, tags[_VERNEED]), tags.get(_VERNEEDNUM, 0), strings)
 
 
 def read_versions(source: Source, at: int, count: int, strings: bytes) -> dict[str, tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
+    from collections.abc import Callable
     from pathlib import Path
 
     from mmlock.core.arguments import SolveArguments
@@ -80,7 +81,9 @@ class UseCases(Protocol):
         """Tell what a source tree needs."""
         ...
 
-    def doctor(self, arguments: DoctorArguments, *, progress: Progress) -> Report:
+    def doctor(
+        self, arguments: DoctorArguments, *, progress: Progress, confirm: Callable[[str], bool]
+    ) -> Report:
         """Tell what is wrong, from an error text or the files of an environment."""
         ...
 

@@ -1,0 +1,160 @@
+"""Records of installations: doubles, leftovers, two that bring one module, wheels of another Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.tags import Tag
+from packaging.tags import parse_tag as parse_tags
+
+from mmlock.doctor.context import joined
+from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Record, Trouble
+from mmlock.matrix.load import Matrix
+
+_SHOWN = 6
+
+
+def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
+    """Whether it runs at all."""
+    me = env.interpreter
+    if me.fault is not None:
+        yield Trouble(
+            check="interpreter",
+            gravity=Gravity.FAILS,
+            title=f"`{me.path}` {me.fault}",
+            evidence=(f"what follows was read from the files in `{me.prefix}`",) if me.sites else (),
+            advice=("Make the environment anew, for example with `mmlock install`.",),
+        )
+
+
+def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
+    """Two records of one distribution."""
+    by_name: dict[str, list[Distribution]] = {}
+    for dist in env.distributions:
+        by_name.setdefault(dist.name, []).append(dist)
+    for name, found in by_name.items():
+        if len(found) < 2:  # noqa: PLR2004 - a pair
+            continue
+        same = len({dist.site for dist in found}) < len(found)
+        versions = joined(f"{dist.version} (`{dist.site / dist.record}`)" for dist in found)
+        if same:
+            yield Trouble(
+                check="doubles",
+                gravity=Gravity.FAILS,
+                title=f"{name} is recorded {len(found)} times in one folder",
+                evidence=(f"{name} {versions}", "which files are really there is not known from the records"),
+                advice=(
+                    f"Remove it as often as it is found (`pip uninstall {name}`), then install it once.",
+                ),
+                packages=(name,),
+                remove=(name,),
+            )
+        else:
+            yield Trouble(
+                check="doubles",
+                gravity=Gravity.NOTE,
+                title=f"{name} is in {len(found)} folders; {found[0].version} is imported",
+                evidence=(f"{name} {versions}",),
+                packages=(name,),
+            )
+
+
+def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
+    """What broken installations left behind."""
+    for left in env.leftovers:
+        yield Trouble(
+            check="leftovers",
+            gravity=Gravity.RISK,
+            title=f"`{left.path.name}` {left.why}",
+            evidence=(f"in `{left.path.parent}`",),
+            advice=(f"Remove `{left.path}`.",),
+        )
+    for dist in env.distributions:
+        if dist.fault is not None:
+            yield Trouble(
+                check="leftovers",
+                gravity=Gravity.RISK,
+                title=f"`{dist.record}` {dist.fault}",
+                evidence=(f"in `{dist.site}`",),
+                advice=(f"Remove that folder, then install {dist.name} again.",),
+                packages=(dist.name,),
+            )
+        elif dist.missing and dist.kind is Record.WHEEL and not dist.editable:
+            yield _missing_files(dist)
+
+
+def _missing_files(dist: Distribution) -> Trouble:
+    gone = dist.missing
+    whole = set(gone) >= set(dist.tops) and bool(dist.tops)
+    what = "none of its files is there" if whole else f"{len(gone)} of its files are gone"
+    return Trouble(
+        check="leftovers",
+        gravity=Gravity.FAILS,
+        title=f"{dist.name} {dist.version} is recorded, and {what}",
+        evidence=(f"missing: {joined(f'`{path}`' for path in gone[:_SHOWN])}",),
+        advice=(f"Install it again: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
+        packages=(dist.name,),
+    )
+
+
+def providers(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
+    """Two distributions that write the same module."""
+    installed = env.installed
+    for module in matrix.modules:
+        found = [installed[name] for name in module.packages if name in installed]
+        if len(found) < 2:  # noqa: PLR2004 - a pair
+            continue
+        names = joined(f"{dist.name} {dist.version}" for dist in found)
+        last = [dist for dist in found if not dist.missing]
+        yield Trouble(
+            check="providers",
+            gravity=Gravity.FAILS if module.core else Gravity.RISK,
+            title=f"{names} all bring the module `{module.module}`: what is imported is a mixture"
+            if len(found) > 2  # noqa: PLR2004 - more than a pair
+            else f"{names} both bring the module `{module.module}`: what is imported is a mixture",
+            evidence=(
+                f"they write the same files, and the last one wins; {len(last)} are complete",
+                *(f"`{dist.record}` in `{dist.site}`" for dist in found),
+            ),
+            advice=(
+                f"Remove all of them (`pip uninstall {' '.join(d.name for d in found)}`), then install one.",
+            ),
+            packages=tuple(dist.name for dist in found),
+            remove=tuple(dist.name for dist in found),
+        )
+
+
+def tags(env: Environment, _: Matrix) -> Iterator[Trouble]:
+    """Wheels that were made for another Python or platform."""
+    python = env.interpreter.python
+    if python is None:
+        return
+    for dist in env.distributions:
+        told = {tag for text in dist.tags for tag in _tags(text)}
+        if told and not any(_fits(tag, python) for tag in told):
+            yield Trouble(
+                check="tags",
+                gravity=Gravity.FAILS,
+                title=f"{dist.name} {dist.version} is a wheel for another Python than {python}",
+                evidence=(f"its tags: {joined(dist.tags[:_SHOWN])}",),
+                advice=(f"Install {dist.name} again with this interpreter.",),
+                packages=(dist.name,),
+            )
+
+
+def _tags(text: str) -> frozenset[Tag]:
+    try:
+        return parse_tags(text)
+    except ValueError:
+        return frozenset()
+
+
+def _fits(tag: Tag, python: str) -> bool:
+    minor = python.removesuffix("t").replace(".", "")
+    if tag.interpreter in {"py3", "py2.py3", f"py{minor}"}:
+        return True
+    if tag.interpreter.startswith("py3"):
+        return True
+    if tag.abi == "abi3":
+        return tag.interpreter.startswith("cp3")
+    return tag.interpreter == f"cp{minor}"

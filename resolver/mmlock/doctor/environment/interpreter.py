@@ -1,0 +1,198 @@
+"""Which interpreter is meant, and what it says of itself. It is run without packages: `-I -S`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmlock.core.errors import UsageError
+from mmlock.core.names import Platform
+from mmlock.doctor.environment.model import Interpreter
+
+LIMIT = 20.0
+_NAME = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*t?)?(?:\.exe)?", re.IGNORECASE)
+_PROGRAM = """
+import json, os, site, sys
+free = bool(getattr(sys, "_is_gil_enabled", None)) and "t" in getattr(sys, "abiflags", "")
+# Without the site module Python does not know that it is in a virtual environment.
+folder = os.path.dirname(os.path.abspath(sys.executable))
+homes = [p for p in (folder, os.path.dirname(folder)) if os.path.isfile(os.path.join(p, "pyvenv.cfg"))]
+virtual = bool(homes)
+prefixes = [homes[0] if virtual else sys.prefix]
+if virtual:
+    with open(os.path.join(homes[0], "pyvenv.cfg"), encoding="utf-8", errors="replace") as stream:
+        text = stream.read().lower().replace(" ", "")
+    if "include-system-site-packages=true" in text:
+        prefixes.append(sys.prefix)
+sites = site.getsitepackages(prefixes)
+if not virtual:
+    sites.insert(0, site.getusersitepackages())
+try:
+    libc = os.confstr("CS_GNU_LIBC_VERSION")
+except (AttributeError, ValueError, OSError):
+    libc = None
+print(json.dumps({
+    "minor": "%d.%d%s" % (sys.version_info[0], sys.version_info[1], "t" if free else ""),
+    "full": "%d.%d.%d" % sys.version_info[:3],
+    "implementation": sys.implementation.name,
+    "prefix": prefixes[0], "virtual": virtual, "sites": sites, "libc": libc,
+    "system": sys.platform, "machine": os.uname().machine if hasattr(os, "uname") else "AMD64",
+}))
+"""
+_PLATFORMS = {
+    ("linux", "x86_64"): Platform.LINUX_X86_64,
+    ("linux", "aarch64"): Platform.LINUX_AARCH64,
+    ("darwin", "arm64"): Platform.MACOS_ARM64,
+    ("darwin", "x86_64"): Platform.MACOS_X86_64,
+    ("win32", "AMD64"): Platform.WINDOWS_X86_64,
+}
+
+
+def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) -> Path:
+    """The interpreter a user names, by itself or by its environment; without a name the active one.
+
+    Raises UsageError for what is no interpreter.
+    """
+    if asked is not None:
+        return _named(Path(asked).expanduser())
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if place := environ.get(variable):
+            return _named(Path(place))
+    if (here / ".venv").is_dir():
+        return _named(here / ".venv")
+    for name in ("python3", "python"):
+        if found := shutil.which(name, path=environ.get("PATH")):
+            return Path(found)
+    return Path(sys.executable)
+
+
+def _named(path: Path) -> Path:
+    if path.is_dir():
+        return _of_folder(path)
+    if not path.exists() and not path.is_symlink():
+        found = shutil.which(str(path)) if path.parent == Path() else None
+        if found is None:
+            raise UsageError(
+                f"there is no `{path}`",
+                hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
+            )
+        path = Path(found)
+    # What is run must be a Python: running anything else with our words could do harm.
+    names = {path.name, Path(os.path.realpath(path)).name}
+    if not any(_NAME.fullmatch(name) for name in names):
+        raise UsageError(
+            f"`{path}` is no Python interpreter",
+            hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
+        )
+    return path
+
+
+def _of_folder(folder: Path) -> Path:
+    for name in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
+        path = folder / name
+        if path.exists() or path.is_symlink():
+            return path
+    if folder.name == "site-packages" and len(folder.parents) > 3:  # noqa: PLR2004 - PREFIX/lib/pythonX.Y
+        return _of_folder(folder.parents[2])
+    if (folder / "pyvenv.cfg").is_file() or _site_folders(folder):
+        return folder / "bin" / "python"
+    raise UsageError(
+        f"`{folder}` is no Python environment",
+        causes=["it has no `bin/python` and no `lib/python3.*/site-packages`"],
+        hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
+    )
+
+
+def ask(path: Path) -> Interpreter:
+    """What an interpreter says of itself; where it does not run, what its files say."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    try:
+        ran = subprocess.run(
+            [str(path), "-I", "-S", "-c", _PROGRAM],
+            capture_output=True,
+            check=False,
+            timeout=LIMIT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return _by_files(path, f"did not answer within {LIMIT:g} s")
+    except OSError as error:
+        return _by_files(path, _why(path, error))
+    try:
+        return _told(path, json.loads(ran.stdout))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()
+        return _by_files(path, f"does not run: {lines[-1] if lines else f'exit code {ran.returncode}'}")
+
+
+def _why(path: Path, error: OSError) -> str:
+    target = Path(os.path.realpath(path))
+    if path.is_symlink() and not target.exists():
+        return f"does not run: it points to `{target}`, which is gone"
+    return f"does not run: {error.strerror or error}"
+
+
+def _told(path: Path, told: Mapping[str, Any]) -> Interpreter:
+    libc = str(told["libc"] or "").split()
+    sites = dict.fromkeys(Path(str(site)) for site in told["sites"])
+    interpreter = Interpreter(
+        path=path,
+        python=str(told["minor"]),
+        full=str(told["full"]),
+        prefix=Path(str(told["prefix"])),
+        sites=tuple(site for site in sites if site.is_dir()),
+        platform=_PLATFORMS.get((str(told["system"]), str(told["machine"]))),
+        glibc=libc[-1] if libc[:1] == ["glibc"] else None,
+        virtual=bool(told["virtual"]),
+    )
+    if told["implementation"] != "cpython":
+        return replace(interpreter, fault=f"is {told['implementation']}, not CPython")
+    return interpreter
+
+
+def _by_files(path: Path, fault: str) -> Interpreter:
+    """What `pyvenv.cfg` and the names of folders tell."""
+    prefix = path.parent.parent
+    settings = dict(_settings(prefix / "pyvenv.cfg"))
+    told = re.match(r"(3\.\d+)", settings.get("version_info", settings.get("version", "")))
+    sites = _site_folders(prefix)
+    named = re.search(r"python(3\.\d+t?)", str(sites[0])) if sites else None
+    home = settings.get("home")
+    if home and not Path(home).is_dir():
+        fault = f"{fault} (its base was in `{home}`, which is gone)"
+    return Interpreter(
+        path=path,
+        python=named[1] if named else told[1] if told else None,
+        full=None,
+        prefix=prefix,
+        sites=sites,
+        platform=_PLATFORMS.get((sys.platform, os.uname().machine)) if hasattr(os, "uname") else None,
+        glibc=None,
+        virtual=bool(settings),
+        fault=fault,
+    )
+
+
+def _settings(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = path.read_text("utf-8", "replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        key, equals, value = line.partition("=")
+        if equals:
+            yield key.strip().lower(), value.strip()
+
+
+def _site_folders(prefix: Path) -> tuple[Path, ...]:
+    found = [*sorted(prefix.glob("lib/python3*/site-packages")), prefix / "Lib" / "site-packages"]
+    return tuple(dict.fromkeys(path for path in found if path.is_dir()))

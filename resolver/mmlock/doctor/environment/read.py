@@ -1,0 +1,146 @@
+"""An environment, read as far as the checks need it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from mmlock.binary.inspect import Uninspected, inspect_folder
+from mmlock.binary.installed_torch import read_installed, torch_version, with_archs
+from mmlock.binary.model import Gpu, Inspected
+from mmlock.binary.reading import Unreadable
+from mmlock.binary.tables import TorchSymbols
+from mmlock.core.device import Device
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import DeviceKind, Platform
+from mmlock.core.progress import Progress
+from mmlock.doctor.environment.installed import read_site
+from mmlock.doctor.environment.interpreter import ask
+from mmlock.doctor.environment.libraries import lacking
+from mmlock.doctor.environment.model import Distribution, Environment, Leftover
+from mmlock.matrix.devices import NoDevice
+from mmlock.matrix.load import Matrix
+from mmlock.matrix.nvidia_smi import InstalledGpu, device_for, installed_gpus
+
+_LIBTORCH = re.compile(r"lib(?:torch|c10|caffe2)[\w-]*\.so")
+
+
+def read_environment(
+    path: Path,
+    matrix: Matrix,
+    devices: tuple[Device, ...] | None,
+    progress: Progress,
+    *,
+    gpus: Callable[[], Sequence[InstalledGpu]] = installed_gpus,
+) -> Environment:
+    """What an interpreter has around it. `devices` None: those of this machine."""
+    progress(f"asking {path}")
+    interpreter = ask(path)
+    distributions: list[Distribution] = []
+    leftovers: list[Leftover] = []
+    for site in interpreter.sites:
+        progress(f"reading {site}")
+        found, rest = read_site(site)
+        distributions += found
+        leftovers += rest
+    found_devices, driver, device_fault = _devices(matrix, devices, gpus)
+    inspected = _inspected(distributions, matrix, progress)
+    platform = interpreter.platform or Platform.LINUX_X86_64
+    torch, cuda, torch_fault = _torch(distributions, inspected.values(), platform, found_devices)
+    return Environment(
+        interpreter=interpreter,
+        distributions=tuple(distributions),
+        leftovers=tuple(leftovers),
+        torch=torch,
+        torch_fault=torch_fault,
+        cuda=cuda,
+        inspected=inspected,
+        lacking=tuple(lacking(distributions, _compiled_packages(matrix), interpreter, os.environ)),
+        devices=found_devices,
+        device_fault=device_fault,
+        driver=driver,
+        environ=dict(os.environ),
+    )
+
+
+def _compiled_packages(matrix: Matrix) -> frozenset[str]:
+    """Those whose libraries are looked for: what the facts speak of, torch and OpenCV among them."""
+    return frozenset(str(package) for module in matrix.modules for package in module.packages)
+
+
+def _devices(
+    matrix: Matrix, asked: tuple[Device, ...] | None, gpus: Callable[[], Sequence[InstalledGpu]]
+) -> tuple[tuple[Device, ...], str | None, str | None]:
+    """The devices, the driver's version, and why there are none."""
+    if asked is not None:
+        return asked, None, None
+    try:
+        seen = gpus()
+    except EnvironmentFault as fault:
+        return (), None, "; ".join(fault.causes) or fault.message
+    found = [device_for(matrix, gpu) for gpu in seen]
+    known = tuple(dict.fromkeys(device for device in found if isinstance(device, Device)))
+    unknown = [device.text for device in found if isinstance(device, NoDevice)]
+    driver = next((gpu.driver for gpu in seen if gpu.driver), None)
+    return known, driver, f"`{unknown[0]}` is not known" if unknown and not known else None
+
+
+def _inspected(
+    distributions: Iterable[Distribution], matrix: Matrix, progress: Progress
+) -> dict[str, Inspected]:
+    """The compiled files of what may need torch."""
+    known = {str(p) for module in matrix.modules if module.core for p in module.packages}
+    found: dict[str, Inspected] = {}
+    for dist in distributions:
+        there = tuple(path for path in dist.compiled if path not in dist.missing)
+        if dist.name == "torch" or not there or dist.name in found:
+            continue
+        if dist.name not in known and not _declares_torch(dist):
+            continue
+        progress(f"reading {dist.name}")
+        files = (
+            (*there, f"{dist.record}/METADATA") if (dist.site / dist.record / "METADATA").exists() else there
+        )
+        read = inspect_folder(dist.site, only=files)
+        if not isinstance(read, Uninspected) and _concerns_torch(read):
+            found[dist.name] = read
+    return found
+
+
+def _concerns_torch(read: Inspected) -> bool:
+    """Whether its files need torch, or hold GPU code that runs beside it."""
+    return any(
+        one.torch_needs or one.gpu is Gpu.YES or any(_LIBTORCH.match(name) for name in one.needed)
+        for one in read.extensions
+    )
+
+
+def _declares_torch(dist: Distribution) -> bool:
+    return any(text.lower().startswith("torch") for text in dist.requires) or any(
+        "_ext" in path or "_C" in path for path in dist.compiled
+    )
+
+
+def _torch(
+    distributions: Iterable[Distribution],
+    inspected: Iterable[Inspected],
+    platform: Platform,
+    devices: tuple[Device, ...],
+) -> tuple[TorchSymbols | None, str | None, str | None]:
+    """The installed torch as the extensions ask of it, its CUDA, and what is wrong with it."""
+    dist = next((dist for dist in distributions if dist.name == "torch"), None)
+    if dist is None:
+        return None, None, None
+    wanted = {name for one in inspected for file in one.extensions for name in file.torch_needs}
+    try:
+        told = torch_version(dist.site)
+        torch = read_installed(dist.site, wanted, platform)
+        if torch is not None and any(device.kind is DeviceKind.CUDA for device in devices):
+            torch = with_archs(torch, dist.site)
+    except Unreadable as fault:
+        return None, None, f"`{dist.site / 'torch'}` {fault}"
+    if torch is None:
+        return None, None, f"`{dist.record}` is there, `torch/version.py` is not"
+    return torch, told.cuda if told else None, None

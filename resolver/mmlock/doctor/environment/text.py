@@ -1,0 +1,110 @@
+"""An environment and its troubles as lines for a person, and as plain values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+from typing import Any
+
+from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.model import Proposal
+from mmlock.doctor.text import command_data, command_lines
+
+_WIDTH = 110
+_MANY = 12
+"""Notes and risks of one check that are told in full."""
+
+
+def environment_lines(
+    env: Environment, troubles: Sequence[Trouble], holding: Sequence[str], commands: Sequence[Proposal]
+) -> Iterator[str]:
+    """The report."""
+    yield from _head(env)
+    for trouble in _shortened(troubles):
+        yield ""
+        yield from _wrapped(f"{trouble.gravity}: ", trouble.title)
+        for text in trouble.evidence:
+            yield from _wrapped("  ", text)
+        for text in trouble.advice:
+            yield from _wrapped("  do: ", text)
+    yield ""
+    if not any(trouble.gravity is not Gravity.NOTE for trouble in troubles):
+        yield "nothing is wrong with it that can be seen from its files"
+    yield from _wrapped("holds: ", "; ".join(holding))
+    yield from command_lines(commands)
+
+
+def _head(env: Environment) -> Iterator[str]:
+    me = env.interpreter
+    torch = f"torch {env.torch.facts.build}" if env.torch else "no torch"
+    python = f"Python {me.full or me.python or 'unknown'}"
+    yield f"{me.prefix}: {python}, {torch}, {len(env.distributions)} distributions"
+    if env.devices:
+        names = ", ".join(
+            f"{device.name} ({device.arch})" if device.arch else device.name for device in env.devices
+        )
+        yield f"for {names}" + (f", driver {env.driver}" if env.driver else "")
+    elif env.device_fault:
+        yield from _wrapped("not checked: ", f"GPU code and driver, since {env.device_fault}")
+
+
+def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
+    """Of many alike risks the first ones, and how many more."""
+    seen: dict[tuple[str, Gravity], int] = {}
+    for trouble in troubles:
+        key = (trouble.check, trouble.gravity)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] <= _MANY or trouble.gravity is Gravity.FAILS:
+            yield trouble
+    for (check, gravity), count in seen.items():
+        if count > _MANY and gravity is not Gravity.FAILS:
+            yield Trouble(check=check, gravity=gravity, title=f"{count - _MANY} more like the {_MANY} above")
+
+
+def environment_data(
+    env: Environment, troubles: Sequence[Trouble], holding: Sequence[str], commands: Sequence[Proposal]
+) -> dict[str, Any]:
+    """The report for a program."""
+    me = env.interpreter
+    return {
+        "python": str(me.path),
+        "version": me.full or me.python,
+        "prefix": str(me.prefix),
+        "torch": str(env.torch.facts.build) if env.torch else None,
+        "devices": [device.name for device in env.devices],
+        "driver": env.driver,
+        "not_checked": env.device_fault,
+        "distributions": [
+            {"name": dist.name, "version": dist.version, "record": str(dist.site / dist.record)}
+            for dist in env.distributions
+        ],
+        "troubles": [trouble_data(trouble) for trouble in troubles],
+        "holds": list(holding),
+        "commands": [command_data(command) for command in commands],
+    }
+
+
+def trouble_data(trouble: Trouble) -> dict[str, Any]:
+    """A trouble for a program."""
+    return {
+        "check": trouble.check,
+        "gravity": trouble.gravity.value,
+        "title": trouble.title,
+        "evidence": list(trouble.evidence),
+        "advice": list(trouble.advice),
+        "packages": list(trouble.packages),
+        "source": list(trouble.source),
+    }
+
+
+def _wrapped(start: str, text: str) -> Iterator[str]:
+    rest = " " * (len(start) - len(start.lstrip()) + 2)
+    lines = wrap(
+        text,
+        _WIDTH,
+        initial_indent=start,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    yield from lines or [start.rstrip()]
