@@ -32,6 +32,7 @@ solve: $(BASE) ## lock the default stack for GPU (rtx5090) into lockfiles/, and 
 	$(BIN)/mmlock solve --stack $(STACK) --gpu $(GPU) --out $(OUT)
 
 locks: $(BASE) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" for one, LOCKS=--check to look
+	$(BIN)/python scripts/collect_verdicts.py
 	$(BIN)/mmlock locks --progress $(LOCKS)
 
 test: $(DEV) ## run the unit tests

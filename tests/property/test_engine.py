@@ -58,6 +58,29 @@ def _grouped(pairs: list[tuple[int, int]]) -> dict[int, tuple[int, ...]]:
     return found
 
 
+@st.composite
+def with_validations(draw: st.DrawFn) -> Instance:
+    """A problem of which some choices were validated."""
+    instance = draw(instances())
+    groups = st.lists(st.sampled_from(instance.slots).flatmap(_some), min_size=1, max_size=3).map(tuple)
+    return replace(
+        instance,
+        validated=draw(st.lists(groups, min_size=1, max_size=3).map(tuple)),
+        validated_level=draw(st.integers(0, len(instance.levels) - len(instance.slots) - 1)),
+    )
+
+
+def _some(slot: tuple[int, ...]) -> st.SearchStrategy[int]:
+    return st.sets(st.sampled_from(slot), min_size=1).map(lambda options: mask(frozenset(options)))
+
+
+@settings(max_examples=200)
+@given(with_validations())
+def test_what_was_validated_goes_before_all_that_comes_after_it(instance: Instance) -> None:
+    found, expected = ClingoEngine().solve(instance), BruteEngine().solve(instance)
+    assert found == expected
+
+
 @settings(max_examples=200)
 @given(instances())
 def test_the_engine_finds_what_trying_everything_finds(instance: Instance) -> None:

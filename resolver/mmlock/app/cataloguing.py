@@ -40,7 +40,7 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     catalogue = read_catalogue(request.file)
     pairs = _chosen(catalogue, request.only)
     states: list[tuple[Pair, State]] = []
-    for pair, outcome in _outcomes(pairs, request, decide):
+    for pair, outcome in _outcomes(pairs, catalogue.folder, request, decide):
         state = _take(pair, outcome, request)
         states.append((pair, state))
         progress(f"{len(states)} of {len(pairs)}: {pair.name}: {state.word}")
@@ -79,12 +79,12 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def _outcomes(
-    pairs: tuple[Pair, ...], request: LocksArguments, decide: Decide | None
+    pairs: tuple[Pair, ...], folder: Path, request: LocksArguments, decide: Decide | None
 ) -> Iterator[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order; several processes where that pays."""
     jobs = min(request.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
     if decide is None:
-        decide = _Decide(offline=request.offline, matrices=request.matrices)
+        decide = _Decide(offline=request.offline, matrices=request.matrices, folder=folder)
     if jobs <= 1:
         yield from ((pair, decide(pair)) for pair in pairs)
         return
@@ -102,6 +102,8 @@ class _Decide:
 
     offline: bool
     matrices: Path | None
+    folder: Path
+    """Of all locks: what their verdicts prove counts."""
 
     def __call__(self, pair: Pair) -> Outcome:
         from dataclasses import replace
@@ -109,7 +111,10 @@ class _Decide:
         from mmlock.app.solving import locked
 
         try:
-            arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
+            verdicts = (self.folder,) if self.folder.is_dir() else ()
+            arguments = replace(
+                pair.request, offline=self.offline, matrices=self.matrices, verdicts=verdicts
+            ).checked()
             matrix = _matrix(self.matrices)
             try:
                 return replace(locked(matrix, arguments, progress=silent), stack=pair.stack)

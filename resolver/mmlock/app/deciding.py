@@ -100,6 +100,7 @@ def graph_request(asked: Interpreted, state: State) -> GraphRequest:
         no_build=arguments.no_build,
         allow_lite=arguments.allow_lite,
         prerelease=arguments.prerelease,
+        validations=asked.validations,
         present=state.present | {_name(one.text) for one in asked.wanted},
         refused=tuple(refusal.options for refusal in state.refusals),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from mmlock.app.devices import find_devices
 from mmlock.core.arguments import SolveArguments
@@ -20,7 +21,7 @@ from mmlock.graph.extras import provided
 from mmlock.graph.request import CoreWish
 from mmlock.graph.rows import Term
 from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import Accelerator, Stack
+from mmlock.matrix.model import Accelerator, Stack, Validation
 from mmlock.solve.closure_model import Wanted
 from mmlock.solve.floors import is_linux
 from mmlock.solve.solution import ordered_terms
@@ -40,6 +41,8 @@ class Interpreted:
     """Ordinary requirements."""
     constraints: tuple[Wanted, ...]
     terms: tuple[Term, ...]
+    validations: tuple[Validation, ...] = ()
+    """What the verdicts of the user's own locks prove."""
 
 
 def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
@@ -77,7 +80,18 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
             Wanted(text=a.text, via=a.origin) for a in arguments.constraints if a.name not in core
         ),
         terms=_terms(arguments),
+        validations=tuple(row for folder in arguments.verdicts for row in _proven(folder)),
     )
+
+
+def _proven(folder: Path) -> Iterable[Validation]:
+    if not folder.is_dir():
+        raise UsageError(
+            f"`--verdicts {folder}`: there is no such folder", hints=["name the folder that holds the locks"]
+        )
+    from mmlock.app.validations import validations
+
+    return validations(folder)
 
 
 def _target(

@@ -71,7 +71,8 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
 
     Asked before the solve: files that change during it belong to another answer.
     """
-    if AUTO in arguments.gpus or arguments.index.find_links or arguments.extensions:
+    local = (arguments.index.find_links, arguments.extensions, arguments.verdicts)
+    if AUTO in arguments.gpus or any(local):
         return None
     root = find_root(arguments.matrices, environ)
     about = {name: value for name, value in environ.items() if name.startswith(("UV_", "PIP_", "MMLOCK_"))}

@@ -21,6 +21,9 @@ from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPa
 WHEELS = "wheels"
 """The folder beside `pylock.toml` that holds what no index has."""
 
+BUILT = "built by recipe"
+"""How the reason of a package starts that was built for the lock."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
@@ -131,7 +134,7 @@ def _sorted(packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
 def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
     passed = [check.name for check in wheel.checks if check.status is CheckStatus.PASSED]
     return Reason(
-        text=f"built by recipe {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
+        text=f"{BUILT} {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
         source=(
             f"{step.source.name}, sha256 {step.source.sha256}",
             f"compiler: {wheel.record.get('compiler')}",

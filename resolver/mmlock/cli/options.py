@@ -55,6 +55,7 @@ choice = (
     .add("--allow-lite", is_flag=True, help="Packages without their compiled ops are an answer too.")
     .many("--allow-sdist", metavar="NAME", help="This package may be built when it is installed.")
     .many("--prefer", metavar="TERM", help="Put this objective first; repeat for the next ones.")
+    .many("--verdicts", type=FOLDER, metavar="DIR", help="Prefer what the verdicts of these locks prove.")
     .add("--matrices", type=FOLDER, metavar="DIR", help="Facts other than those that came with mmlock.")
 )
 

@@ -42,6 +42,7 @@ class RequestValues(TypedDict, total=False):
     allow_sdist: tuple[str, ...]
     prefer: tuple[str, ...]
     matrices: Path | None
+    verdicts: tuple[Path, ...]
     index_url: str | None
     extra_index_url: tuple[str, ...]
     find_links: tuple[str, ...]
@@ -81,6 +82,7 @@ def request_from(values: RequestValues) -> SolveArguments:
         out=values.get("out"),
         lock_formats=values.get("lock_formats") or LOCK_FORMATS,
         matrices=values.get("matrices"),
+        verdicts=values.get("verdicts", ()),
     ).checked()
 
 

@@ -73,6 +73,8 @@ class SolveArguments:
     lock_formats: tuple[str, ...] = LOCK_FORMATS
     matrices: Path | None = None
     """None: those that came with mmlock."""
+    verdicts: tuple[Path, ...] = ()
+    """Folders of locks whose verdicts count beside the recorded ones."""
 
     def checked(self) -> SolveArguments:
         """The same request in normal form. Raises UsageError with every fault found."""

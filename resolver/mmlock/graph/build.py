@@ -19,6 +19,7 @@ from mmlock.graph.packages import Catalog, needed_slots
 from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Link, Rows, Term
 from mmlock.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
+from mmlock.graph.validated_rows import add_validated
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Release
 
@@ -30,6 +31,7 @@ def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     catalog = Catalog(builder)
     add_breaches(builder, catalog)
     add_asks(builder, catalog)
+    add_validated(builder)
     return builder.rows()
 
 
@@ -48,6 +50,7 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         cuda=None,
         no_build=False,
         present=frozenset(),
+        validations=(),
         refused=(),
     )
 

@@ -23,6 +23,7 @@ from mmlock.graph.rows import (
     Rows,
     Tables,
     Term,
+    ValidatedSet,
     make_tables,
 )
 from mmlock.matrix.load import Matrix
@@ -68,6 +69,7 @@ class Builder:
         self.links: list[Link] = []
         self.asks: list[Ask] = []
         self.breaches: list[Breach] = []
+        self.validated: list[ValidatedSet] = []
         self.costs: list[Cost] = []
         self.base: Base | None = None
         self._groups: dict[tuple[str, str], Group] = {}
@@ -263,6 +265,7 @@ class Builder:
             costs=base.costs,
             tables=base.tables,
             nogoods=self._nogoods(),
+            validated=tuple(self.validated),
             missing=self._missing(),
         )
 

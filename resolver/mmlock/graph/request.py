@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmlock.core.names import PackageName
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
+from mmlock.matrix.model import Validation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,5 +48,7 @@ class GraphRequest:
     prerelease: bool = False
     present: frozenset[PackageName] = frozenset()
     """Ordinary packages known to be in the environment (breakages may name them)."""
+    validations: tuple[Validation, ...] = ()
+    """What was validated, besides what the matrix tells."""
     refused: tuple[frozenset[tuple[str, str]], ...] = ()
     """Combinations that the closure or the judge refused: sets of (slot, label)."""

@@ -20,6 +20,7 @@ from mmlock.matrix.model import (
     Release,
     Toolchain,
     TorchBuild,
+    Validation,
     Verified,
 )
 
@@ -228,6 +229,14 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValidatedSet:
+    """A combination that was validated: an option of every group is chosen."""
+
+    row: Validation
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What an option pays towards a term."""
 
@@ -272,6 +281,8 @@ class Rows:
     tables: Tables
     nogoods: tuple[Group, ...] = ()
     """Sets of options that must not all be chosen: what the closure or the judge refused."""
+    validated: tuple[ValidatedSet, ...] = ()
+    """What was validated on such a target; choosing otherwise costs `Term.VALIDATED`."""
     missing: tuple[str, ...] = ()
     """Sentences about slots for which nothing at all is known on this target."""
 

@@ -95,6 +95,7 @@ SECTIONS: dict[str, Section] = {
             key=("provider", "version", "torch", "variant", "platform"),
             per_package=True,
         ),
+        Section(name="verdicts", path="verdicts.json", row=model.Validation, key=("lock",)),
         Section(name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)),
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),
         Section(name="breaks", path="curated/breaks.toml", row=model.Breakage, key=("id",)),

@@ -288,6 +288,20 @@ def _(row: model.Reach) -> Faults:
     yield from _versions("version", row.version)
 
 
+@row_faults.register
+def _(row: model.Validation) -> Faults:
+    yield from _matches("lock", (row.lock, row.verdict), _SHA256, "sha256")
+    yield from _matches("python", (row.python,), _PYTHON, "Python version")
+    yield from _matches("variant", (row.variant,), _VARIANT, "torch variant")
+    yield from _versions("torch", row.torch)
+    yield from _versions("packages", *row.packages.values())
+    yield from _names("packages", row.packages)
+    if missing := sorted(set(row.built) - set(row.packages)):
+        yield f"built: `{missing[0]}` is not among the packages"
+    if row.passed < 1:
+        yield "passed: nothing was run"
+
+
 # ---------------------------------------------------------------- curated
 
 

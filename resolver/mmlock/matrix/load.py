@@ -146,6 +146,13 @@ class Matrix:
         """Which ops the scanned releases of a framework reach; empty when none was scanned."""
         return self._rows_for("reach", package)
 
+    # ------------------------------------------------------------ validations
+
+    @property
+    def validations(self) -> tuple[model.Validation, ...]:
+        """Locks whose kernels ran on what they are for, and held."""
+        return self._rows("verdicts")
+
     # ------------------------------------------------------------ curated
 
     @property

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Generic, TypeVar
 
-from mmlock.core.names import Confidence, PackageName, Platform, Sha256
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256
 from mmlock.core.values import dataclass
 from mmlock.matrix.code import Op, Reach
 from mmlock.matrix.curated import (
@@ -66,6 +66,7 @@ __all__ = [
     "Toolchain",
     "Toolkit",
     "TorchBuild",
+    "Validation",
     "Verified",
     "When",
 ]
@@ -185,6 +186,40 @@ class TorchBuild:
     note: str | None = None
     tag: str | None = None
     """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """A lock whose kernels ran on what it is for, and held. File `verdicts.json`, key `lock`.
+
+    It stays true when the lock has changed since: it is about the combination of the decided packages.
+    """
+
+    lock: Sha256
+    """Digest of the locked environment."""
+    verdict: Sha256
+    """Of the verdict file."""
+    stack: str
+    kind: DeviceKind
+    archs: tuple[str, ...]
+    """GPU code that ran (`sm_90`); empty where the notion does not apply."""
+    platform: Platform
+    machine: str
+    """For people: `AMD EPYC, 2 cores, glibc 2.36`."""
+    python: str
+    torch: str
+    variant: str
+    packages: Mapping[PackageName, str]
+    """Public versions of the decided packages, torch left out."""
+    built: tuple[PackageName, ...]
+    """Those of them that were built from source."""
+    passed: int
+    """Checks."""
+    skipped: int
+    day: str
+    """ISO 8601."""
+    source: tuple[str, ...]
+    confidence: Confidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mmlock.core.names import Confidence, Form
 from mmlock.core.versions import version
 from mmlock.graph.builder import cite, readable
-from mmlock.graph.rows import Link, LinkKind, Option, Rows, TorchChoice
+from mmlock.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
 from mmlock.lock.model import Reason
 from mmlock.matrix.load import Matrix
 from mmlock.solve.alternatives import Newer
@@ -38,6 +38,7 @@ def reasons_for(
     found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
     if option.form is Form.BUILD:
         found.append(no_wheel(matrix, solution, option))
+    found += [validation(matrix, one) for one in solution.validated]
     found += [why_not_newer(one) for one in newer if one.slot == option.slot]
     if option.slot == "torch":
         found += [why_not_newer(one) for one in newer if one.slot == "python"]
@@ -55,6 +56,21 @@ def why_not_newer(newer: Newer) -> Reason:
         payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
         text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"
     return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
+
+
+def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
+    """What ran of this combination, and where."""
+    row = one.row
+    recorded = matrix.sources("verdicts")
+    device = " ".join((row.kind.value, *row.archs))
+    others = ", ".join(f"{name} {version}" for name, version in sorted(row.packages.items()))
+    return Reason(
+        text=f"validated on {device} ({row.machine}) on {row.day}: {row.passed} checks passed, {row.skipped} "
+        f"skipped, with Python {row.python}, torch {row.torch}+{row.variant}, {others}",
+        source=tuple(recorded.get(key, key) for key in row.source),
+        confidence=row.confidence,
+        kind="verdict",
+    )
 
 
 def _reason(matrix: Matrix, link: Link) -> Reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 
 from mmlock.core.values import dataclass
 from mmlock.solve.instance import Instance, Mask
@@ -18,11 +18,26 @@ class ClingoEngine:
 
     def solve(self, instance: Instance) -> tuple[int, ...] | None:
         """One option per slot in slot order, None when there is no choice. Deterministic."""
-        clear = settle(instance)
-        if clear is None:
-            return None
-        found = _decide(clear)
-        return found if found is not None else _decide(instance)
+        found = _cheapest(instance)
+        if found is None or instance.proven(found):
+            return found
+        # A choice that was validated lies within one of the combinations, where all pay alike for it; any
+        # other pays at least what was found. So the cheapest of these is the cheapest of all.
+        best, price = found, instance.cost(found)
+        for groups in instance.validated:
+            other = _cheapest(replace(instance, musts=(*instance.musts, *groups)))
+            if other is not None and (cost := instance.cost(other)) < price:
+                best, price = other, cost
+        return best
+
+
+def _cheapest(instance: Instance) -> tuple[int, ...] | None:
+    """The cheapest choice, whatever was validated."""
+    clear = settle(instance)
+    if clear is None:
+        return None
+    found = _decide(clear)
+    return found if found is not None else _decide(instance)
 
 
 def _decide(instance: Instance) -> tuple[int, ...] | None:

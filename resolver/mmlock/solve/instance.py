@@ -41,6 +41,9 @@ class Instance:
     """Option -> weight, most important level first."""
     prefer_level: int
     breach_level: int
+    validated: tuple[tuple[Mask, ...], ...] = ()
+    """Where there are any, 1 is paid at `validated_level` unless every group of one has a picked member."""
+    validated_level: int = 0
     masks: tuple[Mapping[int, Mask], ...] = ()
     """Of each level: weight -> the options that pay it. Empty: to be made from `levels`."""
 
@@ -55,7 +58,13 @@ class Instance:
         vector[self.breach_level] += sum(
             1 for breach in self.breaches if all(group & chosen for group in breach)
         )
+        vector[self.validated_level] += not self.proven(options)
         return tuple(vector)
+
+    def proven(self, picked: Iterable[int]) -> bool:
+        """Whether a choice is one that was validated, or nothing was."""
+        chosen = mask(frozenset(picked))
+        return not self.validated or any(all(group & chosen for group in groups) for groups in self.validated)
 
     def holds(self, picked: Iterable[int]) -> bool:
         """Whether a choice, one option per slot, breaks no rule."""
@@ -106,6 +115,8 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
         masks=tuple(rows.tables.masks[term] for term in terms),
         prefer_level=list(terms).index(Term.DECLARED),
         breach_level=list(terms).index(Term.BROKEN),
+        validated=tuple(tuple(mask(group) for group in one.groups) for one in rows.validated),
+        validated_level=list(terms).index(Term.VALIDATED),
     )
 
 

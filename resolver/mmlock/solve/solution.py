@@ -16,6 +16,7 @@ from mmlock.graph.rows import (
     Term,
     ToolchainChoice,
     TorchChoice,
+    ValidatedSet,
 )
 from mmlock.matrix.model import Toolchain, TorchBuild
 from mmlock.solve.instance import Engine, make_instance
@@ -44,6 +45,8 @@ class CoreSolution:
     """Known breakages that would happen and that the lock itself removes."""
     broken: tuple[Breach, ...]
     """Known breakages that remain."""
+    validated: tuple[ValidatedSet, ...] = ()
+    """Validations on such a target of this very choice."""
 
     @property
     def torch(self) -> TorchBuild:
@@ -87,6 +90,7 @@ def describe(rows: Rows, chosen: frozenset[int], terms: Sequence[Term]) -> CoreS
         links=links,
         cured=tuple(b for b in happening if b.breakage.cured),
         broken=broken,
+        validated=tuple(one for one in rows.validated if all(group & chosen for group in one.groups)),
     )
 
 
@@ -101,6 +105,9 @@ def _paid(
     parts = [(level[o], rows.options[o].label) for o in sorted(chosen) if level.get(o)]
     if term is Term.BROKEN:
         parts += [(1, breach.breakage.title) for breach in broken]
+    if term is Term.VALIDATED and rows.validated:
+        held = any(all(group & chosen for group in one.groups) for one in rows.validated)
+        parts += [] if held else [(1, "another combination was validated on such a target")]
     if term is Term.DECLARED:
         unmet = [link for link in links if not link.hard and not link.members & chosen]
         # Two links that want the same of one option are one preference, as for the engine.

@@ -1,0 +1,46 @@
+"""Write `matrices/verdicts.json`: what the verdicts in `lockfiles/` prove, as facts for the solver.
+
+    python scripts/collect_verdicts.py
+
+A row stays when its lock has changed since: that the combination was validated remains true.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from mmlock.app.validations import validations
+from mmlock.matrix.model import Validation
+from mmlock.matrix.store import encode, read
+from mmlock.matrix.store import replace as put
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = "verdicts"
+
+
+def main() -> int:
+    """Add the rows of verdicts that are new; say what changed."""
+    matrices, locks = ROOT / "matrices", ROOT / "lockfiles"
+    known = read(matrices, SCHEMA)
+    rows = {row.lock: row for row in known.rows} if known else {}
+    sources = dict(known.sources) if known else {}
+    for row in validations(locks, progress=lambda text: print(text, file=sys.stderr)):
+        added, text = cited(row, locks)
+        rows[row.lock] = added
+        sources[added.source[0]] = text
+    changed = put(matrices / "verdicts.json", encode(SCHEMA, rows.values(), sources))
+    print(f"{len(rows)} validations, {'written' if changed else 'unchanged'}", file=sys.stderr)
+    return 0
+
+
+def cited(row: Validation, locks: Path) -> tuple[Validation, str]:
+    """The row with a source key, and what the key means."""
+    place = Path(row.source[0]).relative_to(locks.parent).as_posix()
+    key = f"{row.stack}-{row.lock[:8]}"
+    return replace(row, source=(key,)), f"{place} of {row.day}, sha256 {row.verdict}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
