@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +24,9 @@ from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.text import why_package
 from mmlock.lock.write import write_lock
+from mmlock.matrix.load import Matrix, open_matrix
 from mmlock.matrix.model import Validation
+from mmlock.matrix.store import encode
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.solution import CoreSolution, solve_core
 from mmlock.validate.conclude import conclude
@@ -32,8 +38,20 @@ PINNED = {"gpu": "cpu", "python": "3.10", "torch": "2.13.0"}
 """Not what a CPU is given by itself: that has a wheel of mmcv."""
 
 
+@cache
+def bare() -> Matrix:
+    """The committed facts without what was validated: so that the committed locks decide nothing here."""
+    folder = Path(tempfile.mkdtemp(prefix="mmlock-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for path in facts().root.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "verdicts.json").unlink()
+    (folder / "verdicts.json").write_bytes(encode("verdicts", (), {}))
+    return open_matrix(folder)
+
+
 def solve(arguments: SolveArguments) -> LockedEnv:
-    return locked(facts(), arguments, progress=silent, closer=OpenWorld())
+    return locked(bare(), arguments, progress=silent, closer=OpenWorld())
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +183,13 @@ def test_a_verdict_of_another_lock_is_not_counted(locks: Path, verdict: Verdict)
 def core(row: Validation, gpu: str, *wishes: str) -> CoreSolution | None:
     from mmlock.app.interpret import interpret
 
-    asked = interpret(facts(), request(*wishes, gpu=gpu))
+    asked = interpret(bare(), request(*wishes, gpu=gpu))
     graph = GraphRequest(
         target=asked.target,
         wishes=tuple(CoreWish(name=w.name, specifier=w.specifier, text=w.text) for w in asked.wishes),
         validations=(row,),
     )
-    return solve_core(build_graph(facts(), graph), ClingoEngine())
+    return solve_core(build_graph(bare(), graph), ClingoEngine())
 
 
 def test_it_helps_who_asks_for_less_and_not_who_asks_for_more(env: LockedEnv, verdict: Verdict) -> None:
