@@ -38,7 +38,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     """The request and what its project asks for, in one. Raises UsageError when nothing is asked for."""
     assert arguments.project is not None
     matrix = open_matrix(arguments.matrices)
-    found = scan(arguments.project, known_of(matrix), progress=progress)
+    found = scan(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)
     said = _Said(matrix, found, arguments)
     requirements = unique((*arguments.requirements, *said.declared(), *said.imported()))
     extensions = tuple(said.extensions())

@@ -16,7 +16,7 @@ from mmlock.scan.text import scan_lines
 def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Page:
     """The report. Raises UsageError for what is no folder."""
     matrix = open_matrix(arguments.matrices)
-    found = read_tree(arguments.project, known_of(matrix), progress=progress)
+    found = read_tree(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)
     data = msgspec.to_builtins(found, enc_hook=str)
     return Page(text="\n".join(scan_lines(found, matrix.ops)), data=data)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from posixpath import basename, dirname
 
-from mmlock.core.extension import is_source, tree_digest
+from mmlock.core.extension import is_source
 from mmlock.core.names import Sha256, StrEnum
 from mmlock.core.values import dataclass
 from mmlock.scan.model import Place
@@ -221,8 +221,8 @@ def _calls(node: ast.AST) -> Iterator[ast.Call]:
     return (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
 
 
-def jit_loads(project: Project, digests: Mapping[str, Digest]) -> Iterator[OwnExtension]:
-    """Calls of `load` and `load_inline` of `torch.utils.cpp_extension`; `digests` are by folder."""
+def jit_loads(project: Project, digest_of: Callable[[str], Digest]) -> Iterator[OwnExtension]:
+    """Calls of `load` and `load_inline` of `torch.utils.cpp_extension`; a digest is of a folder."""
     for file, facts in project.modules.items():
         bound = {one.bound: target_of(one) for one in facts.imports if one.bound}
         for call in facts.called:
@@ -233,7 +233,7 @@ def jit_loads(project: Project, digests: Mapping[str, Digest]) -> Iterator[OwnEx
             sources = tuple(text for text in call.texts if text.endswith(COMPILED))
             name = next((text for text in call.texts if text.isidentifier()), None)
             folder = dirname(file) or "."
-            digest = digests.get(folder, Digest(sha256=tree_digest([]), files=0))
+            digest = digest_of(folder)
             module = OwnModule(
                 name=name,
                 place=Place(file=file, line=call.line),

@@ -92,5 +92,7 @@ class ModuleFacts:
     """Top-level classes and functions with their lines."""
     registered: tuple[tuple[str, str], ...] = ()
     """Name in a registry -> top-level class or function."""
+    bases: tuple[tuple[str, int], ...] = ()
+    """The paths in `_base_`, with their lines."""
     script: bool = False
     """Whether it has a `__main__` part."""

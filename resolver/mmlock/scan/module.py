@@ -54,6 +54,7 @@ class _Reader:
         self.defined: list[tuple[str, int]] = []
         self.registered: list[tuple[str, str]] = []
         self.chains: dict[tuple[str, str], int] = {}
+        self.bases: list[tuple[str, int]] = []
         self.script = False
         self.stack: list[tuple[ast.AST, _Where]] = []
 
@@ -73,6 +74,7 @@ class _Reader:
             called=tuple(self.called),
             defined=tuple(self.defined),
             registered=tuple(self.registered),
+            bases=tuple(self.bases),
             script=self.script,
         )
 
@@ -252,6 +254,9 @@ class _Reader:
         assert isinstance(node, ast.Assign)
         names = [chain_of(target).rpartition(".")[2] for target in node.targets]
         inside = where._replace(under=names[0]) if names[0] else where
+        if names[0] == "_base_" and not where.owner:
+            texts = (inner for inner in ast.walk(node.value) if isinstance(inner, ast.Constant))
+            self.bases += [(text.value, text.lineno) for text in texts if isinstance(text.value, str)]
         self._push(node.targets, where)
         self.stack.append((node.value, inside))
         return True

@@ -48,13 +48,15 @@ class PackageUse:
     """Whether only tests, documentation and set-up files import it."""
 
 
-def packages(project: Project, modules: Iterable[Module]) -> tuple[PackageUse, ...]:
-    """All packages that some file imports, by name."""
+def packages(
+    project: Project, modules: Iterable[Module], only: frozenset[str] | None = None
+) -> tuple[PackageUse, ...]:
+    """All packages that some file (of `only` these) imports, by name."""
     table = {row.module: row for row in modules}
     found: dict[str, list[tuple[When, Place, str]]] = {}
     own = elsewhere(project, table)
     for file, facts in project.modules.items():
-        for one in facts.imports:
+        for one in facts.imports if only is None or file in only else ():
             top = one.module.partition(".")[0]
             if not top or not top.isidentifier() or is_stdlib(top) or top in own:
                 continue

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import basename, dirname, normpath
 
+from mmlock.core.errors import UsageError
 from mmlock.core.extension import tree_digest
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
@@ -14,6 +17,9 @@ from mmlock.matrix.code import Op, Reach
 from mmlock.matrix.curated import Module, Submodule
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
+from mmlock.scan.configs.bases import base_faults
+from mmlock.scan.configs.narrow import narrow
+from mmlock.scan.configs.read import Config, read_config
 from mmlock.scan.extensions import COMPILED, Digest, OwnExtension, below, has_cuda, in_setup, jit_loads
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
 from mmlock.scan.leftovers import Leftover, leftovers
@@ -49,6 +55,12 @@ class Scan:
     root: Path
     files: int
     """Python files that were read."""
+    configs: tuple[str, ...]
+    """Configs that narrow the answer; empty: it is about the whole tree."""
+    ran: tuple[str, ...] | None
+    """Files that these configs reach; None: no config was named."""
+    config_faults: tuple[tuple[str, str], ...]
+    """A line and why the base it names was not followed."""
     conclusion: Conclusion
     uses: tuple[OpUse, ...]
     loads: tuple[FrameworkLoad, ...]
@@ -72,28 +84,39 @@ class Scan:
     """A path and why it was not read."""
 
 
-def scan(root: Path, known: Known, *, progress: Progress = silent) -> Scan:
-    """Read a tree. Raises UsageError for what is no folder."""
+def scan(root: Path, known: Known, *, configs: Iterable[str] = (), progress: Progress = silent) -> Scan:
+    """Read a tree; `configs` narrow the answer to what they need. Raises UsageError for what is not there."""
     listing = list_files(root)
     progress(f"{len(listing.files)} files in {root}")
     unread = list(listing.skipped)
     project = Project(read_modules(listing, unread))
     used = packages(project, known.modules)
     pins, unread_pins = collect(listing.files, lambda file: to_text(read_bytes(root / file)))
-    unread += unread_pins
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
     frameworks = choose(known.reach, _bounds(pins), (one.module for one in used))
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
     uses = tuple(_uses(project, Catalog(known.ops), mine))
+    read = tuple(_configs(configs, listing, project))
+    only: frozenset[str] | None = None
+    if read:
+        narrowed = narrow(read, project, uses, Catalog(known.ops), mine)
+        uses, only = narrowed.uses, narrowed.files
+        used = packages(project, known.modules, only)
+    inside = [file for file in project.modules if only is None or file in only]
+    # The script that runs a config imports frameworks, too: these count for the whole tree.
     loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]
+    faults = [fault for one in read for fault in one.faults] if read else _base_faults(listing, project)
     return Scan(
         root=root,
         files=len(project.modules),
+        configs=tuple(one.file for one in read),
+        ran=None if only is None else tuple(sorted(only)),
+        config_faults=tuple(faults),
         conclusion=conclude(uses, loads, {op.name: op for op in known.ops}),
         uses=tuple(sorted(uses, key=lambda use: (use.place, use.op, use.how))),
         loads=tuple(sorted(loads, key=lambda load: load.place)),
         packages=used,
-        own_imports=tuple(sorted(set(_own_imports(project)))),
+        own_imports=tuple(sorted(set(_own_imports(project, inside)))),
         bounds=tuple(import_bounds(used, known.submodules)),
         extensions=tuple(_extensions(listing, project)),
         leftovers=tuple(leftovers(root, listing.files)),
@@ -101,20 +124,46 @@ def scan(root: Path, known: Known, *, progress: Progress = silent) -> Scan:
         conflicts=conflicts(pins),
         elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
-        unread=tuple(unread),
+        unread=(*unread, *unread_pins),
     )
 
 
-def _own_imports(project: Project) -> Iterable[str]:
-    """Last names of imports inside the project that mean no file of it."""
-    for file, facts in project.modules.items():
-        for one in facts.imports:
+def _base_faults(listing: Listing, project: Project) -> Iterable[tuple[str, str]]:
+    return base_faults(project.modules, frozenset(listing.files))
+
+
+def _configs(configs: Iterable[str], listing: Listing, project: Project) -> Iterable[Config]:
+    """The configs that were named, by their path in the project or from here. Raises UsageError."""
+    for name in configs:
+        file = _file_named(name, listing)
+        try:
+            yield read_config(file, lambda file: to_text(read_bytes(listing.root / file)), project.file_of)
+        except Unread as why:
+            raise UsageError(f"`--config {name}` cannot be read", causes=[f"{file} {why}"]) from why
+
+
+def _file_named(name: str, listing: Listing) -> str:
+    known = set(listing.files)
+    here = Path(os.path.relpath(Path(name).resolve(), listing.root.resolve())).as_posix()
+    for path in (normpath(name.replace(os.sep, "/")), here):
+        if path in known:
+            return path
+    near = get_close_matches(name, known, n=1)
+    raise UsageError(
+        f"`--config {name}`: there is no such file in `{listing.root}`",
+        hints=[f"did you mean `{near[0]}`?"] if near else ["name it by its path in the project"],
+    )
+
+
+def _own_imports(project: Project, files: Iterable[str]) -> Iterable[str]:
+    """Last names of imports inside the project: a compiled module of its own may be among them."""
+    for file in files:
+        for one in project.modules[file].imports:
             if one.when in {When.ALWAYS, When.IF} and project.is_local(one.module, file):
                 yield one.module.rpartition(".")[2] if one.name is None else one.name
 
 
 def _extensions(listing: Listing, project: Project) -> Iterable[OwnExtension]:
-    digests: dict[str, Digest] = {}
     for file in listing.files:
         if basename(file) == "setup.py" and file in project.modules:
             text = to_text(read_bytes(listing.root / file))
@@ -123,11 +172,12 @@ def _extensions(listing: Listing, project: Project) -> Iterable[OwnExtension]:
                 digest = _digest(listing.root, files, dirname(file))
                 found = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
                 yield from (found,) if found else ()
-    for file, facts in project.modules.items():
-        if facts.called and (folder := dirname(file) or ".") not in digests:
-            sources = [name for name in below(listing.files, folder) if name.endswith((*COMPILED, ".py"))]
-            digests[folder] = _digest(listing.root, sources, dirname(file))
-    yield from jit_loads(project, digests)
+
+    def digest_of(folder: str) -> Digest:
+        sources = [name for name in below(listing.files, folder) if name.endswith((*COMPILED, ".py"))]
+        return _digest(listing.root, sources, "" if folder == "." else folder)
+
+    yield from jit_loads(project, digest_of)
 
 
 def _digest(root: Path, files: Iterable[str], folder: str) -> Digest:

@@ -33,7 +33,7 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
     """The report: the conclusion first, then what it rests on."""
     known = {op.name: op for op in ops}
     parts = (
-        [f"{found.root}: {found.files} Python files"],
+        _head(found),
         conclusion_lines(found.conclusion, found.loads),
         op_lines(found, known),
         guard_lines(found),
@@ -44,12 +44,28 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
         elsewhere_lines(found.elsewhere),
         pin_lines(found),
         conflict_lines(found),
+        config_lines(found.config_faults),
         unread_lines(found.unread),
     )
     lines: list[str] = []
     for part in filter(None, parts):
         lines += ["", *part] if lines else part
     return lines
+
+
+def _head(found: Scan) -> list[str]:
+    lines = [f"{found.root}: {found.files} Python files"]
+    if found.ran is not None:
+        lines.append(f"  of which {len(found.ran)} are reached by {', '.join(found.configs)}")
+    return lines
+
+
+def config_lines(faults: tuple[tuple[str, str], ...]) -> list[str]:
+    """Bases of configs that were not followed."""
+    if not faults:
+        return []
+    lines = [f"  {place}: {what}" for place, what in faults[:_MOST_LINES]]
+    return ["bases of configs that were not followed:", *lines, *_more(faults)]
 
 
 def conclusion_lines(answer: Conclusion, loads: Iterable[FrameworkLoad]) -> list[str]:

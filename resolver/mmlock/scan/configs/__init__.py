@@ -1,0 +1,1 @@
+"""OpenMMLab configs as values: bases followed, overrides applied, literals evaluated, nothing executed."""
