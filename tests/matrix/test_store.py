@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +63,24 @@ def test_when_one_file_cannot_be_written_none_is(tmp_path: Path) -> None:
         store.write_all(tmp_path, {"a.json": b"new", "z/b.json": b"2"})
     assert (tmp_path / "a.json").read_bytes() == b"old"
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", "z"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent as on POSIX")
+def test_ctrl_c_among_the_renames_waits_until_all_files_are_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Path.replace
+
+    def interrupted(aside: Path, path: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGINT)
+        return plain(aside, path)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_all(tmp_path, {"a.json": b"1", "b.json": b"2"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.json": b"1", "b.json": b"2"}
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_folder_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -98,7 +100,8 @@ def replace(path: Path, data: bytes) -> bool:
 def write_all(root: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Write several matrix files and name those that changed. The caller is the only writer.
 
-    All bytes are on the disk before the first file is renamed, so that a full disk changes nothing.
+    All bytes are on the disk before the first file is renamed, so that a full disk changes nothing. Renaming
+    is not interrupted, so that facts which belong together change together.
     Raises EnvironmentFault.
     """
     asides: dict[Path, Path] = {}
@@ -112,8 +115,9 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
             asides[path] = path.with_name(f".{path.name}.new")
             asides[path].write_bytes(data)
             changed.append(name)
-        for path, aside in asides.items():
-            aside.replace(path)
+        with _uninterrupted():
+            for path, aside in asides.items():
+                aside.replace(path)
     except OSError as error:
         raise EnvironmentFault(
             f"the matrix folder `{root}` cannot be written",
@@ -125,6 +129,25 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
     return tuple(changed)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C and SIGTERM back, where that can be done, until what is short and must be whole is done."""
+    held: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kinds = (signal.SIGINT, signal.SIGTERM)
+    before = {kind: signal.signal(kind, lambda number, _: held.append(number)) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            # None: it was not set from Python, and cannot be set back from there.
+            signal.signal(kind, handler if handler is not None else signal.SIG_DFL)
+        for number in held:
+            signal.raise_signal(number)
 
 
 # ---------------------------------------------------------------- one writer at a time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import field
 from hashlib import sha256
@@ -17,6 +17,7 @@ from mmlock.scrape.http import Client
 from mmlock.scrape.metadata_chain import WHOLE_LIMIT
 from mmlock.scrape.ranged import RangeFault, member_of, read_member
 from mmlock.scrape.steps import Answer, Archive, Found, Get, Inside, Scrape, Wish
+from mmlock.scrape.workers import Workers
 
 __all__ = ["CONCURRENCY", "Driver", "driver"]
 
@@ -33,7 +34,7 @@ class Driver:
     """Runs scrapers over one client. A host that cannot be reached is not asked again."""
 
     client: Client
-    pool: ThreadPoolExecutor
+    pool: Workers
     progress: Progress = silent
     _down: dict[str, str] = field(default_factory=dict)
     _alive: set[str] = field(default_factory=set)
@@ -160,13 +161,14 @@ def driver(
             slept(seconds)
 
     client.sleep = sleep
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="fetch")
+    pool, whole = Workers(concurrency), False
     try:
         with client:
             yield Driver(client=client, pool=pool, progress=progress)
+            whole = True
     except BaseException:
         stop.set()
         client.stopped = True
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        pool.end(patient=whole)
