@@ -60,14 +60,15 @@ def _ask_devices(builder: Builder) -> None:
 
 def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
     """Code for one device in torch and in every prebuilt extension whose archs are known."""
+    key = f"{device.kind}:{device.arch}:{device.tegra}:{builder.request.target.driver}"
     torch = builder.group(
         "torch",
-        f"gpu:{device.arch}:{device.tegra}:{builder.request.target.driver}",
+        f"gpu:{key}",
         lambda o: isinstance(o.choice, TorchChoice) and device_runs(builder, o.choice.build, device),
     )
     parts = [("torch", torch)]
     for slot, indices in builder.slots.items():
-        kept = frozenset(i for i in indices if not _lacks_code(builder, builder.options[i], device))
+        kept = builder.group(slot, f"code:{key}", lambda o: not _lacks_code(builder, o, device))
         if len(kept) < len(indices) and slot != "torch":
             parts.append((slot, kept))
 
@@ -258,7 +259,7 @@ def _not_asked(wish: CoreWish) -> Callable[[Option], Rejection]:
 def _ask_no_build(builder: Builder) -> None:
     parts: list[tuple[str, Group]] = []
     for slot, indices in builder.slots.items():
-        kept = frozenset(i for i in indices if builder.options[i].form is not Form.BUILD)
+        kept = builder.kinds(slot, "no build", lambda o: o.form is not Form.BUILD)
         if len(kept) < len(indices):
             parts.append((slot, kept))
     builder.asks.append(

@@ -164,7 +164,8 @@ def add_device_links(builder: Builder) -> None:
         )
 
     archs = ", ".join(target.arch_list)
-    members = builder.group("torch", f"nameable:{archs}:{target.driver}", nameable)
+    devices = ",".join(f"{device.arch}:{device.tegra}" for device in target.devices)
+    members = builder.group("torch", f"nameable:{devices}:{target.driver}", nameable)
     if len(members) == len(builder.slots["torch"]):
         return
     for option in builder.options:

@@ -28,6 +28,8 @@ from mmlock.graph.rows import (
 )
 from mmlock.matrix.load import Matrix
 
+_MOST_GROUPS = 8192
+
 
 @lru_cache(maxsize=4096)
 def cite(section: str, keys: tuple[str, ...], package: str | None = None) -> tuple[str, ...]:
@@ -129,7 +131,7 @@ class Builder:
             self.costs.append(Cost(option=option, term=term, weight=weight))
 
     def group(self, slot: str, key: str, test: Callable[[Option], bool]) -> Group:
-        """The options of a slot that pass a test; `key` must identify the test."""
+        """The options of a slot that pass a test; `key` must identify the test, in any request."""
         found = self._groups.get((slot, key))
         if found is None:
             found = frozenset(i for i in self.slots.get(slot, ()) if test(self.options[i]))
@@ -246,7 +248,8 @@ class Builder:
         other = Builder(self.matrix, request)
         other.options, other.slots, other.roots = self.options, self.slots, self.roots
         other.base = self.base
-        other._groups = dict(self._groups)
+        # What one request asks another may ask, too. Past the limit nothing is learned any more.
+        other._groups = self._groups if len(self._groups) < _MOST_GROUPS else dict(self._groups)
         other._by_version, other._pythons, other._alike = self._by_version, self._pythons, self._alike
         return other
 
@@ -278,6 +281,8 @@ class Builder:
         )
 
     def _nogoods(self) -> tuple[Group, ...]:
+        if not self.request.refused:
+            return ()
         by_label = {(option.slot, option.label): option.index for option in self.options}
         return tuple(
             frozenset(by_label[pair] for pair in refused)

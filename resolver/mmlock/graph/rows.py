@@ -9,6 +9,7 @@ combination known to fail. A *cost* is what an option pays towards one objective
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from mmlock.core.names import Confidence, Form, PackageName, StrEnum
 from mmlock.core.values import dataclass
@@ -300,6 +301,7 @@ class Rows:
         return (self.options[index] for index in self.slots[slot])
 
 
+@lru_cache(maxsize=8192)
 def mask(group: Group) -> int:
     """A group as a bit mask."""
     bits = 0

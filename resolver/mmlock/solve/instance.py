@@ -50,7 +50,7 @@ class Instance:
     def cost(self, picked: Iterable[int]) -> Vector:
         """What a choice costs."""
         options = tuple(picked)
-        chosen = mask(frozenset(options))
+        chosen = _bits(options)
         vector = [sum(level.get(o, 0) for o in options) for level in self.levels]
         vector[self.prefer_level] += sum(
             1 for o in options for group in self.prefers.get(o, ()) if not group & chosen
@@ -69,13 +69,20 @@ class Instance:
     def holds(self, picked: Iterable[int]) -> bool:
         """Whether a choice, one option per slot, breaks no rule."""
         options = tuple(picked)
-        chosen = mask(frozenset(options))
+        chosen = _bits(options)
         return (
             all(group & chosen for group in self.musts)
             and all(group & chosen for o in options for group in self.needs.get(o, ()))
             and not any(nogood & chosen == nogood for nogood in self.nogoods)
             and not any(all(group & chosen for group in breach) for breach in self.forbidden)
         )
+
+
+def _bits(options: Iterable[int]) -> Mask:
+    bits = 0
+    for option in options:
+        bits |= 1 << option
+    return bits
 
 
 class Engine(Protocol):
