@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -139,29 +138,23 @@ def _interpreter(
             )
         yield Interpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
         return
-    root = request.keep.absolute() if request.keep else _fresh_folder()
-    try:
+    with _root(request) as root:
         started = time.monotonic()
         python = _install(env, folder, root, request, progress)
         environ = {**_clean(os.environ), **env.environment}
         yield Interpreter(path=python, environ=environ), time.monotonic() - started
-    finally:
-        if request.keep is None:
-            shutil.rmtree(root.parent, ignore_errors=True)
 
 
-def _fresh_folder() -> Path:
-    """A place in a new folder of mmlock's cache: installers link files from their own on the same disk."""
-    place = cache_root(os.environ).absolute() / "validate"
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=place)) / "prefix"
-    except OSError as error:
-        raise EnvironmentFault(
-            f"no prefix can be made in `{place}`",
-            causes=[error.strerror or str(error)],
-            hints=["set MMLOCK_CACHE_DIR to a folder that you may write to"],
-        ) from error
+@contextmanager
+def _root(request: ValidateArguments) -> Iterator[Path]:
+    """Where the prefix is made: in mmlock's cache, since installers link files on the same disk."""
+    if request.keep is not None:
+        yield request.keep.absolute()
+        return
+    from mmlock.validate.fresh import fresh_folder
+
+    with fresh_folder(cache_root(os.environ).absolute() / "validate") as folder:
+        yield folder / "prefix"
 
 
 def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArguments, progress: Progress) -> str:
