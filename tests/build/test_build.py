@@ -240,7 +240,13 @@ def test_an_extension_of_the_users_tree_is_built_from_a_copy(world: MakeWorld, t
     statement = json.loads((wheel.path.parent / "provenance.json").read_text())
     sources = statement["predicate"]["buildDefinition"]["resolvedDependencies"][0]
     assert sources["digest"] == {"sha256": tree.sha256}
-    (project / "tinyext-1.0" / "ext.cpp").write_text("int changed;")
+    (folder,) = builder.builds.glob("*/")  # kept: the next build of this tree goes on in it
+    (project / "tinyext-1.0" / "ext.cpp").write_text(here.good_source.replace("(ANSWER)", "(ANSWER + 1)"))
+    changed = replace(step, source=read_tree(project, "tinyext-1.0"))
+    other = builder.build(replace(env, build=(changed,)), changed, {})
+    assert other.key != wheel.key
+    assert list(builder.builds.glob("*/")) == [folder]
+    assert "ANSWER + 1" in (folder / "sources" / "tinyext-1.0" / "ext.cpp").read_text()
     with pytest.raises(EnvironmentFault) as caught:
         replace(builder, options=replace(builder.options, rebuild=True)).build(env, step, {})
     assert "not those of the lock" in caught.value.message

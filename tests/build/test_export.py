@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from build_world import PYTHON, MakeWorld, artifact_of, locked, make_env, make_s
 
 from mmlock.build.export import dockerfile, notebook, script
 from mmlock.build.export.model import Export, PlannedBuild, import_names
-from mmlock.build.planning import plan_build
+from mmlock.build.planning import plan_build, with_fetched
 from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
+from mmlock.lock.trees import read_tree
 from mmlock.solve.uv_find import find_uv
 
 
@@ -148,6 +150,34 @@ def test_the_script_refuses_a_wheel_without_its_compiled_part(world: MakeWorld, 
     assert ran.returncode != 0
     assert "built without its compiled part" in ran.stderr
     assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.slow
+def test_the_script_builds_against_what_it_fetched_from_an_extension_of_the_users_tree(
+    world: MakeWorld, tmp_path: Path
+) -> None:
+    here = world({"def before():\n    pass": "def before():\n    import gamma"})
+    near = make_wheel(tmp_path / "links", "gamma", "1.0", "gamma")
+    url = f"https://nobody.example/{near.name}"
+    fetch = FetchStep(
+        package=normalize("gamma"), version="1.0", url=url, index="https://nobody.example", why="", reasons=()
+    )
+    project = tmp_path / "project"
+    with tarfile.open(tmp_path / "tinyext-1.0.tar.gz") as archive:
+        archive.extractall(project)  # noqa: S202  made by this test
+    step = replace(here.step, build_requires=("pip", "gamma==1.0"), source=read_tree(project, "tinyext-1.0"))
+    env = replace(here.env, fetch=(fetch,), build=(step,))
+    plan = plan_build(with_fetched(env), step)
+    whole = exported(env, "tinyext._ext", builds=(PlannedBuild(plan=plan, pins=plan.pins),))
+    given = {"PREFIX": str(tmp_path / "p"), "CXX": "g++", "LINKS": str(near.parent), "PROJECT": str(project)}
+    ran = run_script(script.render(whole), tmp_path / "lock", **given)
+    assert ran.returncode == 0, ran.stderr
+    assert "nobody knows whether that is right" in ran.stderr
+    (project / "tinyext-1.0" / "ext.cpp").write_text("int changed;")
+    given["PREFIX"] = str(tmp_path / "q")
+    ran = run_script(script.render(whole), tmp_path / "lock2", **given)
+    assert ran.returncode != 0
+    assert "is PROJECT right?" in ran.stderr
 
 
 # ---------------------------------------------------------------- the Dockerfile

@@ -23,6 +23,7 @@ from mmlock.lock.model import (
     LockedPackage,
     PatchPlan,
     Reason,
+    SourceGroup,
     TermValue,
     ToolchainPlan,
 )
@@ -114,6 +115,7 @@ builds = st.builds(
     reasons=reasons,
     requires=names.map(lambda name: (name,)) | texts,
     note=st.none() | text,
+    groups=st.lists(st.builds(SourceGroup, file=text, parts=texts), max_size=2).map(tuple),
     tools=st.lists(
         st.builds(BuildTool, name=names, version=versions, file=artifacts(".whl", hashes)), max_size=2
     ).map(tuple),

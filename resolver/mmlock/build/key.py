@@ -37,6 +37,7 @@ def key_inputs(plan: BuildPlan, compiler: Compiler | None, toolkit: str | None) 
         "toolchain": [step.toolchain.name, step.toolchain.cuda, toolkit],
         "compiler": [compiler.identity, compiler.machine] if compiler else None,
         "std": step.std,
+        **({"groups": [[group.file, *group.parts] for group in step.groups]} if step.groups else {}),
     }
 
 

@@ -90,6 +90,7 @@ def _asked(plan: BuildPlan) -> dict[str, Any]:
             {"id": p.id, "file": p.file, "find": p.find, "replace": p.replace, "reason": p.reason}
             for p in step.patches
         ],
+        "compiledAsOne": [{"file": group.file, "parts": list(group.parts)} for group in step.groups],
     }
 
 

@@ -31,7 +31,7 @@ def candidates(wheelhouse: Wheelhouse, builds: Path, *, days: float | None, now:
     """
     for folder in sorted(builds.glob("*/")) if builds.is_dir() else []:
         if not _busy(folder):
-            yield Pruned(path=folder, size=_size(folder), why="a build that was stopped")
+            yield Pruned(path=folder, size=_size(folder), why="a build that was stopped or kept")
     for part in sorted(wheelhouse.files.glob("urls/*.part")):
         yield Pruned(path=part, size=_size(part), why="a download that was stopped")
     for entry in wheelhouse.entries():

@@ -16,6 +16,7 @@ from mmlock.build import buildenv, machine, provenance, sources, speed, toolchai
 from mmlock.build.checks import examine, load_check, refuse_failed
 from mmlock.build.compiling import CompileProgress
 from mmlock.build.download import Downloader, sha256_of
+from mmlock.build.grouping import group_sources
 from mmlock.build.key import build_key, key_inputs
 from mmlock.build.model import BuildPlan, BuiltWheel, Check, Compiler, Pin
 from mmlock.build.patches import apply_patches
@@ -25,6 +26,7 @@ from mmlock.build.symptoms import diagnose
 from mmlock.build.wheel_file import Rewrite, WheelFacts, read_wheel, rewrite_wheel
 from mmlock.build.wheelhouse import Wheelhouse
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.extension import SourceTree
 from mmlock.core.progress import Progress, silent
 from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, LockedEnv
@@ -76,14 +78,16 @@ class Builder:
         key = build_key(inputs)
         if not self.options.rebuild and (found := self.wheelhouse.get(key)) is not None:
             return found
-        folder = self.builds / key[:20]
-        with _only_one(folder, key, self.progress):
+        tree = isinstance(step.source, SourceTree)
+        # Builds of a tree that differ in its files alone share a folder: only what was changed is compiled.
+        folder = self.builds / (build_key({**inputs, "sources": "tree"}) if tree else key)[:20]
+        with _only_one(folder, self.progress):
             if not self.options.rebuild and (found := self.wheelhouse.get(key)) is not None:
                 return found
             end_stragglers(str(folder))
             job = _Job(self, plan, compiler, key, inputs, folder, local)
             built = job.run()
-        if not self.options.keep:
+        if not (self.options.keep or tree):
             shutil.rmtree(folder, ignore_errors=True)
         return built
 
@@ -94,13 +98,13 @@ def needs_compiler(step: BuildStep) -> bool:
 
 
 @contextmanager
-def _only_one(folder: Path, key: str, progress: Progress) -> Iterator[None]:
+def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
     """One build of a key at a time: the second one waits for the first."""
     import fcntl
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f"{key[:20]}.lock").open("w")
+        lock = (folder.parent / f"{folder.name}.lock").open("w")
     except OSError as error:
         raise EnvironmentFault(
             f"cannot build in `{folder}`",
@@ -172,17 +176,25 @@ class _Job:
 
     def _sources(self) -> Path:
         """The sources, verified and patched. Those of an earlier run stay: ninja looks at their times."""
-        home, stamp = self.folder / "sources", self.folder / "sources.ok"
-        if stamp.is_file():
-            return Path(stamp.read_text(encoding="utf-8"))
-        shutil.rmtree(home, ignore_errors=True)
-        tree = sources.bring(self.plan.step, home, self.builder.downloader, self.builder.projects)
-        for applied in apply_patches(tree, self.plan.step.patches):
+        home, stamp, step = self.folder / "sources", self.folder / "sources.ok", self.plan.step
+        done, _, place = (
+            stamp.read_text(encoding="utf-8").partition("\n") if stamp.is_file() else ("", "", "")
+        )
+        if done == step.source.sha256:
+            return Path(place)
+        stamp.unlink(missing_ok=True)
+        aside = self.folder / "sources.new"
+        shutil.rmtree(aside, ignore_errors=True)
+        tree = sources.bring(step, aside, self.builder.downloader, self.builder.projects)
+        for applied in apply_patches(tree, step.patches):
             self.builder.progress(
                 f"patched {applied.patch.file} ({applied.patch.id}, {applied.places} places)"
             )
-        stamp.write_text(str(tree), encoding="utf-8")
-        return tree
+        group_sources(tree, step.groups)
+        sources.renew(aside, home)
+        place = str(home / tree.relative_to(aside))
+        stamp.write_text(f"{step.source.sha256}\n{place}", encoding="utf-8")
+        return Path(place)
 
     def _environment(self) -> tuple[Pin, ...]:
         """A fresh environment with exactly the pinned files."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mmlock.build.archive import unpack
 from mmlock.build.download import Downloader, Wanted
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.core.extension import SourceTree, tree_digest
+from mmlock.core.extension import SourceTree, is_source, tree_digest
 from mmlock.lock.model import BuildStep
 from mmlock.lock.trees import tree_files
 
@@ -56,3 +57,32 @@ def _copied(step: BuildStep, tree: SourceTree, home: Path, projects: Sequence[Pa
             "if the sources were changed on purpose, run `mmlock solve` again",
         ],
     )
+
+
+def renew(new: Path, old: Path) -> None:
+    """Make `old` hold the sources of `new`, which is used up. Files that are the same keep their times.
+
+    Objects of an earlier build stay; what it had put together for the wheel goes, or a file that is no
+    longer there would get into the next one.
+    """
+    if not old.is_dir():
+        new.rename(old)
+        return
+    wanted = _files(new)
+    for name, path in _files(old).items():
+        if name not in wanted:
+            path.unlink()
+    for name, path in wanted.items():
+        there = old / name
+        if not there.is_file() or there.read_bytes() != path.read_bytes():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(there)
+    for stale in (*old.glob("*/build/lib*"), *old.glob("*/build/bdist*")):
+        shutil.rmtree(stale)
+    shutil.rmtree(new)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Sources by name; links cannot be among them."""
+    found = ((path.relative_to(folder), path) for path in folder.rglob("*") if path.is_file())
+    return {name.as_posix(): path for name, path in found if is_source(PurePosixPath(name.as_posix()))}

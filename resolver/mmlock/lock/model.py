@@ -88,6 +88,16 @@ class PatchPlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceGroup:
+    """Sources that are compiled as one file, because most of the time each takes is the same for all."""
+
+    file: str
+    """The new file, beside its parts: what includes them."""
+    parts: tuple[str, ...]
+    """Paths from the top of the sources. They get another ending, so that nothing compiles them again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildTool:
     """One package of a build environment, as one very file."""
 
@@ -125,6 +135,7 @@ class BuildStep:
     note: str | None = None
     tools: tuple[BuildTool, ...] = ()
     """Build requirements that the environment itself does not hold, and what they bring, by name."""
+    groups: tuple[SourceGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,21 @@ class Patch:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """Sources that were compiled as one, and gave the same device code as one by one.
+
+    The host part of a CUDA file, which is the same for all, costs ten times what the rest does.
+    """
+
+    versions: str
+    """PEP 440 specifier on the package: sources of another release may clash."""
+    torch: str
+    folder: str
+    groups: tuple[tuple[str, ...], ...]
+    """Names of files in that folder."""
+
+
 IN_TREE = PackageName("in-tree")
 """Stands for the package in recipes that are good for any extension of a user's own tree."""
 
@@ -153,6 +168,7 @@ class Recipe:
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
+    groupings: tuple[Grouping, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -344,9 +344,24 @@ def _(row: model.Recipe) -> Faults:
     for patch in row.patches:
         yield from _said("patches.find", patch.find)
         yield from _said("patches.reason", patch.reason)
+    for grouping in row.groupings:
+        yield from _grouping(grouping)
     if not faults:
         for done in row.verified:
             yield from _verified(row, done)
+
+
+def _grouping(grouping: model.Grouping) -> Faults:
+    yield from _specifiers("groupings.versions", grouping.versions)
+    yield from _specifiers("groupings.torch", grouping.torch)
+    names = [name for group in grouping.groups for name in group]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"groupings: `{name}` is in two groups"
+    for group in grouping.groups:
+        if len(group) < 2:  # noqa: PLR2004  fewer make no group
+            yield f"groupings: {', '.join(group) or 'nothing'} is no group"
+        if any("/" in name for name in group):
+            yield "groupings: names are of files in `folder`, without a path"
 
 
 def _verified(recipe: model.Recipe, done: model.Verified) -> Faults:

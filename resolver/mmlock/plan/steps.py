@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import DeviceKind
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
+from mmlock.core.versions import allows
 from mmlock.graph.builder import cite, readable
 from mmlock.graph.rows import BuildChoice, Option
 from mmlock.graph.torch_rows import build_arch, desktop_archs
-from mmlock.lock.model import BuildStep, FetchStep, PatchPlan, Reason, ToolchainPlan
+from mmlock.lock.model import BuildStep, FetchStep, PatchPlan, Reason, SourceGroup, ToolchainPlan
 from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import Toolchain
+from mmlock.matrix.model import Recipe, Toolchain
 from mmlock.plan.files import Place, recorded, sdist
 from mmlock.plan.reasons import no_wheel
 from mmlock.solve.solution import CoreSolution
@@ -72,6 +74,7 @@ def build_step(
             PatchPlan(id=p.id, file=p.file, find=p.find, replace=p.replace, reason=p.reason)
             for p in recipe.patches
         ),
+        groups=_groups(recipe, option.version, solution.torch.torch),
         std=recipe.std,
         check=tuple(text.replace("{py}", "cp" + solution.python.replace(".", "")) for text in recipe.check),
         memory_mb=recipe.memory_mb,
@@ -81,6 +84,19 @@ def build_step(
         reasons=reasons,
         requires=requires,
         note=recipe.note,
+    )
+
+
+def _groups(recipe: Recipe, version: str, torch: str) -> tuple[SourceGroup, ...]:
+    """What was shown to compile as one in this very release and beside this torch."""
+    return tuple(
+        SourceGroup(
+            file=f"{row.folder}/mmlock_group_{number}{PurePosixPath(names[0]).suffix}",
+            parts=tuple(f"{row.folder}/{name}" for name in names),
+        )
+        for row in recipe.groupings
+        if allows(row.versions, version) and allows(row.torch, torch)
+        for number, names in enumerate(row.groups, start=1)
     )
 
 

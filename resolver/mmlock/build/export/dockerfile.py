@@ -46,6 +46,7 @@ def _lines(export: Export) -> Iterator[str]:
     yield f"COPY <<'{_MARK}' /opt/lock/build.sh"
     yield script.render(export).rstrip("\n")
     yield _MARK
+    yield ""
     yield "RUN --mount=type=cache,target=/root/.cache/uv mkdir -p /opt/python && sh /opt/lock/build.sh"
     yield ""
     yield "FROM ${BASE}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from mmlock.build.export.model import Export, PlannedBuild, lines
+from mmlock.build.grouping import PART, including
 from mmlock.build.install import MARK
 from mmlock.build.variables import source_epoch
 from mmlock.core.artifact import Artifact
@@ -203,6 +204,11 @@ def _sources(build: PlannedBuild) -> Iterator[str]:
         words = " ".join(quote(text) for text in (patch.file, patch.find, patch.replace))
         yield f"\"$BUILD/venv/bin/python\" - {words} <<'PATCH'"
         yield f"{_PATCH}PATCH"
+    for group in step.groups:
+        for part in group.parts:
+            yield f"mv {quote(part)} {quote(part + PART)}"
+        yield f"cat > {quote(group.file)} <<'GROUP'"
+        yield f"{including(group)}GROUP"
     yield 'cd "$BUILD" && touch sources.ok'
     yield "fi"
 

@@ -19,7 +19,15 @@ from mmlock.lock.formats.parts import (
 )
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
-from mmlock.lock.model import BuildStep, BuildTool, FetchStep, LockedEnv, PatchPlan, ToolchainPlan
+from mmlock.lock.model import (
+    BuildStep,
+    BuildTool,
+    FetchStep,
+    LockedEnv,
+    PatchPlan,
+    SourceGroup,
+    ToolchainPlan,
+)
 from mmlock.lock.view import in_order
 
 __all__ = ["NAME", "SCHEMA", "UNVERIFIED", "read", "render"]
@@ -95,6 +103,7 @@ def _build(step: BuildStep) -> dict[str, Any]:
                 {"id": p.id, "file": p.file, "find": p.find, "replace": p.replace, "reason": p.reason}
                 for p in step.patches
             ],
+            "group": [{"file": group.file, "parts": list(group.parts)} for group in step.groups],
         }
     )
 
@@ -187,6 +196,9 @@ def _read_build(table: Cursor) -> BuildStep:
         toolchain=_read_toolchain(table.table("toolchain")),
         env=table.mapping("env"),
         patches=_read_patches(table.tables("patch")),
+        groups=tuple(
+            SourceGroup(file=item.text("file"), parts=item.texts("parts")) for item in table.tables("group")
+        ),
         std=table.maybe_number("std"),
         check=table.texts("check"),
         memory_mb=table.number("memory-mb"),

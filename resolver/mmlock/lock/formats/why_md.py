@@ -127,6 +127,9 @@ def _build(step: BuildStep) -> Iterator[str]:
     yield f"- Memory: about {step.memory_mb} MB for each compile job."
     yield from (f"- Environment: `{name}={value}`" for name, value in sorted(step.env.items()))
     yield from (f"- Patch `{p.file}` ({_inline(p.id)}): {_sentence(p.reason)}" for p in step.patches)
+    if step.groups:
+        grouped = sum(len(group.parts) for group in step.groups)
+        yield f"- {grouped} sources are compiled as {len(step.groups)} files, which costs less."
     if step.note:
         yield f"- {_sentence(step.note)}"
 
