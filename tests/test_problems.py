@@ -11,16 +11,18 @@ from solved import facts
 
 from mmlock.app.deciding import State, graph_request
 from mmlock.app.interpret import Interpreted, interpret
+from mmlock.app.presences import always_there
 from mmlock.app.refusal import chain_lines, nearest_lines
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.faults import Fault
 from mmlock.core.gather import Inputs, gather
-from mmlock.core.names import Platform, normalize
+from mmlock.core.names import Platform
 from mmlock.graph.build import build_graph
 from mmlock.graph.rows import BuildChoice, IndexChoice, Rows
 from mmlock.matrix.load import Matrix
 from mmlock.plan.steps import arch_list
+from mmlock.solve.closure_model import Wanted
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.explain import explain
 from mmlock.solve.solution import CoreSolution, solve_core
@@ -81,7 +83,9 @@ def arguments(request: Table) -> SolveArguments:
 
 def ask(problem: Table) -> tuple[Interpreted, Rows, CoreSolution | None]:
     asked = interpret(matrix(), arguments(problem["request"]))
-    present = frozenset(normalize(name) for name in problem["request"].get("present", []))
+    present = always_there(
+        tuple(Wanted(text=text, via="the problem") for text in problem["request"].get("present", []))
+    )
     rows = build_graph(matrix(), graph_request(asked, State(present=present)))
     return asked, rows, solve_core(rows, ClingoEngine(), asked.terms)
 

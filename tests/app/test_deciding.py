@@ -9,12 +9,15 @@ import pytest
 from closers import OpenWorld
 from solved import facts, request
 
-from mmlock.app.deciding import ROUNDS, Decided, Unsolved, decide
+from mmlock.app import deciding
+from mmlock.app.deciding import Decided, Unsolved, decide
 from mmlock.app.interpret import Interpreted, interpret
+from mmlock.app.learned import Refusal
 from mmlock.app.refusal import no_answer
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName
 from mmlock.core.progress import silent
+from mmlock.core.versions import version
 from mmlock.solve.closure_model import ClosureAnswer, ClosureRequest, Refused, Unreachable
 
 
@@ -65,41 +68,81 @@ def test_a_closure_that_fits_is_taken_at_once() -> None:
     assert not {p.name for p in found.closed.packages} & {"torch", "mmcv", "mmdet"}
 
 
-def test_a_refusal_is_blamed_on_one_package_and_the_python() -> None:
-    """mmdet's own requirements fit no Python 3.11: the rest of the core is innocent."""
+def where(refusal: Refusal) -> dict[str, set[str]]:
+    """Slot -> labels of the group in it."""
+    return {slot: {label for _, label in group} for group in refusal.groups for slot in {s for s, _ in group}}
+
+
+def test_a_refusal_is_blamed_on_what_requires_it_and_on_the_python() -> None:
+    """Something that mmdet requires has no file for Python 3.11: the rest of the core is innocent."""
 
     def refuses(question: ClosureRequest) -> Refused | None:
-        if question.python == "3.11" and requires_of(question, "mmdet"):
+        if question.python == "3.11" and any("pycocotools" in node.requires for node in question.core):
             return Refused(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
         return None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
     (refusal,) = found.refusals
-    assert refusal.options == {("python", "python 3.11"), ("mmdet", "mmdet 3.3.0")}
+    blamed = where(refusal)
+    assert blamed["python"] == {"python 3.11"}
+    assert set(blamed) == {"python", "mmdet"}
+    assert {"mmdet 3.3.0", "mmdet 2.28.2"} <= blamed["mmdet"]
+    releases = {r.version: r for r in facts().releases(PackageName("mmdet"))}
+    assert all("pycocotools" in releases[label.split()[1]].requires for label in blamed["mmdet"])
     assert refusal.reason == "no pycocotools for 3.11"
     assert found.solution.python != "3.11"
-    assert not refusal.options <= {(s, o.label) for s, o in found.solution.picked.items()}
 
 
-def test_a_core_package_that_the_refusal_names_shares_the_blame() -> None:
-    """Alone mmdet is refused because of the torch beside it."""
+def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None:
+    """numpy 2 beside a torch that is built for numpy 1: one refusal for 58 builds, then all Pythons."""
+    world = OpenWorld({"numpy": {"2.3.0": (), "1.26.4": ()}})
+    found = decided(asked("mmdet", "numpy>=2", gpu="rtx3090"), world)
+    first, second = found.refusals
+    assert set(where(first)) == set(where(second)) == {"python", "torch"}
+    builds = where(first)["torch"]
+    assert len(builds) > 50
+    assert all(version(label.split()[1]) < version("2.3") for label in builds)
+    assert len(where(first)["python"]) == 1
+    assert len(where(second)["python"]) > 5
+    assert version(found.solution.torch.torch) >= version("2.3")
+
+
+def test_a_version_that_is_refused_shares_the_blame() -> None:
+    """Something that mmdet requires does not go with torch 2.4, whatever torch requires itself."""
 
     def refuses(question: ClosureRequest) -> Refused | None:
         torch = node_of(question, "torch") or ""
-        if requires_of(question, "mmdet") and torch.startswith("2.4"):
-            return Refused(reason="x needs torch<2.4", packages=(PackageName("torch"), PackageName("x")))
+        if any("pycocotools" in node.requires for node in question.core) and torch.startswith("2.4"):
+            names = (PackageName("torch"), PackageName("pycocotools"))
+            return Refused(reason="pycocotools needs torch<2.4", packages=names)
         return None
 
-    found = decided(
-        asked(
-            "mmdet==3.3.0", gpu="t4", python="3.11", cuda="12.1", prefer=("newest-torch",), torch="<=2.4.1"
-        ),
-        Picky(refuses),
+    wish = asked(
+        "mmdet==3.3.0", gpu="t4", python="3.11", cuda="12.1", prefer=("newest-torch",), torch="<=2.4.1"
     )
+    found = decided(wish, Picky(refuses))
     assert found.refusals
     for one in found.refusals:
-        assert {slot for slot, _ in one.options} == {"python", "mmdet", "torch"}
+        assert set(where(one)) == {"python", "mmdet", "torch"}
+        assert all(label.startswith("torch 2.4") for label in where(one)["torch"])
     assert not found.solution.torch.torch.startswith("2.4")
+
+
+def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
+    """Nothing goes with a torch before 2.10: found in fewer rounds than there are releases."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        torch = node_of(question, "torch")
+        if torch and version(torch) < version("2.10") and any(w.text == "modern" for w in question.wanted):
+            names = (PackageName("torch"), PackageName("modern"))
+            return Refused(reason="modern needs torch>=2.10", packages=names)
+        return None
+
+    wish = asked("mmcv", "modern", gpu="rtx3090", torch="<2.12", prefer=("wheels-first", "newest-python"))
+    found = decided(wish, Picky(refuses))
+    assert found.solution.torch.torch.startswith("2.1")
+    named = {label.split()[1].split("+")[0] for one in found.refusals for label in where(one)["torch"]}
+    assert len(named) > 10 > len(found.refusals)
 
 
 def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
@@ -110,20 +153,35 @@ def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
 
     found = decided(asked("mmdet", "exotic", gpu="t4"), Picky(refuses))
     (refusal,) = found.refusals
-    assert refusal.options == {("python", "python 3.11")}
+    assert where(refusal) == {"python": {"python 3.11"}}
     assert found.solution.python == "3.10"
 
 
-def test_a_refusal_that_nobody_causes_alone_is_blamed_on_the_whole_core() -> None:
+def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
     def refuses(question: ClosureRequest) -> Refused | None:
-        both = requires_of(question, "mmdet") and requires_of(question, "mmengine")
-        if both and question.python == "3.11":
-            return Refused(reason="mmdet and mmengine quarrel", packages=(PackageName("x"),))
+        lines = {line for node in question.core for line in node.requires}
+        if {"pycocotools", "addict"} <= lines and question.python == "3.11":
+            return Refused(reason="they quarrel", packages=(PackageName("x"),))
         return None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
-    first = found.refusals[0]
-    assert {slot for slot, _ in first.options} >= {"python", "torch", "mmcv", "mmdet", "mmengine"}
+    blamed = where(found.refusals[0])
+    assert blamed["python"] == {"python 3.11"}
+    assert "mmdet" in blamed
+    assert {"mmcv", "mmengine"} & set(blamed)
+    assert "torch" not in blamed
+
+
+def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
+    once: list[ClosureRequest] = []
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        once.append(question)
+        return Refused(reason="a hiccup", packages=()) if len(once) == 1 else None
+
+    found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
+    (refusal,) = found.refusals
+    assert set(where(refusal)) >= {"python", "torch", "mmcv", "mmdet", "mmengine"}
 
 
 def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
@@ -137,7 +195,10 @@ def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
     found = put(asked("mmengine==0.10.7", gpu="cpu", python="3.11"), Picky(refuses))
     assert isinstance(found, Unsolved)
     (refusal,) = found.refusals
-    assert refusal.options == {("python", "python 3.11"), ("mmengine", "mmengine 0.10.7")}
+    blamed = where(refusal)
+    assert set(blamed) == {"python", "mmengine"}
+    assert {"mmengine 0.10.7", "mmengine 0.1.0"} <= blamed["mmengine"]
+    assert "mmengine 0.11.0rc3" not in blamed["mmengine"]  # it imports distutils, not pkg_resources
 
 
 def test_what_is_always_refused_ends_with_the_reason() -> None:
@@ -170,17 +231,20 @@ def test_a_package_nobody_has_ends_the_search_at_once() -> None:
     assert "`frobnicate` is not on the package index" in caught.value.message
 
 
-def test_the_search_gives_up_after_a_bounded_number_of_rounds() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
-        if len({n.name for n in question.core if n.requires}) > 1:
-            return Refused(reason=f"not with {node_of(question, 'torch')}", packages=())
-        return None
+def test_the_search_gives_up_after_a_bounded_number_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "ROUNDS", 2)
 
-    picky = Picky(refuses)
+    def refuses(question: ClosureRequest) -> Refused | None:
+        torch = node_of(question, "torch")
+        return Refused(reason=f"not with {torch}", packages=(PackageName("torch"),)) if torch else None
+
     with pytest.raises(NoAnswer) as caught:
-        put(asked("mmdet", gpu="t4"), picky)
-    assert str(ROUNDS) in caught.value.message
-    assert caught.value.causes[0].startswith("not with")
+        put(asked("mmdet", gpu="t4"), Picky(refuses))
+    assert "2 answers of the core were tried" in caught.value.message
+    (cause,) = caught.value.causes
+    assert cause.startswith("refused: python 3.11 with torch 2.1.2")
+    assert "more of python with torch 2.1" in cause
+    assert cause.endswith("not with 2.1.2")
 
 
 def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> None:
@@ -194,16 +258,64 @@ def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> N
     assert node_of(world.asked[-1], "torchvision") == "0.16.2"
 
 
+OPENMIM = {"0.3.9": (), "0.3.8": ()}
+
+
 def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() -> None:
-    """openmim 0.3.9 fails on Python 3.12: the first answer had it, the second avoids the Python."""
-    world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": {"0.3.9": ()}})
+    """openmim 0.3.9 fails on Python 3.12: the first answer had it, the next avoids the Python."""
+    world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": OPENMIM})
     wish = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
     assert decided(asked("mmdet==3.3.0", gpu="rtx5090"), OpenWorld()).solution.python == "3.12"
     found = decided(wish, world)
     assert found.solution.python == "3.11"
-    assert len(world.asked) == 2
     cured = {b.breakage.id for b in found.solution.cured}
     assert "openmim-pkg-resources" in cured
+
+
+@pytest.mark.parametrize(
+    ("pin", "python", "rounds"),
+    [("", "3.11", 2), ("==0.3.9", "3.11", 1), ("==0.3.8", "3.12", 1), ("<0.3.9", "3.12", 1)],
+)
+def test_the_version_of_an_ordinary_package_decides(pin: str, python: str, rounds: int) -> None:
+    """Only 0.3.9 fails on Python 3.12. What is pinned counts from the start."""
+    world = OpenWorld({"openmim": OPENMIM})
+    found = decided(asked("mmdet==3.3.0", f"openmim{pin}", gpu="rtx5090"), world)
+    assert found.solution.python == python
+    assert len(world.asked) == rounds
+    assert not [b for b in found.solution.broken if b.breakage.id == "openmim-py312"]
+
+
+def test_what_a_package_brings_on_one_python_is_not_held_against_another() -> None:
+    """On Python 3.12 tools brings the openmim that fails there; on 3.11 it brings none."""
+    needs = ("openmim; python_version >= '3.12'",)
+    world = OpenWorld({"tools": {"1.0": needs}, "openmim": OPENMIM})
+    found = decided(asked("mmdet==3.3.0", "tools", gpu="rtx5090"), world)
+    assert found.solution.python == "3.11"
+    assert not [b for b in found.solution.cured if b.breakage.id == "openmim-pkg-resources"]
+    assert "openmim" not in {package.name for package in found.closed.packages}
+
+
+def test_a_breakage_that_a_choice_was_thought_to_have_and_has_not_is_not_told() -> None:
+    """openmim comes with the first torch only, and that one is refused once openmim is cured."""
+
+    class Moody(OpenWorld):
+        first: str | None = None
+
+        def close(self, request: ClosureRequest) -> ClosureAnswer:
+            torch = node_of(request, "torch")
+            self.first = self.first or torch
+            with_it = torch == self.first
+            if with_it and any(one.via == "openmim-pkg-resources" for one in request.constraints):
+                return Refused(reason="no", packages=(PackageName("torch"),))
+            self.world = {"tools": {"1.0": ("openmim",) if with_it else ()}, "openmim": {"0.3.8": ()}}
+            return super().close(request)
+
+    world = Moody()
+    found = decided(asked("torch", "tools", gpu="rtx5090", python="3.12"), world)
+    assert world.first
+    assert node_of(world.asked[-1], "torch") != world.first
+    assert "openmim-pkg-resources" not in {b.breakage.id for b in found.solution.cured}
+    assert "openmim" not in {package.name for package in found.closed.packages}
 
 
 def test_one_flavour_of_opencv_is_kept_where_another_package_asks_for_the_other() -> None:
@@ -213,13 +325,6 @@ def test_one_flavour_of_opencv_is_kept_where_another_package_asks_for_the_other(
     assert "opencv-python" in names
     assert "opencv-python-headless" not in names
     assert len(world.asked) == 2
-
-
-def test_an_ordinary_package_that_the_user_names_counts_from_the_start() -> None:
-    world = OpenWorld({"openmim": {"0.3.9": ()}})
-    found = decided(asked("mmdet==3.3.0", "openmim", gpu="rtx5090"), world)
-    assert found.solution.python == "3.11"
-    assert len(world.asked) == 1
 
 
 def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:

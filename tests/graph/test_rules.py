@@ -111,14 +111,14 @@ def test_a_breakage_of_a_gpu_counts_for_that_gpu_alone() -> None:
 def test_a_breakage_of_an_ordinary_package_needs_that_package() -> None:
     without = solved("mmcv", gpu="cpu")
     assert not {"openmim-pkg-resources", "openmim-py312"} & possible(without)
-    with_it = solved("mmcv", gpu="cpu", present=["openmim"])
+    with_it = solved("mmcv", gpu="cpu", present=["openmim==0.3.9"])
     assert "openmim-py312" in possible(with_it)
 
 
 def test_a_breakage_that_can_be_avoided_is_avoided() -> None:
-    free = solved("mmdet", gpu="t4", present=["openmim"])
+    free = solved("mmdet", gpu="t4", present=["openmim==0.3.9"])
     assert "openmim-py312" not in happening(free)
-    forced = solved("mmdet", gpu="t4", present=["openmim"], python="3.12")
+    forced = solved("mmdet", gpu="t4", present=["openmim==0.3.9"], python="3.12")
     assert "openmim-py312" in happening(forced)
     assert {b.breakage.id for b in forced.solution.broken} == {"openmim-py312"}
 
@@ -143,7 +143,7 @@ def test_what_a_condition_speaks_of() -> None:
 
 
 def test_a_breakage_of_ordinary_packages_alone_is_cured_too() -> None:
-    one = solved("mmengine", gpu="cpu", present=["openmim"])
+    one = solved("mmengine", gpu="cpu", present=["openmim==0.3.9"])
     cured = {b.breakage.id: b.breakage for b in one.solution.cured}
     assert cured["openmim-pkg-resources"].constraints == ("setuptools<82",)
     assert "openmim-pkg-resources" not in happening(solved("mmengine", gpu="cpu"))

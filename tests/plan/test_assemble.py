@@ -216,7 +216,7 @@ def told(one: Solved) -> list[Finding]:
 
 
 def test_what_remains_broken_is_a_warning_and_what_is_cured_a_note() -> None:
-    one = solved("mmdet", gpu="t4", present=["openmim"], python="3.12")
+    one = solved("mmdet", gpu="t4", present=["openmim==0.3.9"], python="3.12")
     levels = {f.subject: f.level for f in told(one)}
     assert levels["openmim-py312"] == "warning"
     assert levels["mmengine-pkg-resources"] == "note"

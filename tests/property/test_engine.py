@@ -41,7 +41,6 @@ def instances(draw: st.DrawFn) -> Instance:
         slots=tuple(slots),
         needs=draw(table),
         musts=tuple(draw(st.lists(group.filter(bool) | anywhere, max_size=2))),
-        nogoods=tuple(draw(st.lists(anywhere, max_size=2))),
         prefers=draw(table),
         breaches=draw(breaches),
         forbidden=draw(breaches),

@@ -163,7 +163,7 @@ def test_a_refusal_of_the_closure_counts_as_a_fact() -> None:
     wishes = [ask("torch>=2", "torch", frozenset({0})), ask("--python 3.12", "python", frozenset({2}))]
     slots = {"torch": torch, "python": python}
     assert holds(rows_of(slots, [], wishes), [0, 1])
-    refused = rows_of(slots, [], wishes, nogoods=(frozenset({0, 2}),))
+    refused = rows_of(slots, [], wishes, nogoods=((frozenset({0}), frozenset({2})),))
     explanation = explain(refused, DEFAULT_TERMS)
     assert [one.name for one in explanation.asks] == ["torch>=2"]  # Python 3.12 is all there is
     assert explanation.nearest[0].solution.picked["torch"].version == "1.0"

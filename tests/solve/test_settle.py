@@ -22,7 +22,6 @@ def instance(**more: Any) -> Instance:
         "slots": ((0, 1), (2, 3)),
         "needs": {},
         "musts": (),
-        "nogoods": (),
         "prefers": {},
         "breaches": (),
         "levels": ({}, {}, {1: 1}, {3: 1}),
@@ -58,7 +57,6 @@ def test_the_least_of_one_slot_is_found_between_its_extremes() -> None:
         slots=(tuple(range(8)), (8,)),
         needs=dict.fromkeys(range(5), (0,)),  # a need that nothing meets
         musts=(),
-        nogoods=(),
         prefers={},
         breaches=(),
         levels=({option: option for option in range(8)},),
@@ -95,7 +93,7 @@ def test_an_equal_option_that_is_nowhere_cheaper_goes() -> None:
     small = reduce(instance())
     assert small is not None
     assert small.slots == ((0,), (2,))
-    bound = reduce(instance(nogoods=(group(0, 2),)))  # what stands in a rule is not equal
+    bound = reduce(instance(forbidden=((group(0), group(2)),)))  # what stands in a rule is not equal
     assert bound is not None
     assert bound.slots == ((0, 1), (2, 3))
 
@@ -103,4 +101,4 @@ def test_an_equal_option_that_is_nowhere_cheaper_goes() -> None:
 def test_no_choice_is_seen_at_once() -> None:
     assert settle(instance(musts=(group(9),))) is None
     assert ClingoEngine().solve(instance(needs={0: (0,), 1: (0,)})) is None
-    assert ClingoEngine().solve(instance(nogoods=(group(0), group(1)))) is None
+    assert ClingoEngine().solve(instance(forbidden=((group(0),), (group(1),)))) is None

@@ -87,7 +87,7 @@ def rows_of(
     *,
     breaches: tuple[Breach, ...] = (),
     costs: tuple[Cost, ...] = (),
-    nogoods: tuple[Group, ...] = (),
+    nogoods: tuple[tuple[Group, ...], ...] = (),
 ) -> Rows:
     indices = {slot: tuple(o.index for o in options) for slot, options in slots.items()}
     return Rows(
@@ -141,14 +141,16 @@ def graphs(draw: st.DrawFn) -> Rows:
     breaches = draw(
         st.lists(st.lists(st.tuples(st.sampled_from(names), bits), min_size=1, max_size=2), max_size=2)
     )
-    refused = draw(st.lists(st.integers(1, 2**count - 1), max_size=1))
+    refused = draw(
+        st.lists(st.lists(st.tuples(st.sampled_from(names), bits), min_size=1, max_size=3), max_size=2)
+    )
     return rows_of(
         slots,
         [*links(hard=True), *links(hard=False)],
         asks,
         breaches=tuple(breach(*(members(slot, n) for slot, n in groups)) for groups in breaches),
         costs=tuple(draw(st.lists(weights, max_size=6))),
-        nogoods=tuple(frozenset(i for i in range(count) if number >> i & 1) for number in refused),
+        nogoods=tuple(tuple(members(slot, n) for slot, n in groups) for groups in refused),
     )
 
 
@@ -158,6 +160,6 @@ def holds(rows: Rows, asks: list[int], links: list[Link] | None = None) -> bool:
     return any(
         all(members & chosen for i in asks for _, members in rows.asks[i].parts)
         and all(one.members & chosen for one in kept if one.option in chosen)
-        and not any(nogood <= chosen for nogood in rows.nogoods)
+        and not any(all(group & chosen for group in nogood) for nogood in rows.nogoods)
         for chosen in (frozenset(picked) for picked in product(*rows.slots.values()))
     )

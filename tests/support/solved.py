@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmlock.app.deciding import State, graph_request
 from mmlock.app.interpret import Interpreted, interpret
+from mmlock.app.presences import always_there
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.faults import Fault
 from mmlock.core.gather import Inputs, gather
@@ -17,6 +18,7 @@ from mmlock.core.requirements import Asked
 from mmlock.graph.build import build_graph
 from mmlock.graph.rows import Rows
 from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.solve.closure_model import Wanted
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.solution import CoreSolution, solve_core
 
@@ -67,5 +69,6 @@ class Solved:
 
 def solved(*requirements: str, present: Iterable[str] = (), **more: object) -> Solved:
     asked = interpret(facts(), request(*requirements, **more))  # type: ignore[arg-type]
-    rows = build_graph(facts(), graph_request(asked, State(present=frozenset(present))))  # type: ignore[arg-type]
+    there = always_there(tuple(Wanted(text=text, via="a test") for text in present))
+    rows = build_graph(facts(), graph_request(asked, State(present=there)))
     return Solved(asked, rows, solve_core(rows, ClingoEngine(), asked.terms))

@@ -6,8 +6,9 @@ import os
 from dataclasses import replace
 
 from mmlock.app.compiled import Checked, compiled_wheels
-from mmlock.app.deciding import Decided, Refusal
+from mmlock.app.deciding import Decided
 from mmlock.app.inspect_tables import Tables
+from mmlock.app.learned import Refusal, picks_of
 from mmlock.binary.cache import inspect_cached
 from mmlock.binary.inspect import Effort, Uninspected
 from mmlock.binary.model import Answer, Inspected, Verdict
@@ -94,7 +95,7 @@ def _refusal(option: Option, answer: Verdict, decided: Decided) -> Refusal:
     ]
     told += [text for gpu in answer.gpus if gpu.code.value == "none" for text in gpu.evidence]
     reason = f"{option.label} cannot be used with {torch.label}: {'; '.join(told[:3])}"
-    return Refusal(options=frozenset({(option.slot, option.label), (torch.slot, torch.label)}), reason=reason)
+    return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
 
 
 def _reason(answer: Verdict) -> Reason:

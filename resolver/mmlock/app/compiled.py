@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmlock.app.deciding import Decided, Refusal
+from mmlock.app.deciding import Decided
+from mmlock.app.learned import Refusal
 from mmlock.core.names import Confidence, Sha256
 from mmlock.core.values import dataclass
 from mmlock.graph.rows import BinaryChoice, IndexChoice, Option

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 
-from packaging.requirements import Requirement
-
+from mmlock.app.blaming import Dispute, blame
 from mmlock.app.interpret import Interpreted
+from mmlock.app.learned import Refusal, State
+from mmlock.app.presences import Outcome, always_there, learn_breakages
 from mmlock.core.arguments import torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName, normalize
@@ -19,15 +21,13 @@ from mmlock.graph.build import build_graph, core_packages
 from mmlock.graph.extras import asked_extras
 from mmlock.graph.request import CoreWish, GraphRequest
 from mmlock.graph.rows import Rows
-from mmlock.matrix.curated import Breakage
 from mmlock.matrix.load import Matrix
-from mmlock.plan.closure_inputs import closure_request
+from mmlock.plan.closure_inputs import closure_request, core_node
 from mmlock.solve.alternatives import Newer, not_newer
 from mmlock.solve.closure_model import (
     Closed,
     Closer,
     ClosureRequest,
-    CoreNode,
     Refused,
     Unreachable,
 )
@@ -35,34 +35,20 @@ from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import Engine
 from mmlock.solve.solution import CoreSolution, solve_core
 
+__all__ = ["ROUNDS", "Decided", "State", "Unsolved", "decide", "graph_request"]
+
 Wheelless = Callable[[PackageName, "str | None"], bool]
 """Whether a version (None: every version) of an ordinary package has sources and no wheel at all."""
 
 _NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
 _NO_WHEEL = re.compile(r"([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
 
-ROUNDS = 24
-"""How many core combinations are tried before giving up."""
+ROUNDS = 48
+"""How many answers of the core are put to the closure before giving up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """A combination the closure refused, with its words."""
-
-    options: frozenset[tuple[str, str]]
-    reason: str
-
-
-@dataclass(slots=True)
-class State:
-    """What the loop has learned so far."""
-
-    refusals: list[Refusal] = field(default_factory=list)
-    needed: dict[PackageName, CoreWish] = field(default_factory=dict)
-    """Core packages that ordinary ones turned out to need."""
-    present: frozenset[PackageName] = frozenset()
-    sdists: frozenset[PackageName] = frozenset()
-    """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
+MOST_TOLD = 6
+"""How many different refusals an error tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +87,9 @@ def graph_request(asked: Interpreted, state: State) -> GraphRequest:
         allow_lite=arguments.allow_lite,
         prerelease=arguments.prerelease,
         validations=asked.validations,
-        present=state.present | {_name(one.text) for one in asked.wanted},
-        refused=tuple(refusal.options for refusal in state.refusals),
+        present=state.present | always_there(asked.wanted),
+        held=tuple(state.held.values()),
+        refused=tuple(refusal.groups for refusal in state.refusals),
     )
 
 
@@ -124,7 +111,7 @@ def decide(
 ) -> Decided | Unsolved:
     """A core with its closure. Raises EnvironmentFault when the closure cannot be asked."""
     state = state or State()
-    state.present |= {_name(one.text) for one in asked.wanted}
+    state.present |= always_there(asked.wanted)
     solver = engine or ClingoEngine()
     for _ in range(ROUNDS):
         rows = build_graph(matrix, graph_request(asked, state))
@@ -132,12 +119,13 @@ def decide(
         if solution is None:
             return Unsolved(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
-        question = _question(matrix, asked, solution, state)
-        answer = closer.close(question)
+        ask = partial(_question, matrix, asked, state=state)
+        answer = closer.close(ask(solution))
         if isinstance(answer, Unreachable):
             raise _unreachable(answer)
         if isinstance(answer, Closed):
-            if not _learn(matrix, state, answer):
+            outcome = Outcome(matrix=matrix, target=asked.target, solution=solution, closed=answer, ask=ask)
+            if not _learn(state, outcome, closer):
                 return Decided(
                     rows=rows,
                     solution=solution,
@@ -150,13 +138,52 @@ def decide(
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
-        refusal = _blame(closer, question, answer, solution)
-        progress(f"the closure refuses {' with '.join(sorted(label for _, label in refusal.options))}")
+        refusal = blame(_dispute(matrix, asked, rows, solution, answer, closer, state))
+        progress(f"the closure refuses {' with '.join(refusal.labels)}")
         state.refusals.append(refusal)
-    raise NoAnswer(
-        f"{ROUNDS} combinations were tried and the ordinary packages fit none of them",
-        causes=[refusal.reason for refusal in state.refusals[-3:]],
-        hints=["pin the Python or the torch you want, so that fewer combinations are open"],
+    raise _given_up(state)
+
+
+def _given_up(state: State) -> NoAnswer:
+    """What was tried, the same words once."""
+    told: dict[str, list[str]] = {}
+    for refusal in state.refusals:
+        told.setdefault(" ".join(refusal.reason.split()), []).append(" with ".join(refusal.labels))
+    causes = [f"refused: {'; '.join(tried)}: {reason}" for reason, tried in told.items()]
+    return NoAnswer(
+        f"{ROUNDS} answers of the core were tried and the ordinary packages fit none of them",
+        causes=causes[-MOST_TOLD:],
+        hints=["pin the Python, the torch or the package that is named above, so that fewer are open"],
+    )
+
+
+def _dispute(
+    matrix: Matrix,
+    asked: Interpreted,
+    rows: Rows,
+    solution: CoreSolution,
+    answer: Refused,
+    closer: Closer,
+    state: State,
+) -> Dispute:
+    question = _question(matrix, asked, solution, state)
+
+    def extras(python: str) -> Mapping[str, tuple[str, ...]]:
+        return asked_extras(matrix, asked.wishes, asked.target.platform, python)
+
+    own = extras(solution.python)
+    return Dispute(
+        rows=rows,
+        solution=solution,
+        question=question,
+        refused=answer,
+        closer=closer,
+        node_of=lambda option: core_node(
+            matrix, solution, option, asked.target, question.drop, own.get(option.slot, ())
+        ),
+        droppable=frozenset(name for breakage in matrix.breaks for name in breakage.drop),
+        same_on=lambda python: extras(python) == own,
+        repeats=state.repeats,
     )
 
 
@@ -212,66 +239,13 @@ def _unreachable(answer: Unreachable) -> EnvironmentFault:
     )
 
 
-def _learn(matrix: Matrix, state: State, closed: Closed) -> bool:
+def _learn(state: State, outcome: Outcome, closer: Closer) -> bool:
     """Take in what the closure brought that the core must know of. Says whether to solve again."""
-    names = {package.name: package for package in closed.packages}
-    core = core_packages(matrix)
+    names = {package.name: package for package in outcome.closed.packages}
+    core = core_packages(outcome.matrix)
     found = [name for name in names if name in core and name not in state.needed]
     for name in found:
         who = ", ".join(names[name].via) or "an ordinary package"
         state.needed[name] = CoreWish(name=name, specifier="", text=f"{name} (needed by {who})")
-    known = state.present | names.keys()
-    told = (_ordinary(breakage) - core for breakage in matrix.breaks)
-    new = frozenset(name for others in told if others <= known for name in others) - state.present
-    state.present |= new
-    return bool(found or new)
-
-
-def _ordinary(breakage: Breakage) -> frozenset[PackageName]:
-    """The packages it speaks of, without what the target and the graph always know."""
-    return frozenset(when.package for when in breakage.when if when.package not in {"gpu", "python", "torch"})
-
-
-def _blame(closer: Closer, question: ClosureRequest, answer: Refused, solution: CoreSolution) -> Refusal:
-    """The smallest part of the core that the closure is found to refuse.
-
-    Each decided package is tried with its own requirements alone; when none is refused alone, the whole
-    core is. The Python always belongs to it, since the files that exist depend on it.
-    """
-    bare = tuple(replace(node, requires=()) for node in question.core)
-    for index, node in enumerate(question.core):
-        core = (*bare[:index], node, *bare[index + 1 :])
-        alone = replace(question, core=core, wanted=())
-        if node.requires and isinstance(found := closer.close(alone), Refused):
-            return Refusal(
-                options=_guilty(solution, {node.name, *_cores(found, question.core)}, found),
-                reason=found.reason,
-            )
-    if isinstance(found := closer.close(replace(question, core=bare)), Refused):
-        return Refusal(options=_guilty(solution, _cores(found, question.core), found), reason=found.reason)
-    return Refusal(
-        options=frozenset((option.slot, option.label) for option in solution.picked.values()),
-        reason=answer.reason,
-    )
-
-
-def _cores(refused: Refused, core: Iterable[CoreNode]) -> set[PackageName]:
-    names = {node.name for node in core}
-    return {name for name in refused.packages if name in names}
-
-
-def _guilty(solution: CoreSolution, names: set[PackageName], refused: Refused) -> frozenset[tuple[str, str]]:
-    """The Python, the options of these packages, and those whose known breakage bounds what was refused."""
-    python = solution.picked["python"]
-    guilty = {(python.slot, python.label)}
-    guilty |= {(o.slot, o.label) for o in solution.packages() if o.package in names}
-    for breach in solution.cured:
-        if any(_name(text) in refused.packages for text in breach.breakage.constraints):
-            for option in solution.picked.values():
-                if any(option.index in group for group in breach.groups):
-                    guilty.add((option.slot, option.label))
-    return frozenset(guilty)
-
-
-def _name(text: str) -> PackageName:
-    return normalize(Requirement(text).name)
+    # Its own part of the closure may go away with the package, so breakages are looked at afterwards.
+    return bool(found) or learn_breakages(state, outcome, closer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmlock.app.deciding import Unsolved
+from mmlock.app.deciding import MOST_TOLD, Unsolved
 from mmlock.app.interpret import Interpreted
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Form
@@ -14,10 +14,6 @@ from mmlock.solve.solution import CoreSolution
 
 SOURCES = 1
 """How many sources one line names; the JSON form has all."""
-
-
-MOST_REFUSALS = 6
-"""How many different refusals of the closure an error tells."""
 
 
 def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
@@ -53,14 +49,13 @@ def _refused(unsolved: Unsolved) -> list[str]:
     """What the ordinary packages refused, the same words for several Pythons once."""
     told: dict[str, list[str]] = {}
     for refusal in unsolved.refusals:
-        labels = [label for _, label in sorted(refusal.options)]
-        told.setdefault(" ".join(refusal.reason.split()), []).append(", ".join(labels))
+        told.setdefault(" ".join(refusal.reason.split()), []).append(", ".join(refusal.labels))
     lines = [
         f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
         for reason, labels in told.items()
     ]
-    rest = len(lines) - MOST_REFUSALS
-    return lines if rest <= 0 else [*lines[:MOST_REFUSALS], f"and {rest} more like these"]
+    rest = len(lines) - MOST_TOLD
+    return lines if rest <= 0 else [*lines[:MOST_TOLD], f"and {rest} more like these"]
 
 
 def nearest_lines(explanation: Explanation) -> list[str]:

@@ -196,8 +196,7 @@ def _passed_over(decided: Decided) -> Iterator[Finding]:
         yield Finding(
             level="note",
             subject="closure",
-            text=f"passed over {', '.join(sorted(label for _, label in refusal.options))}: "
-            f"{first_line(refusal.reason)}",
+            text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
             source=(decided.closed.engine,),
             confidence=Confidence.MEASURED,
         )

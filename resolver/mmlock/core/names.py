@@ -27,6 +27,7 @@ __all__ = [
     "Sha256",
     "StrEnum",
     "normalize",
+    "requirement_name",
 ]
 
 PackageName = NewType("PackageName", str)
@@ -46,6 +47,12 @@ def normalize(name: str) -> PackageName:
     while "--" in lowered:
         lowered = lowered.replace("--", "-")
     return PackageName(lowered)
+
+
+def requirement_name(text: str) -> PackageName:
+    """The distribution that a requirement line is about."""
+    end = next((at for at, char in enumerate(text) if not (char.isalnum() or char in "._-")), len(text))
+    return normalize(text[:end])
 
 
 class Confidence(StrEnum):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind
+from mmlock.core.target import Target
 from mmlock.core.versions import allows
 from mmlock.graph.builder import Builder
 from mmlock.graph.packages import Catalog
+from mmlock.graph.request import Held
 from mmlock.graph.rows import (
     BinaryChoice,
     Breach,
@@ -22,8 +24,14 @@ def add_breaches(builder: Builder, catalog: Catalog) -> None:
     """Every breakage that can happen in this graph."""
     for breakage in builder.matrix.breaks:
         groups = _groups(builder, catalog, breakage)
-        if groups is not None:
+        if groups is None:
+            continue
+        if all(_is_there(builder, when) for when in breakage.when if _is_ordinary(catalog, when)):
             builder.breaches.append(Breach(breakage=breakage, groups=groups))
+            continue
+        for held in builder.request.held:
+            if held.breakage == breakage.id and (where := _where(builder, held)) is not None:
+                builder.breaches.append(Breach(breakage=breakage, groups=(*groups, *where)))
 
 
 def prime_breaches(builder: Builder, catalog: Catalog) -> None:
@@ -34,25 +42,46 @@ def prime_breaches(builder: Builder, catalog: Catalog) -> None:
                 _members(builder, catalog, when)
 
 
+def _is_ordinary(catalog: Catalog, when: When) -> bool:
+    return when.package not in {"gpu", "python", "torch"} and catalog.slot_of(when.package) is None
+
+
+def _is_there(builder: Builder, when: When) -> bool:
+    """Whether an ordinary package is in any environment, in a version that is meant."""
+    return any(
+        name == when.package and (not when.versions or (pin is not None and allows(when.versions, pin)))
+        for name, pin in builder.request.present
+    )
+
+
+def _where(builder: Builder, held: Held) -> tuple[Group, ...] | None:
+    """The options with which ordinary packages bring it about, and not those of an excepted choice."""
+    groups = builder.found((frozenset({held.python}), *(group for group in held.bringers if group)))
+    if groups is None:
+        return None
+    every = frozenset(range(len(builder.options)))
+    # Any option besides those of a choice is picked by every other choice, and by that one not.
+    others = (choice for one in held.excepted if (choice := builder.found(frozenset({p}) for p in one)))
+    return (*groups, *(every.difference(*choice) for choice in others))
+
+
 def _groups(builder: Builder, catalog: Catalog, breakage: Breakage) -> tuple[Group, ...] | None:
-    """The options that bring it about; None when it cannot happen here."""
+    """The options that bring it about, ordinary packages aside; None when it cannot happen here."""
     groups: list[Group] = []
     for when in breakage.when:
         if when.package == "gpu":
-            if not _on_gpu(builder, when):
+            if not on_gpu(builder.request.target, when):
                 return None
-        elif when.package in {"python", "torch"} or catalog.slot_of(when.package):
+        elif not _is_ordinary(catalog, when):
             group = _members(builder, catalog, when)
             if not group:
                 return None
             groups.append(group)
-        elif when.package not in builder.request.present:
-            return None
     return tuple(groups)  # empty: what is in the environment anyway brings it about
 
 
-def _on_gpu(builder: Builder, when: When) -> bool:
-    target = builder.request.target
+def on_gpu(target: Target, when: When) -> bool:
+    """Whether one of the target's GPUs has a capability that a condition speaks of."""
     return target.kind is DeviceKind.CUDA and any(
         device.arch is not None and allows(when.versions, format_cc(device.arch)) for device in target.devices
     )

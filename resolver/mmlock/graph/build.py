@@ -51,6 +51,7 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         no_build=False,
         present=frozenset(),
         validations=(),
+        held=(),
         refused=(),
     )
 

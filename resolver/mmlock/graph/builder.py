@@ -9,7 +9,7 @@ from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, is_prerelease
-from mmlock.graph.request import GraphRequest
+from mmlock.graph.request import GraphRequest, Pick
 from mmlock.graph.rows import (
     Ask,
     Breach,
@@ -74,6 +74,7 @@ class Builder:
         self.validated: list[ValidatedSet] = []
         self.costs: list[Cost] = []
         self.base: Base | None = None
+        self._by_label: dict[Pick, int] | None = None
         self._groups: dict[tuple[str, str], Group] = {}
         self._by_version: dict[str, dict[str | None, list[int]]] = {}
         self._pythons: dict[tuple[str, ...], Group] = {}
@@ -280,12 +281,15 @@ class Builder:
             if not self.slots.get(slot)
         )
 
-    def _nogoods(self) -> tuple[Group, ...]:
-        if not self.request.refused:
-            return ()
-        by_label = {(option.slot, option.label): option.index for option in self.options}
+    def found(self, groups: Iterable[frozenset[Pick]]) -> tuple[Group, ...] | None:
+        """Groups by name as groups of this graph; None when one of them has no option here."""
+        if self._by_label is None:
+            self._by_label = {(option.slot, option.label): option.index for option in self.options}
+        by_label = self._by_label
+        made = tuple(frozenset(by_label[pick] for pick in group if pick in by_label) for group in groups)
+        return made if all(made) else None
+
+    def _nogoods(self) -> tuple[tuple[Group, ...], ...]:
         return tuple(
-            frozenset(by_label[pair] for pair in refused)
-            for refused in self.request.refused
-            if all(pair in by_label for pair in refused)
+            groups for refused in self.request.refused if (groups := self.found(refused)) is not None
         )

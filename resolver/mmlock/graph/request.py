@@ -29,6 +29,22 @@ class CoreWish:
     """True: bounds the package where it is in the environment, without asking for it."""
 
 
+Pick = tuple[str, str]
+"""An option by names that stay when the graph is built anew: its slot and its label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Where ordinary packages were seen to bring a breakage about."""
+
+    breakage: str
+    python: Pick
+    bringers: tuple[frozenset[Pick], ...]
+    """For each condition on an ordinary package: options that bring it; empty: it is there anyway."""
+    excepted: tuple[frozenset[Pick], ...] = ()
+    """Whole choices that do not bring it about."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphRequest:
     """The part of a request that shapes the graph."""
@@ -46,9 +62,10 @@ class GraphRequest:
     no_build: bool = False
     allow_lite: bool = False
     prerelease: bool = False
-    present: frozenset[PackageName] = frozenset()
-    """Ordinary packages known to be in the environment (breakages may name them)."""
     validations: tuple[Validation, ...] = ()
     """What was validated, besides what the matrix tells."""
-    refused: tuple[frozenset[tuple[str, str]], ...] = ()
-    """Combinations that the closure or the judge refused: sets of (slot, label)."""
+    present: frozenset[tuple[PackageName, str | None]] = frozenset()
+    """Ordinary packages that are in any environment, for breakages name them; the version where known."""
+    held: tuple[Held, ...] = ()
+    refused: tuple[tuple[frozenset[Pick], ...], ...] = ()
+    """What the closure or the ABI check refused: one option of every group together."""

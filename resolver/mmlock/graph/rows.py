@@ -280,8 +280,8 @@ class Rows:
     breaches: tuple[Breach, ...]
     costs: tuple[Cost, ...]
     tables: Tables
-    nogoods: tuple[Group, ...] = ()
-    """Sets of options that must not all be chosen: what the closure or the judge refused."""
+    nogoods: tuple[tuple[Group, ...], ...] = ()
+    """One option of every group together is refused: by the closure, or by the files themselves."""
     validated: tuple[ValidatedSet, ...] = ()
     """What was validated on such a target; choosing otherwise costs `Term.VALIDATED`."""
     missing: tuple[str, ...] = ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
-from mmlock.core.markers import named_extras, requirement
-from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.core.markers import named_extras
+from mmlock.core.names import PackageName, Platform, requirement_name
 from mmlock.core.target import Target
 from mmlock.graph.extras import declared, metadata_version
 from mmlock.graph.rows import (
@@ -87,7 +87,7 @@ def core_node(
     return CoreNode(
         name=option.package,
         version=node_version(option, solution.torch),
-        requires=tuple(text for text in requires if not drops or _name(text) not in drops),
+        requires=tuple(text for text in requires if not drops or requirement_name(text) not in drops),
         requires_python=requires_python,
         extras=tuple(name for name in extras if name in has),
     )
@@ -122,12 +122,7 @@ def variant_requirements(requires: Sequence[str], build: TorchBuild) -> tuple[st
     """
     kept = []
     for text in requires:
-        name = _name(text)
+        name = requirement_name(text)
         if not name.startswith(CUDA_LIBRARIES) or (name == "triton" and build.cuda is not None):
             kept.append(text)
     return tuple(kept)
-
-
-def _name(text: str) -> PackageName:
-    one = requirement(text)
-    return normalize(one.name if one else text.split(" ", 1)[0])

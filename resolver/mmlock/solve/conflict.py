@@ -118,7 +118,8 @@ def _ground(rows: Rows, claims: Sequence[Sequence[Link]]) -> clingo.Control:
     for index, ask in enumerate(rows.asks):
         lines.extend(f"demand({index},{number(group)})." for group in ask.groups)
     for index, nogood in enumerate(rows.nogoods):
-        lines.append(f"nogood({index}).refused({index},({';'.join(map(str, sorted(nogood)))})).")
+        lines.append(f"nogood({index}).")
+        lines.extend(f"refused({index},{number(group)})." for group in nogood)
     control = clingo.Control(["--warn=none"])
     control.add("base", [], rules("explain"))
     control.add("base", [], "\n".join(lines))

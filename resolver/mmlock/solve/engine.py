@@ -85,10 +85,6 @@ def facts(instance: Instance) -> str:
         lines += [f"part({index},{names.number(group)})." for group in breach]
     first = len(instance.breaches)
     lines += [f"forbidden({first + place})." for place in range(len(instance.forbidden))]
-    lines += [
-        f"nogood({index}).refused({index},({names.members(nogood)}))."
-        for index, nogood in enumerate(instance.nogoods)
-    ]
     return "\n".join([*lines, *names.lines, *_objectives(instance)])
 
 

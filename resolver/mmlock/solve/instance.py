@@ -29,8 +29,6 @@ class Instance:
     """A picked option needs one member of each group."""
     musts: tuple[Mask, ...]
     """One member of each must be picked."""
-    nogoods: tuple[Mask, ...]
-    """Not all members of one may be picked."""
     prefers: Mapping[int, tuple[Mask, ...]]
     """A picked option pays 1 at `prefer_level` for each group without a picked member."""
     breaches: tuple[tuple[Mask, ...], ...]
@@ -73,7 +71,6 @@ class Instance:
         return (
             all(group & chosen for group in self.musts)
             and all(group & chosen for o in options for group in self.needs.get(o, ()))
-            and not any(nogood & chosen == nogood for nogood in self.nogoods)
             and not any(all(group & chosen for group in breach) for breach in self.forbidden)
         )
 
@@ -108,7 +105,7 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
         slots=tuple(rows.slots[slot] for slot in names),
         needs=needs,
         musts=tuple({mask(group): None for i in kept for group in rows.asks[i].groups}),
-        nogoods=tuple(mask(group) for group in rows.nogoods),
+        forbidden=tuple(tuple(mask(group) for group in groups) for groups in rows.nogoods),
         prefers=rows.tables.prefers,
         breaches=tuple(
             tuple(mask(group) for group in breach.groups)

@@ -125,7 +125,6 @@ def _restrict(instance: Instance, alive: Mask) -> Instance:
         needs=table(instance.needs),
         prefers=table(instance.prefers),
         musts=useful(instance.musts),
-        nogoods=tuple(nogood for nogood in instance.nogoods if nogood & alive == nogood),
         breaches=tuple(breach for breach in breaches if all(breach)),
         forbidden=tuple(breach for breach in forbidden if all(breach)),
         levels=tuple({o: level[o] for o in options if o in level} for level in instance.levels),
@@ -162,5 +161,4 @@ def _all_groups(instance: Instance) -> list[Mask]:
         *(group for table in instance.prefers.values() for group in table),
         *(group for breach in (*instance.breaches, *instance.forbidden) for group in breach),
         *instance.musts,
-        *instance.nogoods,
     ]

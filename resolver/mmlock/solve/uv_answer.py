@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mmlock.core.artifact import ClosedPackage
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import PackageName, requirement_name
 from mmlock.solve.closure_model import Closed, ClosureAnswer, ClosureRequest, Refused, Unreachable
 from mmlock.solve.tags import target_tags
 from mmlock.solve.uv import Ran
@@ -38,12 +38,6 @@ def closed(uv: Uv, request: ClosureRequest, ran: Ran, steps: Steps) -> ClosureAn
 def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:
     """Who put the package into the request, in the request's own words."""
     return [item.via for item in request.wanted if requirement_name(item.text) == name]
-
-
-def requirement_name(text: str) -> PackageName:
-    """The distribution that a requirement line is about."""
-    end = next((at for at, char in enumerate(text) if not (char.isalnum() or char in "._-")), len(text))
-    return normalize(text[:end])
 
 
 def _no_file(request: ClosureRequest, package: ClosedPackage) -> Refused:
