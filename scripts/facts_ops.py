@@ -26,7 +26,7 @@ NOTE = (
 )
 
 _ROI = "roi_layer"
-_NMS = "nms"
+_ANY = "*"
 _SUPPRESS = frozenset({"nms", "soft_nms", "nms_match", "nms_rotated", "nms_quadri"})
 """Those that `batched_nms` finds by name."""
 
@@ -107,7 +107,7 @@ def _op(name: str, row: Facts, newest: str) -> Op:
 def _under(name: str) -> tuple[str, ...]:
     """Keys of configs below which `type` is looked up among the ops themselves."""
     if name in _SUPPRESS:
-        return (_NMS,)
+        return (_ANY,)
     return (_ROI,) if name[:1].isupper() and ("RoI" in name or name == "BezierAlign") else ()
 
 

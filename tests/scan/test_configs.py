@@ -39,7 +39,7 @@ def test_a_config_overrides_its_bases_key_by_key() -> None:
     files = {
         "base/a.py": "model = dict(type='A', head=dict(type='H'), neck=dict(type='N', d=dict(type='D')))",
         "base/b.py": "data = dict(type='Data')",
-        "c.py": "_base_ = ['base/a.py', './base/b.py']\n"
+        "c.py": "_base_ = ['base/a.py', './base/' + 'b.py']\n"
         "model = dict(head=dict(type='H2'), neck=dict(_delete_=True, type='N2'))",
     }
     found = types(files)

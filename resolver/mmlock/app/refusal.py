@@ -12,6 +12,7 @@ from mmlock.matrix.load import Matrix
 from mmlock.solve.explain import Explanation, Nearest, explain
 from mmlock.solve.solution import CoreSolution
 
+THE_REQUEST = "the request"
 SOURCES = 1
 """How many sources one line names; the JSON form has all."""
 
@@ -21,7 +22,14 @@ def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswe
     explanation = explain(unsolved.rows, asked.terms)
     # Where the closure refused, its words are the facts between the asks.
     causes = _refused(unsolved) or chain_lines(matrix, explanation)
-    return NoAnswer(headline(explanation), causes=causes, hints=nearest_lines(explanation))
+    return NoAnswer(
+        headline(explanation), causes=[*origins(explanation), *causes], hints=nearest_lines(explanation)
+    )
+
+
+def origins(explanation: Explanation) -> list[str]:
+    """Where the asks that cannot hold were written down; those of the command line are before the user."""
+    return [f"`{ask.name}`: {ask.origin}" for ask in explanation.asks if ask.origin != THE_REQUEST]
 
 
 def headline(explanation: Explanation) -> str:

@@ -28,7 +28,7 @@ class Op:
     registry: tuple[str, ...] = ()
     """Names it is registered under (`DCNv2`), as configs write them in `type`."""
     under: tuple[str, ...] = ()
-    """Config keys below which frameworks look it up by its own name (`roi_layer`, `nms`)."""
+    """Config keys below which frameworks look it up by its own name (`roi_layer`); `*`: any."""
     until: str | None = None
     """Last release that has it; None: the newest does."""
     earlier: Mapping[str, OpNeeds] = field(default_factory=dict)

@@ -11,9 +11,10 @@ from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.model import Place, When
 from mmlock.scan.ops import OpUse
 
-__all__ = ["Conclusion", "Need", "conclude", "guards"]
+__all__ = ["RUNS", "Conclusion", "Need", "conclude", "guards"]
 
-_RUNS = frozenset({When.ALWAYS, When.IF})
+RUNS = frozenset({When.ALWAYS, When.IF})
+"""Imports that run when their module is imported, and fail aloud."""
 
 
 class Need(StrEnum):
@@ -51,7 +52,7 @@ def conclude(uses: Iterable[OpUse], loads: Iterable[FrameworkLoad], known: Mappi
     guard = guards(uses)
     if compiled:
         need = Need.OPS
-    elif any(load.when in _RUNS for load in loads):
+    elif any(load.when in RUNS for load in loads):
         need = Need.FRAMEWORK
     else:
         need = Need.IMPORT if guard else Need.NOTHING
@@ -67,4 +68,4 @@ def conclude(uses: Iterable[OpUse], loads: Iterable[FrameworkLoad], known: Mappi
 
 def guards(uses: Iterable[OpUse]) -> tuple[Place, ...]:
     """The lines that import mmcv.ops whenever their module is imported."""
-    return tuple(sorted({use.place for use in uses if use.loads and use.when in _RUNS}))
+    return tuple(sorted({use.place for use in uses if use.loads and use.when in RUNS}))

@@ -255,8 +255,8 @@ class _Reader:
         names = [chain_of(target).rpartition(".")[2] for target in node.targets]
         inside = where._replace(under=names[0]) if names[0] else where
         if names[0] == "_base_" and not where.owner:
-            texts = (inner for inner in ast.walk(node.value) if isinstance(inner, ast.Constant))
-            self.bases += [(text.value, text.lineno) for text in texts if isinstance(text.value, str)]
+            listed = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
+            self.bases += [(text, item.lineno) for item in listed if (text := _joined(item))]
         self._push(node.targets, where)
         self.stack.append((node.value, inside))
         return True
@@ -295,6 +295,14 @@ def _registered(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> 
 
 def _text(node: ast.AST | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _joined(node: ast.expr) -> str:
+    """A string, or strings that are added up; empty for anything else."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        first, second = _joined(node.left), _joined(node.right)
+        return first + second if first and second else ""
+    return _text(node)
 
 
 def _texts(node: ast.AST) -> Iterator[str]:

@@ -70,7 +70,9 @@ class Catalog:
             return self.registered[text]
         # What is registered under another name is not found under its own.
         op = self.ops.get(text)
-        return op.name if op and any(under == key or under.endswith(f"_{key}") for key in op.under) else None
+        keys = op.under if op else ()
+        found = any(key in {"*", under} or under.endswith(f"_{key}") for key in keys)
+        return op.name if op and found else None
 
     def dotted(self, target: str) -> str | None:
         """The op that `mmcv.ops...` means; None when it is no name of an op."""

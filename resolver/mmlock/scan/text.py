@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from mmlock.core.names import OpNeeds
 from mmlock.matrix.code import Op
-from mmlock.scan.conclude import Conclusion, Need
+from mmlock.scan.conclude import RUNS, Need
 from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.ops import How, OpUse
 from mmlock.scan.packages import PackageUse
@@ -27,6 +27,7 @@ MEANING: Mapping[OpNeeds | None, str] = {
 _MOST_PLACES = 3
 _MOST_LINES = 12
 _MOST_PROVIDERS = 4
+_MOST_PINS = 40
 
 
 def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
@@ -34,7 +35,7 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
     known = {op.name: op for op in ops}
     parts = (
         _head(found),
-        conclusion_lines(found.conclusion, found.loads),
+        conclusion_lines(found),
         op_lines(found, known),
         guard_lines(found),
         load_lines(found.loads),
@@ -68,8 +69,11 @@ def config_lines(faults: tuple[tuple[str, str], ...]) -> list[str]:
     return ["bases of configs that were not followed:", *lines, *_more(faults)]
 
 
-def conclusion_lines(answer: Conclusion, loads: Iterable[FrameworkLoad]) -> list[str]:
+def conclusion_lines(found: Scan) -> list[str]:
     """Whether compiled ops are needed, in a sentence or two."""
+    answer = found.conclusion
+    if answer.need is Need.NOTHING and not any(one.module == "mmcv" for one in found.packages):
+        return ["it does not use mmcv"]
     match answer.need:
         case Need.NOTHING:
             return ["compiled ops of mmcv are not needed: nothing imports mmcv.ops, `mmcv-lite` is enough"]
@@ -79,7 +83,7 @@ def conclusion_lines(answer: Conclusion, loads: Iterable[FrameworkLoad]) -> list
                 "  guard the lines below and `mmcv-lite` is enough, or install the ops in plain PyTorch",
             ]
         case Need.FRAMEWORK:
-            load = next(iter(loads))
+            load = next(load for load in found.loads if load.when in RUNS)
             return [
                 "compiled ops of mmcv are not needed to compute anything here, but a framework imports them:",
                 f"  `{load.module}` of {load.package} {load.version} does so at {load.source}",
@@ -211,11 +215,14 @@ def pin_lines(found: Scan) -> list[str]:
     if not groups:
         return []
     lines = ["versions that are written down:"]
-    for (binding, name, specifier), pins in groups.items():
+    for (binding, name, specifier), pins in list(groups.items())[:_MOST_PINS]:
         rest = f" and {len(pins) - 1} more" if len(pins) > 1 else ""
         lines.append(f"  {binding:<8}  {name}{specifier}  {pins[0].place}{rest}")
+    hidden += sum(map(len, list(groups.values())[_MOST_PINS:]))
     if hidden:
-        lines.append(f"  and {hidden} of ordinary packages or without a version (`--format json` has them)")
+        lines.append(
+            f"  and {hidden} more, of ordinary packages or without a version (`--format json` has them)"
+        )
     return lines
 
 

@@ -63,9 +63,20 @@ def _known(node: ast.expr, names: Mapping[str, Value], base: Table, file: str) -
         case ast.Name() | ast.Attribute() if chain := chain_of(node):
             symbol = Leaf(place=Place(file=file, line=node.lineno), symbol=chain)
             found = _looked_up(chain, names, base) or symbol
+        case ast.BinOp(op=ast.Add()):
+            first, second = (evaluate(part, names, base, file) for part in (node.left, node.right))
+            found = _added(first, second)
         case ast.Subscript(slice=ast.Constant(value=key)):
             found = _item(evaluate(node.value, names, base, file), key)
     return found
+
+
+def _added(first: Value, second: Value) -> Value | None:
+    """Two texts as one; of anything else both parts."""
+    if isinstance(first, Leaf) and isinstance(second, Leaf):
+        whole = isinstance(first.literal, str) and isinstance(second.literal, str)
+        return Leaf(place=first.place, literal=f"{first.literal}{second.literal}") if whole else None
+    return Listed(items=(first, second))
 
 
 def _table(
