@@ -252,6 +252,7 @@ def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> No
     (home / "lockfiles/openmmlab/t4/pylock.toml").write_text("lock-version = 1\n")
     page = run(home, answers(env), only=("openmmlab/t4",), check=True)
     assert states(page) == {"openmmlab/t4": "broken"}
+    assert stale(run(home, answers(env), check=True)) == 2  # the lock, and the table that cannot be made
 
 
 # ---------------------------------------------------------------- this repository's own

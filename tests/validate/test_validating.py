@@ -20,6 +20,7 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import DeviceKind, Form, PackageName, Sha256
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
 from mmlock.lock.model import LockedEnv, LockedPackage
+from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
 
 HERE = this_platform()
@@ -104,7 +105,9 @@ def test_a_lock_is_installed_and_nothing_of_it_stays(lock: Path) -> None:
 
 
 def test_its_verdict_is_verified_and_is_not_of_another_lock(lock: Path, small: LockedEnv) -> None:
-    _data(lock)
+    assert read_lock(lock).verdict is None
+    data = _data(lock)
+    assert read_lock(lock).verdict == data["sha256"]
     request = VerdictArguments(action=VerdictAction.VERIFY, lock=lock)
     assert validating.verdict(request).data == {"result": "FAILED", "signer": None}
     assert validating.verdict(replace(request, action=VerdictAction.SHOW)).text.startswith("FAILED")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from mmlock.app.own_verdict import own_verdict, with_verdict
 from mmlock.core.catalogue import Catalogue, Pair
-from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
+from mmlock.core.errors import EnvironmentFault, MmlockError
 from mmlock.core.values import dataclass
 from mmlock.judge import judge
 from mmlock.lock import refused as refusal
@@ -22,7 +23,6 @@ from mmlock.matrix.store import replace as put
 from mmlock.validate.digest import lock_digest
 from mmlock.validate.model import Verdict
 from mmlock.validate.store import NAME as VERDICT
-from mmlock.validate.store import read_verdict, verify
 
 _SHOWN = 6
 
@@ -65,26 +65,6 @@ def strays(catalogue: Catalogue) -> tuple[str, ...]:
     names = (pylock.NAME, refusal.NAME)
     found = {path.parent for name in names for path in catalogue.folder.glob(f"*/*/{name}")}
     return tuple(sorted({p.relative_to(catalogue.folder).as_posix() for p in found} - known))
-
-
-def own_verdict(folder: Path, env: LockedEnv) -> tuple[Verdict | None, str | None]:
-    """The verdict beside a lock with its sha256; (None, why) for one that is not about this lock."""
-    path = folder / VERDICT
-    if not path.is_file():
-        return None, None
-    try:
-        found = read_verdict(path)
-        verify(found, env, str(path))
-    except UsageError as error:
-        return None, f"its verdict cannot stand: {error.message}"
-    return found, None
-
-
-def with_verdict(env: LockedEnv, folder: Path) -> LockedEnv:
-    """The environment with the digest of its verdict, where one lies there."""
-    if own_verdict(folder, env)[0] is None:
-        return env
-    return replace(env, verdict=hashlib.sha256((folder / VERDICT).read_bytes()).hexdigest())
 
 
 # ---------------------------------------------------------------- writing

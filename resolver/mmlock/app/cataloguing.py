@@ -142,9 +142,14 @@ def _take(pair: Pair, outcome: Outcome, request: LocksArguments) -> State:
 
 def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:
     """What became of the table of all locks, in words; None where there is none to keep."""
-    if catalogue.table is None or request.only:
+    if catalogue.table is None or (request.check and request.only):
         return None
-    held: tuple[Entry, ...] = tuple(entries(catalogue))
+    try:
+        held: tuple[Entry, ...] = tuple(entries(catalogue))
+    except MmlockError:
+        if request.check:
+            return "stale"
+        raise
     if request.check:
         return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "as it should be"
     return "written" if put_table(catalogue.table, held, catalogue.folder) else "unchanged"

@@ -52,6 +52,10 @@ def solve(
     from mmlock.lock.text import summary
     from mmlock.lock.write import put_lock, render_lock
 
+    if arguments.out is not None and (arguments.out / "verdict.json").is_file():
+        from mmlock.app.own_verdict import with_verdict
+
+        env = with_verdict(env, arguments.out)
     files = render_lock(env, arguments.lock_formats)
     if arguments.out is not None:
         put_lock(files, arguments.out)

@@ -39,7 +39,7 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
     Raises EnvironmentFault or UsageError when that cannot be done; red kernels are an answer.
     """
-    from mmlock.app.building import lock_folder
+    from mmlock.app.building import lock_folder, write
     from mmlock.validate.store import NAME, sign, write_verdict
     from mmlock.validate.text import lines
 
@@ -57,7 +57,10 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     if place is None:
         text.append("this was a part of a validation: no verdict was written; `--out FILE` writes one")
     else:
-        data |= {"verdict": str(place), "sha256": write_verdict(verdict, place)}
+        digest = write_verdict(verdict, place)
+        data |= {"verdict": str(place), "sha256": digest}
+        if place == folder / NAME:
+            write(replace(env, verdict=digest), folder)  # the lock says that it was validated
         text.append(f"the verdict is in {place}")
         if request.sign is not None:
             data["signature"] = str(sign(place, request.sign))
