@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from solved import facts
@@ -15,6 +17,8 @@ from mmlock.doctor.log import read_log
 from mmlock.doctor.mentions import find_mentions
 from mmlock.doctor.model import Diagnosis
 from mmlock.matrix.load import Matrix
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "binary"))
 
 
 def matrix() -> Matrix:

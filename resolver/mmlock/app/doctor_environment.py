@@ -123,7 +123,14 @@ def _fix(
     for wish in wishes:
         if core(matrix, wish) is None:
             continue
-        request = replace(arguments_of(wish), out=out, offline=arguments.offline, matrices=arguments.matrices)
+        request = replace(
+            arguments_of(wish),
+            out=out,
+            index=arguments.index,
+            offline=arguments.offline,
+            exclude_newer=arguments.exclude_newer,
+            matrices=arguments.matrices,
+        )
         try:
             solve(request, progress=progress)
         except NoAnswer as error:

@@ -152,9 +152,9 @@ def write_symbols(tables: Iterable[TorchSymbols]) -> bytes:
     return line + b"\n" + lzma.compress(body.encode(), check=lzma.CHECK_CRC32, filters=_FILTERS)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _body(path: Path) -> str:
-    """The names of a file; the last few stay in memory."""
+    """The names of a file; they stay in memory, for who exports a name is asked of all files."""
     try:
         with path.open("rb") as stream:
             stream.readline(MAX_HEAD)

@@ -12,6 +12,7 @@ from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import Section, Sectioned
 from mmlock.cli.terminal import Terminal
+from mmlock.core.artifact import IndexSettings
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import UsageError
 
@@ -35,7 +36,6 @@ class _Values(TypedDict):
     out: Path | None
     apply: bool
     yes: bool
-    offline: bool
     matrices: Path | None
 
 
@@ -57,7 +57,6 @@ _cure = (
     .add("--out", type=options.FOLDER, metavar="DIR", help="Where to; default `mmlock-fix`.")
     .add("--apply", is_flag=True, help="Change the environment into the lock, after showing the plan.")
     .add("--yes", is_flag=True, help="Do not ask before the plan is carried out.")
-    .add("--offline", is_flag=True, help="Use only what was fetched before.")
 )
 
 
@@ -66,10 +65,23 @@ _cure = (
 @_what
 @_how
 @_cure
+@options.index
 @options.progress
 @options.form
 @click.pass_context
-def doctor(ctx: click.Context, /, *, check: bool, progress: bool | None, **values: Unpack[_Values]) -> None:
+def doctor(
+    ctx: click.Context,
+    /,
+    *,
+    check: bool,
+    progress: bool | None,
+    index_url: str | None,
+    extra_index_url: tuple[str, ...],
+    find_links: tuple[str, ...],
+    offline: bool,
+    exclude_newer: str | None,
+    **values: Unpack[_Values],
+) -> None:
     """Tell the cause of what stands in the file LOG (`-` is stdin), the evidence, and what to do.
 
     Without a text, look at an environment: its packages, compiled files, GPU and driver. Nothing of it is
@@ -82,9 +94,9 @@ def doctor(ctx: click.Context, /, *, check: bool, progress: bool | None, **value
     mmlock doctor --python .venv --fix --out lock
     """
     terminal: Terminal = ctx.obj
-    report = terminal.app.doctor(
-        DoctorArguments(**values), progress=shown(wanted=progress), confirm=_confirmed
-    )
+    index = IndexSettings(index_url=index_url, extra_index_urls=extra_index_url, find_links=find_links)
+    arguments = DoctorArguments(**values, index=index, offline=offline, exclude_newer=exclude_newer)
+    report = terminal.app.doctor(arguments, progress=shown(wanted=progress), confirm=_confirmed)
     terminal.show(report)
     if check and isinstance(report.data, dict) and report.data.get("wrong"):
         ctx.exit(WRONG)

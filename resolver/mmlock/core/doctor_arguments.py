@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmlock.core.artifact import IndexSettings
 from mmlock.core.values import dataclass
 
 
@@ -28,7 +29,9 @@ class DoctorArguments:
     """Change the environment, after the plan was shown."""
     yes: bool = False
     """The plan needs no further word."""
+    index: IndexSettings = IndexSettings()
     offline: bool = False
+    exclude_newer: str | None = None
     matrices: Path | None = None
     """None: those that came with mmlock."""
 

@@ -78,4 +78,4 @@ def same(installed: str, locked: str) -> bool:
         return installed == locked
     if ours.local and theirs.local:
         return ours == theirs
-    return ours.public == theirs.public
+    return version(ours.public) == version(theirs.public)
