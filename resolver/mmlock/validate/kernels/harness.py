@@ -39,12 +39,21 @@ class Check(NamedTuple):
 
 
 class Suite:
-    """The checks of one package. `load` imports the package and gives the module that has the ops."""
+    """The checks of one package. `load` imports the package and gives the module that has the ops.
 
-    def __init__(self, name: str, load: Callable[[], Any]) -> None:
+    `plain` tells whether this build of it has its ops in plain PyTorch, which run on the CPU, too.
+    """
+
+    def __init__(self, name: str, load: Callable[[], Any], plain: Callable[[], bool] | None = None) -> None:
         self.name = name
         self.load = load
+        self.plain = plain
         self.checks: list[Check] = []
+
+    def devices(self, check: Check) -> tuple[str, ...]:
+        """Where this build of the package has the ops of a check."""
+        everywhere = self.plain is not None and self.plain()
+        return tuple(dict.fromkeys((*check.devices, "cpu"))) if everywhere else check.devices
 
     def check(
         self, *ops: str, name: str | None = None, devices: Sequence[str] = DEVICES
@@ -247,8 +256,9 @@ def perform(suite: Suite, check: Check, device: str, seed: int) -> dict[str, Any
 
 
 def _ready(suite: Suite, check: Check, device: str, seed: int) -> Trial:
-    if device not in check.devices:
-        raise Skip(f"there is no {device} kernel, only {', '.join(check.devices)}")
+    devices = suite.devices(check)
+    if device not in devices:
+        raise Skip(f"there is no {device} kernel, only {', '.join(devices)}")
     ops = suite.load()
     missing = [name for name in check.ops if not hasattr(ops, name)]
     if missing:

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from .harness import Suite, Trial
-from .mmcv_package import load
+from .mmcv_package import load, plain
 from .reference import area, clear_of, clip, corners, draw, greedy, overlaps
 
-SUITE = Suite("mmcv", load)
+SUITE = Suite("mmcv", load, plain)
 GPU = ("cuda",)
 
 

@@ -10,10 +10,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from .harness import Suite, Trial
-from .mmcv_package import load
+from .mmcv_package import load, plain
 from .regions import SHAPE, upright
 
-SUITE = Suite("mmcv", load)
+SUITE = Suite("mmcv", load, plain)
 GPU = ("cuda",)
 
 
@@ -52,18 +52,20 @@ def sigmoid_focal_loss(t: Trial) -> None:
 @SUITE.check("softmax_focal_loss", devices=GPU)
 def softmax_focal_loss(t: Trial) -> None:
     target = torch.as_tensor(t.rng.randint(0, 5, 37))
-    for reduction in ("none", "sum"):
+    # Without a reduction mmcv multiplies gradients and slopes of different shapes, and stops.
+    for reduction, grads in (("none", []), ("sum", [0]), ("mean", [0])):
         t.versus(
             f"37 rows 5 classes {reduction}",
             lambda s, y, r=reduction: t.ops.softmax_focal_loss(s, y, 2.0, 0.25, None, r),
             lambda s, y, r=reduction: _reduced(softmax_focal(s, y, 2.0, 0.25), r),
             [t.normal(37, 5, scale=2), target],
-            grads=[0],
+            grads=grads,
         )
 
 
 def _reduced(loss: Any, how: str) -> Any:
-    return loss.sum() if how == "sum" else loss
+    """A loss as the ops reduce it; `mean` is by rows."""
+    return {"none": loss, "sum": loss.sum(), "mean": loss.sum() / len(loss)}[how]
 
 
 # ---------------------------------------------------------------- pooling, upsampling, masked convolution

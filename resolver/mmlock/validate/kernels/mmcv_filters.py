@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional as F  # noqa: N812  its usual name
 
 from .harness import Suite, Trial
-from .mmcv_package import load
+from .mmcv_package import load, plain
 
-SUITE = Suite("mmcv", load)
+SUITE = Suite("mmcv", load, plain)
 
 
 @SUITE.check("active_rotated_filter")

@@ -10,3 +10,10 @@ def load() -> Any:
     import mmcv.ops
 
     return mmcv.ops
+
+
+def plain() -> bool:
+    """Whether the ops are plain PyTorch in the place of compiled ones."""
+    import mmcv._ext
+
+    return bool(getattr(mmcv._ext, "TORCH_OPS", False))

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from .harness import Suite, Trial
-from .mmcv_package import load
+from .mmcv_package import load, plain
 from .reference import draw
 
-SUITE = Suite("mmcv", load)
+SUITE = Suite("mmcv", load, plain)
 FOUR = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
 

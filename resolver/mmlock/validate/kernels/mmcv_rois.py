@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from .harness import Suite, Trial
-from .mmcv_package import load
+from .mmcv_package import load, plain
 from .reference import sample_edge
 from .regions import ALIGNS, SHAPE, How, grid, offsets, pooled, roi_aligned, upright
 
-SUITE = Suite("mmcv", load)
+SUITE = Suite("mmcv", load, plain)
 
 
 @SUITE.check("roi_align")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .harness import Suite, Trial
-from .mmcv_package import load
+from .mmcv_package import load, plain
 from .sparse_reference import compare
 
-SUITE = Suite("mmcv", load)
+SUITE = Suite("mmcv", load, plain)
 
 
 @SUITE.check("SubMConv3d", "SparseConv3d", "SparseConvTensor", name="sparse_conv", devices=("cuda",))

@@ -101,7 +101,7 @@ def _run_suite(words: str, asked: Any, channel: IO[str]) -> None:
     seconds = round(time.perf_counter() - started, 4)
     _tell(channel, {"event": "suite", "suite": name, "checks": names, "seconds": seconds})
     for owner, check in chosen:
-        if asked.device in check.devices:
+        if asked.device in owner.devices(check):
             row = _isolated(owner, check, words, asked)
         else:
             row = _in_process(owner, check, asked)
