@@ -85,7 +85,7 @@ def test_a_circle_of_steps_is_still_written(build_step: BuildStep) -> None:
     [
         ('schema = "mmlock-build"', 'schema = "other"', "`schema` is not `mmlock-build`"),
         ("version = 1\n", "version = 2\n", "`version` is not 1, the one this mmlock reads"),
-        ('kind = "build"', 'kind = "brew"', "`step[0].kind` is 'brew', not `fetch` or `build`"),
+        ('kind = "build"', 'kind = "brew"', "`step[0].kind` is 'brew', not `fetch`, `build` or `torch-ops`"),
         ("memory-mb = 3000", "memory-mb = true", "`step[0].memory-mb` must be a whole number"),
         ("lockable = true", "", "`step[0].toolchain.lockable` is missing; it must be true or false"),
         ('FORCE_CUDA = "1"', "FORCE_CUDA = 1", "`step[0].env` must be a table of strings"),

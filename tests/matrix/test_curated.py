@@ -6,7 +6,7 @@ import pytest
 from packaging.requirements import Requirement
 from solved import facts
 
-from mmlock.core.names import Confidence, DeviceKind, Platform, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.versions import allows
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Breakage, Recipe
@@ -28,15 +28,32 @@ def holds(row: Breakage, **versions: str) -> bool:
     return all(when.package in named and allows(when.versions, named[when.package]) for when in row.when)
 
 
-def recipes(matrix: Matrix, package: str, version: str, torch: str, kind: DeviceKind) -> list[Recipe]:
+def recipes(
+    matrix: Matrix, package: str, version: str, torch: str, kind: DeviceKind, form: Form = Form.BUILD
+) -> list[Recipe]:
     return [
         row
         for row in matrix.recipes
         if row.package == package
+        and row.form is form
         and allows(row.versions, version)
         and allows(row.torch, torch)
         and kind in row.kinds
     ]
+
+
+def compiling(matrix: Matrix) -> list[Recipe]:
+    return [row for row in matrix.recipes if row.form is Form.BUILD]
+
+
+def test_ops_in_plain_pytorch_need_neither_a_compiler_nor_an_environment(matrix: Matrix) -> None:
+    rows = [row for row in matrix.recipes if row.form is Form.TORCH_OPS]
+    assert {row.package for row in rows} == {"mmcv", "mmcv-full"}
+    for row in rows:
+        assert row.std is None
+        assert row.build_requires == ()
+        assert row.check == ("file:mmcv/_ext/__init__.py",)
+        assert DeviceKind.MPS not in row.kinds  # it has no float64
 
 
 # ---------------------------------------------------------------- what fails
@@ -187,14 +204,15 @@ def test_no_two_recipes_claim_the_same_build(matrix: Matrix) -> None:
         for release in matrix.releases(package):
             for torch in torches:
                 for kind in (DeviceKind.CUDA, DeviceKind.CPU, DeviceKind.ROCM):
-                    found = recipes(matrix, package, release.version, torch, kind)
-                    assert len(found) <= 1, (package, release.version, torch, kind)
+                    for form in (Form.BUILD, Form.TORCH_OPS):
+                        found = recipes(matrix, package, release.version, torch, kind, form)
+                        assert len(found) <= 1, (package, release.version, torch, kind)
 
 
 def test_verified_builds_are_those_that_were_run(matrix: Matrix) -> None:
     done = {
         (row.package, item.version, item.torch, item.variant, item.python)
-        for row in matrix.recipes
+        for row in compiling(matrix)
         for item in row.verified
     }
     assert {
@@ -209,13 +227,13 @@ def test_verified_builds_are_those_that_were_run(matrix: Matrix) -> None:
 
 def test_a_build_of_ops_can_be_told_from_one_without(matrix: Matrix) -> None:
     with_ops = {package for row in matrix.modules for package in row.with_ops}
-    for row in matrix.recipes:
+    for row in compiling(matrix):
         if row.package in with_ops:
             assert any(check.startswith("file:") and check.endswith(".so") for check in row.check), row.id
 
 
 def test_cuda_builds_say_what_a_machine_without_gpu_must_be_told(matrix: Matrix) -> None:
-    for row in matrix.recipes:
+    for row in compiling(matrix):
         if row.package in {"mmcv", "mmcv-full"} and DeviceKind.CUDA in row.kinds:
             assert row.env["FORCE_CUDA"] == "1"
             assert row.env["TORCH_CUDA_ARCH_LIST"] == "{arch_list}"
@@ -223,7 +241,7 @@ def test_cuda_builds_say_what_a_machine_without_gpu_must_be_told(matrix: Matrix)
 
 
 def test_every_build_of_mmcv_has_pkg_resources_and_a_python_it_works_on(matrix: Matrix) -> None:
-    for row in matrix.recipes:
+    for row in compiling(matrix):
         if row.package in {"mmcv", "mmcv-full"}:
             (pin,) = [r for r in map(Requirement, row.build_requires) if r.name == "setuptools"]
             assert "81.0.0" in pin.specifier

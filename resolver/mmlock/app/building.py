@@ -111,7 +111,7 @@ class _Run:
         self.local[wheel.sha256] = wheel.path
         sealed = seal_built(env, step, wheel, self.placement)
         return sealed, {
-            "kind": "build",
+            "kind": step.form.value,
             "package": step.package,
             "version": wheel.version,
             "file": wheel.path.name,

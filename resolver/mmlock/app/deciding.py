@@ -85,6 +85,7 @@ def graph_request(asked: Interpreted, state: State) -> GraphRequest:
         cuda=arguments.cuda,
         no_build=arguments.no_build,
         allow_lite=arguments.allow_lite,
+        allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
         validations=asked.validations,
         present=state.present | always_there(asked.wanted),

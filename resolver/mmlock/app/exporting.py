@@ -8,7 +8,8 @@ from pathlib import Path
 from mmlock.app.building import find_uv, lock_folder
 from mmlock.build.export.model import Export, PlannedBuild, import_names, lines
 from mmlock.core.build_arguments import ExportArguments, ExportForm
-from mmlock.core.errors import EnvironmentFault
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.lock.model import BuildStep, LockedEnv
@@ -62,6 +63,12 @@ def _planned(env: LockedEnv, arguments: ExportArguments, progress: Progress) -> 
     known = with_fetched(env)
     for step in in_order(env.build):
         assert isinstance(step, BuildStep)
+        if step.form is not Form.BUILD:
+            raise UsageError(
+                f"{step.package} {step.version} is made by mmlock itself, a script cannot do that",
+                causes=["its ops are plain PyTorch, out of mmlock's own library"],
+                hints=["run `mmlock build` first, then export the sealed lock"],
+            )
         plan = plan_build(known, step)
         pins = sorted((*plan.pins, *pin_loose(plan, uv, arguments.find_links)), key=lambda pin: pin.name)
         planned.append(PlannedBuild(plan=plan, pins=pins))

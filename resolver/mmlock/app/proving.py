@@ -103,7 +103,9 @@ def gives(solution: CoreSolution) -> str:
     """What a solution holds, as a list for a person."""
     told = [f"Python {solution.python}"]
     for option in solution.packages():
-        how = {"build": " (built)", "sdist": " (from source)"}.get(str(option.form), "")
+        how = {"build": " (built)", "torch-ops": " (ops in plain PyTorch)", "sdist": " (from source)"}.get(
+            str(option.form), ""
+        )
         if option.package == "torch":
             told.append(f"torch {solution.torch.torch}+{solution.torch.variant}")
         else:

@@ -79,4 +79,5 @@ def _nearest(near: Nearest) -> str:
 
 def _short(solution: CoreSolution, option: Option) -> str:
     version = f"{solution.torch.torch}+{solution.torch.variant}" if option.slot == "torch" else option.version
-    return f"{option.package} {version}" + (" (build)" if option.form is Form.BUILD else "")
+    made = option.form in {Form.BUILD, Form.TORCH_OPS}
+    return f"{option.package} {version}" + (f" ({option.form})" if made else "")

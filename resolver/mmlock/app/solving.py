@@ -187,6 +187,7 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         request=asked.arguments.words(),
         accelerators=asked.accelerators,
         newer=decided.newer,
+        torch_ops=asked.arguments.torch_ops,
         notes=(
             *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
             *_passed_over(decided),

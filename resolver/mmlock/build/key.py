@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmlock.build.model import BuildPlan, Compiler
+from mmlock.build.torch_ops import library_digest
+from mmlock.core.names import Form
 
 SCHEMA = 1
 _NOT_SHAPING = frozenset({"MAX_JOBS"})
@@ -21,7 +23,9 @@ _NOT_SHAPING = frozenset({"MAX_JOBS"})
 def key_inputs(plan: BuildPlan, compiler: Compiler | None, toolkit: str | None) -> Mapping[str, Any]:
     """What the key is made of, as plain values; `toolkit` tells a system toolkit that no hash pins."""
     step = plan.step
+    plain = {"ops": list(step.ops), "library": library_digest()} if step.form is Form.TORCH_OPS else {}
     return {
+        **plain,
         "schema": SCHEMA,
         "package": step.package,
         "version": step.version,

@@ -10,6 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.build.download import file_name
 from mmlock.build.model import BuildPlan, Pin
+from mmlock.build.torch_ops import LABEL
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Form, PackageName, normalize
@@ -49,7 +50,7 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
         pins=tuple(sorted(pins.values(), key=lambda pin: pin.name)),
         loose=tuple(sorted(loose)),
         archs=tuple(word for word in step.env.get(ARCH_VARIABLE, "").split(";") if word),
-        label=local_label(env.torch),
+        label=LABEL if step.form is Form.TORCH_OPS else local_label(env.torch),
     )
 
 

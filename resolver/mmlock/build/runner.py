@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mmlock.build import buildenv, machine, provenance, sources, speed, toolchain, variables
+from mmlock.build import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
 from mmlock.build.checks import examine, load_check, refuse_failed
 from mmlock.build.compiling import CompileProgress
 from mmlock.build.download import Downloader, sha256_of
@@ -27,6 +27,7 @@ from mmlock.build.wheel_file import Rewrite, WheelFacts, read_wheel, rewrite_whe
 from mmlock.build.wheelhouse import Wheelhouse
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.extension import SourceTree
+from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, LockedEnv
@@ -157,6 +158,8 @@ class _Job:
         """All of it, in order; what an earlier run finished is not done again."""
         started = datetime.now(timezone.utc)
         step = self.plan.step
+        if step.form is Form.TORCH_OPS:
+            return self._plain(started)
         jobs = machine.jobs(machine.resources(), step.memory_mb, self.options.jobs)
         sizes = sum(pin.file.size or 0 for pin in self.plan.pins)
         machine.room_for(self.folder, _UNPACKED * sizes + _MARGIN if sizes > _MARGIN / 20 else _MARGIN // 10)
@@ -171,6 +174,20 @@ class _Job:
         checks = (*examined.checks, *loads)
         refuse_failed(facts, checks, self.log)
         return self._keep(facts, pins, checks, examined.glibc, started)
+
+    def _plain(self, started: datetime) -> BuiltWheel:
+        """The wheel of a torch-ops step: nothing is compiled, so no environment is made."""
+        step = self.plan.step
+        machine.room_for(self.folder, _MARGIN // 10)
+        raw, found = torch_ops.make_wheel(
+            self._sources(), self.folder / "out", requires=step.requires, ops=step.ops
+        )
+        self.log.write_text(torch_ops.told(found), encoding="utf-8")
+        facts = read_wheel(raw)
+        examined = examine(facts, self.plan)
+        checks = (*examined.checks, torch_ops.coverage(found))
+        refuse_failed(facts, checks, self.log)
+        return self._keep(facts, (), checks, examined.glibc, started)
 
     # ---------------------------------------------------------------- before the compile
 
@@ -331,7 +348,7 @@ class _Job:
     def _signed(self, facts: WheelFacts, made: provenance.Made) -> tuple[Path, str]:
         """The wheel with its local version and with the story of its making inside."""
         version = facts.version
-        if not facts.pure:
+        if not facts.pure or self.plan.step.form is Form.TORCH_OPS:
             version += ("." if "+" in version else "+") + self.plan.label
         inner = provenance.provenance(made, provenance.content_subjects(facts))
         bill = provenance.bill_of_materials(made, version)

@@ -15,10 +15,12 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from mmlock.build.model import Check, CheckStatus
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.values import dataclass
 
 LIBRARY = Path(__file__).parent / "torchops"
 LABEL = "torchops"
@@ -63,6 +65,7 @@ class Extension:
         return tuple(sorted({function.file for function in self.functions.values()}))
 
 
+@lru_cache(maxsize=4)
 def library(folder: Path = LIBRARY) -> tuple[Function, ...]:
     """Every public function of the library, by file and name."""
     found = []
@@ -176,8 +179,9 @@ def make_wheel(
             hints=["leave `--allow-torch-ops` out: these ops need a compiled mmcv"],
         )
     metadata = _metadata(info.read_text(encoding="utf-8"), requires)
+    licenses = {path.name: path.read_bytes() for path in sorted(tree.glob("LICENSE*")) if path.is_file()}
     members = {**_python_files(tree), **_extension_files(found)}
-    return _write(folder, metadata, members), found
+    return _write(folder, metadata, members, licenses), found
 
 
 def _python_files(tree: Path) -> dict[str, bytes]:
@@ -233,7 +237,7 @@ def _missing(name, why):
 
 
 def front(found: Extension) -> str:
-    """The text of `mmcv/_ext/__init__.py`: every name that mmcv asks for is there, and those missing say so."""
+    """The text of `mmcv/_ext/__init__.py`: every name is there, and those missing say so."""
     imports = [
         f"from .{one.file} import {one.name} as {symbol}  # noqa: F401"
         for symbol, one in sorted(found.functions.items(), key=lambda item: (item[1].file, item[0]))
@@ -245,6 +249,23 @@ def front(found: Extension) -> str:
     return _FRONT.format(imports="\n".join(imports), stubs="\n".join(stubs)).rstrip() + "\n"
 
 
+def told(found: Extension) -> str:
+    """What was put where, for the log."""
+    rows = [f"{name}: {one.file}.{one.name}" for name, one in sorted(found.functions.items())]
+    rows += [f"{name}: not written in PyTorch" for name in found.missing]
+    rows += [f"{name}: not asked for" for name in found.unwanted]
+    return "\n".join(rows) + "\n"
+
+
+def coverage(found: Extension) -> Check:
+    """How many of the extension's functions the wheel has."""
+    whole = len(found.functions) + len(found.missing) + len(found.unwanted)
+    rest = [f"not written: {', '.join(found.missing)}"] if found.missing else []
+    rest += [f"{len(found.unwanted)} not asked for"] if found.unwanted else []
+    detail = "; ".join([f"{len(found.functions)} of {whole} functions of mmcv._ext in plain PyTorch", *rest])
+    return Check(name="ops", status=CheckStatus.PASSED, detail=detail)
+
+
 def _metadata(info: str, requires: tuple[str, ...]) -> str:
     """PKG-INFO as a wheel's METADATA. The lock knows what it needs; that of the build machine is left out."""
     head, gap, body = info.partition("\n\n")
@@ -252,13 +273,16 @@ def _metadata(info: str, requires: tuple[str, ...]) -> str:
     return "\n".join([*kept, *(f"Requires-Dist: {one}" for one in requires)]) + (gap + body if gap else "\n")
 
 
-def _write(folder: Path, metadata: str, members: Mapping[str, bytes]) -> Path:
-    """A wheel of these members; RECORD and times are settled when it is signed."""
-    headers = dict(line.split(": ", 1) for line in metadata.splitlines() if re.match(r"(Name|Version): ", line))
+def _write(folder: Path, metadata: str, members: Mapping[str, bytes], beside: Mapping[str, bytes]) -> Path:
+    """A wheel of these members, and of those `beside` its METADATA; times are settled when it is signed."""
+    headers = dict(
+        line.split(": ", 1) for line in metadata.splitlines() if re.match(r"(Name|Version): ", line)
+    )
     stem = f"{headers['Name'].replace('-', '_')}-{headers['Version']}"
     info = f"{stem}.dist-info"
     whole = {
         **members,
+        **{f"{info}/{name}": data for name, data in beside.items()},
         f"{info}/METADATA": metadata.encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: mmlock\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/top_level.txt": f"{_PACKAGE}\n".encode(),
@@ -278,8 +302,8 @@ def _write(folder: Path, metadata: str, members: Mapping[str, bytes]) -> Path:
 
 
 def library_digest(folder: Path = LIBRARY) -> str:
-    """One digest of all files of the library: it shapes the wheel as the sources do."""
+    """One digest of all files of the library, and of this one: they shape the wheel as the sources do."""
     whole = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
+    for path in (*sorted(folder.glob("*.py")), Path(__file__)):
         whole.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return whole.hexdigest()

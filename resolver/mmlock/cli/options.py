@@ -53,6 +53,8 @@ choice = (
     .add("--no-build", is_flag=True, help="Only what exists as a wheel.")
     .add("--no-abi-check", is_flag=True, help="Do not read the chosen wheels' compiled files.")
     .add("--allow-lite", is_flag=True, help="Packages without their compiled ops are an answer too.")
+    .add("--allow-torch-ops", is_flag=True, help="Slower ops in plain PyTorch are an answer too.")
+    .many("--op", "torch_ops", metavar="NAME", help="An op of mmcv.ops they must have; default all.")
     .many("--allow-sdist", metavar="NAME", help="This package may be built when it is installed.")
     .many("--prefer", metavar="TERM", help="Put this objective first; repeat for the next ones.")
     .many("--verdicts", type=FOLDER, metavar="DIR", help="Prefer what the verdicts of these locks prove.")

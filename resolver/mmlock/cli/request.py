@@ -39,6 +39,8 @@ class RequestValues(TypedDict, total=False):
     no_build: bool
     no_abi_check: bool
     allow_lite: bool
+    allow_torch_ops: bool
+    torch_ops: tuple[str, ...]
     allow_sdist: tuple[str, ...]
     prefer: tuple[str, ...]
     matrices: Path | None
@@ -73,6 +75,8 @@ def request_from(values: RequestValues) -> SolveArguments:
         no_build=values.get("no_build", False),
         no_abi_check=values.get("no_abi_check", False),
         allow_lite=values.get("allow_lite", False),
+        allow_torch_ops=values.get("allow_torch_ops", False),
+        torch_ops=tuple(sorted(set(values.get("torch_ops", ())))),
         allow_sdist=tuple(PackageName(name) for name in values.get("allow_sdist", ())),
         prefer=values.get("prefer", ()),
         index=gathered.index,

@@ -60,6 +60,10 @@ class SolveArguments:
     """The compiled files of the chosen wheels are not looked at."""
     allow_lite: bool = False
     """Packages without their compiled ops are an answer too."""
+    allow_torch_ops: bool = False
+    """Slower ops in plain PyTorch are an answer where no wheel is and nothing can be compiled."""
+    torch_ops: tuple[str, ...] = ()
+    """The ops of `mmcv.ops` that such a wheel must have; none named: all there are."""
     allow_sdist: tuple[PackageName, ...] = ()
     """Ordinary packages that may be built when they are installed."""
     prefer: tuple[str, ...] = ()
@@ -91,6 +95,7 @@ class SolveArguments:
         said += [f"--extension={text}" for text in self.extensions]
         said += [f"--gpu={gpu}" for gpu in self.gpus]
         said += [f"--allow-sdist={name}" for name in self.allow_sdist]
+        said += [f"--op={name}" for name in self.torch_ops]
         said += [f"--prefer={place}:{term}" for place, term in enumerate(self.prefer, start=1)]
         single = ("stack", "python", "torch", "cuda", "driver", "platform", "glibc", "exclude_newer")
         for name in (*single, "requires_python"):
@@ -101,6 +106,7 @@ class SolveArguments:
             "no-build": self.no_build,
             "no-abi-check": self.no_abi_check,
             "allow-lite": self.allow_lite,
+            "allow-torch-ops": self.allow_torch_ops,
             "pre": self.prerelease,
         }
         return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
@@ -274,6 +280,9 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "that build of torch has no CUDA")
     elif asked.cuda and variant and variant.startswith("cu") and _cuda(variant) != asked.cuda:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "leave one of them out")
+    if asked.torch_ops and not asked.allow_torch_ops:
+        hint = "add --allow-torch-ops: a compiled package has all its ops"
+        yield Fault(where=f"--op {asked.torch_ops[0]}", text="speaks of ops in plain PyTorch only", hint=hint)
     if asked.platform and asked.glibc and not asked.platform.startswith("linux"):
         hint = "glibc is Linux's: leave --glibc out"
         yield _against(f"--platform {asked.platform}", f"--glibc {asked.glibc}", hint)

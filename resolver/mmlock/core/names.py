@@ -96,6 +96,7 @@ class Form(StrEnum):
 
     WHEEL = "wheel"  # a prebuilt wheel
     BUILD = "build"  # a build step makes the wheel
+    TORCH_OPS = "torch-ops"  # a step makes a wheel with slower ops in plain PyTorch: --allow-torch-ops
     SDIST = "sdist"  # pure Python without a wheel: built at install time, no extension inside
     WITHOUT_OPS = "without-ops"  # mmcv without compiled ops, only with --allow-lite
     LEFT_OUT = "left-out"  # optional and not taken

@@ -32,6 +32,7 @@ def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageNa
         r
         for r in builder.matrix.recipes
         if r.package == package and kind in r.kinds and _runs_on(r, builder.request.target.platform)
+        if r.form is Form.BUILD or builder.request.allow_torch_ops
     ]
     if not recipes:
         return
@@ -101,9 +102,9 @@ def _add_option(
         tail = f"verified on torch {verified.torch}+{verified.variant}, {python}"
     index = builder.option(
         slot,
-        f"{recipe.package} {text} build ({tail})",
+        f"{recipe.package} {text} {recipe.form} ({tail})",
         BuildChoice(recipe=recipe, release=release, verified=verified if exact else None),
-        form=Form.BUILD,
+        form=recipe.form,
         package=recipe.package,
         version=text,
         source=cite("recipes", recipe.source),
@@ -124,7 +125,8 @@ def _torch_group(builder: Builder, recipe: Recipe, verified: Verified | None) ->
         build = option.choice.build
         if verified and (build.torch, build.variant) != (verified.torch, verified.variant):
             return False
-        return allows(recipe.torch, build.torch) and compiles(builder, recipe, build)
+        plain = recipe.form is Form.TORCH_OPS
+        return allows(recipe.torch, build.torch) and (plain or compiles(builder, recipe, build))
 
     return builder.group("torch", key, fits)
 
@@ -202,7 +204,9 @@ def _link_build(
         "torch",
         torch,
         LinkKind.BUILD,
-        f"recipe {recipe.id} builds {recipe.package} {option.version} against torch {where}",
+        f"recipe {recipe.id} makes {recipe.package} {option.version} for torch {recipe.torch or 'any'}"
+        if recipe.form is Form.TORCH_OPS
+        else f"recipe {recipe.id} builds {recipe.package} {option.version} against torch {where}",
         cite("recipes", recipe.source),
         option.confidence,
     )

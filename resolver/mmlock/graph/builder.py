@@ -29,6 +29,8 @@ from mmlock.graph.rows import (
 from mmlock.matrix.load import Matrix
 
 _MOST_GROUPS = 8192
+_OPS = {Form.TORCH_OPS: 1, Form.WITHOUT_OPS: 2}
+"""What a form pays for not having compiled ops: slow ones are better than none."""
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +113,7 @@ class Builder:
         if package is not None and version is not None and not self.prerelease_welcome(package, version):
             self.cost(index, Term.PRERELEASE, int(is_prerelease(version)))
         self.cost(index, Term.BUILDS, int(form is Form.BUILD))
-        self.cost(index, Term.OPS, int(form is Form.WITHOUT_OPS))
+        self.cost(index, Term.OPS, _OPS.get(form, 0))
         return index
 
     def prerelease_welcome(self, package: PackageName, version: str) -> bool:

@@ -61,6 +61,7 @@ class GraphRequest:
     cuda: str | None = None
     no_build: bool = False
     allow_lite: bool = False
+    allow_torch_ops: bool = False
     prerelease: bool = False
     validations: tuple[Validation, ...] = ()
     """What was validated, besides what the matrix tells."""

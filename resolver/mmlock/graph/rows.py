@@ -66,7 +66,7 @@ MEANING: Mapping[Term, str] = {
     Term.PRERELEASE: "no pre-release that was not asked for",
     Term.BROKEN: "nothing known to be broken",
     Term.GENERATION: "packages of the current generation (those that use mmengine)",
-    Term.OPS: "packages with their compiled ops, where leaving them out is allowed",
+    Term.OPS: "packages with their compiled ops, where slower ones or none are allowed",
     Term.VALIDATED: "combinations whose kernels ran on such a target",
     Term.BUILDS: "wheels before builds",
     Term.UNVERIFIED: "builds with a verified recipe before unverified ones",

@@ -36,7 +36,8 @@ def _holds(case: Case, when: When) -> bool:
     node = case.nodes.get(when.package)
     if node is None or not admits(when.versions, node.base):
         return False
-    if when.form is not None and when.form != (Form.BUILD if node.form is Form.BUILD else Form.WHEEL).value:
+    made = node.form in {Form.BUILD, Form.TORCH_OPS}
+    if when.form is not None and when.form != (node.form if made else Form.WHEEL).value:
         return False
     return not when.cuda or (case.cuda is not None and allows(when.cuda, case.cuda))
 

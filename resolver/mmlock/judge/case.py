@@ -11,7 +11,7 @@ from mmlock.core.names import Form, PackageName
 from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.judge.model import Objection, Severity
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import Toolkit, TorchBuild
 
@@ -25,7 +25,7 @@ class Node:
     name: PackageName
     version: str
     form: Form
-    """`wheel`, `sdist` or `build`; a download is a wheel."""
+    """`wheel`, `sdist`, `build` or `torch-ops`; a download is a wheel."""
     files: tuple[Artifact, ...]
     """What is installed, best first; for a build the wheel does not exist yet and this is empty."""
     fetch: FetchStep | None = None
@@ -125,14 +125,19 @@ def _nodes(env: LockedEnv) -> Iterable[Node]:
     for package in env.packages:
         # A wheel that lies next to the lock was made by a build step of it.
         made = bool(package.files) and all("://" not in file.url for file in package.files)
-        form = Form.BUILD if made and package.form is Form.WHEEL else package.form
+        form = _made(package) if made and package.form is Form.WHEEL else package.form
         yield Node(name=package.name, version=package.version, form=form, files=package.files)
     for fetch in env.fetch:
         name = unquote(urlsplit(fetch.url).path.rpartition("/")[2])
         file = Artifact(name=name, url=fetch.url, sha256=None)
         yield Node(name=fetch.package, version=fetch.version, form=Form.WHEEL, files=(file,), fetch=fetch)
     for step in env.build:
-        yield Node(name=step.package, version=step.version, form=Form.BUILD, files=(), step=step)
+        yield Node(name=step.package, version=step.version, form=step.form, files=(), step=step)
+
+
+def _made(package: LockedPackage) -> Form:
+    """How a wheel beside the lock came to be; that its ops are plain PyTorch stands in its version."""
+    return Form.TORCH_OPS if package.version.endswith("+torchops") else Form.BUILD
 
 
 def _torch_build(env: LockedEnv, matrix: Matrix) -> TorchBuild | None:

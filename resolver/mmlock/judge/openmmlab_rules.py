@@ -64,6 +64,10 @@ def ops(case: Case) -> Iterator[Objection]:
             source = case.cite("modules", module.source)
             if name not in module.with_ops and not _lite_allowed(case, name):
                 yield refuse("ops", name, f"{name} holds no compiled ops for `{module.module}`", source)
+            if node.form is Form.TORCH_OPS:
+                if not case.asked("--allow-torch-ops"):
+                    yield refuse("ops", name, f"{name} has its ops in plain PyTorch only", source)
+                continue
             for file in node.files:
                 if name in module.with_ops and file.name.endswith("-none-any.whl") and node.fetch is None:
                     yield refuse("ops", name, f"`{file.name}` is a wheel without compiled ops", source)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.core.device import Code, code_for, format_cc, parse_sm
+from mmlock.core.names import Form
 from mmlock.core.versions import version
 from mmlock.judge.case import Case, refuse, release, unknown
 from mmlock.judge.model import Objection
@@ -16,9 +17,11 @@ __all__ = ["builds"]
 def builds(case: Case) -> Iterator[Objection]:
     """Each build step has the right CUDA, archs, C++ standard and host compiler."""
     for step in case.env.build:
-        yield from _standard(case, step)
         if step.source.sha256 is None:
             yield unknown("builds", step.package, f"no hash of `{step.source.name}` is known")
+        if step.form is not Form.BUILD:
+            continue
+        yield from _standard(case, step)
         if case.env.target.cuda and _compiles_code(step):
             yield from _toolkit(case, step)
             yield from _archs(case, step)

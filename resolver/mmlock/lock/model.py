@@ -136,6 +136,10 @@ class BuildStep:
     tools: tuple[BuildTool, ...] = ()
     """Build requirements that the environment itself does not hold, and what they bring, by name."""
     groups: tuple[SourceGroup, ...] = ()
+    form: Form = Form.BUILD
+    """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled."""
+    ops: tuple[str, ...] = ()
+    """Of a torch-ops step: the names of `mmcv.ops` that the wheel must have; none: all there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,7 @@ def _same(
 ) -> None:
     """Refuse two files that do not belong together: one of them is of another solve."""
     found: set[tuple[str, str, str]] = {(s.package, s.version, "fetch") for s in fetch} | {
-        (s.package, s.version, "build") for s in build
+        (s.package, s.version, s.form.value) for s in build
     }
     if found != set(wanted):
         raise UsageError(

@@ -48,7 +48,7 @@ def _steps(env: LockedEnv) -> Iterator[str]:
         if isinstance(step, FetchStep):
             what = "download, hash UNVERIFIED"
         else:
-            what = f"build, {'verified' if step.verified else 'UNVERIFIED'} recipe"
+            what = f"{step.form}, {'verified' if step.verified else 'UNVERIFIED'} recipe"
         yield f"{step.package} {step.version}: {what} ({step.why})"
 
 
@@ -90,7 +90,7 @@ def _why_package(env: LockedEnv, package: LockedPackage) -> Iterator[str]:
 
 
 def _why_step(env: LockedEnv, step: FetchStep | BuildStep) -> Iterator[str]:
-    what = "download" if isinstance(step, FetchStep) else "build"
+    what = "download" if isinstance(step, FetchStep) else step.form.value
     yield f"{step.package} {step.version} ({what}, not sealed)"
     yield f"  {step.why}"
     yield from _reasons(step.reasons)

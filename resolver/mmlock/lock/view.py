@@ -13,6 +13,8 @@ from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Re
 __all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]
 
 Step = FetchStep | BuildStep
+TORCH_OPS = "+torchops"
+"""How the version of a wheel ends whose ops are plain PyTorch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Chosen:
     name: str
     version: str
     how: str
-    """`wheel`, `sdist`, `download`, `build`."""
+    """`wheel`, `sdist`, `download`, `build`, `torch-ops`."""
     reasons: Sequence[Reason]
     via: tuple[str, ...] = ()
 
@@ -42,7 +44,7 @@ def chosen(env: LockedEnv) -> tuple[Chosen, ...]:
             for step in env.fetch
         ),
         *(
-            Chosen(name=step.package, version=step.version, how="build", reasons=step.reasons)
+            Chosen(name=step.package, version=step.version, how=step.form.value, reasons=step.reasons)
             for step in env.build
         ),
     ]
@@ -51,6 +53,8 @@ def chosen(env: LockedEnv) -> tuple[Chosen, ...]:
 
 def _from_package(package: LockedPackage) -> Chosen:
     how = "sdist" if package.form is Form.SDIST else "wheel"
+    if package.version.endswith(TORCH_OPS):
+        how = Form.TORCH_OPS.value
     return Chosen(
         name=package.name, version=package.version, how=how, reasons=package.reasons, via=package.via
     )

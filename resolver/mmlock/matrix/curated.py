@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256, StrEnum
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform, Sha256, StrEnum
 from mmlock.core.values import dataclass
 
 
@@ -169,6 +169,8 @@ class Recipe:
     confidence: Confidence
     note: str | None = None
     groupings: tuple[Grouping, ...] = ()
+    form: Form = Form.BUILD
+    """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ class Decision:
     accelerators: tuple[Accelerator, ...] = ()
     notes: tuple[Finding, ...] = ()
     newer: tuple[Newer, ...] = ()
+    torch_ops: tuple[str, ...] = ()
+    """The ops that a wheel with ops in plain PyTorch must have; none named: all there are."""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) ->
     if isinstance(option.choice, BuildChoice):
         requires, _ = requirements_of(matrix, option, target.platform)
         plain = tuple(text for text in requires if not named_extras((text,)))
-        step = build_step(matrix, solution, option, target, reasons, plain)
+        step = build_step(matrix, solution, option, target, reasons, plain, decision.torch_ops)
         if isinstance(step, NoSources):
             parts.missing.append(step)
         else:

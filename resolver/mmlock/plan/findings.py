@@ -28,6 +28,7 @@ def findings(
         found += _unknown_code(matrix, option, target)
         found += _inferred(matrix, option)
         found += _variant_metadata(option)
+        found += _slower(matrix, option)
         found += _foreign(matrix, option, target)
     found += _cured(matrix, solution)
     return tuple(sorted(dict.fromkeys(found), key=lambda f: (f.level != "warning", f.subject, f.text)))
@@ -152,7 +153,7 @@ def _code_text(code: Code, name: str) -> str:
 
 
 def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
-    if option.confidence is not Confidence.INFERRED or option.form is Form.BUILD:
+    if option.confidence is not Confidence.INFERRED or option.form in {Form.BUILD, Form.TORCH_OPS}:
         return []
     text = (
         "this file name is inferred, it was not seen on the index"
@@ -198,6 +199,21 @@ def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
             "on this target only its CPU part is used",
             source=readable(matrix, option.source),
             confidence=build.confidence,
+        )
+    ]
+
+
+def _slower(matrix: Matrix, option: Option) -> list[Finding]:
+    if option.form is not Form.TORCH_OPS:
+        return []
+    return [
+        Finding(
+            level="warning",
+            subject=f"{option.package} {option.version}",
+            text="its ops are plain PyTorch (torch-ops), nothing is compiled: they give the same values "
+            "and are slower, some of them many times",
+            source=readable(matrix, option.source),
+            confidence=option.confidence,
         )
     ]
 

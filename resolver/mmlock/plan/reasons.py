@@ -36,7 +36,7 @@ def reasons_for(
         if link.slot == option.slot and option.index in link.members
     ]
     found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
-    if option.form is Form.BUILD:
+    if option.form in {Form.BUILD, Form.TORCH_OPS}:
         found.append(no_wheel(matrix, solution, option))
     found += [validation(matrix, one) for one in solution.validated]
     found += [why_not_newer(one) for one in newer if one.slot == option.slot]

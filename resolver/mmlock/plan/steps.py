@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from mmlock.core.artifact import Artifact
-from mmlock.core.names import DeviceKind
+from mmlock.core.names import DeviceKind, Form
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
 from mmlock.core.versions import allows
@@ -20,6 +20,20 @@ from mmlock.plan.files import Place, recorded, sdist
 from mmlock.plan.reasons import no_wheel
 from mmlock.solve.solution import CoreSolution
 from mmlock.solve.tags import best_first, target_tags
+
+NO_TOOLCHAIN = ToolchainPlan(
+    name="none",
+    provider="none",
+    cuda=None,
+    lockable=True,
+    packages=(),
+    files=(),
+    setup=(),
+    cuda_home=None,
+    gcc_max=None,
+    gcc_source=None,
+    note="nothing is compiled",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +64,9 @@ def build_step(
     target: Target,
     reasons: tuple[Reason, ...],
     requires: tuple[str, ...],
+    ops: tuple[str, ...] = (),
 ) -> BuildStep | NoSources:
-    """The whole recipe for this very combination."""
+    """The whole recipe for this very combination. `ops` must be in a wheel that has them in plain PyTorch."""
     choice = option.choice
     assert isinstance(choice, BuildChoice)
     assert option.package is not None
@@ -61,14 +76,15 @@ def build_step(
     if sources is None:
         return NoSources(package=option.package, version=option.version)
     recipe, verified = choice.recipe, choice.verified
+    compiles = recipe.form is Form.BUILD
     return BuildStep(
         package=option.package,
         version=option.version,
         recipe=recipe.id,
         why=no_wheel(matrix, solution, option).text,
         source=sources,
-        build_requires=(*recipe.build_requires, torch_requirement(solution)),
-        toolchain=toolchain_plan(matrix, solution, target),
+        build_requires=(*recipe.build_requires, torch_requirement(solution)) if compiles else (),
+        toolchain=toolchain_plan(matrix, solution, target) if compiles else NO_TOOLCHAIN,
         env=_environment(matrix, solution, recipe.env, target),
         patches=tuple(
             PatchPlan(id=p.id, file=p.file, find=p.find, replace=p.replace, reason=p.reason)
@@ -84,6 +100,8 @@ def build_step(
         reasons=reasons,
         requires=requires,
         note=recipe.note,
+        form=recipe.form,
+        ops=() if compiles else ops,
     )
 
 

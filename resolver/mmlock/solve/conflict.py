@@ -163,7 +163,7 @@ _VERB = {
     LinkKind.CUDA: "goes with",
 }
 
-_FORM = {Form.WHEEL: "wheels", Form.BUILD: "builds"}
+_FORM = {Form.WHEEL: "wheels", Form.BUILD: "builds", Form.TORCH_OPS: "ops in plain PyTorch"}
 
 
 def _subject(options: Sequence[Option]) -> str:

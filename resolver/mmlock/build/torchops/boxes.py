@@ -41,9 +41,7 @@ def box_iou_rotated(boxes1: Any, boxes2: Any, ious: Any, mode_flag: int, aligned
 
 
 def box_iou_quadri(boxes1: Any, boxes2: Any, ious: Any, mode_flag: int, aligned: bool) -> None:
-    found = geometry.overlaps(
-        _quadrangles(boxes1), _quadrangles(boxes2), iof=mode_flag == 1, aligned=aligned
-    )
+    found = geometry.overlaps(_quadrangles(boxes1), _quadrangles(boxes2), iof=mode_flag == 1, aligned=aligned)
     fill(ious, found)
 
 
@@ -152,7 +150,7 @@ def softnms(
 ) -> Any:  # fmt: skip
     left = torch.arange(len(boxes), device=boxes.device)
     places, marks = boxes, scores.clone()
-    chosen = []
+    chosen: list[int] = []
     while len(left):
         best = int(marks.argmax())
         mark = marks[best].clone()

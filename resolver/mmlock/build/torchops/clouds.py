@@ -12,7 +12,7 @@ from .sampling import fill
 
 
 def _local(points: Any, boxes: Any) -> tuple[Any, Any]:
-    """Points (..., N, 3) seen from boxes (..., M, 7) that stand on their z: (..., N, M, 3); which are inside."""
+    """Points (..., N, 3) seen from boxes (..., M, 7) that stand on their z, and which are inside."""
     moved = points[..., :, None, :] - boxes[..., None, :, :3]
     angle = boxes[..., None, :, 6]
     cos, sin = angle.cos(), angle.sin()
@@ -194,7 +194,7 @@ def dynamic_point_to_voxel_forward(feats: Any, coors: Any, reduce_type: str) -> 
 
 
 def _largest(rows: Any, group: Any, count: int) -> Any:
-    """The largest entry of each column within each group; sorted twice, since old releases reduce no other way."""
+    """The largest entry of each column within each group. Sorted twice: old releases reduce no other way."""
     value, order = rows.sort(0)
     own = group[order]
     # A stable order by group keeps each group's largest entry last.

@@ -94,9 +94,7 @@ def deform_conv_backward_parameters(
 ) -> None:  # fmt: skip
     how = Shape((kH, kW), (dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group)
     data, moved = widened(input), widened(offset)
-    (found,) = gradients(
-        lambda w: _convolved(data, moved, None, w, how), [widened(gradWeight)], gradOutput
-    )
+    (found,) = gradients(lambda w: _convolved(data, moved, None, w, how), [widened(gradWeight)], gradOutput)
     add(gradWeight, found * scale)
 
 

@@ -75,7 +75,7 @@ def _activated(kind: int, x: Any, alpha: float) -> Any:
         return F.softplus(x)
     if kind == 9:
         return x * x.sigmoid()
-    raise ValueError("bias_act knows activations 1 to 9, not {}".format(kind))
+    raise ValueError(f"bias_act knows activations 1 to 9, not {kind}")
 
 
 def _wide(x: Any, bias: Any, dim: int) -> Any:
@@ -111,7 +111,11 @@ def _slope(
         out = yref if yref.numel() else torch.zeros_like(input)
         slope = _slope_by_output(act, out / gain, alpha)
     slope = slope * gain
-    return slope * (out.abs() < clamp).to(slope.dtype) if clamp >= 0 and (xref.numel() or yref.numel()) else slope
+    return (
+        slope * (out.abs() < clamp).to(slope.dtype)
+        if clamp >= 0 and (xref.numel() or yref.numel())
+        else slope
+    )
 
 
 def _slope_by_output(act: int, y: Any, alpha: float) -> Any:
@@ -166,17 +170,17 @@ def filtered_lrelu(
 def filtered_lrelu_act_(
     x: Any, si: Any, sx: int, sy: int, gain: float, slope: float, clamp: float, writeSigns: bool
 ) -> Any:
-    """Change `x` in place; the signs (0 as it is, 1 negative, 2 clamped) are a byte for each value here."""
+    """Change `x` in place; the signs are a byte for each value here: 0 as it is, 1 negative, 2 clamped."""
     high, wide = x.shape[2:]
     if writeSigns or not si.numel():
-        signs = (x < 0).to(torch.uint8)
-        x.mul_(torch.where(signs > 0, slope, 1.0) * gain if False else (1 + (slope - 1) * signs.to(x.dtype)) * gain)
-        clamped = x.abs() > clamp if clamp >= 0 else torch.zeros_like(signs, dtype=torch.bool)
+        negative = x < 0
+        x.mul_(torch.where(negative, torch.full_like(x, slope), torch.ones_like(x)) * gain)
+        clamped = x.abs() > clamp if clamp >= 0 else torch.zeros_like(negative)
         if clamp >= 0:
             x.clamp_(-clamp, clamp)
-        return torch.where(clamped, torch.full_like(signs, 2), signs) if writeSigns else si
-    kept = F.pad(si, (max(0, -sx), max(0, wide + sx - si.shape[3]), max(0, -sy), max(0, high + sy - si.shape[2])))
-    part = kept[:, :, max(0, sy) :, max(0, sx) :][:, :, :high, :wide]
-    factor = torch.where(part == 2, torch.zeros_like(x), (1 + (slope - 1) * (part == 1).to(x.dtype)) * gain)
-    x.mul_(factor)
+        return negative.to(torch.uint8).masked_fill(clamped, 2) if writeSigns else si
+    border = (max(0, -sx), max(0, wide + sx - si.shape[3]), max(0, -sy), max(0, high + sy - si.shape[2]))
+    part = F.pad(si, border)[:, :, max(0, sy) :, max(0, sx) :][:, :, :high, :wide]
+    factor = torch.where(part == 1, torch.full_like(x, slope), torch.ones_like(x)) * gain
+    x.mul_(factor.masked_fill(part == 2, 0.0))
     return si

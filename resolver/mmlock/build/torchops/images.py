@@ -66,7 +66,7 @@ def softmax_focal_loss_backward(
     fill(grad_input, wide * (slope - inner))
 
 
-# ---------------------------------------------------------------- reassembly (CARAFE)
+# ---------------------------------------------------------------- reassembly
 
 
 def _reassembled(features: Any, masks: Any, size: int, groups: int, scale: int) -> Any:
@@ -146,8 +146,12 @@ def _laid(masks: Any, kind: int, size: tuple[int, int], half: tuple[int, int]) -
     y, x = torch.arange(height, device=device), torch.arange(width, device=device)
     down = y[None, :] - y[:, None] + half[0]
     right = x[None, :] - x[:, None] + half[1]
-    index = down.clamp(0, size[0] - 1)[:, None, :, None] * size[1] + right.clamp(0, size[1] - 1)[None, :, None, :]
-    inside = ((down >= 0) & (down < size[0]))[:, None, :, None] & ((right >= 0) & (right < size[1]))[None, :, None]
+    index = (
+        down.clamp(0, size[0] - 1)[:, None, :, None] * size[1] + right.clamp(0, size[1] - 1)[None, :, None, :]
+    )
+    inside = ((down >= 0) & (down < size[0]))[:, None, :, None] & ((right >= 0) & (right < size[1]))[
+        None, :, None
+    ]
     spread = masks.reshape(count, -1, height * width).permute(0, 2, 1)
     found = spread.gather(2, index.reshape(1, height * width, -1).expand(count, -1, -1))
     found = found * inside.reshape(1, height * width, -1).to(masks.dtype)
@@ -260,4 +264,3 @@ def tin_shift_forward(input: Any, shift: Any, output: Any) -> None:
 def tin_shift_backward(grad_output: Any, shift: Any, grad_input: Any) -> None:
     # The slope of a move is the move back. (mmcv's own kernel moves slopes the way it moves frames.)
     fill(grad_input, _shifted(grad_output, shift, -1))
-

@@ -54,5 +54,4 @@ def get_compiler_version() -> str:
 
 
 def get_compiling_cuda_version() -> str:
-    version = torch.version.cuda
-    return version if version else "not available"
+    return torch.version.cuda or "not available"

@@ -38,7 +38,7 @@ def knn_forward(
 
 
 def _first_inside(inside: Any, count: int) -> tuple[Any, Any]:
-    """Indices of the first `count` true columns of each row, the very first repeated; and which rows have any."""
+    """The first `count` true columns of each row, the very first repeated; and which rows have any."""
     number = inside.cumsum(-1)
     have = number[..., -1:] > 0
     place = torch.arange(inside.shape[-1], device=inside.device).expand_as(inside)
@@ -122,7 +122,10 @@ def chamfer_distance_forward(xyz1: Any, xyz2: Any, dist1: Any, dist2: Any, idx1:
 def chamfer_distance_backward(
     xyz1: Any, xyz2: Any, idx1: Any, idx2: Any, graddist1: Any, graddist2: Any, gradxyz1: Any, gradxyz2: Any
 ) -> None:
-    sides = ((xyz1, xyz2, idx1, graddist1, gradxyz1, gradxyz2), (xyz2, xyz1, idx2, graddist2, gradxyz2, gradxyz1))
+    sides = (
+        (xyz1, xyz2, idx1, graddist1, gradxyz1, gradxyz2),
+        (xyz2, xyz1, idx2, graddist2, gradxyz2, gradxyz1),
+    )
     for own, other, index, slope, grad_own, grad_other in sides:
         at = index.long()[..., None].expand_as(own)
         pull = 2 * slope[..., None] * (own - other.gather(1, at))

@@ -27,7 +27,8 @@ def corners(boxes: Any) -> Any:
     across = torch.stack([-angle.sin() * h / 2, angle.cos() * h / 2], -1)
     middle = torch.stack([x, y], -1)
     return torch.stack(
-        [middle - along - across, middle + along - across, middle + along + across, middle - along + across], -2
+        [middle - along - across, middle + along - across, middle + along + across, middle - along + across],
+        -2,
     )
 
 
@@ -57,10 +58,14 @@ def _inside(start: Any, stop: Any, wall: Any, way: Any, real: Any, closed: bool)
     same = (way[..., None, :, :] * along[..., :, None, :]).sum(-1) > 0
     flat = slope == 0
     meet = -side / torch.where(flat, torch.ones_like(slope), slope)
-    enter = torch.where(slope > 0, meet, torch.where(flat & (side < 0), torch.full_like(meet, 2.0), -meet * 0 - 1))
+    enter = torch.where(
+        slope > 0, meet, torch.where(flat & (side < 0), torch.full_like(meet, 2.0), -meet * 0 - 1)
+    )
     leave = torch.where(slope < 0, meet, torch.full_like(meet, 2.0))
     out = level & ~same if closed else level
-    enter = torch.where(level, torch.where(out, torch.full_like(enter, 2.0), torch.full_like(enter, -1.0)), enter)
+    enter = torch.where(
+        level, torch.where(out, torch.full_like(enter, 2.0), torch.full_like(enter, -1.0)), enter
+    )
     leave = torch.where(level, torch.full_like(leave, 2.0), leave)
     unreal = ~real[..., None, :]
     enter = enter.masked_fill(unreal, -1.0).max(-1)[0].clamp(min=0)
@@ -90,7 +95,7 @@ def shared_edges(first: Any, second: Any) -> Any:
 
 
 def hull(points: Any) -> Any:
-    """The edges of the convex hulls of points (..., P, 2): starts, stops, and which of all pairs are edges."""
+    """The edges of the hulls of points (..., P, 2): starts, stops, and which of all pairs are edges."""
     count = points.shape[-2]
     pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
     at = torch.tensor(pairs, device=points.device)
@@ -129,11 +134,11 @@ def overlaps(first: Any, second: Any, *, iof: bool = False, aligned: bool = Fals
     own, other = area(ours), area(theirs)
     if aligned:
         return _ratio(shared_area(ours, theirs), own, other, iof)
-    rows = [
-        _ratio(shared_area(part[:, None].expand(-1, len(theirs), -1, -1), theirs[None].expand(len(part), -1, -1, -1)),
-               one[:, None], other[None], iof)
-        for part, one in zip(_split(ours, len(theirs)), _split(own, len(theirs)))
-    ]  # fmt: skip
+    rows = []
+    for part, one in zip(_split(ours, len(theirs)), _split(own, len(theirs))):
+        shape = (len(part), len(theirs), 4, 2)
+        shared = shared_area(part[:, None].expand(shape), theirs[None].expand(shape))
+        rows.append(_ratio(shared, one[:, None], other[None], iof))
     return torch.cat(rows) if rows else own.new_zeros(0, len(theirs))
 
 
@@ -161,7 +166,7 @@ def hull_overlaps(pointsets: Any, polygons: Any) -> Any:
 
 
 def hull_giou(pointsets: Any, polygons: Any) -> Any:
-    """Generalised overlap of each hull (N, P, 2) with its quadrangle (N, 4, 2), differentiable in the points."""
+    """Generalised overlap of each hull (N, P, 2) with its quadrangle (N, 4, 2), differentiable."""
     middle = pointsets.detach().mean(1, keepdim=True)
     points, quads = pointsets - middle, counterclockwise(polygons) - middle
     edges = hull(points)

@@ -23,7 +23,7 @@ def roi_pool_forward(
     input: Any, rois: Any, output: Any, argmax: Any, pooled_height: int, pooled_width: int,
     spatial_scale: float,
 ) -> None:  # fmt: skip
-    _, channels, height, width = input.shape
+    height, width = input.shape[2:]
     boxes = widened(rois)
     left, top = boxes[:, 1] * spatial_scale, boxes[:, 2] * spatial_scale
     right, bottom = (boxes[:, 3] + 1) * spatial_scale, (boxes[:, 4] + 1) * spatial_scale

@@ -93,9 +93,7 @@ def _upright(rois: Any, out: tuple[int, int], scale: float, ratio: int, aligned:
         wide, high = wide.clamp(min=1), high.clamp(min=1)
 
     def sample(part: Any, sy: int, sx: int) -> tuple[Any, Any]:
-        return _cross(
-            _spread(top[part], high[part], out[0], sy), _spread(left[part], wide[part], out[1], sx)
-        )
+        return _cross(_spread(top[part], high[part], out[0], sy), _spread(left[part], wide[part], out[1], sx))
 
     return _grouped(rois, high, wide, ratio, out, sample)
 
@@ -201,9 +199,7 @@ def roi_align_rotated_backward(
     turn = -1.0 if clockwise else 1.0
 
     def pool(data: Any) -> Any:
-        return _averages(
-            data, boxes, _rotated(boxes, out, spatial_scale, sampling_ratio, aligned, turn), out
-        )
+        return _averages(data, boxes, _rotated(boxes, out, spatial_scale, sampling_ratio, aligned, turn), out)
 
     _back(pool, grad_input, grad_output)
 
@@ -262,9 +258,7 @@ def _deformed(
     wide, high = right - left, bottom - top
 
     def sample(part: Any, sy: int, sx: int) -> tuple[Any, Any]:
-        y, x = _cross(
-            _spread(top[part], high[part], out[0], sy), _spread(left[part], wide[part], out[1], sx)
-        )
+        y, x = _cross(_spread(top[part], high[part], out[0], sy), _spread(left[part], wide[part], out[1], sx))
         if offset is None:
             return y, x
         moved = offset[part].reshape(len(part), 2, out[0] * out[1], 1) * gamma
@@ -279,9 +273,7 @@ def deform_roi_pool_forward(
 ) -> None:  # fmt: skip
     out = (pooled_height, pooled_width)
     moved = widened(offset) if offset.numel() else None
-    fill(
-        output, _deformed(widened(input), widened(rois), moved, out, spatial_scale, sampling_ratio, gamma)
-    )
+    fill(output, _deformed(widened(input), widened(rois), moved, out, spatial_scale, sampling_ratio, gamma))
 
 
 def deform_roi_pool_backward(

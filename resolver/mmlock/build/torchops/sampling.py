@@ -56,7 +56,10 @@ def mix(table: Any, index: Any, weights: Any) -> Any:
     if index.shape[0] == 0 or index.shape[1] == 0 or table.shape[1] == 0:
         return table.new_zeros(index.shape[0], table.shape[1]) + 0 * weights.sum() + 0 * table.sum()
     return F.embedding_bag(
-        index.contiguous(), table.contiguous(), mode="sum", per_sample_weights=weights.to(table.dtype).contiguous()
+        index.contiguous(),
+        table.contiguous(),
+        mode="sum",
+        per_sample_weights=weights.to(table.dtype).contiguous(),
     )
 
 

@@ -141,9 +141,7 @@ def fused_indice_conv_forward(
     features: Any, filters: Any, bias: Any, indicePairs: Any, indiceNum: Any, numActOut: int, _inverse: int,
     _subM: int,
 ) -> Any:  # fmt: skip
-    return bias + indice_conv_forward(
-        features, filters, indicePairs, indiceNum, numActOut, _inverse, _subM
-    )
+    return bias + indice_conv_forward(features, filters, indicePairs, indiceNum, numActOut, _inverse, _subM)
 
 
 def indice_conv_backward(

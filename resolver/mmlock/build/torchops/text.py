@@ -21,9 +21,7 @@ def pixel_group(
     # Whether a pixel may come to a label, for all pixels and labels at once.
     distance = ((embedding[None] - centres[:, None, None]) ** 2).sum(-1)
     may = (mask.bool()[None] & (distance < distance_threshold**2)).tolist()
-    waiting = deque(
-        (y, x) for y, x in ((kernel_label > 0) & (kernel_contour != 0)).nonzero().tolist()
-    )
+    waiting = deque((y, x) for y, x in ((kernel_label > 0) & (kernel_contour != 0)).nonzero().tolist())
     while waiting:
         y, x = waiting.popleft()
         own = label[y][x]
@@ -58,7 +56,9 @@ def contour_expand(
     """Labels spread over each kernel in turn, from the last but one to the first."""
     height, width = internal_kernel_label.shape
     area = torch.bincount(internal_kernel_label.reshape(-1).long().clamp(min=0), minlength=kernel_num + 1)
-    large = (internal_kernel_label != 0) & (area[internal_kernel_label.long().clamp(min=0)] >= min_kernel_area)
+    large = (internal_kernel_label != 0) & (
+        area[internal_kernel_label.long().clamp(min=0)] >= min_kernel_area
+    )
     text = (internal_kernel_label * large.to(internal_kernel_label.dtype)).tolist()
     waiting = deque((y, x) for y, x in large.nonzero().tolist())
     masks = kernel_mask.tolist()
@@ -76,4 +76,4 @@ def contour_expand(
             if edge:
                 later.append((y, x))
         waiting = later
-    return text
+    return [list(row) for row in text]

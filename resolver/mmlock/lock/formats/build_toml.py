@@ -8,7 +8,7 @@ from typing import Any
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import normalize
+from mmlock.core.names import Form, normalize
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -38,6 +38,8 @@ UNVERIFIED = "unverified"
 """Stands where a hash would stand if anybody had recorded one."""
 
 _VERSION = 1
+_FORMS = {form.value: form for form in (Form.BUILD, Form.TORCH_OPS)}
+"""How a step that makes a wheel makes it."""
 
 
 def render(env: LockedEnv) -> str | None:
@@ -77,12 +79,14 @@ def _fetch(step: FetchStep) -> dict[str, Any]:
 
 def _build(step: BuildStep) -> dict[str, Any]:
     head = {
-        "kind": "build",
+        "kind": step.form.value,
         "package": step.package,
         "version": step.version,
         "why": step.why,
         "recipe": step.recipe,
     }
+    if step.form is Form.TORCH_OPS:
+        head[Comment("SLOWER: its ops are plain PyTorch, nothing is compiled.")] = ""
     if step.verified is None:
         head[Comment("UNVERIFIED: nobody has shown that this very combination builds.")] = ""
     head["verified"] = step.verified or UNVERIFIED
@@ -95,6 +99,7 @@ def _build(step: BuildStep) -> dict[str, Any]:
             "requires": list(step.requires),
             "std": step.std,
             "check": list(step.check),
+            "ops": list(step.ops),
             "memory-mb": step.memory_mb,
             "reasons": reasons_out(step.reasons),
             "toolchain": _toolchain(step.toolchain),
@@ -162,10 +167,10 @@ def read(text: str, file: str = NAME) -> tuple[tuple[FetchStep, ...], tuple[Buil
         kind = table.text("kind")
         if kind == "fetch":
             fetch.append(_read_fetch(table))
-        elif kind == "build":
+        elif kind in _FORMS:
             build.append(_read_build(table))
         else:
-            table.fault("kind", f"is {kind!r}, not `fetch` or `build`")
+            table.fault("kind", f"is {kind!r}, not `fetch`, `build` or `torch-ops`")
     root.check()
     return tuple(fetch), tuple(build)
 
@@ -201,6 +206,8 @@ def _read_build(table: Cursor) -> BuildStep:
         ),
         std=table.maybe_number("std"),
         check=table.texts("check"),
+        form=_FORMS[table.text("kind")],
+        ops=table.texts("ops"),
         memory_mb=table.number("memory-mb"),
         verified=None if verified == UNVERIFIED else verified,
         reasons=reasons_in(table, "reasons"),

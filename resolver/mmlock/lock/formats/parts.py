@@ -136,8 +136,8 @@ def describe_target(env: LockedEnv) -> str:
 
 
 def unsealed(env: LockedEnv) -> list[tuple[str, str, str]]:
-    """What still has to be made or fetched: (package, version, `build` or `fetch`), sorted."""
+    """What still has to be made or fetched: (package, version, `fetch`, `build` or `torch-ops`), sorted."""
     return sorted(
         [(step.package, step.version, "fetch") for step in env.fetch]
-        + [(step.package, step.version, "build") for step in env.build]
+        + [(step.package, step.version, step.form.value) for step in env.build]
     )

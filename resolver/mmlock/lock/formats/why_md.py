@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from shlex import quote
 
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence
+from mmlock.core.names import Confidence, Form
 from mmlock.lock.formats.parts import describe_devices, plain
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, Reason
 from mmlock.lock.view import Chosen, chosen, closure, in_order, verdict_sentence
@@ -101,8 +101,11 @@ def _fetch(step: FetchStep) -> Iterator[str]:
 
 def _build(step: BuildStep) -> Iterator[str]:
     plan = step.toolchain
-    yield f"### {_inline(step.package)} {_inline(step.version)}: build"
+    yield f"### {_inline(step.package)} {_inline(step.version)}: {step.form}"
     yield ""
+    if step.form is Form.TORCH_OPS:
+        yield "- **Slower**: its ops are plain PyTorch, put in the place of compiled ones; no compiler runs."
+        yield f"- Ops: {', '.join(f'`{name}`' for name in step.ops) or 'all that there are'}."
     yield f"- {_sentence(step.why)}"
     yield f"- Recipe `{step.recipe}`. " + (
         f"Shown to build: {_sentence(step.verified)}"
@@ -113,9 +116,10 @@ def _build(step: BuildStep) -> Iterator[str]:
     yield f"- Sources: {what}`{_inline(step.source.name)}`, " + (
         f"sha256 `{step.source.sha256}`." if step.source.sha256 else "**without a known hash**."
     )
-    cuda = f", CUDA {plan.cuda}" if plan.cuda else ", no CUDA"
-    lockable = "every file can be pinned" if plan.lockable else "you must install it yourself"
-    yield f"- Toolchain `{_inline(plan.name)}`{cuda}: {lockable}."
+    if step.form is Form.BUILD:
+        cuda = f", CUDA {plan.cuda}" if plan.cuda else ", no CUDA"
+        lockable = "every file can be pinned" if plan.lockable else "you must install it yourself"
+        yield f"- Toolchain `{_inline(plan.name)}`{cuda}: {lockable}."
     if plan.gcc_max is not None:
         source = f" ({_inline(plan.gcc_source)})" if plan.gcc_source else ""
         yield f"- Host compiler: gcc {plan.gcc_max} or older{source}."
@@ -124,7 +128,8 @@ def _build(step: BuildStep) -> Iterator[str]:
         yield f"- Build environment: torch and what the lock holds, and by hash {_inline(held)}."
     if step.std is not None:
         yield f"- C++ standard: C++{step.std}."
-    yield f"- Memory: about {step.memory_mb} MB for each compile job."
+    if step.form is Form.BUILD:
+        yield f"- Memory: about {step.memory_mb} MB for each compile job."
     yield from (f"- Environment: `{name}={value}`" for name, value in sorted(step.env.items()))
     yield from (f"- Patch `{p.file}` ({_inline(p.id)}): {_sentence(p.reason)}" for p in step.patches)
     if step.groups:

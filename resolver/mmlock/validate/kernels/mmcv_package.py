@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 
@@ -14,6 +15,4 @@ def load() -> Any:
 
 def plain() -> bool:
     """Whether the ops are plain PyTorch in the place of compiled ones."""
-    import mmcv._ext
-
-    return bool(getattr(mmcv._ext, "TORCH_OPS", False))
+    return bool(getattr(importlib.import_module("mmcv._ext"), "TORCH_OPS", False))

@@ -35,7 +35,7 @@ def roi_align(t: Trial) -> None:
     t.same("no regions", list(got.shape), [0, 3, 3, 4])
 
 
-def _turned(roi: Any, how: How) -> tuple[Any, Any]:
+def turned(roi: Any, how: How) -> tuple[Any, Any]:
     """Sample coordinates of one rotated region."""
     shift = 0.5 if how.aligned else 0.0
     cx, cy = roi[1] * how.scale - shift, roi[2] * how.scale - shift
@@ -49,7 +49,7 @@ def _turned(roi: Any, how: How) -> tuple[Any, Any]:
     return y * cos - x * sin + cy, y * sin + x * cos + cx
 
 
-def _turned_rois(t: Trial, count: int, scale: float) -> Any:
+def turned_rois(t: Trial, count: int, scale: float) -> Any:
     parts = [
         t.rng.randint(0, SHAPE[0], (count, 1)).astype("float64"),
         t.uniform(1, 12, count, 2) / scale,
@@ -60,7 +60,7 @@ def _turned_rois(t: Trial, count: int, scale: float) -> Any:
 
 
 def _roi_align_rotated(data: Any, rois: Any, how: How) -> Any:
-    return torch.stack([pooled(data[int(roi[0])], *_turned(roi, how), "avg") for roi in rois])
+    return torch.stack([pooled(data[int(roi[0])], *turned(roi, how), "avg") for roi in rois])
 
 
 @SUITE.check("roi_align_rotated")
@@ -79,7 +79,7 @@ def roi_align_rotated(t: Trial) -> None:
                 how.label,
                 partial(kernel, how=how),
                 partial(_roi_align_rotated, how=how),
-                [t.normal(*SHAPE), _turned_rois(t, 6, how.scale)],
+                [t.normal(*SHAPE), turned_rois(t, 6, how.scale)],
                 grads=[0],
                 dtype=dtype,
             )

@@ -1,0 +1,98 @@
+"""The checks on ops in plain PyTorch, in an environment named by MMLOCK_TEST_PLAIN_PYTHON."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mmlock.validate.model import Status
+from mmlock.validate.runner import Interpreter, RunOptions, run_suites
+from mmlock.validate.suites import SUITES
+
+PYTHON = os.environ.get("MMLOCK_TEST_PLAIN_PYTHON")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PYTHON is None, reason="MMLOCK_TEST_PLAIN_PYTHON names no environment"),
+]
+MMCV = [(suite, "mmcv") for suite in SUITES if suite.name == "mmcv"]
+OWN_WAY = {
+    # mmcv itself has another way for these on the CPU, or no extension at all.
+    "upfirdn2d", "fused_bias_leakyrelu", "bias_act", "filtered_lrelu",
+    "corner_pool", "cc_attention", "point_sample", "wrappers",
+}  # fmt: skip
+SPOIL = """
+
+def _spoil(function, name):
+    import torch
+
+    def bent(value):
+        if isinstance(value, torch.Tensor):
+            if value.is_floating_point():
+                return value * 1.001 + 0.001
+            return value.flip(0) + 1
+        if isinstance(value, (list, tuple)):
+            return [bent(one) for one in value][::-1]
+        return value
+
+    def op(*args, **kwargs):
+        given = [one for one in (*args, *kwargs.values()) if isinstance(one, torch.Tensor)]
+        before = [one.clone() for one in given]
+        result = function(*args, **kwargs)
+        for one, old in zip(given, before):
+            if one.shape != old.shape or not torch.equal(one, old):
+                one.copy_(bent(one))
+        return bent(result)
+
+    return op
+
+
+for _name in NAMES:
+    globals()[_name] = _spoil(globals()[_name], _name)
+"""
+
+
+def _run(environ: dict[str, str], seed: int = 0) -> dict[str, Status]:
+    interpreter = Interpreter(path=str(PYTHON), environ={**os.environ, **environ}, isolated=not environ)
+    (run,) = run_suites(interpreter, MMCV, RunOptions(device="cpu", seed=seed))
+    assert run.broken is None, run.broken
+    return {row.name: row.status for row in run.checks}
+
+
+def _spoiled(folder: Path, names: str) -> dict[str, str]:
+    """A copy of mmcv, some of whose ops are slightly wrong, in front of the environment's own."""
+    command = [str(PYTHON), "-I", "-c", "import mmcv; print(mmcv.__file__)"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    shutil.copytree(Path(said.stdout.strip()).parent, folder / "mmcv")
+    with (folder / "mmcv/_ext/__init__.py").open("a", encoding="utf-8") as file:
+        file.write(SPOIL.replace("NAMES", names))
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_every_op_agrees_with_its_reference(seed: int) -> None:
+    found = _run({}, seed)
+    assert {name for name, status in found.items() if status is not Status.PASSED} == set()
+    assert len(found) >= 60
+
+
+def test_every_check_is_red_when_its_op_is_off_by_a_thousandth(tmp_path: Path) -> None:
+    names = '[n for n in list(globals()) if not n.startswith("_") and callable(globals()[n])]'
+    found = _run(_spoiled(tmp_path, names))
+    assert {name for name, status in found.items() if not status.red} == OWN_WAY
+
+
+def test_every_check_with_slopes_is_red_when_they_are_off(tmp_path: Path) -> None:
+    found = _run(_spoiled(tmp_path, '[n for n in list(globals()) if "backward" in n]'))
+    red = {name for name, status in found.items() if status.red}
+    assert red >= {
+        "roi_align", "roi_align_rotated", "bezier_align", "rotated_feature_align", "roi_pool", "deform_conv2d",
+        "modulated_deform_conv2d", "ms_deform_attn", "active_rotated_filter", "psamask", "sigmoid_focal_loss",
+        "softmax_focal_loss", "carafe", "three_nn", "gather_points", "dynamic_scatter", "deform_roi_pool",
+        "prroi_pool", "riroi_align_rotated", "border_align", "roiaware_pool3d", "assign_score_withk",
+        "stacked_clouds", "correlation", "sync_bn", "sparse_conv", "sparse_conv_transpose",
+        "sparse_conv_inverse", "sparse_conv_2d", "sparse_max_pool",
+    }  # fmt: skip
