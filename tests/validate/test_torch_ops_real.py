@@ -89,8 +89,9 @@ def test_every_check_with_slopes_is_red_when_they_are_off(tmp_path: Path) -> Non
     found = _run(_spoiled(tmp_path, '[n for n in list(globals()) if "backward" in n]'))
     red = {name for name, status in found.items() if status.red}
     assert red >= {
-        "roi_align", "roi_align_rotated", "bezier_align", "rotated_feature_align", "roi_pool", "deform_conv2d",
-        "modulated_deform_conv2d", "ms_deform_attn", "active_rotated_filter", "psamask", "sigmoid_focal_loss",
+        "roi_align", "roi_align_rotated", "bezier_align", "rotated_feature_align", "roi_pool",
+        "deform_conv2d", "modulated_deform_conv2d",
+        "ms_deform_attn", "active_rotated_filter", "psamask", "sigmoid_focal_loss",
         "softmax_focal_loss", "carafe", "three_nn", "gather_points", "dynamic_scatter", "deform_roi_pool",
         "prroi_pool", "riroi_align_rotated", "border_align", "roiaware_pool3d", "assign_score_withk",
         "stacked_clouds", "correlation", "sync_bn", "sparse_conv", "sparse_conv_transpose",

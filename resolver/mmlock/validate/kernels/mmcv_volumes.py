@@ -58,7 +58,8 @@ def pooled_cells(points: Any, features: Any, boxes: Any, room: int, how: str) ->
             held.setdefault(cell, []).append(row)
         for cell, rows in held.items():
             kept = features[rows[:room]]
-            out[(at, *cell)] = kept.max(0)[0] if how == "max" else kept.mean(0)
+            place = (at, *cell)
+            out[place] = kept.max(0)[0] if how == "max" else kept.mean(0)
     return out
 
 

@@ -6,8 +6,10 @@ import importlib
 from types import SimpleNamespace
 from typing import Any
 
-from . import mmcv_clouds, mmcv_points, mmcv_volumes
 from .harness import Suite
+from .mmcv_clouds import SUITE as CLOUDS
+from .mmcv_points import SUITE as POINTS
+from .mmcv_volumes import SUITE as VOLUMES
 
 SHARED = (
     "knn",
@@ -38,5 +40,5 @@ def load() -> Any:
 
 
 SUITE = Suite("mmdet3d", load)
-for _own in (mmcv_clouds, mmcv_points, mmcv_volumes):
-    SUITE.checks += [check for check in _own.SUITE.checks if check.name in SHARED]
+for _own in (CLOUDS, POINTS, VOLUMES):
+    SUITE.checks += [check for check in _own.checks if check.name in SHARED]
