@@ -210,8 +210,9 @@ def _slower(matrix: Matrix, option: Option) -> list[Finding]:
         Finding(
             level="warning",
             subject=f"{option.package} {option.version}",
-            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same values within rounding, "
-            "slower where one box or point waits for another (suppression, voxels) and, as a rule, on a GPU",
+            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same values but for "
+            "rounding, slower where one box or point waits for another (suppression, voxels) and, "
+            "as a rule, on a GPU",
             source=readable(matrix, option.source),
             confidence=option.confidence,
         )
