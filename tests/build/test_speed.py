@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmlock.build.model import Compiler
-from mmlock.build.speed import common_header, fast_compiler
+from mmlock.build.speed import common_header, fast_compiler, nvcc_variables
 from mmlock.build.toolchain import find_compiler
 
 needs_gcc = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
@@ -136,3 +136,34 @@ def test_it_says_what_the_real_compiler_says(tmp_path: Path) -> None:
         [bench.variables["CXX"], "--version"], capture_output=True, text=True, check=True
     ).stdout
     assert mine.partition(" ")[2] == real.partition(" ")[2]
+
+
+@needs_gcc
+def test_objects_tell_nothing_of_where_they_were_made(tmp_path: Path) -> None:
+    made = []
+    for name in ("here", "elsewhere"):
+        bench = Bench(tmp_path / name, "#pragma once\n", "const char* place() { return __FILE__; }\n")
+        assert bench.compile("src/0.cpp").returncode == 0
+        made.append((bench.tree / "out.o").read_bytes())
+    assert made[0] == made[1]
+    assert str(tmp_path).encode() not in made[0]
+
+
+def test_nvcc_gets_the_flags_that_it_knows(tmp_path: Path) -> None:
+    nvcc = tmp_path / "cuda" / "bin" / "nvcc"
+    nvcc.parent.mkdir(parents=True)
+    nvcc.write_text('#!/bin/sh\ncase " $* " in *" -objtemp "*) exit 1;; esac\n')
+    nvcc.chmod(0o755)
+    home, folder = str(tmp_path / "cuda"), tmp_path / "build"
+    assert nvcc_variables(home, "/none", folder) == {
+        "NVCC_APPEND_FLAGS": f"-Xcompiler=-ffile-prefix-map={folder}=."
+    }
+    nvcc.write_text("#!/bin/sh\n")
+    assert nvcc_variables(home, "/none", folder)["NVCC_APPEND_FLAGS"].endswith("=. -objtemp")
+    assert nvcc_variables(None, "/none", folder) == {}
+    ccache = tmp_path / "bin" / "ccache"
+    ccache.parent.mkdir()
+    ccache.write_text("#!/bin/sh\n")
+    ccache.chmod(0o755)
+    found = nvcc_variables(home, str(ccache.parent), folder)
+    assert found["PYTORCH_NVCC"] == f"{ccache} {nvcc}"

@@ -247,7 +247,7 @@ class _Job:
                 environ["PATH"],
                 precompile=self.options.precompile,
             )
-            environ |= speed.nvcc_launcher(environ.get("CUDA_HOME"), environ["PATH"])
+            environ |= speed.nvcc_variables(environ.get("CUDA_HOME"), environ["PATH"], self.folder)
         return environ
 
     # ---------------------------------------------------------------- the compile

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.MULTI
 _DEFINE = re.compile(r"^[ \t]*#[ \t]*define\b", re.MULTILINE)
 _SOURCES = (".cpp", ".cc", ".cxx")
 _HEADERS = (".h", ".hpp", ".hh", ".cuh")
+_TIMEOUT = 60
 _PREFIX_MAP = 8
 """The first gcc that knows -ffile-prefix-map."""
 _WORTH = 4
@@ -65,17 +67,18 @@ def _first_torch(path: Path, headers: Mapping[str, Path], seen: set[Path]) -> st
 def fast_compiler(
     compiler: Compiler, tree: Path, folder: Path, python: Path, path: str, *, precompile: bool = True
 ) -> dict[str, str]:
-    """Variables that put the faster compiler in place of the real one; empty where nothing is gained."""
+    """Variables that put a compiler which is faster, and tells no paths, in place of the real one."""
     ccache = shutil.which("ccache", path=path)
     found = common_header(tree) if precompile and compiler.gcc is not None else None
-    if found is None and ccache is None:
+    flags = _stable_paths(compiler, folder.parent)
+    if found is None and ccache is None and not flags:
         return {}
     folder.mkdir(parents=True, exist_ok=True)
     header, sources = found or ("", ())
     config = {
         "cxx": compiler.cxx,
         "launcher": [ccache] if ccache else [],
-        "flags": _stable_paths(compiler, folder.parent),
+        "flags": flags,
         "header": header,
         "sources": sorted(str(source.resolve()) for source in sources),
         "folder": str(folder / "precompiled"),
@@ -102,9 +105,25 @@ def _stable_paths(compiler: Compiler, folder: Path) -> list[str]:
     return [f"-ffile-prefix-map={folder.resolve()}=."] if known else []
 
 
-def nvcc_launcher(cuda_home: str | None, path: str) -> dict[str, str]:
-    """nvcc behind ccache, where both are there."""
-    ccache = shutil.which("ccache", path=path)
-    if ccache is None or cuda_home is None:
+def nvcc_variables(cuda_home: str | None, path: str, folder: Path) -> dict[str, str]:
+    """nvcc behind ccache, where both are there, and with flags that keep the place of the build out.
+
+    Without them its objects hold paths of this machine and the number of the process that wrote them.
+    """
+    if cuda_home is None:
         return {}
-    return {"PYTORCH_NVCC": f"{ccache} {Path(cuda_home) / 'bin' / 'nvcc'}"}
+    nvcc = Path(cuda_home) / "bin" / "nvcc"
+    wanted = (f"-Xcompiler=-ffile-prefix-map={folder.resolve()}=.", "-objtemp")
+    flags = " ".join(flag for flag in wanted if " " not in flag and _takes(nvcc, flag))
+    ccache = shutil.which("ccache", path=path)
+    variables = {"NVCC_APPEND_FLAGS": flags} if flags else {}
+    return variables | ({"PYTORCH_NVCC": f"{ccache} {nvcc}"} if ccache else {})
+
+
+def _takes(nvcc: Path, flag: str) -> bool:
+    """Whether this nvcc knows a flag: older ones do not know all."""
+    words = [str(nvcc), "--dryrun", flag, "-c", "none.cu", "-o", "none.o"]
+    try:
+        return subprocess.run(words, capture_output=True, check=False, timeout=_TIMEOUT).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False
