@@ -105,6 +105,7 @@ def test_an_extension_is_built_when_the_code_imports_it(
     found = asked(tmp_path, files)
     assert found.extensions == ("ops",)
     assert set(said(found.requirements)) == {"torch"}
+    assert [place for place, _ in found.notes] == ["other/setup.py:3"]
     unversioned = {"ops/setup.py": EXTENSION.replace(" version='1.0',", "")}
     assert asked(tmp_path, unversioned).extensions == ("MSDA==0.0.0 @ ops",)
 

@@ -81,14 +81,14 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     """Tell what stands against one requirement on the request's target."""
     from mmlock.app import answers
 
-    return answers.why_not(asked, request, progress=progress)
+    return answers.why_not(asked, _with_project(request, progress), progress=progress)
 
 
 def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
     """The compatibility graph of a target as `dot`, `json` or `graphml`."""
     from mmlock.app import answers
 
-    return answers.graph(request, package=package, form=form)
+    return answers.graph(_with_project(request, silent), package=package, form=form)
 
 
 def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Report:

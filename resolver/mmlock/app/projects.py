@@ -30,6 +30,7 @@ _RUNS = frozenset({When.ALWAYS, When.IF})
 _NO_PACKAGE = frozenset({"python", "cuda"})
 _LITE = PackageName("mmcv-lite")
 _GUARD = "guard this import, and mmcv without compiled ops is enough (`--allow-lite`)"
+_MOST_LEFTOVERS = 5
 _UNNAMED = "0.0.0"
 """The version that setuptools gives to what states none."""
 
@@ -69,6 +70,11 @@ def _unnamed(row: Module | None) -> bool:
     return len(set(row.packages) - set(row.on_request)) > 1
 
 
+def _importable(one: OwnExtension) -> set[str]:
+    """The names that code of the project takes its modules by."""
+    return {module.name.rpartition(".")[2] for module in one.modules if module.name}
+
+
 class _Said:
     """What a scan says, in the words of a request."""
 
@@ -79,13 +85,7 @@ class _Said:
         need = found.conclusion.need
         self.enough_lite = need is Need.NOTHING or (need is Need.IMPORT and arguments.allow_lite)
         self.named = {asked.name for asked in arguments.requirements}
-        self.own = {
-            part
-            for one in found.extensions
-            for module in one.modules
-            if module.name
-            for part in {module.name.partition(".")[0], module.name.rpartition(".")[2]}
-        }
+        self.own = set().union(*(_importable(one) for one in found.extensions))
 
     def declared(self) -> Iterator[Asked]:
         """The pins that bind."""
@@ -159,18 +159,14 @@ class _Said:
             elif one.name:
                 yield f"{one.name}=={_UNNAMED} @ {path}"
 
-    def _built(self) -> Iterator[OwnExtension]:
+    def _built(self) -> list[OwnExtension]:
         wanted = {use.module for use in self.found.packages if use.when in _RUNS and not use.aside}
         wanted |= set(self.found.own_imports)
-        for one in self.found.extensions:
-            names = {
-                part
-                for module in one.modules
-                if module.name
-                for part in (module.name.partition(".")[0], module.name.rpartition(".")[2])
-            }
-            if one.kind is BuildKind.SETUP and one.folder != "." and names & wanted:
-                yield one
+        return [
+            one
+            for one in self.found.extensions
+            if one.kind is BuildKind.SETUP and one.folder != "." and _importable(one) & wanted
+        ]
 
     def notes(self) -> Iterator[Note]:
         """What binds nothing and should be known."""
@@ -188,6 +184,24 @@ class _Said:
             for place in self.found.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
                 yield str(place), said
+        yield from self._compiled()
+
+    def _compiled(self) -> Iterator[Note]:
+        """Compiled code of the project's own that the lock does not build."""
+        built = self._built()
+        for one in self.found.extensions:
+            names = ", ".join(sorted(_importable(one))) or one.folder
+            place = str(one.modules[0].place)
+            if one.kind is BuildKind.JIT:
+                yield place, f"`{names}` is compiled when the project runs: it needs compilers there"
+            elif one.folder == ".":
+                yield place, f"`{names}` is built with the project itself: install that after the lock"
+            elif one not in built:
+                hint = f"`--extension {one.folder}` builds it"
+                yield place, f"`{names}` is imported nowhere, or only where it happens to be there: {hint}"
+        for left in self.found.leftovers[:_MOST_LEFTOVERS]:
+            made = f" for Python {left.python}" if left.python else ""
+            yield left.path, f"an earlier build left this{made}: it is no part of the lock"
 
     def _advice(self) -> Iterator[Note]:
         seen: set[tuple[str, str]] = set()
