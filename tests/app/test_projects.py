@@ -93,6 +93,16 @@ def test_compiled_ops_are_asked_for_when_they_are_needed(
     assert set(said(found.requirements)) == {package}
 
 
+def test_ops_in_plain_pytorch_are_those_that_are_reached(tmp_path: Path) -> None:
+    module, name = "mmcv.ops.multi_scale_deform_attn", "MultiScaleDeformableAttnFunction"
+    code = f"from mmcv.ops import nms\nfrom {module} import {name}"
+    assert asked(tmp_path, {"a.py": code}).torch_ops == ()
+    found = asked(tmp_path, {"a.py": code}, allow_torch_ops=True)
+    assert found.torch_ops == ("MultiScaleDeformableAttention", "nms")
+    named = asked(tmp_path, {"a.py": code}, allow_torch_ops=True, torch_ops=("nms",))
+    assert named.torch_ops == ("nms",)
+
+
 def test_an_extension_is_built_when_the_code_imports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         constraints=unique((*arguments.constraints, *said.bounded())),
         requires_python=",".join(dict.fromkeys(bounds)) or None,
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
+        torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or found.conclusion.need is Need.NOTHING,
         notes=(*arguments.notes, *said.notes()),
     )
@@ -80,6 +81,7 @@ class _Said:
 
     def __init__(self, matrix: Matrix, found: Scan, arguments: SolveArguments) -> None:
         self.found = found
+        self.ops = matrix.ops
         self.modules = {row.module: row for row in matrix.modules}
         self.owner = {package: row for row in matrix.modules for package in row.packages}
         need = found.conclusion.need
@@ -149,6 +151,16 @@ class _Said:
         for one in self.found.bounds:
             bounds.setdefault(one.module, []).append(one)
         return bounds
+
+    def exported(self) -> tuple[str, ...]:
+        """The ops that are reached, by names that mmcv.ops exports: of a part, those of its module."""
+        reached = {name.rpartition(".")[2] for name in self.found.conclusion.ops}
+        parts = {op.module for op in self.ops if op.name in reached and not op.exported}
+        return tuple(
+            op.name
+            for op in self.ops
+            if op.exported and op.until is None and (op.name in reached or op.module in parts)
+        )
 
     def extensions(self) -> Iterator[str]:
         """Folders of extensions that the code imports, as `--extension` takes them."""

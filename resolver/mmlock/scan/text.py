@@ -80,14 +80,15 @@ def conclusion_lines(found: Scan) -> list[str]:
         case Need.IMPORT:
             return [
                 "compiled ops of mmcv are not needed to compute anything here, only to import mmcv.ops:",
-                "  guard the lines below and `mmcv-lite` is enough, or install the ops in plain PyTorch",
+                "  guard the lines below and `mmcv-lite` is enough (`mmlock solve --project ... --allow-lite`),",
+                "  or take mmcv with its ops in plain PyTorch (`--allow-torch-ops`)",
             ]
         case Need.FRAMEWORK:
             load = next(load for load in found.loads if load.when in RUNS)
             return [
                 "compiled ops of mmcv are not needed to compute anything here, but a framework imports them:",
                 f"  `{load.module}` of {load.package} {load.version} does so at {load.source}",
-                "  so `mmcv-lite` fails at import; mmcv with ops, or the ops in plain PyTorch, are answers",
+                "  so `mmcv-lite` fails at import; mmcv with ops, or with ops in plain PyTorch, is an answer",
             ]
         case Need.OPS:
             lines = [f"compiled ops of mmcv are needed: {len(answer.compiled)} of {_count(answer.ops, 'op')}"]
