@@ -321,6 +321,13 @@ def test_junk_among_the_records_is_no_crash(world: World, junk: tuple[str, bytes
     assert any(one.gravity is Gravity.FAILS for one in found)
 
 
+def test_one_installation_recorded_in_two_ways_is_no_trouble(world: World) -> None:
+    world.dist("addict", "2.4.0")
+    (world.site / "addict.egg-info").mkdir()
+    (world.site / "addict.egg-info" / "PKG-INFO").write_text("Name: addict\nVersion: 2.4.0\n")
+    assert troubles(world) == []
+
+
 # ---------------------------------------------------------------- interpreters
 
 

@@ -136,13 +136,11 @@ class _Keep:
 
     def chunk(self, data: bytes) -> None:
         """Take one piece in."""
-        data = self._rest + data
-        body, newline, self._rest = data.rpartition(b"\n")
-        if not newline:
-            body = b""
+        body, newline, self._rest = (self._rest + data).rpartition(b"\n")
         if len(self._rest) > CHUNK:  # a line without an end: what is long enough is a line
-            body, self._rest = (body + newline + self._rest, b"") if newline else (self._rest, b"")
-        if not body:
+            body = body + newline + self._rest
+            self._rest = b""
+        elif not newline:
             return
         if self._room <= 0 and not self._after and not any(word in body for word in LOUD):
             self._pass(body)

@@ -12,35 +12,48 @@ from mmlock.matrix.load import Matrix
 Check = Callable[[Environment, Matrix], Iterator[Trouble]]
 
 
-def _always(_: Environment) -> bool:
-    return True
+def _read(env: Environment, _: Matrix) -> bool:
+    return bool(env.interpreter.sites)
 
 
-def _compiled(env: Environment) -> bool:
+def _compiled(env: Environment, _: Matrix) -> bool:
     return env.torch is not None and bool(env.inspected)
 
 
-def _with_gpu(env: Environment) -> bool:
+def _scanned(env: Environment, matrix: Matrix) -> bool:
+    """Whether there is a package whose sources were read."""
+    return any(matrix.releases(name) for name in env.installed)
+
+
+def _with_gpu(env: Environment, _: Matrix) -> bool:
     return any(device.kind is DeviceKind.CUDA for device in env.devices)
 
 
-CHECKS: Sequence[tuple[str, Check, Callable[[Environment], bool]]] = (
-    ("the interpreter runs", records.interpreter, _always),
-    ("no distribution is there twice", records.doubles, _always),
-    ("nothing is left of broken installations", records.leftovers, _always),
-    ("no two distributions bring one module", records.providers, _always),
-    ("wheels are of this Python", records.tags, lambda env: env.interpreter.python is not None),
-    ("torch is whole", binaries.torch, lambda env: env.torch is not None),
-    ("libraries are there", binaries.libraries, lambda env: env.interpreter.platform is not None),
-    ("compiled ops are there", openmmlab.ops, lambda env: any(env.all("mmcv")) or any(env.all("mmcv-full"))),
+CHECKS: Sequence[tuple[str, Check, Callable[[Environment, Matrix], bool]]] = (
+    ("the interpreter runs", records.interpreter, lambda *_: True),
+    ("no distribution is there twice", records.doubles, _read),
+    ("nothing is left of broken installations", records.leftovers, _read),
+    ("no two distributions bring one module", records.providers, _read),
+    ("wheels are of this Python", records.tags, lambda env, _: env.interpreter.python is not None),
+    ("torch is whole", binaries.torch, lambda env, _: env.torch is not None),
+    ("libraries are there", binaries.libraries, lambda env, _: env.interpreter.platform is not None),
+    (
+        "compiled ops are there",
+        openmmlab.ops,
+        lambda env, _: any(env.all("mmcv")) or any(env.all("mmcv-full")),
+    ),
     ("compiled extensions load beside torch", binaries.loads, _compiled),
-    ("glibc is new enough", binaries.glibc, lambda env: env.interpreter.glibc is not None),
+    ("glibc is new enough", binaries.glibc, lambda env, _: env.interpreter.glibc is not None),
     ("GPU code fits the GPU", devices.code, _with_gpu),
-    ("the driver is new enough", devices.driver, lambda env: env.driver is not None and env.cuda is not None),
-    ("checks at import pass", openmmlab.asserts, _always),
-    ("modules that are imported undeclared are there", openmmlab.undeclared, _always),
-    ("nothing that is known to break applies", openmmlab.breakages, _always),
-    ("declared requirements are met", declared.requirements, _always),
+    (
+        "the driver is new enough",
+        devices.driver,
+        lambda env, _: env.driver is not None and env.cuda is not None,
+    ),
+    ("checks at import pass", openmmlab.asserts, _scanned),
+    ("modules that are imported undeclared are there", openmmlab.undeclared, _scanned),
+    ("nothing that is known to break applies", openmmlab.breakages, _read),
+    ("declared requirements are met", declared.requirements, _read),
 )
 """What holds when a check finds nothing, the check, and whether it had anything to look at."""
 
@@ -54,6 +67,6 @@ def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tupl
     for text, check, applies in CHECKS:
         found = list(check(env, matrix))
         troubles += found
-        if applies(env) and not any(one.gravity is not Gravity.NOTE for one in found):
+        if applies(env, matrix) and not any(one.gravity is not Gravity.NOTE for one in found):
             holding.append(text)
     return tuple(sorted(troubles, key=lambda one: _ORDER[one.gravity])), tuple(holding)

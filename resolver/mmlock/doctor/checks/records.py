@@ -36,6 +36,8 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if len(found) < 2:  # noqa: PLR2004 - a pair
             continue
         same = len({dist.site for dist in found}) < len(found)
+        if len({dist.version for dist in found}) == 1 and any(d.kind is not Record.WHEEL for d in found):
+            continue  # as distributions of Linux leave it: one installation, recorded in both ways
         versions = joined(f"{dist.version} (`{dist.site / dist.record}`)" for dist in found)
         if same:
             yield Trouble(

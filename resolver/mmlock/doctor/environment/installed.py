@@ -19,6 +19,7 @@ from mmlock.doctor.environment.model import Distribution, Leftover, Record
 _EGG = re.compile(r"(?P<name>[\w.]+?)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.egg-info")
 _VERSIONED = re.compile(r"\.so\.[\w.]+$")
 """Libraries with letters in their version (`libssl.so.1.1.1k`)."""
+_IMPORTABLE = re.compile(r"[A-Za-z_]\w*(?:\.py)?")
 _MAX_METADATA = 4 * 1024 * 1024
 _MAX_RECORD = 64 * 1024 * 1024
 
@@ -85,7 +86,7 @@ def _dist_info(site: Path, folder: Path) -> Distribution:
         requested=(folder / "REQUESTED").exists(),
         origin=origin,
         editable=editable,
-        missing=tuple(_missing(site, (*tops, *compiled))),
+        missing=tuple(_missing(site, (*(top for top in tops if _IMPORTABLE.fullmatch(top)), *compiled))),
         fault=None
         if paths is not None
         else "has no RECORD: it cannot be uninstalled, and its files are unknown",

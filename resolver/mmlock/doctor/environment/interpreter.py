@@ -131,6 +131,8 @@ def ask(path: Path) -> Interpreter:
         return _told(path, json.loads(ran.stdout))
     except (ValueError, KeyError, TypeError, AttributeError):
         lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()
+        if lines and lines[0].startswith("Unknown option: -I"):
+            return _by_files(path, "is of a Python before 3.4, which mmlock does not look at")
         return _by_files(path, f"does not run: {lines[-1] if lines else f'exit code {ran.returncode}'}")
 
 
