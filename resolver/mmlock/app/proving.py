@@ -63,7 +63,8 @@ def _ladder(wish: Wish) -> Iterator[Wish]:
 
 def arguments_of(wish: Wish) -> SolveArguments:
     """The request that the command makes. Raises UsageError."""
-    platform = next((w.partition("=")[2] for w in wish.options if w.startswith("--platform=")), None)
+    said = dict(word.split("=", 1) for word in wish.options if "=" in word)
+    platform = said.get("--platform")
     named = parse_platform(platform) if platform else None
     assert not isinstance(named, Fault)
     asked = gather(Inputs(requirements=wish.packages), lambda path: Fault(where=path, text="is no file"))
@@ -73,6 +74,7 @@ def arguments_of(wish: Wish) -> SolveArguments:
         python=wish.python,
         torch=wish.torch,
         cuda=wish.cuda,
+        driver=said.get("--driver"),
         platform=named,
         no_build="--no-build" in wish.options,
     ).checked()

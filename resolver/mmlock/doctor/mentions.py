@@ -43,7 +43,7 @@ _SEEN = re.compile(
     r"(?:(?:site|dist)-packages[/\\]|[/\\](?=mm)|\bimport |\bfrom |No module named '?)(?P<name>\w+)"
 )
 _WINDOWS = re.compile(r"\b[A-Z]:\\|Visual Studio|\.pyd\b|\bcl\.exe\b")
-_CUDA = re.compile(r"cuda|CUDA|nvcc|/cu\d{3}/")
+_CUDA = re.compile(r"cuda|CUDA|nvcc|NVIDIA|GPU|/cu\d{3}/")
 _MAY_TELL = re.compile(
     r"\d\.\d|c[pu]\d|ython|sm_|RTX|GTX|packages|import |module|mm|MM|:\\|CUDA|cuda|nvcc|GPU|NVIDIA"
 )

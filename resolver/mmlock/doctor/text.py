@@ -62,13 +62,13 @@ def command_lines(commands: Sequence[Proposal]) -> Iterator[str]:
         return
     yield ""
     yield "command"
-    for one in commands:
+    for one, following in zip(commands, (*commands[1:], None), strict=True):
         if one.when:
             yield f"  {one.when}:"
         yield f"  {one.command}"
         if one.gives:
             yield from _wrapped("    gives ", one.gives)
-        if one.note:
+        if one.note and (following is None or following.note != one.note):
             yield from _wrapped("    ", one.note)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmlock.core.device import Device, code_for, format_cc
 from mmlock.core.versions import version
 from mmlock.doctor.context import joined, runs
 from mmlock.doctor.model import Examined, Match
+from mmlock.doctor.wishes import wishes_of
 from mmlock.matrix.devices import find_device
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import TorchBuild
@@ -112,10 +114,16 @@ def toolkit_arch(match: Match, around: Surroundings) -> Examined:
 
 def driver(match: Match, around: Surroundings) -> Examined:
     """What a driver serves, by the number in the message, and what torch's CUDA needs."""
-    evidence = []
+    evidence: list[str] = []
+    wishes = wishes_of(match.row.cures, match.fields, around.mentions, around.matrix)
+    have = around.mentions.value("driver")
     if (number := match.fields.get("found", "")).isdigit():
         major, rest = divmod(int(number), 1000)
-        evidence.append(f"the driver is of CUDA {major}.{rest // 10} (`{number}`)")
+        serves = f"{major}.{rest // 10}"
+        evidence.append(f"the driver is of CUDA {serves} (`{number}`)")
+        have = have or next((kit.driver for kit in around.matrix.toolkits if kit.cuda == serves), None)
+    if have:
+        wishes = tuple(replace(wish, options=(*wish.options, f"--driver={have}")) for wish in wishes)
     build = named_build(around)
     cuda = build.cuda if build else around.mentions.value("cuda")
     row = next((row for row in around.matrix.toolkits if row.cuda == cuda), None)
@@ -127,4 +135,4 @@ def driver(match: Match, around: Surroundings) -> Examined:
             floors.setdefault(kit.cuda.partition(".")[0], kit.driver_floor)
         told = joined(f"CUDA {major}.x from {floor}" for major, floor in floors.items())
         evidence.append(f"drivers that will do: {told}")
-    return Examined(evidence=tuple(evidence))
+    return Examined(evidence=tuple(evidence), wishes=wishes)

@@ -111,7 +111,7 @@ def xformers(match: Match, around: Surroundings) -> Examined:
         if found := _XFORMERS.search(line.text):
             built, met = found["built"], found["met"]
             wishes = wishes_of(match.row.cures, match.fields, around.mentions, around.matrix)
-            kept = tuple(replace(wish, torch=f"=={met.partition('+')[0]}") for wish in wishes)
+            kept = tuple(replace(wish, torch=met.partition("+")[0]) for wish in wishes)
             texts = tuple(_for_torch(met.partition("+")[0], around))
             return Examined(fields={"built": built, "met": met}, evidence=texts, wishes=kept)
     return Examined(fields={"built": "another release", "met": "this one"})

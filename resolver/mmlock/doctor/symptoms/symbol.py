@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmlock.binary.demangle import demangle
 from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchBuildId
 from mmlock.doctor.context import runs
-from mmlock.doctor.model import Examined, Match
+from mmlock.doctor.model import Examined, Match, Wish
+from mmlock.doctor.wishes import wishes_of
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings
@@ -28,7 +30,8 @@ def examine(match: Match, around: Surroundings) -> Examined:
     plain = demangle(symbol)
     fields = {"symbol": symbol, "plain": plain, "file": _file(match)}
     if is_torch(symbol):
-        return Examined(row="symbol-torch", fields=fields, evidence=tuple(_of_torch(symbol, plain, around)))
+        evidence = tuple(_of_torch(symbol, plain, around))
+        return Examined(row="symbol-torch", fields=fields, evidence=evidence, wishes=_wishes(fields, around))
     if _CUDA.fullmatch(symbol):
         return Examined(row="symbol-cuda", fields=fields, evidence=())
     if _PYTHON.fullmatch(symbol):
@@ -36,6 +39,21 @@ def examine(match: Match, around: Surroundings) -> Examined:
     if _STD.match(symbol):
         return Examined(row="symbol-libstdcxx", fields=fields, evidence=(f"`{symbol}` is `{plain}`",))
     return Examined(row="symbol-other", fields=fields, evidence=())
+
+
+def _wishes(fields: Mapping[str, str], around: Surroundings) -> tuple[Wish, ...]:
+    """Both in step; and, where the text tells the torch that is there, the extension built for that one."""
+    row = next(row for row in around.matrix.symptoms if row.id == "symbol-torch")
+    wishes = wishes_of(row.cures, fields, around.mentions, around.matrix)
+    told = around.mentions.value("torch")
+    if told is None:
+        return wishes
+    kept = (
+        replace(wish, torch=told, when=f"to keep torch {told}: {wish.when}".removesuffix(": "))
+        for wish in wishes
+        if wish.gpu != "cpu" or "+cu" not in told
+    )
+    return (*wishes, *kept)
 
 
 def _file(match: Match) -> str:
