@@ -147,10 +147,13 @@ def test_variables_of_the_user_do_not_leak_in(
     assert _details(_data(lock))["packages"] == {"made-ext": "1.2"}
 
 
-def test_an_existing_interpreter_is_compared_with_the_lock(lock: Path, tmp_path: Path) -> None:
+def test_an_existing_interpreter_is_compared_with_the_lock(
+    lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prefix = tmp_path / "kept"
     _data(lock, keep=prefix)
-    python = str(prefix / "bin" / "python")
+    monkeypatch.chdir(tmp_path)
+    python = "kept/bin/python"
     details = _details(_data(lock, python=python))
     assert details["fresh"] is False
     assert details.get("differences", []) == []
@@ -158,7 +161,6 @@ def test_an_existing_interpreter_is_compared_with_the_lock(lock: Path, tmp_path:
     module.unlink()
     data = _data(lock, python=python)
     assert "made-ext: made_ext.py is missing" in data["reasons"]
-    assert python.startswith(str(prefix))
 
 
 def test_a_part_of_a_validation_writes_no_verdict(lock: Path, tmp_path: Path) -> None:

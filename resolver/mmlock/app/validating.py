@@ -139,6 +139,7 @@ def _interpreter(
                 f"`{request.python}` is no interpreter that can be run",
                 hints=["give the path of a Python, such as `.venv/bin/python`"],
             )
+        path = str(Path(path).absolute())  # it is started from other folders; links must stay links
         yield Interpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
         return
     with _root(request) as root:

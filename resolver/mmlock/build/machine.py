@@ -91,7 +91,7 @@ def room_for(folder: Path, wanted: int) -> None:
     free = shutil.disk_usage(place).free
     if free < wanted:
         raise EnvironmentFault(
-            f"the disk of `{folder}` is too full for this build",
+            f"the disk of `{folder}` is too full",
             causes=[f"about {wanted / _GB:.1f} GB are needed, {free / _GB:.1f} GB are free"],
             hints=["`mmlock wheelhouse prune` frees what old builds left, or set MMLOCK_CACHE_DIR elsewhere"],
         )
