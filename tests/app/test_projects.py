@@ -33,7 +33,7 @@ def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
     found = asked(
         tmp_path,
         {
-            "requirements.txt": "torch==2.1.2\nnumpy<2\n",
+            "requirements.txt": "torch==2.1.2\nnumpy<2\nrich[jupyter]>=13 ; python_version > '3.8'\n-e .\n",
             "environment.yml": "dependencies:\n  - python=3.10\n  - cudatoolkit=11.8\n",
             "train.py": "import torch, cv2, mystery\nfrom mmdet.apis import train\n",
         },
@@ -41,11 +41,13 @@ def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
     assert said(found.requirements) == {
         "torch==2.1.2": "requirements.txt:1",
         "numpy<2": "requirements.txt:2",
+        'rich[jupyter]>=13; python_version > "3.8"': "requirements.txt:3",
         "opencv-python": "train.py:1 imports cv2",
         "mmdet": "train.py:2 imports mmdet",
     }
     assert found.requires_python == "==3.10.*"
     assert found.cuda is None
+    assert {place for place, _ in found.notes} == {"environment.yml:3", "train.py:1", "requirements.txt:4"}
     assert any("mystery" in text for _, text in found.notes)
 
 
@@ -91,6 +93,26 @@ def test_compiled_ops_are_asked_for_when_they_are_needed(
 ) -> None:
     found = asked(tmp_path, {"a.py": code}, allow_lite=lite)
     assert set(said(found.requirements)) == {package}
+
+
+def test_the_extension_of_scenario_7_is_built_and_its_egg_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`MultiScaleDeformableAttention` below models/backbones/nets/ops, an egg of it lying in dist/."""
+    monkeypatch.chdir(tmp_path)
+    name = "MultiScaleDeformableAttention"
+    ops = "models/backbones/nets/ops"
+    files = {
+        f"{ops}/setup.py": EXTENSION.replace("MSDA", name),
+        f"{ops}/functions/func.py": f"import torch\nimport {name} as MSDA",
+        f"{ops}/dist/{name}-1.0-py3.8-linux-x86_64.egg": "junk",
+    }
+    found = asked(tmp_path, files)
+    assert found.extensions == (ops,)
+    assert set(said(found.requirements)) == {"torch"}, "what the project builds is asked of no index"
+    ((place, text),) = found.notes
+    assert place.endswith(".egg")
+    assert "Python 3.8" in text
 
 
 def test_ops_in_plain_pytorch_are_those_that_are_reached(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page, Report
 from mmlock.core.requirements import Asked
+from mmlock.core.scan_arguments import ScanArguments
 
 
 @dataclass
@@ -41,6 +42,10 @@ class Noted:
 
     def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
         return self.note("graph", request, package, form).text
+
+    def scan(self, arguments: ScanArguments, *, progress: Progress) -> Report:
+        progress("reading")
+        return self.note("scan", arguments)
 
     def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:
         return self.note("gpus", name, matrices)

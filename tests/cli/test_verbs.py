@@ -10,6 +10,7 @@ import pytest
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.names import Platform
+from mmlock.core.scan_arguments import ScanArguments
 
 if TYPE_CHECKING:
     from .conftest import Noted, Run
@@ -156,3 +157,23 @@ def test_progress_goes_to_stderr_and_only_when_asked_for(run: Run) -> None:
     assert run("solve").err == ""
     assert run("solve", "--no-progress").err == ""
     assert run("solve", "--progress").err == "  deciding\n"
+
+
+def test_scan_hands_over_the_project_and_its_configs(run: Run, app: Noted, tmp_path: Path) -> None:
+    done = run("scan", str(tmp_path), "--config", "a.py", "--config", "b.py")
+    assert (done.code, done.out) == (0, "scan done\n")
+    assert app.calls == [("scan", ScanArguments(project=tmp_path, configs=("a.py", "b.py")))]
+
+
+def test_a_config_needs_the_folder_of_its_project(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[project]\nname='p'\n")
+    for words in (["--config", "a.py"], ["--config", "a.py", "--project", f"{tmp_path}/pyproject.toml"]):
+        done = run("solve", *words)
+        assert done.code == 2
+        assert "--project FOLDER" in done.err
+
+
+def test_a_project_without_requirements_of_its_own_is_still_one(run: Run, app: Noted, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\n")
+    assert run("solve", "--project", str(tmp_path)).code == 0
+    assert app.request == SolveArguments(project=tmp_path)

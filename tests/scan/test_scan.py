@@ -99,6 +99,12 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(tmp_path: Path) ->
     assert scan_lines(found, facts().ops)
 
 
+def test_a_giant_file_is_passed_over(tmp_path: Path) -> None:
+    with (tmp_path / "giant.py").open("wb") as file:
+        file.truncate(500_000_000)
+    assert scanned(tmp_path).unread == (("giant.py", "larger than 8 MB"),)
+
+
 def test_nothing_of_the_project_is_executed(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     touch = f"open({str(marker)!r}, 'w').close()\n"

@@ -12,7 +12,7 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.core.requirements import Asked, unique
+from mmlock.core.requirements import Asked, parse_requirement, unique
 from mmlock.matrix.curated import Module
 from mmlock.matrix.load import Matrix, open_matrix
 from mmlock.scan.bounds import ImportBound
@@ -22,6 +22,7 @@ from mmlock.scan.model import When
 from mmlock.scan.packages import PackageUse
 from mmlock.scan.pins.model import Binding, Pin
 from mmlock.scan.scan import Scan, scan
+from mmlock.scan.text import unread_by_reason
 
 Note = tuple[str, str]
 """A place and a sentence."""
@@ -97,6 +98,10 @@ class _Said:
         return (p for p in self.found.pins if p.binding in bindings and p.name not in _NO_PACKAGE)
 
     def _asked(self, pin: Pin) -> Asked:
+        asked = parse_requirement(pin.text, str(pin.place))
+        if isinstance(asked, Asked) and asked.name == pin.name and asked.url is None:
+            return asked
+        # Written in the words of another tool: conda, Poetry.
         clauses = ",".join(sorted(filter(None, (part.strip() for part in pin.specifier.split(",")))))
         return Asked(name=pin.name, specifier=clauses, marker=pin.marker, origin=str(pin.place))
 
@@ -197,6 +202,8 @@ class _Said:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
                 yield str(place), said
         yield from self._compiled()
+        for why, paths in unread_by_reason(self.found.unread).items():
+            yield paths[0], f"not read: {why}" + (f", like {len(paths) - 1} more" if len(paths) > 1 else "")
 
     def _compiled(self) -> Iterator[Note]:
         """Compiled code of the project's own that the lock does not build."""
@@ -217,7 +224,12 @@ class _Said:
 
     def _advice(self) -> Iterator[Note]:
         seen: set[tuple[str, str]] = set()
-        for pin in self._pins(Binding.ADVICE, Binding.COMMAND, Binding.LOCKED):
-            if pin.specifier and pin.name in self.owner and (pin.name, pin.specifier) not in seen:
-                seen.add((pin.name, pin.specifier))
-                yield str(pin.place), f"`{pin.text}` stands in a {pin.kind}: it does not bind the lock"
+        for pin in self.found.pins:
+            cuda = pin.name == "cuda"
+            told = cuda or pin.name == "python" or pin.name in self.owner
+            binds = pin.binding in {Binding.DECLARED, Binding.OPTIONAL} and not cuda
+            if not pin.specifier or not told or binds or (pin.name, pin.specifier) in seen:
+                continue
+            seen.add((pin.name, pin.specifier))
+            why = "torch brings its own CUDA" if cuda else "it does not bind the lock"
+            yield str(pin.place), f"`{pin.text}` stands in a {pin.kind}: {why}"

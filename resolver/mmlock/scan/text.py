@@ -13,7 +13,7 @@ from mmlock.scan.packages import PackageUse
 from mmlock.scan.pins.model import Binding, Pin
 from mmlock.scan.scan import Scan
 
-__all__ = ["MEANING", "scan_lines"]
+__all__ = ["MEANING", "scan_lines", "unread_by_reason"]
 
 MEANING: Mapping[OpNeeds | None, str] = {
     OpNeeds.TORCH: "plain PyTorch",
@@ -80,7 +80,7 @@ def conclusion_lines(found: Scan) -> list[str]:
         case Need.IMPORT:
             return [
                 "compiled ops of mmcv are not needed to compute anything here, only to import mmcv.ops:",
-                "  guard the lines below and `mmcv-lite` is enough (`mmlock solve --project ... --allow-lite`),",
+                "  guard the lines below and `mmcv-lite` is enough (`solve --project ... --allow-lite`),",
                 "  or take mmcv with its ops in plain PyTorch (`--allow-torch-ops`)",
             ]
         case Need.FRAMEWORK:
@@ -239,10 +239,16 @@ def conflict_lines(found: Scan) -> list[str]:
 
 def unread_lines(unread: tuple[tuple[str, str], ...]) -> list[str]:
     """What was not read, counted by reason."""
+    reasons = unread_by_reason(unread)
+    return [f"not read: {len(paths)} ({why}), such as {paths[0]}" for why, paths in reasons.items()]
+
+
+def unread_by_reason(unread: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
+    """Reasons, sorted, with the paths they are about."""
     reasons: dict[str, list[str]] = {}
     for path, why in unread:
         reasons.setdefault("syntax error" if why.startswith("syntax error") else why, []).append(path)
-    return [f"not read: {len(paths)} ({why}), such as {paths[0]}" for why, paths in sorted(reasons.items())]
+    return dict(sorted(reasons.items()))
 
 
 def _more(items: tuple[object, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from posixpath import basename, dirname, normpath
 
+from mmlock.core.artifact import IndexSettings
 from mmlock.core.requirements import parse_file
 from mmlock.scan.model import Place
 from mmlock.scan.pins import declared, documents
@@ -125,6 +126,8 @@ class _Collector:
             pin = self._pin(said, file, line, PinKind.REQUIREMENTS, binding, constraint=constraint)
             self.pins += [pin] if asked.url is None else []
         self.unread += [(fault.where, fault.text) for fault in parsed.faults]
+        if parsed.gathered.index != IndexSettings():
+            self.unread.append((file, "names an index of its own: give that to mmlock by option"))
         return [(one.path, one.constraint) for one in parsed.includes]
 
     def _pin(
