@@ -28,7 +28,7 @@ from pathlib import Path
 
 from closure_question import CORE, WANTED
 from counting_index import Proxy, counting_index
-from report import Table, parser_of, show
+from report import Table, parser_of, show, user_environ
 
 from mmlock.solve.metadata_wheel import place_wheels
 from mmlock.solve.uv_find import find_uv
@@ -67,7 +67,7 @@ def clean(environ: Mapping[str, str]) -> dict[str, str]:
 def one_round(contestants: Mapping[str, list[str]], folder: Path, proxy: Proxy) -> dict[str, dict[str, Run]]:
     """Cold, warm and repeat of every contestant, state by state so that neighbours share the weather."""
     environs = {
-        name: clean(os.environ)
+        name: clean(user_environ())
         | {"UV_CACHE_DIR": str(folder / name / "uv"), "MMLOCK_CACHE_DIR": str(folder / name / "own")}
         for name in contestants
     }

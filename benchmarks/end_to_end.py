@@ -2,7 +2,8 @@
 
     python benchmarks/end_to_end.py [--rounds 5] [--direct 1] [--gpu rtx5090] [--index https://pypi.org/simple]
 
-- *cold*: empty caches. *warm*: uv's cache is filled and fresh, mmlock's own answers are forgotten.
+- *cold*: empty caches. *warm*: uv's cache is filled and fresh, mmlock has no answer of its own, neither to
+  the whole question nor to the closure: core, closure, judge, files, everything is done again.
 - *repeat*: nothing changed. *offline*: as warm, with `--offline`.
 
 Every run of mmlock stands next to a run of uv; ratios are medians over such pairs. CPU is what the processes
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import bare
 from counting_index import Proxy, Style, counting_index
-from report import Cell, Table, median_ratio, parser_of, show
+from report import Cell, Table, median_ratio, parser_of, show, user_environ
 
 from mmlock.core.places import cache_root
 from mmlock.lock.model import LockedEnv
@@ -67,13 +68,18 @@ class Bench:
 
     def environ(self, who: str) -> dict[str, str]:
         """The user's environment without settings of other tools, and with caches of its own."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("UV_", "PIP_"))}
+        kept = {key: value for key, value in user_environ().items() if not key.startswith(("UV_", "PIP_"))}
         home = self.folder / who
         kept |= {"UV_DEFAULT_INDEX": self.index}  # for mmlock; the others are told in their words
         kept |= {"UV_CACHE_DIR": str(home / "uv"), "MMLOCK_CACHE_DIR": str(home / "own")}
         kept |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         poetry = {"POETRY_CACHE_DIR": str(home / "poetry"), "POETRY_CONFIG_DIR": str(home / "config")}
         return kept | poetry | {"POETRY_VIRTUALENVS_CREATE": "false", "PYTHON_KEYRING_BACKEND": NO_KEYRING}
+
+    def forget(self) -> None:
+        """Leave mmlock no answer of its own, neither whole ones nor closures: uv is asked again."""
+        for kept in ("answers", "closure"):
+            shutil.rmtree(self.folder / "mmlock" / "own" / kept, ignore_errors=True)
 
     def profile(self) -> dict[str, float]:
         """Stage -> ms of one profiled run of mmlock."""
@@ -127,7 +133,7 @@ def one_round(bench: Bench, uv: list[str], runs: Rounds) -> None:
         shutil.rmtree(bench.folder / who, ignore_errors=True)
     for state in STATES:
         if state != "repeat":
-            shutil.rmtree(bench.folder / "mmlock" / "own" / "closure", ignore_errors=True)
+            bench.forget()
         more = ["--offline"] if state == "offline" else []
         for who, words in (("uv", uv), ("mmlock", bench.mmlock())):
             runs.setdefault((state, who), []).append(bench.run([*words, *more], who))
@@ -169,7 +175,7 @@ def profiled(bench: Bench) -> Table:
     for _ in range(PROFILED):
         for state, stages in spent.items():
             if state == "warm":
-                shutil.rmtree(bench.folder / "mmlock" / "own" / "closure", ignore_errors=True)
+                bench.forget()
             for stage, ms in bench.profile().items():
                 stages[stage] += ms / PROFILED
     warm, repeat = spent.values()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from report import Table, median_ratio, parser_of, show
+from report import Table, median_ratio, parser_of, show, user_environ
 
 from mmlock.solve.uv_find import find_uv
 
@@ -38,7 +38,7 @@ def commands() -> dict[str, list[str]]:
 
 def seconds(words: list[str]) -> float:
     start = time.perf_counter()
-    subprocess.run(words, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(words, stdout=subprocess.DEVNULL, env=user_environ(), check=True)
     return time.perf_counter() - start
 
 
@@ -64,7 +64,7 @@ def compared(rounds: int) -> Table:
 def imports() -> Table:
     """What `mmlock --help` spends its imports on, by top module as Python itself tells it."""
     words = [sys.executable, "-X", "importtime", "-m", "mmlock", "--help"]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, env=user_environ(), check=True)
     spent: dict[str, int] = {}
     for own, _, _, module in _IMPORT.findall(done.stderr):
         top = module.partition(".")[0]

@@ -244,8 +244,11 @@ class Loopback(httpx.HTTPTransport):
 
 
 @pytest.fixture
-def refreshed(matrices: Path, tmp_path: Path, slept: list[float], web: Web) -> Callable[..., Any]:
+def refreshed(
+    matrices: Path, tmp_path: Path, slept: list[float], web: Web, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Runs one refresh of the copy; what it reports as data."""
+    monkeypatch.chdir(tmp_path)  # else the committed locks are read, too
 
     def run(**asked: Any) -> Any:
         limits = asked.pop("limits", None) or Limits(attempts=2, fresh_seconds=0.0)

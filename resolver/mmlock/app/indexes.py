@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -55,6 +56,11 @@ class Indexes:
         if self._client is not None:
             self._client.__exit__(kind, error, trace)
             self._client = None
+
+    def prepare(self) -> None:
+        """Load the client, which takes a moment, where it will surely be needed."""
+        if self._index.rstrip("/") != PYPI and not self.offline:
+            import_module("httpx")
 
     def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
         """Files of that version, or why they are not known."""

@@ -87,7 +87,6 @@ def locked(
     """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
     asked = interpret(matrix, arguments)
     state = State()
-    closer = closer or _uv(matrix, progress, served)
     with Indexes(
         index=arguments.index,
         offline=arguments.offline,
@@ -95,6 +94,7 @@ def locked(
         environ=os.environ,
         served=served,
     ) as indexes:
+        closer = closer or _uv(matrix, indexes, progress, served)
         for _ in range(ROUNDS):
             decided = decide(
                 matrix,
@@ -158,16 +158,17 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     )
 
 
-def _uv(matrix: Matrix, progress: Progress, served: Callable[[float], object]) -> Closer:
+def _uv(matrix: Matrix, indexes: Indexes, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.solve.closure import UvCloser
     from mmlock.solve.closure_cache import ClosureCache
 
     cache = ClosureCache.of_user(os.environ, served=served)
-    return UvCloser(cache=cache, progress=progress, meanwhile=partial(_prepare, matrix))
+    return UvCloser(cache=cache, progress=progress, meanwhile=partial(_prepare, matrix, indexes))
 
 
-def _prepare(matrix: Matrix) -> str:
+def _prepare(matrix: Matrix, indexes: Indexes) -> str:
     """Load what comes after the closure, and read all facts for their digest, while uv works."""
+    indexes.prepare()
     for name in ("mmlock.judge", "mmlock.lock.text", "mmlock.lock.write", "mmlock.plan.assemble"):
         import_module(name)
     return matrix.digest

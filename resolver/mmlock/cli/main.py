@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -114,7 +115,10 @@ def main(argv: Sequence[str] | None = None, *, load: Callable[[], UseCases] = li
         with mmlock.make_context("mmlock", words, obj=terminal) as ctx:
             mmlock.invoke(ctx)
 
-    return guarded(run, terminal)
+    code = guarded(run, terminal)
+    if argv is None:  # The process ends: without this, Python takes every object it has apart first.
+        gc.freeze()
+    return code
 
 
 def _nearest(word: str) -> str:
