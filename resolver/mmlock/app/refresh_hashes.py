@@ -59,6 +59,7 @@ def record(
     )
     return Outcome(
         name="hashes",
+        unit="wheels",
         place=base,
         read=len(rows),
         stale=tuple(stale),

@@ -180,7 +180,7 @@ INDEXES: Mapping[str, Index] = {
     pytorch.NAME: Index(
         scrape=_pytorch,
         place=pytorch.BASE,
-        files=("torch/builds.json", f"files/{pytorch_files.PACKAGE}.json"),
+        files=(f"files/{pytorch_files.PACKAGE}.json",),  # builds are read of PyPI, too
     ),
     openmmlab.NAME: Index(scrape=_openmmlab, place=openmmlab.BASE, files=("openmmlab/index.json",)),
     flash_attn.NAME: Index(scrape=_flash_attn, place=flash_attn.API, files=("binaries/flash-attn.json",)),

@@ -87,6 +87,7 @@ def inspect_new(reading: Reading) -> Outcome | None:
             read += 1
     return Outcome(
         name="wheels",
+        unit="wheels",
         place="",
         read=read,
         stale=(),

@@ -26,7 +26,7 @@ class Outcome:
     name: str
     place: str
     read: int
-    """Pages that were read."""
+    """Pages that were read, or what `unit` says."""
     stale: tuple[str, ...]
     warnings: tuple[str, ...]
     last: str | None
@@ -34,6 +34,7 @@ class Outcome:
     requests: int
     received: int
     seconds: float
+    unit: str = "pages"
 
     @property
     def state(self) -> str:
@@ -89,9 +90,10 @@ def _outcome_lines(outcome: Outcome) -> Iterator[str]:
         yield f"{outcome.name}: could not be read; its facts stay, {age(outcome.last)}"
     elif outcome.state == "partly":
         count = len(outcome.stale)
-        yield f"{outcome.name}: {outcome.read} pages read, {count} not; their facts stay, {age(outcome.last)}"
+        read = f"{outcome.read} {outcome.unit} read"
+        yield f"{outcome.name}: {read}, {count} not; their facts stay, {age(outcome.last)}"
     else:
-        yield f"{outcome.name}: {outcome.read} pages read ({seconds})"
+        yield f"{outcome.name}: {outcome.read} {outcome.unit} read ({seconds})"
     # Of a host that is down one line says all.
     yield from _some(outcome.stale, "not read", most=1 if outcome.state == "outage" else _MOST)
     yield from _some(outcome.warnings, "warning")

@@ -87,7 +87,8 @@ def _again(old: File, file: Artifact, detail: Detail | None) -> File:
         sha256=old.sha256 or file.sha256,
         size=old.size or file.size or (detail.size if detail else None),
         upload_time=old.upload_time or file.upload_time or (detail.upload_time if detail else None),
-        requires_python=file.requires_python,
+        # A file cannot change what it asks for; a page may leave it out, as PyTorch's does.
+        requires_python=file.requires_python or old.requires_python,
         yanked=file.yanked or bool(detail and detail.yanked),
     )
 

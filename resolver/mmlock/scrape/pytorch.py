@@ -142,7 +142,7 @@ def scrape(
         return Found(stale=reason)
     listing = _files(pages, packages, known, files)
     return Found(
-        facts=(_builds(pages, known, root, day), _hashes(pages, packages, listing, root, day)),
+        facts=(_builds(pages, known, root, day), _hashes(listing, root, day)),
         stale=pages.stale,
         warnings=listing.warnings,
         read=pages.read,
@@ -187,14 +187,13 @@ def _files(
     return listing(found, files, {}, NAME)
 
 
-def _hashes(pages: _Pages, packages: Sequence[str], listed: Listing, root: str, day: str) -> Facts:
-    whole = [name for name in packages if name not in pages.broken and pages.listed(name)]
+def _hashes(listed: Listing, root: str, day: str) -> Facts:
+    """Files come and never go: what a file is stays true, and which builds there are, other rows say."""
     return Facts(
         schema="files",
         package=pytorch_files.PACKAGE,
         rows=listed.rows,
         sources={NAME: f"{bare(root)}/PACKAGE/ ({day})"},
-        scope=lambda row: pytorch_files.named(row.name, whole),
     )
 
 
