@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from solved import Solved, facts, solved
 
+from mmlock.core.errors import UsageError
 from mmlock.core.names import Form, PackageName
 from mmlock.graph.asks import cuda_version, version_wish
 from mmlock.graph.break_rows import cuda_of, matches
@@ -168,6 +169,40 @@ def test_without_ops_only_when_allowed_and_then_last() -> None:
     assert allowed.solution.picked["mmcv"].package == "mmcv-lite"
     free = solved("mmcv", gpu="a100", allow_lite=True)
     assert free.solution.picked["mmcv"].form is Form.WHEEL
+
+
+def test_ops_in_plain_pytorch_come_after_everything_compiled_and_before_none() -> None:
+    plain = {"gpu": "a100", "torch": "2.12", "no_build": True}
+    assert solved("mmcv", **plain).found is None
+    allowed = solved("mmcv", **plain, allow_torch_ops=True).solution
+    assert allowed.picked["mmcv"].form is Form.TORCH_OPS
+    both = solved("mmcv", **plain, allow_torch_ops=True, allow_lite=True).solution
+    assert both.picked["mmcv"].form is Form.TORCH_OPS
+    assert [(p.term, p.value) for p in both.terms if p.term is Term.OPS] == [(Term.OPS, 1)]
+    build = solved("mmcv", gpu="a100", torch="2.12", allow_torch_ops=True).solution
+    assert build.picked["mmcv"].form is Form.BUILD
+    free = solved("mmcv", gpu="a100", allow_torch_ops=True).solution
+    assert free.picked["mmcv"].form is Form.WHEEL
+
+
+def test_ops_in_plain_pytorch_need_no_toolkit_and_any_torch() -> None:
+    one = solved("mmcv", gpu="rtx5090", no_build=True, allow_torch_ops=True).solution
+    assert one.toolchain is None
+    assert one.picked["mmcv"].form is Form.TORCH_OPS
+    old = solved("mmcv-full", gpu="cpu", torch="1.12.1", no_build=True, allow_torch_ops=True, python="3.8")
+    assert old.solution.picked["mmcv"].form in {Form.WHEEL, Form.TORCH_OPS}
+
+
+@pytest.mark.parametrize("word", ["roi_aligm", "nms_", "ROIAlign"])
+def test_an_op_that_is_none_is_told_with_its_neighbours(word: str) -> None:
+    with pytest.raises(UsageError, match="has no such op") as caught:
+        solved("mmcv", gpu="cpu", allow_torch_ops=True, torch_ops=(word,))
+    assert "did you mean" in "\n".join(caught.value.lines())
+
+
+def test_ops_are_asked_for_only_where_plain_ones_are_allowed() -> None:
+    with pytest.raises(UsageError, match="plain PyTorch"):
+        solved("mmcv", gpu="cpu", torch_ops=("nms",))
 
 
 def test_a_constraint_bounds_and_does_not_ask() -> None:

@@ -10,7 +10,7 @@ from judge_cases import REFUSED, UNKNOWN, Change, lite, put, step
 from judge_locks import classic, modern, package, wheel
 
 from mmlock.core.device import Device
-from mmlock.core.names import Confidence, DeviceKind
+from mmlock.core.names import Confidence, DeviceKind, Form
 from mmlock.judge import RULES, Objection, Severity, judge
 from mmlock.judge.case import open_case
 from mmlock.lock.model import Finding, LockedEnv
@@ -84,6 +84,19 @@ def test_a_breakage_that_is_told_is_not_refused(matrix: Matrix) -> None:
 def test_lite_is_right_when_it_was_asked_for(request_: tuple[str, ...], matrix: Matrix) -> None:
     env = replace(lite(modern()), request=request_)
     assert not find(judge(env, matrix), Severity.REFUSE, "ops", "mmcv-lite")
+
+
+def test_ops_in_plain_pytorch_are_right_when_they_were_allowed(matrix: Matrix) -> None:
+    asked = {"form": Form.TORCH_OPS, "build_requires": (), "std": None, "env": {}}
+    env = step(**asked)(modern())
+    (told,) = find(judge(env, matrix), Severity.REFUSE, "ops", "mmcv")
+    assert told == "mmcv has its ops in plain PyTorch only"
+    allowed = replace(env, request=("--allow-torch-ops",))
+    assert judge(allowed, matrix) == ()
+    name = "mmcv-2.1.0+torchops-1k0-py3-none-any.whl"
+    made = replace(package("mmcv", "2.1.0+torchops", name), files=(wheel(name, "wheels"),))
+    assert judge(put(made)(replace(allowed, build=())), matrix) == ()
+    assert find(judge(put(made)(replace(env, build=())), matrix), Severity.REFUSE, "ops", "mmcv")
 
 
 def test_asserts_follow_the_packages_own_comparison(matrix: Matrix) -> None:

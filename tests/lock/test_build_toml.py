@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mmlock.core.errors import UsageError
-from mmlock.core.names import normalize
+from mmlock.core.names import Form, normalize
 from mmlock.lock.formats import build_toml
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.view import in_order
@@ -50,6 +50,16 @@ def test_unverified_is_said_loudly(fetching: LockedEnv, unsealed: LockedEnv) -> 
     assert "# UNVERIFIED: nobody has shown" in build
     proven = text_of(replace(unsealed, build=(replace(unsealed.build[0], verified="built on 2026-11-20"),)))
     assert "UNVERIFIED" not in proven
+
+
+def test_ops_in_plain_pytorch_are_a_kind_of_step_and_marked_as_slower(unsealed: LockedEnv) -> None:
+    step = replace(unsealed.build[0], form=Form.TORCH_OPS, ops=("nms", "roi_align"))
+    text = text_of(replace(unsealed, build=(step,)))
+    table = tomllib.loads(text)["step"][0]
+    assert (table["kind"], table["ops"]) == ("torch-ops", ["nms", "roi_align"])
+    assert "# SLOWER: its ops are plain PyTorch" in text
+    assert "SLOWER" not in text_of(unsealed)
+    assert build_toml.read(text) == ((), (step,))
 
 
 def test_sources_without_a_hash_are_marked(unsealed: LockedEnv) -> None:

@@ -115,6 +115,8 @@ builds = st.builds(
     reasons=reasons,
     requires=names.map(lambda name: (name,)) | texts,
     note=st.none() | text,
+    form=st.sampled_from([Form.BUILD, Form.TORCH_OPS]),
+    ops=texts,
     groups=st.lists(st.builds(SourceGroup, file=text, parts=texts), max_size=2).map(tuple),
     tools=st.lists(
         st.builds(BuildTool, name=names, version=versions, file=artifacts(".whl", hashes)), max_size=2

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from mmlock.core.names import Form
 from mmlock.lock.formats import why_md
 from mmlock.lock.model import LockedEnv
 
@@ -38,6 +39,15 @@ def test_the_whole_argument_is_there(unsealed: LockedEnv) -> None:
     )
     assert "| numpy | 2.3.1 | matplotlib, mmdet |" in text
     assert "| builds | packages to compile | 1 | mmcv 2.1.0 |" in text
+
+
+def test_ops_in_plain_pytorch_are_called_slower(unsealed: LockedEnv) -> None:
+    step = replace(unsealed.build[0], form=Form.TORCH_OPS, ops=("nms",))
+    text = why_md.render(replace(unsealed, build=(step,)))
+    assert "mmcv 2.1.0: torch-ops" in headings(text)
+    assert "- **Slower**: its ops are plain PyTorch" in text
+    assert "- Ops: `nms`." in text
+    assert "compile job" not in text
 
 
 def test_a_sealed_lock_has_nothing_to_make(sealed: LockedEnv) -> None:

@@ -65,6 +65,15 @@ def test_a_changed_file_is_found(site: Path) -> None:
     assert _package(site).faults == ("made_ext.py is missing",)
 
 
+def test_metadata_that_its_publisher_edited_is_no_fault(site: Path) -> None:
+    _install(site)
+    info = site / "Made_Ext-1.2.dist-info"
+    with (info / "RECORD").open("a", encoding="utf-8") as record:
+        record.write(f"{info.name}/METADATA,sha256=x,1\n{info.name}/WHEEL,sha256=x,1\n")
+    (info / "WHEEL").write_text("Wheel-Version: 1.0\n")
+    assert _package(site).faults == (f"{info.name}/WHEEL has 19 bytes, not 1",)
+
+
 def test_an_installation_that_did_not_end_is_found(site: Path) -> None:
     _install(site)
     (site / "Made_Ext-1.2.dist-info" / "RECORD").unlink()

@@ -50,6 +50,7 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
     found = find_devices(matrix, arguments)
     target = _target(matrix, arguments, found.devices, found.platform, found.driver)
     stack, requirements = _requirements(matrix, arguments)
+    _require_ops(matrix, arguments.torch_ops)
     core = core_packages(matrix)
     plain = [asked for asked in requirements if asked.name not in core]
     pythons = _pythons(matrix, arguments)
@@ -82,6 +83,21 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
         terms=_terms(arguments),
         validations=tuple(row for folder in arguments.verdicts for row in _proven(folder)),
     )
+
+
+def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
+    """Raise UsageError for names that `mmcv.ops` never had."""
+    known = {op.name for op in matrix.ops if op.exported}
+    unknown = [name for name in ops if name not in known] if known else []
+    if unknown:
+        from difflib import get_close_matches
+
+        near = get_close_matches(unknown[0], known, n=3)
+        told = f"did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
+        raise UsageError(
+            f"`--op {unknown[0]}`: `mmcv.ops` has no such op",
+            hints=[told or "`mmlock scan` tells the names that a project uses"],
+        )
 
 
 def _proven(folder: Path) -> Iterable[Validation]:

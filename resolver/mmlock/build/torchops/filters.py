@@ -105,7 +105,7 @@ def _slope(
         x = _wide(xref, bias, dim).detach().requires_grad_()
         with torch.enable_grad():
             found = _activated(act, x, alpha)
-        (slope,) = torch.autograd.grad(found.sum(), [x])
+            (slope,) = torch.autograd.grad(found.sum(), [x])
         out = found.detach() * gain
     else:
         out = yref if yref.numel() else torch.zeros_like(input)
@@ -152,9 +152,9 @@ def _twice(
     with torch.enable_grad():
         value = _activated(act, x, alpha)
         (first,) = torch.autograd.grad(value.sum(), [x], create_graph=True)
-    if not first.requires_grad:
-        return torch.zeros_like(input)
-    (second,) = torch.autograd.grad(first.sum(), [x])
+        if not first.requires_grad:
+            return torch.zeros_like(input)
+        (second,) = torch.autograd.grad(first.sum(), [x])
     found = input * dy * second * gain
     return found * ((value.detach() * gain).abs() < clamp).to(found.dtype) if clamp >= 0 else found
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+from functools import partial
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.nn import functional as F  # noqa: N812  its usual name
@@ -62,6 +65,14 @@ def psamask(t: Trial) -> None:
             )
 
 
+def extended(module: str, name: str) -> Any:
+    """A function of mmcv's that goes through its extension, and that it keeps for GPUs.
+
+    None where only a GPU can: ops in plain PyTorch run through it on the CPU, too.
+    """
+    return getattr(importlib.import_module(f"mmcv.ops.{module}"), name, None) if plain() else None
+
+
 def _upfirdn(data: Any, kernel: Any, up: int, down: int, pad: int) -> Any:
     """Zeros between the pixels, a border, a convolution, and every `down`-th pixel."""
     count, channels, height, width = data.shape
@@ -74,27 +85,38 @@ def _upfirdn(data: Any, kernel: Any, up: int, down: int, pad: int) -> Any:
 
 @SUITE.check("upfirdn2d")
 def upfirdn2d(t: Trial) -> None:
+    new, old = extended("upfirdn2d", "_upfirdn2d_cuda"), extended("upfirdn2d", "UpFirDn2d")
     for up, down, pad in ((1, 1, 1), (2, 1, 2), (1, 2, 1), (2, 3, 3)):
-        t.versus(
-            f"up {up} down {down} padding {pad}",
-            lambda d, k, u=up, n=down, p=pad: t.ops.upfirdn2d(d, k, u, n, (p, p)),
-            lambda d, k, u=up, n=down, p=pad: _upfirdn(d, k, u, n, p),
-            [t.normal(2, 3, 8, 9), t.normal(3, 4)],
-            grads=[0],
-        )
+        ways = {"": lambda d, k, u=up, n=down, p=pad: t.ops.upfirdn2d(d, k, u, n, (p, p))}
+        if new:
+            ways[", extension"] = lambda d, k, u=up, n=down, p=pad: new(u, n, p).apply(d, k)
+        elif old:
+            ways[", extension"] = lambda d, k, u=up, n=down, p=pad: old.apply(d, k, (u, u), (n, n), (p,) * 4)
+        for label, way in ways.items():
+            t.versus(
+                f"up {up} down {down} padding {pad}{label}",
+                way,
+                lambda d, k, u=up, n=down, p=pad: _upfirdn(d, k, u, n, p),
+                [t.normal(2, 3, 8, 9), t.normal(3, 4)],
+                grads=[0],
+            )
 
 
 @SUITE.check("fused_bias_leakyrelu")
 def fused_bias_leakyrelu(t: Trial) -> None:
     for shape in ((2, 3, 5, 6), (4, 3)):
         dims = [1, 3] + [1] * (len(shape) - 2)
-        t.versus(
-            f"shape {shape}",
-            lambda d, b: t.ops.fused_bias_leakyrelu(d, b, 0.1, 1.5),
-            lambda d, b, s=dims: F.leaky_relu(d + b.reshape(s), 0.1) * 1.5,
-            [t.normal(*shape), t.normal(3)],
-            grads=[0, 1],
-        )
+        own = extended("fused_bias_leakyrelu", "FusedBiasLeakyReLUFunction")
+        for label, way in (("", t.ops.fused_bias_leakyrelu), (", extension", own and own.apply)):
+            if way is None:
+                continue
+            t.versus(
+                f"shape {shape}{label}",
+                lambda d, b, w=way: w(d, b, 0.1, 1.5),
+                lambda d, b, s=dims: F.leaky_relu(d + b.reshape(s), 0.1) * 1.5,
+                [t.normal(*shape), t.normal(3)],
+                grads=[0, 1],
+            )
 
 
 @SUITE.check("bias_act")
@@ -108,14 +130,19 @@ def bias_act(t: Trial) -> None:
         "elu": F.elu,
         "softplus": F.softplus,
     }
+    own = extended("bias_act", "_bias_act_cuda")
     for name, act in acts.items():
-        t.versus(
-            name,
-            lambda d, b, n=name: t.ops.bias_act(d, b, act=n),
-            lambda d, b, a=act: a(d + b[None, :, None, None]),
-            [t.normal(2, 3, 4, 5), t.normal(3)],
-            grads=[0, 1],
-        )
+        ways = {"": lambda d, b, n=name: t.ops.bias_act(d, b, act=n)}
+        if own:
+            ways[", extension"] = lambda d, b, n=name: own(1, n).apply(d, b)
+        for label, way in ways.items():
+            t.versus(
+                name + label,
+                way,
+                lambda d, b, a=act: a(d + b[None, :, None, None]),
+                [t.normal(2, 3, 4, 5), t.normal(3)],
+                grads=[0, 1],
+            )
 
 
 @SUITE.check("filtered_lrelu")
@@ -124,13 +151,19 @@ def filtered_lrelu(t: Trial) -> None:
         wide = _upfirdn(data + bias[None, :, None, None], first * 4, 2, 1, 3)
         return _upfirdn((F.leaky_relu(wide, 0.1) * 1.3).clamp(-2, 2), second, 1, 2, 0)
 
-    t.versus(
+    compare = partial(t.versus, reference=reference, grads=[0, 3])
+    inputs = [t.normal(2, 3, 8, 9), t.normal(4, 4, scale=0.4), t.normal(4, 4, scale=0.4), t.normal(3)]
+    compare(
         "up 2 down 2",
         lambda d, f, s, b: t.ops.filtered_lrelu(d, f, s, b, 2, 2, 3, 1.3, 0.1, 2.0),
-        reference,
-        [t.normal(2, 3, 8, 9), t.normal(4, 4, scale=0.4), t.normal(4, 4, scale=0.4), t.normal(3)],
-        grads=[0, 3],
+        inputs=inputs,
     )
+    own = extended("filtered_lrelu", "_filtered_lrelu_cuda")
+    if own and t.device == "cpu":
+        # It asks which stream it is on; the CPU has none.
+        with mock.patch("torch.cuda.current_stream"), mock.patch("torch.cuda.default_stream"):
+            op = own(2, 2, 3, 1.3, 0.1, 2.0)
+            compare("extension", lambda d, f, s, b: op.apply(d, f, s, b, None, 0, 0), inputs=inputs)
 
 
 @SUITE.check("CornerPool", name="corner_pool")
