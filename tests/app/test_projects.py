@@ -67,7 +67,13 @@ def test_advice_is_told_and_does_not_bind(tmp_path: Path) -> None:
         tmp_path, {"README.md": "`pip install torch==1.9.0 timm==0.4.12`", "a.py": "import torch, timm"}
     )
     assert set(said(found.requirements)) == {"torch", "timm"}
-    assert [place for place, _ in found.notes] == ["README.md:1"]
+    assert {text.partition("` ")[0][1:] for _, text in found.notes} == {"torch==1.9.0", "timm==0.4.12"}
+
+
+def test_a_package_with_a_name_for_each_cuda_must_be_named(tmp_path: Path) -> None:
+    found = asked(tmp_path, {"a.py": "import torch, spconv"})
+    assert set(said(found.requirements)) == {"torch"}
+    assert any("spconv-cu" in text for _, text in found.notes)
 
 
 def test_tests_and_guarded_imports_ask_for_nothing(tmp_path: Path) -> None:

@@ -197,6 +197,13 @@ class _Said:
             if not use.known and not declared & set(use.packages):
                 text = f"`{use.module}` is imported and declared nowhere: the lock need not have it"
                 yield str(use.place), text
+        for use in self.found.packages:
+            if use.when in _RUNS and not use.aside and _unnamed(self.modules.get(use.module)):
+                names = ", ".join(f"`{name}`" for name in use.packages[-2:])
+                yield (
+                    str(use.place),
+                    f"`{use.module}` is imported: name the package you want, such as {names}",
+                )
         if self.found.conclusion.need is Need.IMPORT:
             for place in self.found.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
@@ -224,9 +231,10 @@ class _Said:
 
     def _advice(self) -> Iterator[Note]:
         seen: set[tuple[str, str]] = set()
+        imported = {package for use in self._needed() for package in use.packages}
         for pin in self.found.pins:
             cuda = pin.name == "cuda"
-            told = cuda or pin.name == "python" or pin.name in self.owner
+            told = cuda or pin.name == "python" or pin.name in self.owner or pin.name in imported
             binds = pin.binding in {Binding.DECLARED, Binding.OPTIONAL} and not cuda
             if not pin.specifier or not told or binds or (pin.name, pin.specifier) in seen:
                 continue
