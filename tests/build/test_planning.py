@@ -104,6 +104,15 @@ def test_a_torch_to_be_fetched_counts_as_held(files: Path) -> None:
     ]
 
 
+def test_what_torch_brings_gives_way_to_what_the_build_asks_for(files: Path) -> None:
+    env, step = world(files, "torch==2.13.0+cpu", "setuptools<82")
+    brought = locked("setuptools", "84.0", wheel(files, "setuptools-84.0-py3-none-any.whl"), via=("torch",))
+    env = replace(env, packages=(*(p for p in env.packages if p.name != "setuptools"), brought))
+    plan = plan_build(env, step)
+    assert plan.loose == ("setuptools<82",)
+    assert "setuptools" not in plan.pinned_names
+
+
 def test_another_torch_than_the_locks_is_an_error(files: Path) -> None:
     env, step = world(files, "torch==2.11.0")
     with pytest.raises(EnvironmentFault) as error:

@@ -116,6 +116,11 @@ def _plans(ask: Ask) -> Iterator[pypi.Plan]:
     for package in facts.packages("releases"):
         rows = facts.rows("releases", package)
         yield plan(package, kinds.RELEASES, releases=rows, module=modules.get(package))
+    others = {*facts.packages("binaries"), *facts.packages("releases")}
+    for package in sorted(
+        {row.package for row in ask.matrix.recipes} & set(facts.packages("files")) - others
+    ):
+        yield plan(package, kinds.SOURCE)
     for name in pypi.TOOLKIT:
         yield plan(PackageName(name), kinds.TOOLKIT)
 

@@ -29,11 +29,13 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
         )
     held = {package.name: package for package in env.packages if package.form is not Form.SDIST}
     roots, loose = _split(step, held)
+    # What torch brings along (setuptools, since Python 3.12) may be newer than the build can bear.
+    other = {normalize(Requirement(text).name) for text in loose}
     tools = {tool.name: Pin(name=tool.name, version=tool.version, file=tool.file) for tool in step.tools}
     loose = [text for text in loose if not _held_by(text, tools, step)]
     chains = {pin.name: pin for pin in _toolchain_pins(step.toolchain)}
     pins = tools | chains
-    for name in _closure(roots, held.values()):
+    for name in (name for name in _closure(roots, held.values()) if name not in other):
         pin = _pin(held[name])
         if (chain := chains.get(name)) is not None and chain.file.sha256 != pin.file.sha256:
             raise UsageError(
