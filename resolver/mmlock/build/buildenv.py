@@ -75,9 +75,7 @@ def _hints(stderr: str) -> list[str]:
 
 def find_python(uv: Uv, python: str, told: str | None) -> str:
     """The interpreter to build with: the one the user named, else one of the lock's version."""
-    hint = (
-        f"install it (`uv python install {python}`), or give `--python PATH` (validate: `--base-python`)"
-    )
+    hint = f"install it (`uv python install {python}`), or give `--python PATH` (validate: `--base-python`)"
     wanted = told or python
     try:
         found = uv.run(

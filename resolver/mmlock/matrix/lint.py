@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
 
@@ -15,12 +14,7 @@ from mmlock.core.values import dataclass
 from mmlock.matrix import model
 from mmlock.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
 from mmlock.matrix.lint_rows import row_faults
-from mmlock.matrix.load import decode, matrix_files
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from mmlock.matrix.load import decode, matrix_files, parse_toml
 
 __all__ = ["Problem", "canonical", "lint"]
 
@@ -71,6 +65,31 @@ def _lint_file(
     root: Path, path: PurePosixPath, problems: list[Problem]
 ) -> tuple[Section, model.Document[Any]] | None:
     """Check one file alone; its values when it can be decoded."""
+    try:
+        data = (root / path).read_bytes()
+    except OSError as error:
+        problems.append(
+            Problem(file=str(path), row=None, message=f"cannot be read: {error.strerror or error}")
+        )
+        return None
+    found, read = _checked(path, data)
+    problems += found
+    return read
+
+
+@lru_cache(maxsize=256)  # a refresh lints what it will write and what is there: most files are the same
+def _checked(
+    path: PurePosixPath, data: bytes
+) -> tuple[tuple[Problem, ...], tuple[Section, model.Document[Any]] | None]:
+    """The faults of one file with these bytes, and its values."""
+    problems: list[Problem] = []
+    read = _read(path, data, problems)
+    return tuple(problems), read
+
+
+def _read(
+    path: PurePosixPath, data: bytes, problems: list[Problem]
+) -> tuple[Section, model.Document[Any]] | None:
     file = str(path)
     found = section_of(path)
     if found is None:
@@ -83,11 +102,6 @@ def _lint_file(
         row = None if index is None else _row_name(section, index, raw[index] if index < len(raw) else None)
         problems.append(Problem(file=file, row=row, message=message))
 
-    try:
-        data = (root / path).read_bytes()
-    except OSError as error:
-        report(None, f"cannot be read: {error.strerror or error}")
-        return None
     try:
         bare = _bare(section, data)
     except ValueError as error:
@@ -108,7 +122,7 @@ def _lint_file(
 
 
 def _bare(section: Section, data: bytes) -> Any:
-    return tomllib.loads(data.decode()) if section.curated else json.loads(data)
+    return parse_toml(data) if section.curated else json.loads(data)
 
 
 def _row_of(error: MatrixError) -> int | None:

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +281,12 @@ def open_matrix(path: Path | None = None) -> Matrix:
 # ---------------------------------------------------------------- decoding
 
 
+@lru_cache(maxsize=64)
+def parse_toml(data: bytes) -> Mapping[str, Any]:
+    """A TOML document, to be read and not changed: a lint wants each several times. Raises ValueError."""
+    return tomllib.loads(data.decode())
+
+
 @cache
 def _decoder(row: type) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(model.Document[row])  # type: ignore[valid-type]
@@ -293,7 +299,7 @@ def decode(section: Section, path: str, data: bytes) -> model.Document[Any]:
             document: model.Document[Any] = _decoder(section.row).decode(data)
         else:
             document = msgspec.convert(
-                tomllib.loads(data.decode()),
+                parse_toml(data),
                 model.Document[section.row],  # type: ignore[name-defined]
             )
     except (ValueError, RecursionError) as error:
@@ -325,7 +331,7 @@ def _explain(section: Section, data: bytes, error: Exception) -> str:
 def _raw_key(section: Section, data: bytes, index: int) -> str | None:
     """The key of a row that does not fit its type, from the bare document."""
     try:
-        raw = tomllib.loads(data.decode()) if section.curated else msgspec.json.decode(data)
+        raw = parse_toml(data) if section.curated else msgspec.json.decode(data)
         row = raw["rows"][index]
     except (ValueError, LookupError, TypeError):
         return None
