@@ -2,7 +2,8 @@
 
     python scripts/collect_verdicts.py
 
-A row stays when its lock has changed since: that the combination was validated remains true.
+A row stays when its lock has changed since: that the combination was validated remains true. A newer verdict
+of the same combination takes its place.
 """
 
 from __future__ import annotations
@@ -24,15 +25,22 @@ def main() -> int:
     """Add the rows of verdicts that are new; say what changed."""
     matrices, locks = ROOT / "matrices", ROOT / "lockfiles"
     known = read(matrices, SCHEMA)
-    rows = {row.lock: row for row in known.rows} if known else {}
+    rows = {combination(row): row for row in known.rows} if known else {}
     sources = dict(known.sources) if known else {}
     for row in validations(locks, progress=lambda text: print(text, file=sys.stderr)):
         added, text = cited(row, locks)
-        rows[row.lock] = added
+        rows[combination(row)] = added
         sources[added.source[0]] = text
     changed = put(matrices / "verdicts.json", encode(SCHEMA, rows.values(), sources))
     print(f"{len(rows)} validations, {'written' if changed else 'unchanged'}", file=sys.stderr)
     return 0
+
+
+def combination(row: Validation) -> tuple[object, ...]:
+    """What was validated and on what, without when and how it came out."""
+    packages = tuple(sorted(row.packages.items()))
+    device = (row.kind, row.archs, row.platform)
+    return (*device, row.python, row.torch, row.variant, packages, row.built)
 
 
 def cited(row: Validation, locks: Path) -> tuple[Validation, str]:

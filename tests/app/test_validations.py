@@ -21,12 +21,14 @@ from mmlock.core.names import Form, Sha256
 from mmlock.core.progress import silent
 from mmlock.graph.build import build_graph
 from mmlock.graph.request import CoreWish, GraphRequest
+from mmlock.graph.rows import ValidatedSet
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.text import why_package
 from mmlock.lock.write import write_lock
 from mmlock.matrix.load import Matrix, open_matrix
 from mmlock.matrix.model import Validation
 from mmlock.matrix.store import encode
+from mmlock.plan import reasons
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.solution import CoreSolution, solve_core
 from mmlock.validate.conclude import conclude
@@ -218,3 +220,13 @@ def test_gpu_code_must_have_run_on_every_device(env: LockedEnv, verdict: Verdict
     assert [one.row for one in held.validated] == [built]
     assert other.validated == ()
     assert any(option.form is Form.BUILD for option in held.packages())
+
+
+def test_of_several_validations_why_names_the_newest(env: LockedEnv, verdict: Verdict) -> None:
+    row = validation(env, verdict, Sha256("d" * 64), "a file")
+    assert row is not None
+    newer = replace(row, lock=Sha256("e" * 64), day="2026-12-01")
+    more = replace(row, lock=Sha256("f" * 64), passed=9)
+    found = [ValidatedSet(row=one, groups=()) for one in (row, newer, more)]
+    assert [one.row for one in reasons._most_telling(found)] == [newer]
+    assert reasons._most_telling(()) == []

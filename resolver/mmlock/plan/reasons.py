@@ -38,7 +38,7 @@ def reasons_for(
     found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
     if option.form in {Form.BUILD, Form.TORCH_OPS}:
         found.append(no_wheel(matrix, solution, option))
-    found += [validation(matrix, one) for one in solution.validated]
+    found += [validation(matrix, one) for one in _most_telling(solution.validated)]
     found += [why_not_newer(one) for one in newer if one.slot == option.slot]
     if option.slot == "torch":
         found += [why_not_newer(one) for one in newer if one.slot == "python"]
@@ -56,6 +56,11 @@ def why_not_newer(newer: Newer) -> Reason:
         payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
         text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"
     return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
+
+
+def _most_telling(found: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
+    """One of the validations of a choice: the newest, of several the one with most checks."""
+    return sorted(found, key=lambda one: (one.row.day, one.row.passed, one.row.lock))[-1:]
 
 
 def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
