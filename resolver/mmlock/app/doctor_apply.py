@@ -73,7 +73,10 @@ def apply(
     for path in plan.delete:
         _delete(path, env)
     install(lock, folder, env.interpreter.prefix, uv, python=None, exact=False)
-    return Applied(done=True, lines=(*lines, f"done: {env.interpreter.prefix} holds the lock {folder}"))
+    done = [f"done: {env.interpreter.prefix} holds the lock {folder}"]
+    done += ["set when you run it:"] if lock.environment else []
+    done += [f"  export {name}={value}" for name, value in sorted(lock.environment.items())]
+    return Applied(done=True, lines=(*lines, *done))
 
 
 def _changeable(env: Environment, lock: LockedEnv, folder: Path) -> None:

@@ -22,7 +22,7 @@ from mmlock.doctor.cure import cures, left_aside
 from mmlock.doctor.environment.interpreter import find_interpreter
 from mmlock.doctor.environment.model import Environment, Gravity, Trouble
 from mmlock.doctor.environment.read import read_environment
-from mmlock.doctor.environment.text import environment_data, environment_lines
+from mmlock.doctor.environment.text import SOUND, environment_data, environment_lines
 from mmlock.doctor.model import Proposal, Wish
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
@@ -74,9 +74,7 @@ def doctor_environment(
             troubles = _sorted((*compare(env, lock), *troubles))
             lines += ["", "afterwards"]
             lines += [f"  {one.gravity}: {one.title}" for one in troubles if one.gravity is not Gravity.NOTE]
-            lines += (
-                [] if _wrong(troubles) else ["  nothing is wrong with it that can be seen from its files"]
-            )
+            lines += [] if _wrong(troubles) else [f"  {SOUND}"]
             extra["afterwards"] = [one.title for one in troubles]
             return Page(
                 text="\n".join(lines).lstrip("\n"),

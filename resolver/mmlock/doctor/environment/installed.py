@@ -15,6 +15,7 @@ from pathlib import Path
 from mmlock.binary.extension import is_compiled
 from mmlock.core.names import normalize
 from mmlock.doctor.environment.model import Distribution, Leftover, Record
+from mmlock.doctor.environment.paths import exists, is_dir
 
 _EGG = re.compile(r"(?P<name>[\w.]+?)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.egg-info")
 _VERSIONED = re.compile(r"\.so\.[\w.]+$")
@@ -48,7 +49,7 @@ def read_site(site: Path) -> tuple[list[Distribution], list[Leftover]]:
             found += _egg_link(path, leftovers)
         elif name.endswith(".pth"):
             leftovers += _dangling(path)
-        elif entry.is_symlink() and not path.exists():
+        elif entry.is_symlink() and not exists(path):
             leftovers.append(Leftover(path=path, why=f"points to `{path.readlink()}`, which is gone"))
     return found, leftovers
 
@@ -83,7 +84,7 @@ def _dist_info(site: Path, folder: Path) -> Distribution:
         compiled=compiled,
         tops=tops,
         inits=tuple(path for path in own if path.count("/") == 1 and path.endswith("/__init__.py")),
-        requested=(folder / "REQUESTED").exists(),
+        requested=exists(folder / "REQUESTED"),
         origin=origin,
         editable=editable,
         missing=tuple(_missing(site, (*(top for top in tops if _IMPORTABLE.fullmatch(top)), *compiled))),
@@ -118,7 +119,7 @@ def _recorded(folder: Path) -> list[str] | None:
 
 
 def _missing(site: Path, paths: Iterable[str]) -> Iterator[str]:
-    return (path for path in dict.fromkeys(paths) if not (site / path).exists())
+    return (path for path in dict.fromkeys(paths) if not exists(site / path))
 
 
 def _tags(path: Path) -> tuple[str, ...]:
@@ -142,7 +143,7 @@ def _origin(folder: Path) -> tuple[str | None, bool]:
 
 def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
     found = _EGG.fullmatch(path.name)
-    file = path / "PKG-INFO" if path.is_dir() else path
+    file = path / "PKG-INFO" if is_dir(path) else path
     try:
         message = _headers(file)
     except OSError as error:
@@ -166,7 +167,7 @@ def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
         requires=_all(message, "Requires-Dist"),
         requires_python=str(message.get("Requires-Python") or "") or None,
         tops=tops,
-        inits=tuple(f"{top}/__init__.py" for top in tops if (site / top / "__init__.py").is_file()),
+        inits=tuple(f"{top}/__init__.py" for top in tops if exists(site / top / "__init__.py")),
         compiled=tuple(_compiled_below(site, tops)),
     )
 
@@ -191,7 +192,7 @@ def _egg_link(path: Path, leftovers: list[Leftover]) -> Iterator[Distribution]:
     except (OSError, IndexError):
         leftovers.append(Leftover(path=path, why="is an egg-link that cannot be read"))
         return
-    if not target.is_dir():
+    if not is_dir(target):
         leftovers.append(Leftover(path=path, why=f"links to `{target}`, which is gone"))
         return
     for info in sorted(target.glob("*.egg-info")):
@@ -221,5 +222,5 @@ def _dangling(path: Path) -> Iterator[Leftover]:
         return
     for line in lines:
         text = line.strip()
-        if text.startswith(("/", "\\")) and "\0" not in text and not Path(text).exists():
+        if text.startswith(("/", "\\")) and not exists(Path(text)):
             yield Leftover(path=path, why=f"adds `{text}`, which is gone")

@@ -16,6 +16,7 @@ from typing import Any
 from mmlock.core.errors import UsageError
 from mmlock.core.names import Platform
 from mmlock.doctor.environment.model import Interpreter
+from mmlock.doctor.environment.paths import exists, is_dir, is_link
 
 LIMIT = 20.0
 _NAME = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*t?)?(?:\.exe)?", re.IGNORECASE)
@@ -66,7 +67,7 @@ def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) 
     for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         if place := environ.get(variable):
             return _named(Path(place))
-    if (here / ".venv").is_dir():
+    if is_dir(here / ".venv"):
         return _named(here / ".venv")
     for name in ("python3", "python"):
         if found := shutil.which(name, path=environ.get("PATH")):
@@ -75,9 +76,9 @@ def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) 
 
 
 def _named(path: Path) -> Path:
-    if path.is_dir():
+    if is_dir(path):
         return _of_folder(path)
-    if not path.exists() and not path.is_symlink():
+    if not exists(path) and not is_link(path):
         found = shutil.which(str(path)) if path.parent == Path() else None
         if found is None:
             raise UsageError(
@@ -98,11 +99,11 @@ def _named(path: Path) -> Path:
 def _of_folder(folder: Path) -> Path:
     for name in ("bin/python", "bin/python3", "Scripts/python.exe", "python.exe"):
         path = folder / name
-        if path.exists() or path.is_symlink():
+        if exists(path) or is_link(path):
             return path
     if folder.name == "site-packages" and len(folder.parents) > 3:  # noqa: PLR2004 - PREFIX/lib/pythonX.Y
         return _of_folder(folder.parents[2])
-    if (folder / "pyvenv.cfg").is_file() or _site_folders(folder):
+    if exists(folder / "pyvenv.cfg") or _site_folders(folder):
         return folder / "bin" / "python"
     raise UsageError(
         f"`{folder}` is no Python environment",
@@ -138,20 +139,21 @@ def ask(path: Path) -> Interpreter:
 
 def _why(path: Path, error: OSError) -> str:
     target = Path(os.path.realpath(path))
-    if path.is_symlink() and not target.exists():
+    if is_link(path) and not exists(target):
         return f"does not run: it points to `{target}`, which is gone"
     return f"does not run: {error.strerror or error}"
 
 
 def _told(path: Path, told: Mapping[str, Any]) -> Interpreter:
     libc = str(told["libc"] or "").split()
-    sites = dict.fromkeys(Path(str(site)) for site in told["sites"])
+    # `lib64` is often a link to `lib`.
+    sites = {os.path.realpath(str(site)): Path(str(site)) for site in reversed(told["sites"])}
     interpreter = Interpreter(
         path=path,
         python=str(told["minor"]),
         full=str(told["full"]),
         prefix=Path(str(told["prefix"])),
-        sites=tuple(site for site in sites if site.is_dir()),
+        sites=tuple(site for site in reversed(sites.values()) if is_dir(site)),
         platform=_PLATFORMS.get((str(told["system"]), str(told["machine"]))),
         glibc=libc[-1] if libc[:1] == ["glibc"] else None,
         virtual=bool(told["virtual"]),
@@ -169,7 +171,7 @@ def _by_files(path: Path, fault: str) -> Interpreter:
     sites = _site_folders(prefix)
     named = re.search(r"python(3\.\d+t?)", str(sites[0])) if sites else None
     home = settings.get("home")
-    if home and not Path(home).is_dir():
+    if home and not is_dir(Path(home)):
         fault = f"{fault} (its base was in `{home}`, which is gone)"
     return Interpreter(
         path=path,
@@ -197,4 +199,4 @@ def _settings(path: Path) -> Iterator[tuple[str, str]]:
 
 def _site_folders(prefix: Path) -> tuple[Path, ...]:
     found = [*sorted(prefix.glob("lib/python3*/site-packages")), prefix / "Lib" / "site-packages"]
-    return tuple(dict.fromkeys(path for path in found if path.is_dir()))
+    return tuple(dict.fromkeys(path for path in found if is_dir(path)))

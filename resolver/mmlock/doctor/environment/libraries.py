@@ -12,6 +12,7 @@ from mmlock.binary.exports import Exports
 from mmlock.binary.reading import MappedFile, Unreadable
 from mmlock.core.names import Platform
 from mmlock.doctor.environment.model import Distribution, Interpreter, Lacking
+from mmlock.doctor.environment.paths import exists
 
 _CACHE = Path("/etc/ld.so.cache")
 _FOLDERS = ("/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib", "/usr/local/cuda/lib64")
@@ -48,7 +49,7 @@ class Finder:
         # A name in the cache may be the end of its path: equal ends of strings are stored once.
         if any(start + raw + b"\0" in self._cache for start in (b"\0", b"/")):
             return True
-        return any((folder / soname).exists() for folder in self._folders)
+        return any(exists(folder / soname) for folder in self._folders)
 
 
 def lacking(

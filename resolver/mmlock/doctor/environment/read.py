@@ -20,6 +20,7 @@ from mmlock.doctor.environment.installed import read_site
 from mmlock.doctor.environment.interpreter import ask
 from mmlock.doctor.environment.libraries import lacking
 from mmlock.doctor.environment.model import Distribution, Environment, Leftover
+from mmlock.doctor.environment.paths import exists
 from mmlock.matrix.devices import NoDevice
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.nvidia_smi import InstalledGpu, device_for, installed_gpus
@@ -100,9 +101,7 @@ def _inspected(
         if dist.name not in known and not _declares_torch(dist):
             continue
         progress(f"reading {dist.name}")
-        files = (
-            (*there, f"{dist.record}/METADATA") if (dist.site / dist.record / "METADATA").exists() else there
-        )
+        files = (*there, f"{dist.record}/METADATA") if exists(dist.site / dist.record / "METADATA") else there
         read = inspect_folder(dist.site, only=files)
         if not isinstance(read, Uninspected) and _concerns_torch(read):
             found[dist.name] = read

@@ -11,6 +11,7 @@ from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
 _WIDTH = 110
+SOUND = "nothing in it is known to fail, as far as its files tell"
 _MANY = 12
 """Notes and risks of one check that are told in full."""
 
@@ -28,8 +29,8 @@ def environment_lines(
         for text in trouble.advice:
             yield from _wrapped("  do: ", text)
     yield ""
-    if not any(trouble.gravity is not Gravity.NOTE for trouble in troubles):
-        yield "nothing is wrong with it that can be seen from its files"
+    if not any(trouble.gravity is Gravity.FAILS for trouble in troubles):
+        yield SOUND
     yield from _wrapped("holds: ", "; ".join(holding))
     yield from command_lines(commands)
 
