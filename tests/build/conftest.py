@@ -29,8 +29,9 @@ from build_world import (
 
 from mmlock.build.buildenv import Uv
 from mmlock.build.download import Downloader
-from mmlock.build.runner import Builder, BuildOptions
+from mmlock.build.runner import Builder
 from mmlock.build.wheelhouse import Wheelhouse
+from mmlock.core.build_arguments import BuildOptions
 from mmlock.lock.model import PatchPlan
 from mmlock.solve.uv_find import find_uv
 

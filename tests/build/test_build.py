@@ -23,9 +23,9 @@ from mmlock.build.buildenv import Uv
 from mmlock.build.install import install
 from mmlock.build.model import BuiltWheel, CheckStatus
 from mmlock.build.process import no_network
-from mmlock.build.runner import BuildOptions
 from mmlock.build.seal import Placement, seal_built
 from mmlock.build.wheelhouse import Wheelhouse, record_fault
+from mmlock.core.build_arguments import BuildOptions
 from mmlock.core.errors import EnvironmentFault
 from mmlock.lock.model import PatchPlan
 from mmlock.lock.read import read_lock
@@ -144,7 +144,7 @@ def test_a_compile_error_is_told_with_its_log_and_the_build_can_go_on(world: Mak
 
 
 def test_a_build_that_hangs_is_ended(world: MakeWorld) -> None:
-    options = BuildOptions(python=sys.executable, jobs=1, quiet_seconds=1.0)
+    options = BuildOptions(python=sys.executable, jobs=1, quiet_minutes=1 / 60)
     here = world(
         {"def before():\n    pass": "def before():\n    import time\n    time.sleep(600)"}, options=options
     )

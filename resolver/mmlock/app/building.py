@@ -20,7 +20,7 @@ from mmlock.lock.view import in_order
 if TYPE_CHECKING:
     from mmlock.build.buildenv import Uv
     from mmlock.build.model import BuiltWheel, FetchedFile
-    from mmlock.build.runner import Builder, BuildOptions
+    from mmlock.build.runner import Builder
     from mmlock.build.seal import Placement
     from mmlock.build.wheelhouse import Wheelhouse
 
@@ -154,23 +154,9 @@ class _Run:
                 environ=os.environ,
             ),
             projects=projects(asked.project, self.folder),
-            options=self._options(),
+            options=asked,
             environ=os.environ,
             progress=self.progress,
-        )
-
-    def _options(self) -> BuildOptions:
-        from mmlock.build.runner import BuildOptions
-
-        asked = self.request
-        return BuildOptions(
-            jobs=asked.jobs,
-            python=asked.python,
-            rebuild=asked.rebuild,
-            keep=asked.keep,
-            network=asked.network,
-            quiet_seconds=asked.quiet_minutes * 60,
-            precompile=asked.precompile,
         )
 
 

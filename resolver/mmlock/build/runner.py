@@ -25,6 +25,7 @@ from mmlock.build.process import Command, Ending, Ran, end_stragglers, no_networ
 from mmlock.build.symptoms import diagnose
 from mmlock.build.wheel_file import Rewrite, WheelFacts, read_wheel, rewrite_wheel
 from mmlock.build.wheelhouse import Wheelhouse
+from mmlock.core.build_arguments import BuildOptions
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Form
@@ -36,21 +37,6 @@ _TAIL = 400
 _MARGIN = 2 * 10**9
 _UNPACKED = 3
 """How many times its own size an installed wheel takes."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildOptions:
-    """What a user may say about how a build runs; none of it shapes the wheel."""
-
-    jobs: int | None = None
-    python: str | None = None
-    rebuild: bool = False
-    """Build even where the wheelhouse has the wheel."""
-    keep: bool = False
-    """Leave the build folder when all went well."""
-    network: bool = False
-    quiet_seconds: float = 900.0
-    precompile: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +251,7 @@ class _Job:
             folder=self.folder,
             environ=environ,
             log=self.log,
-            quiet_seconds=self.options.quiet_seconds,
+            quiet_seconds=self.options.quiet_minutes * 60,
             network=self.options.network,
         )
         follow = CompileProgress(progress=self.builder.progress)
@@ -290,7 +276,7 @@ class _Job:
 
     def _failure(self, ran: Ran, tail: Sequence[str]) -> EnvironmentFault:
         if ran.ending is Ending.HUNG:
-            quiet = f"for {self.options.quiet_seconds:.0f} s it neither wrote nor worked"
+            quiet = f"for {self.options.quiet_minutes:g} min it neither wrote nor worked"
             causes = [quiet, *[row.strip() for row in tail if row.strip()][-1:]]
             hints: list[str] = []
         else:

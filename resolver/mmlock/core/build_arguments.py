@@ -9,7 +9,24 @@ from mmlock.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildArguments:
+class BuildOptions:
+    """What a user may say about how a build runs; none of it shapes the wheel."""
+
+    jobs: int | None = None
+    python: str | None = None
+    rebuild: bool = False
+    """Build even where the wheelhouse has the wheel."""
+    keep: bool = False
+    """Leave the build folder when all went well."""
+    network: bool = False
+    """Let the compile use the network."""
+    quiet_minutes: float = 15.0
+    """How long a build may neither write nor work."""
+    precompile: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildArguments(BuildOptions):
     """What a user can ask of `mmlock build`."""
 
     lock: Path
@@ -24,17 +41,6 @@ class BuildArguments:
     offline: bool = False
     project: Path | None = None
     """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
-    jobs: int | None = None
-    python: str | None = None
-    rebuild: bool = False
-    """Build even where the wheelhouse has the wheel."""
-    keep: bool = False
-    """Leave the build folder when all went well."""
-    network: bool = False
-    """Let the compile use the network."""
-    quiet_minutes: float = 15.0
-    """How long a build may neither write nor work."""
-    precompile: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
