@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,3 +213,32 @@ def test_faults_are_not_kept(web: Web, caching: Client) -> None:
     with caching as client:
         assert problem(client.get(web.root + "/a")) is FetchProblem.NOT_FOUND
         assert body(client.get(web.put("/a", b"now"))) == b"now"
+
+
+def test_a_few_bytes_that_become_many_are_unpacked_piece_by_piece(
+    web: Web, client: Client, reply: type[Reply]
+) -> None:
+    packed = gzip.compress(bytes(100 << 20))
+    url = web.put("/bomb", reply(body=packed, headers={"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    try:
+        found = client.get(url, limit=4 << 20)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert isinstance(found, FetchFault)
+    assert found.problem is FetchProblem.TOO_BIG
+    assert peak < 24 << 20
+
+
+def test_gzip_that_breaks_off_or_is_none_is_no_answer(web: Web, client: Client, reply: type[Reply]) -> None:
+    packed = gzip.compress(b"a page" * 1000)
+    for path, body in {"/cut": packed[:-9], "/none": b"<html>"}.items():
+        url = web.put(path, reply(body=body, headers={"Content-Encoding": "gzip"}))
+        found = client.get(url)
+        assert isinstance(found, FetchFault)
+        assert found.problem is FetchProblem.UNREACHABLE
+    whole = web.put("/whole", reply(body=packed, headers={"Content-Encoding": "gzip"}))
+    answer = client.get(whole)
+    assert isinstance(answer, Fetched)
+    assert answer.body == b"a page" * 1000

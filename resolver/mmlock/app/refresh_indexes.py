@@ -17,7 +17,7 @@ from mmlock.matrix.model import Document
 from mmlock.scrape import flash_attn, onedl, openmmlab, pypi, pytorch, pytorch_files, torch_packages
 from mmlock.scrape.steps import Scrape
 
-__all__ = ["INDEXES", "Ask", "Facts", "Overlay"]
+__all__ = ["INDEXES", "Ask", "Facts", "Overlay", "providers"]
 
 
 @dataclass(slots=True)
@@ -87,7 +87,8 @@ class Ask:
     """Only these packages; empty: all."""
 
 
-def _providers(matrix: Matrix) -> dict[str, tuple[str, ...]]:
+def providers(matrix: Matrix) -> dict[str, tuple[str, ...]]:
+    """Import name -> distributions that bring it."""
     found: dict[str, tuple[str, ...]] = {}
     for row in matrix.modules:
         found[row.module] = (*found.get(row.module, ()), *row.packages)
@@ -96,7 +97,7 @@ def _providers(matrix: Matrix) -> dict[str, tuple[str, ...]]:
 
 def _pypi(ask: Ask) -> Scrape:
     plans = [plan for plan in _plans(ask) if not ask.packages or plan.package in ask.packages]
-    return pypi.scrape(plans, day=ask.day, providers=_providers(ask.matrix), index=ask.place)
+    return pypi.scrape(plans, day=ask.day, providers=providers(ask.matrix), index=ask.place)
 
 
 def _plans(ask: Ask) -> Iterator[pypi.Plan]:

@@ -19,6 +19,7 @@ from mmlock.core.values import dataclass
 from mmlock.scrape.credentials import Credentials, bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.scrape.page_cache import PageCache
+from mmlock.scrape.unpacking import ENCODINGS, pieces
 
 if TYPE_CHECKING:
     import httpx
@@ -98,7 +99,7 @@ class Client:
         if self.offline:
             text = f"`{url}` is not cached and the network may not be used"
             return FetchFault(problem=FetchProblem.OFFLINE, url=url, text=text)
-        headers = {"Accept": accept}
+        headers = {"Accept": accept, "Accept-Encoding": ENCODINGS}
         if known and known.page.etag:
             headers["If-None-Match"] = known.page.etag
         elif known and known.page.modified:
@@ -191,7 +192,7 @@ class Client:
         body = bytearray()
         until = time.monotonic() + self.limits.total_seconds
         if status not in _AGAIN:
-            for chunk in response.iter_bytes():
+            for chunk in pieces(response):
                 body += chunk
                 if len(body) > limit:
                     text = f"`{url}` is larger than {limit} bytes"
