@@ -13,18 +13,18 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Platform, Sha256
 from mmlock.matrix.model import File, Requires
 from mmlock.scrape.archives import Unreadable, pkg_info, read_tree
-from mmlock.scrape.drive import driver
-from mmlock.scrape.fetching import Fetched, FetchFault
+from mmlock.scrape.drive import PATIENCE, driver
+from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.scrape.http import Client
 from mmlock.scrape.metadata import Metadata, collapse, metadata, pick
 from mmlock.scrape.pypi_rows import details, home, listing
 from mmlock.scrape.ranged import METADATA
-from mmlock.scrape.steps import Inside
+from mmlock.scrape.steps import Get, Inside
 from mmlock.scrape.tags import release_of
 from mmlock.scrape.torch_wheels import cuda_of
 
 if TYPE_CHECKING:
-    from conftest import Web
+    from conftest import Reply, Web
 
 
 def file(name: str, **changes: Any) -> File:
@@ -187,6 +187,16 @@ def test_old_sdists_keep_their_requirements_in_requires_txt() -> None:
 def test_an_sdist_without_pkg_info_is_named() -> None:
     with pytest.raises(Unreadable, match=r"p-1\.tar\.gz: no PKG-INFO"):
         told(sdist(**{"setup.py": "x"}))
+
+
+def test_a_host_that_only_drips_is_given_up_after_some_answers(web: Web, reply: type[Reply]) -> None:
+    urls = [web.put(f"/{number}", reply(body=b"slow" * 10, pieces=8)) for number in range(6)]
+    client = Client(environ={}, limits=Limits(attempts=1, total_seconds=0.06))
+    with driver(client, concurrency=1) as drive:
+        answers = drive.grant("test", [Get(url=url) for url in urls])
+    assert len(web.asked) == PATIENCE
+    problems = [answer.problem for answer in answers if isinstance(answer, FetchFault)]
+    assert problems == [FetchProblem.TOO_SLOW] * 3 + [FetchProblem.UNREACHABLE] * 3
 
 
 def test_a_server_that_ignores_ranges_serves_too(web: Web) -> None:

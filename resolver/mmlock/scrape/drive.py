@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ __all__ = ["CONCURRENCY", "Driver", "driver"]
 CONCURRENCY = 8
 """Requests under way at once: what browsers do, and what the indexes bear."""
 
+PATIENCE = 3
+"""So many answers of a host may drip past their time: each takes minutes, and all of them would take hours."""
 ARCHIVE_LIMIT = 256 * 1024 * 1024
 _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
@@ -31,12 +34,13 @@ _CHUNK = 32 * 1024
 
 @dataclass(slots=True)
 class Driver:
-    """Runs scrapers over one client. A host that cannot be reached is not asked again."""
+    """Runs scrapers over one client. A host that cannot be reached, or only drips, is not asked again."""
 
     client: Client
     pool: Workers
     progress: Progress = silent
     _down: dict[str, str] = field(default_factory=dict)
+    _dripped: Counter[str] = field(default_factory=Counter)
     _alive: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,6 +83,10 @@ class Driver:
             return FetchFault(problem=FetchProblem.UNREACHABLE, url=wish.url, text=said)
         answer = self._fetch(wish)
         with self._lock:
+            if isinstance(answer, FetchFault) and answer.problem is FetchProblem.TOO_SLOW:
+                self._dripped[host] += 1
+                if self._dripped[host] >= PATIENCE:
+                    self._down[host] = f"{answer.text}; neither were others of that host"
             if isinstance(answer, Fetched) or answer.status is not None:
                 self._alive.add(host)
             elif answer.problem is FetchProblem.UNREACHABLE and host not in self._alive:
