@@ -167,3 +167,16 @@ def test_the_same_problem_gives_the_same_bytes_whatever_the_hash_seed() -> None:
 def test_the_facts_are_the_same_twice(instance: Instance) -> None:
     assert facts(instance) == facts(instance)
     assert ClingoEngine().solve(instance) == ClingoEngine().solve(instance)
+
+
+@settings(max_examples=100)
+@given(with_validations(), st.integers(0, 5))
+def test_an_aim_put_before_all_others_is_the_first_and_shifts_the_rest(instance: Instance, at: int) -> None:
+    """With the masks that graphs bring, which must move with their levels."""
+    masked = replace(instance, masks=tuple(by_weight(level) for level in instance.levels))
+    options = [option for slot in instance.slots for option in slot]
+    first = {options[at % len(options)]: 1}
+    moved = masked.preceded(first)
+    picked = tuple(slot[0] for slot in instance.slots)
+    assert moved.cost(picked) == (sum(first.get(o, 0) for o in picked), *instance.cost(picked))
+    assert ClingoEngine().solve(moved) == BruteEngine().solve(moved)

@@ -13,7 +13,7 @@ from itertools import combinations
 
 from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term, by_weight, mask
+from mmlock.graph.rows import Ask, Group, Rejection, Rows, Term, mask
 from mmlock.solve.conflict import Claim, Conflict
 from mmlock.solve.engine import ClingoEngine
 from mmlock.solve.instance import Instance, make_instance
@@ -142,13 +142,7 @@ def _closest(rows: Rows, ask: Ask, instance: Instance) -> Instance:
     distance = _distance(rows, ask)
     if not distance:
         return instance
-    return replace(
-        instance,
-        levels=(distance, *instance.levels),
-        masks=(by_weight(distance), *instance.masks),
-        prefer_level=instance.prefer_level + 1,
-        breach_level=instance.breach_level + 1,
-    )
+    return instance.preceded(distance)
 
 
 def _distance(rows: Rows, ask: Ask) -> dict[int, int]:

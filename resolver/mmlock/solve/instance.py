@@ -7,10 +7,11 @@ a brute-force search as its oracle in tests. A group is a bit mask: bit N stands
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from mmlock.core.values import dataclass
-from mmlock.graph.rows import Rows, Term, mask
+from mmlock.graph.rows import Rows, Term, by_weight, mask
 
 Mask = int
 """A set of options: bit N stands for option N."""
@@ -44,6 +45,18 @@ class Instance:
     validated_level: int = 0
     masks: tuple[Mapping[int, Mask], ...] = ()
     """Of each level: weight -> the options that pay it. Empty: to be made from `levels`."""
+
+    def preceded(self, level: Mapping[int, int]) -> Instance:
+        """The same problem with one aim before all others."""
+        masks = (by_weight(level), *self.masks) if self.masks else ()
+        return replace(
+            self,
+            levels=(level, *self.levels),
+            masks=masks,
+            prefer_level=self.prefer_level + 1,
+            breach_level=self.breach_level + 1,
+            validated_level=self.validated_level + 1,
+        )
 
     def cost(self, picked: Iterable[int]) -> Vector:
         """What a choice costs."""
