@@ -243,7 +243,7 @@ def test_the_search_gives_up_after_a_bounded_number_of_rounds(monkeypatch: pytes
     assert "2 answers of the core were tried" in caught.value.message
     (cause,) = caught.value.causes
     assert cause.startswith("refused: python 3.11 with torch 2.1.2")
-    assert "more of python with torch 2.1" in cause
+    assert "like it) with torch 2.1" in cause
     assert cause.endswith("not with 2.1.2")
 
 
@@ -325,6 +325,14 @@ def test_one_flavour_of_opencv_is_kept_where_another_package_asks_for_the_other(
     assert "opencv-python" in names
     assert "opencv-python-headless" not in names
     assert len(world.asked) == 2
+
+
+def test_the_flavour_of_opencv_that_holds_most_is_kept() -> None:
+    needs = ("opencv-contrib-python", "opencv-python-headless")
+    world = OpenWorld({"sift": {"1.0": needs}})
+    found = decided(asked("mmdet==3.3.0", "sift", gpu="rtx5090"), world)
+    flavours = {package.name for package in found.closed.packages if package.name.startswith("opencv")}
+    assert flavours == {"opencv-contrib-python"}
 
 
 def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:

@@ -11,7 +11,7 @@ from solved import facts, request, solved
 
 from mmlock.app import devices
 from mmlock.app.devices import find_devices
-from mmlock.app.interpret import Interpreted, interpret
+from mmlock.app.interpret import Interpreted, interpret, mistaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, MmlockError, NoAnswer, UsageError
 from mmlock.core.markers import marker_environment
@@ -304,3 +304,9 @@ def test_extras_and_markers_of_a_decided_package_are_wishes() -> None:
 def test_an_extra_that_nobody_recorded_is_refused_not_forgotten() -> None:
     told = fault(UsageError, "MultiScaleDeformableAttention[fast]", gpu="cpu")
     assert "no metadata of it is recorded" in told.causes[0]
+
+
+def test_a_module_that_is_named_as_a_package_is_told() -> None:
+    one = asked("mmseg", "mmdet", "numpy", gpu="cpu")
+    (told,) = mistaken(facts(), one.wanted)
+    assert told.startswith("`mmseg` is another project: the module `mmseg` comes with `mmsegmentation`")

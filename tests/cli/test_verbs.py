@@ -95,8 +95,8 @@ def test_a_requirements_file_may_come_from_stdin(
         (["matrix", "show", "mmcv==2.1.0"], ("show", "mmcv==2.1.0", None)),
         (["matrix", "lint", "--matrices", "m"], ("lint", Path("m"))),
         (
-            ["graph", "mmcv", "--gpu", "a100", "--format", "graphml"],
-            ("graph", SolveArguments(gpus=("a100",)), "mmcv", "graphml"),
+            ["graph", "mmcv", "--gpu", "a100", "--stack", "pose", "--format", "graphml"],
+            ("graph", SolveArguments(gpus=("a100",), stack="pose"), "mmcv", "graphml"),
         ),
     ],
 )

@@ -148,3 +148,20 @@ def test_pips_index_counts_only_where_nothing_of_uv_or_ours_is_said() -> None:
     assert sources(IndexSettings(), pip).extra == ("https://a/", "https://b/")
     assert sources(IndexSettings(), pip | {"UV_INDEX": "https://c/"}).default is None
     assert sources(IndexSettings(extra_index_urls=("https://d/",)), pip).extra == ("https://d/",)
+
+
+BROKEN_BACKEND = """error: Failed to build `mmseg==1.3.0`
+  cause: The build backend returned an error
+  cause: Call to `setuptools.build_meta:__legacy__.get_requires_for_build_wheel` failed (exit status: 1)
+
+[stderr]
+Traceback (most recent call last):
+  File "<string>", line 14, in <module>
+NameError: name 'reload' is not defined
+"""
+
+
+def test_sources_that_cannot_be_built_are_no_answer_and_told_in_short() -> None:
+    assert classify(BROKEN_BACKEND) is Failure.NO_SOLUTION
+    told = explanation(BROKEN_BACKEND, ())
+    assert told.splitlines() == ["Failed to build `mmseg==1.3.0`", "NameError: name 'reload' is not defined"]

@@ -238,3 +238,11 @@ def test_the_list_holds_every_device(matrix: Matrix) -> None:
     data: Any = json.loads(json.dumps(page.data))
     assert sum(len(row["gpus"]) for row in data["nvidia"]) == len(matrix.gpus)
     assert len(data["others"]) == len(matrix.accelerators)
+
+
+def test_a_release_tells_what_each_extra_brings(matrix: Matrix) -> None:
+    told = chapter(matrix, "mmdet==3.3.0", "requirements")
+    assert any(text.startswith("extra `tracking`: mmpretrain, motmetrics") for text in told)
+    plain = next(text for text in told if text.startswith("declares: any Python"))
+    assert "mmpretrain" not in plain
+    assert any(text == "extra `build`: nothing" for text in chapter(matrix, "mmdet3d==1.4.0", "requirements"))

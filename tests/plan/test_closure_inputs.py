@@ -154,3 +154,12 @@ def test_an_extra_that_a_release_lacks_is_told_and_not_handed_on() -> None:
     (told,) = missing_extras(facts(), one.asked.wishes, one.solution, one.asked.target)
     assert told.level == "warning"
     assert "no extra `tracking`, which is in 3.1.0 to 3.3.0" in told.text
+
+
+def test_packages_of_a_toolkit_that_the_environment_brings_too_are_the_toolkits_files() -> None:
+    one = solved("mmcv", gpu="rtx4090", prefer=("newest-torch",))
+    toolchain = one.solution.toolchain
+    assert toolchain is not None
+    assert toolchain.packages
+    question = closure_request(facts(), one.solution, one.asked.target, wanted=[], constraints=[])
+    assert set(toolchain.packages) <= {bound.text for bound in question.constraints}

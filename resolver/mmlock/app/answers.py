@@ -10,6 +10,7 @@ from mmlock.app.interpret import interpret
 from mmlock.app.refusal import chain_lines, headline, nearest_lines
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
+from mmlock.core.markers import holds
 from mmlock.core.names import normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
@@ -68,6 +69,8 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     if solution is not None:
         picked = ", ".join(option.label for option in solution.packages())
         text = f"nothing stands against `{asked.text}` in the core: Python {solution.python}, {picked}"
+        if not holds(asked.marker, wished.target.platform, solution.python):
+            text += f"; on Python {solution.python} its marker does not hold"
         return Page(text=text, data={"holds": True, "solution": [o.label for o in solution.packages()]})
     unsolved = Unsolved(rows=rows, refusals=())
     explanation = explain(unsolved.rows, wished.terms)

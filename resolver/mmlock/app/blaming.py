@@ -8,7 +8,7 @@ option that puts the same pieces into its question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mmlock.app.learned import Refusal, pick_of
@@ -17,7 +17,7 @@ from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.graph.request import Pick
-from mmlock.graph.rows import Breach, Option, Rows
+from mmlock.graph.rows import Group, Option, Rows
 from mmlock.solve.closure_model import Closer, ClosureRequest, CoreNode, Refused
 from mmlock.solve.solution import CoreSolution
 
@@ -64,9 +64,28 @@ def blame(dispute: Dispute) -> Refusal:
     groups = [
         *_pythons(dispute, trial, kept, effort),
         *_package_groups(dispute, trial, kept, effort),
-        *_cure_groups(dispute, kept),
+        *_cure_groups(dispute, trial, kept),
     ]
     return Refusal(groups=tuple(dict.fromkeys(groups)), reason=trial.words(kept, refused))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cure:
+    """What a cure, or a toolchain, puts into the question, and with which options."""
+
+    lines: tuple[str, ...]
+    groups: tuple[Group, ...]
+
+
+def _cures(solution: CoreSolution) -> Iterator[tuple[str, _Cure]]:
+    """By the word that stands for it in the question."""
+    for breach in solution.cured:
+        lines = (*breach.breakage.constraints, *breach.breakage.add)
+        yield breach.breakage.id, _Cure(lines=lines, groups=breach.groups)
+    option = solution.picked["toolchain"]
+    if solution.toolchain is not None:
+        own = _Cure(lines=solution.toolchain.packages, groups=(frozenset({option.index}),))
+        yield option.label, own
 
 
 class _Trial:
@@ -75,7 +94,7 @@ class _Trial:
     def __init__(self, dispute: Dispute) -> None:
         self.dispute = dispute
         self.nodes = {node.name: node for node in dispute.question.core}
-        self.cures: Mapping[str, Breach] = {b.breakage.id: b for b in dispute.solution.cured}
+        self.cures = dict(_cures(dispute.solution))
 
     def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> Refused | None:
         """The closure's words when it refuses these pieces together with the user's own."""
@@ -143,8 +162,7 @@ class _Trial:
         for piece in pieces:
             lines = piece.lines
             if piece.kind == "cure":
-                breakage = self.cures[piece.name].breakage
-                lines = (*breakage.constraints, *breakage.add)
+                lines = self.cures[piece.name].lines
             if told & {piece.name, *(map(requirement_name, lines) if piece.kind != "version" else ())}:
                 yield piece
 
@@ -276,10 +294,9 @@ def _public(option: Option) -> str:
     return version(option.version).public if option.version else ""
 
 
-def _cure_groups(dispute: Dispute, kept: tuple[_Piece, ...]) -> Iterator[frozenset[Pick]]:
-    """Options that bring about a breakage whose cure is part of the refusal."""
-    cures = {piece.name for piece in kept if piece.kind == "cure"}
-    for breach in dispute.solution.cured:
-        if breach.breakage.id in cures:
-            for group in breach.groups:
+def _cure_groups(dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...]) -> Iterator[frozenset[Pick]]:
+    """Options that put a part of the refusal into the question although they do not require it."""
+    for piece in kept:
+        if piece.kind == "cure":
+            for group in trial.cures[piece.name].groups:
                 yield frozenset(pick_of(dispute.rows.options[index]) for index in group)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from mmlock.app.blaming import Dispute, blame
-from mmlock.app.interpret import Interpreted
+from mmlock.app.interpret import Interpreted, mistaken
 from mmlock.app.learned import Refusal, State
 from mmlock.app.presences import Outcome, always_there, learn_breakages
 from mmlock.core.arguments import torch_variant
@@ -135,7 +135,7 @@ def decide(
                     newer=not_newer(rows, solution, solver, asked.terms),
                 )
             continue
-        _known_at_all(answer)
+        _known_at_all(answer, mistaken(matrix, asked.wanted))
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
@@ -188,14 +188,14 @@ def _dispute(
     )
 
 
-def _known_at_all(answer: Refused) -> None:
+def _known_at_all(answer: Refused, mistakes: Sequence[str]) -> None:
     """Raises NoAnswer when the index has no such package: no other core will change that."""
     if missing := sorted(set(_NOT_FOUND.findall(answer.reason))):
         names = ", ".join(f"`{name}`" for name in missing)
         raise NoAnswer(
             f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",
             causes=[" ".join(answer.reason.split())],
-            hints=["check the spelling, or name the index that has it with `--extra-index-url`"],
+            hints=[*mistakes, "check the spelling, or name the index that has it with `--extra-index-url`"],
         )
 
 

@@ -11,7 +11,7 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.gather import COMMAND_LINE, Inputs, gather
 from mmlock.core.markers import holds
-from mmlock.core.names import Platform
+from mmlock.core.names import Platform, normalize, requirement_name
 from mmlock.core.requirements import Asked
 from mmlock.core.target import Target
 from mmlock.core.values import dataclass
@@ -108,6 +108,18 @@ def _proven(folder: Path) -> Iterable[Validation]:
     from mmlock.app.validations import validations
 
     return validations(folder)
+
+
+def mistaken(matrix: Matrix, wanted: Iterable[Wanted]) -> list[str]:
+    """Ordinary packages that are named as a module of another distribution is: probably that one is meant."""
+    modules = {normalize(m.module): m for m in matrix.modules if m.core}
+    names = dict.fromkeys(requirement_name(one.text) for one in wanted)
+    return [
+        f"`{name}` is another project: the module `{modules[name].module}` comes with "
+        + " or ".join(f"`{package}`" for package in modules[name].packages[:3])
+        for name in names
+        if name in modules and name not in modules[name].packages
+    ]
 
 
 def _target(

@@ -36,14 +36,14 @@ class Refusal:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Each group in a few words: `python 3.12`, `mmdet 3.3.0 and 4 more`."""
+        """Each group in a few words: `python 3.12`, `mmdet 3.3.0 (or 4 like it)`."""
         return tuple(sorted(map(_group_text, self.groups)))
 
 
 def _group_text(group: frozenset[Pick]) -> str:
     labels = sorted((label for _, label in group), key=_natural, reverse=True)
     if len(labels) > _NAMED:
-        labels = [labels[0], f"{len(labels) - 1} more of {min(slot for slot, _ in group)}"]
+        return f"{labels[0]} (or {len(labels) - 1} like it)"
     return " or ".join(labels)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmlock.app.deciding import MOST_TOLD, Unsolved
-from mmlock.app.interpret import Interpreted
+from mmlock.app.interpret import Interpreted, mistaken
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Form
 from mmlock.graph.builder import readable
@@ -22,8 +22,11 @@ def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswe
     explanation = explain(unsolved.rows, asked.terms)
     # Where the closure refused, its words are the facts between the asks.
     causes = _refused(unsolved) or chain_lines(matrix, explanation)
+    lone = bool(unsolved.refusals) and not explanation.asks
     return NoAnswer(
-        headline(explanation), causes=[*origins(explanation), *causes], hints=nearest_lines(explanation)
+        "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
+        causes=[*origins(explanation), *causes],
+        hints=[*mistaken(matrix, asked.wanted), *nearest_lines(explanation)],
     )
 
 
@@ -57,7 +60,7 @@ def _refused(unsolved: Unsolved) -> list[str]:
     """What the ordinary packages refused, the same words for several Pythons once."""
     told: dict[str, list[str]] = {}
     for refusal in unsolved.refusals:
-        told.setdefault(" ".join(refusal.reason.split()), []).append(", ".join(refusal.labels))
+        told.setdefault(" ".join(refusal.reason.split()), []).append(" with ".join(refusal.labels))
     lines = [
         f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
         for reason, labels in told.items()

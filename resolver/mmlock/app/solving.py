@@ -17,10 +17,10 @@ from mmlock.app.compiled import Checked, compiled_wheels, left_out
 from mmlock.app.data import lock_data
 from mmlock.app.deciding import ROUNDS, Decided, State, decide
 from mmlock.app.indexes import Indexes
-from mmlock.app.interpret import Interpreted, interpret
+from mmlock.app.interpret import Interpreted, interpret, mistaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import Confidence
+from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.places import unheard
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
@@ -191,9 +191,27 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         torch_ops=asked.arguments.torch_ops,
         notes=(
             *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
+            *(_about_request(text) for text in mistaken(matrix, asked.wanted)),
+            *(_about_request(text) for text in _left_out(asked, decided)),
             *_passed_over(decided),
         ),
     )
+
+
+def _about_request(text: str) -> Finding:
+    source = ("the request",)
+    return Finding(
+        level="warning", subject="request", text=text, source=source, confidence=Confidence.MEASURED
+    )
+
+
+def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:
+    """What was asked for by name and is left out as the cure of a known breakage."""
+    wanted = {requirement_name(one.text): one.text for one in asked.wanted}
+    for breach in decided.solution.cured:
+        for name in breach.breakage.drop:
+            if name in wanted:
+                yield f"`{wanted[name]}` was asked for and is left out: {breach.breakage.title}"
 
 
 def _passed_over(decided: Decided) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Sectioned, short_help="Write the compatibility graph of a target.")
 @click.argument("package", required=False)
+@options.inputs
 @options.target
 @options.choice
 @click.option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import Confidence, DeviceKind, Form, normalize
@@ -35,10 +35,15 @@ def _torch_ask(
     *,
     origin: str = "the request",
     unless: Group = frozenset(),
+    wanted: str | None = None,
+    there: Callable[[TorchBuild], str | None] = lambda build: build.torch,
 ) -> None:
+    """`there`: what of a build is told, as a range, where no build fits."""
     members = builder.group(
         "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
     )
+    choices = (builder.options[i].choice for i in builder.slots["torch"])
+    found = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
 
     def why_not(option: Option) -> Rejection:
         if not isinstance(option.choice, TorchChoice):
@@ -46,7 +51,15 @@ def _torch_ask(
         return reject(option.choice.build)
 
     builder.asks.append(
-        Ask(name=name, parts=(("torch", members),), reject=why_not, origin=origin, unless=unless)
+        Ask(
+            name=name,
+            parts=(("torch", members),),
+            reject=why_not,
+            origin=origin,
+            unless=unless,
+            wanted=wanted,
+            nothing=_range_text("builds of torch for this target", [text for text in found if text]),
+        )
     )
 
 
@@ -116,6 +129,7 @@ def _ask_machine(builder: Builder) -> None:
                 source=cite("torch-builds", build.source),
                 confidence=build.confidence,
             ),
+            there=lambda build: f"glibc {build.glibc}" if build.glibc else None,
         )
     if target.driver is not None and target.cuda:
         floors = {t.cuda: t for t in builder.matrix.toolkits}
@@ -136,6 +150,7 @@ def _ask_machine(builder: Builder) -> None:
             f"driver:{target.driver}",
             lambda build: build.cuda in floors and version(floors[build.cuda].driver_floor) <= driver,
             reject,
+            there=lambda build: f"driver {floors[build.cuda].driver_floor}" if build.cuda in floors else None,
         )
 
 
@@ -161,6 +176,7 @@ def _ask_versions(builder: Builder) -> None:
             f"ask:{spec}",
             lambda build: allows(spec, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not torch {request.torch}"),
+            wanted=_wanted(spec),
         )
     if request.cuda is not None:
         cuda = version_wish(cuda_version(request.cuda))
@@ -170,6 +186,7 @@ def _ask_versions(builder: Builder) -> None:
             f"cuda:{cuda}",
             lambda build: build.cuda is not None and allows(cuda, build.cuda),
             lambda build: _other(build, f"has {f'CUDA {build.cuda}' if build.cuda else 'no CUDA'}"),
+            there=lambda build: f"CUDA {build.cuda}" if build.cuda else None,
         )
 
 
@@ -218,6 +235,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             lambda build: _other(build, f"is not {wish.text}"),
             origin=wish.origin,
             unless=unless,
+            wanted=_wanted(wish.specifier),
         )
         return
     slot = catalog.slot_of(wish.name)
@@ -243,11 +261,32 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             parts=((slot, members),),
             reject=_not_asked(wish),
             loose=((slot, loose),) if loose and not wish.constraint else (),
-            wanted=wish.specifier.removeprefix("==") if wish.specifier.startswith("==") else None,
+            wanted=_wanted(wish.specifier),
+            nothing=_range_text(
+                f"known of `{wish.name}`", [v for i in loose if (v := builder.options[i].version)]
+            )
+            if not members
+            else "",
             origin=wish.origin,
             unless=unless,
         )
     )
+
+
+def _wanted(specifier: str) -> str | None:
+    """The one version that a specifier names."""
+    return specifier.removeprefix("==") if specifier.startswith("==") and "," not in specifier else None
+
+
+def _range_text(what: str, texts: Sequence[str]) -> str:
+    """`known of mmdet: 0.6.0 to 3.3.0`; a word before the version stays before the first."""
+    split = [text.rpartition(" ") for text in dict.fromkeys(texts)]
+    if not split:
+        return ""
+    ordered = sorted({number for _, _, number in split}, key=version)
+    word = f"{split[0][0]} " if split[0][0] else ""
+    span = ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+    return f"{what}: {word}{span}"
 
 
 def _not_asked(wish: CoreWish) -> Callable[[Option], Rejection]:

@@ -209,6 +209,8 @@ class Ask:
     """What stays asked when the version is given up: the package itself."""
     origin: str = "the request"
     """Where the user said it."""
+    nothing: str = ""
+    """What there is instead, told where no option fulfils it."""
     unless: Group = frozenset()
     """Pythons on which nothing is asked, by a marker: one of them will do instead of a member."""
 

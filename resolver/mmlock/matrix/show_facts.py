@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from mmlock.core.markers import named_extras
 from mmlock.core.names import Confidence, PackageName, normalize
 from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, version
@@ -129,10 +130,24 @@ def _requirements(matrix: Matrix, package: PackageName, wanted: str | None) -> C
         for row in matrix.requires(package):
             if _wanted(row.version, wanted):
                 where = f" on {row.platform}" if row.platform else ""
-                needs = ", ".join(row.requires) or "nothing"
-                python = f"Python {row.requires_python}" if row.requires_python else "any Python"
-                facts.append(_fact(f"declares{where}: {python}; {needs}", [row], sources))
+                facts += [_fact(text, [row], sources) for text in _declared_texts(row, where)]
     return Chapter(name="requirements", title="Requirements", facts=tuple(facts))
+
+
+def _declared_texts(row: model.Requires, where: str) -> Iterable[str]:
+    """What a release requires always, and for each of its extras."""
+    plain: list[str] = []
+    extras: dict[str, list[str]] = {name: [] for name in row.extras}
+    for text in row.requires:
+        named = named_extras((text,))
+        for name in named:
+            extras.setdefault(name, []).append(text.removesuffix(f'; extra == "{name}"'))
+        if not named:
+            plain.append(text)
+    python = f"Python {row.requires_python}" if row.requires_python else "any Python"
+    yield f"declares{where}: {python}; {', '.join(plain) or 'nothing'}"
+    for name, texts in sorted(extras.items()):
+        yield f"extra `{name}`{where}: {', '.join(texts) or 'nothing'}"
 
 
 def _requirement_texts(row: model.Release) -> Iterable[str]:

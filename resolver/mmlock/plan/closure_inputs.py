@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from mmlock.core.markers import named_extras
@@ -58,9 +58,17 @@ def closure_request(
         glibc=target.glibc,
         core=tuple(sorted(nodes, key=lambda node: node.name)),
         wanted=_unique((*wanted, *added)),
-        constraints=_unique((*constraints, *bounds)),
+        constraints=_unique((*constraints, *bounds, *_toolchain(solution))),
         drop=drops,
     )
+
+
+def _toolchain(solution: CoreSolution) -> Iterator[Wanted]:
+    """Packages of a toolkit that the environment may bring too: a build can have one file of each only."""
+    option = solution.picked["toolchain"]
+    if solution.toolchain is not None:
+        for text in solution.toolchain.packages:
+            yield Wanted(text=text, via=option.label)
 
 
 def _unique(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:

@@ -79,10 +79,10 @@ def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
             links.append(_where(rows, ask))
         for slot, members in ask.parts:
             if not members:
-                links.append(
-                    ChainLink(text=f"nothing known fulfils {ask.name}", source=(), confidence="measured")
-                )
-                links += _told_off(rows, ask, rows.slots[slot])
+                text = f"nothing known fulfils {ask.name}" + (f"; {ask.nothing}" if ask.nothing else "")
+                links.append(ChainLink(text=text, source=(), confidence="measured"))
+                if not ask.nothing:
+                    links += _told_off(rows, ask, rows.slots[slot])
     return list(dict.fromkeys(links))
 
 

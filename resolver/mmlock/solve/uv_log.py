@@ -21,6 +21,8 @@ _EDGE = re.compile(r"DEBUG Adding transitive dependency for ([\w.-]+)(?:\[[^\]]*
 _LOOK = re.compile(r"DEBUG Searching for a compatible version of ([\w.-]+)")
 _TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 _DISABLED = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECASE)
+_BUILD = re.compile(r"^error: Failed to (download and )?build|build backend returned an error", re.MULTILINE)
+_RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
 _FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
 
 
@@ -66,6 +68,8 @@ def classify(err: str) -> Failure:
     """What kind of failure uv's error is."""
     if "Couldn't parse requirement" in err:
         return Failure.NO_SOLUTION
+    if "No solution found" not in err and _BUILD.search(err):
+        return Failure.NO_SOLUTION
     if "No solution found" not in err:
         # "network connectivity is disabled" is what it says of a file that is not cached.
         return Failure.OFFLINE if _DISABLED.search(err) else Failure.UNREACHABLE
@@ -79,7 +83,11 @@ def classify(err: str) -> Failure:
 def explanation(err: str, core: Iterable[CoreNode]) -> str:
     """The reasons uv gives, as sentences: no prefixes, no warnings, no paths of files made for the run."""
     lines: list[str] = []
-    for line in _own_lines(err):
+    own = _own_lines(err)
+    if _BUILD.search(err):
+        # Of what the build backend said, the exception is enough.
+        own = [*own[:1], *[line for line in own[1:] if _RAISED.fullmatch(line)][-1:]]
+    for line in own:
         text = re.sub(r"^(error|\s*cause):\s*", "", line).strip()
         if text and not text.startswith("No solution found when resolving dependencies"):
             lines.append(_FLAG_ASIDE.sub("", text))
