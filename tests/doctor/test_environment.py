@@ -3,56 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mmlock.app.proving import command, core
-from mmlock.core.device import Device
-from mmlock.core.errors import UsageError
 from mmlock.core.progress import silent
-from mmlock.doctor.checks import CHECKS, examine
-from mmlock.doctor.checks.locked import compare, same
-from mmlock.doctor.cure import cures
-from mmlock.doctor.environment.interpreter import find_interpreter
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.checks import examine
+from mmlock.doctor.environment.model import Gravity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import environment_data, environment_lines
-from mmlock.lock.read import read_lock
-from mmlock.matrix.devices import find_device
 from mmlock.matrix.nvidia_smi import InstalledGpu
 
 from .conftest import matrix
+from .looking import evidence, read, told, troubles
 from .made_environments import MINOR, OTHER, World, make_world
-
-LOCK = Path(__file__).parents[2] / "lockfiles" / "openmmlab" / "rtx5090"
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path / "env")
-
-
-def read(world: World, *gpus: str) -> Environment:
-    devices = tuple(found for gpu in gpus if isinstance(found := find_device(matrix(), gpu), Device))
-    assert len(devices) == len(gpus)
-    return read_environment(world.prefix / "bin" / "python", matrix(), devices, silent)
-
-
-def troubles(world: World, *gpus: str) -> list[Trouble]:
-    return list(examine(read(world, *gpus), matrix())[0])
-
-
-def told(world: World, *gpus: str, gravity: Gravity = Gravity.FAILS) -> list[str]:
-    return [one.title for one in troubles(world, *gpus) if one.gravity is gravity]
-
-
-def evidence(world: World, check: str) -> str:
-    (found,) = [one for one in troubles(world) if one.check == check]
-    return "\n".join(found.evidence)
 
 
 # ---------------------------------------------------------------- what is read
@@ -327,123 +298,3 @@ def test_one_installation_recorded_in_two_ways_is_no_trouble(world: World) -> No
     (world.site / "addict.egg-info").mkdir()
     (world.site / "addict.egg-info" / "PKG-INFO").write_text("Name: addict\nVersion: 2.4.0\n")
     assert troubles(world) == []
-
-
-# ---------------------------------------------------------------- interpreters
-
-
-def test_an_environment_whose_base_is_gone_is_read_by_its_files(tmp_path: Path) -> None:
-    world = make_world(tmp_path / "env", running=False)
-    world.torch()
-    world.mmcv(wants=[OTHER])
-    titles = told(world)
-    assert "which is gone" in titles[0]
-    assert "the compiled files of mmcv 2.1.0 do not load beside torch 2.1.2+cpu" in titles
-
-
-def test_two_names_of_one_folder_are_one(tmp_path: Path) -> None:
-    world = make_world(tmp_path / "env")
-    (world.prefix / "lib64").symlink_to("lib")
-    world.torch()
-    assert len([dist for dist in read(world).distributions if dist.name == "torch"]) == 1
-
-
-def test_an_interpreter_that_is_none_is_not_run(tmp_path: Path) -> None:
-    path = tmp_path / "python-not"
-    path.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
-    path.chmod(0o755)
-    with pytest.raises(UsageError, match="is no Python interpreter"):
-        find_interpreter(str(path), {}, tmp_path)
-
-
-def test_a_file_that_only_claims_to_be_python(tmp_path: Path) -> None:
-    path = tmp_path / "bin" / "python"
-    path.parent.mkdir()
-    path.write_text("#!/bin/sh\necho no\nexit 3\n")
-    path.chmod(0o755)
-    env = read_environment(path, matrix(), (), silent)
-    assert env.interpreter.fault == "does not run: exit code 3"
-    assert env.distributions == ()
-
-
-@pytest.mark.parametrize("name", ["nowhere", "empty", "file.txt"])
-def test_what_is_no_environment_is_a_bad_request(tmp_path: Path, name: str) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "file.txt").write_text("x")
-    with pytest.raises(UsageError):
-        find_interpreter(str(tmp_path / name), {}, tmp_path)
-
-
-def test_the_active_environment_is_the_default(tmp_path: Path) -> None:
-    world = make_world(tmp_path / "env")
-    assert find_interpreter(None, {"VIRTUAL_ENV": str(world.prefix)}, tmp_path) == world.prefix / "bin/python"
-    make_world(tmp_path / ".venv")
-    assert find_interpreter(None, {}, tmp_path) == tmp_path / ".venv" / "bin" / "python"
-    found = find_interpreter(None, {"PATH": os.environ.get("PATH", "")}, tmp_path / "env")
-    assert found.name.startswith("python")
-
-
-# ---------------------------------------------------------------- locks and cures
-
-
-def test_an_environment_is_compared_with_a_lock(world: World) -> None:
-    lock = read_lock(LOCK)
-    locked = {str(package.name): package.version for package in lock.packages}
-    world.dist("numpy", locked["numpy"])
-    world.dist("mmdet", "2.28.2")
-    world.dist("stranger", "1")
-    titles = [one.title for one in compare(read(world), lock)]
-    assert f"mmdet is 2.28.2, the lock has {locked['mmdet']}" in titles
-    assert not any(title.startswith("numpy ") for title in titles)
-    assert any(title.startswith("torch ") and "is not installed" in title for title in titles)
-    assert "1 distributions are not in the lock" in titles
-    assert any("which is not built yet" in title for title in titles)
-
-
-def test_versions_are_the_same_with_or_without_the_local_part() -> None:
-    assert same("2.11.0+cu130", "2.11.0")
-    assert same("2.11", "2.11.0")
-    assert not same("2.11.0+cu130", "2.11.0+cpu")
-    assert not same("not a version", "2.11.0")
-
-
-def test_the_cure_keeps_what_is_not_guilty(world: World) -> None:
-    world.torch(exports=[])
-    world.mmcv()
-    world.dist("mmdet", "3.3.0")
-    world.dist("mmengine", "0.10.7")
-    world.dist("timm", "1.0", requested=True)
-    env = read(world)
-    found, _ = examine(env, matrix())
-    first, second, *_ = cures(env, matrix(), found, None)
-    assert command(first).startswith(f"mmlock solve --gpu cpu --python {MINOR} --torch 2.1.2 ")
-    assert set(first.packages) == {"mmcv", "mmdet==3.3.0", "mmengine==0.10.7", "timm"}
-    assert second.torch is None
-
-
-def test_a_mixture_is_cured_by_one_mmcv(world: World) -> None:
-    world.torch()
-    world.mmcv("2.1.0")
-    world.mmcv("1.7.2", name="mmcv-full")
-    world.dist("mmdet", "2.28.2")
-    env = read(world)
-    found, _ = examine(env, matrix())
-    wishes = list(cures(env, matrix(), found, "a100"))
-    assert "mmcv-full" in wishes[0].packages
-    assert "mmcv" not in wishes[0].packages
-    assert wishes[0].gpu == "a100"
-
-
-@pytest.mark.slow
-def test_some_cure_of_a_broken_environment_holds(world: World) -> None:
-    world.torch(exports=[])
-    world.mmcv()
-    world.dist("mmdet", "3.3.0")
-    env = read(world)
-    found, _ = examine(env, matrix())
-    assert any(core(matrix(), wish) for wish in cures(env, matrix(), found, None))
-
-
-def test_every_check_has_a_name_of_its_own() -> None:
-    names = [text for text, _, _ in CHECKS]
-    assert len(set(names)) == len(names)

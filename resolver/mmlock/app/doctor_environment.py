@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mmlock.app.devices import find_devices
 from mmlock.app.proving import arguments_of, command, core, gives
@@ -16,6 +15,7 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
+from mmlock.core.values import dataclass
 from mmlock.doctor.checks import examine
 from mmlock.doctor.checks.locked import compare
 from mmlock.doctor.cure import cures, left_aside
@@ -32,57 +32,96 @@ FIX = Path("mmlock-fix")
 Confirm = Callable[[str], bool]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One look at an environment."""
+
+    env: Environment
+    troubles: tuple[Trouble, ...]
+    holding: tuple[str, ...]
+
+    @property
+    def wrong(self) -> bool:
+        return any(trouble.gravity is Gravity.FAILS for trouble in self.troubles)
+
+    def page(self, commands: Sequence[Proposal] = (), more: Sequence[str] = (), **extra: object) -> Page:
+        """The report, with lines and data that stand after it."""
+        lines = environment_lines(self.env, self.troubles, self.holding, commands)
+        data = environment_data(self.env, self.troubles, self.holding, commands)
+        return Page(text="\n".join([*lines, *more]), data={**data, **extra, "wrong": self.wrong})
+
+
 def doctor_environment(
     matrix: Matrix, arguments: DoctorArguments, progress: Progress, confirm: Confirm
 ) -> Page:
     """The report. Raises UsageError, EnvironmentFault or NoAnswer."""
     path = find_interpreter(arguments.python, os.environ, Path.cwd())
-    env = read_environment(path, matrix, _devices(matrix, arguments), progress)
-    troubles, holding = examine(env, matrix)
-    lock: LockedEnv | None = None
-    folder = arguments.lock
-    if folder is not None:
-        from mmlock.app.building import lock_folder
-
-        folder = lock_folder(folder)
-        lock = read_lock(folder)
-        troubles = _sorted((*compare(env, lock), *troubles))
-    wishes = tuple(cures(env, matrix, troubles, ",".join(arguments.gpus) or None))
+    folder, lock = _named_lock(arguments)
+    seen = _look(path, matrix, _devices(matrix, arguments), lock, progress)
+    wishes = tuple(cures(seen.env, matrix, seen.troubles, ",".join(arguments.gpus) or None))
     lines: list[str] = []
-    extra: dict[str, Any] = {}
-    commands: list[Proposal] = []
     if arguments.fix:
-        folder, lock = _fix(matrix, env, wishes, arguments, progress)
-        lines += ["", *_written(folder, lock, left_aside(env, matrix))]
-        extra["lock"] = str(folder)
-    elif _wrong(troubles) and not arguments.apply:
+        folder, lock = _fix(matrix, seen.env, wishes, arguments, progress)
+        lines = ["", *_written(folder, lock, left_aside(seen.env, matrix))]
+    if not arguments.apply:
+        named = str(folder) if folder else None
+        if arguments.fix or not seen.wrong:
+            return seen.page(more=lines, lock=named)
         progress("asking the solver what would cure it")
-        commands = _proposals(matrix, path, wishes)
-    if arguments.apply:
-        from mmlock.app.doctor_apply import apply
+        return seen.page(_proposals(matrix, path, wishes), lines, lock=named)
+    if lock is None or folder is None:
+        raise UsageError("`--apply` needs a lock", hints=["name one with `--lock`, or let `--fix` make one"])
+    return _changed(matrix, seen, lock, folder, arguments, progress, confirm)
 
-        if lock is None or folder is None:
-            raise UsageError(
-                "`--apply` needs a lock", hints=["name one with `--lock`, or let `--fix` make one"]
-            )
-        applied = apply(env, troubles, lock, folder, arguments, progress, confirm)
-        lines += ["", *applied.lines]
-        extra["applied"] = applied.done
-        if applied.done:
-            env = read_environment(path, matrix, env.devices or None, progress)
-            troubles, holding = examine(env, matrix)
-            troubles = _sorted((*compare(env, lock), *troubles))
-            lines += ["", "afterwards"]
-            lines += [f"  {one.gravity}: {one.title}" for one in troubles if one.gravity is not Gravity.NOTE]
-            lines += [] if _wrong(troubles) else [f"  {SOUND}"]
-            extra["afterwards"] = [one.title for one in troubles]
-            return Page(
-                text="\n".join(lines).lstrip("\n"),
-                data={**environment_data(env, troubles, holding, ()), **extra, "wrong": _wrong(troubles)},
-            )
-    text = [*environment_lines(env, troubles, holding, commands), *lines]
-    data = {**environment_data(env, troubles, holding, commands), **extra, "wrong": _wrong(troubles)}
-    return Page(text="\n".join(text), data=data)
+
+def _named_lock(arguments: DoctorArguments) -> tuple[Path | None, LockedEnv | None]:
+    if arguments.lock is None:
+        return None, None
+    from mmlock.app.building import lock_folder
+
+    folder = lock_folder(arguments.lock)
+    return folder, read_lock(folder)
+
+
+def _look(
+    path: Path,
+    matrix: Matrix,
+    devices: tuple[Device, ...] | None,
+    lock: LockedEnv | None,
+    progress: Progress,
+) -> _Seen:
+    """The environment, what is wrong with it, and where it differs from a lock."""
+    env = read_environment(path, matrix, devices, progress)
+    troubles, holding = examine(env, matrix)
+    more = tuple(compare(env, lock)) if lock is not None else ()
+    order = (Gravity.FAILS, Gravity.RISK, Gravity.NOTE)
+    every = sorted((*more, *troubles), key=lambda one: order.index(one.gravity))
+    return _Seen(env=env, troubles=tuple(every), holding=holding)
+
+
+def _changed(
+    matrix: Matrix,
+    seen: _Seen,
+    lock: LockedEnv,
+    folder: Path,
+    arguments: DoctorArguments,
+    progress: Progress,
+    confirm: Confirm,
+) -> Page:
+    """The plan, what became of it, and what is wrong afterwards."""
+    from mmlock.app.doctor_apply import apply
+
+    applied = apply(seen.env, seen.troubles, lock, folder, arguments, progress, confirm)
+    lines = list(applied.lines)
+    after = seen
+    if applied.done:
+        path = seen.env.interpreter.path
+        after = _look(path, matrix, _devices(matrix, arguments), lock, progress)
+        told = [one for one in after.troubles if one.gravity is not Gravity.NOTE]
+        lines += ["", "afterwards", *(f"  {one.gravity}: {one.title}" for one in told)]
+        lines += [] if after.wrong else [f"  {SOUND}"]
+    data = after.page(lock=str(folder), applied=applied.done).data
+    return Page(text="\n".join(lines), data=data)
 
 
 def _devices(matrix: Matrix, arguments: DoctorArguments) -> tuple[Device, ...] | None:
@@ -90,15 +129,6 @@ def _devices(matrix: Matrix, arguments: DoctorArguments) -> tuple[Device, ...] |
     if not arguments.gpus or AUTO in arguments.gpus:
         return None
     return find_devices(matrix, SolveArguments(gpus=arguments.gpus).checked()).devices
-
-
-def _wrong(troubles: Sequence[Trouble]) -> bool:
-    return any(trouble.gravity is Gravity.FAILS for trouble in troubles)
-
-
-def _sorted(troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
-    order = (Gravity.FAILS, Gravity.RISK, Gravity.NOTE)
-    return tuple(sorted(troubles, key=lambda one: order.index(one.gravity)))
 
 
 def _proposals(matrix: Matrix, path: Path, wishes: Sequence[Wish]) -> list[Proposal]:
