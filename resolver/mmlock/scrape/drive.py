@@ -26,7 +26,7 @@ CONCURRENCY = 8
 """Requests under way at once: what browsers do, and what the indexes bear."""
 
 PATIENCE = 3
-"""So many answers of a host may drip past their time: each takes minutes, and all of them would take hours."""
+"""So many answers of a host may drip past their time: each takes minutes, all of them hours."""
 ARCHIVE_LIMIT = 256 * 1024 * 1024
 _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
