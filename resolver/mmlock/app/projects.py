@@ -222,6 +222,9 @@ class _Said:
                 yield place, f"`{names}` is compiled when the project runs: it needs compilers there"
             elif one.folder == ".":
                 yield place, f"`{names}` is built with the project itself: install that after the lock"
+            elif one in built and not one.name:
+                hint = f"`--extension 'NAME=={_UNNAMED} @ {one.folder}'` does"
+                yield place, f"`{names}` is imported, and its setup.py gives the package no name: {hint}"
             elif one not in built:
                 hint = f"`--extension {one.folder}` builds it"
                 yield place, f"`{names}` is imported nowhere, or only where it happens to be there: {hint}"
