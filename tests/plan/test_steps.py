@@ -139,3 +139,16 @@ def test_a_download_names_the_very_wheel() -> None:
 def test_no_cuda_no_toolchain() -> None:
     one = solved("mmengine", gpu="cpu")
     assert toolchain_plan(facts(), one.solution, one.asked.target).provider == "none"
+
+
+def test_sources_are_grouped_only_in_the_release_and_torch_where_that_was_shown(modern: Solved) -> None:
+    groups = made(modern).groups
+    assert groups
+    for group in groups:
+        folder = group.file.rpartition("/")[0]
+        assert {part.rpartition("/")[0] for part in group.parts} == {folder}
+        assert len(group.parts) > 1
+    parts = [part for group in groups for part in group.parts]
+    assert len(parts) == len(set(parts))
+    assert made(solved("mmcv==2.2.0", gpu="rtx5090", torch="2.11", python="3.12")).groups == ()
+    assert made(solved("mmcv==2.1.0", gpu="rtx5090", torch="2.14", python="3.12")).groups == ()
