@@ -16,10 +16,12 @@ from mmlock.scrape.archives import Unreadable, read_tree
 from mmlock.scrape.checks import asserts
 from mmlock.scrape.flash_attn import assets_of
 from mmlock.scrape.metadata import identity, metadata
+from mmlock.scrape.metadata_chain import release_metadata
 from mmlock.scrape.openmmlab import parse_old_page
 from mmlock.scrape.openmmlab import parse_page as parse_directory
 from mmlock.scrape.pypi_rows import details
-from mmlock.scrape.pytorch import wheels_of
+from mmlock.scrape.pytorch import BASE, wheels_of
+from mmlock.scrape.pytorch_files import recorded
 from mmlock.scrape.simple import parse_page, parse_simple
 from mmlock.scrape.tags import release_of, wheel_name
 from mmlock.scrape.torch_packages import offers_of
@@ -49,6 +51,16 @@ def _pages(data: bytes) -> None:
     if isinstance(found, tuple):
         wheels_of(found)
         offers_of(found)
+        for file in recorded(found, ("torch", "torchvision"), BASE):
+            assert file.url.startswith(f"{BASE}/")
+
+
+def _release(data: bytes) -> None:
+    """What the JSON API tells becomes no more fields than it has."""
+    made = release_metadata(data)
+    if made is not None:
+        assert made.count(b"\nName: ") == 1
+        metadata(made)
 
 
 def _names(data: bytes) -> None:
@@ -71,6 +83,7 @@ TARGETS: tuple[Callable[[bytes], object], ...] = (
     _archive,
     _checks,
     _names,
+    _release,
 )
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmlock.core.names import Confidence, Sha256
 from mmlock.matrix.load import Matrix
 from mmlock.matrix.model import File, Requires
 from mmlock.scrape.fetching import FetchProblem
+from mmlock.scrape.metadata import metadata
 from mmlock.scrape.metadata_chain import (
     WHOLE_LIMIT,
     Origin,
@@ -221,3 +224,16 @@ def test_a_row_of_several_platforms_names_the_weakest_origin() -> None:
 def test_what_could_be_something_else_is_no_answer(info: object) -> None:
     assert release_metadata(json.dumps({"info": info}).encode()) is None
     assert release_metadata(b"<html>") is None
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["name", "version", "requires_dist", "requires_python"]),
+        st.none() | st.text() | st.lists(st.text()) | st.integers(),
+    )
+)
+def test_whatever_the_json_api_tells_it_names_one_release_or_none(info: dict[str, object]) -> None:
+    made = release_metadata(json.dumps({"info": info}).encode())
+    if made is not None:
+        assert made.count(b"\nName: ") == 1
+        assert len(metadata(made).requires) <= len(info["requires_dist"])  # type: ignore[arg-type]
