@@ -10,6 +10,7 @@ import pytest
 from mmlock.app.doctor_apply import apply, make_plan, plan_lines
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import UsageError
+from mmlock.core.names import normalize
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
 from mmlock.doctor.environment.model import Environment
@@ -33,8 +34,11 @@ def read(world: World) -> Environment:
 
 
 def lock() -> LockedEnv:
-    """A sealed lock with the Python of the tests."""
-    return replace(read_lock(LOCK), fetch=(), build=(), python=MINOR)
+    """A sealed lock with the Python of the tests; mmcv is in it as if it had been built."""
+    env = read_lock(LOCK)
+    pattern = next(package for package in env.packages if package.name == "mmdet")
+    mmcv = replace(pattern, name=normalize("mmcv"), version="2.1.0")
+    return replace(env, packages=(*env.packages, mmcv), fetch=(), build=(), python=MINOR)
 
 
 def test_a_plan_removes_what_shadows_and_installs_what_differs(world: World) -> None:
@@ -47,12 +51,22 @@ def test_a_plan_removes_what_shadows_and_installs_what_differs(world: World) -> 
     broken = world.dist("addict", "2.4.0")
     (broken / "METADATA").unlink()
     env = read(world)
-    plan = make_plan(env, examine(env, matrix())[0], lock())
+    plan = make_plan(matrix(), env, examine(env, matrix())[0], lock())
     assert plan.remove == ("mmcv", "mmcv-full")
     assert set(plan.delete) == {world.site / "~cv", broken}
     assert f"torch {locked['torch']} instead of 2.1.2+cpu" in plan.install
     assert not any(text.startswith("numpy ") for text in plan.install)
     assert "remove mmcv 2.1.0" in "\n".join(plan_lines(env, plan))
+
+
+def test_a_plan_takes_nothing_away_that_the_lock_does_not_bring_back(world: World) -> None:
+    world.mmcv("2.1.0")
+    world.mmcv("1.7.2", name="mmcv-full")
+    stranger = world.dist("stranger", "1")
+    (stranger / "RECORD").unlink()
+    env = read(world)
+    plan = make_plan(matrix(), env, examine(env, matrix())[0], replace(lock(), packages=()))
+    assert plan.empty
 
 
 def test_nothing_happens_without_a_yes(world: World) -> None:
@@ -66,7 +80,7 @@ def test_nothing_happens_without_a_yes(world: World) -> None:
         return False
 
     found = examine(env, matrix())[0]
-    done = apply(env, found, lock(), LOCK, DoctorArguments(), silent, no)
+    done = apply(matrix(), env, found, lock(), LOCK, DoctorArguments(), silent, no)
     assert not done.done
     assert done.lines[-1] == "nothing was changed"
     assert "remove mmcv 2.1.0" in shown[0]
@@ -84,10 +98,10 @@ def test_nothing_happens_without_a_yes(world: World) -> None:
 def test_a_lock_that_does_not_fit_is_refused(world: World, change: dict[str, object], says: str) -> None:
     wrong = replace(lock(), **change)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=says):
-        apply(read(world), (), wrong, LOCK, DoctorArguments(yes=True), silent, lambda _: True)
+        apply(matrix(), read(world), (), wrong, LOCK, DoctorArguments(yes=True), silent, lambda _: True)
 
 
 def test_an_environment_that_others_use_is_not_changed(tmp_path: Path) -> None:
     world = make_world(tmp_path / "env", running=False)
     with pytest.raises(UsageError, match="is not changed"):
-        apply(read(world), (), lock(), LOCK, DoctorArguments(yes=True), silent, lambda _: True)
+        apply(matrix(), read(world), (), lock(), LOCK, DoctorArguments(yes=True), silent, lambda _: True)

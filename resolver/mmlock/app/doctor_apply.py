@@ -15,6 +15,7 @@ from mmlock.core.values import dataclass
 from mmlock.doctor.checks.locked import same
 from mmlock.doctor.environment.model import Environment, Trouble
 from mmlock.lock.model import LockedEnv
+from mmlock.matrix.load import Matrix
 
 _SHOWN = 20
 
@@ -43,6 +44,7 @@ class Applied:
 
 
 def apply(
+    matrix: Matrix,
     env: Environment,
     troubles: Sequence[Trouble],
     lock: LockedEnv,
@@ -56,7 +58,7 @@ def apply(
     Raises UsageError or EnvironmentFault; nothing was changed then, or uv's words say what was.
     """
     _changeable(env, lock, folder)
-    plan = make_plan(env, troubles, lock)
+    plan = make_plan(matrix, env, troubles, lock)
     lines = tuple(plan_lines(env, plan))
     if plan.empty:
         return Applied(done=False, lines=lines)
@@ -100,10 +102,21 @@ def _changeable(env: Environment, lock: LockedEnv, folder: Path) -> None:
         )
 
 
-def make_plan(env: Environment, troubles: Sequence[Trouble], lock: LockedEnv) -> Plan:
+def _brought(matrix: Matrix, lock: LockedEnv) -> frozenset[str]:
+    """What the lock holds, and what brings the same modules as something it holds."""
+    held = {str(package.name) for package in lock.packages}
+    same_module = (set(map(str, module.packages)) for module in matrix.modules)
+    return frozenset(held.union(*(names for names in same_module if names & held)))
+
+
+def make_plan(matrix: Matrix, env: Environment, troubles: Sequence[Trouble], lock: LockedEnv) -> Plan:
     """What has to go, and what has to come. What is in order stays as it is."""
-    remove = tuple(dict.fromkeys(name for one in troubles for name in one.remove if env.first(name)))
-    broken = [dist.site / dist.record for dist in env.distributions if dist.fault]
+    brought = _brought(matrix, lock)
+    # Nothing is taken away that the lock does not bring back in one form or another.
+    remove = tuple(
+        dict.fromkeys(name for one in troubles for name in one.remove if env.first(name) and name in brought)
+    )
+    broken = [dist.site / dist.record for dist in env.distributions if dist.fault and dist.name in brought]
     loose = [left.path for left in env.leftovers if left.path.name.startswith("~")]
     changes = []
     for package in lock.packages:

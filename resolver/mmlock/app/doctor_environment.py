@@ -111,7 +111,7 @@ def _changed(
     """The plan, what became of it, and what is wrong afterwards."""
     from mmlock.app.doctor_apply import apply
 
-    applied = apply(seen.env, seen.troubles, lock, folder, arguments, progress, confirm)
+    applied = apply(matrix, seen.env, seen.troubles, lock, folder, arguments, progress, confirm)
     lines = list(applied.lines)
     after = seen
     if applied.done:

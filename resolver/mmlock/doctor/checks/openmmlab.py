@@ -39,7 +39,7 @@ def _opless(env: Environment, matrix: Matrix, module: Module, dist: Distribution
     reaching = [(other, row) for other, row in _reaching(env, matrix) if row.entries]
     evidence = [f"`{dist.record}` lists no `{module.module}/_ext*.so`"]
     if any("none-any" in tag for tag in dist.tags) and dist.name in module.with_ops:
-        evidence.append(f"its wheel is tagged {dist.tags[0]}: it was built without seeing torch")
+        evidence.append(f"its wheel is tagged {dist.tags[-1]}: it was built without seeing torch")
     for other, row in reaching[:_SHOWN]:
         entry, where = next(iter(row.entries.items()))
         evidence.append(f"{other.name} {other.version}: `import {entry}` imports `mmcv.ops` ({where})")
