@@ -71,6 +71,39 @@ def _spoiled(folder: Path, names: str) -> dict[str, str]:
     return {"PYTHONPATH": str(folder)}
 
 
+MSDA = """
+import importlib.util, pathlib, sys, torch
+
+found = importlib.util.find_spec("mmcv").submodule_search_locations[0]
+spec = importlib.util.spec_from_file_location(
+    "own_ext", found + "/_ext/__init__.py", submodule_search_locations=[found + "/_ext"])
+ext = sys.modules["own_ext"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(ext)
+TORCH_OPS = True
+ms_deform_attn_forward = ext.ms_deform_attn_forward
+
+def ms_deform_attn_backward(value, shapes, first, places, weights, slope, step):
+    grads = [torch.zeros_like(one) for one in (value, places, weights)]
+    ext.ms_deform_attn_backward(value, shapes, first, places, weights, slope, *grads, step)
+    return [grads[0], grads[1], grads[2] * FACTOR]
+"""
+
+
+@pytest.mark.parametrize(("factor", "status"), [("1.0", Status.PASSED), ("1.001", Status.FAILED)])
+def test_the_check_of_the_extension_that_projects_build_themselves(
+    tmp_path: Path, factor: str, status: Status
+) -> None:
+    """Its two functions in plain PyTorch, under its own name and with its own way of giving slopes."""
+    (tmp_path / "MultiScaleDeformableAttention.py").write_text(
+        MSDA.replace("FACTOR", factor), encoding="utf-8"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    interpreter = Interpreter(path=str(PYTHON), environ=environ, isolated=False)
+    suite = next(suite for suite in SUITES if suite.name == "msda")
+    (run,) = run_suites(interpreter, [(suite, "multiscaledeformableattention")], RunOptions(device="cpu"))
+    assert [row.status for row in run.checks] == [status], (run.broken, run.checks)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_op_agrees_with_its_reference(seed: int) -> None:
     found = _run({}, seed)

@@ -23,7 +23,8 @@ def findings(
     matrix: Matrix, solution: CoreSolution, target: Target, accelerators: Iterable[Accelerator]
 ) -> tuple[Finding, ...]:
     """Warnings first."""
-    found = [*_broken(matrix, solution), *_accelerators(matrix, accelerators)]
+    plain = any(option.form is Form.TORCH_OPS for option in solution.packages())
+    found = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
     for option in solution.packages():
         found += _unknown_code(matrix, option, target)
         found += _inferred(matrix, option)
@@ -70,17 +71,18 @@ def _cure(breakage: Breakage) -> str:
     return " and ".join(f"{verb} {', '.join(values)}" for verb, values in cures if values)
 
 
-def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator]) -> list[Finding]:
+def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain: bool) -> list[Finding]:
+    """What must be known of a device; compiled kernels are not spoken of where ops are `plain` PyTorch."""
     return [
         Finding(
             level="warning",
             subject=a.name,
-            text=f"{a.mmcv} {a.note}".strip(),
+            text=f"{'' if plain else a.mmcv} {a.note}".strip(),
             source=readable(matrix, cite("accelerators", a.source)),
             confidence=a.confidence,
         )
         for a in accelerators
-        if a.mmcv or a.note
+        if (a.mmcv and not plain) or a.note
     ]
 
 

@@ -16,7 +16,12 @@ def load() -> Any:
     return importlib.import_module("MultiScaleDeformableAttention")
 
 
-SUITE = Suite("msda", load)
+def plain() -> bool:
+    """Whether the extension is plain PyTorch in the place of a compiled one."""
+    return bool(getattr(load(), "TORCH_OPS", False))
+
+
+SUITE = Suite("msda", load, plain)
 
 
 class _Attention(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
