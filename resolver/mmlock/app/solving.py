@@ -33,6 +33,16 @@ if TYPE_CHECKING:
     from mmlock.plan.steps import NoSources
 
 
+LATER = (
+    "mmlock.judge",
+    "mmlock.lock.text",
+    "mmlock.lock.write",
+    "mmlock.plan.assemble",
+    "mmlock.build.planning",
+)
+"""What a solve needs when its closure is found."""
+
+
 def solve(
     request: SolveArguments,
     *,
@@ -169,7 +179,7 @@ def _uv(matrix: Matrix, indexes: Indexes, progress: Progress, served: Callable[[
 def _prepare(matrix: Matrix, indexes: Indexes) -> str:
     """Load what comes after the closure, and read all facts for their digest, while uv works."""
     indexes.prepare()
-    for name in ("mmlock.judge", "mmlock.lock.text", "mmlock.lock.write", "mmlock.plan.assemble"):
+    for name in LATER:
         import_module(name)
     return matrix.digest
 

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from mmlock.build.model import FetchedFile
 from mmlock.core.errors import EnvironmentFault
@@ -75,6 +74,8 @@ class Downloader:
     def _from_url(self, url: str, wanted: Wanted, tried: list[str]) -> FetchedFile | None:
         parts = urlsplit(url)
         if parts.scheme in {"", "file"}:
+            from urllib.request import url2pathname  # brings a whole HTTP client along
+
             path = Path(url2pathname(parts.path) if parts.scheme else url)
             if path.is_file():
                 return self._take(path, wanted, origin=url)

@@ -10,6 +10,9 @@ from mmlock.core.names import PackageName, Platform, Sha256, StrEnum
 from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep
 
+TORCH_OPS_LABEL = "torchops"
+"""The local version of a wheel whose extension is plain PyTorch."""
+
 
 class CheckStatus(StrEnum):
     """What is known after a check of a wheel."""

@@ -9,8 +9,7 @@ from dataclasses import replace
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.build.download import file_name
-from mmlock.build.model import BuildPlan, Pin
-from mmlock.build.torch_ops import LABEL
+from mmlock.build.model import TORCH_OPS_LABEL, BuildPlan, Pin
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Form, PackageName, normalize
@@ -52,7 +51,7 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
         pins=tuple(sorted(pins.values(), key=lambda pin: pin.name)),
         loose=tuple(sorted(loose)),
         archs=tuple(word for word in step.env.get(ARCH_VARIABLE, "").split(";") if word),
-        label=LABEL if step.form is Form.TORCH_OPS else local_label(env.torch),
+        label=TORCH_OPS_LABEL if step.form is Form.TORCH_OPS else local_label(env.torch),
     )
 
 

@@ -23,8 +23,6 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.values import dataclass
 
 LIBRARY = Path(__file__).parent / "torchops"
-LABEL = "torchops"
-"""The local version of such a wheel."""
 
 _PACKAGE = "mmcv"
 _BINDING = Path("mmcv/ops/csrc/pytorch/pybind.cpp")
