@@ -310,3 +310,9 @@ def test_a_module_that_is_named_as_a_package_is_told() -> None:
     one = asked("mmseg", "mmdet", "numpy", gpu="cpu")
     (told,) = mistaken(facts(), one.wanted)
     assert told.startswith("`mmseg` is another project: the module `mmseg` comes with `mmsegmentation`")
+
+
+def test_a_wish_that_no_python_has_is_kept_to_be_told() -> None:
+    one = asked("mmengine", "mmdet; sys_platform == 'win32'", gpu="cpu")
+    assert one.idle == ('mmdet; sys_platform == "win32"',)
+    assert names(one) == {"mmengine"}

@@ -41,6 +41,8 @@ class Interpreted:
     """Ordinary requirements."""
     constraints: tuple[Wanted, ...]
     terms: tuple[Term, ...]
+    idle: tuple[str, ...] = ()
+    """Requirements on decided packages whose markers hold on no Python of the target."""
     validations: tuple[Validation, ...] = ()
     """What the verdicts of the user's own locks prove."""
 
@@ -81,6 +83,7 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
             Wanted(text=a.text, via=a.origin) for a in arguments.constraints if a.name not in core
         ),
         terms=_terms(arguments),
+        idle=tuple(a.text for a in requirements if a.name in core and not applies(a)),
         validations=tuple(row for folder in arguments.verdicts for row in _proven(folder)),
     )
 

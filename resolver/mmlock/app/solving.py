@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlock.app import repeat
+from mmlock.app.asked_files import hold_hashes
 from mmlock.app.build_tools import with_tools
 from mmlock.app.compiled import Checked, compiled_wheels, left_out
 from mmlock.app.data import lock_data
@@ -124,7 +125,7 @@ def locked(
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
             env = with_tools(env, arguments, closer)
-            env = _told(env, arguments.notes)
+            env = _told(hold_hashes(env, arguments.requirements), arguments.notes)
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread)
@@ -203,16 +204,18 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
             *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
             *(_about_request(text) for text in mistaken(matrix, asked.wanted)),
             *(_about_request(text) for text in _left_out(asked, decided)),
+            *(
+                _about_request(f"`{text}` is asked for on no Python of this target, by its marker", "note")
+                for text in asked.idle
+            ),
             *_passed_over(decided),
         ),
     )
 
 
-def _about_request(text: str) -> Finding:
+def _about_request(text: str, level: str = "warning") -> Finding:
     source = ("the request",)
-    return Finding(
-        level="warning", subject="request", text=text, source=source, confidence=Confidence.MEASURED
-    )
+    return Finding(level=level, subject="request", text=text, source=source, confidence=Confidence.MEASURED)
 
 
 def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:

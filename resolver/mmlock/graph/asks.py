@@ -262,15 +262,17 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             reject=_not_asked(wish),
             loose=((slot, loose),) if loose and not wish.constraint else (),
             wanted=_wanted(wish.specifier),
-            nothing=_range_text(
-                f"known of `{wish.name}`", [v for i in loose if (v := builder.options[i].version)]
-            )
-            if not members
-            else "",
+            nothing="" if members else _known_of(builder, wish, loose),
             origin=wish.origin,
             unless=unless,
         )
     )
+
+
+def _known_of(builder: Builder, wish: CoreWish, loose: Group) -> str:
+    versions = [text for i in loose if (text := builder.options[i].version)]
+    missing = f"neither a wheel nor a recipe of `{wish.name}` is known for this target"
+    return _range_text(f"known of `{wish.name}`", versions) or missing
 
 
 def _wanted(specifier: str) -> str | None:
