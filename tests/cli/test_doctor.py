@@ -50,6 +50,13 @@ def test_what_has_no_answer(
     assert says in capsys.readouterr().err
 
 
+def test_zeros_are_no_empty_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(bytes(5000))
+    assert main(["doctor", str(path)]) == 1
+    assert "it is binary data" in capsys.readouterr().err
+
+
 def test_a_compiled_file_is_no_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "x.so"
     path.write_bytes(b"\x7fELF" + bytes(200))

@@ -136,7 +136,7 @@ def _unreadable(name: str, error: Exception) -> EnvironmentFault:
 
 
 def _checked(name: str, log: Log) -> Log:
-    if not log.lines or not any(line.text.strip() for line in log.lines):
+    if log.binary is None and not any(line.text.strip() for line in log.lines):
         raise UsageError(f"`{name}` is empty", hints=["give the whole output of what failed"])
     return log
 
