@@ -36,7 +36,7 @@ FOLDER = Path(__file__).parent / "problems"
 REQUEST_KEYS = frozenset(
     {
         "gpu", "with", "stack", "python", "torch", "cuda", "driver", "platform", "glibc", "constraints",
-        "prefer", "no-build", "allow-lite", "pre", "requires-python", "present",
+        "prefer", "no-build", "allow-lite", "allow-torch-ops", "pre", "requires-python", "present",
     }
 )  # fmt: skip
 Table = dict[str, Any]
@@ -76,6 +76,7 @@ def arguments(request: Table) -> SolveArguments:
         glibc=request.get("glibc"),
         no_build=request.get("no-build", False),
         allow_lite=request.get("allow-lite", False),
+        allow_torch_ops=request.get("allow-torch-ops", False),
         prerelease=request.get("pre", False),
         prefer=tuple(request.get("prefer", [])),
     ).checked()

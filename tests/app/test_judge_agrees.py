@@ -71,6 +71,7 @@ def arguments(told: dict[str, Any]) -> SolveArguments:
     platform = parse_platform(told["platform"]) if "platform" in told else None
     plain = ("stack", "python", "torch", "cuda", "driver", "glibc")
     flags = {"no_build": "no-build", "allow_lite": "allow-lite", "prerelease": "pre"}
+    flags["allow_torch_ops"] = "allow-torch-ops"
     return SolveArguments(
         requirements=asked_words(*told.get("with", [])),
         constraints=asked_words(*told.get("constraints", [])),
