@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -177,6 +178,21 @@ def test_a_verdict_of_another_lock_is_not_counted(locks: Path, verdict: Verdict)
     assert list(validations(locks, progress=heard.append)) == []
     (told,) = heard
     assert "the verdict of another lock" in told
+
+
+def test_a_folder_that_vanishes_while_it_is_read_is_passed_over(
+    locks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (locks / ".aside").mkdir()
+    scan = os.scandir
+
+    def vanishing(path: str) -> object:
+        if str(path).endswith(".aside"):
+            raise FileNotFoundError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert len(list(validations(locks))) == 1
 
 
 # ---------------------------------------------------------------- which requests it helps

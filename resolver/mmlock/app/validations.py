@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +24,7 @@ TORCH = "torch"
 
 def validations(folder: Path, *, progress: Progress = silent) -> Iterator[Validation]:
     """What the verdicts below a folder prove. One that cannot stand, as of another lock, proves nothing."""
-    for path in sorted(folder.rglob(NAME)):
-        if not (path.parent / pylock.NAME).is_file():
-            continue
+    for path in _verdicts(folder):
         try:
             env, verdict = read_lock(path.parent), read_verdict(path)
             verify(verdict, env, str(path))
@@ -35,6 +34,12 @@ def validations(folder: Path, *, progress: Progress = silent) -> Iterator[Valida
         digest = Sha256(hashlib.sha256(path.read_bytes()).hexdigest())
         if (row := validation(env, verdict, digest, str(path))) is not None:
             yield row
+
+
+def _verdicts(folder: Path) -> list[Path]:
+    """Verdicts beside locks, in order. What vanishes, as another process writes locks, is passed over."""
+    found = (Path(place) for place, _, files in os.walk(folder) if NAME in files and pylock.NAME in files)
+    return sorted(place / NAME for place in found)
 
 
 def validation(env: LockedEnv, verdict: Verdict, digest: Sha256, source: str) -> Validation | None:
