@@ -359,6 +359,20 @@ def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
     assert found.refusals[0].reason.endswith("has no usable wheels")
 
 
+def test_sources_that_would_do_are_a_hint() -> None:
+    words = "native>=1 has no usable wheels\n\nhint: Wheels are required for `native`, they say"
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        told = any(w.text == "native" for w in question.wanted)
+        return Refused(reason=words, packages=(PackageName("native"),)) if told else None
+
+    wish = asked("mmengine", "native", gpu="cpu", python="3.11")
+    found = put(wish, Picky(refuses))
+    assert isinstance(found, Unsolved)
+    error = no_answer(facts(), wish, found)
+    assert error.hints[0] == "`--allow-sdist native` lets `native` be built from its sources"
+
+
 def test_what_the_user_allows_is_handed_on() -> None:
     world = OpenWorld(only_sources=frozenset({"native"}))
     found = decided(asked("mmengine", "native", gpu="cpu", allow_sdist=("native",)), world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mmlock.app.deciding import MOST_TOLD, Unsolved
 from mmlock.app.interpret import Interpreted, mistaken
 from mmlock.core.errors import NoAnswer
@@ -16,6 +18,8 @@ THE_REQUEST = "the request"
 SOURCES = 1
 """How many sources one line names; the JSON form has all."""
 
+_WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
+
 
 def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
     """Why nothing fulfils the request."""
@@ -26,8 +30,14 @@ def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswe
     return NoAnswer(
         "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
         causes=[*origins(explanation), *causes],
-        hints=[*mistaken(matrix, asked.wanted), *nearest_lines(explanation)],
+        hints=[*mistaken(matrix, asked.wanted), *_sources(unsolved), *nearest_lines(explanation)],
     )
+
+
+def _sources(unsolved: Unsolved) -> list[str]:
+    """Packages whose sources would do where their wheels do not."""
+    names = {name: None for one in unsolved.refusals for name in _WHEELS_ONLY.findall(one.reason)}
+    return [f"`--allow-sdist {name}` lets `{name}` be built from its sources" for name in names][:MOST_TOLD]
 
 
 def origins(explanation: Explanation) -> list[str]:
