@@ -17,7 +17,7 @@ BENCH := $(VENV)/.mmlock-bench
 
 GPU ?= rtx5090
 STACK ?= openmmlab
-OUT ?= lockfiles/$(STACK)/$(GPU)
+OUT ?= lock
 PYTEST_FLAGS ?= -n auto --dist worksteal
 
 # Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-solve: $(BASE) ## lock the default stack for GPU (rtx5090) into lockfiles/, and say why
+solve: $(BASE) ## lock the default stack for GPU (rtx5090) into OUT (lock), and say why
 	$(BIN)/mmlock solve --stack $(STACK) --gpu $(GPU) --out $(OUT)
 
 locks: $(BASE) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" for one, LOCKS=--check to look
