@@ -104,7 +104,7 @@ def _of_breakage(breakage: Breakage) -> tuple[str, ...]:
 
 def _sources(row: Symptom, breakage: Breakage | None, matrix: Matrix) -> tuple[str, ...]:
     texts = matrix.sources("symptoms")
-    told = [texts.get(key, key) for key in row.source if key != "breaks"]
+    told = [texts.get(key, key) for key in row.source if key != "breaks" or breakage is None]
     if breakage is not None:
         others = matrix.sources("breaks")
         told += [others.get(key, key) for key in breakage.source]

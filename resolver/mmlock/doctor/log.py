@@ -30,7 +30,7 @@ LOUD = (
     b"illed", b"egistry", b"egistered", b"must be const", b"Compiling mmcv", b"NumPy", b".tar.gz",
     b"uilding wheel", b"Looking in links",
     b"arch_list", b"mismatch", b"none-any", b"XFORMERS", b"xFormers", b"No matching",
-    b"Could not find",
+    b"Could not find", b"No such file",
 )  # fmt: skip
 """One of these is in every line that a symptom can match; other lines are not looked at."""
 _LOUD = re.compile(b"|".join(re.escape(word) for word in LOUD))

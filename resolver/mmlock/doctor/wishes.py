@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from packaging.specifiers import SpecifierSet
+
+from mmlock.core.arguments import AUTO
 from mmlock.core.device import Device
 from mmlock.core.names import normalize
 from mmlock.core.versions import InvalidVersion, version
@@ -17,6 +21,7 @@ from mmlock.matrix.load import Matrix
 _FAMILY = ("mmcv-full", "mmcv", "mmcv-lite")
 _SECOND = 2
 """The major release of mmcv that has mmengine under it."""
+_AUTO = "`auto` reads the card of the machine it runs on; elsewhere name it (`--gpu rtx4090`)"
 
 
 def wishes_of(
@@ -28,7 +33,7 @@ def wishes_of(
     for cure in cures:
         if cure.command:
             continue
-        for when, mmcv in _eras(cure, mentions):
+        for when, mmcv in _eras(cure, mentions, matrix):
             packages = _each_once(_packages(cure, mmcv, fields, mentions, matrix))
             found.append(
                 Wish(
@@ -58,7 +63,7 @@ def gpu_word(mentions: Mentions, matrix: Matrix) -> tuple[str, str]:
         best = next((device for device in reversed(known) if device.name != device.arch), known[-1])
         return short_name(matrix, best), ""
     if mentions.seen("cuda-word"):
-        return "auto", "`auto` reads the card of the machine it runs on; elsewhere name it (`--gpu rtx4090`)"
+        return AUTO, _AUTO
     return "cpu", "the text names no GPU: on a machine with one, write its name or `auto` instead of `cpu`"
 
 
@@ -74,16 +79,28 @@ def short_name(matrix: Matrix, device: Device) -> str:
     return device.arch or device.name
 
 
-def _eras(cure: Cure, mentions: Mentions) -> Iterator[tuple[str, str]]:
+def _eras(cure: Cure, mentions: Mentions, matrix: Matrix) -> Iterator[tuple[str, str]]:
     """(for whom, the mmcv to ask for): one where the text tells the era of the code, else both."""
     if "{mmcv}" not in cure.packages:
         yield "", ""
         return
-    if era := era_of(mentions):
-        yield "", era
+    era = era_of(mentions)
+    if era or not _second_runs_on(mentions.value("python"), matrix):
+        yield "", era or "mmcv-full"
         return
     yield "for code of mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
     yield "for code of mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
+
+
+def _second_runs_on(python: str | None, matrix: Matrix) -> bool:
+    """Whether any mmcv 2 is for a Python; unknown is yes."""
+    bounds = [row.requires_python for row in matrix.releases("mmcv") if version(row.version).major >= _SECOND]
+    return python is None or any(SpecifierSet(bound or "").contains(python) for bound in bounds)
+
+
+def on_a_gpu(wishes: tuple[Wish, ...]) -> tuple[Wish, ...]:
+    """The same for packages that do nothing without a GPU: no text of theirs is about a CPU."""
+    return tuple(replace(wish, gpu=AUTO, note=_AUTO) if wish.gpu == "cpu" else wish for wish in wishes)
 
 
 def era_of(mentions: Mentions) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.symptoms import compilers, devices, indexes, libraries, openmmlab, symbol
+from mmlock.doctor.symptoms import compilers, devices, indexes, libraries, modules, openmmlab, symbol
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings
@@ -26,11 +26,13 @@ EXAMINERS: Mapping[str, Examiner] = {
     "host-compiler": compilers.host_compiler,
     "index-directory": indexes.index_directory,
     "library": libraries.library,
+    "module-missing": modules.module_missing,
     "no-version": indexes.no_version,
     "numpy-abi": libraries.numpy_abi,
     "pkg-resources": openmmlab.pkg_resources,
     "registered": openmmlab.registered,
     "registry": openmmlab.registry,
+    "spconv": modules.spconv,
     "symbol": symbol.examine,
     "toolkit": compilers.toolkit,
     "toolkit-arch": devices.toolkit_arch,

@@ -12,7 +12,8 @@ from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchBuildId
 from mmlock.doctor.context import runs
 from mmlock.doctor.model import Examined, Match, Wish
-from mmlock.doctor.wishes import wishes_of
+from mmlock.doctor.owners import MMCV, module_of_file, package_of, row_of
+from mmlock.doctor.wishes import on_a_gpu, wishes_of
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 _CUDA = re.compile(
     r"(?:__)?cuda[A-Z_]\w*|cu[A-Z]\w*|(?:cublas|cudnn|cusparse|cufft|nccl|nvrtc|curand)[A-Z_]\w*"
 )
+_OWN = {"symbol-mkl": re.compile("iJIT_"), "spconv-out-of-step": re.compile("_ZN?K?2tv")}
+"""Names of libraries that have a symptom of their own."""
+_NEW, _OLD = "NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", "Ss"
+"""`std::string` in a name: since GCC 5, and before."""
 _PYTHON = re.compile(r"_?Py[A-Z_]\w*")
 _STD = re.compile(r"_Z(?:T[VTIS])?N?K?(?:St|NSt7__cxx11|9__gnu_cxx)|_ZNK?St|_ZSt|__cxa_|GLIBCXX")
 
@@ -30,8 +35,10 @@ def examine(match: Match, around: Surroundings) -> Examined:
     plain = demangle(symbol)
     fields = {"symbol": symbol, "plain": plain, "file": _file(match)}
     if is_torch(symbol):
-        evidence = tuple(_of_torch(symbol, plain, around))
-        return Examined(row="symbol-torch", fields=fields, evidence=evidence, wishes=_wishes(fields, around))
+        return _torch(match, symbol, fields, around)
+    for row, pattern in _OWN.items():
+        if pattern.match(symbol):
+            return Examined(row=row, fields=fields)
     if _CUDA.fullmatch(symbol):
         return Examined(row="symbol-cuda", fields=fields, evidence=())
     if _PYTHON.fullmatch(symbol):
@@ -41,10 +48,29 @@ def examine(match: Match, around: Surroundings) -> Examined:
     return Examined(row="symbol-other", fields=fields, evidence=())
 
 
-def _wishes(fields: Mapping[str, str], around: Surroundings) -> tuple[Wish, ...]:
+def _torch(match: Match, symbol: str, fields: dict[str, str], around: Surroundings) -> Examined:
+    """A name of libtorch: what to do depends on whose the file is that lacks it."""
+    evidence = tuple(_of_torch(symbol, fields["plain"], around))
+    known = around.symbols.builds()
+    if len(known) == len(around.symbols.exporting(symbol)):
+        return Examined(row="symbol-torch-not-loaded", fields=fields, evidence=evidence)
+    path = match.fields.get("path", "")
+    owner = row_of(around.matrix, module_of_file(path)) if path else None
+    row = "symbol-torch"
+    if owner is not None and owner.module != MMCV:
+        row, name = "symbol-torch-package", package_of(owner, around.log)
+        fields = {**fields, "package": name, "wheel": name.replace("-", "_")}
+    elif path and owner is None:
+        row = "symbol-torch-own"
+    return Examined(row=row, fields=fields, evidence=evidence, wishes=_wishes(row, fields, around))
+
+
+def _wishes(name: str, fields: Mapping[str, str], around: Surroundings) -> tuple[Wish, ...]:
     """Both in step; and, where the text tells the torch that is there, the extension built for that one."""
-    row = next(row for row in around.matrix.symptoms if row.id == "symbol-torch")
+    row = next(row for row in around.matrix.symptoms if row.id == name)
     wishes = wishes_of(row.cures, fields, around.mentions, around.matrix)
+    if name == "symbol-torch-package":
+        wishes = on_a_gpu(wishes)
     told = around.mentions.value("torch")
     if told is None:
         return wishes
@@ -75,8 +101,25 @@ def _of_torch(symbol: str, plain: str, around: Surroundings) -> Iterator[str]:
     yield f"exported by torch {ranges(exporting, known)}"
     if lacking:
         yield f"not exported by torch {ranges(lacking, known)} ({len(known)} builds were read)"
-        yield "so the file was compiled against one of the first, and meets one of the others"
+        yield from _other_string(symbol, lacking, around) or _FIRST
     yield from _met(exporting, lacking, around)
+
+
+_FIRST = ("so the file was compiled against one of the first, and meets one of the others",)
+
+
+def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: Surroundings) -> tuple[str, ...]:
+    """Whether the builds that lack a name have it with the other `std::string`: same release, other ABI."""
+    new = _NEW in symbol
+    twin = symbol.replace(_NEW, _OLD) if new else re.sub(r"Ss(?=v?$)", _NEW, symbol)
+    having = [build for build in around.symbols.exporting(twin) if build in lacking] if twin != symbol else []
+    if not having:
+        return ()
+    made = "1 (`cxx11abiTRUE` in a wheel's name)" if new else "0 (`cxx11abiFALSE` in a wheel's name)"
+    return (
+        f"torch {ranges(having, around.symbols.builds())} exports the same name with the other `std::string`",
+        f"so the file was compiled with _GLIBCXX_USE_CXX11_ABI={made}, and meets a torch that was not",
+    )
 
 
 def _met(
