@@ -37,9 +37,30 @@ def test_a_build_step_holds_its_tools_by_hash() -> None:
     (step,) = locked(facts(), ASKED, progress=silent, closer=closer).build
     assert {"ninja", "pip", "psutil", "wheel"} <= {tool.name for tool in step.tools}
     assert all(tool.file.sha256 for tool in step.tools)
-    question = next(request for request in closer.asked if not request.core)
+    (question,) = [request for request in closer.asked if not request.core]
     assert question.python == "3.12"
-    assert "torch==2.11.0" in [one.text for one in question.constraints]
+    assert question.constraints == ()
+
+
+class _Disagrees(OpenWorld):
+    """Brings a tool in another version than the lock holds, unless it is told which."""
+
+    def close(self, request: ClosureRequest) -> ClosureAnswer:
+        answer = super().close(request)
+        if request.core or request.constraints:
+            return answer
+        assert isinstance(answer, Closed)
+        stray = replace(answer.packages[0], name=normalize("torch"), version="2.99.0")
+        return replace(answer, packages=(*answer.packages, stray))
+
+
+def test_tools_that_contradict_the_lock_are_asked_for_again_with_what_it_holds() -> None:
+    closer = _Disagrees()
+    (step,) = locked(facts(), ASKED, progress=silent, closer=closer).build
+    assert "torch" not in {tool.name for tool in step.tools}
+    free, bound = [request for request in closer.asked if not request.core]
+    assert free == replace(bound, constraints=())
+    assert "torch==2.11.0" in [one.text for one in bound.constraints]
 
 
 def test_tools_that_cannot_be_pinned_now_are_a_warning() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from mmlock.core.names import Confidence
+from mmlock.core.names import Confidence, PackageName, Platform
+from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, BuildTool, Finding, LockedEnv
 from mmlock.solve.closure_model import Closed, ClosureRequest, Wanted
 
@@ -29,6 +31,47 @@ def with_tools(env: LockedEnv, arguments: SolveArguments, closer: Closer) -> Loc
     return replace(env, build=tuple(steps), findings=(*env.findings, *notes))
 
 
+class Around(Protocol):
+    """What a build stands in."""
+
+    @property
+    def python(self) -> str: ...
+    @property
+    def platform(self) -> Platform: ...
+    @property
+    def glibc(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The Python and the system of a build."""
+
+    python: str
+    platform: Platform
+    glibc: str | None
+
+
+def tools_question(
+    arguments: SolveArguments, around: Around, package: PackageName, loose: Iterable[str]
+) -> ClosureRequest:
+    """The question for the build requirements that a lock does not hold.
+
+    It names nothing of the lock, so that it can be asked before the lock is whole. Where the answer
+    contradicts the lock it is asked again, with what the lock holds.
+    """
+    return ClosureRequest(
+        python=around.python,
+        platform=around.platform,
+        glibc=around.glibc,
+        core=(),
+        wanted=tuple(Wanted(text=text, via=f"the build of {package}") for text in loose),
+        constraints=(),
+        index=arguments.index,
+        exclude_newer=arguments.exclude_newer,
+        offline=arguments.offline,
+    )
+
+
 def _pinned(
     env: LockedEnv, step: BuildStep, arguments: SolveArguments, closer: Closer
 ) -> tuple[BuildTool, ...] | Finding:
@@ -39,24 +82,14 @@ def _pinned(
     plan = plan_build(with_fetched(env), step)
     if not plan.loose:
         return ()
-    answer = closer.close(
-        ClosureRequest(
-            python=plan.python,
-            platform=plan.platform,
-            glibc=env.target.glibc,
-            core=(),
-            wanted=tuple(Wanted(text=text, via=f"the build of {step.package}") for text in plan.loose),
-            # What both hold must be one file. A local part (`+cpu`) no index of tools would know.
-            constraints=tuple(
-                Wanted(text=f"{pin.name}=={pin.version}", via="the lock")
-                for pin in plan.pins
-                if "+" not in pin.version
-            ),
-            index=arguments.index,
-            exclude_newer=arguments.exclude_newer,
-            offline=arguments.offline,
-        )
-    )
+    surroundings = Surroundings(python=plan.python, platform=plan.platform, glibc=env.target.glibc)
+    question = tools_question(arguments, surroundings, step.package, plan.loose)
+    answer = closer.close(question)
+    # What both hold must be one file. A local part (`+cpu`) no index of tools would know.
+    pins = {pin.name: pin.version for pin in plan.pins if "+" not in pin.version}
+    if isinstance(answer, Closed) and any(pins.get(p.name, p.version) != p.version for p in answer.packages):
+        held = tuple(Wanted(text=f"{name}=={pin}", via="the lock") for name, pin in pins.items())
+        answer = closer.close(replace(question, constraints=held))
     if not isinstance(answer, Closed):
         return Finding(
             level="warning",

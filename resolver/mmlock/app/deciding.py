@@ -100,6 +100,10 @@ def _foreign_variant(target: Target, torch: str | None) -> str | None:
     return found if found and found.startswith("cu") and not target.cuda else None
 
 
+def _untold(solution: CoreSolution, question: ClosureRequest) -> None:
+    """Nobody wants to know which cores are tried."""
+
+
 def decide(
     matrix: Matrix,
     asked: Interpreted,
@@ -109,8 +113,12 @@ def decide(
     wheelless: Wheelless,
     engine: Engine | None = None,
     state: State | None = None,
+    told: Callable[[CoreSolution, ClosureRequest], object] = _untold,
 ) -> Decided | Unsolved:
-    """A core with its closure. Raises EnvironmentFault when the closure cannot be asked."""
+    """A core with its closure; `told` hears of each core before its closure is asked for.
+
+    Raises EnvironmentFault when the closure cannot be asked.
+    """
     state = state or State()
     state.present |= always_there(asked.wanted)
     solver = engine or ClingoEngine()
@@ -121,7 +129,9 @@ def decide(
             return Unsolved(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
         ask = partial(_question, matrix, asked, state=state)
-        answer = closer.close(ask(solution))
+        question = ask(solution)
+        told(solution, question)
+        answer = closer.close(question)
         if isinstance(answer, Unreachable):
             raise _unreachable(answer)
         if isinstance(answer, Closed):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from mmlock.core.artifact import Artifact, IndexSettings
+from mmlock.core.background import Background
 from mmlock.core.names import PackageName, Sha256
 from mmlock.core.places import unheard
 from mmlock.core.progress import Progress
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from mmlock.scrape.http import Client
+    from mmlock.scrape.lookup import LookupFault
+    from mmlock.scrape.simple import IndexPage
 
 
 class Indexes:
@@ -46,6 +50,8 @@ class Indexes:
         """Told when a kept page that is used was stored."""
         self._client: Client | None = None
         self._down: dict[str, str] = {}
+        self._begun: dict[tuple[str, PackageName], Background[IndexPage | LookupFault]] = {}
+        self._opening = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -54,13 +60,21 @@ class Indexes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._client is not None:
+            self._client.stopped = True  # what was begun and is not wanted any more
             self._client.__exit__(kind, error, trace)
             self._client = None
 
-    def prepare(self) -> None:
-        """Load the client, which takes a moment, where it will surely be needed."""
-        if self._index.rstrip("/") != PYPI and not self.offline:
-            import_module("httpx")
+    def begin(self, places: Iterable[tuple[Place, PackageName]]) -> None:
+        """Start to fetch the pages that `ask` and `mirrored` will read of these."""
+        if self.offline:
+            return
+        for place, package in places:
+            known = any(file.sha256 for file in place.files)
+            index = self._index if known else place.index
+            if (known and self._own) or (place.ask and not known):
+                key = (index, package)
+                if key not in self._begun:
+                    self._begun[key] = Background(partial(self._fetched, *key))
 
     def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
         """Files of that version, or why they are not known."""
@@ -69,10 +83,11 @@ class Indexes:
         host = place.index.split("/")[2] if "://" in place.index else place.index
         if host in self._down:
             return self._down[host]
-        from mmlock.scrape.lookup import LookupFault, LookupKind, find_files
+        from mmlock.scrape.lookup import LookupFault, LookupKind, files_of
 
         self._progress(f"asking {place.index} for {package} {place.version}")
-        found = find_files(self._open(), place.index, package, place.version)
+        page = self._page(place.index, package)
+        found = page if isinstance(page, LookupFault) else files_of(page, place.index, package, place.version)
         if isinstance(found, LookupFault):
             if found.kind is LookupKind.UNREACHABLE:
                 # The system's own words differ from machine to machine; the lock says only what follows.
@@ -88,7 +103,7 @@ class Indexes:
         """The same files, by hash, where the user said to look; as they are where they are not there."""
         if (own := self._local(package, version)) and (same := _elsewhere(files, own)) != files:
             return same
-        if self._index.rstrip("/") == PYPI or self.offline:
+        if not self._own or self.offline:
             return files
         found = self.ask(Place(index=self._index, files=(), url=None, ask=True, version=version), package)
         return files if isinstance(found, str) else _elsewhere(files, found)
@@ -123,9 +138,9 @@ class Indexes:
 
         An index that cannot be asked proves nothing: False.
         """
-        from mmlock.scrape.lookup import LookupFault, file_version, index_page
+        from mmlock.scrape.lookup import LookupFault, file_version
 
-        page = index_page(self._open(), self._index, package)
+        page = self._page(self._index, package)
         if isinstance(page, LookupFault):
             return False
         wanted = Version(version) if version else None
@@ -137,25 +152,44 @@ class Indexes:
         return bool(files) and not any(file.is_wheel for file in files)
 
     @property
+    def _own(self) -> bool:
+        """Whether the user named an index other than PyPI."""
+        return self._index.rstrip("/") != PYPI
+
+    def _page(self, index: str, package: PackageName) -> IndexPage | LookupFault:
+        """A page that was begun, or is fetched now."""
+        begun = self._begun.pop((index, package), None)
+        return begun.result() if begun is not None else self._fetched(index, package)
+
+    def _fetched(self, index: str, package: PackageName) -> IndexPage | LookupFault:
+        from mmlock.scrape.lookup import index_page
+
+        return index_page(self._open(), index, package)
+
+    @property
     def client(self) -> Client:
         """The client of these look-ups, opened when it is first needed."""
         return self._open()
 
     def _open(self) -> Client:
-        if self._client is None:
-            from mmlock.core.places import cache_root
-            from mmlock.scrape.fetching import Limits
-            from mmlock.scrape.http import Client
-            from mmlock.scrape.page_cache import PageCache
+        with self._opening:
+            if self._client is None:
+                self._client = self._new_client()
+            return self._client
 
-            self._client = Client(
-                limits=Limits(attempts=2),
-                cache=PageCache(folder=cache_root(self._environ) / "pages"),
-                offline=self.offline,
-                environ=self._environ,
-                served=self._served,
-            ).__enter__()
-        return self._client
+    def _new_client(self) -> Client:
+        from mmlock.core.places import cache_root
+        from mmlock.scrape.fetching import Limits
+        from mmlock.scrape.http import Client
+        from mmlock.scrape.page_cache import PageCache
+
+        return Client(
+            limits=Limits(attempts=2),
+            cache=PageCache(folder=cache_root(self._environ) / "pages"),
+            offline=self.offline,
+            environ=self._environ,
+            served=self._served,
+        ).__enter__()
 
 
 def _elsewhere(files: tuple[Artifact, ...], found: tuple[Artifact, ...]) -> tuple[Artifact, ...]:

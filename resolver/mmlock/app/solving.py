@@ -6,12 +6,11 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlock.app import repeat
+from mmlock.app.ahead import Ahead
 from mmlock.app.asked_files import hold_hashes
 from mmlock.app.build_tools import with_tools
 from mmlock.app.compiled import Checked, compiled_wheels, left_out
@@ -32,16 +31,6 @@ from mmlock.solve.closure_model import Closer
 if TYPE_CHECKING:
     from mmlock.plan.assemble import Decision
     from mmlock.plan.steps import NoSources
-
-
-LATER = (
-    "mmlock.judge",
-    "mmlock.lock.text",
-    "mmlock.lock.write",
-    "mmlock.plan.assemble",
-    "mmlock.build.planning",
-)
-"""What a solve needs when its closure is found."""
 
 
 def solve(
@@ -105,7 +94,8 @@ def locked(
         environ=os.environ,
         served=served,
     ) as indexes:
-        closer = closer or _uv(matrix, indexes, progress, served)
+        ahead = Ahead(matrix=matrix, asked=asked, indexes=indexes)
+        closer = closer or _uv(ahead, progress, served)
         for _ in range(ROUNDS):
             decided = decide(
                 matrix,
@@ -114,6 +104,7 @@ def locked(
                 progress=progress,
                 wheelless=indexes.wheelless,
                 state=state,
+                told=ahead.decided,
             )
             if not isinstance(decided, Decided):
                 from mmlock.app.refusal import no_answer
@@ -169,20 +160,13 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     )
 
 
-def _uv(matrix: Matrix, indexes: Indexes, progress: Progress, served: Callable[[float], object]) -> Closer:
+def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.solve.closure import UvCloser
     from mmlock.solve.closure_cache import ClosureCache
 
     cache = ClosureCache.of_user(os.environ, served=served)
-    return UvCloser(cache=cache, progress=progress, meanwhile=partial(_prepare, matrix, indexes))
-
-
-def _prepare(matrix: Matrix, indexes: Indexes) -> str:
-    """Load what comes after the closure, and read all facts for their digest, while uv works."""
-    indexes.prepare()
-    for name in LATER:
-        import_module(name)
-    return matrix.digest
+    ahead.closer = UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
+    return ahead.closer
 
 
 def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:

@@ -57,8 +57,13 @@ def find_files(
 ) -> tuple[Artifact, ...] | LookupFault:
     """Every file of that very version, local part included, in the index's order."""
     page = index_page(client, index_root, package)
-    if isinstance(page, LookupFault):
-        return page
+    return page if isinstance(page, LookupFault) else files_of(page, index_root, package, version)
+
+
+def files_of(
+    page: IndexPage, index_root: str, package: PackageName, version: str
+) -> tuple[Artifact, ...] | LookupFault:
+    """The files of a page that are of that very version."""
     wanted = Version(version)
     files = tuple(file for file in page.files if file_version(file.name, package) == wanted)
     if not files:

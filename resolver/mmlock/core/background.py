@@ -1,0 +1,37 @@
+"""Work done beside other work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Background(Generic[T]):
+    """Work that was begun in a thread; `result` waits for its end.
+
+    `concurrent.futures` would do, and loads `logging` and a pool for a thread or two. `awaited`: whether
+    the program stays until the work is done, though nobody asks for its result.
+    """
+
+    def __init__(self, work: Callable[[], T], *, awaited: bool = False) -> None:
+        self._work = work
+        self._found: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=not awaited)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._found.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is wanted
+            self._error = error
+
+    def result(self) -> T:
+        """What the work returned. Raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._found[0]
