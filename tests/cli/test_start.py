@@ -38,8 +38,8 @@ def test_help_loads_no_verb_and_nothing_slow() -> None:
 
 def test_a_solve_loads_no_client_and_nothing_that_reads_wheels() -> None:
     program = (
-        "import json, sys\nfrom importlib import import_module\nfrom mmlock.app import solving\n"
-        "for name in (*solving.LATER, 'mmlock.solve.uv_closure', 'mmlock.solve.uv_answer'):\n"
+        "import json, sys\nfrom importlib import import_module\nfrom mmlock.app import ahead, solving\n"
+        "for name in (*ahead.LATER, 'mmlock.solve.uv_closure', 'mmlock.solve.uv_answer'):\n"
         "    import_module(name)\n"
         "print(json.dumps(sorted(sys.modules)))"
     )

@@ -76,11 +76,15 @@ def test_ctrl_c_among_the_renames_waits_until_all_files_are_new(
         return plain(aside, path)
 
     monkeypatch.setattr(Path, "replace", interrupted)
-    handler = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        store.write_all(tmp_path, {"a.json": b"1", "b.json": b"2"})
+    # A run that a shell put into the background was started with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            store.write_all(tmp_path, {"a.json": b"1", "b.json": b"2"})
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.json": b"1", "b.json": b"2"}
-    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_a_folder_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> None:
