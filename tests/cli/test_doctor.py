@@ -39,7 +39,7 @@ def test_a_text_is_diagnosed(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         (["nowhere.log"], 2, "there is no file `nowhere.log`"),
         (["."], 2, "is a folder"),
         (["x", "--text", "y"], 2, "are both given"),
-        (["--text", "x", "--python", "y"], 2, "`--python` is about an environment"),
+        (["--text", "x", "--python", "/no/y"], 2, "/no/y"),
         (["--python", "nowhere"], 2, "there is no `nowhere`"),
     ],
 )

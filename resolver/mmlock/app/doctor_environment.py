@@ -33,7 +33,7 @@ Confirm = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
+class Seen:
     """One look at an environment."""
 
     env: Environment
@@ -58,7 +58,7 @@ def doctor_environment(
     path = find_interpreter(arguments.python, os.environ, Path.cwd())
     folder, lock = _named_lock(arguments)
     seen = _look(path, matrix, _devices(matrix, arguments), lock, progress)
-    wishes = tuple(cures(seen.env, matrix, seen.troubles, ",".join(arguments.gpus) or None))
+    wishes = _wishes(matrix, seen, arguments)
     lines: list[str] = []
     if arguments.fix:
         folder, lock = _fix(matrix, seen.env, wishes, arguments, progress)
@@ -72,6 +72,21 @@ def doctor_environment(
     if lock is None or folder is None:
         raise UsageError("`--apply` needs a lock", hints=["name one with `--lock`, or let `--fix` make one"])
     return _changed(matrix, seen, lock, folder, arguments, progress, confirm)
+
+
+def look(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Seen:
+    """The environment that is named, or the active one, and where it differs from a lock that is named."""
+    path = find_interpreter(arguments.python, os.environ, Path.cwd())
+    return _look(path, matrix, _devices(matrix, arguments), _named_lock(arguments)[1], progress)
+
+
+def proposals(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> list[Proposal]:
+    """What would cure an environment as it is."""
+    return _proposals(matrix, seen.env.interpreter.path, _wishes(matrix, seen, arguments))
+
+
+def _wishes(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> tuple[Wish, ...]:
+    return tuple(cures(seen.env, matrix, seen.troubles, ",".join(arguments.gpus) or None))
 
 
 def _named_lock(arguments: DoctorArguments) -> tuple[Path | None, LockedEnv | None]:
@@ -89,19 +104,19 @@ def _look(
     devices: tuple[Device, ...] | None,
     lock: LockedEnv | None,
     progress: Progress,
-) -> _Seen:
+) -> Seen:
     """The environment, what is wrong with it, and where it differs from a lock."""
     env = read_environment(path, matrix, devices, progress)
     troubles, holding = examine(env, matrix)
     more = tuple(compare(env, lock)) if lock is not None else ()
     order = (Gravity.FAILS, Gravity.RISK, Gravity.NOTE)
     every = sorted((*more, *troubles), key=lambda one: order.index(one.gravity))
-    return _Seen(env=env, troubles=tuple(every), holding=holding)
+    return Seen(env=env, troubles=tuple(every), holding=holding)
 
 
 def _changed(
     matrix: Matrix,
-    seen: _Seen,
+    seen: Seen,
     lock: LockedEnv,
     folder: Path,
     arguments: DoctorArguments,

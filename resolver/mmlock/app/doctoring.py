@@ -19,7 +19,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.doctor.diagnose import Surroundings, diagnose, told_apart
 from mmlock.doctor.log import read_log
-from mmlock.doctor.mentions import find_mentions
+from mmlock.doctor.mentions import Mentions, find_mentions
 from mmlock.doctor.model import Diagnosis, Log
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.matrix.load import Matrix, open_matrix
@@ -42,21 +42,22 @@ def doctor(
         from mmlock.app.doctor_environment import doctor_environment
 
         return doctor_environment(matrix, arguments, progress, confirm)
-    named = [
-        option
-        for option, value in (
-            ("--python", arguments.python),
-            ("--lock", arguments.lock),
-            ("--fix", arguments.fix),
-            ("--out", arguments.out),
-            ("--apply", arguments.apply),
-        )
-        if value
-    ]
+    named = next(
+        (
+            option
+            for option, value in (
+                ("--fix", arguments.fix),
+                ("--out", arguments.out),
+                ("--apply", arguments.apply),
+            )
+            if value
+        ),
+        None,
+    )
     if named:
         raise UsageError(
-            f"`{named[0]}` is about an environment, and a text was given",
-            hints=["look at the one, then at the other"],
+            f"`{named}` changes or cures an environment, and a text was given",
+            hints=["read the text with the environment first: `mmlock doctor LOG --python PATH`"],
         )
     return _of_text(matrix, arguments, progress)
 
@@ -66,17 +67,27 @@ def doctor(
 
 def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Page:
     name, log = _read(arguments, progress)
-    around = Surroundings(
-        log=log,
-        mentions=find_mentions(log, matrix),
-        matrix=matrix,
-        symbols=SymbolStore(matrix.root, cache_root(os.environ)),
+    mentions = find_mentions(log, matrix)
+    seen = None
+    if (arguments.python or arguments.lock) and not log.binary:
+        from mmlock.app.doctor_both import facts_of
+        from mmlock.app.doctor_environment import look
+
+        seen = look(matrix, arguments, progress)
+        mentions = Mentions((*mentions.rows, *facts_of(seen.env)))
+    symbols = SymbolStore(matrix.root, cache_root(os.environ))
+    first, others = told_apart(
+        diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
     )
-    first, others = told_apart(diagnose(around))
+    if first is not None and not (seen and seen.wrong):
+        progress("asking the solver whether the commands hold")
+        first = _with_commands(matrix, first, arguments)
+    if seen is not None:
+        from mmlock.app.doctor_both import both
+
+        return both(matrix, (first, others), seen, arguments, progress)
     if first is None:
         raise _nothing(name, log)
-    progress("asking the solver whether the commands hold")
-    first = _with_commands(matrix, first, arguments)
     data = {
         "text": {"name": name, "lines": log.total, "whole": log.whole},
         "cause": diagnosis_data(first),

@@ -84,13 +84,14 @@ def doctor(
 ) -> None:
     """Tell the cause of what stands in the file LOG (`-` is stdin), the evidence, and what to do.
 
-    Without a text, look at an environment: its packages, compiled files, GPU and driver. Nothing of it is
-    imported, and nothing is changed unless `--apply` is given and agreed to.
+    Without a text, look at an environment: its packages, compiled files, GPU and driver; with both, tell
+    what the environment says of the text. Nothing of it is imported, and nothing is changed unless `--apply` is given and agreed to.
 
     \b
     mmlock doctor build.log
     python train.py 2>&1 | mmlock doctor -
     mmlock doctor --python .venv --gpu rtx4090
+    mmlock doctor build.log --python .venv
     mmlock doctor --python .venv --fix --out lock
     """
     terminal: Terminal = ctx.obj

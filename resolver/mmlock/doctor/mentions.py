@@ -76,6 +76,11 @@ class Mentions:
         found = list(self.of(what))
         return found[-1].value if found else None
 
+    def teller(self, what: str) -> str:
+        """Who told the last one, with its verb: the text, or the environment that was looked at."""
+        found = list(self.of(what))
+        return "the environment has" if found and found[-1].line.number == 0 else "the text names"
+
     def seen(self, what: str) -> bool:
         """Whether it is named at all."""
         return any(row.what == what for row in self.rows)
@@ -91,6 +96,12 @@ def find_mentions(log: Log, matrix: Matrix) -> Mentions:
         for what, value in _of(line.text, known):
             rows.setdefault((what, value), Mention(what=what, value=value, line=line))
     return Mentions(tuple(rows.values()))
+
+
+def installed(facts: Iterable[tuple[str, str]]) -> tuple[Mention, ...]:
+    """What the files of an environment tell, as mentions: (what, value)."""
+    line = Line(number=0, text="the environment")
+    return tuple(Mention(what=what, value=value, line=line) for what, value in facts)
 
 
 def _known(matrix: Matrix) -> Mapping[str, PackageName]:

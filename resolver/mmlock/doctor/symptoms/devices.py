@@ -73,7 +73,8 @@ def _of_torch(around: Surroundings, device: Device) -> Iterator[str]:
     has = code_for(device, build.archs, build.ptx).value
     archs = " ".join(build.archs) or "no GPU code"
     verdict = {"native": "which runs on it", "ptx": "which the driver translates"}.get(has, "not this one")
-    yield f"torch {build.torch}+{build.variant}, which the text names, holds {archs}: {verdict}"
+    told = f"{around.mentions.teller('torch')} torch {build.torch}+{build.variant}"
+    yield f"{told}, which holds {archs}: {verdict}"
 
 
 def _index(matrix: Matrix, device: Device) -> Iterator[str]:
@@ -94,7 +95,7 @@ def arch_list(match: Match, around: Surroundings) -> Examined:
     if not knowing:
         evidence = [f"none of the {len(rows)} torch releases that were read knows `{arch}`"]
     if (told := around.mentions.value("torch")) and told.partition("+")[0] not in knowing:
-        evidence.append(f"the text names torch {told}, which does not know it")
+        evidence.append(f"{around.mentions.teller('torch')} torch {told}, which does not know it")
     return Examined(evidence=tuple(evidence))
 
 

@@ -56,7 +56,7 @@ def _cudart(name: str, around: Surroundings) -> Iterator[str]:
         own = [row for row in rows if row.torch == told.partition("+")[0] and (row.on_pypi or "+" in told)]
         exact = [row for row in own if row.variant == told.partition("+")[2]] or own
         if exact and exact[0].cudart != name:
-            yield f"torch {told}, which the text names, brings `{exact[0].cudart}`"
+            yield f"{around.mentions.teller('torch')} torch {told}, which brings `{exact[0].cudart}`"
 
 
 def _torch(name: str, around: Surroundings) -> Iterator[str]:

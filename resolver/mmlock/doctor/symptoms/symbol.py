@@ -131,7 +131,8 @@ def _met(
         bare = told.partition("+")[0]
         verdict = "exports it" if bare in {build.torch for build in exporting} else "does not export it"
         known = {build.torch for build in (*exporting, *lacking)}
-        yield f"the text names torch {told}, which {verdict if bare in known else 'was not read'}"
+        who = around.mentions.teller("torch")
+        yield f"{who} torch {told}, which {verdict if bare in known else 'was not read'}"
     python = around.mentions.value("python")
     if python is None:
         return

@@ -1,0 +1,74 @@
+"""A text and the environment it comes from, in one answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmlock.cli.main import main
+
+from .made_environments import OTHER, ZEROS, World, make_world
+
+SYMBOL = f"ImportError: /v/site-packages/mmcv/_ext.cpython-311-x86_64-linux-gnu.so: undefined symbol: {ZEROS}"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return make_world(tmp_path / "env")
+
+
+def put(world: World, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[str, dict[str, Any]]:
+    words = ["doctor", "--text", text, "--python", str(world.prefix), "--gpu", "cpu"]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert main([*words, "--format", "json"]) == 0
+    return said, json.loads(capsys.readouterr().out)
+
+
+def test_the_files_confirm_what_the_text_says(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.torch(exports=[OTHER])
+    world.mmcv(wants=[ZEROS])
+    said, data = put(world, SYMBOL, capsys)
+    assert "the environment has torch 2.1.2+cpu" in said
+    assert "of what these lines name, the files of the environment show that it fails" in said
+    assert data["cause"]["symptom"] == "symbol-torch"
+    assert data["confirmed_by"] != []
+    assert data["cause"]["commands"] == [], "the cure of the environment stands alone"
+    commands = [one["command"] for one in data["environment"]["commands"]]
+    assert any(line.startswith("mmlock solve --gpu cpu") for line in commands)
+
+
+def test_a_text_of_another_environment_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.torch()
+    world.mmcv()
+    said, data = put(world, SYMBOL, capsys)
+    assert "the files of the environment do not show it" in said
+    assert data["confirmed_by"] == []
+    assert data["cause"]["commands"] != [], "nothing is wrong here, so what cures the text holds"
+
+
+def test_a_missing_module_that_is_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.torch()
+    world.mmcv()
+    said, _ = put(world, "ModuleNotFoundError: No module named 'mmcv'", capsys)
+    assert "here `mmcv` is installed (mmcv 2.1.0)" in said
+
+
+def test_a_missing_module_that_is_not_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.torch()
+    said, _ = put(world, "ModuleNotFoundError: No module named 'mmdet'", capsys)
+    assert "no distribution here brings `mmdet`" in said
+
+
+def test_a_text_without_a_symptom_still_shows_the_environment(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.torch(exports=[OTHER])
+    world.mmcv(wants=[ZEROS])
+    said, data = put(world, "all is well", capsys)
+    assert said.startswith("nothing in the text is a symptom")
+    assert data["cause"] is None
+    assert data["wrong"] is True
