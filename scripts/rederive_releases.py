@@ -1,29 +1,36 @@
-"""Read all OpenMMLab releases again and compare with what is recorded; exit 1 at a difference not argued.
+"""Read all OpenMMLab releases again and compare with what is recorded; exit 1 at a difference.
 
-    python scripts/rederive_releases.py [--cache FOLDER]
+    python scripts/rederive_releases.py [--cache FOLDER] [--write] [--scan constraints.json]
 
-Downloads 581 archives (340 MB) once. `scripts/argued_differences.toml` argues the differences there are.
+Downloads 581 archives (340 MB) once. `--write` takes into the matrix what differs. `--scan` compares with the
+scan that the facts were first imported from, and `scripts/argued_differences.toml` argues each difference.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
+import facts_openmmlab
 import tomllib
 
 from mmlock.app.refresh_indexes import Overlay, providers
-from mmlock.core.names import PackageName
+from mmlock.core.names import PackageName, normalize
+from mmlock.matrix import store
+from mmlock.matrix.dated import dated, read_on
 from mmlock.matrix.load import Matrix
+from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import File, Release
 from mmlock.scrape.drive import Driver, driver
 from mmlock.scrape.fetching import Fetched
 from mmlock.scrape.http import Client
 from mmlock.scrape.page_cache import PageCache
-from mmlock.scrape.releases import About, Unreadable, read_release
+from mmlock.scrape.releases import SOURCE, About, Unreadable, read_release
 from mmlock.scrape.steps import Archive
 from mmlock.scrape.tags import release_of
 
@@ -55,16 +62,15 @@ def differences(old: Release, new: Release, package: str) -> Iterator[Difference
             yield "probes", package, kind, name
 
 
-def package_differences(matrix: Matrix, drive: Driver, package: PackageName) -> Iterator[Difference]:
-    """All releases of a package, read again."""
+def read_again(
+    matrix: Matrix, drive: Driver, package: PackageName
+) -> Iterator[tuple[Release, Release | None]]:
+    """Each release as recorded and as read again; None where it could not be read."""
     modules = {name: row.module for row in matrix.modules for name in row.packages}
     found = [(row, archive_of(matrix.files(package), row.version)) for row in matrix.releases(package)]
     wanted = [(row, file) for row, file in found if file is not None]
     wishes = [Archive(url=file.url, sha256=file.sha256) for _, file in wanted if file.sha256]
     for (row, file), answer in zip(wanted, drive.grant(package, wishes), strict=True):
-        if not isinstance(answer, Fetched):
-            yield "unread", package, "changed", row.version
-            continue
         about = About(
             package=package,
             version=row.version,
@@ -74,11 +80,42 @@ def package_differences(matrix: Matrix, drive: Driver, package: PackageName) -> 
             has_wheel=row.has_wheel,
         )
         try:
-            yield from differences(
-                row, read_release(file.name, answer.body, about, providers(matrix)), package
-            )
+            read = isinstance(answer, Fetched)
+            yield row, read_release(file.name, answer.body, about, providers(matrix)) if read else None
         except Unreadable:
-            yield "unread", package, "changed", row.version
+            yield row, None
+
+
+def compared(
+    package: PackageName, old: dict[str, Release], new: dict[str, Release | None]
+) -> Iterator[Difference]:
+    """All differences of a package."""
+    for name, row in new.items():
+        if row is None or name not in old:
+            yield "unread", package, "changed", name
+        else:
+            yield from differences(old[name], row, package)
+
+
+def scanned(path: Path) -> dict[PackageName, dict[str, Release]]:
+    """The releases as the scan tells them."""
+    packages = json.loads(path.read_bytes())["packages"]
+    return {
+        normalize(name): {row.version: row for row in facts_openmmlab.releases(package)}
+        for name, package in packages.items()
+    }
+
+
+def taken(package: PackageName, pairs: dict[str, Release | None], old: dict[str, Release], day: str) -> Facts:
+    """What was read where it differs, as a refresh of that day would write it."""
+    rows = [row for name, row in pairs.items() if row and any(differences(old[name], row, package))]
+    text = f"the release's sdist on PyPI, else its wheel, read again without running anything ({day})"
+    return Facts(
+        schema="releases",
+        package=package,
+        rows=read_on(day, rows),
+        sources={dated(SOURCE, day): f"{text}: metadata, mminstall.txt, asserts and imports"},
+    )
 
 
 def argued() -> dict[Difference, int]:
@@ -96,18 +133,29 @@ def main() -> int:
     """Read, compare, tell."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cache", type=Path, default=Path(".cache") / "releases")
+    parser.add_argument("--write", action="store_true", help="take what differs into the matrix")
+    parser.add_argument("--scan", type=Path, help="compare with this file instead, and with what is argued")
     options = parser.parse_args()
-    matrix, known = Matrix(Path("matrices")), argued()
+    matrix, known = Matrix(Path("matrices")), argued() if options.scan else {}
+    scan = scanned(options.scan) if options.scan else None
     counted: Counter[Difference] = Counter()
+    overlay, day = Overlay(matrix.root), datetime.now(tz=timezone.utc).date().isoformat()
     with driver(Client(cache=PageCache(options.cache))) as drive:
-        for package in Overlay(matrix.root).packages("releases"):
-            counted.update(package_differences(matrix, drive, package))
+        for package in overlay.packages("releases"):
+            pairs = list(read_again(matrix, drive, package))
+            recorded = {row.version: row for row, _ in pairs}
+            new = {row.version: read for row, read in pairs}
+            counted.update(compared(package, scan.get(package, {}) if scan else recorded, new))
+            if options.write:
+                overlay.lay(taken(package, new, recorded, day), trust_removals=False)
+    if options.write:
+        print("\n".join(store.write_all(matrix.root, overlay.encoded())))
     wrong = 0
     for one in sorted({*counted, *known}):
-        state = "argued" if counted[one] == known.get(one) else "NOT ARGUED"
+        state = "argued" if counted[one] == known.get(one) else "NOT ARGUED" if scan else "DIFFERS"
         wrong += state != "argued"
         print(f"{counted[one]:4d} {' '.join(one)}: {state}")
-    return 1 if wrong else 0
+    return 1 if wrong and not options.write else 0
 
 
 if __name__ == "__main__":
