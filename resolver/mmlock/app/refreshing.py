@@ -33,7 +33,9 @@ from mmlock.scrape.settings import choose
 
 __all__ = ["refresh"]
 
-LIMITS = Limits(attempts=3, fresh_seconds=0.0, total_seconds=120.0, max_bytes=24 * 1024 * 1024)
+LIMITS = Limits(
+    attempts=3, fresh_seconds=0.0, total_seconds=120.0, host_seconds=120.0, max_bytes=24 * 1024 * 1024
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,10 @@ class Limits:
     """The longest silence."""
     total_seconds: float = 300.0
     """The longest a whole answer may take, however steadily it drips."""
+    host_seconds: float = 300.0
+    """The longest all requests of one host together may hold the work, if it sends less than `host_rate`."""
+    host_rate: float = 4096.0
+    """Bytes per second that are no drip."""
     max_bytes: int = 64 * 1024 * 1024
     first_pause: float = 0.4
     longest_pause: float = 30.0

@@ -13,12 +13,14 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from mmlock.core.places import unheard
 from mmlock.core.values import dataclass
 from mmlock.scrape.credentials import Credentials, bare
 from mmlock.scrape.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.scrape.page_cache import PageCache
+from mmlock.scrape.patience import Patience
 from mmlock.scrape.unpacking import ENCODINGS, pieces
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class Client:
     traffic: Traffic = field(default_factory=Traffic)
     credentials: Credentials | None = None
     """None: those of URLs, netrc and the keyring."""
+    patience: Patience | None = None
+    """None: that of the limits."""
     stopped: bool = False
     """Set when the work is given up: nothing is tried again."""
     _client: httpx.Client | None = None
@@ -147,6 +151,8 @@ class Client:
         for attempt in range(self.limits.attempts):
             if self.stopped:
                 break
+            if slow := self._patience().lost(urlsplit(url).netloc):
+                return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=slow)
             if attempt:
                 self.sleep(self._pause(attempt, last))
             last = self._once(url, headers, ranged=ranged, limit=limit)
@@ -175,7 +181,7 @@ class Client:
         import httpx
 
         try:
-            with self.stream(url, headers) as response:
+            with self._patience().waiting(urlsplit(url).netloc), self.stream(url, headers) as response:
                 return self._read(url, response, ranged=ranged, limit=limit or self.limits.max_bytes)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
             # RuntimeError: the client was closed under a thread that still waits.
@@ -190,15 +196,16 @@ class Client:
         if fault := _refusal(url, status, response.headers.get("content-encoding"), ranged=ranged):
             return fault
         body = bytearray()
-        until = time.monotonic() + self.limits.total_seconds
+        until, host = time.monotonic() + self.limits.total_seconds, urlsplit(url).netloc
         if status not in _AGAIN:
             for chunk in pieces(response):
                 body += chunk
                 if len(body) > limit:
                     text = f"`{url}` is larger than {limit} bytes"
                     return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
-                if time.monotonic() > until:
-                    text = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
+                self._patience().received(host, len(chunk))
+                late = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
+                if text := late if time.monotonic() > until else self._patience().lost(host):
                     return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=text, status=status)
         page = Fetched(
             url=bare(str(response.url)),
@@ -214,6 +221,12 @@ class Client:
         if self.credentials is None:
             self.credentials = Credentials(environ=self.environ)
         return self.credentials
+
+    def _patience(self) -> Patience:
+        with self._lock:
+            if self.patience is None:
+                self.patience = Patience(seconds=self.limits.host_seconds, rate=self.limits.host_rate)
+            return self.patience
 
     def _http(self) -> httpx.Client:
         with self._lock:
