@@ -13,8 +13,12 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from examples import MANY
+
 # A shared machine is slow at times: that is no finding. The same examples on every run are.
-settings.register_profile("mmlock", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "mmlock", deadline=None, derandomize=True, print_blob=True, max_examples=100 if MANY else 40
+)
 settings.load_profile("mmlock")
 
 _CPU = "cpu seconds"

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlock.core.artifact import Artifact
@@ -191,7 +192,7 @@ def canonical(env: LockedEnv) -> LockedEnv:
     )
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(environments())
 def test_what_is_written_is_read_back(env: LockedEnv) -> None:
     with TemporaryDirectory() as folder:

@@ -9,7 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import event, given, settings
+from examples import examples
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from mmlock.graph.rows import by_weight, mask
@@ -73,14 +74,14 @@ def _some(slot: tuple[int, ...]) -> st.SearchStrategy[int]:
     return st.sets(st.sampled_from(slot), min_size=1).map(lambda options: mask(frozenset(options)))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(with_validations())
 def test_what_was_validated_goes_before_all_that_comes_after_it(instance: Instance) -> None:
     found, expected = ClingoEngine().solve(instance), BruteEngine().solve(instance)
     assert found == expected
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(instances())
 def test_the_engine_finds_what_trying_everything_finds(instance: Instance) -> None:
     found, expected = ClingoEngine().solve(instance), BruteEngine().solve(instance)
@@ -89,13 +90,13 @@ def test_the_engine_finds_what_trying_everything_finds(instance: Instance) -> No
         assert instance.holds(found)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(instances())
 def test_the_program_alone_finds_it_too(instance: Instance) -> None:
     assert _run(instance) == BruteEngine().solve(instance)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(instances())
 def test_reduction_keeps_the_answer(instance: Instance) -> None:
     small = reduce(instance)
@@ -103,7 +104,7 @@ def test_reduction_keeps_the_answer(instance: Instance) -> None:
     assert (BruteEngine().solve(small) if small else None) == expected
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(instances())
 def test_support_takes_away_only_what_no_choice_has(instance: Instance) -> None:
     alive = supported(instance)
@@ -113,7 +114,7 @@ def test_support_takes_away_only_what_no_choice_has(instance: Instance) -> None:
         assert all(alive >> option & 1 for option in found)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(instances())
 def test_settling_never_loses_the_best(instance: Instance) -> None:
     clear = settle(instance)
@@ -162,14 +163,14 @@ def test_the_same_problem_gives_the_same_bytes_whatever_the_hash_seed() -> None:
     assert len(digests) == 1
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(instances())
 def test_the_facts_are_the_same_twice(instance: Instance) -> None:
     assert facts(instance) == facts(instance)
     assert ClingoEngine().solve(instance) == ClingoEngine().solve(instance)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(with_validations(), st.integers(0, 5))
 def test_an_aim_put_before_all_others_is_the_first_and_shifts_the_rest(instance: Instance, at: int) -> None:
     """With the masks that graphs bring, which must move with their levels."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from made_rows import ask, graphs, holds, link, option, rows_of
 from solved import Solved, facts, solved
 
@@ -20,7 +21,7 @@ def numbers(rows: Rows, explanation: Explanation) -> list[int]:
     return [rows.asks.index(one) for one in explanation.asks]
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(graphs())
 def test_the_asks_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
     assume(not holds(rows, list(range(len(rows.asks)))))
@@ -30,7 +31,7 @@ def test_the_asks_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
         assert holds(rows, [i for i in told if i != one]), f"wish {one} is needless"
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(graphs())
 def test_the_facts_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
     assume(not holds(rows, list(range(len(rows.asks)))))
@@ -45,7 +46,7 @@ def test_the_facts_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
         assert holds(rows, asks, rest), f"`{reason}` is needless"
 
 
-@settings(max_examples=80)
+@examples(80)
 @given(graphs())
 def test_suggestions_hold_and_keep_every_other_wish(rows: Rows) -> None:
     every = range(len(rows.asks))

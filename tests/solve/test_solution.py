@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given, settings
+from examples import examples
+from hypothesis import assume, given
 from made_rows import ask, graphs, link, option, rows_of
 from solved import Solved, solved
 
@@ -54,7 +55,7 @@ def test_every_payment_names_its_payers(real: Solved) -> None:
         assert bool(paid.detail) == bool(paid.value)
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(graphs())
 def test_the_price_told_is_the_price_paid(rows: Rows) -> None:
     instance = make_instance(rows, DEFAULT_TERMS)
