@@ -13,7 +13,7 @@ from mmlock.core.errors import MatrixError
 from mmlock.core.values import dataclass
 from mmlock.matrix import model
 from mmlock.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
-from mmlock.matrix.lint_rows import row_faults
+from mmlock.matrix.lint_curated import row_faults
 from mmlock.matrix.load import decode, matrix_files, parse_toml
 
 __all__ = ["Problem", "canonical", "lint"]

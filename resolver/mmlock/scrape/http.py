@@ -204,9 +204,11 @@ class Client:
                     text = f"`{url}` is larger than {limit} bytes"
                     return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
                 self._patience().received(host, len(chunk))
-                late = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
-                if text := late if time.monotonic() > until else self._patience().lost(host):
-                    return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=text, status=status)
+                slow = self._patience().lost(host)
+                if time.monotonic() > until:
+                    slow = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
+                if slow:
+                    return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=slow, status=status)
         page = Fetched(
             url=bare(str(response.url)),
             content_type=response.headers.get("content-type", ""),
