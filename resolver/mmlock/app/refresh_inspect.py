@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from mmlock.matrix.dated import dated, seen_on
 from mmlock.matrix.merge import Facts
 from mmlock.matrix.model import Binary, TorchBuild
 from mmlock.scrape import pytorch, pytorch_files
-from mmlock.scrape.binaries import UNREAD
+from mmlock.scrape.binaries import ABI_OF_TORCH, UNREAD, abi_of_torch
 from mmlock.scrape.fetching import Fetcher, FetchFault
 from mmlock.scrape.http import Client
 from mmlock.scrape.tags import cuda_of_variant, newest, wheel_name
@@ -33,7 +33,7 @@ from mmlock.scrape.tags import cuda_of_variant, newest, wheel_name
 if TYPE_CHECKING:
     from mmlock.binary.build_facts import Holds
 
-__all__ = ["MOST", "Reading", "inspect_new"]
+__all__ = ["MOST", "Reading", "concluded", "inspect_new"]
 
 MOST = 24
 """Wheels read in one refresh: a day's news, not a history; each costs up to a hundred megabytes."""
@@ -215,9 +215,13 @@ def _apply(reading: Reading, task: _Task) -> str | None:
     if holds.cuda and declared and holds.cuda != declared:
         return f"it says CUDA {holds.cuda}, its name CUDA {declared}; neither is believed"
     source = dated("elf", reading.day)
-    rows = tuple(_row(row, holds, source) for row in task.rows)
+    follows = dated("torch-abi", reading.day)
+    builds = reading.facts.rows("torch-builds")
+    rows = tuple(concluded(_row(row, holds, source), builds, follows) for row in task.rows)
     package = None if task.schema == "torch-builds" else task.package
     sources = {source: f"sections of ELF files in one wheel of each release, read by range on {reading.day}"}
+    if any(follows in row.source for row in rows):
+        sources[follows] = f"C++ ABI of the torch builds of that CUDA in torch/builds.json, {reading.day}"
     reading.facts.lay(
         Facts(schema=task.schema, package=package, rows=rows, sources=sources), trust_removals=False
     )
@@ -237,3 +241,14 @@ def _row(row: Any, holds: Holds, source: str) -> Any:
         note=None if row.note in UNREAD else row.note,
     )
     return seen_on(new, source)
+
+
+def concluded(row: Any, builds: Iterable[TorchBuild], source: str) -> Any:
+    """A row with the C++ ABI of the torch it is for, where its wheel does not tell its own: inferred."""
+    if not isinstance(row, Binary) or row.cxx11_abi is not None:
+        return row
+    abi = abi_of_torch(row, builds)
+    if abi is None:
+        return row
+    note = "; ".join(filter(None, (row.note, ABI_OF_TORCH)))
+    return seen_on(dataclasses.replace(row, cxx11_abi=abi, confidence=Confidence.INFERRED, note=note), source)

@@ -13,8 +13,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.values import dataclass
-from mmlock.core.versions import InvalidVersion, version
-from mmlock.matrix.model import Binary, File, Requires
+from mmlock.core.versions import InvalidVersion, allows, version
+from mmlock.matrix.model import Binary, File, Requires, TorchBuild
 from mmlock.scrape.tags import (
     cuda_of_variant,
     glibc_of_tag,
@@ -26,12 +26,14 @@ from mmlock.scrape.tags import (
 )
 
 __all__ = [
+    "ABI_OF_TORCH",
     "BUILD_UNREAD",
     "LIST",
     "SOURCES",
     "UNREAD",
     "WHEEL_UNREAD",
     "Built",
+    "abi_of_torch",
     "arch_words",
     "built",
     "companion",
@@ -46,6 +48,7 @@ __all__ = [
 
 ARCHS_UNREAD = "its archs were not read"
 ABI_UNREAD = "libcudart and C++ ABI were not read"
+ABI_OF_TORCH = "C++ ABI of the torch builds that it is for; its wheel does not tell it"
 BUILD_UNREAD = "its archs and its C++ ABI were not read"
 WHEEL_UNREAD = "what its wheel holds was not read"
 UNREAD = frozenset({ARCHS_UNREAD, ABI_UNREAD, BUILD_UNREAD, WHEEL_UNREAD})
@@ -267,6 +270,24 @@ def _base(text: str) -> str:
         return version(text).base_version
     except InvalidVersion:
         return text
+
+
+def abi_of_torch(row: Binary, builds: Iterable[TorchBuild]) -> int | None:
+    """The C++ ABI of the Linux builds of torch that a wheel is for; None where it differs or is unknown.
+
+    A wheel that names few C++ symbols does not tell its own, and is for no torch that has another.
+    """
+    if row.torch is None:
+        return None
+    known = {
+        build.cxx11_abi
+        for build in builds
+        if build.platform is Platform.LINUX_X86_64
+        and build.cuda is not None
+        and build.cuda == row.cuda
+        and allows(row.torch, build.torch)
+    }
+    return known.pop() if len(known) == 1 else None
 
 
 def _with(row: Binary, **changes: object) -> Binary:
