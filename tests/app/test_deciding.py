@@ -15,9 +15,11 @@ from mmlock.app.interpret import Interpreted, interpret
 from mmlock.app.learned import Refusal
 from mmlock.app.refusal import no_answer
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import PackageName
+from mmlock.core.extension import Extension, Requires, SourceTree
+from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
 from mmlock.core.versions import version
+from mmlock.matrix.extended import with_extensions
 from mmlock.solve.closure_model import ClosureAnswer, ClosureRequest, Refused, Unreachable
 
 
@@ -412,3 +414,37 @@ def test_the_same_request_is_decided_alike_twice() -> None:
     assert first.closed == second.closed
     assert first.solution == second.solution
     assert replace(first, rows=second.rows) == second
+
+
+# ---------------------------------------------------------------- extensions of the user's own tree
+
+
+def with_own(name: str, *requires: str, gpu: str = "cpu") -> Decided | Unsolved:
+    """The answer for a request that names an extension, and the facts with it."""
+    own = Extension(
+        name=PackageName(name),
+        version="1.0",
+        tree=SourceTree(path="ops", sha256=Sha256("0" * 64), files=1),
+        modules=("own_ops",),
+        requires=Requires(lines=requires),
+    )
+    matrix = with_extensions(facts(), [own])
+    found = interpret(matrix, request(gpu=gpu))
+    return decide(matrix, found, OpenWorld(), progress=silent, wheelless=lambda *_: False)
+
+
+def test_what_an_extension_requires_is_decided_and_closed() -> None:
+    found = with_own("own-ops", "torchvision", "einops")
+    assert isinstance(found, Decided)
+    assert {"torchvision", "own-ops"} <= {option.package for option in found.solution.packages()}
+    assert "einops" in {package.name for package in found.closed.packages}
+
+
+def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
+    name = PackageName("multiscaledeformableattention")
+    found = with_own(name)
+    assert isinstance(found, Unsolved)
+    (ask,) = [ask for ask in found.rows.asks if ask.name == "--extension ops"]
+    assert ask.nothing.startswith("recipe msda-cuda is for cuda only: it has no kernels for cpu")
+    assert ask.hint == "its kernels are for cuda: name such a device with `--gpu`"
+    assert isinstance(with_own(name, gpu="rtx4090"), Decided)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmlock.core.errors import UsageError
+from mmlock.core.extension import Requires
 from mmlock.lock.trees import read_extension, read_tree
 
 SETUP = """
@@ -117,3 +118,65 @@ def test_a_link_out_of_the_tree_is_refused(project: Path) -> None:
 def test_a_set_up_file_that_is_no_python_tells_nothing(project: Path) -> None:
     (project / "models" / "ops" / "setup.py").write_text("print 'python 2'")
     assert read_extension("x==1 @ models/ops", project).modules == ()
+
+
+CALL = "from setuptools import setup\nRUNS = ['six']\nsetup(name='my-ops', version='1.0', {})\n"
+
+
+@pytest.mark.parametrize(
+    ("argument", "lines"),
+    [
+        ("", ()),
+        ("install_requires=['torch', 'torchvision >= 0.3']", ("torch", "torchvision>=0.3")),
+        ("install_requires=RUNS", ("six",)),
+        ("install_requires=RUNS + ['numpy']", ("six", "numpy")),
+        ("install_requires='six\\nnumpy<2'", ("six", "numpy<2")),
+        ("install_requires=('six; python_version < \"3\"',)", ('six; python_version < "3"',)),
+    ],
+)
+def test_what_setup_py_passes_to_setup_is_required(
+    project: Path, argument: str, lines: tuple[str, ...]
+) -> None:
+    (project / "models/ops/setup.py").write_text(CALL.format(argument))
+    assert read_extension("models/ops", project).requires == Requires(lines=lines)
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        CALL.format("install_requires=read('requirements.txt')"),
+        CALL.format("install_requires=[f'torch=={1}']"),
+        CALL.format("install_requires=['not a requirement']"),
+        CALL.format("install_requires=3"),
+        CALL.format("**options"),
+        "RUNS = []\nRUNS.append('six')\n"
+        + CALL.format("install_requires=RUNS").replace("RUNS = ['six']", ""),
+        "print 'python 2'",
+    ],
+)
+def test_requirements_that_only_running_setup_py_tells_are_unread(project: Path, setup: str) -> None:
+    (project / "models/ops/setup.py").write_text(setup)
+    found = read_extension("my-ops==1 @ models/ops", project)
+    assert found.requires == Requires(unread="setup.py")
+
+
+def test_a_project_table_speaks_alone_unless_it_says_otherwise(project: Path) -> None:
+    ops = project / "models/ops"
+    (ops / "setup.py").write_text(CALL.format("install_requires=RUNS"))
+    for text, lines in [
+        ("dependencies = ['einops']", ("einops",)),
+        ("", ()),
+        ("dynamic = ['dependencies']", ("six",)),
+        ("dynamic = ['dependencies']\n[tool.setuptools.dynamic]\ndependencies = {file = 'r.txt'}", ("timm",)),
+    ]:
+        (ops / "pyproject.toml").write_text(f"[project]\nname = 'my-ops'\nversion = '1.0'\n{text}\n")
+        (ops / "r.txt").write_text("# what runs\ntimm  # models\n")
+        assert read_extension("models/ops", project).requires == Requires(lines=lines)
+    (ops / "r.txt").unlink()
+    assert read_extension("models/ops", project).requires.unread == "pyproject.toml, which names `r.txt`"
+
+
+def test_setup_cfg_is_read_where_setup_py_says_nothing(project: Path) -> None:
+    (project / "models/ops/setup.py").write_text(CALL.format(""))
+    (project / "models/ops/setup.cfg").write_text("[options]\ninstall_requires =\n    einops>=0.3\n    six\n")
+    assert read_extension("models/ops", project).requires.lines == ("einops>=0.3", "six")

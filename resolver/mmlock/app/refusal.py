@@ -30,7 +30,12 @@ def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswe
     return NoAnswer(
         "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
         causes=[*origins(explanation), *causes],
-        hints=[*mistaken(matrix, asked.wanted), *_sources(unsolved), *nearest_lines(explanation)],
+        hints=[
+            *mistaken(matrix, asked.wanted),
+            *(ask.hint for ask in explanation.asks if ask.hint),
+            *_sources(unsolved),
+            *nearest_lines(explanation),
+        ],
     )
 
 

@@ -192,6 +192,7 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
                 _about_request(f"`{text}` is asked for on no Python of this target, by its marker", "note")
                 for text in asked.idle
             ),
+            *_unread_requires(matrix),
             *_passed_over(decided),
         ),
     )
@@ -200,6 +201,20 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
 def _about_request(text: str, level: str = "warning") -> Finding:
     source = ("the request",)
     return Finding(level=level, subject="request", text=text, source=source, confidence=Confidence.MEASURED)
+
+
+def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
+    """Extensions of the user's tree of which nobody knows what they need."""
+    for name, one in sorted(matrix.extensions.items()):
+        if one.requires.unread is not None:
+            yield Finding(
+                level="warning",
+                subject=name,
+                text=f"what it requires is not plain text in its {one.requires.unread}, which is not run: "
+                "ask for that too, where it is missing",
+                source=(one.tree.path,),
+                confidence=Confidence.MEASURED,
+            )
 
 
 def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:

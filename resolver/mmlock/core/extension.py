@@ -32,6 +32,16 @@ class SourceTree:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Requires:
+    """What a package asks for once it is installed."""
+
+    lines: tuple[str, ...] = ()
+    """As Requires-Dist has them."""
+    unread: str | None = None
+    """The file that tells them and not as plain text; None: `lines` is all there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
     """A package that is built from a folder of the user's project."""
 
@@ -40,6 +50,7 @@ class Extension:
     tree: SourceTree
     modules: tuple[str, ...]
     """Compiled modules that its setup.py names; empty: it could not be read from it."""
+    requires: Requires = Requires()
     texts: tuple[tuple[str, str], ...] = ()
     """Its Python and C++ sources by name: what patches are looked up in."""
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import Confidence, DeviceKind, Form, normalize
 from mmlock.core.versions import allows, version
+from mmlock.graph.build_rows import recipe_kind
 from mmlock.graph.builder import Builder, cite
 from mmlock.graph.packages import Catalog
 from mmlock.graph.request import CoreWish
 from mmlock.graph.rows import Ask, BinaryChoice, Group, Option, Rejection, TorchChoice
 from mmlock.graph.torch_rows import device_runs, driver_compiles
-from mmlock.matrix.model import TorchBuild
+from mmlock.matrix.model import Recipe, TorchBuild
 
 
 def add_asks(builder: Builder, catalog: Catalog) -> None:
@@ -263,6 +264,7 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             loose=((slot, loose),) if loose and not wish.constraint else (),
             wanted=_wanted(wish.specifier),
             nothing="" if members else _known_of(builder, wish, loose),
+            hint="" if members else _where_it_runs(builder, wish),
             origin=wish.origin,
             unless=unless,
         )
@@ -271,8 +273,26 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
 
 def _known_of(builder: Builder, wish: CoreWish, loose: Group) -> str:
     versions = [text for i in loose if (text := builder.options[i].version)]
-    missing = f"neither a wheel nor a recipe of `{wish.name}` is known for this target"
-    return _range_text(f"known of `{wish.name}`", versions) or missing
+    if found := _range_text(f"known of `{wish.name}`", versions):
+        return found
+    kind = recipe_kind(builder)
+    recipes = [
+        f"recipe {recipe.id} is for {' and '.join(recipe.kinds)} only: it has no kernels for {kind}"
+        for recipe in _recipes(builder, wish)
+    ]
+    return "; ".join(recipes) or f"neither a wheel nor a recipe of `{wish.name}` is known for this target"
+
+
+def _where_it_runs(builder: Builder, wish: CoreWish) -> str:
+    kinds = sorted({str(kind) for recipe in _recipes(builder, wish) for kind in recipe.kinds})
+    return f"its kernels are for {' and '.join(kinds)}: name such a device with `--gpu`" if kinds else ""
+
+
+def _recipes(builder: Builder, wish: CoreWish) -> list[Recipe]:
+    """Recipes of a package that are for other kinds of devices than the target's."""
+    kind = recipe_kind(builder)
+    mine = [recipe for recipe in builder.matrix.recipes if recipe.package == wish.name]
+    return [] if any(kind in recipe.kinds for recipe in mine) else mine
 
 
 def _wanted(specifier: str) -> str | None:

@@ -221,6 +221,8 @@ class Ask:
 
     wanted: str | None = None
     """The one version that was asked for, where there is one."""
+    hint: str = ""
+    """What to do where no option fulfils it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

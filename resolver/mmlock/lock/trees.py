@@ -6,9 +6,7 @@ Nothing of the tree is run: what only running it could tell must be told by the 
 from __future__ import annotations
 
 import ast
-import configparser
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -17,11 +15,7 @@ from packaging.version import InvalidVersion, Version
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import Extension, SourceTree, is_source, tree_digest
 from mmlock.core.names import normalize
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from mmlock.lock.tree_requires import callee, calls, config, pyproject, requires_of
 
 __all__ = ["read_extension", "read_tree", "tree_files"]
 
@@ -60,6 +54,7 @@ def read_extension(text: str, root: Path) -> Extension:
         version=_version(version, text),
         tree=_tree(path, files),
         modules=_modules(files.get("setup.py", b"")),
+        requires=requires_of(files),
         texts=tuple(
             (name, data.decode(errors="replace"))
             for name, data in sorted(files.items())
@@ -133,19 +128,13 @@ def _metadata(files: dict[str, bytes]) -> dict[str, str]:
 
 
 def _of_project(data: bytes) -> dict[str, str]:
-    try:
-        table = tomllib.loads(data.decode()).get("project", {})
-    except (ValueError, AttributeError):
-        return {}
-    return {key: table[key] for key in ("name", "version") if isinstance(table.get(key), str)}
+    table = pyproject(data).get("project")
+    told = table if isinstance(table, dict) else {}
+    return {key: told[key] for key in ("name", "version") if isinstance(told.get(key), str)}
 
 
 def _of_config(data: bytes) -> dict[str, str]:
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(data.decode())
-    except (configparser.Error, ValueError):
-        return {}
+    parser = config(data)
     plain = {
         key: parser["metadata"][key] for key in ("name", "version") if parser.has_option("metadata", key)
     }
@@ -155,8 +144,8 @@ def _of_config(data: bytes) -> dict[str, str]:
 
 def _of_call(data: bytes) -> dict[str, str]:
     found = {}
-    for call in _calls(data):
-        if _callee(call) == "setup":
+    for call in calls(data):
+        if callee(call) == "setup":
             for word in call.keywords:
                 if word.arg in {"name", "version"} and (text := _text(word.value)) is not None:
                     found[word.arg] = text
@@ -166,29 +155,15 @@ def _of_call(data: bytes) -> dict[str, str]:
 def _modules(data: bytes) -> tuple[str, ...]:
     """Names that setup.py gives to its extensions, by whatever helper it makes them."""
     names: dict[str, None] = {}
-    for call in _calls(data):
-        callee = _callee(call).lower()
-        if not ("ext" in callee and "build" not in callee):
+    for call in calls(data):
+        made = callee(call).lower()
+        if not ("ext" in made and "build" not in made):
             continue
         words = {word.arg: _text(word.value) for word in call.keywords}
         name = words.get("name") or (_text(call.args[0]) if call.args else None)
         if name and re.fullmatch(r"[A-Za-z_][\w.]*", name):
             names[f"{words['module']}.{name}" if words.get("module") else name] = None
     return tuple(names)
-
-
-def _calls(data: bytes) -> Iterator[ast.Call]:
-    try:
-        tree = ast.parse(data)
-    except (SyntaxError, ValueError):
-        return
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
-def _callee(call: ast.Call) -> str:
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr
-    return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def _text(node: ast.expr) -> str | None:

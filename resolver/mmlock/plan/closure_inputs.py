@@ -111,7 +111,10 @@ def node_version(option: Option, torch: TorchBuild) -> str:
 
 
 def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple[tuple[str, ...], str | None]:
-    """Requires-Dist and Requires-Python of a picked option, as the matrix knows them."""
+    """Requires-Dist and Requires-Python of a picked option, as the matrix or the user's tree tells."""
+    own = matrix.extensions.get(option.package) if option.package else None
+    if own is not None and own.requires.unread is None:
+        return own.requires.lines, None
     row = declared(matrix, option.package or "", metadata_version(option), platform)
     if row is not None:
         return row.requires, row.requires_python
