@@ -14,7 +14,7 @@ import pytest
 from build_world import make_step
 
 from mmlock.build.compiling import CompileProgress
-from mmlock.build.machine import Resources, jobs, resources, room_for
+from mmlock.build.machine import Resources, full_disk_told, jobs, resources, room_for
 from mmlock.build.process import Command, Ending, run
 from mmlock.build.symptoms import SYMPTOMS, diagnose
 from mmlock.build.toolchain import find_compiler, toolkit_variables
@@ -216,6 +216,27 @@ def gone(pid: int) -> bool:
     return False
 
 
+def test_a_log_on_a_full_disk_hides_nothing(tmp_path: Path) -> None:
+    heard: list[str] = []
+    made = Command(
+        words=[sys.executable, "-c", "print('one'); print('two')"],
+        folder=tmp_path,
+        environ=dict(os.environ),
+        log=Path("/dev/full"),
+        network=True,
+    )
+    assert run(made, heard.append).ending is Ending.DONE
+    assert heard == ["one", "two"]
+
+
+def test_a_disk_that_fills_up_is_told_and_other_faults_are_not_taken_for_it(tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    with pytest.raises(EnvironmentFault, match="the disk is full"), full_disk_told():
+        full.write_bytes(b"x" * 100)
+    with pytest.raises(FileNotFoundError), full_disk_told():
+        (tmp_path / "none").read_bytes()
+
+
 # ---------------------------------------------------------------- progress and symptoms
 
 
@@ -244,7 +265,7 @@ def test_progress_understands_a_build_without_ninja() -> None:
 @pytest.mark.parametrize(
     ("line", "word"),
     [
-        ("c++: fatal error: Killed signal terminated program cc1plus", "ran out of memory"),
+        ("c++: fatal error: Killed signal terminated program cc1plus", "memory ran out"),
         ("ninja: error: mkdir(build): No space left on device", "the disk is full"),
         (
             "/usr/include/crt/host_config.h:143: error: -- unsupported GNU version! gcc versions later",

@@ -216,6 +216,14 @@ def _glibc() -> str | None:
 # ---------------------------------------------------------------- making it
 
 
+_STAMP = "mmlock-pins.json"
+
+
+def is_made(folder: Path) -> bool:
+    """Whether an earlier run has filled the environment."""
+    return (folder / _STAMP).is_file()
+
+
 def make_environment(
     folder: Path, interpreter: str, pins: Sequence[Pin], uv: Uv, local: Mapping[str, Path]
 ) -> None:
@@ -223,7 +231,7 @@ def make_environment(
 
     `local` names files of this disk by their hash: they are used instead of the network.
     """
-    stamp = folder / "mmlock-pins.json"
+    stamp = folder / _STAMP
     wanted = json.dumps([interpreter, [[p.name, p.version, p.file.sha256] for p in pins]])
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return

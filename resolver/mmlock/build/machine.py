@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shutil
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -21,6 +23,8 @@ _HERE = {
     ("darwin", "x86_64"): Platform.MACOS_X86_64,
 }
 _GB = 1e9
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FREE = "`mmlock wheelhouse prune` frees what old builds left, or set MMLOCK_CACHE_DIR elsewhere"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +97,24 @@ def room_for(folder: Path, wanted: int) -> None:
         raise EnvironmentFault(
             f"the disk of `{folder}` is too full",
             causes=[f"about {wanted / _GB:.1f} GB are needed, {free / _GB:.1f} GB are free"],
-            hints=["`mmlock wheelhouse prune` frees what old builds left, or set MMLOCK_CACHE_DIR elsewhere"],
+            hints=[_FREE],
         )
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """What a disk refuses while a build writes to it becomes an EnvironmentFault."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f" at `{error.filename}`" if error.filename else ""
+        raise EnvironmentFault(
+            "the disk is full",
+            causes=[f"{error.strerror}{where}"],
+            hints=[_FREE, "run the same command again to go on where it stopped"],
+        ) from error
 
 
 def this_platform() -> Platform | None:

@@ -62,9 +62,9 @@ def run(command: Command, on_line: Callable[[str], object]) -> Ran:
     """Run to the end. Ctrl-C ends the whole process group and is passed on."""
     started, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     words = [*(() if command.network else no_network()), *command.words]
-    with command.log.open("ab") as log:
-        log.write(f"$ {' '.join(words)}\n".encode())
-        log.flush()
+    with command.log.open("ab", buffering=0) as log:
+        write = _forgiving(log.write)
+        write(f"$ {' '.join(words)}\n".encode())
         process = subprocess.Popen(
             words,
             cwd=command.folder,
@@ -75,10 +75,9 @@ def run(command: Command, on_line: Callable[[str], object]) -> Ran:
             start_new_session=True,
         )
         try:
-            hung = _follow(process, log.write, on_line, command.quiet_seconds)
+            hung = _follow(process, write, on_line, command.quiet_seconds)
         finally:
             end_group(process)
-            log.flush()
     ending = Ending.HUNG if hung else Ending.FAILED if process.returncode else Ending.DONE
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Ran(
@@ -89,6 +88,16 @@ def run(command: Command, on_line: Callable[[str], object]) -> Ran:
         # Linux tells kB, macOS bytes.
         peak_mb=after.ru_maxrss // (1024 if sys.platform != "darwin" else 1024 * 1024),
     )
+
+
+def _forgiving(write: Callable[[bytes], object]) -> Callable[[bytes], object]:
+    """A full disk is told by what fails for it; a log that cannot be kept hides no such words."""
+
+    def put(data: bytes) -> None:
+        with suppress(OSError):
+            write(data)
+
+    return put
 
 
 def _follow(

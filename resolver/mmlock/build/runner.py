@@ -73,7 +73,8 @@ class Builder:
                 return found
             end_stragglers(str(folder))
             job = _Job(self, plan, compiler, key, inputs, folder, local)
-            built = job.run()
+            with machine.full_disk_told():
+                built = job.run()
         if not (self.options.keep or tree):
             shutil.rmtree(folder, ignore_errors=True)
         return built
@@ -148,7 +149,8 @@ class _Job:
             return self._plain(started)
         jobs = machine.jobs(machine.resources(), step.memory_mb, self.options.jobs)
         sizes = sum(pin.file.size or 0 for pin in self.plan.pins)
-        machine.room_for(self.folder, _UNPACKED * sizes + _MARGIN if sizes > _MARGIN / 20 else _MARGIN // 10)
+        compiles = _MARGIN if sizes > _MARGIN / 20 else _MARGIN // 10
+        machine.room_for(self.folder, compiles + (0 if buildenv.is_made(self.venv) else _UNPACKED * sizes))
         tree = self._sources()
         pins = self._environment()
         environ = self._variables(tree, jobs)

@@ -27,12 +27,12 @@ SYMPTOMS: Sequence[Symptom] = (
     Symptom(
         pattern=r"No space left on device",
         cause="the disk is full",
-        hint="`mmlock wheelhouse prune` frees what old builds left; then run again",
+        hint="`mmlock wheelhouse prune` frees what old builds left, or set MMLOCK_CACHE_DIR elsewhere",
     ),
     Symptom(
         pattern=r"Killed signal terminated program|\bKilled\b.*(?:cc1plus|nvcc|cicc|ptxas)"
         r"|virtual memory exhausted|out of memory allocating|std::bad_alloc|died due to signal 9",
-        cause="a compile job ran out of memory and was killed",
+        cause="a compile job was killed, most likely because memory ran out",
         hint="run again with fewer jobs: `--jobs 1`; it goes on where it stopped",
     ),
     Symptom(
