@@ -13,8 +13,8 @@ from mmlock.build.model import Compiler
 from mmlock.build.planning import local_label, plan_build, with_fetched
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.core.names import normalize
-from mmlock.lock.model import BuildStep, BuildTool, FetchStep, LockedEnv
+from mmlock.core.names import Confidence, normalize
+from mmlock.lock.model import BuildStep, BuildTool, FetchStep, LockedEnv, Reason
 
 COMPILER = Compiler(
     cxx="/usr/bin/g++", cc="/usr/bin/gcc", identity="g++ 12.2.0", gcc=12, machine="x86_64-linux-gnu"
@@ -178,6 +178,33 @@ def test_the_key_follows_what_shapes_the_wheel(files: Path) -> None:
     changed["torch"] = key(replace(env, packages=(torch, *env.packages[1:])), step)
     assert base not in changed.values()
     assert len(set(changed.values())) == len(changed)
+
+
+def test_newer_facts_about_the_same_build_keep_the_key(files: Path) -> None:
+    """What a refreshed matrix tells anew and no wheel can show: its digest, dates, reasons, verdicts."""
+    env, step = world(files, "torch==2.13.0+cpu", "ninja")
+    reason = Reason(text="seen again", source=("2027-01-01",), confidence=Confidence.CAPTURED, kind="build")
+    told = replace(
+        step,
+        recipe="renamed",
+        verified="built again",
+        reasons=(reason,),
+        check=(*step.check, "file:more*.so"),
+        source=replace(step.source, size=1, upload_time="2027-01-01T00:00:00Z", url="https://elsewhere/s.gz"),
+        toolchain=replace(step.toolchain, note="another word", gcc_source="a newer guide", gcc_max=99),
+        patches=tuple(replace(patch, id="renamed", reason="better told") for patch in step.patches),
+    )
+    anew = replace(
+        env,
+        request=("--gpu", "other words"),
+        findings=(),
+        matrix_digest="f" * 64,
+        engine="uv 99",
+        verdict="e" * 64,
+        driver_floor="999",
+        build=(told,),
+    )
+    assert key(anew, told) == key(env, step)
 
 
 def test_the_key_leaves_out_what_does_not(files: Path) -> None:
