@@ -130,3 +130,23 @@ def test_half_a_gigabyte_is_read_in_bounded_memory(tmp_path: Path) -> None:
     assert ERROR in texts(log)
     assert log.total == 500 * 12_000 + 1
     assert peak < 120_000_000
+
+
+def test_the_end_of_a_huge_text_is_never_passed_over(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that differ in numbers only are passed over in the middle; the one that tells is the last."""
+    monkeypatch.setattr("mmlock.doctor.log.HEAD_BYTES", 1)
+    monkeypatch.setattr("mmlock.doctor.log.TAIL_LINES", 50)
+    many = b"".join(b"worker %d: error, exited with code 1\n" % number for number in range(2000))
+    answer = ask(many + b"worker 7: error, exited with code 139\n")
+    assert answer.ids == ["segfault"]
+    assert answer.cause.first == 2001
+
+
+def test_a_new_line_among_many_that_are_alike_is_seen(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmlock.doctor.log.HEAD_BYTES", 1)
+    monkeypatch.setattr("mmlock.doctor.log.CHUNK", 1 << 10)
+    monkeypatch.setattr("mmlock.doctor.log.TAIL_LINES", 5)
+    alike = b"".join(b"step %d: warning: slow\n" % number for number in range(3000))
+    answer = ask(alike + b"nvcc: command not found\n" + alike)
+    assert answer.ids == ["cuda-home-missing"]
+    assert answer.cause.first == 3001

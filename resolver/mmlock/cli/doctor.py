@@ -85,7 +85,8 @@ def doctor(
     """Tell the cause of what stands in the file LOG (`-` is stdin), the evidence, and what to do.
 
     Without a text, look at an environment: its packages, compiled files, GPU and driver; with both, tell
-    what the environment says of the text. Nothing of it is imported, and nothing is changed unless `--apply` is given and agreed to.
+    what the environment says of the text. Nothing of it is imported, and nothing is changed unless
+    `--apply` is given and agreed to.
 
     \b
     mmlock doctor build.log

@@ -9,7 +9,7 @@ from string import Formatter
 
 from mmlock.binary.tables import SymbolStore
 from mmlock.core.values import dataclass
-from mmlock.doctor.log import is_loud
+from mmlock.doctor.log import Wearied, is_loud
 from mmlock.doctor.mentions import Mentions
 from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
 from mmlock.doctor.symptoms import EXAMINERS
@@ -34,14 +34,19 @@ def find_matches(log: Log, rows: Sequence[Symptom]) -> list[Match]:
     """Every symptom of a text, in the order of their first lines."""
     compiled = [(row, [re.compile(pattern) for pattern in row.patterns]) for row in rows if row.patterns]
     hits: dict[str, list[tuple[Line, re.Match[str]]]] = {}
+    wearied = Wearied(log)
     for line in log.lines:
-        if not is_loud(line.text):
+        if not is_loud(line.text) or wearied.of(line):
             continue
+        told = False
         for row, patterns in compiled:
             for pattern in patterns:
                 if found := pattern.search(line.text):
                     hits.setdefault(row.id, []).append((line, found))
+                    told = True
                     break
+        if not told:
+            wearied.told_nothing(line)
     by_id = {row.id: row for row in rows}
     matches = [_match(by_id[name], found) for name, found in hits.items()]
     return sorted(matches, key=lambda match: match.first)

@@ -22,6 +22,11 @@ _BEFORE, _AFTER = 40, 20
 _PATIENCE = 20
 """How often a line that differs in numbers only is kept."""
 _KINDS = 50_000
+"""So many kinds of lines are remembered."""
+_KIND = 200
+"""So much of a line without its numbers tells its kind."""
+_DULL = 2000
+"""Longer lines are not remembered as quiet."""
 
 LOUD = (
     b"rror", b"xception", b"undefined", b"not found", b"No module", b"annot ", b"ault", b"atal", b"ailed",
@@ -38,7 +43,8 @@ _LOUD_TEXT = re.compile("|".join(re.escape(word.decode()) for word in LOUD))
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
-_DIGITS = re.compile(rb"\d+")
+_NUMERALS = b"0123456789"
+_NO_DIGITS = dict.fromkeys(_NUMERALS)
 _MAGIC = {
     b"\x7fELF": "it is a compiled file (ELF)",
     b"PK\x03\x04": "it is an archive (ZIP, or a wheel)",
@@ -77,6 +83,41 @@ def read_log(stream: BinaryIO) -> Log:
 def is_loud(text: str) -> bool:
     """Whether a line can show a symptom at all."""
     return _LOUD_TEXT.search(text) is not None
+
+
+def _loud_of(lines: set[bytes]) -> set[bytes]:
+    """Those that can show a symptom: each word is searched in all of them at once."""
+    text = b"\n".join(lines)
+    found = set()
+    for word in LOUD:
+        place = text.find(word)
+        while place >= 0:
+            end = text.find(b"\n", place)
+            end = len(text) if end < 0 else end
+            found.add(text[text.rfind(b"\n", 0, place) + 1 : end])
+            place = text.find(word, end)
+    return found
+
+
+class Wearied:
+    """Which lines of a huge text are like many before that told nothing: they differ in numbers only.
+
+    The end of a text is where it failed, so nothing there is passed over.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._until = 0 if log.whole else log.total - TAIL_LINES
+        self._seen: dict[str, int] = {}
+
+    def of(self, line: Line) -> bool:
+        """Whether it need not be looked at."""
+        return line.number < self._until and self._seen.get(line.text.translate(_NO_DIGITS), 0) >= _PATIENCE
+
+    def told_nothing(self, line: Line) -> None:
+        """Remember that."""
+        if line.number < self._until:
+            kind = line.text.translate(_NO_DIGITS)
+            self._seen[kind] = self._seen.get(kind, 0) + 1
 
 
 def _what_instead(start: bytes) -> str | None:
@@ -128,6 +169,7 @@ class _Keep:
         self._after = 0
         self._rest = b""
         self._kinds: dict[bytes, int] = {}
+        self._dull: set[bytes] = set()
         self._last_kept = 0
 
     @property
@@ -142,11 +184,25 @@ class _Keep:
             self._rest = b""
         elif not newline:
             return
-        if self._room <= 0 and not self._after and not any(word in body for word in LOUD):
+        if self._room <= 0 and not self._after and not self._tells(body):
             self._pass(body)
             return
         for raw in body.split(b"\n"):
             self._line(raw)
+
+    def _tells(self, body: bytes) -> bool:
+        """Whether a piece has a line that is loud and new. Most lines of a log differ in numbers only."""
+        if self._middle_room <= 0:
+            return False
+        fresh = set(body.translate(None, _NUMERALS).split(b"\n")) - self._dull
+        if not fresh:
+            return False
+        dull = fresh - _loud_of(fresh)
+        told = fresh - dull
+        dull |= {kind for kind in told if self._kinds.get(kind[:_KIND], 0) >= _PATIENCE}
+        if len(self._dull) < _KINDS:
+            self._dull |= {kind for kind in dull if len(kind) < _DULL}
+        return len(dull) < len(fresh)
 
     def end(self) -> None:
         """Take the last line in."""
@@ -182,7 +238,7 @@ class _Keep:
 
     def _new(self, raw: bytes) -> bool:
         """Whether such a line was not seen too often."""
-        kind = _DIGITS.sub(b"0", raw[:200])
+        kind = raw.translate(None, _NUMERALS)[:_KIND]
         seen = self._kinds.get(kind, 0)
         if seen or len(self._kinds) < _KINDS:
             self._kinds[kind] = seen + 1

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.values import dataclass
+from mmlock.doctor.log import Wearied
 from mmlock.doctor.model import Line, Log
 from mmlock.matrix.load import Matrix
 
@@ -90,9 +91,11 @@ def find_mentions(log: Log, matrix: Matrix) -> Mentions:
     """What a text names of the things that the facts know."""
     known = _known(matrix)
     rows: dict[tuple[str, str], Mention] = {}
+    wearied = Wearied(log)
     for line in log.lines:
-        if not _MAY_TELL.search(line.text):
+        if wearied.of(line) or not _MAY_TELL.search(line.text):
             continue
+        wearied.told_nothing(line)
         for what, value in _of(line.text, known):
             rows.setdefault((what, value), Mention(what=what, value=value, line=line))
     return Mentions(tuple(rows.values()))
