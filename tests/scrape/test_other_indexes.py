@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,6 +115,55 @@ def test_without_a_common_page_each_variant_is_asked(refreshed: Run, web: Web, m
         if (r.torch, r.variant, r.on_pypi) == (newest, variant, False)
     ]
     assert [(row.platform, row.pythons) for row in rows] == [(Platform.LINUX_X86_64, ("3.12",))]
+
+
+def mirror_list(*names: str) -> bytes:
+    """A list as PyTorch's index had it first: links by folder, no html around them, no hashes."""
+    return "\n".join(f'<a href="{name}">{name}</a><br>' for name in names).encode()
+
+
+NEW = "torch-99.0.0%2Bcu130-cp312-cp312-linux_x86_64.whl"
+
+
+@pytest.mark.parametrize(
+    ("path", "page", "named"),
+    [
+        ("/pw/torch_stable.html", mirror_list(f"cu130/{NEW}", "cu130/torchaudio-99.0.0-1.whl"), "/pw"),
+        ("/pw/torch_stable.html", mirror_list(f"cu130/{NEW}"), "/pw/torch_stable.html"),
+        ("/pw/cpu/", html("../", NEW.replace("cu130", "cpu")), "/pw/"),
+    ],
+    ids=["list found", "list named", "folders of files"],
+)
+def test_a_mirror_that_is_no_index_adds_builds_and_removes_none(
+    refreshed: Run, web: Web, matrices: Path, path: str, page: bytes, named: str
+) -> None:
+    web.put(path, page)
+    before = set(Matrix(matrices).torch_builds)
+    report = refreshed(only=("pytorch",), places={"pytorch": f"{web.root}{named}"})
+    after = set(Matrix(matrices).torch_builds)
+    assert not before - after
+    (new,) = after - before
+    assert (new.torch, new.platform, new.pythons) == ("99.0.0", Platform.LINUX_X86_64, ("3.12",))
+    assert new.index == f"https://download.pytorch.org/whl/{new.variant}"
+    again = refreshed(only=("pytorch",), places={"pytorch": f"{web.root}{named}"})
+    assert (report["changes"] != [], again["written"]) == (True, [])
+
+
+def test_a_mirror_that_forbids_what_it_lacks_is_asked_for_its_list(
+    refreshed: Run, web: Web, reply: Callable[..., Any], matrices: Path
+) -> None:
+    web.put("/pw/torch/", reply(status=403))
+    web.put("/pw/torch_stable.html", mirror_list(f"cu130/{NEW}"))
+    refreshed(only=("pytorch",), places={"pytorch": f"{web.root}/pw"})
+    assert "99.0.0" in {row.torch for row in Matrix(matrices).torch_builds}
+
+
+def test_a_cut_list_of_a_mirror_is_not_read(refreshed: Run, web: Web, matrices: Path) -> None:
+    before = Matrix(matrices).torch_builds
+    web.put("/pw/torch_stable.html", mirror_list(f"cu130/{NEW}", f"cu130/{NEW}")[:-30])
+    report = refreshed(only=("pytorch",), places={"pytorch": f"{web.root}/pw"})
+    assert "breaks off" in str(report["indexes"])
+    assert Matrix(matrices).torch_builds == before
 
 
 # ---------------------------------------------------------------- flash-attn

@@ -9,7 +9,8 @@ that a build exists, for which Pythons and platforms; what code is inside, only 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from mmlock.core.artifact import Artifact
@@ -27,13 +28,15 @@ from mmlock.scrape.fetching import FetchFault, FetchProblem
 from mmlock.scrape.pypi_rows import Listing, listing
 from mmlock.scrape.pytorch_files import VARIANT
 from mmlock.scrape.simple import ACCEPT, IndexPage, ParseFault, parse_page
-from mmlock.scrape.steps import Answer, Found, Get, Scrape
+from mmlock.scrape.steps import Answer, Found, Get, Scrape, Wish
 from mmlock.scrape.tags import cuda_of_variant, glibc_of_tag, pythons_of, wheel_name
 
 __all__ = ["BASE", "NAME", "Listed", "rows_of", "scrape", "wheels_of"]
 
 BASE = "https://download.pytorch.org/whl"
 NAME = "pytorch"
+LIST = "torch_stable.html"
+"""A list of the links to all wheels, as PyTorch's index had it first and mirrors still have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,47 +128,65 @@ def scrape(
     companions: Sequence[str] = (),
     files: Sequence[File] = (),
 ) -> Scrape:
-    """The pages of all variants; where those list no wheel, the pages of each known variant.
+    """The pages of all variants; else those of each known variant; else the lists that mirrors have.
 
     `companions`: packages built once per torch variant; `files`: what is recorded of the index so far.
     """
     root = base.rstrip("/")
     packages = ("torch", *companions)
-    answers = yield [Get(url=f"{root}/{name}/", accept=ACCEPT) for name in packages]
-    pages = _read(packages, answers)
-    if not pages.listed("torch") and not _down(answers):
-        asked = [(variant, name) for variant in _variants(known) for name in packages]
-        answers = yield [Get(url=f"{root}/{variant}/{name}/", accept=ACCEPT) for variant, name in asked]
-        pages = _read([name for _, name in asked], answers)
+    pages, complete = yield from _ask(root, known, packages)
     if not pages.listed("torch"):
         reason = pages.stale or (f"`{bare(root)}/torch/` lists no wheel of torch",)
         return Found(stale=reason)
     listing = _files(pages, packages, known, files)
     return Found(
-        facts=(_builds(pages, known, root, day), _hashes(listing, root, day)),
+        facts=(_builds(pages, known, root, day, complete=complete), _hashes(listing, root, day)),
         stale=pages.stale,
         warnings=listing.warnings,
         read=pages.read,
     )
 
 
+def _ask(
+    root: str, known: Sequence[TorchBuild], packages: Sequence[str]
+) -> Generator[Sequence[Wish], Sequence[Answer], tuple[_Pages, bool]]:
+    """What the pages list, and whether they are those of an index: what it no longer lists is gone.
+
+    Mirrors that are no index have one list of links (`torch_stable.html`), or folders of files by variant.
+    """
+    if root.endswith(".html"):
+        return _read(["torch"], (yield [Get(url=root)])), False
+    pages = _read(
+        packages, answers := (yield [Get(url=f"{root}/{name}/", accept=ACCEPT) for name in packages])
+    )
+    asked = [(variant, name) for variant in _variants(known) for name in packages]
+    if not pages.listed("torch") and not _down(answers):
+        answers = yield [Get(url=f"{root}/{variant}/{name}/", accept=ACCEPT) for variant, name in asked]
+        pages = _read([name for _, name in asked], answers)
+    if pages.listed("torch") or _down(answers):
+        return pages, True
+    answers = yield [Get(url=f"{root}/{LIST}"), *(Get(url=f"{root}/{one}/") for one in _variants(known))]
+    found = [answer for answer in answers if not _absent(answer)]
+    return _read(["torch"] * len(found), found), False
+
+
 def _variants(known: Iterable[TorchBuild]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.variant for row in known if not row.on_pypi))
 
 
-def _builds(pages: _Pages, known: Sequence[TorchBuild], root: str, day: str) -> Facts:
+def _builds(pages: _Pages, known: Sequence[TorchBuild], root: str, day: str, *, complete: bool) -> Facts:
     wheels = wheels_of(pages.files)
     wanted = [one for one in wheels if _supported(one.torch, known)]
     by_key = {(row.torch, row.variant, row.platform): row for row in known}
     source = dated(NAME, day)
-    whole = "torch" not in pages.broken
+    whole = complete and "torch" not in pages.broken
     seen = {one.variant for one in wanted}
     return Facts(
         schema="torch-builds",
         package=None,
         # Rows name PyTorch's own index, whichever mirror was read: a lock is for everybody.
         rows=tuple(rows_of(wanted, by_key, BASE, source)),
-        sources={source: f"{bare(root)}/torch/, read {day}"},
+        sources={source: f"{bare(root)}/torch/, read {day}" if complete else f"{bare(root)}, read {day}"},
         scope=lambda row: whole and not row.on_pypi and row.variant in seen,
     )
 
@@ -199,8 +220,13 @@ def _hashes(listed: Listing, root: str, day: str) -> Facts:
 
 def _down(answers: Sequence[Answer]) -> bool:
     """Whether there is no use in asking the same host for more."""
-    return any(
-        isinstance(answer, FetchFault) and answer.problem is not FetchProblem.NOT_FOUND for answer in answers
+    return any(isinstance(answer, FetchFault) and not _absent(answer) for answer in answers)
+
+
+def _absent(answer: Answer) -> bool:
+    """Whether there is no such page; stores of objects say 403 of what they do not have."""
+    return isinstance(answer, FetchFault) and (
+        answer.problem is FetchProblem.NOT_FOUND or answer.status == HTTPStatus.FORBIDDEN
     )
 
 
