@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from solved import facts
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
 from mmlock.matrix import store
@@ -154,3 +155,14 @@ def test_two_equal_states_differ_in_nothing() -> None:
 def test_a_new_file_is_all_added(given_: tuple[File, ...]) -> None:
     found = diff({}, {"files/mmdet.json": document(*given_)})
     assert [one.kind for one in found] == [Kind.ADDED] * len(given_)
+
+
+def test_of_a_table_only_the_keys_that_differ_are_told() -> None:
+    old = next(row for row in facts().releases("mmcv") if "setup_locals_version" in row.probes)
+    probes = {**old.probes, "setup_std_99": 1}
+    new = dataclasses.replace(old, probes=probes)
+    path = "openmmlab/releases/mmcv.json"
+    before, after = (Document(schema="releases", rows=(row,), sources={"s": "t"}) for row in (old, new))
+    told = "\n".join(lines(diff({path: before}, {path: after})))
+    assert "probes.setup_std_99 none -> 1" in told
+    assert "setup_locals_version" not in told

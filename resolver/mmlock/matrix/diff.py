@@ -192,9 +192,20 @@ def lines(changes: Sequence[Change], *, most: int = _MOST) -> Iterator[str]:
 
 
 def _told(change: Change) -> str:
-    parts = (f"{name} {_word(old)} -> {_word(new)}" for name, old, new in change.fields)
+    apart = (one for name, old, new in change.fields for one in _apart(name, old, new))
+    parts = (f"{name} {_word(old)} -> {_word(new)}" for name, old, new in apart)
     text = "; ".join(parts)
     return f": {text}" if text else ""
+
+
+def _apart(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What differs within a field: of a table only those of its keys."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        yield name, old, new
+        return
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            yield f"{name}.{key}", old.get(key, ()), new.get(key, ())
 
 
 def _word(value: Any) -> str:
