@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from solved import facts
+from solved import facts as committed
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
 from mmlock.matrix import store
@@ -158,7 +158,7 @@ def test_a_new_file_is_all_added(given_: tuple[File, ...]) -> None:
 
 
 def test_of_a_table_only_the_keys_that_differ_are_told() -> None:
-    old = next(row for row in facts().releases("mmcv") if "setup_locals_version" in row.probes)
+    old = next(row for row in committed().releases("mmcv") if "setup_locals_version" in row.probes)
     probes = {**old.probes, "setup_std_99": 1}
     new = dataclasses.replace(old, probes=probes)
     path = "openmmlab/releases/mmcv.json"
