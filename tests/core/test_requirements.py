@@ -134,8 +134,6 @@ def test_a_constraints_file_gives_constraints_only() -> None:
         ("--index-url https://${USER}:${TOKEN}@x.org/simple", "`${USER}` is not expanded"),
         ("--index-url", "`--index-url` needs a value"),
         ("-r 'open", "a quote is not closed"),
-        ("six --hash=md5:00", "is not a sha256"),
-        ("six --global-option=x", "`--global-option` on a requirement"),
         ("six=1", "cannot read `six=1`"),
     ],
 )
@@ -143,6 +141,21 @@ def test_a_line_that_cannot_be_honoured_is_a_fault_at_its_line(line: str, says: 
     parsed = parse_file(f"numpy\n\n{line}\nscipy\n", "r.txt")
     assert [(f.where, says in f.text) for f in parsed.faults] == [("r.txt:3", True)], parsed.faults
     assert [a.name for a in parsed.gathered.requirements] == ["numpy", "scipy"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("six==1 --hash=md5:00", "is not a sha256"),
+        ("six==1 --global-option=x", "`--global-option` on a requirement"),
+    ],
+)
+def test_a_word_after_a_requirement_is_a_fault_and_the_pin_is_not_lost(line: str, says: str) -> None:
+    """A scan reads on with faults: without the pin it would choose another version in silence."""
+    parsed = parse_file(f"numpy\n{line}\n", "r.txt")
+    assert [(f.where, says in f.text) for f in parsed.faults] == [("r.txt:2", True)], parsed.faults
+    assert [a.text for a in parsed.gathered.requirements] == ["numpy", "six==1"]
+    assert parsed.gathered.requirements[-1].hashes == ()
 
 
 def test_a_continuation_at_the_end_of_the_file_is_still_read() -> None:

@@ -122,3 +122,25 @@ def test_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError) as error:
         scanned(tmp_path / name)
     assert error.value.hints
+
+
+@pytest.mark.parametrize("mark", ["pyvenv.cfg", "conda-meta"])
+def test_an_environment_is_no_project(tmp_path: Path, mark: str) -> None:
+    if mark == "conda-meta":
+        (tmp_path / mark).mkdir()
+    else:
+        (tmp_path / mark).write_text("home = /usr/bin\n")
+    with pytest.raises(UsageError, match="is a Python environment") as error:
+        scanned(tmp_path)
+    assert any("mmlock doctor --python" in hint for hint in error.value.hints)
+
+
+def test_the_whole_machine_is_no_project() -> None:
+    with pytest.raises(UsageError, match="the whole machine"):
+        scanned(Path("/"))
+
+
+def test_of_an_empty_folder_nothing_is_claimed(tmp_path: Path) -> None:
+    text = "\n".join(scan_lines(scanned(tmp_path), facts().ops))
+    assert "does not use mmcv" not in text
+    assert "nothing is known of it" in text

@@ -196,7 +196,7 @@ class _Said:
         for use in self._needed():
             if not use.known and not declared & set(use.packages):
                 text = f"`{use.module}` is imported and declared nowhere: the lock need not have it"
-                yield str(use.place), text
+                yield str(use.place), f"{text}; `--with` and the name of its distribution adds it"
         for use in self.found.packages:
             if use.when in _RUNS and not use.aside and _unnamed(self.modules.get(use.module)):
                 names = ", ".join(f"`{name}`" for name in use.packages[-2:])

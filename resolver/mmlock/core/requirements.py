@@ -241,11 +241,11 @@ class _FileReader:
             option, equals, value = word.partition("=")
             if option != "--hash":
                 self.fault(where, f"`{option}` on a requirement is not understood", _ONLY_HASH)
-                return
+                break  # the requirement itself is understood: who reads on with faults must not lose it
             value = value if equals else next(words, "")
             if not _HASH.fullmatch(value.lower()):
                 self.fault(where, f"`{value}` is not a sha256, sha384 or sha512 hash")
-                return
+                continue
             hashes.append(value.lower())
         found = parse_requirement(text.strip(), where, constraint=self.constraint)
         if isinstance(found, Fault):

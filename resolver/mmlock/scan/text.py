@@ -73,7 +73,11 @@ def conclusion_lines(found: Scan) -> list[str]:
     """Whether compiled ops are needed, in a sentence or two."""
     answer = found.conclusion
     if answer.need is Need.NOTHING and not any(one.module == "mmcv" for one in found.packages):
-        return ["it does not use mmcv"]
+        return [
+            "it does not use mmcv"
+            if found.files or found.packages
+            else "nothing in it was read, so nothing is known of it"
+        ]
     match answer.need:
         case Need.NOTHING:
             return ["compiled ops of mmcv are not needed: nothing imports mmcv.ops, `mmcv-lite` is enough"]

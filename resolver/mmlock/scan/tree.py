@@ -67,9 +67,17 @@ def _refuse(root: Path) -> None:
             raise UsageError(f"`{root}` is a file, not a folder", hints=[hint])
         with os.scandir(root):
             pass
+        whole = root.resolve().parent == root.resolve()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"`{root}` cannot be read", causes=[why], hints=[hint]) from error
+    if whole:
+        raise UsageError(f"`{root}` is the whole machine, not a project", hints=[hint])
+    if _is_environment(root):
+        raise UsageError(
+            f"`{root}` is a Python environment, not a project",
+            hints=[f"`mmlock doctor --python {root}` looks at an environment", hint],
+        )
 
 
 def _walk(folder: Path, prefix: str, listing: Listing, seen: set[tuple[int, int]]) -> Iterator[str]:
@@ -107,6 +115,8 @@ def _passed_over(entry: os.DirEntry[str]) -> str | None:
     """Why a folder is not looked into; `tool` for those nobody needs to hear of."""
     if entry.name in _SKIPPED:
         return "tool"
-    if Path(entry.path, "pyvenv.cfg").is_file() or Path(entry.path, "conda-meta").is_dir():
-        return "a Python environment"
-    return None
+    return "a Python environment" if _is_environment(Path(entry.path)) else None
+
+
+def _is_environment(folder: Path) -> bool:
+    return (folder / "pyvenv.cfg").is_file() or (folder / "conda-meta").is_dir()
