@@ -28,11 +28,11 @@ def index_directory(match: Match, around: Surroundings) -> Examined:
     package = normalize(match.fields.get("package", "mmcv"))
     fields = {"package": str(package)}
     if directory is None:
-        return Examined(fields=fields, evidence=tuple(_newest(around.matrix, None)))
+        return Examined(fields=fields, evidence=tuple(_newest(around.matrix, None, package)))
     rows = [row for row in around.matrix.index_rows if row.directory == directory]
     if not rows:
         variant = directory.partition("/")[0]
-        evidence = [f"`{directory}` is no directory of the index", *_newest(around.matrix, variant)]
+        evidence = [f"`{directory}` is no directory of the index", *_newest(around.matrix, variant, package)]
         return Examined(fields=fields, evidence=tuple(evidence))
     return Examined(fields=fields, evidence=tuple(_held(rows_of(around.matrix, directory), directory)))
 
@@ -60,15 +60,16 @@ def _directory(around: Surroundings) -> str | None:
     return None
 
 
-def _newest(matrix: Matrix, variant: str | None) -> Iterator[str]:
-    """The newest torch of the index, for that CUDA and for any."""
-    known = {tuple(row.directory.split("/torch")) for row in matrix.index_rows}
+def _newest(matrix: Matrix, variant: str | None, package: str) -> Iterator[str]:
+    """The newest torch that the index has a package for, with that CUDA and with any."""
+    rows = [row for row in matrix.index_rows if row.package == package] or matrix.index_rows
+    known = {tuple(row.directory.split("/torch")) for row in rows}
     if variant is not None:
         own = sorted((torch for name, torch in known if name == variant), key=version)
         yield f"for {variant} it goes up to torch {own[-1]}" if own else f"it has nothing for {variant}"
     last = max((torch for _, torch in known), key=version)
     with_last = sorted(name for name, torch in known if torch == last)
-    yield f"the newest torch it has wheels for is {last}, for {joined(with_last)}"
+    yield f"the newest torch it has wheels of {package} for is {last}, for {joined(with_last)}"
 
 
 def no_version(match: Match, around: Surroundings) -> Examined:
