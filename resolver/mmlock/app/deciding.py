@@ -100,7 +100,7 @@ def _foreign_variant(target: Target, torch: str | None) -> str | None:
     return found if found and found.startswith("cu") and not target.cuda else None
 
 
-def _untold(solution: CoreSolution, question: ClosureRequest) -> None:
+def _untold(solution: CoreSolution) -> None:
     """Nobody wants to know which cores are tried."""
 
 
@@ -113,7 +113,7 @@ def decide(
     wheelless: Wheelless,
     engine: Engine | None = None,
     state: State | None = None,
-    told: Callable[[CoreSolution, ClosureRequest], object] = _untold,
+    told: Callable[[CoreSolution], object] = _untold,
 ) -> Decided | Unsolved:
     """A core with its closure; `told` hears of each core before its closure is asked for.
 
@@ -129,9 +129,8 @@ def decide(
             return Unsolved(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
         ask = partial(_question, matrix, asked, state=state)
-        question = ask(solution)
-        told(solution, question)
-        answer = closer.close(question)
+        told(solution)
+        answer = closer.close(ask(solution))
         if isinstance(answer, Unreachable):
             raise _unreachable(answer)
         if isinstance(answer, Closed):

@@ -52,6 +52,7 @@ class Indexes:
         self._down: dict[str, str] = {}
         self._begun: dict[tuple[str, PackageName], Background[IndexPage | LookupFault]] = {}
         self._opening = threading.Lock()
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +75,7 @@ class Indexes:
             if (known and self._own) or (place.ask and not known):
                 key = (index, package)
                 if key not in self._begun:
-                    self._begun[key] = Background(partial(self._fetched, *key))
+                    self._begun[key] = Background(partial(self._in_turn, *key))
 
     def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
         """Files of that version, or why they are not known."""
@@ -160,6 +161,11 @@ class Indexes:
         """A page that was begun, or is fetched now."""
         begun = self._begun.pop((index, package), None)
         return begun.result() if begun is not None else self._fetched(index, package)
+
+    def _in_turn(self, index: str, package: PackageName) -> IndexPage | LookupFault:
+        """One page after another, over one connection."""
+        with self._turn:
+            return self._fetched(index, package)
 
     def _fetched(self, index: str, package: PackageName) -> IndexPage | LookupFault:
         from mmlock.scrape.lookup import index_page

@@ -165,8 +165,7 @@ def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> 
     from mmlock.solve.closure_cache import ClosureCache
 
     cache = ClosureCache.of_user(os.environ, served=served)
-    ahead.closer = UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
-    return ahead.closer
+    return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
 
 
 def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:

@@ -12,15 +12,15 @@ T = TypeVar("T")
 class Background(Generic[T]):
     """Work that was begun in a thread; `result` waits for its end.
 
-    `concurrent.futures` would do, and loads `logging` and a pool for a thread or two. `awaited`: whether
-    the program stays until the work is done, though nobody asks for its result.
+    `concurrent.futures` would do, and loads `logging` and a pool for a thread or two. The program
+    does not stay for work whose result nobody asks for.
     """
 
-    def __init__(self, work: Callable[[], T], *, awaited: bool = False) -> None:
+    def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._found: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, daemon=not awaited)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from mmlock.core.background import Background
 from mmlock.core.progress import Progress, silent
 from mmlock.solve.closure_cache import ClosureCache, request_digest
 from mmlock.solve.closure_model import ClosureAnswer, ClosureRequest, Unreachable
@@ -38,23 +37,9 @@ class UvCloser:
         """Done while uv works on an answer."""
         self._platforms: dict[str, str] = {}
         """What uv takes instead of a platform that it refused."""
-        self._begun: dict[ClosureRequest, Background[ClosureAnswer]] = {}
-
-    def begin(self, request: ClosureRequest) -> None:
-        """Start on a question that will surely be asked; `close` then waits for what is left of it."""
-        if request not in self._begun:
-            # uv would outlive a thread that nobody awaits, and write where its folder is gone.
-            self._begun[request] = Background(lambda: self._closed(request, silent, None), awaited=True)
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         """The closure of a request. Raises nothing for what a network or an index can do."""
-        if (begun := self._begun.pop(request, None)) is not None:
-            return begun.result()
-        return self._closed(request, self._progress, self._meanwhile)
-
-    def _closed(
-        self, request: ClosureRequest, progress: Progress, meanwhile: Callable[[], object] | None
-    ) -> ClosureAnswer:
         places = sources(request.index, self._environ)
         if wrong := bad_source(places):
             return Unreachable(reason=f"an index cannot be read: {wrong}", offline=request.offline)
@@ -72,8 +57,8 @@ class UvCloser:
             request=request,
             places=places,
             environ=self._environ,
-            progress=progress,
-            meanwhile=meanwhile,
+            progress=self._progress,
+            meanwhile=self._meanwhile,
         )
         try:
             answer = asking.ask(self._cache.folder / "core", self._platforms)
