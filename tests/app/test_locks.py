@@ -282,3 +282,14 @@ def test_every_committed_verdict_is_about_its_lock() -> None:
     for entry in entries(read_catalogue(ROOT / "mmlock.toml")):
         assert entry.pair.request.out is not None
         assert (entry.verdict is not None) == (entry.pair.request.out / "verdict.json").exists()
+
+
+def test_all_are_decided_before_any_is_written(home: Path, env: LockedEnv) -> None:
+    seen: list[bool] = []
+
+    def decide(_: Pair) -> Outcome:
+        seen.append(any(home.glob("lockfiles/*/*/*")))
+        return env
+
+    assert set(states(run(home, decide)).values()) == {"written"}
+    assert seen == [False, False]

@@ -39,11 +39,12 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     """
     catalogue = read_catalogue(request.file)
     pairs = _chosen(catalogue, request.only)
-    states: list[tuple[Pair, State]] = []
-    for pair, outcome in _outcomes(pairs, catalogue.folder, request, decide):
-        state = _take(pair, outcome, request)
-        states.append((pair, state))
-        progress(f"{len(states)} of {len(pairs)}: {pair.name}: {state.word}")
+    # All are decided before any is written: what verdicts prove must not depend on who was first.
+    outcomes: list[tuple[Pair, Outcome]] = []
+    for decided in _outcomes(pairs, catalogue.folder, request, decide):
+        outcomes.append(decided)
+        progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
+    states = [(pair, _take(pair, outcome, request)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
     table = _table(catalogue, request)
     return _page(states, loose, table, check=request.check)
