@@ -69,7 +69,7 @@ def _hints(stderr: str) -> list[str]:
     if "No space left" in stderr:
         return ["free some space, or set MMLOCK_CACHE_DIR and UV_CACHE_DIR to folders on another disk"]
     if "dns error" in stderr or "error sending request" in stderr or "offline" in stderr.lower():
-        return ["look at the network, or name a folder with the files with `--find-links DIR`"]
+        return ["look at the network; a lock solved with `--find-links DIR` takes the files of that folder"]
     return []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from mmlock.core.artifact import Artifact
@@ -152,17 +153,10 @@ def toolchain_plan(matrix: Matrix, solution: CoreSolution, target: Target) -> To
     """The compilers, with pinned files where they can be locked."""
     chain = solution.toolchain
     if chain is None:
-        return ToolchainPlan(
+        return replace(
+            NO_TOOLCHAIN,
             name="host compiler",
-            provider="none",
-            cuda=None,
             lockable=False,
-            packages=(),
-            files=(),
-            setup=(),
-            cuda_home=None,
-            gcc_max=None,
-            gcc_source=None,
             note="a C++ compiler of the machine; it is not part of the lock",
         )
     toolkit = next((t for t in matrix.toolkits if t.cuda == chain.cuda), None)

@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 
+from mmlock.core.markers import marker_environment
 from mmlock.core.names import Platform, normalize
 from mmlock.core.versions import InvalidVersion, allows
 from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
 from mmlock.matrix.load import Matrix
-
-_SYSTEMS = {
-    Platform.LINUX_X86_64: ("posix", "linux", "Linux", "x86_64"),
-    Platform.LINUX_AARCH64: ("posix", "linux", "Linux", "aarch64"),
-    Platform.MACOS_ARM64: ("posix", "darwin", "Darwin", "arm64"),
-    Platform.MACOS_X86_64: ("posix", "darwin", "Darwin", "x86_64"),
-    Platform.WINDOWS_X86_64: ("nt", "win32", "Windows", "AMD64"),
-}
 
 
 def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
@@ -63,21 +56,9 @@ def _unmet(env: Environment, text: str) -> Requirement | None:
 
 
 def _marker_environment(env: Environment) -> dict[str, str]:
+    """Of what is installed here: its own patch release, where a target has the newest."""
     me = env.interpreter
-    python = (me.python or "3").removesuffix("t")
-    full = me.full or f"{python}.0"
-    os_name, sys_platform, system, machine = _SYSTEMS[me.platform or Platform.LINUX_X86_64]
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": full,
-        "os_name": os_name,
-        "platform_machine": machine,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": system,
-        "platform_version": "",
-        "python_full_version": full,
-        "python_version": python,
-        "sys_platform": sys_platform,
-        "extra": "",
-    }
+    python = me.python or "3"
+    full = me.full or f"{python.removesuffix('t')}.0"
+    told = marker_environment(me.platform or Platform.LINUX_X86_64, python)
+    return {**told, "implementation_version": full, "python_full_version": full}
