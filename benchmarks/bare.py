@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 from mmlock.core.names import normalize
 from mmlock.lock.model import LockedEnv
-from mmlock.solve.uv_find import find_uv
+from mmlock.resolve.closure.uv_find import find_uv
 
 
 def requirements(env: LockedEnv) -> tuple[str, ...]:

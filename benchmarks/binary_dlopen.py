@@ -17,15 +17,15 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmlock.app.inspect_places import locate
 from mmlock.binary.environment import find_site_packages, read_environment
 from mmlock.binary.inspect import inspect_wheel
 from mmlock.binary.model import Answer, Inspected
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
-from mmlock.matrix.load import open_matrix
-from mmlock.scrape.fetching import Fetched, Limits
-from mmlock.scrape.http import Client
+from mmlock.facts.locate import locate
+from mmlock.facts.matrix.load import open_matrix
+from mmlock.net.fetching import Fetched, Limits
+from mmlock.net.http import Client
 
 LOADER = """
 import ctypes, json, sys, torch

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mmlock.app.inspect_places import locate
 from mmlock.binary.elf import read_elf
 from mmlock.binary.fatbin import SECTION, read_gpu_code
 from mmlock.binary.inspect import Effort, inspect_wheel
@@ -23,8 +22,9 @@ from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind
-from mmlock.matrix.load import open_matrix
-from mmlock.scrape.http import Client
+from mmlock.facts.locate import locate
+from mmlock.facts.matrix.load import open_matrix
+from mmlock.net.http import Client
 
 ROUNDS = 7
 

@@ -11,8 +11,8 @@ import sys
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.names import PackageName, Platform
-from mmlock.solve.closure import UvCloser
-from mmlock.solve.closure_model import Closed, ClosureRequest, CoreNode, Wanted
+from mmlock.resolve.closure.closer import UvCloser
+from mmlock.resolve.closure.model import Closed, ClosureRequest, CoreNode, Wanted
 
 CORE = (
     CoreNode(

@@ -30,8 +30,8 @@ from closure_question import CORE, WANTED
 from counting_index import Proxy, counting_index
 from report import Table, parser_of, show, user_environ
 
-from mmlock.solve.metadata_wheel import place_wheels
-from mmlock.solve.uv_find import find_uv
+from mmlock.resolve.closure.metadata_wheel import place_wheels
+from mmlock.resolve.closure.uv_find import find_uv
 
 BARE = ("torch==2.11.0", "numpy<2", *WANTED)
 

@@ -21,12 +21,12 @@ from questions import NAMED, Question, asked, spread
 from report import Cell, Table, parser_of, show
 from sampling import core_stage, sampled
 
-from mmlock.graph.build import build_graph
-from mmlock.graph.request import GraphRequest
-from mmlock.graph.rows import Term
-from mmlock.matrix.load import Matrix, open_matrix
-from mmlock.solve.engine import ClingoEngine
-from mmlock.solve.solution import solve_core
+from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.resolve.core_solver.engine import ClingoEngine
+from mmlock.resolve.core_solver.solution import solve_core
+from mmlock.resolve.graph.build import build_graph
+from mmlock.resolve.graph.request import GraphRequest
+from mmlock.resolve.graph.rows import Term
 
 FIRST = 3
 """Fresh processes per question."""

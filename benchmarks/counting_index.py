@@ -33,8 +33,8 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 from recording import Answer, Recording
 
-from mmlock.scrape.http import Client
-from mmlock.scrape.ranged import read_metadata
+from mmlock.net.http import Client
+from mmlock.net.ranged import read_metadata
 
 FILES = "/-/"
 WHEEL_LINK = re.compile(rb'(<a href="[^"]+\.whl(?:#[^"]*)?")(?![^>]*data-(?:core|dist-info)-metadata)')

@@ -32,7 +32,7 @@ import bare
 from counting_index import Proxy, Style, counting_index
 from report import Cell, Table, median_ratio, parser_of, show, user_environ
 
-from mmlock.core.places import cache_root
+from mmlock.core.cache import cache_root
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from mmlock.app.deciding import State, graph_request
-from mmlock.app.interpret import interpret
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import NoAnswer
-from mmlock.graph.request import GraphRequest
-from mmlock.graph.rows import Term
-from mmlock.matrix.load import Matrix
+from mmlock.facts.matrix.load import Matrix
+from mmlock.resolve.graph.request import GraphRequest
+from mmlock.resolve.graph.rows import Term
+from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.request.interpret import interpret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

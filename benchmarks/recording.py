@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from mmlock.scrape.store import write_aside
+from mmlock.files.atomic import write_aside
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from typing import Any
 from mmlock.app.refreshing import refresh
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.versions import version
-from mmlock.matrix import store
-from mmlock.matrix.layout import SECTIONS
-from mmlock.scrape.tags import release_of
+from mmlock.facts.matrix import store
+from mmlock.facts.matrix.layout import SECTIONS
+from mmlock.facts.scrape.tags import release_of
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ("mmdet==3.3.0", "mmengine==0.10.7", "mmsegmentation==1.2.2", "torchaudio==2.9.0")

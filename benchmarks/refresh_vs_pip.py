@@ -18,15 +18,15 @@ import time
 from pathlib import Path
 
 from mmlock.core.names import PackageName, normalize
-from mmlock.scrape.drive import driver
-from mmlock.scrape.fetching import Fetched
-from mmlock.scrape.http import Client
-from mmlock.scrape.lookup import page_url
-from mmlock.scrape.pypi import INDEX
-from mmlock.scrape.ranged import METADATA
-from mmlock.scrape.simple import ACCEPT, IndexPage, parse_page
-from mmlock.scrape.steps import Archive, Get, Inside, Wish
-from mmlock.scrape.tags import release_of
+from mmlock.facts.refresh.drive import driver
+from mmlock.facts.scrape.fetch_page import Archive, Get, Inside, Wish
+from mmlock.facts.scrape.pypi import INDEX
+from mmlock.facts.scrape.tags import release_of
+from mmlock.net.fetching import Fetched
+from mmlock.net.http import Client
+from mmlock.net.lookup import page_url
+from mmlock.net.ranged import METADATA
+from mmlock.net.simple import ACCEPT, IndexPage, parse_page
 
 SAMPLE = (
     ("mmdet==3.3.0", "wheel"),

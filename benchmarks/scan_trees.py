@@ -19,7 +19,7 @@ from pathlib import Path
 from report import Table
 
 from mmlock.app.scanning import known_of
-from mmlock.matrix.load import open_matrix
+from mmlock.facts.matrix.load import open_matrix
 from mmlock.scan.scan import scan
 
 ROUNDS = 3

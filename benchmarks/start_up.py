@@ -18,7 +18,7 @@ from pathlib import Path
 
 from report import Table, median_ratio, parser_of, show, user_environ
 
-from mmlock.solve.uv_find import find_uv
+from mmlock.resolve.closure.uv_find import find_uv
 
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 

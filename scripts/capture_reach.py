@@ -15,9 +15,10 @@ from pathlib import Path
 import matrix_files
 
 from mmlock.core.names import Confidence, PackageName, normalize
-from mmlock.matrix.layout import SECTIONS
-from mmlock.matrix.load import open_matrix
-from mmlock.matrix.model import Reach
+from mmlock.facts.matrix.layout import SECTIONS
+from mmlock.facts.matrix.load import open_matrix
+from mmlock.facts.matrix.model import Reach
+from mmlock.facts.scrape.archives import read_tree
 from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.frameworks import choose, framework_uses
 from mmlock.scan.model import ModuleFacts
@@ -25,7 +26,6 @@ from mmlock.scan.module import module_facts
 from mmlock.scan.ops import Catalog, op_uses
 from mmlock.scan.project import Project
 from mmlock.scan.source import Unread, parse, to_text
-from mmlock.scrape.archives import read_tree
 
 SOURCES = {
     "sdist": "the release's sdist on PyPI, read without running anything by `scripts/capture_reach.py`"

@@ -37,9 +37,9 @@ from mmlock.binary.torch_wheel import read_torch
 from mmlock.binary.trees import Tree, WheelTree
 from mmlock.core.names import Platform
 from mmlock.core.versions import version
-from mmlock.matrix.load import Matrix, open_matrix
-from mmlock.scrape.http import Client
-from mmlock.scrape.store import write_aside
+from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.atomic import write_aside
+from mmlock.net.http import Client
 
 PLATFORM = Platform.LINUX_X86_64
 BUDGET = 2_000_000_000

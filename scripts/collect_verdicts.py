@@ -12,10 +12,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from mmlock.app.validations import validations
-from mmlock.matrix.model import Validation
-from mmlock.matrix.store import encode, read
-from mmlock.matrix.store import replace as put
+from mmlock.facts.matrix.model import Validation
+from mmlock.facts.matrix.store import encode, read
+from mmlock.facts.matrix.store import replace as put
+from mmlock.validate.proven import validations
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = "verdicts"

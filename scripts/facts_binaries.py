@@ -19,8 +19,8 @@ from facts_words import (
 
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.versions import version
-from mmlock.matrix.model import Binary, File, Requires, TorchBuild
-from mmlock.scrape.binaries import companion, is_abi3, served, torch_pin
+from mmlock.facts.matrix.model import Binary, File, Requires, TorchBuild
+from mmlock.facts.scrape.binaries import companion, is_abi3, served, torch_pin
 
 __all__ = ["companions", "measured_archs", "npu", "spconv", "torch_pin", "xformers"]
 

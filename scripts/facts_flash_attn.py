@@ -10,7 +10,7 @@ from facts_words import Facts, cuda_of_variant, minor, pythons_of, sorted_archs
 
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.versions import version
-from mmlock.matrix.model import Binary
+from mmlock.facts.matrix.model import Binary
 
 __all__ = ["NOTE", "flash_attn"]
 

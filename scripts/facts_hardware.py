@@ -10,7 +10,7 @@ from facts_words import Facts, as_list
 
 from mmlock.core.names import Confidence
 from mmlock.core.versions import version
-from mmlock.matrix.model import Capability, CppExtension, Gpu, Toolkit
+from mmlock.facts.matrix.model import Capability, CppExtension, Gpu, Toolkit
 
 __all__ = ["capabilities", "cpp_extensions", "gpus", "toolkits"]
 

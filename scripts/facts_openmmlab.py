@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, Platform, Sha256, normalize
 from mmlock.core.versions import version
-from mmlock.matrix.model import Assert, File, IndexRow, Release
+from mmlock.facts.matrix.model import Assert, File, IndexRow, Release
 
 __all__ = ["ARCHIVE", "disagreements", "index_rows", "observed", "releases", "skipped_note"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from facts_words import Facts
 
 from mmlock.core.names import Confidence, OpNeeds
-from mmlock.matrix.model import Op
+from mmlock.facts.matrix.model import Op
 
 __all__ = ["NOTE", "SOURCES", "ops"]
 

@@ -20,7 +20,7 @@ from facts_words import (
 )
 
 from mmlock.core.names import Confidence, Platform
-from mmlock.matrix.model import File, TorchBuild
+from mmlock.facts.matrix.model import File, TorchBuild
 
 __all__ = ["PYPI", "WHEELS", "cudart", "sources", "torch_builds"]
 

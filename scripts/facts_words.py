@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmlock.core.versions import version
-from mmlock.scrape.binaries import arch_words
-from mmlock.scrape.tags import (
+from mmlock.facts.scrape.binaries import arch_words
+from mmlock.facts.scrape.tags import (
     cuda_of_variant,
     glibc_of_tag,
     minor,

@@ -29,8 +29,8 @@ import matrix_files
 from facts_words import Facts, clean_sources
 
 from mmlock.core.names import normalize
-from mmlock.matrix.dated import lay_over
-from mmlock.matrix.layout import SECTIONS, section_of
+from mmlock.facts.matrix.layout import SECTIONS, section_of
+from mmlock.facts.matrix.provenance import lay_over
 
 _ELF = "fatbin and dynamic sections read from the PyPI wheel"
 _PAIRS = "table of releases published together (pytorch.org previous-versions page, release notes)"

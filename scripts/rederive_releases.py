@@ -19,20 +19,20 @@ from pathlib import Path
 import facts_openmmlab
 import tomllib
 
-from mmlock.app.refresh_indexes import Overlay, providers
 from mmlock.core.names import PackageName, normalize
-from mmlock.matrix import store
-from mmlock.matrix.dated import dated, read_on
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.merge import Facts
-from mmlock.matrix.model import File, Release
-from mmlock.scrape.drive import Driver, driver
-from mmlock.scrape.fetching import Fetched
-from mmlock.scrape.http import Client
-from mmlock.scrape.page_cache import PageCache
-from mmlock.scrape.releases import SOURCE, About, Unreadable, read_release
-from mmlock.scrape.steps import Archive
-from mmlock.scrape.tags import release_of
+from mmlock.facts.matrix import store
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.merge import Facts
+from mmlock.facts.matrix.model import File, Release
+from mmlock.facts.matrix.provenance import dated, read_on
+from mmlock.facts.refresh.drive import Driver, driver
+from mmlock.facts.refresh.indexes import Overlay, providers
+from mmlock.facts.scrape.fetch_page import Archive
+from mmlock.facts.scrape.releases import SOURCE, About, Unreadable, read_release
+from mmlock.facts.scrape.tags import release_of
+from mmlock.net.fetching import Fetched
+from mmlock.net.http import Client
+from mmlock.net.page_cache import PageCache
 
 ARGUED = Path(__file__).with_name("argued_differences.toml")
 

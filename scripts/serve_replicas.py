@@ -20,8 +20,8 @@ from itertools import product
 from pathlib import Path
 
 from mmlock.core.names import Platform
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import IndexRow, TorchBuild
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import IndexRow, TorchBuild
 
 _TAGS = {
     Platform.LINUX_X86_64: "manylinux1_x86_64",

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-sys.path.insert(0, str(Path(__file__).parent / "support"))
-
 from examples import MANY
+from hypothesis import settings
 
 # A shared machine is slow at times: that is no finding. The same examples on every run are.
 settings.register_profile(

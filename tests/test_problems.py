@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 from solved import facts
 
-from mmlock.app.deciding import State, graph_request
-from mmlock.app.interpret import Interpreted, interpret
-from mmlock.app.presences import always_there
-from mmlock.app.refusal import chain_lines, nearest_lines
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.faults import Fault
-from mmlock.core.gather import Inputs, gather
 from mmlock.core.names import Platform
-from mmlock.graph.build import build_graph
-from mmlock.graph.rows import BuildChoice, IndexChoice, Rows
-from mmlock.matrix.load import Matrix
-from mmlock.plan.steps import arch_list
-from mmlock.solve.closure_model import Wanted
-from mmlock.solve.engine import ClingoEngine
-from mmlock.solve.explain import explain
-from mmlock.solve.solution import CoreSolution, solve_core
+from mmlock.core.sources import Inputs, gather
+from mmlock.facts.matrix.load import Matrix
+from mmlock.resolve.closure.model import Wanted
+from mmlock.resolve.core_solver.engine import ClingoEngine
+from mmlock.resolve.core_solver.explain import explain
+from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
+from mmlock.resolve.graph.build import build_graph
+from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, Rows
+from mmlock.resolve.loop.breakages import always_there
+from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.refusal import chain_lines, nearest_lines
+from mmlock.resolve.plan.steps import arch_list
+from mmlock.resolve.request.interpret import Interpreted, interpret
 
 if sys.version_info >= (3, 11):
     import tomllib

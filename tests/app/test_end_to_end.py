@@ -14,14 +14,14 @@ import pytest
 from closers import OpenWorld
 from solved import facts, request
 
-from mmlock.app.deciding import Decided, decide
-from mmlock.app.interpret import interpret
 from mmlock.app.solving import _judged, locked
 from mmlock.cli.main import main
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.progress import silent
 from mmlock.lock.model import Finding
+from mmlock.resolve.loop.loop import Decided, decide
+from mmlock.resolve.request.interpret import interpret
 
 NOWHERE = "http://127.0.0.1:9/simple"
 """The discard port: nobody answers there."""

@@ -10,17 +10,17 @@ import pytest
 from closers import OpenWorld
 from solved import asked_words, facts
 
-from mmlock.app.deciding import Decided, decide
-from mmlock.app.interpret import interpret
 from mmlock.app.solving import _decision
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName
 from mmlock.core.progress import silent
-from mmlock.judge import judge
 from mmlock.lock.model import LockedEnv
-from mmlock.plan.assemble import assemble
-from mmlock.plan.files import Place
+from mmlock.resolve.judge import judge
+from mmlock.resolve.loop.loop import Decided, decide
+from mmlock.resolve.plan.assemble import assemble
+from mmlock.resolve.plan.files import Place
+from mmlock.resolve.request.interpret import interpret
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,19 +10,19 @@ from textwrap import dedent
 import pytest
 from solved import facts
 
-from mmlock.app import cataloguing
-from mmlock.app.catalogue_state import entries, identity
-from mmlock.app.catalogue_table import BEGIN, END
-from mmlock.app.cataloguing import Failed, Outcome, locks, read_catalogue
+from mmlock.app import locking as cataloguing
+from mmlock.app.locking import Failed, Outcome, locks, read_catalogue
 from mmlock.core.catalogue import LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.names import Confidence
 from mmlock.core.report import Page
-from mmlock.judge import judge
 from mmlock.lock.model import LockedEnv, Reason
 from mmlock.lock.read import read_lock
 from mmlock.lock.refused import refused
 from mmlock.lock.write import write_lock
+from mmlock.resolve.judge import judge
+from mmlock.upkeep.catalogue.state import entries, identity
+from mmlock.upkeep.catalogue.table import BEGIN, END
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = """

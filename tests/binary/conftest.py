@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
-from mmlock.scrape.http import Client
-
-sys.path.insert(0, str(Path(__file__).parent))
+from mmlock.net.http import Client
 
 
 @dataclass

@@ -10,7 +10,7 @@ from made_files import Made, container, cubin, elf, fatbin, ptx, wheel
 from made_torch import torch_wheel
 
 from mmlock.binary.build_facts import Holds, Unread, read_build, read_extension_wheel
-from mmlock.scrape.http import Client
+from mmlock.net.http import Client
 
 if TYPE_CHECKING:
     from conftest import Host

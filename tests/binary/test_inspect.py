@@ -14,7 +14,7 @@ from mmlock.binary.environment import find_site_packages, read_environment
 from mmlock.binary.inspect import Effort, Uninspected, inspect_folder, inspect_wheel
 from mmlock.binary.model import Extent, Gpu, Inspected, Kind
 from mmlock.core.names import Platform, Sha256
-from mmlock.scrape.http import Client
+from mmlock.net.http import Client
 
 if TYPE_CHECKING:
     from conftest import Host

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from made_files import Made, container, cubin, elf, fatbin, ptx, wheel
 
-from mmlock.app.inspect_places import best_wheel
 from mmlock.binary.tables import SymbolStore
 from mmlock.cli.main import main
 from mmlock.core.artifact import Artifact
-from mmlock.matrix.load import open_matrix
+from mmlock.facts.locate import best_wheel
+from mmlock.facts.matrix.load import open_matrix
 
 NAME = "ext-1.0-cp310-cp310-manylinux2014_x86_64.whl"
 TENSOR = "_ZNK2at10TensorBase7is_cudaEv"  # only since 1.10

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mmlock.app.inspect_places import locate
 from mmlock.binary.inspect import Effort, inspect_wheel
 from mmlock.binary.model import Answer, Inspected
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.matrix.load import open_matrix
-from mmlock.scrape.http import Client
+from mmlock.facts.locate import locate
+from mmlock.facts.matrix.load import open_matrix
+from mmlock.net.http import Client
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

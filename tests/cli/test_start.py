@@ -38,16 +38,17 @@ def test_help_loads_no_verb_and_nothing_slow() -> None:
 
 def test_a_solve_loads_no_client_and_nothing_that_reads_wheels() -> None:
     program = (
-        "import json, sys\nfrom importlib import import_module\nfrom mmlock.app import ahead, solving\n"
-        "for name in (*ahead.LATER, 'mmlock.solve.uv_closure', 'mmlock.solve.uv_answer'):\n"
+        "import json, sys\nfrom importlib import import_module\nfrom mmlock.app import solving\n"
+        "from mmlock.resolve.loop import prefetch\nclosure = 'mmlock.resolve.closure.'\n"
+        "for name in (*prefetch.LATER, closure + 'uv_closure', closure + 'uv_answer'):\n"
         "    import_module(name)\n"
         "print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout))
-    assert "mmlock.judge" in loaded
+    assert "mmlock.resolve.judge" in loaded
     assert loaded & {"http.client", "ssl", "email", "httpx", "networkx", "clingo", "rich"} == set()
-    assert not any(name.startswith(("mmlock.binary", "mmlock.scrape.http")) for name in loaded)
+    assert not any(name.startswith(("mmlock.binary", "mmlock.net.http")) for name in loaded)
 
 
 @pytest.mark.parametrize("verb", ["solve", "graph", "gpus"])

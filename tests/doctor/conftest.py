@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from solved import facts
@@ -14,11 +12,9 @@ from solved import facts
 from mmlock.binary.tables import SymbolStore
 from mmlock.doctor.diagnose import Surroundings, diagnose
 from mmlock.doctor.log import read_log
-from mmlock.doctor.mentions import find_mentions
+from mmlock.doctor.log_entities import find_mentions
 from mmlock.doctor.model import Diagnosis
-from mmlock.matrix.load import Matrix
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "binary"))
+from mmlock.facts.matrix.load import Matrix
 
 
 def matrix() -> Matrix:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from made_environments import World
+
 from mmlock.core.device import Device
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
 from mmlock.doctor.environment.model import Environment, Gravity, Trouble
 from mmlock.doctor.environment.read import read_environment
-from mmlock.matrix.devices import find_device
+from mmlock.facts.devices.find import find_device
 
 from .conftest import matrix
-from .made_environments import World
 
 
 def read(world: World, *gpus: str) -> Environment:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_environments import MINOR, World, make_world
 
-from mmlock.app.doctor_apply import apply, make_plan, plan_lines
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize
 from mmlock.core.progress import silent
+from mmlock.doctor.apply import apply, make_plan, plan_lines
 from mmlock.doctor.checks import examine
 from mmlock.doctor.environment.model import Environment
 from mmlock.doctor.environment.read import read_environment
@@ -19,7 +20,6 @@ from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
 
 from .conftest import matrix
-from .made_environments import MINOR, World, make_world
 
 LOCK = Path(__file__).parents[2] / "lockfiles" / "openmmlab" / "rtx5090"
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_environments import OTHER, ZEROS, World, make_world
 
 from mmlock.cli.main import main
-
-from .made_environments import OTHER, ZEROS, World, make_world
 
 SYMBOL = f"ImportError: /v/site-packages/mmcv/_ext.cpython-311-x86_64-linux-gnu.so: undefined symbol: {ZEROS}"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mmlock.app.proving import command, prove
 from mmlock.core.arguments import AUTO
 from mmlock.doctor import log
+from mmlock.doctor.doctor_commands import command, prove
 from mmlock.doctor.model import Diagnosis, Wish
 from mmlock.doctor.symptoms import EXAMINERS
 

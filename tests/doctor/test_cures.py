@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made_environments import MINOR, World, make_world
 
-from mmlock.app.proving import command, core
 from mmlock.doctor.checks import CHECKS, examine
 from mmlock.doctor.checks.locked import compare, same
-from mmlock.doctor.cure import cures
+from mmlock.doctor.doctor_commands import command, core
+from mmlock.doctor.environment_fixes import cures
 from mmlock.lock.read import read_lock
 
 from .conftest import matrix
 from .looking import read
-from .made_environments import MINOR, World, make_world
 
 LOCK = Path(__file__).parents[2] / "lockfiles" / "openmmlab" / "rtx5090"
 

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_environments import MINOR, OTHER, World, make_world
 
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
 from mmlock.doctor.environment.model import Gravity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import environment_data, environment_lines
-from mmlock.matrix.nvidia_smi import InstalledGpu
+from mmlock.resolve.request.nvidia_smi import InstalledGpu
 
 from .conftest import matrix
 from .looking import evidence, read, told, troubles
-from .made_environments import MINOR, OTHER, World, make_world
 
 
 @pytest.fixture

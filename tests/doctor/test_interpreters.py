@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from made_environments import OTHER, World, make_world
 
 from mmlock.core.errors import UsageError
 from mmlock.core.progress import silent
@@ -14,7 +15,6 @@ from mmlock.doctor.environment.read import read_environment
 
 from .conftest import matrix
 from .looking import read, told
-from .made_environments import OTHER, World, make_world
 
 
 @pytest.fixture

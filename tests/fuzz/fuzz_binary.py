@@ -9,8 +9,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "binary"))
-
 from mmlock.binary.archive import Archive, Limits
 from mmlock.binary.demangle import demangle
 from mmlock.binary.elf import read_elf

@@ -12,19 +12,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mmlock.scrape.archives import Unreadable, read_tree
-from mmlock.scrape.checks import asserts
-from mmlock.scrape.flash_attn import assets_of
-from mmlock.scrape.metadata import identity, metadata
-from mmlock.scrape.metadata_chain import release_metadata
-from mmlock.scrape.openmmlab import parse_old_page
-from mmlock.scrape.openmmlab import parse_page as parse_directory
-from mmlock.scrape.pypi_rows import details
-from mmlock.scrape.pytorch import BASE, wheels_of
-from mmlock.scrape.pytorch_files import recorded
-from mmlock.scrape.simple import parse_page, parse_simple
-from mmlock.scrape.tags import release_of, wheel_name
-from mmlock.scrape.torch_packages import offers_of
+from mmlock.facts.scrape.archives import Unreadable, read_tree
+from mmlock.facts.scrape.checks import asserts
+from mmlock.facts.scrape.flash_attn import assets_of
+from mmlock.facts.scrape.metadata import identity, metadata
+from mmlock.facts.scrape.metadata_chain import release_metadata
+from mmlock.facts.scrape.openmmlab import parse_old_page
+from mmlock.facts.scrape.openmmlab import parse_page as parse_directory
+from mmlock.facts.scrape.pypi_rows import details
+from mmlock.facts.scrape.pytorch import BASE, wheels_of
+from mmlock.facts.scrape.pytorch_files import recorded
+from mmlock.facts.scrape.tags import release_of, wheel_name
+from mmlock.facts.scrape.torch_packages import offers_of
+from mmlock.net.simple import parse_page, parse_simple
 
 URL = "https://x.example/mmcv/dist/cu121/torch2.2.0/index.html"
 

@@ -13,12 +13,12 @@ from examples import examples
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from mmlock.graph.rows import by_weight, mask
-from mmlock.solve.brute import BruteEngine
-from mmlock.solve.engine import ClingoEngine, _run, facts
-from mmlock.solve.instance import Instance
-from mmlock.solve.reduce import reduce, supported
-from mmlock.solve.settle import settle
+from mmlock.resolve.core_solver.brute import BruteEngine
+from mmlock.resolve.core_solver.engine import ClingoEngine, _run, facts
+from mmlock.resolve.core_solver.presolve import settle
+from mmlock.resolve.core_solver.problem import Instance
+from mmlock.resolve.core_solver.propagate import reduce, supported
+from mmlock.resolve.graph.rows import by_weight, mask
 
 
 @st.composite
@@ -137,8 +137,8 @@ SAMPLE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from solved import solved
-from mmlock.solve.engine import ClingoEngine, facts
-from mmlock.solve.instance import make_instance
+from mmlock.resolve.core_solver.engine import ClingoEngine, facts
+from mmlock.resolve.core_solver.problem import make_instance
 told = []
 asked = [(("mmcv", "mmdet"), {"gpu": "rtx5090"}), (("mmcv-full",), {"gpu": "t4", "python": "3.8"})]
 for words, more in asked:

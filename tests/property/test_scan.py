@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlock.core.names import Confidence, OpNeeds
-from mmlock.matrix.code import Op
+from mmlock.facts.matrix.code import Op
 from mmlock.scan.configs.read import read_config
 from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.module import module_facts

@@ -9,7 +9,7 @@ import pytest
 
 from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
-from mmlock.matrix.load import open_matrix
+from mmlock.facts.matrix.load import open_matrix
 from mmlock.scan.conclude import Need
 from mmlock.scan.configs.bases import base_faults
 from mmlock.scan.configs.read import Config, read_config

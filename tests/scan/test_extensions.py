@@ -10,7 +10,7 @@ import pytest
 
 from mmlock.app.scanning import known_of
 from mmlock.core.extension import tree_digest
-from mmlock.matrix.load import open_matrix
+from mmlock.facts.matrix.load import open_matrix
 from mmlock.scan.extensions import BuildKind, OwnExtension
 from mmlock.scan.scan import Scan, scan
 

@@ -10,7 +10,7 @@ from solved import facts
 
 from mmlock.app.scanning import known_of
 from mmlock.core.names import Confidence, PackageName
-from mmlock.matrix.model import Reach
+from mmlock.facts.matrix.model import Reach
 from mmlock.scan.conclude import Need
 from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.frameworks import choose

@@ -16,7 +16,7 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import PackageName, Sha256, normalize
-from mmlock.solve.closure_model import Closed, ClosureAnswer, ClosureRequest, Refused
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureRequest, Refused
 
 World = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Package -> version -> what it requires."""

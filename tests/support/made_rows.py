@@ -7,7 +7,8 @@ from itertools import product
 from hypothesis import strategies as st
 
 from mmlock.core.names import Confidence, Form, PackageName
-from mmlock.graph.rows import (
+from mmlock.facts.matrix.model import Breakage
+from mmlock.resolve.graph.rows import (
     Ask,
     Breach,
     Cost,
@@ -21,7 +22,6 @@ from mmlock.graph.rows import (
     Term,
     make_tables,
 )
-from mmlock.matrix.model import Breakage
 
 KINDS = (LinkKind.ASSERTS, LinkKind.REQUIRES)
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mmlock.app.deciding import State, graph_request
-from mmlock.app.interpret import Interpreted, interpret
-from mmlock.app.presences import always_there
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.faults import Fault
-from mmlock.core.gather import Inputs, gather
 from mmlock.core.names import Platform
 from mmlock.core.requirements import Asked
-from mmlock.graph.build import build_graph
-from mmlock.graph.rows import Rows
-from mmlock.matrix.load import Matrix, open_matrix
-from mmlock.solve.closure_model import Wanted
-from mmlock.solve.engine import ClingoEngine
-from mmlock.solve.solution import CoreSolution, solve_core
+from mmlock.core.sources import Inputs, gather
+from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.resolve.closure.model import Wanted
+from mmlock.resolve.core_solver.engine import ClingoEngine
+from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
+from mmlock.resolve.graph.build import build_graph
+from mmlock.resolve.graph.rows import Rows
+from mmlock.resolve.loop.breakages import always_there
+from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.request.interpret import Interpreted, interpret
 
 
 @cache

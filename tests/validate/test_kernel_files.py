@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mmlock.matrix.load import open_matrix
+from mmlock.facts.matrix.load import open_matrix
 from mmlock.validate.runner import KERNELS
 from mmlock.validate.suites import SUITES
 

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from mmlock.app import validating
-from mmlock.build.machine import this_platform
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -22,6 +21,7 @@ from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, Ver
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.wheels.machine import this_platform
 
 HERE = this_platform()
 pytestmark = pytest.mark.skipif(HERE is None, reason="no lock is for this platform")

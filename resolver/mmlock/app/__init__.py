@@ -52,7 +52,7 @@ __all__ = [
 
 def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Decide one environment; write its lock folder where the request names one."""
-    from mmlock.app import repeat
+    from mmlock.resolve.loop import answer_cache as repeat
 
     arguments = _with_project(request.checked(), progress)
     place = repeat.place(arguments, os.environ)
@@ -65,28 +65,28 @@ def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
 
 def locks(arguments: LocksArguments, *, progress: Progress = silent) -> Report:
     """Solve every lock of a catalogue again; write what differs, or only tell it."""
-    from mmlock.app import cataloguing
+    from mmlock.app import locking as cataloguing
 
     return cataloguing.locks(arguments, progress=progress)
 
 
 def why(lock_dir: Path, package: str) -> Report:
     """Tell the argument for one package of a lock."""
-    from mmlock.app import answers
+    from mmlock.app import explaining as answers
 
     return answers.why(lock_dir, package)
 
 
 def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Tell what stands against one requirement on the request's target."""
-    from mmlock.app import answers
+    from mmlock.app import explaining as answers
 
     return answers.why_not(asked, _with_project(request, progress), progress=progress)
 
 
 def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
     """The compatibility graph of a target as `dot`, `json` or `graphml`."""
-    from mmlock.app import answers
+    from mmlock.app import explaining as answers
 
     return answers.graph(_with_project(request, silent), package=package, form=form)
 
@@ -119,21 +119,21 @@ def doctor(
 
 def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:
     """What is known about one device, or the list of all."""
-    from mmlock.app import facts
+    from mmlock.app import showing as facts
 
     return facts.show_gpus(name, matrices=matrices)
 
 
 def show_package(package: str, *, matrices: Path | None = None) -> Report:
     """The facts about `PACKAGE` or `PACKAGE==VERSION`."""
-    from mmlock.app import facts
+    from mmlock.app import showing as facts
 
     return facts.show_package(package, matrices=matrices)
 
 
 def lint(matrices: Path | None = None) -> Report:
     """Check the matrix files. Raises MatrixError with the faults."""
-    from mmlock.app import facts
+    from mmlock.app import showing as facts
 
     return facts.lint(matrices)
 
@@ -198,6 +198,6 @@ def _with_project(arguments: SolveArguments, progress: Progress) -> SolveArgumen
     """The request with what its project asks for."""
     if arguments.project is None:
         return arguments
-    from mmlock.app import projects
+    from mmlock.resolve.request import projects
 
     return projects.with_project(arguments, progress=progress)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
+from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
-from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
@@ -18,11 +18,11 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 
 if TYPE_CHECKING:
-    from mmlock.build.buildenv import Uv
-    from mmlock.build.model import BuiltWheel, FetchedFile
-    from mmlock.build.runner import Builder
-    from mmlock.build.seal import Placement
-    from mmlock.build.wheelhouse import Wheelhouse
+    from mmlock.wheels.buildenv import Uv
+    from mmlock.wheels.model import BuiltWheel, FetchedFile
+    from mmlock.wheels.runner import Builder
+    from mmlock.wheels.seal import Placement
+    from mmlock.wheels.wheelhouse import Wheelhouse
 
 
 def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
@@ -77,8 +77,8 @@ class _Run:
     """The steps of one lock."""
 
     def __init__(self, request: BuildArguments, folder: Path, progress: Progress) -> None:
-        from mmlock.build.seal import Placement
-        from mmlock.build.wheelhouse import Wheelhouse
+        from mmlock.wheels.seal import Placement
+        from mmlock.wheels.wheelhouse import Wheelhouse
 
         self.request = request
         self.progress = progress
@@ -91,9 +91,9 @@ class _Run:
         self._builder: Builder | None = None
 
     def fetch(self, env: LockedEnv, step: FetchStep) -> tuple[LockedEnv, dict[str, Any]]:
-        from mmlock.build.download import Wanted, file_name
-        from mmlock.build.seal import seal_fetched
-        from mmlock.build.wheel_file import read_wheel
+        from mmlock.net.download import Wanted, file_name
+        from mmlock.wheels.seal import seal_fetched
+        from mmlock.wheels.wheel_file import read_wheel
 
         self.progress(f"fetching {step.package} {step.version}")
         wanted = Wanted(name=file_name(step.url), urls=(step.url, *step.alternatives))
@@ -105,7 +105,7 @@ class _Run:
         return sealed, {**row, "sha256": file.sha256, "from": file.origin}
 
     def build(self, env: LockedEnv, step: BuildStep) -> tuple[LockedEnv, dict[str, Any]]:
-        from mmlock.build.seal import seal_built
+        from mmlock.wheels.seal import seal_built
 
         wheel: BuiltWheel = self.builder.build(env, step, self._local(env))
         self.local[wheel.sha256] = wheel.path
@@ -138,8 +138,8 @@ class _Run:
         return self._builder
 
     def _make_builder(self) -> Builder:
-        from mmlock.build.download import Downloader
-        from mmlock.build.runner import Builder
+        from mmlock.net.download import Downloader
+        from mmlock.wheels.runner import Builder
 
         asked = self.request
         return Builder(
@@ -162,7 +162,7 @@ class _Run:
 
 def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
     """Put a sealed lock into a virtual environment."""
-    from mmlock.build.install import install as put
+    from mmlock.wheels.install import install as put
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
@@ -184,8 +184,8 @@ def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
 
 def find_uv(*, offline: bool = False, index_url: str | None = None, progress: Progress = silent) -> Uv:
     """uv as the builds use it. Raises EnvironmentFault where there is none."""
-    from mmlock.build.buildenv import Uv
-    from mmlock.solve.uv_find import find_uv as look
+    from mmlock.resolve.closure.uv_find import find_uv as look
+    from mmlock.wheels.buildenv import Uv
 
     found = look(os.environ)
     if found is None:

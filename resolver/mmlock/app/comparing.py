@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmlock.app.held import held_locks
-from mmlock.app.refresh_report import diff_page
 from mmlock.core.errors import MatrixError
 from mmlock.core.report import Page
-from mmlock.matrix.diff import diff, touched
-from mmlock.matrix.layout import section_of
-from mmlock.matrix.load import decode, find_root, matrix_files
-from mmlock.matrix.model import Document
+from mmlock.facts.matrix.diff import diff, touched
+from mmlock.facts.matrix.layout import section_of
+from mmlock.facts.matrix.load import decode, find_root, matrix_files
+from mmlock.facts.matrix.model import Document
+from mmlock.facts.refresh.report import diff_page
+from mmlock.upkeep.committed import held_locks
 
 __all__ = ["compare"]
 

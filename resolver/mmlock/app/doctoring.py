@@ -10,19 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from mmlock.app.proving import prove
 from mmlock.binary.tables import SymbolStore
+from mmlock.core.cache import cache_root
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
-from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.doctor.diagnose import Surroundings, diagnose, told_apart
+from mmlock.doctor.doctor_commands import prove
 from mmlock.doctor.log import read_log
-from mmlock.doctor.mentions import Mentions, find_mentions
+from mmlock.doctor.log_entities import Mentions, find_mentions
 from mmlock.doctor.model import Diagnosis, Log
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.facts.matrix.load import Matrix, open_matrix
 
 STDIN = "-"
 Confirm = Callable[[str], bool]
@@ -39,7 +39,7 @@ def doctor(
     """
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
-        from mmlock.app.doctor_environment import doctor_environment
+        from mmlock.doctor.examine import doctor_environment
 
         return doctor_environment(matrix, arguments, progress, confirm)
     named = next(
@@ -70,8 +70,8 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
     mentions = find_mentions(log, matrix)
     seen = None
     if (arguments.python or arguments.lock) and not log.binary:
-        from mmlock.app.doctor_both import facts_of
-        from mmlock.app.doctor_environment import look
+        from mmlock.doctor.both import facts_of
+        from mmlock.doctor.examine import look
 
         seen = look(matrix, arguments, progress)
         mentions = Mentions((*mentions.rows, *facts_of(seen.env)))
@@ -83,7 +83,7 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
         progress("asking the solver whether the commands hold")
         first = _with_commands(matrix, first, arguments)
     if seen is not None:
-        from mmlock.app.doctor_both import both
+        from mmlock.doctor.both import both
 
         return both(matrix, (first, others), seen, arguments, progress)
     if first is None:

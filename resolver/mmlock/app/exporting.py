@@ -6,16 +6,16 @@ import re
 from pathlib import Path
 
 from mmlock.app.building import find_uv, lock_folder
-from mmlock.build.export.model import Export, PlannedBuild, import_names, lines
 from mmlock.core.build_arguments import ExportArguments, ExportForm
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.wheels.export.model import Export, PlannedBuild, import_names, lines
 
 
 def export(arguments: ExportArguments, *, progress: Progress = silent) -> Page:
@@ -40,7 +40,7 @@ def export(arguments: ExportArguments, *, progress: Progress = silent) -> Page:
 
 
 def _render(whole: Export, arguments: ExportArguments) -> str:
-    from mmlock.build.export import dockerfile, notebook, script
+    from mmlock.wheels.export import dockerfile, notebook, script
 
     if arguments.form is ExportForm.SCRIPT:
         return script.render(whole)
@@ -55,8 +55,8 @@ def _planned(env: LockedEnv, arguments: ExportArguments, progress: Progress) -> 
     """The builds with their environments pinned to the last file, which may need the index."""
     if not env.build or arguments.form is ExportForm.NOTEBOOK:
         return ()
-    from mmlock.build.buildenv import pin_loose
-    from mmlock.build.planning import plan_build, with_fetched
+    from mmlock.wheels.buildenv import pin_loose
+    from mmlock.wheels.planning import plan_build, with_fetched
 
     uv = find_uv(offline=arguments.offline, progress=progress)
     planned = []

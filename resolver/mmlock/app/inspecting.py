@@ -8,9 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from mmlock.app.devices import find_devices
-from mmlock.app.inspect_places import Found, locate
-from mmlock.app.inspect_tables import Tables
 from mmlock.binary import text
 from mmlock.binary.demangle import demangle
 from mmlock.binary.environment import Environment, find_site_packages, read_environment
@@ -21,20 +18,23 @@ from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
 from mmlock.core.arguments import SolveArguments
+from mmlock.core.cache import cache_root
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.inspect_arguments import InspectArguments
-from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.matrix.load import Matrix, open_matrix
-from mmlock.scrape.fetching import Fetcher
+from mmlock.facts.locate import Found, locate
+from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.facts.symbol_tables import Tables
+from mmlock.net.fetching import Fetcher
+from mmlock.resolve.request.devices import find_devices
 
 
 def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page:
     """The report. Raises UsageError, EnvironmentFault, MatrixError or NoAnswer."""
-    from mmlock.scrape.http import Client
-    from mmlock.scrape.page_cache import PageCache
+    from mmlock.net.http import Client
+    from mmlock.net.page_cache import PageCache
 
     if not arguments.thing.strip():
         raise UsageError(

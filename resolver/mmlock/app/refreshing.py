@@ -11,25 +11,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from mmlock.app.refresh_indexes import INDEXES, Ask, Overlay
-from mmlock.app.refresh_report import Outcome, page
-from mmlock.app.refresh_state import Seen, last_seen
+from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
-from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.core.values import dataclass
-from mmlock.matrix import store
-from mmlock.matrix.diff import Change, Held, diff, touched
-from mmlock.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
-from mmlock.scrape.drive import Driver, driver
-from mmlock.scrape.fetching import Limits
-from mmlock.scrape.http import Client
-from mmlock.scrape.openmmlab import is_directory
-from mmlock.scrape.page_cache import PageCache
-from mmlock.scrape.settings import choose
+from mmlock.facts.matrix import store
+from mmlock.facts.matrix.diff import Change, Held, diff, touched
+from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
+from mmlock.facts.refresh.drive import Driver, driver
+from mmlock.facts.refresh.indexes import INDEXES, Ask, Overlay
+from mmlock.facts.refresh.report import Outcome, page
+from mmlock.facts.refresh.settings import choose
+from mmlock.facts.refresh.state import Seen, last_seen
+from mmlock.facts.scrape.openmmlab import is_directory
+from mmlock.net.fetching import Limits
+from mmlock.net.http import Client
+from mmlock.net.page_cache import PageCache
 
 __all__ = ["refresh"]
 
@@ -93,7 +93,7 @@ def _refresh(
         if read := _inspect(used, overlay, arguments, places, progress, cache):
             outcomes.append(read)
     if arguments.hashes:
-        from mmlock.app.refresh_hashes import record
+        from mmlock.facts.refresh.hashes import record
 
         parts = cache / "parts"
         outcomes.append(record(used, overlay, arguments.hashes, places["openmmlab"], progress, parts))
@@ -126,7 +126,7 @@ def _inspect(
     cache: Path,
 ) -> Outcome | None:
     """Read what the wheels of new rows hold."""
-    from mmlock.app.refresh_inspect import Reading, inspect_new
+    from mmlock.facts.refresh.inspect import Reading, inspect_new
 
     reading = Reading(
         client=client,
@@ -259,7 +259,7 @@ def _settle(root: Path, overlay: Overlay) -> tuple[tuple[Change, ...], tuple[str
 
 def _faults(root: Path, overlay: Overlay) -> list[Any]:
     """Faults that the merged files bring and that were not there before."""
-    from mmlock.matrix.lint import lint
+    from mmlock.facts.matrix.lint import lint
 
     if not overlay.merged:
         return []
@@ -275,7 +275,7 @@ def _faults(root: Path, overlay: Overlay) -> list[Any]:
 
 
 def _locks(arguments: RefreshArguments) -> Iterator[Held]:
-    from mmlock.app.held import held_locks
+    from mmlock.upkeep.committed import held_locks
 
     yield from held_locks(arguments.locks or Path("lockfiles"), named=arguments.locks is not None)
 

@@ -7,7 +7,7 @@ import msgspec
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.scan_arguments import ScanArguments
-from mmlock.matrix.load import Matrix, open_matrix
+from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.scan.scan import Known
 from mmlock.scan.scan import scan as read_tree
 from mmlock.scan.text import scan_lines

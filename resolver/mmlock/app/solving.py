@@ -9,28 +9,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmlock.app import repeat
-from mmlock.app.ahead import Ahead
-from mmlock.app.asked_files import hold_hashes
-from mmlock.app.build_tools import with_tools
-from mmlock.app.compiled import Checked, compiled_wheels, left_out
-from mmlock.app.data import lock_data
-from mmlock.app.deciding import ROUNDS, Decided, State, decide
-from mmlock.app.indexes import Indexes
-from mmlock.app.interpret import Interpreted, interpret, mistaken
+from mmlock.app.json_twins import lock_data
 from mmlock.core.arguments import SolveArguments
+from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import Confidence, requirement_name
-from mmlock.core.places import unheard
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.lock.model import Finding, LockedEnv
-from mmlock.matrix.load import Matrix, open_matrix
-from mmlock.solve.closure_model import Closer
+from mmlock.resolve.closure.model import Closer
+from mmlock.resolve.loop import answer_cache as repeat
+from mmlock.resolve.loop.compiled import Checked, compiled_wheels, left_out
+from mmlock.resolve.loop.indexes import Indexes
+from mmlock.resolve.loop.loop import ROUNDS, Decided, State, decide
+from mmlock.resolve.loop.prefetch import Ahead
+from mmlock.resolve.request.interpret import Interpreted, interpret, mistaken
+from mmlock.resolve.request.pinned_hashes import hold_hashes
+from mmlock.wheels.build_tools import with_tools
 
 if TYPE_CHECKING:
-    from mmlock.plan.assemble import Decision
-    from mmlock.plan.steps import NoSources
+    from mmlock.resolve.plan.assemble import Decision
+    from mmlock.resolve.plan.steps import NoSources
 
 
 def solve(
@@ -53,7 +53,7 @@ def solve(
     from mmlock.lock.write import put_lock, render_lock
 
     if arguments.out is not None and (arguments.out / "verdict.json").is_file():
-        from mmlock.app.own_verdict import with_verdict
+        from mmlock.validate.own_verdict import with_verdict
 
         env = with_verdict(env, arguments.out)
     files = render_lock(env, arguments.lock_formats)
@@ -70,8 +70,8 @@ def matrix_for(arguments: SolveArguments) -> Matrix:
     matrix = open_matrix(arguments.matrices)
     if not arguments.extensions:
         return matrix
+    from mmlock.facts.matrix.with_extensions import with_extensions
     from mmlock.lock.trees import read_extension
-    from mmlock.matrix.extended import with_extensions
 
     return with_extensions(matrix, [read_extension(text, Path.cwd()) for text in arguments.extensions])
 
@@ -107,10 +107,10 @@ def locked(
                 told=ahead.decided,
             )
             if not isinstance(decided, Decided):
-                from mmlock.app.refusal import no_answer
+                from mmlock.resolve.loop.refusal import no_answer
 
                 raise no_answer(matrix, asked, decided)
-            from mmlock.plan.assemble import assemble
+            from mmlock.resolve.plan.assemble import assemble
 
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
@@ -138,7 +138,7 @@ def _checked(
     """The environment with its compiled wheels looked at, where it has any."""
     if not any(True for _ in compiled_wheels(env, decided)):
         return Checked(env=env, refusal=None)
-    from mmlock.app.abi import check_abi
+    from mmlock.resolve.loop.abi import check_abi
 
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
 
@@ -161,16 +161,16 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
 
 
 def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> Closer:
-    from mmlock.solve.closure import UvCloser
-    from mmlock.solve.closure_cache import ClosureCache
+    from mmlock.resolve.closure.cache import ClosureCache
+    from mmlock.resolve.closure.closer import UvCloser
 
     cache = ClosureCache.of_user(os.environ, served=served)
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
 
 
 def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
-    from mmlock.plan.assemble import Decision
-    from mmlock.plan.findings import missing_extras
+    from mmlock.resolve.plan.assemble import Decision
+    from mmlock.resolve.plan.findings import missing_extras
 
     return Decision(
         matrix=matrix,
@@ -244,7 +244,7 @@ def first_line(text: str) -> str:
 
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from mmlock.judge import judge
+    from mmlock.resolve.judge import judge
 
     objections = judge(env, matrix)
     refused = [o for o in objections if o.severity == "refuse"]

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlock import __version__
+from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
@@ -163,8 +163,8 @@ def _root(request: ValidateArguments) -> Iterator[Path]:
 
 def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArguments, progress: Progress) -> str:
     from mmlock.app.building import find_uv
-    from mmlock.build.install import install
-    from mmlock.build.machine import room_for
+    from mmlock.wheels.install import install
+    from mmlock.wheels.machine import room_for
 
     if root.exists() and any(root.iterdir()):
         raise UsageError(f"`{root}` is not empty", hints=["`--keep` names a folder that is made for this"])

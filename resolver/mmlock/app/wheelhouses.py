@@ -6,13 +6,13 @@ import os
 from typing import Any
 
 from mmlock.app.building import wheelhouse_root
-from mmlock.build.model import BuiltWheel
-from mmlock.build.wheelhouse import Wheelhouse
 from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
+from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.core.places import cache_root
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.wheels.model import BuiltWheel
+from mmlock.wheels.wheelhouse import Wheelhouse
 
 _MB = 1e6
 
@@ -71,7 +71,7 @@ def _verify(house: Wheelhouse) -> Page:
 
 
 def _prune(house: Wheelhouse, arguments: WheelhouseArguments) -> Page:
-    from mmlock.build.prune import prune
+    from mmlock.wheels.prune import prune
 
     builds = cache_root(os.environ).absolute() / "builds"
     gone = prune(house, builds, days=arguments.days, dry_run=arguments.dry_run)
@@ -83,7 +83,7 @@ def _prune(house: Wheelhouse, arguments: WheelhouseArguments) -> Page:
 
 
 def _push(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress) -> Page:
-    from mmlock.build.static_index import write_static
+    from mmlock.wheels.static_index import write_static
 
     if arguments.target is None:
         raise UsageError("`push` needs a folder", hints=["`mmlock wheelhouse push DIR`"])
@@ -95,7 +95,7 @@ def _push(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress)
 def _serve(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress) -> Page:
     from contextlib import suppress
 
-    from mmlock.build.serve import make_server
+    from mmlock.wheels.serve import make_server
 
     del progress  # who starts a server wants to know where it is, on a terminal or not
     server = make_server(house, arguments.host, arguments.port)

@@ -23,7 +23,7 @@ from mmlock.binary.torch_wheel import arch_list
 from mmlock.binary.trees import WheelTree
 from mmlock.core.names import Sha256
 from mmlock.core.values import dataclass
-from mmlock.scrape.fetching import Fetcher
+from mmlock.net.fetching import Fetcher
 
 __all__ = ["Holds", "Unread", "read_build", "read_extension_wheel"]
 

@@ -11,8 +11,8 @@ from mmlock.binary.inspect import Effort, Uninspected, inspect_wheel
 from mmlock.binary.model import Inspected
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
-from mmlock.scrape.fetching import Fetcher
-from mmlock.scrape.store import write_aside
+from mmlock.files.atomic import write_aside
+from mmlock.net.fetching import Fetcher
 
 EDITION = 1
 """Grows when `Inspected` or what is read into it changes."""

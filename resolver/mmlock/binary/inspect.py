@@ -18,7 +18,7 @@ from mmlock.binary.remote import NoRanges, Remote
 from mmlock.binary.trees import FolderTree, Tree, WheelTree
 from mmlock.core.progress import Progress, silent
 from mmlock.core.values import dataclass
-from mmlock.scrape.fetching import Fetcher, FetchFault
+from mmlock.net.fetching import Fetcher, FetchFault
 
 Reader: TypeAlias = Callable[[str], "Extension | NotRead"]
 """Reads the file at a path of the tree at hand."""

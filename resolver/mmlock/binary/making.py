@@ -12,7 +12,7 @@ from mmlock.binary.torch_wheel import read_torch
 from mmlock.binary.trees import WheelTree
 from mmlock.core.artifact import Artifact
 from mmlock.core.progress import Progress, silent
-from mmlock.scrape.fetching import Fetcher
+from mmlock.net.fetching import Fetcher
 
 BUDGET = 2_000_000_000
 

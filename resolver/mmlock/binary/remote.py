@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from mmlock.binary.reading import Unreadable, check_span
-from mmlock.scrape.fetching import Fetched, Fetcher, FetchFault, FetchProblem
+from mmlock.net.fetching import Fetched, Fetcher, FetchFault, FetchProblem
 
 _FIRST = 64 * 1024
 _LARGEST = 8 * 1024 * 1024

@@ -245,7 +245,7 @@ class SymbolStore:
 
     def keep(self, table: TorchSymbols) -> Path:
         """Write a table into the cache. Raises OSError."""
-        from mmlock.scrape.store import write_aside
+        from mmlock.files.atomic import write_aside
 
         build = table.facts.build
         path = self._folders[-1] / f"torch-{build.torch}-{build.variant}-{build.platform}{SUFFIX}"

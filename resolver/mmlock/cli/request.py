@@ -10,9 +10,9 @@ from mmlock.cli.inputs import project_file, read_text
 from mmlock.core.arguments import LOCK_FORMATS, SolveArguments, parse_platform
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
-from mmlock.core.gather import Inputs, gather
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.requirements import Gathered, merge_index
+from mmlock.core.sources import Inputs, gather
 
 
 class RequestValues(TypedDict, total=False):

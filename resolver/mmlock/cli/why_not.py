@@ -12,8 +12,8 @@ from mmlock.cli.request import RequestValues, request_from
 from mmlock.cli.sections import Sectioned
 from mmlock.cli.terminal import Terminal
 from mmlock.core.faults import Fault, usage_error
-from mmlock.core.gather import COMMAND_LINE
 from mmlock.core.requirements import parse_requirement
+from mmlock.core.sources import COMMAND_LINE
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

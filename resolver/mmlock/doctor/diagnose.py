@@ -10,12 +10,12 @@ from string import Formatter
 from mmlock.binary.tables import SymbolStore
 from mmlock.core.values import dataclass
 from mmlock.doctor.log import Wearied, is_loud
-from mmlock.doctor.mentions import Mentions
+from mmlock.doctor.log_entities import Mentions
 from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
+from mmlock.doctor.proposals import wishes_of
 from mmlock.doctor.symptoms import EXAMINERS
-from mmlock.doctor.wishes import wishes_of
-from mmlock.matrix.curated import Breakage, Symptom
-from mmlock.matrix.load import Matrix
+from mmlock.facts.matrix.curated import Breakage, Symptom
+from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 3
 

@@ -7,7 +7,7 @@ from dataclasses import field
 
 from mmlock.core.names import Confidence
 from mmlock.core.values import dataclass
-from mmlock.matrix.curated import Symptom, SymptomKind
+from mmlock.facts.matrix.curated import Symptom, SymptomKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

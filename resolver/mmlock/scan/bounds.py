@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mmlock.core.values import dataclass
-from mmlock.matrix.curated import Submodule
+from mmlock.facts.matrix.curated import Submodule
 from mmlock.scan.model import Place, When
 from mmlock.scan.packages import PackageUse
 

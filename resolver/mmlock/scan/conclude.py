@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from mmlock.core.names import OpNeeds, StrEnum
 from mmlock.core.values import dataclass
-from mmlock.matrix.code import Op
+from mmlock.facts.matrix.code import Op
 from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.model import Place, When
 from mmlock.scan.ops import OpUse

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mmlock.core.names import PackageName
 from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, version
-from mmlock.matrix.code import Reach
+from mmlock.facts.matrix.code import Reach
 from mmlock.scan.model import ModuleFacts, Place, When
 from mmlock.scan.ops import How, OpUse, target_of
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mmlock.core.names import OpNeeds, StrEnum
 from mmlock.core.values import dataclass
-from mmlock.matrix.code import Op
+from mmlock.facts.matrix.code import Op
 from mmlock.scan.model import Import, ModuleFacts, Place, When
 
 __all__ = ["Catalog", "How", "OpUse", "op_uses"]

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.values import dataclass
-from mmlock.matrix.curated import Module
+from mmlock.facts.matrix.curated import Module
 from mmlock.scan.model import Place, When
 from mmlock.scan.project import Project, is_stdlib
 

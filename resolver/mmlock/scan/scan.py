@@ -13,8 +13,8 @@ from mmlock.core.extension import tree_digest
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
 from mmlock.core.values import dataclass
-from mmlock.matrix.code import Op, Reach
-from mmlock.matrix.curated import Module, Submodule
+from mmlock.facts.matrix.code import Op, Reach
+from mmlock.facts.matrix.curated import Module, Submodule
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.configs.bases import base_faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mmlock.core.names import OpNeeds
-from mmlock.matrix.code import Op
+from mmlock.facts.matrix.code import Op
 from mmlock.scan.conclude import RUNS, Need
 from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.ops import How, OpUse

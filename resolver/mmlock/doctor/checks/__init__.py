@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mmlock.core.names import DeviceKind
 from mmlock.doctor.checks import binaries, declared, devices, openmmlab, records
 from mmlock.doctor.environment.model import Environment, Gravity, Trouble
-from mmlock.matrix.load import Matrix
+from mmlock.facts.matrix.load import Matrix
 
 Check = Callable[[Environment, Matrix], Iterator[Trouble]]
 

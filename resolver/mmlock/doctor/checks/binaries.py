@@ -10,9 +10,9 @@ from mmlock.binary.floors import dotted, highest
 from mmlock.binary.model import Answer, Finding, Inspected, Verdict
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.doctor.context import joined, runs
 from mmlock.doctor.environment.model import Environment, Gravity, Lacking, Trouble
-from mmlock.matrix.load import Matrix
+from mmlock.doctor.log_window import joined, runs
+from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 3
 _DESKTOP = re.compile(r"lib(?:GL|gthread-2\.0|glib-2\.0|SM|Xext|Xrender|X11|xcb)\.so")

@@ -11,7 +11,7 @@ from mmlock.core.markers import marker_environment
 from mmlock.core.names import Platform, normalize
 from mmlock.core.versions import InvalidVersion, allows
 from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
-from mmlock.matrix.load import Matrix
+from mmlock.facts.matrix.load import Matrix
 
 
 def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:

@@ -10,8 +10,8 @@ from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
 from mmlock.doctor.environment.model import Environment, Gravity, Trouble
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import TorchBuild
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import TorchBuild
 
 
 def torch_build(env: Environment, matrix: Matrix) -> TorchBuild | None:

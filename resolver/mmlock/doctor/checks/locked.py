@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.context import joined
 from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
+from mmlock.doctor.log_window import joined
 from mmlock.lock.model import LockedEnv
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv"})

@@ -9,10 +9,10 @@ from packaging.requirements import Requirement
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
-from mmlock.doctor.context import joined
 from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import Assert, Breakage, Module, Reach, Release, When
+from mmlock.doctor.log_window import joined
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
 
 _SHOWN = 3
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from packaging.tags import Tag
 from packaging.tags import parse_tag as parse_tags
 
-from mmlock.doctor.context import joined
 from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Record, Trouble
-from mmlock.matrix.load import Matrix
+from mmlock.doctor.log_window import joined
+from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 6
 

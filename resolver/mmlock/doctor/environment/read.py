@@ -21,9 +21,9 @@ from mmlock.doctor.environment.interpreter import ask
 from mmlock.doctor.environment.libraries import lacking
 from mmlock.doctor.environment.model import Distribution, Environment, Leftover
 from mmlock.doctor.environment.paths import exists
-from mmlock.matrix.devices import NoDevice
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.nvidia_smi import InstalledGpu, device_for, installed_gpus
+from mmlock.facts.devices.find import NoDevice
+from mmlock.facts.matrix.load import Matrix
+from mmlock.resolve.request.nvidia_smi import InstalledGpu, device_for, installed_gpus
 
 _LIBTORCH = re.compile(r"lib(?:torch|c10|caffe2)[\w-]*\.so")
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from mmlock.core.device import Device, code_for, format_cc
 from mmlock.core.versions import version
-from mmlock.doctor.context import joined, runs
+from mmlock.doctor.log_window import joined, runs
 from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.wishes import wishes_of
-from mmlock.matrix.devices import find_device
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import TorchBuild
-from mmlock.matrix.support import torch_support
+from mmlock.doctor.proposals import wishes_of
+from mmlock.facts.devices.find import find_device
+from mmlock.facts.devices.support import torch_support
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import TorchBuild
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from mmlock.core.names import normalize
 from mmlock.core.versions import version
-from mmlock.doctor.context import joined
+from mmlock.doctor.log_window import joined
 from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.wishes import wishes_of
-from mmlock.matrix.curated import Cure
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.show_facts import span
+from mmlock.doctor.proposals import wishes_of
+from mmlock.facts.matrix.curated import Cure
+from mmlock.facts.matrix.load import Matrix
+from mmlock.report.facts import span
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from mmlock.core.names import normalize
 from mmlock.core.versions import version
-from mmlock.doctor.context import after, blamed, joined, runs
+from mmlock.doctor.log_window import after, blamed, joined, runs
 from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.wishes import wishes_of
+from mmlock.doctor.proposals import wishes_of
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mmlock.doctor.context import joined
+from mmlock.doctor.distributions import package_of, row_of
+from mmlock.doctor.log_window import joined
 from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.owners import package_of, row_of
-from mmlock.doctor.wishes import on_a_gpu, wishes_of
-from mmlock.matrix.curated import Cure
+from mmlock.doctor.proposals import on_a_gpu, wishes_of
+from mmlock.facts.matrix.curated import Cure
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings

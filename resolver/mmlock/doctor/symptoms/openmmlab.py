@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from mmlock.core.names import normalize
 from mmlock.core.versions import InvalidVersion, assert_holds, version
-from mmlock.doctor.context import around, blamed, runs
+from mmlock.doctor.log_window import around, blamed, runs
 from mmlock.doctor.model import Examined, Match
-from mmlock.matrix.load import Matrix
-from mmlock.matrix.model import Assert, Release
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Assert, Release
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from mmlock.binary.demangle import demangle
 from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchBuildId
-from mmlock.doctor.context import runs
+from mmlock.doctor.distributions import MMCV, module_of_file, package_of, row_of
+from mmlock.doctor.log_window import runs
 from mmlock.doctor.model import Examined, Match, Wish
-from mmlock.doctor.owners import MMCV, module_of_file, package_of, row_of
-from mmlock.doctor.wishes import on_a_gpu, wishes_of
+from mmlock.doctor.proposals import on_a_gpu, wishes_of
 
 if TYPE_CHECKING:
     from mmlock.doctor.diagnose import Surroundings

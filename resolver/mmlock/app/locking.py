@@ -1,0 +1,189 @@
+"""`mmlock locks`: every lock that `mmlock.toml` names is solved again, written or compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
+from mmlock.core.errors import MmlockError, NoAnswer, UsageError
+from mmlock.core.progress import Progress, silent
+from mmlock.core.report import Page
+from mmlock.core.values import dataclass
+from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.lock.model import LockedEnv
+from mmlock.lock.refused import Refused, refused
+from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
+from mmlock.upkeep.catalogue.table import put_table, stale_table
+
+MOST_JOBS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A pair that could not be asked about: the request or the surroundings are at fault."""
+
+    lines: tuple[str, ...]
+
+
+Outcome = LockedEnv | Refused | Failed
+Decide = Callable[[Pair], Outcome]
+
+
+def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decide | None = None) -> Page:
+    """Solve every pair and write what differs, or with `check` only tell it. One refusal stops no other.
+
+    Raises UsageError for a `mmlock.toml` that cannot be used, EnvironmentFault where nothing can be written.
+    """
+    catalogue = read_catalogue(request.file)
+    pairs = _chosen(catalogue, request.only)
+    # All are decided before any is written: what verdicts prove must not depend on who was first.
+    outcomes: list[tuple[Pair, Outcome]] = []
+    for decided in _outcomes(pairs, catalogue.folder, request, decide):
+        outcomes.append(decided)
+        progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
+    states = [(pair, _take(pair, outcome, request)) for pair, outcome in outcomes]
+    loose = () if request.only else strays(catalogue)
+    table = _table(catalogue, request)
+    return _page(states, loose, table, check=request.check)
+
+
+def read_catalogue(file: Path) -> Catalogue:
+    """The catalogue in a file."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"`{file}` cannot be read",
+            causes=[str(error)],
+            hints=["it says which stacks to lock for which targets: `mmlock locks --help` shows one"],
+        ) from error
+    return parse_catalogue(text, file)
+
+
+def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
+    words = tuple(word.strip("/") for word in only)
+    names = {name for pair in catalogue.pairs for name in (pair.name, pair.stack)}
+    if unknown := sorted(set(words) - names):
+        raise UsageError(
+            f"`{unknown[0]}` is not in the catalogue",
+            hints=[
+                f"there are {', '.join(sorted({pair.stack for pair in catalogue.pairs}))}, or STACK/TARGET"
+            ],
+        )
+    return tuple(p for p in catalogue.pairs if not words or p.name in words or p.stack in words)
+
+
+# ---------------------------------------------------------------- deciding
+
+
+def _outcomes(
+    pairs: tuple[Pair, ...], folder: Path, request: LocksArguments, decide: Decide | None
+) -> Iterator[tuple[Pair, Outcome]]:
+    """Each pair with its outcome, in their order; several processes where that pays."""
+    jobs = min(request.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
+    if decide is None:
+        decide = _Decide(offline=request.offline, matrices=request.matrices, folder=folder)
+    if jobs <= 1:
+        yield from ((pair, decide(pair)) for pair in pairs)
+        return
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # `spawn`: the same on every system, and no thread of this process is copied.
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from zip(pairs, pool.map(decide, pairs), strict=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decide:
+    """Solves one pair. It goes to other processes, so it holds plain values only."""
+
+    offline: bool
+    matrices: Path | None
+    folder: Path
+    """Of all locks: what their verdicts prove counts."""
+
+    def __call__(self, pair: Pair) -> Outcome:
+        from dataclasses import replace
+
+        from mmlock.app.solving import locked
+
+        try:
+            verdicts = (self.folder,) if self.folder.is_dir() else ()
+            arguments = replace(
+                pair.request, offline=self.offline, matrices=self.matrices, verdicts=verdicts
+            ).checked()
+            matrix = _matrix(self.matrices)
+            try:
+                return replace(locked(matrix, arguments, progress=silent), stack=pair.stack)
+            except NoAnswer as error:
+                return refused(pair.stack, arguments.words(), error, matrix.digest)
+        except MmlockError as error:
+            return Failed(lines=tuple(error.lines()))
+
+
+@cache
+def _matrix(path: Path | None) -> Matrix:
+    return open_matrix(path)
+
+
+# ---------------------------------------------------------------- what comes of it
+
+
+def _take(pair: Pair, outcome: Outcome, request: LocksArguments) -> State:
+    if isinstance(outcome, Failed):
+        return State(word="failed", lines=outcome.lines, failed=True)
+    if request.check:
+        return compare(pair, outcome, _matrix(request.matrices))
+    return write_entry(pair, outcome)
+
+
+def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:
+    """What became of the table of all locks, in words; None where there is none to keep."""
+    if catalogue.table is None or (request.check and request.only):
+        return None
+    try:
+        held: tuple[Entry, ...] = tuple(entries(catalogue))
+    except MmlockError:
+        if request.check:
+            return "stale"
+        raise
+    if request.check:
+        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "as it should be"
+    return "written" if put_table(catalogue.table, held, catalogue.folder) else "unchanged"
+
+
+def _page(
+    states: list[tuple[Pair, State]], loose: tuple[str, ...], table: str | None, *, check: bool
+) -> Page:
+    lines = []
+    for pair, state in states:
+        lines.append(f"{pair.name}: {state.word}")
+        lines += [f"  {line}" for line in state.lines]
+    lines += [f"{name}: a lock that is in no pair of the catalogue" for name in loose]
+    if table is not None:
+        lines.append(f"table: {table}")
+    failed = sum(state.failed for _, state in states)
+    stale = sum(state.stale for _, state in states) + len(loose) + (table == "stale")
+    lines += ["", _sum(states, stale=stale if check else None, failed=failed)]
+    data = {
+        "pairs": [{"pair": p.name, "state": s.word, "lines": list(s.lines)} for p, s in states],
+        "strays": list(loose),
+        "table": table,
+        "stale": stale if check else 0,
+        "failed": failed,
+    }
+    return Page(text="\n".join(lines) + "\n", data=data)
+
+
+def _sum(states: list[tuple[Pair, State]], *, stale: int | None, failed: int) -> str:
+    told = [f"{len(states)} pairs"]
+    refusals = sum(state.refused for _, state in states)
+    told += [f"{refusals} without a lock, for the reason that its `refused.toml` tells"] if refusals else []
+    told += [f"{failed} could not be asked about"] if failed else []
+    if stale is not None:
+        told.append(f"{stale} stale" if stale else "nothing is stale")
+    return ", ".join(told)

@@ -1,0 +1,109 @@
+"""`mmlock doctor LOG --python PATH`: a text, read with the environment that it comes from at hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from mmlock.core.doctor_arguments import DoctorArguments
+from mmlock.core.names import normalize
+from mmlock.core.progress import Progress
+from mmlock.core.report import Page
+from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.text import environment_data, environment_lines
+from mmlock.doctor.examine import Seen, proposals
+from mmlock.doctor.log_entities import Mention, installed
+from mmlock.doctor.model import Diagnosis, Proposal
+from mmlock.doctor.text import diagnosis_data, diagnosis_lines
+from mmlock.facts.matrix.load import Matrix
+
+_MISSING = re.compile(r"No module named '?(?P<top>\w+)'?$")
+
+
+def facts_of(env: Environment) -> tuple[Mention, ...]:
+    """What an environment tells of what a text may leave out; it is asked last, so its word holds."""
+    return installed(_facts(env))
+
+
+def _facts(env: Environment) -> Iterator[tuple[str, str]]:
+    for device in env.devices:
+        yield "gpu", device.name
+    if env.interpreter.python:
+        yield "python", env.interpreter.python
+    if env.torch:
+        yield "torch", str(env.torch.facts.build)
+    for what, value in (("cuda", env.cuda), ("driver", env.driver)):
+        if value:
+            yield what, value
+    for name, dist in env.installed.items():
+        if name != "torch":
+            yield name, dist.version
+
+
+def both(
+    matrix: Matrix,
+    found: tuple[Diagnosis | None, Sequence[Diagnosis]],
+    seen: Seen,
+    arguments: DoctorArguments,
+    progress: Progress,
+) -> Page:
+    """One report: the cause by the text, what the files say of it, and the cure that keeps the rest."""
+    first, others = found
+    commands: tuple[Proposal, ...] = ()
+    if seen.wrong:
+        progress("asking the solver what would cure the environment")
+        commands = tuple(proposals(matrix, seen, arguments))
+    if first is not None and commands:
+        first = replace(first, wishes=(), commands=())
+    lines = (
+        list(diagnosis_lines(first, others)) if first else ["nothing in the text is a symptom that is known"]
+    )
+    confirming, rest = _parted(first, seen.troubles)
+    lines += ["", *_verdict(first, confirming, seen)]
+    lines += environment_lines(seen.env, (*confirming, *rest), seen.holding, commands)
+    data = {
+        "cause": diagnosis_data(first) if first else None,
+        "others": [diagnosis_data(one) for one in others],
+        "environment": environment_data(seen.env, (*confirming, *rest), seen.holding, commands),
+        "confirmed_by": [trouble.check for trouble in confirming],
+        "wrong": seen.wrong,
+    }
+    return Page(text="\n".join(lines), data=data)
+
+
+def _parted(
+    first: Diagnosis | None, troubles: Sequence[Trouble]
+) -> tuple[tuple[Trouble, ...], tuple[Trouble, ...]]:
+    """The troubles of packages that the lines of the cause name, and the others."""
+    if first is None:
+        return (), tuple(troubles)
+    words = {normalize(word) for line in first.lines for word in re.findall(r"[A-Za-z][\w-]+", line.text)}
+    named = tuple(
+        one
+        for one in troubles
+        if one.gravity is not Gravity.NOTE and words & {normalize(p) for p in _names(one)}
+    )
+    return named, tuple(one for one in troubles if one not in named)
+
+
+def _names(trouble: Trouble) -> Iterator[str]:
+    yield from trouble.packages
+    yield from (name.removesuffix("-full").removesuffix("-lite") for name in trouble.packages)
+
+
+def _verdict(first: Diagnosis | None, confirming: Sequence[Trouble], seen: Seen) -> Iterator[str]:
+    """What the files say of the cause; nothing where they say nothing of it."""
+    if first is None:
+        return
+    if module := next((m["top"] for line in first.lines if (m := _MISSING.search(line.text))), None):
+        there = [dist for dist in seen.env.distributions if module in dist.tops]
+        if there:
+            names = ", ".join(f"{dist.name} {dist.version}" for dist in there)
+            yield f"here `{module}` is installed ({names}): the text is of another Python, or older"
+        else:
+            yield f"no distribution here brings `{module}`"
+    elif any(one.gravity is Gravity.FAILS for one in confirming):
+        yield "of what these lines name, the files of the environment show that it fails:"
+    elif not seen.wrong:
+        yield "the files of the environment do not show it: the text is of another one, or older"

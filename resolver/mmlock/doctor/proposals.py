@@ -1,0 +1,162 @@
+"""From a symptom and what its text names to the solve that cures it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from packaging.specifiers import SpecifierSet
+
+from mmlock.core.arguments import AUTO
+from mmlock.core.device import Device
+from mmlock.core.names import normalize
+from mmlock.core.versions import InvalidVersion, version
+from mmlock.doctor.log_entities import Mentions
+from mmlock.doctor.model import Wish
+from mmlock.facts.devices.find import find_device
+from mmlock.facts.matrix.curated import Cure
+from mmlock.facts.matrix.load import Matrix
+
+_FAMILY = ("mmcv-full", "mmcv", "mmcv-lite")
+_SECOND = 2
+"""The major release of mmcv that has mmengine under it."""
+_AUTO = "`auto` reads the card of the machine it runs on; elsewhere name it (`--gpu rtx4090`)"
+
+
+def wishes_of(
+    cures: tuple[Cure, ...], fields: Mapping[str, str], mentions: Mentions, matrix: Matrix
+) -> tuple[Wish, ...]:
+    """The solves that the cures of a symptom come to."""
+    gpu, note = gpu_word(mentions, matrix)
+    found: list[Wish] = []
+    for cure in cures:
+        if cure.command:
+            continue
+        for when, mmcv in _eras(cure, mentions, matrix):
+            packages = _each_once(_packages(cure, mmcv, fields, mentions, matrix))
+            found.append(
+                Wish(
+                    when=when or cure.when,
+                    packages=packages,
+                    gpu=gpu,
+                    python=mentions.value("python"),
+                    torch=cure.torch,
+                    options=_options(cure, mentions),
+                    note=note,
+                )
+            )
+    return tuple(found)
+
+
+def _options(cure: Cure, mentions: Mentions) -> tuple[str, ...]:
+    if mentions.seen("windows") and "--platform=win_amd64" not in cure.options:
+        return (*cure.options, "--platform=win_amd64")
+    return cure.options
+
+
+def gpu_word(mentions: Mentions, matrix: Matrix) -> tuple[str, str]:
+    """What to write after `--gpu`, and what must be said about it."""
+    told = [find_device(matrix, mention.value) for mention in mentions.of("gpu")]
+    known = [device for device in told if isinstance(device, Device)]
+    if known:  # a name tells more than a bare arch
+        best = next((device for device in reversed(known) if device.name != device.arch), known[-1])
+        return short_name(matrix, best), ""
+    if mentions.seen("cuda-word"):
+        return AUTO, _AUTO
+    return "cpu", "the text names no GPU: on a machine with one, write its name or `auto` instead of `cpu`"
+
+
+def short_name(matrix: Matrix, device: Device) -> str:
+    """The shortest spelling of a device that still means it, without blanks."""
+    if device.name == device.arch:
+        return device.name
+    plain = re.sub(r"[^a-z0-9]", "", device.name.lower().replace("geforce", "").replace("nvidia", ""))
+    for word in (plain, re.sub(r"\W+", "-", device.name.lower())):
+        found = find_device(matrix, word)
+        if isinstance(found, Device) and found.arch == device.arch:
+            return word
+    return device.arch or device.name
+
+
+def _eras(cure: Cure, mentions: Mentions, matrix: Matrix) -> Iterator[tuple[str, str]]:
+    """(for whom, the mmcv to ask for): one where the text tells the era of the code, else both."""
+    if "{mmcv}" not in cure.packages:
+        yield "", ""
+        return
+    era = era_of(mentions)
+    if era or not _second_runs_on(mentions.value("python"), matrix):
+        yield "", era or "mmcv-full"
+        return
+    yield "for code of mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
+    yield "for code of mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
+
+
+def _second_runs_on(python: str | None, matrix: Matrix) -> bool:
+    """Whether any mmcv 2 is for a Python; unknown is yes."""
+    bounds = [row.requires_python for row in matrix.releases("mmcv") if version(row.version).major >= _SECOND]
+    return python is None or any(SpecifierSet(bound or "").contains(python) for bound in bounds)
+
+
+def on_a_gpu(wishes: tuple[Wish, ...]) -> tuple[Wish, ...]:
+    """The same for packages that do nothing without a GPU: no text of theirs is about a CPU."""
+    return tuple(replace(wish, gpu=AUTO, note=_AUTO) if wish.gpu == "cpu" else wish for wish in wishes)
+
+
+def era_of(mentions: Mentions) -> str | None:
+    """`mmcv` or `mmcv-full`, as far as the text tells."""
+    if mentions.seen("mmcv-full"):
+        return "mmcv-full"
+    if mentions.seen("mmengine"):
+        return "mmcv"
+    for name, bound in (("mmcv", _SECOND), ("mmdet", 3), ("mmsegmentation", 1), ("mmpose", 1)):
+        for mention in mentions.of(name):
+            try:
+                return "mmcv" if version(mention.value).major >= bound else "mmcv-full"
+            except InvalidVersion:
+                continue
+    return None
+
+
+def _packages(
+    cure: Cure, mmcv: str, fields: Mapping[str, str], mentions: Mentions, matrix: Matrix
+) -> Iterator[str]:
+    for text in cure.packages:
+        if text == "{mmcv}":
+            yield mmcv
+        elif text == "{packages}":
+            yield from _named(mentions, matrix)
+        elif text.startswith("{"):
+            if value := fields.get(text.strip("{}")):
+                yield value
+        else:
+            yield text
+
+
+def _each_once(texts: Iterator[str]) -> tuple[str, ...]:
+    """One requirement for each package, the one with a version where there is one."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name = re.split(r"[=<>!~]", text)[0]
+        if name not in found or found[name] == name:
+            found[name] = text
+    return tuple(found.values())
+
+
+def _named(mentions: Mentions, matrix: Matrix) -> Iterator[str]:
+    """The OpenMMLab packages that a text names, mmcv's own family left out."""
+    for package in matrix.release_packages:
+        if package in _FAMILY or package.startswith("onedl-") or not mentions.seen(package):
+            continue
+        told = mentions.value(package)
+        known = {row.version for row in matrix.releases(package)}
+        yield f"{package}=={told}" if told in known else str(package)
+
+
+def same_major(requirement: str) -> str:
+    """`mmdet==2.28.2` -> `mmdet>=2,<3`: what may be asked when the very release does not fit."""
+    name, pinned, release = requirement.partition("==")
+    if not pinned:
+        return requirement
+    major = version(release).major
+    return f"{normalize(name)}>={major},<{major + 1}"

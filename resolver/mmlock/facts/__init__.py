@@ -1,0 +1,1 @@
+"""What is known: fact files, the scrapers that fill them, refreshes, devices."""

@@ -1,0 +1,1 @@
+"""GPUs and other accelerators by the names people give them."""

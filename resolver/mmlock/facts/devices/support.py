@@ -1,0 +1,101 @@
+"""Which torch builds run on a device: computed from their GPU code, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mmlock.core.device import Code, Device, code_for
+from mmlock.core.names import DeviceKind, Platform
+from mmlock.core.values import dataclass
+from mmlock.core.versions import version
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import TorchBuild
+
+__all__ = ["TorchRange", "TorchSupport", "home_platform", "torch_support"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchRange:
+    """The torch releases that run, from the first to the last."""
+
+    first: str
+    first_variants: tuple[str, ...]
+    last: str
+    last_variants: tuple[str, ...]
+    releases: int
+    """How many releases run."""
+    gaps: tuple[str, ...]
+    """Releases between first and last that do not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchSupport:
+    """What torch offers a device on one platform."""
+
+    platform: Platform
+    pypi: TorchRange | None
+    """By the build that PyPI serves; None when no release runs."""
+    any_variant: TorchRange | None
+    """By any build, those of PyTorch's own index included."""
+    ptx_only: bool
+    """Whether some of them run only by compiling PTX on the machine."""
+    unknown: int
+    """Builds of the right kind whose GPU code is not known."""
+
+
+def home_platform(matrix: Matrix, device: Device) -> Platform:
+    """The platform such a device usually sits in."""
+    if device.kind is DeviceKind.MPS:
+        return Platform.MACOS_ARM64
+    machine = next((row.machine for row in matrix.capabilities if row.sm == device.arch), "x86_64")
+    return Platform.LINUX_AARCH64 if machine == "aarch64" else Platform.LINUX_X86_64
+
+
+def torch_support(matrix: Matrix, device: Device, platform: Platform | None = None) -> TorchSupport:
+    """The ranges of torch releases with code for the device."""
+    platform = platform or home_platform(matrix, device)
+    codes: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], Code] = {}
+    running: list[TorchBuild] = []
+    rocm = device.kind is DeviceKind.ROCM
+    here = [
+        row
+        for row in matrix.torch_builds
+        if row.platform is platform and row.variant.startswith("rocm") is rocm
+    ]
+    ptx_only, unknown = False, 0
+    for build in here:
+        key = (build.archs, build.ptx)
+        if key not in codes:
+            codes[key] = code_for(device, *key)
+        code = codes[key]
+        ptx_only |= code is Code.PTX
+        unknown += code is Code.UNKNOWN and (build.cuda is not None) is (device.kind is DeviceKind.CUDA)
+        if code in {Code.NATIVE, Code.PTX}:
+            running.append(build)
+    return TorchSupport(
+        platform=platform,
+        pypi=_range([row for row in running if row.on_pypi], (row.torch for row in here if row.on_pypi)),
+        any_variant=_range(running, (row.torch for row in here)),
+        ptx_only=ptx_only,
+        unknown=unknown,
+    )
+
+
+def _range(running: list[TorchBuild], all_releases: Iterable[str]) -> TorchRange | None:
+    releases = sorted({row.torch for row in running}, key=version)
+    if not releases:
+        return None
+    first, last = releases[0], releases[-1]
+    between = (t for t in set(all_releases) if version(first) < version(t) < version(last))
+
+    def variants(torch: str) -> tuple[str, ...]:
+        return tuple(sorted(row.variant for row in running if row.torch == torch))
+
+    return TorchRange(
+        first=first,
+        first_variants=variants(first),
+        last=last,
+        last_variants=variants(last),
+        releases=len(releases),
+        gaps=tuple(sorted((t for t in between if t not in releases), key=version)),
+    )

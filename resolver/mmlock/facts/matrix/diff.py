@@ -1,0 +1,233 @@
+"""What differs between two states of the facts, fact by fact, and which locks that concerns. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from typing import Any
+
+from mmlock.core.names import PackageName, StrEnum, normalize
+from mmlock.core.values import dataclass
+from mmlock.core.versions import InvalidVersion, version
+from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, sort_key
+from mmlock.facts.matrix.model import Document, File, IndexRow
+
+__all__ = ["Change", "Held", "Kind", "Touch", "as_data", "diff", "lines", "summary", "touched"]
+
+Documents = Mapping[str, Document[Any]]
+"""Relative path -> matrix file."""
+
+
+class Kind(StrEnum):
+    """What happened to a fact."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+_MARKS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One fact that is in one state and not, or otherwise, in the other."""
+
+    path: str
+    kind: Kind
+    key: str
+    """What identifies the fact, for people."""
+    package: PackageName | None
+    old: Any = None
+    new: Any = None
+
+    @property
+    def row(self) -> Any:
+        return self.old if self.new is None else self.new
+
+    @property
+    def fields(self) -> tuple[tuple[str, Any, Any], ...]:
+        """Name, old and new value of what differs, for a changed fact."""
+        if self.kind is not Kind.CHANGED:
+            return ()
+        names = (item.name for item in dataclasses.fields(self.old))
+        pairs = ((name, getattr(self.old, name), getattr(self.new, name)) for name in names)
+        return tuple((name, old, new) for name, old, new in pairs if old != new)
+
+
+def diff(old: Documents, new: Documents) -> tuple[Change, ...]:
+    """All changes, in the order of files and of the rows in them."""
+    found: list[Change] = []
+    for path in sorted({*old, *new}):
+        found += _file(path, old.get(path), new.get(path))
+    return tuple(found)
+
+
+def _file(path: str, old: Document[Any] | None, new: Document[Any] | None) -> Iterator[Change]:
+    section = SECTIONS[next(document for document in (new, old) if document is not None).schema]
+    before, after = _by_key(section, old), _by_key(section, new)
+    rows = {**before, **after}
+    for key in sorted(rows, key=lambda one: sort_key(section, rows[one])):
+        had, has = before.get(key), after.get(key)
+        if had == has:
+            continue
+        kind = Kind.ADDED if had is None else Kind.REMOVED if has is None else Kind.CHANGED
+        text = key_text(section.key, rows[key])
+        package = _package(section, path, rows[key])
+        yield Change(path=path, kind=kind, key=text, package=package, old=had, new=has)
+
+
+def _by_key(section: Section, document: Document[Any] | None) -> dict[tuple[Any, ...], Any]:
+    rows = document.rows if document else ()
+    return {tuple(getattr(row, name) for name in section.key): row for row in rows}
+
+
+def _package(section: Section, path: str, row: Any) -> PackageName | None:
+    """The package a fact speaks of."""
+    if (named := getattr(row, "package", None)) is not None:
+        return normalize(named)
+    if section.name in {"torch-builds", "cpp-extension"}:
+        return PackageName("torch")
+    return PackageName(path.rpartition("/")[2].rpartition(".")[0]) if section.per_package else None
+
+
+# ---------------------------------------------------------------- locks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a committed lock holds, as far as facts can touch it."""
+
+    name: str
+    """`openmmlab/rtx5090`."""
+    versions: Mapping[PackageName, str]
+    files: frozenset[str] = field(default_factory=frozenset)
+    """Names and URLs of its files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touch:
+    """A lock, and what of the changes concerns it."""
+
+    lock: str
+    facts: tuple[Change, ...]
+    """Removed or changed facts about what it holds."""
+    newer: tuple[Change, ...]
+    """Facts about newer releases of what it holds."""
+
+
+def touched(changes: Sequence[Change], locks: Iterable[Held]) -> tuple[Touch, ...]:
+    """The locks that some change concerns."""
+    found = []
+    for lock in locks:
+        facts = tuple(one for one in changes if one.kind is not Kind.ADDED and _holds(lock, one))
+        newer = tuple(one for one in changes if one.kind is Kind.ADDED and _is_newer(lock, one))
+        if facts or newer:
+            found.append(Touch(lock=lock.name, facts=facts, newer=newer))
+    return tuple(found)
+
+
+def _holds(lock: Held, change: Change) -> bool:
+    row = change.row
+    if isinstance(row, File):
+        return row.name in lock.files or row.url in lock.files
+    if isinstance(row, IndexRow):
+        return any(f"/{row.directory}/" in file for file in lock.files)
+    release = _release(change)
+    held = lock.versions.get(change.package) if change.package else None
+    return held is not None and (release is None or _public(held) == _public(release))
+
+
+def _is_newer(lock: Held, change: Change) -> bool:
+    held = lock.versions.get(change.package) if change.package else None
+    release = _release(change)
+    if held is None or release is None:
+        return False
+    try:
+        offered = version(release)
+        return not offered.is_prerelease and version(_public(offered.public)) > version(_public(held))
+    except InvalidVersion:
+        return False
+
+
+def _release(change: Change) -> str | None:
+    """The release a fact speaks of."""
+    row = change.row
+    if change.package == "torch" and hasattr(row, "torch"):
+        return str(row.torch)
+    found = getattr(row, "version", None)
+    return str(found) if found is not None else None
+
+
+def _public(text: str) -> str:
+    return text.partition("+")[0]
+
+
+# ---------------------------------------------------------------- told
+
+_MOST = 25
+"""Lines of one file that a person is shown; the JSON form has all."""
+
+
+def summary(changes: Sequence[Change]) -> str:
+    """`12 facts added, 1 removed, 3 changed`."""
+    counts = {kind: sum(1 for one in changes if one.kind is kind) for kind in Kind}
+    if not changes:
+        return "no fact differs"
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+
+
+def lines(changes: Sequence[Change], *, most: int = _MOST) -> Iterator[str]:
+    """The changes for people, file by file."""
+    by_file: dict[str, list[Change]] = {}
+    for one in changes:
+        by_file.setdefault(one.path, []).append(one)
+    for path, found in by_file.items():
+        yield f"{path}: {summary(found)}"
+        for one in found[:most]:
+            yield f"  {_MARKS[one.kind]} {one.key}{_told(one)}"
+        if len(found) > most:
+            yield f"  and {len(found) - most} more"
+
+
+def _told(change: Change) -> str:
+    apart = (one for name, old, new in change.fields for one in _apart(name, old, new))
+    parts = (f"{name} {_word(old)} -> {_word(new)}" for name, old, new in apart)
+    text = "; ".join(parts)
+    return f": {text}" if text else ""
+
+
+def _apart(name: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """What differs within a field: of a table only those of its keys."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        yield name, old, new
+        return
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            yield f"{name}.{key}", old.get(key, ()), new.get(key, ())
+
+
+def _word(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, tuple):
+        return " ".join(str(part) for part in value) or "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_data(change: Change) -> dict[str, Any]:
+    """A change as plain values."""
+    return {
+        "file": change.path,
+        "kind": str(change.kind),
+        "package": change.package,
+        "key": change.key,
+        "fields": {name: {"old": _plain(old), "new": _plain(new)} for name, old, new in change.fields},
+    }
+
+
+def _plain(value: Any) -> Any:
+    import msgspec
+
+    return msgspec.to_builtins(value)

@@ -1,0 +1,140 @@
+"""Faults of a single row that is written by hand. `row_faults` from here knows rows of every kind."""
+
+from __future__ import annotations
+
+import re
+
+from mmlock.core.names import Form
+from mmlock.core.versions import allows
+from mmlock.facts.matrix import lint_forms as forms
+from mmlock.facts.matrix import model
+from mmlock.facts.matrix.lint_forms import Faults
+from mmlock.facts.matrix.lint_rows import row_faults
+
+__all__ = ["row_faults"]
+
+_LEAST_RANK = 9
+_FORMS = frozenset(form.value for form in Form)
+
+
+@row_faults.register
+def _(row: model.Breakage) -> Faults:
+    if not row.when:
+        yield "when: is empty, so it would always hold"
+    for when in row.when:
+        yield from forms.names("when.package", (when.package,))
+        yield from forms.specifiers("when.versions", when.versions)
+        yield from forms.specifiers("when.cuda", when.cuda)
+        if when.form is not None:
+            yield from forms.one_of("when.form", when.form, _FORMS)
+    for field in ("title", "symptom", "fix"):
+        yield from forms.said(field, getattr(row, field))
+    yield from forms.requirements("constraints", row.constraints)
+    yield from forms.requirements("add", row.add)
+    yield from forms.names("drop", row.drop)
+
+
+@row_faults.register
+def _(row: model.Recipe) -> Faults:
+    yield from forms.names("package", (row.package,))
+    faults = [
+        *forms.specifiers("versions", row.versions),
+        *forms.specifiers("torch", row.torch),
+        *forms.specifiers("pythons", row.pythons),
+    ]
+    yield from faults
+    if row.std is not None:
+        yield from forms.one_of("std", row.std, forms.STANDARDS)
+    if not row.kinds:
+        yield "kinds: are missing"
+    yield from forms.requirements("build_requires", row.build_requires)
+    for check in row.check:
+        if not re.match(r"(file|tag):.", check):
+            yield f"check: `{check}` starts with neither `file:` nor `tag:`"
+    if row.memory_mb <= 0:
+        yield f"memory_mb: {row.memory_mb} is no amount of memory"
+    for patch in row.patches:
+        yield from forms.said("patches.find", patch.find)
+        yield from forms.said("patches.reason", patch.reason)
+    for grouping in row.groupings:
+        yield from _grouping(grouping)
+    if not faults:
+        for done in row.verified:
+            yield from _verified(row, done)
+
+
+def _grouping(grouping: model.Grouping) -> Faults:
+    yield from forms.specifiers("groupings.versions", grouping.versions)
+    yield from forms.specifiers("groupings.torch", grouping.torch)
+    names = [name for group in grouping.groups for name in group]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"groupings: `{name}` is in two groups"
+    for group in grouping.groups:
+        if len(group) < 2:  # noqa: PLR2004  fewer make no group
+            yield f"groupings: {', '.join(group) or 'nothing'} is no group"
+        if any("/" in name for name in group):
+            yield "groupings: names are of files in `folder`, without a path"
+
+
+def _verified(recipe: model.Recipe, done: model.Verified) -> Faults:
+    yield from forms.matches("verified.variant", (done.variant,), forms.VARIANT, "torch variant")
+    wrong = [*forms.versions("verified", done.version, done.torch, done.python)]
+    yield from wrong
+    if wrong:
+        return
+    for field, bound, value in (
+        ("versions", recipe.versions, done.version),
+        ("torch", recipe.torch, done.torch),
+        ("pythons", recipe.pythons, done.python),
+    ):
+        if not allows(bound, value):
+            yield f"verified: `{value}` is outside of `{field}` (`{bound}`)"
+
+
+@row_faults.register
+def _(row: model.Stack) -> Faults:
+    yield from forms.said("title", row.title)
+    yield from forms.requirements("requirements", row.requirements)
+    if not row.requirements:
+        yield "requirements: are missing"
+
+
+@row_faults.register
+def _(row: model.Module) -> Faults:
+    yield from forms.names("packages", row.packages)
+    for field in ("with_ops", "on_request"):
+        for package in getattr(row, field):
+            if package not in row.packages:
+                yield f"{field}: `{package}` is not among `packages`"
+    if not row.packages:
+        yield "packages: are missing"
+
+
+@row_faults.register
+def _(row: model.Default) -> Faults:
+    yield from forms.said("value", row.value)
+
+
+@row_faults.register
+def _(row: model.Board) -> Faults:
+    if not row.name.isalnum() or row.name != row.name.upper():
+        yield f"`name` is `{row.name}`, not one upper-case word"
+
+
+@row_faults.register
+def _(row: model.Symptom) -> Faults:
+    yield from forms.said("title", row.title)
+    for field in ("cause", "advice"):
+        for text in getattr(row, field):
+            yield from forms.said(field, text)
+    for pattern in row.patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            yield f"patterns: `{pattern}` is no regular expression ({error})"
+    if not 0 <= row.rank <= _LEAST_RANK:
+        yield f"rank: {row.rank} is not between 0 and {_LEAST_RANK}"
+    for cure in row.cures:
+        yield from forms.requirements("cures.packages", (p for p in cure.packages if not p.startswith("{")))
+        if bool(cure.command) == bool(cure.packages or cure.options):
+            yield "cures: each has either a `command` or the words of a solve"

@@ -1,0 +1,338 @@
+"""The facts of `matrices/` as values: read on demand, decoded strictly, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mmlock.core.errors import MatrixError
+from mmlock.core.extension import Extension
+from mmlock.core.names import PackageName, normalize
+from mmlock.facts.matrix import model
+from mmlock.facts.matrix.layout import SECTIONS, Section, key_text
+from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["ENVIRONMENT_VARIABLE", "Matrix", "decode", "find_root", "matrix_files", "open_matrix"]
+
+_LINT_HINT = "run `mmlock matrix lint` to see every fault of every matrix file at once"
+_ROW = re.compile(r"\$\.rows\[(\d+)\]")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+
+
+class Matrix:
+    """All committed facts. Sections are read when first asked for; nothing is ever changed."""
+
+    __slots__ = ("_documents", "_values", "root")
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # Both only ever gain entries that any thread would compute alike, so a race costs time, not truth.
+        self._documents: dict[str, model.Document[Any]] = {}
+        self._values: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Matrix({str(self.root)!r})"
+
+    # ------------------------------------------------------------ hardware and toolkits
+
+    @property
+    def gpus(self) -> tuple[model.Gpu, ...]:
+        """Every NVIDIA part known by name."""
+        return self._rows("gpus")
+
+    @property
+    def capabilities(self) -> tuple[model.Capability, ...]:
+        """Every compute capability."""
+        return self._rows("capabilities")
+
+    @property
+    def accelerators(self) -> tuple[model.Accelerator, ...]:
+        """Devices that are not NVIDIA GPUs, the CPU among them."""
+        return self._rows("accelerators")
+
+    @property
+    def toolkits(self) -> tuple[model.Toolkit, ...]:
+        """Every CUDA toolkit release."""
+        return self._rows("toolkits")
+
+    @property
+    def toolchains(self) -> tuple[model.Toolchain, ...]:
+        """Ways to get a CUDA toolkit for a build."""
+        return self._rows("toolchains")
+
+    # ------------------------------------------------------------ torch and friends
+
+    @property
+    def torch_builds(self) -> tuple[model.TorchBuild, ...]:
+        """Every build of torch: release x variant x platform."""
+        return self._rows("torch-builds")
+
+    @property
+    def cpp_extension(self) -> Mapping[str, model.CppExtension]:
+        """What each torch release does when it builds an extension, by release."""
+        value: Mapping[str, model.CppExtension] | None = self._values.get("cpp-extension")
+        if value is None:
+            value = {row.torch: row for row in self._rows("cpp-extension")}
+            self._values["cpp-extension"] = value
+        return value
+
+    @property
+    def binary_packages(self) -> tuple[PackageName, ...]:
+        """Packages with prebuilt wheels that are tied to torch or CUDA."""
+        return self._packages("binaries")
+
+    def binaries(self, package: str) -> tuple[model.Binary, ...]:
+        """Prebuilt wheels of a package; empty when the matrix has none."""
+        return self._rows_for("binaries", package)
+
+    @property
+    def file_packages(self) -> tuple[PackageName, ...]:
+        """Packages (and indexes) whose files are recorded."""
+        return self._packages("files")
+
+    def files(self, package: str) -> tuple[model.File, ...]:
+        """Files an index serves for a package; empty when they are not recorded."""
+        return self._rows_for("files", package)
+
+    @property
+    def requires_packages(self) -> tuple[PackageName, ...]:
+        """Packages whose wheel metadata is recorded."""
+        return self._packages("requires")
+
+    def requires(self, package: str) -> tuple[model.Requires, ...]:
+        """Recorded metadata of a package's releases; empty when there is none."""
+        return self._rows_for("requires", package)
+
+    # ------------------------------------------------------------ OpenMMLab
+
+    @property
+    def index_rows(self) -> tuple[model.IndexRow, ...]:
+        """What lies in each directory of OpenMMLab's wheel index."""
+        return self._rows("openmmlab-index")
+
+    @property
+    def release_packages(self) -> tuple[PackageName, ...]:
+        """OpenMMLab packages (and forks) whose releases were scanned."""
+        return self._packages("releases")
+
+    def releases(self, package: str) -> tuple[model.Release, ...]:
+        """Scanned releases of a package; empty when it is not an OpenMMLab one."""
+        return self._rows_for("releases", package)
+
+    @property
+    def ops(self) -> tuple[model.Op, ...]:
+        """What `mmcv.ops` provides, and what each of it needs."""
+        return self._rows("ops")
+
+    @property
+    def reach_packages(self) -> tuple[PackageName, ...]:
+        """Frameworks whose sources were scanned for the ops they reach."""
+        return self._packages("reach")
+
+    def reach(self, package: str) -> tuple[model.Reach, ...]:
+        """Which ops the scanned releases of a framework reach; empty when none was scanned."""
+        return self._rows_for("reach", package)
+
+    # ------------------------------------------------------------ validations
+
+    @property
+    def validations(self) -> tuple[model.Validation, ...]:
+        """Locks whose kernels ran on what they are for, and held."""
+        return self._rows("verdicts")
+
+    # ------------------------------------------------------------ curated
+
+    @property
+    def breaks(self) -> tuple[model.Breakage, ...]:
+        """What is known to fail although every declared bound holds."""
+        return self._rows("breaks")
+
+    @property
+    def recipes(self) -> tuple[model.Recipe, ...]:
+        """How packages are built from source."""
+        return self._rows("recipes")
+
+    @property
+    def stacks(self) -> tuple[model.Stack, ...]:
+        """Named sets of requirements."""
+        return self._rows("stacks")
+
+    @property
+    def symptoms(self) -> tuple[model.Symptom, ...]:
+        """Texts that people see when something fails, and what they mean."""
+        return self._rows("symptoms")
+
+    @property
+    def modules(self) -> tuple[model.Module, ...]:
+        """Which distributions provide an import name."""
+        return self._rows("modules")
+
+    @property
+    def submodules(self) -> tuple[model.Submodule, ...]:
+        """Parts of packages that only some releases have."""
+        return self._rows("submodules")
+
+    @property
+    def boards(self) -> tuple[model.Board, ...]:
+        """Parts that sit on a processor of their own."""
+        return self._rows("boards")
+
+    @property
+    def defaults(self) -> Mapping[str, str]:
+        """Values taken when the user says nothing, by name."""
+        value: Mapping[str, str] | None = self._values.get("defaults")
+        if value is None:
+            value = {row.name: row.value for row in self._rows("defaults")}
+            self._values["defaults"] = value
+        return value
+
+    @property
+    def extensions(self) -> Mapping[PackageName, Extension]:
+        """Extensions of the user's own tree, which no committed fact speaks of: none but in a request."""
+        return {}
+
+    # ------------------------------------------------------------ about the files
+
+    def sources(self, section: str, package: str | None = None) -> Mapping[str, str]:
+        """What the source keys of a section's file mean (`sources("binaries", "xformers")`).
+
+        Empty for a package the section has no file of.
+        """
+        kind = SECTIONS[section]
+        path = kind.path_for(normalize(package) if package else None)
+        if kind.per_package and not (self.root / path).is_file():
+            return {}
+        return self._document(kind, path).sources
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the names and bytes of all files: two equal digests mean equal facts."""
+        value: str | None = self._values.get("digest")
+        if value is None:
+            sha = hashlib.sha256()
+            for path in matrix_files(self.root):
+                data = self._read(str(path))
+                sha.update(f"{path}\0{len(data)}\0".encode())
+                sha.update(data)
+            value = self._values["digest"] = sha.hexdigest()
+        return value
+
+    # ------------------------------------------------------------ reading
+
+    def _rows(self, name: str) -> tuple[Any, ...]:
+        section = SECTIONS[name]
+        return self._document(section, section.path).rows
+
+    def _rows_for(self, name: str, package: str) -> tuple[Any, ...]:
+        section = SECTIONS[name]
+        path = section.path_for(normalize(package))
+        known = self._documents.get(path)
+        if known is not None:
+            return known.rows
+        return self._document(section, path).rows if (self.root / path).is_file() else ()
+
+    def _packages(self, name: str) -> tuple[PackageName, ...]:
+        key = f"packages {name}"
+        value: tuple[PackageName, ...] | None = self._values.get(key)
+        if value is None:
+            folder = (self.root / SECTIONS[name].path).parent
+            value = tuple(sorted(PackageName(path.stem) for path in folder.glob("*.json")))
+            self._values[key] = value
+        return value
+
+    def _document(self, section: Section, path: str) -> model.Document[Any]:
+        known = self._documents.get(path)
+        if known is None:
+            known = self._documents[path] = decode(section, path, self._read(path))
+        return known
+
+    def _read(self, path: str) -> bytes:
+        try:
+            return (self.root / path).read_bytes()
+        except OSError as error:
+            raise MatrixError(
+                f"`{path}` cannot be read from the matrix folder `{self.root}`",
+                causes=[error.strerror or str(error)],
+                hints=["the folder must hold the whole `matrices/` tree of an mmlock release", _LINT_HINT],
+            ) from error
+
+
+# ---------------------------------------------------------------- finding
+
+
+def open_matrix(path: Path | None = None) -> Matrix:
+    """The matrix at `path`, else at $MMLOCK_MATRICES, else the one shipped, else the checkout's."""
+    return Matrix(find_root(path, os.environ))
+
+
+# ---------------------------------------------------------------- decoding
+
+
+@lru_cache(maxsize=64)
+def parse_toml(data: bytes) -> Mapping[str, Any]:
+    """A TOML document, to be read and not changed: a lint wants each several times. Raises ValueError."""
+    return tomllib.loads(data.decode())
+
+
+@cache
+def _decoder(row: type) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(model.Document[row])  # type: ignore[valid-type]
+
+
+def decode(section: Section, path: str, data: bytes) -> model.Document[Any]:
+    """One matrix file as values. Raises MatrixError naming the file, the row and the fault."""
+    try:
+        if not section.curated:
+            document: model.Document[Any] = _decoder(section.row).decode(data)
+        else:
+            document = msgspec.convert(
+                parse_toml(data),
+                model.Document[section.row],  # type: ignore[name-defined]
+            )
+    except (ValueError, RecursionError) as error:
+        raise MatrixError(
+            f"matrix file `{path}` is broken", causes=[_explain(section, data, error)], hints=[_LINT_HINT]
+        ) from error
+    if document.schema != section.name:
+        raise MatrixError(
+            f"matrix file `{path}` states schema `{document.schema}`, not `{section.name}`",
+            hints=["this mmlock and this matrix folder are of different releases", _LINT_HINT],
+        )
+    return document
+
+
+def _explain(section: Section, data: bytes, error: Exception) -> str:
+    """What is wrong and where, with the key of the row when it can still be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}"
+    if isinstance(error, msgspec.ValidationError):
+        row = _ROW.search(str(error))
+        key = _raw_key(section, data, int(row[1])) if row else None
+        return f"{error} (row `{key}`)" if key else str(error)
+    if isinstance(error, msgspec.DecodeError) and (byte := _BYTE.search(str(error))):
+        line = data.count(b"\n", 0, int(byte[1])) + 1
+        return f"{error}, line {line}"
+    return str(error) or type(error).__name__
+
+
+def _raw_key(section: Section, data: bytes, index: int) -> str | None:
+    """The key of a row that does not fit its type, from the bare document."""
+    try:
+        raw = parse_toml(data) if section.curated else msgspec.json.decode(data)
+        row = raw["rows"][index]
+    except (ValueError, LookupError, TypeError):
+        return None
+    return key_text(section.key, row) if isinstance(row, dict) else None

@@ -1,0 +1,375 @@
+"""The shape of every fact in `matrices/`. These dataclasses *are* the schema.
+
+Those of the files that are written by hand stand in `curated.py`.
+
+Each file is one document: `{"schema": NAME, "sources": {KEY: TEXT}, "rows": [...]}` (JSON for what
+is scraped or imported, TOML for what is curated by hand). Every row carries `source`, a list of
+keys of that file's `sources`, and `confidence`. Rows are sorted by their `key`.
+
+Spelling used everywhere: Pythons `3.12` (free-threaded `3.13t`), CUDA `12.8`, torch variants `cu128`,
+`cpu`, `rocm6.2`, archs `sm_120` / `gfx90a`, C++ standards as the year number `14`, `17`, `20`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Generic, TypeVar
+
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256
+from mmlock.core.values import dataclass
+from mmlock.facts.matrix.code import Op, Reach
+from mmlock.facts.matrix.curated import (
+    Accelerator,
+    Board,
+    Breakage,
+    Cure,
+    Default,
+    Grouping,
+    Module,
+    Patch,
+    Recipe,
+    Stack,
+    Submodule,
+    Symptom,
+    SymptomKind,
+    Toolchain,
+    Verified,
+    When,
+)
+
+__all__ = [
+    "Accelerator",
+    "Assert",
+    "Binary",
+    "Board",
+    "Breakage",
+    "Capability",
+    "CppExtension",
+    "Cure",
+    "Default",
+    "Document",
+    "File",
+    "Gpu",
+    "Grouping",
+    "IndexRow",
+    "Module",
+    "Op",
+    "Patch",
+    "ProvidedWheel",
+    "Reach",
+    "Recipe",
+    "Release",
+    "Requires",
+    "Stack",
+    "Submodule",
+    "Symptom",
+    "SymptomKind",
+    "Toolchain",
+    "Toolkit",
+    "TorchBuild",
+    "Validation",
+    "Verified",
+    "When",
+]
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document(Generic[Row]):
+    """One matrix file."""
+
+    schema: str
+    rows: tuple[Row, ...]
+    sources: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
+
+
+# ---------------------------------------------------------------- hardware and toolkits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """An NVIDIA part. File `gpus.json`, key `name`."""
+
+    name: str
+    aliases: tuple[str, ...]
+    sm: str
+    family: str
+    segment: str
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capability:
+    """A compute capability. File `capabilities.json`, key `sm`."""
+
+    sm: str
+    family: str
+    machine: str
+    """`x86_64` or `aarch64`: the machines such parts sit in."""
+    first_cuda: str
+    last_cuda: str | None
+    tegra: bool
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolkit:
+    """A CUDA toolkit release. File `toolkits.json`, key `cuda`."""
+
+    cuda: str
+    first_sm: str
+    last_sm: str
+    archs: tuple[str, ...] | None
+    """What its ptxas accepts; None where it was not run."""
+    ptx_isa: str
+    gcc_max: int
+    """Newest gcc major its nvcc accepts."""
+    clang_max_excl: int | None
+    driver: str | None
+    """Driver the release notes name for it (Linux); needed to compile its PTX."""
+    driver_floor: str
+    """Oldest driver that runs its cubins (minor-version compatibility)."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CppExtension:
+    """What `torch.utils.cpp_extension` of a torch release does. File `torch/cpp_extension.json`."""
+
+    torch: str
+    default_std: int
+    header_std: int | None
+    """Lowest standard its headers accept (`#error` below); None when not read."""
+    archs: tuple[str, ...]
+    """Items TORCH_CUDA_ARCH_LIST accepts, `12.0` spelling."""
+    cuda_mismatch_check: bool
+    gcc_bounds: Mapping[str, tuple[str, str]]
+    """CUDA -> (min, max exclusive) gcc that it accepts; a CUDA that is absent is not checked."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+# ---------------------------------------------------------------- torch and friends
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchBuild:
+    """One build of torch. File `torch/builds.json`, key (torch, variant, platform)."""
+
+    torch: str
+    variant: str
+    platform: Platform
+    cuda: str | None
+    on_pypi: bool
+    """Whether this is the file PyPI serves for that platform."""
+    index: str
+    """PEP 503 root that serves it, for example `https://download.pytorch.org/whl/cu118`."""
+    archs: tuple[str, ...] | None
+    """None: not known. Empty: no GPU code."""
+    ptx: tuple[str, ...]
+    cxx11_abi: int | None
+    glibc: str | None
+    """glibc that the wheel needs, whatever its tag says; None off Linux."""
+    cudart: str | None
+    """libcudart soname it brings, None when static, bundled or without CUDA."""
+    pythons: tuple[str, ...]
+    source: tuple[str, ...]
+    confidence: Confidence
+    """Of the arch list, the weakest part."""
+    note: str | None = None
+    tag: str | None = None
+    """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """A lock whose kernels ran on what it is for, and held. File `verdicts.json`, key `lock`.
+
+    It stays true when the lock has changed since: it is about the combination of the decided packages.
+    """
+
+    lock: Sha256
+    """Digest of the locked environment."""
+    verdict: Sha256
+    """Of the verdict file."""
+    stack: str
+    kind: DeviceKind
+    archs: tuple[str, ...]
+    """GPU code that ran (`sm_90`); empty where the notion does not apply."""
+    platform: Platform
+    machine: str
+    """For people: `AMD EPYC, 2 cores, glibc 2.36`."""
+    python: str
+    torch: str
+    variant: str
+    packages: Mapping[PackageName, str]
+    """Public versions of the decided packages, torch left out."""
+    built: tuple[PackageName, ...]
+    """Those of them that were built from source."""
+    passed: int
+    """Checks."""
+    skipped: int
+    day: str
+    """ISO 8601."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requires:
+    """Metadata of a release. Files `requires/PACKAGE.json`, key (version, platform)."""
+
+    version: str
+    requires: tuple[str, ...]
+    """Requires-Dist, extras included as markers."""
+    requires_python: str | None
+    source: tuple[str, ...]
+    confidence: Confidence
+    platform: Platform | None = None
+    """Set where wheels of one release differ by platform."""
+    extras: tuple[str, ...] = ()
+    """Provides-Extra in normal form, as far as recorded; one that brings nothing stands only here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file an index serves. Files `files/PACKAGE.json`, key `name`."""
+
+    name: str
+    url: str
+    sha256: Sha256 | None
+    """None: nobody has recorded it. Never invented."""
+    size: int | None
+    requires_python: str | None
+    yanked: bool
+    source: tuple[str, ...]
+    confidence: Confidence
+    upload_time: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binary:
+    """A prebuilt extension that is tied to torch, CUDA or both. Files `binaries/PACKAGE.json`.
+
+    torchvision, torchaudio, xformers, flash-attn, spconv-cuXXX, torch-npu. Key (package, version,
+    cuda, torch, cxx11_abi).
+    """
+
+    package: PackageName
+    version: str
+    torch: str | None
+    """PEP 440 specifier on torch that the wheel declares or its name encodes; None: not tied."""
+    cuda: str | None
+    """CUDA it was built with (`11.8`); None: follows the torch build, or no CUDA."""
+    same_variant: bool
+    """Served next to torch, one build per torch variant (torchvision, torchaudio)."""
+    cudart: str | None
+    """libcudart soname it needs from the environment."""
+    archs: tuple[str, ...] | None
+    ptx: tuple[str, ...]
+    cxx11_abi: int | None
+    glibc: str | None
+    pythons: tuple[str, ...]
+    """Empty: any Python 3 (`py3-none`)."""
+    platforms: tuple[Platform, ...]
+    url: str | None
+    """Template with `{py}` (`cp310`) where the file is on no index mmlock reads; else None."""
+    yanked: bool
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvidedWheel:
+    """Wheels of a package on an index that is not its own. Files `providers/PACKAGE.json`.
+
+    Facts of their own: they are told to a user, and taken only when the user allows the provider. Key
+    (provider, version, torch, variant, platform).
+    """
+
+    provider: str
+    """`onedl`, `torch-packages-builder`."""
+    package: PackageName
+    version: str
+    """As the wheel states it, local part included."""
+    torch: str
+    """PEP 440 specifier on torch that its directory or name encodes."""
+    variant: str
+    """The torch variant it was built for: `cu128`, `cpu`."""
+    platform: Platform
+    pythons: tuple[str, ...]
+    archs: tuple[str, ...] | None
+    """None: neither the index nor the name tells."""
+    glibc: str | None
+    index: str
+    """The page that lists it."""
+    url: str
+    """Template with `{py}` (`cp312`)."""
+    hashed: bool
+    """Whether the index publishes hashes."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    note: str | None = None
+
+
+# ---------------------------------------------------------------- OpenMMLab
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexRow:
+    """Wheels in one directory of OpenMMLab's index. File `openmmlab/index.json`."""
+
+    directory: str
+    """`cu121/torch2.1.0`."""
+    package: PackageName
+    platform: Platform
+    versions: tuple[str, ...]
+    pythons_seen: tuple[str, ...]
+    pythons_inferred: tuple[str, ...]
+    source: tuple[str, ...]
+    confidence: Confidence
+    """Of the row's existence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assert:
+    """A version check executed at import."""
+
+    module: str
+    """Import name (`mmseg`), not the distribution."""
+    op: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A release of an OpenMMLab package. Files `openmmlab/releases/PACKAGE.json`, key `version`."""
+
+    version: str
+    upload: str | None
+    requires_python: str | None
+    requires: tuple[str, ...]
+    """Unconditional Requires-Dist."""
+    mim: tuple[str, ...]
+    """Extra `mim`, else mminstall.txt; lines that are not requirements are left out."""
+    asserts: tuple[Assert, ...]
+    undeclared: tuple[str, ...]
+    """Third-party modules imported unconditionally by an entry module and declared nowhere."""
+    missing: tuple[str, ...]
+    """Own modules it imports that are not in the archive."""
+    probes: Mapping[str, int]
+    """Counted source patterns (`setup_locals_version`, `numpy_ge_2_removed_name`, ...)."""
+    yanked: bool
+    has_wheel: bool
+    source: tuple[str, ...]
+    confidence: Confidence

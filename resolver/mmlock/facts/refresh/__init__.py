@@ -1,0 +1,1 @@
+"""Scraped facts laid over the committed ones, with a report of what changed."""

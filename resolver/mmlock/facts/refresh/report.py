@@ -1,0 +1,147 @@
+"""What a refresh and a comparison tell: lines for people, plain values for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmlock.core.report import Page
+from mmlock.core.values import dataclass
+from mmlock.facts.matrix.diff import Change, Touch, as_data, lines, summary
+from mmlock.facts.refresh.state import age
+from mmlock.net.credentials import bare
+from mmlock.net.http import Traffic
+
+__all__ = ["Outcome", "diff_page", "page"]
+
+_MOST = 5
+"""Warnings and unread pages of one index that a person is shown; the JSON form has all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one index fared."""
+
+    name: str
+    place: str
+    read: int
+    """Pages that were read, or what `unit` says."""
+    stale: tuple[str, ...]
+    warnings: tuple[str, ...]
+    last: str | None
+    """When its facts were last read, for what is stale."""
+    requests: int
+    received: int
+    seconds: float
+    unit: str = "pages"
+
+    @property
+    def state(self) -> str:
+        """`read`, `partly` or `outage`."""
+        if not self.stale:
+            return "read"
+        return "partly" if self.read else "outage"
+
+
+def page(
+    outcomes: Sequence[Outcome],
+    changes: Sequence[Change],
+    touches: Sequence[Touch],
+    *,
+    refused: Sequence[str],
+    written: Sequence[str],
+    root: Path,
+    dry_run: bool,
+    traffic: Traffic,
+    seconds: float,
+) -> Page:
+    """The report of a refresh."""
+    text = [line for outcome in outcomes for line in _outcome_lines(outcome)]
+    text += [f"refused, for it does not fit the other facts: {fault}" for fault in refused]
+    text += ["", *_change_lines(changes, touches)]
+    if dry_run:
+        text.append("nothing was written (`--dry-run`)")
+    elif changes:
+        text.append(f"{len(written)} files written in {root}")
+    megabytes = traffic.received / 1e6
+    text.append(f"{traffic.requests} requests, {megabytes:.2f} MB, {seconds:.1f} s")
+    data = {
+        "indexes": [_outcome_data(outcome) for outcome in outcomes],
+        "refused": list(refused),
+        **_change_data(changes, touches),
+        "written": list(written),
+        "dry_run": dry_run,
+        "requests": traffic.requests,
+        "received": traffic.received,
+        "seconds": round(seconds, 3),
+    }
+    return Page(text="\n".join(text), data=data)
+
+
+def diff_page(changes: Sequence[Change], touches: Sequence[Touch]) -> Page:
+    """The report of a comparison."""
+    return Page(text="\n".join(_change_lines(changes, touches)), data=_change_data(changes, touches))
+
+
+def _outcome_lines(outcome: Outcome) -> Iterator[str]:
+    seconds = f"{outcome.requests} requests, {outcome.received / 1e6:.2f} MB, {outcome.seconds:.1f} s"
+    if outcome.state == "outage":
+        yield f"{outcome.name}: could not be read; its facts stay, {age(outcome.last)}"
+    elif outcome.state == "partly":
+        count = len(outcome.stale)
+        read = f"{outcome.read} {outcome.unit} read"
+        yield f"{outcome.name}: {read}, {count} not; their facts stay, {age(outcome.last)}"
+    else:
+        yield f"{outcome.name}: {outcome.read} {outcome.unit} read ({seconds})"
+    # Of a host that is down one line says all.
+    yield from _some(outcome.stale, "not read", most=1 if outcome.state == "outage" else _MOST)
+    yield from _some(outcome.warnings, "warning")
+
+
+def _some(texts: Sequence[str], label: str, *, most: int = _MOST) -> Iterator[str]:
+    for text in texts[:most]:
+        yield f"  {label}: {text}"
+    if len(texts) > most:
+        yield f"  {label}: and {len(texts) - most} more"
+
+
+def _change_lines(changes: Sequence[Change], touches: Sequence[Touch]) -> Iterator[str]:
+    yield summary(changes)
+    yield from lines(changes)
+    for touch in touches:
+        if touch.facts:
+            told = ", ".join(sorted({f"{one.path} {one.key}" for one in touch.facts})[:_MOST])
+            yield f"touches lock {touch.lock}: {told}"
+        if touch.newer:
+            told = ", ".join(sorted({f"{one.package}" for one in touch.newer})[:_MOST])
+            yield f"newer than lock {touch.lock} holds: {told}"
+
+
+def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "place": bare(outcome.place),
+        "state": outcome.state,
+        "pages": outcome.read,
+        "stale": list(outcome.stale),
+        "warnings": list(outcome.warnings),
+        "last_read": outcome.last,
+        "requests": outcome.requests,
+        "received": outcome.received,
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _change_data(changes: Sequence[Change], touches: Sequence[Touch]) -> dict[str, Any]:
+    return {
+        "changes": [as_data(change) for change in changes],
+        "locks": [
+            {
+                "lock": touch.lock,
+                "touched": [as_data(change) for change in touch.facts],
+                "newer": [as_data(change) for change in touch.newer],
+            }
+            for touch in touches
+        ],
+    }

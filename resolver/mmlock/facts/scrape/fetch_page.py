@@ -1,0 +1,67 @@
+"""How an index says what it wants to read: the seam between pure scrapers and the one fetch loop.
+
+A scraper is a generator: it yields a batch of wishes, is sent the answers in the same order, and returns
+what it found. It opens nothing itself, so a test answers it with bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from mmlock.core.names import Sha256
+from mmlock.core.values import dataclass
+from mmlock.facts.matrix.merge import Facts
+from mmlock.net.fetching import Fetched, FetchFault
+
+__all__ = ["Answer", "Archive", "Found", "Get", "Inside", "Scrape", "Wish"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Get:
+    """A page, whole."""
+
+    url: str
+    accept: str = "*/*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """One member of a remote wheel: read by range. Its bytes never change, so they are kept."""
+
+    url: str
+    member: str
+    """A regular expression for the path of the member."""
+    beside: str | None = None
+    """Where the index serves the same bytes by themselves (PEP 658)."""
+    beside_sha256: Sha256 | None = None
+    """What the index says that these bytes are."""
+    whole: bool = False
+    """Whether the whole wheel may be fetched, and nothing less; a small one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """A whole file whose hash is known. It is checked, and kept by its hash."""
+
+    url: str
+    sha256: Sha256
+
+
+Wish = Get | Inside | Archive
+Answer = Fetched | FetchFault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a scraper brings home."""
+
+    facts: tuple[Facts, ...] = ()
+    stale: tuple[str, ...] = ()
+    """What could not be read, each with its reason: the old facts about it stay."""
+    warnings: tuple[str, ...] = ()
+    """What was read and is not believed or not understood."""
+    read: int = 0
+    """Pages that could be read; 0 with something stale is an outage."""
+
+
+Scrape = Generator[Sequence[Wish], Sequence[Answer], Found]

@@ -1,8 +1,0 @@
-"""The second opinion: a finished lock against the facts, by code that shares nothing with the solver."""
-
-from __future__ import annotations
-
-from mmlock.judge.judge import RULES, judge
-from mmlock.judge.model import Objection, Severity
-
-__all__ = ["RULES", "Objection", "Severity", "judge"]

@@ -1,0 +1,302 @@
+"""The one client that does all fetching. What goes wrong on the way comes back as a value."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mmlock.core.cache import unheard
+from mmlock.core.values import dataclass
+from mmlock.net.credentials import Credentials, bare
+from mmlock.net.fetching import Fetched, FetchFault, FetchProblem, Limits
+from mmlock.net.page_cache import PageCache
+from mmlock.net.slow_hosts import Patience
+from mmlock.net.unpacking import ENCODINGS, pieces
+
+if TYPE_CHECKING:
+    import httpx
+    from typing_extensions import Self
+
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses after which the same GET may succeed."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a client did on the wire."""
+
+    requests: int = 0
+    received: int = 0
+    """Bytes of bodies as they were sent, compressed or not."""
+    not_modified: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, received: int, status: int) -> None:
+        """Note one answer."""
+        with self.lock:
+            self.received += received
+            self.not_modified += status == HTTPStatus.NOT_MODIFIED
+
+    def asked(self) -> None:
+        """Note one request."""
+        with self.lock:
+            self.requests += 1
+
+
+@dataclass(slots=True)
+class Client:
+    """An HTTP client with retries and a small cache of pages. A context manager; threads may share it."""
+
+    limits: Limits = field(default_factory=Limits)
+    cache: PageCache | None = None
+    """None: nothing is kept."""
+    offline: bool = False
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    sleep: Callable[[float], object] = time.sleep
+    clock: Callable[[], float] = time.time
+    served: Callable[[float], object] = unheard
+    """Told when a kept page that is given out was stored."""
+    transport: httpx.BaseTransport | None = None
+    traffic: Traffic = field(default_factory=Traffic)
+    credentials: Credentials | None = None
+    """None: those of URLs, netrc and the keyring."""
+    patience: Patience | None = None
+    """None: that of the limits."""
+    stopped: bool = False
+    """Set when the work is given up: nothing is tried again."""
+    _client: httpx.Client | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def get(
+        self, url: str, *, accept: str = "*/*", limit: int | None = None, keep: bool = True
+    ) -> Fetched | FetchFault:
+        """A whole file, from the cache while it is fresh.
+
+        `limit`: most bytes, if not the usual. `keep`: whether it goes into the cache.
+        """
+        url = self._logins().learn(url)
+        cache = self.cache if keep else None
+        known = cache.load(url, accept) if cache else None
+        if known and (self.offline or abs(self.clock() - known.stored) < self.limits.fresh_seconds):
+            self.served(known.stored)
+            return known.page
+        if self.offline:
+            text = f"`{url}` is not cached and the network may not be used"
+            return FetchFault(problem=FetchProblem.OFFLINE, url=url, text=text)
+        headers = {"Accept": accept, "Accept-Encoding": ENCODINGS}
+        if known and known.page.etag:
+            headers["If-None-Match"] = known.page.etag
+        elif known and known.page.modified:
+            headers["If-Modified-Since"] = known.page.modified
+        answer = self._fetch(url, headers, limit=limit)
+        if isinstance(answer, FetchFault):
+            return answer
+        page = known.page if known and answer.status == HTTPStatus.NOT_MODIFIED else answer.page
+        if cache:
+            cache.store(url, accept, page, self.clock())
+        return page
+
+    def get_range(self, url: str, start: int, end: int) -> Fetched | FetchFault:
+        """A part of a file, never cached."""
+        url = self._logins().learn(url)
+        if self.offline:
+            return FetchFault(
+                problem=FetchProblem.OFFLINE, url=url, text=f"`{url}`: the network may not be used"
+            )
+        span = f"bytes={start}" if start < 0 else f"bytes={start}-{end}"
+        # A compressed answer would have other offsets.
+        answer = self._fetch(url, {"Range": span, "Accept-Encoding": "identity"}, ranged=True)
+        if isinstance(answer, FetchFault):
+            return answer
+        return answer.page
+
+    @contextmanager
+    def stream(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """One GET whose body the caller reads. Raises httpx.HTTPError, OSError or RuntimeError."""
+        url = self._logins().learn(url)
+        self.traffic.asked()
+        with self._http().stream("GET", url, headers=headers, auth=self._logins().given(url)) as response:
+            try:
+                yield response
+            finally:
+                self.traffic.count(response.num_bytes_downloaded, response.status_code)
+
+    # ---------------------------------------------------------------- the wire
+
+    def _fetch(
+        self, url: str, headers: dict[str, str], *, ranged: bool = False, limit: int | None = None
+    ) -> _Answer | FetchFault:
+        """One GET, tried again while that may help."""
+        last: _Answer | FetchFault | None = None
+        for attempt in range(self.limits.attempts):
+            if self.stopped:
+                break
+            if slow := self._patience().lost(urlsplit(url).netloc):
+                return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=slow)
+            if attempt:
+                self.sleep(self._pause(attempt, last))
+            last = self._once(url, headers, ranged=ranged, limit=limit)
+            if isinstance(last, FetchFault) and last.problem is FetchProblem.DENIED:
+                last = self._with_keyring(last, url, headers, ranged=ranged, limit=limit)
+            if isinstance(last, FetchFault) and last.problem is not FetchProblem.UNREACHABLE:
+                return last
+            if isinstance(last, _Answer) and last.status not in _AGAIN:
+                return last
+        if isinstance(last, _Answer):
+            text = f"`{url}` answered {last.status}, {self.limits.attempts} times"
+            return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text, status=last.status)
+        return last or FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=f"`{url}` was not tried")
+
+    def _with_keyring(
+        self, refused: FetchFault, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
+    ) -> _Answer | FetchFault:
+        """Once more with what a keyring knows, where the server wants to know who asks."""
+        if refused.status != HTTPStatus.UNAUTHORIZED or self._logins().on_refusal(url) is None:
+            return refused
+        return self._once(url, headers, ranged=ranged, limit=limit)
+
+    def _once(
+        self, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
+    ) -> _Answer | FetchFault:
+        import httpx
+
+        try:
+            with self._patience().waiting(urlsplit(url).netloc), self.stream(url, headers) as response:
+                return self._read(url, response, ranged=ranged, limit=limit or self.limits.max_bytes)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
+            # RuntimeError: the client was closed under a thread that still waits.
+            text = f"`{url}` could not be reached: {str(error) or type(error).__name__}"
+            bad = isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol))
+            return FetchFault(
+                problem=FetchProblem.NOT_FOUND if bad else FetchProblem.UNREACHABLE, url=url, text=text
+            )
+
+    def _read(self, url: str, response: httpx.Response, *, ranged: bool, limit: int) -> _Answer | FetchFault:
+        status = response.status_code
+        if fault := _refusal(url, status, response.headers.get("content-encoding"), ranged=ranged):
+            return fault
+        body = bytearray()
+        until, host = time.monotonic() + self.limits.total_seconds, urlsplit(url).netloc
+        if status not in _AGAIN:
+            for chunk in pieces(response):
+                body += chunk
+                if len(body) > limit:
+                    text = f"`{url}` is larger than {limit} bytes"
+                    return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
+                self._patience().received(host, len(chunk))
+                slow = self._patience().lost(host)
+                if time.monotonic() > until:
+                    slow = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
+                if slow:
+                    return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=slow, status=status)
+        page = Fetched(
+            url=bare(str(response.url)),
+            content_type=response.headers.get("content-type", ""),
+            body=bytes(body),
+            etag=response.headers.get("etag"),
+            modified=response.headers.get("last-modified"),
+            total=_total(response.headers.get("content-range")),
+        )
+        return _Answer(status=status, page=page, retry_after=response.headers.get("retry-after"))
+
+    def _logins(self) -> Credentials:
+        if self.credentials is None:
+            self.credentials = Credentials(environ=self.environ)
+        return self.credentials
+
+    def _patience(self) -> Patience:
+        with self._lock:
+            if self.patience is None:
+                self.patience = Patience(seconds=self.limits.host_seconds, rate=self.limits.host_rate)
+            return self.patience
+
+    def _http(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                import ssl
+
+                import httpx
+
+                certificates = self.environ.get("SSL_CERT_FILE") or self.environ.get("PIP_CERT")
+                self._client = httpx.Client(
+                    follow_redirects=True,
+                    timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
+                    trust_env=True,
+                    transport=self.transport,
+                    verify=ssl.create_default_context(cafile=certificates) if certificates else True,
+                )
+            return self._client
+
+    def _pause(self, attempt: int, last: _Answer | FetchFault | None) -> float:
+        """Seconds before the next attempt: what the server asks for, else doubling with jitter."""
+        told = _retry_after(last.retry_after, self.clock()) if isinstance(last, _Answer) else None
+        grown: float = self.limits.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
+        return min(self.limits.longest_pause, told if told is not None else grown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    page: Fetched
+    retry_after: str | None
+
+
+def _refusal(url: str, status: int, encoding: str | None, *, ranged: bool) -> FetchFault | None:
+    """What a head says for good; None when the body matters or another attempt may help."""
+    problem = {
+        401: FetchProblem.DENIED,
+        403: FetchProblem.DENIED,
+        404: FetchProblem.NOT_FOUND,
+        410: FetchProblem.NOT_FOUND,
+        416: FetchProblem.NO_RANGES,
+    }.get(status)
+    if problem is None and ranged and status == HTTPStatus.OK:
+        text = f"`{url}`: the server sends whole files only"
+        return FetchFault(problem=FetchProblem.NO_RANGES, url=url, text=text, status=status)
+    useful = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or status == HTTPStatus.NOT_MODIFIED
+    if useful and encoding and "," in encoding:
+        # Nobody compresses twice in good faith, and each layer multiplies what a few bytes become.
+        text = f"`{url}` is compressed more than once"
+        return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
+    if problem is None and not useful and status not in _AGAIN:
+        problem = FetchProblem.STATUS
+    text = f"`{url}` answered {status}"
+    return FetchFault(problem=problem, url=url, text=text, status=status) if problem else None
+
+
+def _total(content_range: str | None) -> int | None:
+    """`bytes 0-99/1234` -> 1234."""
+    tail = (content_range or "").rpartition("/")[2]
+    return int(tail) if tail.isdigit() else None
+
+
+def _retry_after(text: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for; it may be a number or a date."""
+    if not text:
+        return None
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except ValueError:
+        return None

@@ -1,0 +1,393 @@
+"""The chapters of `mmlock matrix show`: each turns rows about a package into sentences with sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from mmlock.core.markers import named_extras
+from mmlock.core.names import Confidence, PackageName, normalize
+from mmlock.core.values import dataclass
+from mmlock.core.versions import allows, version
+from mmlock.facts.matrix import model
+from mmlock.facts.matrix.load import Matrix
+
+__all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "known_versions", "span"]
+
+OPENMMLAB_INDEX = PackageName("openmmlab-index")
+"""The name under which hashes of wheels on OpenMMLab's index are kept."""
+
+_ORDER = {confidence: rank for rank, confidence in enumerate(Confidence)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One sentence, where it comes from and how sure it is."""
+
+    text: str
+    source: tuple[str, ...]
+    """What the source keys mean, in full."""
+    confidence: Confidence
+    """The weakest of the rows it is made of."""
+    rows: tuple[Mapping[str, Any], ...]
+    """Those rows as plain values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """Facts of one kind; without facts there was nothing to say."""
+
+    name: str
+    title: str
+    facts: tuple[Fact, ...]
+
+
+def _fact(text: str, rows: Sequence[Any], sources: Mapping[str, str]) -> Fact:
+    keys = dict.fromkeys(key for row in rows for key in row.source)
+    return Fact(
+        text=text,
+        source=tuple(sources.get(key, key) for key in keys),
+        confidence=max((row.confidence for row in rows), key=_ORDER.__getitem__),
+        rows=tuple(msgspec.to_builtins(row) for row in rows),
+    )
+
+
+def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
+    """Versions some fact is about."""
+    return frozenset(
+        {
+            *(row.version for row in matrix.releases(package)),
+            *(row.version for row in matrix.binaries(package)),
+            *(row.version for row in matrix.requires(package)),
+            *(row.torch for row in matrix.torch_builds if package == "torch"),
+            *(text for row in matrix.index_rows if row.package == package for text in row.versions),
+            *(done.version for row in matrix.recipes if row.package == package for done in row.verified),
+        }
+    )
+
+
+def span(pythons: Iterable[str]) -> str:
+    """Pythons in few words, without claiming one between: `3.8 to 3.10, 3.12, 3.13t`."""
+    ordered = sorted(set(pythons), key=lambda text: (text.endswith("t"), version(text.rstrip("t"))))
+    runs: list[list[str]] = []
+    for text in ordered:
+        if runs and _follows(runs[-1][-1], text):
+            runs[-1].append(text)
+        else:
+            runs.append([text])
+    parts = (f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)  # noqa: PLR2004
+    return ", ".join(parts) or "any"
+
+
+def _follows(before: str, after: str) -> bool:
+    """Whether one Python is the next minor of the other, both of a kind."""
+    if before.endswith("t") or after.endswith("t"):
+        return False
+    return version(after).minor == version(before).minor + 1
+
+
+def _wanted(candidate: str, wanted: str | None) -> bool:
+    return wanted is None or version(candidate) == version(wanted)
+
+
+# ---------------------------------------------------------------- releases
+
+
+def _releases(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    rows = [row for row in matrix.releases(package) if _wanted(row.version, wanted)]
+    sources = matrix.sources("releases", package)
+    facts = tuple(_fact(_release_text(row), [row], sources) for row in reversed(rows))
+    return Chapter(name="releases", title="Releases, and what they refuse at import", facts=facts)
+
+
+def _release_text(row: model.Release) -> str:
+    parts = [
+        f"{row.version} ({row.upload})" if row.upload else row.version,
+        f"Python {row.requires_python}" if row.requires_python else "any Python",
+        "wheel" if row.has_wheel else "sdist only",
+    ]
+    if row.yanked:
+        parts.append("yanked")
+    if row.asserts:
+        ordered = sorted(row.asserts, key=lambda item: item.module)
+        grouped = groupby(ordered, key=lambda item: item.module)
+        bounds = (f"{module} {' '.join(i.op + i.version for i in items)}" for module, items in grouped)
+        parts.append(f"only with {', '.join(bounds)}")
+    return "; ".join(parts)
+
+
+def _requirements(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    facts: list[Fact] = []
+    if wanted is not None:
+        sources = matrix.sources("releases", package)
+        for release in matrix.releases(package):
+            if _wanted(release.version, wanted):
+                facts += [_fact(text, [release], sources) for text in _requirement_texts(release)]
+        sources = matrix.sources("requires", package)
+        for row in matrix.requires(package):
+            if _wanted(row.version, wanted):
+                where = f" on {row.platform}" if row.platform else ""
+                facts += [_fact(text, [row], sources) for text in _declared_texts(row, where)]
+    return Chapter(name="requirements", title="Requirements", facts=tuple(facts))
+
+
+def _declared_texts(row: model.Requires, where: str) -> Iterable[str]:
+    """What a release requires always, and for each of its extras."""
+    plain: list[str] = []
+    extras: dict[str, list[str]] = {name: [] for name in row.extras}
+    for text in row.requires:
+        named = named_extras((text,))
+        for name in named:
+            extras.setdefault(name, []).append(text.removesuffix(f'; extra == "{name}"'))
+        if not named:
+            plain.append(text)
+    python = f"Python {row.requires_python}" if row.requires_python else "any Python"
+    yield f"declares{where}: {python}; {', '.join(plain) or 'nothing'}"
+    for name, texts in sorted(extras.items()):
+        yield f"extra `{name}`{where}: {', '.join(texts) or 'nothing'}"
+
+
+def _requirement_texts(row: model.Release) -> Iterable[str]:
+    yield f"declares: {', '.join(row.requires) or 'nothing'}"
+    if row.mim:
+        yield f"declares for mim: {', '.join(row.mim)}"
+    if row.undeclared:
+        yield f"imports without declaring it (other packages may bring it): {', '.join(row.undeclared)}"
+    if row.missing:
+        yield f"imports modules of its own that the archive lacks: {', '.join(row.missing)}"
+
+
+# ---------------------------------------------------------------- binaries
+
+
+def _torch_builds(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    facts: list[Fact] = []
+    if package == "torch":
+        rows = [row for row in matrix.torch_builds if _wanted(row.torch, wanted)]
+        sources = matrix.sources("torch-builds")
+        if wanted is not None:
+            facts = [_fact(_build_text(row), [row], sources) for row in rows]
+        else:
+            grouped = [(torch, list(group)) for torch, group in groupby(rows, key=lambda row: row.torch)]
+            facts = [_fact(_builds_text(torch, group), group, sources) for torch, group in reversed(grouped)]
+    return Chapter(name="builds", title="Builds", facts=tuple(facts))
+
+
+def _builds_text(torch: str, rows: Sequence[model.TorchBuild]) -> str:
+    """All builds of a release: what PyPI serves, then the other variants."""
+    pypi = ", ".join(f"{row.variant} ({row.platform})" for row in rows if row.on_pypi)
+    others = dict.fromkeys(row.variant for row in rows if not row.on_pypi)
+    return f"{torch}: PyPI {pypi or 'nothing'}" + (f"; others {', '.join(others)}" if others else "")
+
+
+def _build_text(row: model.TorchBuild) -> str:
+    parts = [f"{row.variant} for {row.platform}" + (", the one of PyPI" if row.on_pypi else "")]
+    parts += _machine_code(row.archs, row.ptx)
+    parts.append(f"Python {span(row.pythons)}")
+    parts += _abi(row.glibc, row.cxx11_abi, row.cudart)
+    if row.note:
+        parts.append(row.note)
+    return "; ".join(parts)
+
+
+def _machine_code(archs: tuple[str, ...] | None, ptx: tuple[str, ...]) -> list[str]:
+    if archs is None:
+        return ["GPU code not known"]
+    return [" ".join((*archs, *(f"+{item}" for item in ptx)))] if archs or ptx else []
+
+
+def _abi(glibc: str | None, cxx11_abi: int | None, cudart: str | None) -> list[str]:
+    parts = []
+    if glibc:
+        parts.append(f"glibc {glibc}")
+    if cxx11_abi is not None:
+        parts.append(f"C++ ABI {cxx11_abi}")
+    if cudart:
+        parts.append(cudart)
+    return parts
+
+
+def _binaries(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    sources = matrix.sources("binaries", package)
+    rows = [row for row in matrix.binaries(package) if _wanted(row.version, wanted)]
+    grouped = [(text, list(group)) for text, group in groupby(rows, key=lambda row: row.version)]
+    facts: list[Fact] = []
+    for text, group in reversed(grouped):
+        if wanted is None and len(group) > 1:
+            facts.append(_fact(_binaries_text(text, group), group, sources))
+        else:
+            facts += [_fact(_binary_text(row), [row], sources) for row in group]
+    return Chapter(name="wheels", title="Wheels", facts=tuple(facts))
+
+
+def _binaries_text(text: str, rows: Sequence[model.Binary]) -> str:
+    """All builds of one release; a single one is told in full when its version is asked for."""
+    torch = dict.fromkeys(row.torch for row in rows if row.torch)
+    cuda = dict.fromkeys(row.cuda for row in rows if row.cuda)
+    pythons = span(python for row in rows for python in row.pythons)
+    parts = [f"{text}; {len(rows)} builds"]
+    parts += [f"torch {' or '.join(torch)}"] if torch else []
+    parts += [f"CUDA {', '.join(cuda)}"] if cuda else []
+    return "; ".join([*parts, f"Python {pythons}"])
+
+
+def _binary_text(row: model.Binary) -> str:
+    parts = [row.version]
+    if row.torch is not None:
+        parts.append(f"torch {row.torch}")
+    if row.same_variant:
+        parts.append("one per torch variant")
+    if row.cuda is not None:
+        parts.append(f"CUDA {row.cuda}")
+    parts += _machine_code(row.archs, row.ptx)
+    parts.append(f"Python {span(row.pythons)}")
+    parts.append(" ".join(row.platforms))
+    parts += _abi(row.glibc, row.cxx11_abi, row.cudart)
+    if row.yanked:
+        parts.append("yanked")
+    if row.url is not None:
+        parts.append(row.url)
+    if row.note:
+        parts.append(row.note)
+    return "; ".join(parts)
+
+
+def _index(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    sources = matrix.sources("openmmlab-index")
+    facts = []
+    for row in matrix.index_rows:
+        versions = [text for text in row.versions if _wanted(text, wanted)]
+        if row.package != package or not versions:
+            continue
+        seen, guessed = row.pythons_seen, row.pythons_inferred
+        pythons = [f"Python {span(seen)} seen"] if seen else []
+        pythons += [f"{span(guessed)} expected"] if guessed else []
+        which = "" if wanted else f"{', '.join(versions)}; "
+        text = f"{row.directory} for {row.platform}: {which}{', '.join(pythons)}"
+        facts.append(_fact(text, [row], sources))
+    return Chapter(name="index", title="Wheels on OpenMMLab's index", facts=tuple(facts))
+
+
+def _files(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    facts: list[Fact] = []
+    if wanted is not None:
+        for name in (package, OPENMMLAB_INDEX):
+            sources = matrix.sources("files", name)
+            facts += [
+                _fact(_file_text(row), [row], sources)
+                for row in matrix.files(name)
+                if _file_release(row.name) == (package, version(wanted))
+            ]
+    return Chapter(name="files", title="Files", facts=tuple(facts))
+
+
+def _file_text(row: model.File) -> str:
+    size = f", {row.size:,} bytes" if row.size is not None else ""
+    yanked = ", yanked" if row.yanked else ""
+    return f"{row.name}{size}{yanked}, {f'sha256 {row.sha256}' if row.sha256 else 'no hash recorded'}"
+
+
+def _file_release(name: str) -> tuple[str, Any] | None:
+    """Package and version of a distribution file; None for names that are of no known form."""
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    try:
+        if name.endswith(".whl"):
+            return parse_wheel_filename(name)[:2]
+        return parse_sdist_filename(name)
+    except (InvalidSdistFilename, InvalidWheelFilename):
+        return None
+
+
+# ---------------------------------------------------------------- curated
+
+
+def _breaks(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    sources = matrix.sources("breaks")
+    facts = tuple(
+        _fact(_break_text(row), [row], sources)
+        for row in matrix.breaks
+        if any(
+            when.package == package and (wanted is None or allows(when.versions, wanted)) for when in row.when
+        )
+    )
+    return Chapter(name="breaks", title="Known breakages", facts=facts)
+
+
+def _break_text(row: model.Breakage) -> str:
+    conditions = " and ".join(_when_text(when) for when in row.when)
+    cure = "; the lock does so" if row.cured else ""
+    return f"{row.title} (when {conditions}). {row.symptom}. To do: {row.fix}{cure}"
+
+
+def _when_text(when: model.When) -> str:
+    parts = [f"{when.package} {when.versions}".strip()]
+    if when.form:
+        parts.append(f"as {when.form}")
+    if when.cuda:
+        parts.append(f"of CUDA {when.cuda}")
+    return " ".join(parts)
+
+
+def _recipes(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    sources = matrix.sources("recipes")
+    facts = tuple(
+        _fact(_recipe_text(row, wanted), [row], sources)
+        for row in matrix.recipes
+        if row.package == package and (wanted is None or allows(row.versions, wanted))
+    )
+    return Chapter(name="recipes", title="Recipes to build it", facts=facts)
+
+
+def _recipe_text(row: model.Recipe, wanted: str | None) -> str:
+    parts = [f"{row.id}: {row.package} {row.versions}", f"torch {row.torch or 'any'}"]
+    parts.append(f"Python {row.pythons or 'any'}")
+    if row.std is not None:
+        parts.append(f"C++{row.std}")
+    parts.append(f"for {', '.join(row.kinds)}")
+    if row.patches:
+        parts.append(f"patched ({', '.join(patch.id for patch in row.patches)})")
+    done = [item for item in row.verified if _wanted(item.version, wanted)]
+    parts += [
+        f"verified: {item.version} on torch {item.torch}+{item.variant}, Python {item.python} ({item.how})"
+        for item in done
+    ]
+    if not done:
+        parts.append("never run")
+    if row.note:
+        parts.append(row.note)
+    return "; ".join(parts)
+
+
+def _stacks(matrix: Matrix, package: PackageName, _wanted: str | None) -> Chapter:
+    sources = matrix.sources("stacks")
+    from packaging.requirements import Requirement
+
+    facts = tuple(
+        _fact(f"{row.name}: {', '.join(row.requirements)}", [row], sources)
+        for row in matrix.stacks
+        if any(normalize(Requirement(text).name) == package for text in row.requirements)
+    )
+    return Chapter(name="stacks", title="Stacks that hold it", facts=facts)
+
+
+CHAPTERS: tuple[Callable[[Matrix, PackageName, str | None], Chapter], ...] = (
+    _releases,
+    _torch_builds,
+    _binaries,
+    _index,
+    _files,
+    _requirements,
+    _breaks,
+    _recipes,
+    _stacks,
+)
+"""In the order they are shown. A new kind of fact is one function and one line here."""

@@ -1,0 +1,1 @@
+"""The ordinary packages around a decided core, found by uv."""

@@ -1,0 +1,148 @@
+"""uv as a subprocess: how it is asked, what came back."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from mmlock.core.markers import NEWEST_PATCH
+from mmlock.core.names import Platform
+from mmlock.core.values import dataclass
+from mmlock.resolve.closure.floors import OLDEST_GLIBC, is_linux, machine
+from mmlock.resolve.closure.model import ClosureRequest
+from mmlock.resolve.closure.uv_find import Uv
+
+_POSSIBLE = re.compile(
+    r"invalid value '[^']*' for '--python-platform.*?\[possible values: ([^\]]*)\]", re.DOTALL
+)
+_TRIPLES = {
+    Platform.MACOS_ARM64: "aarch64-apple-darwin",
+    Platform.MACOS_X86_64: "x86_64-apple-darwin",
+    Platform.WINDOWS_X86_64: "x86_64-pc-windows-msvc",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """What one run of uv left behind."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+def platform_word(platform: Platform, glibc: str | None) -> str:
+    """What uv calls the platform: `x86_64-manylinux_2_28`."""
+    if is_linux(platform):
+        return f"{machine(platform)}-manylinux_{(glibc or OLDEST_GLIBC).replace('.', '_')}"
+    return _TRIPLES[platform]
+
+
+def nearest_platform(word: str, err: str) -> str | None:
+    """After uv refused a platform: the one it takes with the newest glibc that is not newer.
+
+    uv names what it takes in its refusal, so no list of it is kept here. A glibc older than all of
+    them gives the oldest: wheels that do not fit are then found by their tags.
+    """
+    possible = _POSSIBLE.search(err)
+    prefix, floor, wanted = word.partition("-manylinux_")
+    if possible is None or not floor:
+        return None
+    stem = prefix + floor
+    known = sorted(
+        (_pair(item.strip().removeprefix(stem)), item.strip())
+        for item in possible[1].split(",")
+        if item.strip().startswith(stem)
+    )
+    fitting = [item for pair, item in known if pair <= _pair(wanted)] or [item for _, item in known[:1]]
+    return fitting[-1] if fitting and fitting[-1] != word else None
+
+
+def _pair(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("_"))
+
+
+def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
+    """The words that start uv, with these packages read from their sources.
+
+    The files they name are written by `write_question`.
+    """
+    words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
+    words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
+    words += [
+        "--python-version",
+        f"{request.python.removesuffix('t')}.{NEWEST_PATCH}",
+        "--python-platform",
+        platform,
+    ]
+    words += ["--only-binary", ":all:"]
+    for name in sdists:
+        # Without a package's wheels, uv reads its sdist although all others must be wheels.
+        words += ["--no-binary", name]
+    # Any interpreter will do, for the target's Python and platform replace its own; this one exists.
+    words += ["--python", sys.executable] if sys.executable else []
+    words += ["--exclude-newer", request.exclude_newer] if request.exclude_newer else []
+    words += ["--prerelease", "allow"] if request.prerelease else []
+    words += ["--offline"] if request.offline else []
+    return words
+
+
+def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -> None:
+    """Write the requirement files of a run."""
+    files: dict[str, list[str]] = {
+        "wanted.txt": [*core, *(item.text for item in request.wanted)],
+        "constraints.txt": [item.text for item in request.constraints],
+        "drop.txt": list(request.drop),
+    }
+    for name, lines in files.items():
+        (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def run_uv(
+    words: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    on_line: Callable[[str], None],
+    *,
+    meanwhile: Callable[[], None] | None = None,
+) -> Ran:
+    """Run uv in a folder of its own; every line of its log goes to `on_line` as it comes.
+
+    `meanwhile` is done while uv starts. Raises OSError when it cannot be started.
+    """
+    with (
+        (folder / "answer.toml").open("w+b") as out,
+        subprocess.Popen(
+            words,
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+        ) as process,
+    ):
+        try:
+            if meanwhile:
+                meanwhile()
+            err = _follow(process.stderr, on_line) if process.stderr else ""
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        out.seek(0)
+        return Ran(code=code, out=out.read(), err=err)
+
+
+def _follow(stream: IO[bytes], on_line: Callable[[str], None]) -> str:
+    lines = []
+    for raw in stream:
+        line = raw.decode("utf-8", "replace").rstrip(os.linesep)
+        on_line(line)
+        if not line.startswith("DEBUG "):
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""What uv left behind, as the answer of a closure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mmlock.core.artifact import ClosedPackage
+from mmlock.core.names import PackageName, requirement_name
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureRequest, Refused, Unreachable
+from mmlock.resolve.closure.tags import target_tags
+from mmlock.resolve.closure.uv import Ran
+from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv_lock import LockFault, fitting, read_lock
+from mmlock.resolve.closure.uv_log import Failure, Steps, classify, explanation, named_packages, unknown_pages
+from mmlock.resolve.closure.uv_settings import Sources
+
+
+def closed(uv: Uv, request: ClosureRequest, ran: Ran, steps: Steps) -> ClosureAnswer:
+    """The lock uv wrote, without the core, every package with the files that fit."""
+    core = {node.name: node.version for node in request.core}
+    packages = read_lock(ran.out, frozenset(core))
+    if isinstance(packages, LockFault):
+        return Unreachable(
+            reason=f"the answer of {uv.engine} cannot be read: {packages}", offline=request.offline
+        )
+    tags = target_tags(request.python, request.platform, request.glibc)
+    requirers = steps.requirers(core | {package.name: package.version for package in packages})
+    found = []
+    for package in packages:
+        files = fitting(package, tags, frozenset(request.allow_sdist))
+        if not files:
+            return _no_file(request, package)
+        via = (*sorted(requirers.get(package.name, ())), *_asked_by(request, package.name))
+        found.append(replace(package, files=files, via=tuple(dict.fromkeys(via))))
+    return Closed(packages=tuple(found), engine=uv.engine, from_cache=False)
+
+
+def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:
+    """Who put the package into the request, in the request's own words."""
+    return [item.via for item in request.wanted if requirement_name(item.text) == name]
+
+
+def _no_file(request: ClosureRequest, package: ClosedPackage) -> Refused:
+    on = f"{request.platform}" + (f" with glibc {request.glibc}" if request.glibc else "")
+    reason = (
+        f"`{package.name}=={package.version}` fits every bound, but none of its files can be installed"
+        f" by Python {request.python} on {on}"
+    )
+    return Refused(reason=reason, packages=(package.name,))
+
+
+def failed(request: ClosureRequest, ran: Ran, steps: Steps, places: Sources) -> Refused | Unreachable:
+    """The error of uv as a refusal of these packages, or as a question that could not be put."""
+    reason = explanation(ran.err, request.core)
+    match classify(ran.err):
+        case Failure.NO_SOLUTION if request.offline:
+            # A cache that holds some pages and not others proves nothing about the index.
+            return Unreachable(reason=reason, offline=True)
+        case Failure.NO_SOLUTION:
+            if fault := _broken_page(request, ran.err, places):
+                return Unreachable(reason=fault, offline=False)
+            return Refused(reason=reason, packages=named_packages(reason, request, steps.spoken_of))
+        case Failure.OFFLINE:
+            return Unreachable(reason=reason, offline=True)
+        case Failure.UNREACHABLE:
+            return Unreachable(reason=reason or f"uv ended with {ran.code} and said nothing", offline=False)
+
+
+def _broken_page(request: ClosureRequest, err: str, places: Sources) -> str | None:
+    """Whether an index that named no file for a package is no index at all, as a sentence.
+
+    uv reads a login page as an index page without files. Only after such a refusal the page is looked
+    at once more.
+    """
+    empty = unknown_pages(err)
+    root = places.default
+    if not empty or request.offline or root is None or not root.startswith("http"):
+        return None
+    from mmlock.net.http import Client
+    from mmlock.net.lookup import LookupFault, LookupKind, index_page
+
+    with Client() as client:
+        page = index_page(client, root, empty[0])
+    bad = isinstance(page, LookupFault) and page.kind is LookupKind.BAD_PAGE
+    return page.text if bad and isinstance(page, LookupFault) else None

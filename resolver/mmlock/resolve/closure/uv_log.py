@@ -1,0 +1,129 @@
+"""uv's words, read: the steps of its resolver, and its errors. Pure.
+
+The steps are a log, not an interface: a uv that words them otherwise costs the `via` of packages and
+the progress, never the answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import field
+from enum import Enum
+
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.progress import Progress, silent
+from mmlock.core.values import dataclass
+from mmlock.resolve.closure.model import ClosureRequest, CoreNode
+from mmlock.resolve.closure.uv_settings import redact
+
+_EDGE = re.compile(r"DEBUG Adding transitive dependency for ([\w.-]+)(?:\[[^\]]*\])?==([^\s:]+): ([\w.-]+)")
+_LOOK = re.compile(r"DEBUG Searching for a compatible version of ([\w.-]+)")
+_TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
+_DISABLED = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECASE)
+_BUILD = re.compile(r"^error: Failed to (download and )?build|build backend returned an error", re.MULTILINE)
+_RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
+_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
+
+
+@dataclass(slots=True, kw_only=True)
+class Steps:
+    """What the resolver did, gathered line by line."""
+
+    progress: Progress = silent
+    edges: set[tuple[PackageName, str, PackageName]] = field(default_factory=set)
+    """(who, its version, what it requires), of every version that was looked at."""
+    seen: set[PackageName] = field(default_factory=set)
+
+    def feed(self, line: str) -> None:
+        if match := _EDGE.match(line):
+            self.edges.add((normalize(match[1]), match[2], normalize(match[3])))
+        elif (match := _LOOK.match(line)) and (name := normalize(match[1])) not in self.seen:
+            self.seen.add(name)
+            self.progress(f"closing over {name} ({len(self.seen)} packages so far)")
+
+    @property
+    def spoken_of(self) -> set[PackageName]:
+        """Every package the resolver looked at or was asked for."""
+        return self.seen | {what for _, _, what in self.edges}
+
+    def requirers(self, chosen: dict[PackageName, str]) -> dict[PackageName, set[PackageName]]:
+        """Who requires each package, among the versions that were chosen."""
+        found: dict[PackageName, set[PackageName]] = {}
+        for who, version, what in self.edges:
+            if chosen.get(who) == version and who != what:
+                found.setdefault(what, set()).add(who)
+        return found
+
+
+class Failure(Enum):
+    """Why uv gave no answer."""
+
+    NO_SOLUTION = "no solution"
+    OFFLINE = "offline"
+    UNREACHABLE = "unreachable"
+
+
+def classify(err: str) -> Failure:
+    """What kind of failure uv's error is."""
+    if "Couldn't parse requirement" in err:
+        return Failure.NO_SOLUTION
+    if "No solution found" not in err and _BUILD.search(err):
+        return Failure.NO_SOLUTION
+    if "No solution found" not in err:
+        # "network connectivity is disabled" is what it says of a file that is not cached.
+        return Failure.OFFLINE if _DISABLED.search(err) else Failure.UNREACHABLE
+    if "the network was disabled" in err:
+        return Failure.OFFLINE
+    if "could not be queried due to" in err:
+        return Failure.UNREACHABLE
+    return Failure.NO_SOLUTION
+
+
+def explanation(err: str, core: Iterable[CoreNode]) -> str:
+    """The reasons uv gives, as sentences: no prefixes, no warnings, no paths of files made for the run."""
+    lines: list[str] = []
+    own = _own_lines(err)
+    if _BUILD.search(err):
+        # Of what the build backend said, the exception is enough.
+        own = [*own[:1], *[line for line in own[1:] if _RAISED.fullmatch(line)][-1:]]
+    for line in own:
+        text = re.sub(r"^(error|\s*cause):\s*", "", line).strip()
+        if text and not text.startswith("No solution found when resolving dependencies"):
+            lines.append(_FLAG_ASIDE.sub("", text))
+    return name_core(redact("\n".join(lines)), core)
+
+
+def name_core(text: str, core: Iterable[CoreNode]) -> str:
+    """The text with the stand-in files of core nodes called what they are."""
+    for node in core:
+        name, pinned = re.escape(node.name), f"{node.name}=={node.version}"
+        text = re.sub(rf"\b{name} @ `?file://[^\s`]*`?", f"{pinned} (core)", text)
+        text = re.sub(rf"\bonly {name}(?=[<>=!~])\S+ is available", f"the core takes {pinned}", text)
+    return text
+
+
+def named_packages(
+    reason: str, request: ClosureRequest, seen: Iterable[PackageName]
+) -> tuple[PackageName, ...]:
+    """The packages an explanation speaks of, sorted."""
+    known = {node.name for node in request.core} | {*request.drop, *request.allow_sdist, *seen}
+    for item in (*request.wanted, *request.constraints):
+        if match := _TOKEN.match(item.text.strip()):
+            known.add(normalize(match[0]))
+    words = {normalize(token) for token in _TOKEN.findall(reason)}
+    return tuple(sorted(words & known))
+
+
+def unknown_pages(err: str) -> tuple[PackageName, ...]:
+    """Packages whose index page was there and named no file at all."""
+    return tuple(normalize(name) for name in re.findall(r"there are no versions of ([\w.-]+)(?= and|,)", err))
+
+
+def _own_lines(err: str) -> list[str]:
+    """The error without what came before it, and without its warnings."""
+    lines = err.splitlines()
+    start = next((at for at, line in enumerate(lines) if line.startswith("error:")), 0)
+    return [
+        line for line in lines[start:] if not line.startswith(("warning:", "DEBUG", "For more information"))
+    ]

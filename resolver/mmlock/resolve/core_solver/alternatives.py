@@ -1,0 +1,72 @@
+"""Why not newer: what the next step up would cost.
+
+For a slot whose newest version was not taken, the problem is solved again with only newer versions of it. The
+first objective that gets worse is the reason; when there is no solution at all, that is the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mmlock.core.values import dataclass
+from mmlock.core.versions import is_prerelease, version
+from mmlock.resolve.core_solver.problem import Engine, make_instance
+from mmlock.resolve.core_solver.solution import CoreSolution, PaidTerm, describe
+from mmlock.resolve.graph.rows import Option, Rows, Term, mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newer:
+    """A newer version that was not taken."""
+
+    slot: str
+    taken: Option
+    best: Option | None
+    """The newer option that would cost least; None: no newer one fits the request at all."""
+    worse: PaidTerm | None
+    """The first objective that it pays more for."""
+
+
+def not_newer(rows: Rows, solution: CoreSolution, engine: Engine, terms: Sequence[Term]) -> tuple[Newer, ...]:
+    """For torch, Python and what was asked for: why the newest was not taken."""
+    found = []
+    for slot in sorted(rows.roots | {"torch", "python"}):
+        taken = solution.picked.get(slot)
+        if taken is None or taken.version is None:
+            continue
+        newer = frozenset(
+            i
+            for i in rows.slots[slot]
+            if (text := rows.options[i].version) is not None
+            and not is_prerelease(text)
+            and version(text) > version(taken.version)
+            and version(text).public != version(taken.version).public
+        )
+        if newer:
+            found.append(_newer(rows, solution, engine, terms, taken, newer))
+    return tuple(found)
+
+
+def _newer(
+    rows: Rows,
+    solution: CoreSolution,
+    engine: Engine,
+    terms: Sequence[Term],
+    taken: Option,
+    newer: frozenset[int],
+) -> Newer:
+    instance = make_instance(rows, terms)
+    picked = engine.solve(replace(instance, musts=(*instance.musts, mask(newer))))
+    if picked is None:
+        return Newer(slot=taken.slot, taken=taken, best=None, worse=None)
+    other = describe(rows, frozenset(picked), terms)
+    worse = next(
+        (
+            after
+            for before, after in zip(solution.terms, other.terms, strict=True)
+            if after.value > before.value
+        ),
+        None,
+    )
+    return Newer(slot=taken.slot, taken=taken, best=other.picked[taken.slot], worse=worse)

@@ -1,0 +1,132 @@
+"""What the core decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mmlock.core.values import dataclass
+from mmlock.facts.matrix.model import Toolchain, TorchBuild
+from mmlock.resolve.core_solver.problem import Engine, make_instance
+from mmlock.resolve.graph.rows import (
+    DEFAULT_TERMS,
+    MEANING,
+    Breach,
+    Link,
+    Option,
+    PythonChoice,
+    Rows,
+    Term,
+    ToolchainChoice,
+    TorchChoice,
+    ValidatedSet,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaidTerm:
+    """One objective, what the solution pays for it, and who pays."""
+
+    term: Term
+    meaning: str
+    value: int
+    detail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSolution:
+    """One option per slot, the cheapest there is."""
+
+    picked: Mapping[str, Option]
+    """Slot -> option; slots left empty are in it with form `left-out`."""
+    terms: tuple[PaidTerm, ...]
+    links: tuple[Link, ...]
+    """Every edge out of the picked options: the argument for the solution."""
+    cured: tuple[Breach, ...]
+    """Known breakages that would happen and that the lock itself removes."""
+    broken: tuple[Breach, ...]
+    """Known breakages that remain."""
+    validated: tuple[ValidatedSet, ...] = ()
+    """Validations on such a target of this very choice."""
+
+    @property
+    def torch(self) -> TorchBuild:
+        choice = self.picked["torch"].choice
+        assert isinstance(choice, TorchChoice)
+        return choice.build
+
+    @property
+    def python(self) -> str:
+        choice = self.picked["python"].choice
+        assert isinstance(choice, PythonChoice)
+        return choice.python
+
+    @property
+    def toolchain(self) -> Toolchain | None:
+        choice = self.picked["toolchain"].choice
+        assert isinstance(choice, ToolchainChoice)
+        return choice.toolchain
+
+    def packages(self) -> Iterator[Option]:
+        """Picked distributions, torch among them, in slot order."""
+        return (option for option in self.picked.values() if option.package is not None)
+
+
+def solve_core(rows: Rows, engine: Engine, terms: Sequence[Term] = DEFAULT_TERMS) -> CoreSolution | None:
+    """The cheapest choice that fulfils every ask, or None."""
+    chosen = engine.solve(make_instance(rows, terms))
+    if chosen is None:
+        return None
+    return describe(rows, frozenset(chosen), terms)
+
+
+def describe(rows: Rows, chosen: frozenset[int], terms: Sequence[Term]) -> CoreSolution:
+    """A choice with its argument and its price."""
+    links = tuple(link for o in sorted(chosen) for link in rows.links_of(o))
+    happening = [b for b in rows.breaches if all(group & chosen for group in b.groups)]
+    broken = tuple(b for b in happening if not b.breakage.cured)
+    return CoreSolution(
+        picked={rows.options[o].slot: rows.options[o] for o in sorted(chosen)},
+        terms=tuple(_paid(rows, chosen, links, broken, term) for term in terms),
+        links=links,
+        cured=tuple(b for b in happening if b.breakage.cured),
+        broken=broken,
+        validated=tuple(one for one in rows.validated if all(group & chosen for group in one.groups)),
+    )
+
+
+def _paid(
+    rows: Rows,
+    chosen: frozenset[int],
+    links: Sequence[Link],
+    broken: Sequence[Breach],
+    term: Term,
+) -> PaidTerm:
+    level = rows.tables.weights[term]
+    parts = [(level[o], rows.options[o].label) for o in sorted(chosen) if level.get(o)]
+    if term is Term.BROKEN:
+        parts += [(1, breach.breakage.title) for breach in broken]
+    if term is Term.VALIDATED and rows.validated:
+        held = any(all(group & chosen for group in one.groups) for one in rows.validated)
+        parts += [] if held else [(1, "another combination was validated on such a target")]
+    if term is Term.DECLARED:
+        unmet = [link for link in links if not link.hard and not link.members & chosen]
+        # Two links that want the same of one option are one preference, as for the engine.
+        told = {(link.option, link.members): link.reason for link in reversed(unmet)}
+        parts += [(1, reason) for reason in reversed(told.values())]
+    return PaidTerm(
+        term=term,
+        meaning=MEANING[term],
+        value=sum(weight for weight, _ in parts),
+        detail=tuple(f"{text} ({weight})" if weight > 1 else text for weight, text in parts),
+    )
+
+
+def ordered_terms(prefer: Sequence[str]) -> tuple[Term, ...] | str:
+    """The objectives with the preferred ones first; the unknown word when one is not a term."""
+    front: list[Term] = []
+    for word in prefer:
+        try:
+            front.append(Term(word))
+        except ValueError:
+            return word
+    return (*dict.fromkeys(front), *(term for term in DEFAULT_TERMS if term not in front))

@@ -1,0 +1,124 @@
+"""Prebuilt extensions other than mmcv: torchvision, torchaudio, xformers, flash-attn, spconv, torch-npu."""
+
+from __future__ import annotations
+
+from mmlock.core.names import Form, PackageName
+from mmlock.core.versions import allows, version
+from mmlock.facts.matrix.model import Binary, TorchBuild
+from mmlock.resolve.graph.builder import Builder, cite
+from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, Term, TorchChoice
+
+
+def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
+    """Wheels of one package for the target's platform, newest first."""
+    rows = [
+        row
+        for row in builder.matrix.binaries(package)
+        if builder.request.target.platform in row.platforms and not row.yanked
+    ]
+    rows.sort(key=_order, reverse=True)
+    ages = _ages(rows)
+    for row in rows:
+        index = builder.option(
+            slot,
+            label(row),
+            BinaryChoice(binary=row),
+            form=Form.WHEEL,
+            package=package,
+            version=row.version,
+            source=cite("binaries", row.source, package),
+            confidence=row.confidence,
+        )
+        _link_binary(builder, builder.options[index], row)
+        if slot in builder.roots:
+            builder.cost(index, Term.FRAMEWORKS, ages[row.version])
+
+
+def _order(row: Binary) -> tuple[object, ...]:
+    parsed = version(row.version)
+    cuda = version(row.cuda) if row.cuda else version("0")
+    return not parsed.is_prerelease, parsed, cuda, row.torch or "", row.cxx11_abi or 0
+
+
+def _ages(rows: list[Binary]) -> dict[str, int]:
+    """Version -> how many final releases are newer."""
+    finals = 0
+    ages = {}
+    for text in sorted({row.version for row in rows}, key=version, reverse=True):
+        ages[text] = finals
+        finals += not version(text).is_prerelease
+    return ages
+
+
+def label(row: Binary) -> str:
+    """`flash-attn 2.3.5 wheel (cu118, torch ==2.0.*, ABI 0)`."""
+    details = [
+        *([f"cu{row.cuda.replace('.', '')}"] if row.cuda and not row.same_variant else []),
+        *([f"torch {row.torch}"] if row.torch else []),
+        *([f"ABI {row.cxx11_abi}"] if row.cxx11_abi is not None and row.url else []),
+    ]
+    return f"{row.package} {row.version} wheel" + (f" ({', '.join(details)})" if details else "")
+
+
+def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
+    """Whether a torch build is one this wheel was made for: version, CUDA, libcudart and C++ ABI."""
+    if row.torch is not None and not allows(row.torch, torch):
+        return False
+    if row.same_variant:
+        return True
+    if row.cuda is not None and (build.cuda or "").split(".")[0] != row.cuda.split(".")[0]:
+        return False  # another CUDA, or none at all
+    if row.cudart is not None and build.cudart is not None and row.cudart != build.cudart:
+        return False
+    return row.cxx11_abi is None or build.cxx11_abi is None or row.cxx11_abi == build.cxx11_abi
+
+
+def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
+    def fits(candidate: Option) -> bool:
+        return isinstance(candidate.choice, TorchChoice) and fits_torch(
+            row, candidate.choice.build, candidate.version or ""
+        )
+
+    key = f"{row.torch}|{row.same_variant}|{row.cuda}|{row.cudart}|{row.cxx11_abi}"
+    words = [
+        *([f"torch {row.torch}"] if row.torch else []),
+        *([f"CUDA {row.cuda}"] if row.cuda and not row.same_variant else []),
+        *([row.cudart] if row.cudart else []),
+        *([f"C++ ABI {row.cxx11_abi}"] if row.cxx11_abi is not None else []),
+    ]
+    if words:
+        builder.link(
+            option.index,
+            "torch",
+            builder.group("torch", f"binary:{key}", fits),
+            LinkKind.WHEEL,
+            f"the {row.package} {row.version} wheel is made for {', '.join(words)}",
+            cite("binaries", row.source, row.package),
+            row.confidence,
+        )
+    if row.cuda is not None and not row.same_variant:
+        cuda = row.cuda
+        builder.link(
+            option.index,
+            "torch",
+            builder.group(
+                "torch",
+                f"same-cuda:{cuda}",
+                lambda o: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
+            ),
+            LinkKind.CUDA,
+            f"{row.package} {row.version} carries CUDA {cuda}: one CUDA across the environment is preferred",
+            cite("binaries", row.source, row.package),
+            row.confidence,
+            hard=False,
+        )
+    if row.pythons:
+        builder.link(
+            option.index,
+            "python",
+            builder.pythons(row.pythons),
+            LinkKind.PYTHON,
+            f"{row.package} {row.version} has wheels for Python {', '.join(row.pythons)}",
+            cite("binaries", row.source, row.package),
+            row.confidence,
+        )

@@ -1,0 +1,146 @@
+"""Puts the graph of one request together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from mmlock.core.device import Device
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.versions import allows
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Release
+from mmlock.resolve.graph.binary_rows import add_binaries
+from mmlock.resolve.graph.break_rows import add_breaches, prime_breaches
+from mmlock.resolve.graph.build_rows import add_builds, add_device_links
+from mmlock.resolve.graph.builder import Builder
+from mmlock.resolve.graph.extras import link_extras, pulled
+from mmlock.resolve.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
+from mmlock.resolve.graph.packages import Catalog, needed_slots
+from mmlock.resolve.graph.request import CoreWish, GraphRequest
+from mmlock.resolve.graph.rows import Link, Rows, Term
+from mmlock.resolve.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
+from mmlock.resolve.graph.user_constraints import add_asks
+from mmlock.resolve.graph.validated_rows import add_validated
+
+
+def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
+    """The options, links, asks, breaches and costs of a request."""
+    builder = _base(matrix, _general(matrix, request)).branch(request)
+    add_device_links(builder)
+    catalog = Catalog(builder)
+    add_breaches(builder, catalog)
+    add_asks(builder, catalog)
+    add_validated(builder)
+    return builder.rows()
+
+
+def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
+    """The request without what only asks and device links depend on: what graphs can share."""
+    target = request.target
+    some = Device(kind=target.kind, name=str(target.kind))
+    return replace(
+        request,
+        target=replace(target, devices=(some,), glibc=None, driver=None),
+        wishes=tuple(dict.fromkeys(_general_wish(matrix, wish) for wish in request.wishes)),
+        device_words=(),
+        python=None,
+        requires_python=None,
+        torch=None,
+        cuda=None,
+        no_build=False,
+        present=frozenset(),
+        validations=(),
+        held=(),
+        refused=(),
+    )
+
+
+def _general_wish(matrix: Matrix, wish: CoreWish) -> CoreWish:
+    """The wish without the version it asks for, unless other releases are offered because of it."""
+    if wish.prerelease:
+        return wish
+    checked = _checked(matrix, wish.name)
+    common = not checked or any(allows(wish.specifier, text) for text in checked)
+    return replace(wish, specifier="" if common else wish.specifier, text="")
+
+
+@lru_cache(maxsize=256)
+def _checked(matrix: Matrix, package: PackageName) -> tuple[str, ...]:
+    """Releases that check what they are imported with; older ones are offered where none of them fits."""
+    return tuple(row.version for row in matrix.releases(package) if row.asserts and not row.yanked)
+
+
+@lru_cache(maxsize=64)
+def _base(matrix: Matrix, request: GraphRequest) -> Builder:
+    """Everything that does not depend on the devices and on what is asked of the versions."""
+    builder = Builder(matrix, request)
+    catalog = Catalog(builder)
+    builds = platform_builds(builder)
+    add_python(builder, builds)
+    add_torch(builder, builds)
+    add_toolchain(builder)
+    wishes = [(slot, wish) for wish in request.wishes if (slot := catalog.slot_of(wish.name))]
+    builder.roots.update(slot for slot, wish in wishes if not wish.constraint)
+    always = {s for s, w in wishes if not w.constraint and not builder.pythons_without(w.marker)}
+    pulls = (other for slot, wish in wishes for other in pulled(catalog, slot, wish.extras))
+    slots = needed_slots(catalog, (*builder.roots, *pulls))
+    for slot in slots:
+        _add_slot(builder, catalog, slot, needless=slot not in always)
+    for slot, wish in wishes:
+        link_extras(builder, catalog, slot, wish)
+    _link_releases(builder, catalog)
+    for slot in slots:
+        add_costs(builder, slot)
+    prime_breaches(builder, catalog)
+    builder.freeze()
+    return builder
+
+
+def _link_releases(builder: Builder, catalog: Catalog) -> None:
+    """What releases need of other slots: worked out once for the many wheels and builds of a release."""
+    known: dict[tuple[PackageName | None, str], tuple[Link, ...]] = {}
+    for option in tuple(builder.options):
+        release = getattr(option.choice, "release", None)
+        if not isinstance(release, Release):
+            continue
+        key = option.package, release.version
+        if (same := known.get(key)) is not None:
+            builder.link_alike(option.index, same)
+            continue
+        before = len(builder.links)
+        link_release(builder, catalog, option, release)
+        known[key] = tuple(builder.links[before:])
+
+
+def _add_slot(builder: Builder, catalog: Catalog, slot: str, *, needless: bool) -> None:
+    """Wheels first, then builds, then nothing: the order is the last tie-break."""
+    module = catalog.modules[slot]
+    builder.slots.setdefault(slot, [])
+    own = [package for package in module.packages if package in builder.matrix.extensions]
+    if own:  # the user's sources are what is wanted, whatever else there is
+        for package in own:
+            add_builds(builder, catalog, slot, package)
+        builder.nothing(slot)
+        return
+    offered = catalog.offered(slot, (wish.name for wish in builder.request.wishes))
+    for package in offered:
+        if catalog.released(package):
+            add_releases(builder, catalog, slot, package)
+        else:
+            add_binaries(builder, slot, package)
+    add_index_wheels(builder, catalog, slot)
+    for package in offered:
+        if package in module.with_ops or not module.with_ops:
+            add_builds(builder, catalog, slot, package)
+    if needless:
+        for index in builder.slots[slot]:
+            builder.cost(index, Term.NEEDLESS, 1)
+    builder.nothing(slot)  # for a root, its ask takes this away
+
+
+def core_packages(matrix: Matrix) -> frozenset[str]:
+    """Names the core decides; everything else goes to the closure."""
+    return frozenset(
+        normalize(package) for module in matrix.modules if module.core for package in module.packages
+    ) | {"torch"}

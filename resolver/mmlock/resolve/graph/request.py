@@ -1,0 +1,72 @@
+"""What the graph is built for."""
+
+from __future__ import annotations
+
+from mmlock.core.names import PackageName
+from mmlock.core.target import Target
+from mmlock.core.values import dataclass
+from mmlock.facts.matrix.model import Validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreWish:
+    """A requirement on a package that the core decides."""
+
+    name: PackageName
+    specifier: str
+    """PEP 440; empty: any."""
+    text: str
+    """As the user wrote it."""
+    prerelease: bool = False
+    """Whether the specifier itself names a pre-release."""
+    extras: tuple[str, ...] = ()
+    """Normal form, sorted."""
+    marker: str | None = None
+    """Where it does not hold, nothing is asked."""
+    origin: str = "the request"
+    """Where it stands: `requirements.txt:3`."""
+    constraint: bool = False
+    """True: bounds the package where it is in the environment, without asking for it."""
+
+
+Pick = tuple[str, str]
+"""An option by names that stay when the graph is built anew: its slot and its label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Where ordinary packages were seen to bring a breakage about."""
+
+    breakage: str
+    python: Pick
+    bringers: tuple[frozenset[Pick], ...]
+    """For each condition on an ordinary package: options that bring it; empty: it is there anyway."""
+    excepted: tuple[frozenset[Pick], ...] = ()
+    """Whole choices that do not bring it about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphRequest:
+    """The part of a request that shapes the graph."""
+
+    target: Target
+    wishes: tuple[CoreWish, ...]
+    device_words: tuple[str, ...] = ()
+    """How the user named the devices, in the target's order."""
+    python: str | None = None
+    requires_python: str | None = None
+    torch: str | None = None
+    variant: str | None = None
+    """A build of torch that was asked for by name although it is for another kind of device: `cu117`."""
+    cuda: str | None = None
+    no_build: bool = False
+    allow_lite: bool = False
+    allow_torch_ops: bool = False
+    prerelease: bool = False
+    validations: tuple[Validation, ...] = ()
+    """What was validated, besides what the matrix tells."""
+    present: frozenset[tuple[PackageName, str | None]] = frozenset()
+    """Ordinary packages that are in any environment, for breakages name them; the version where known."""
+    held: tuple[Held, ...] = ()
+    refused: tuple[tuple[frozenset[Pick], ...], ...] = ()
+    """What the closure or the ABI check refused: one option of every group together."""

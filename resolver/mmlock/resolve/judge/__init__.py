@@ -1,0 +1,8 @@
+"""The second opinion: a finished lock against the facts, by code that shares nothing with the solver."""
+
+from __future__ import annotations
+
+from mmlock.resolve.judge.judge import RULES, judge
+from mmlock.resolve.judge.model import Objection, Severity
+
+__all__ = ["RULES", "Objection", "Severity", "judge"]

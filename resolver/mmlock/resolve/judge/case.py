@@ -1,0 +1,156 @@
+"""A lock and the facts, arranged for questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, urlsplit
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.device import format_cc
+from mmlock.core.names import Form, PackageName
+from mmlock.core.values import dataclass
+from mmlock.core.versions import InvalidVersion, allows, version
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Toolkit, TorchBuild
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
+from mmlock.resolve.judge.model import Objection, Severity
+
+__all__ = ["Case", "Node", "admits", "base", "open_case", "refuse", "release", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A package of the lock, in whatever form it comes."""
+
+    name: PackageName
+    version: str
+    form: Form
+    """`wheel`, `sdist`, `build` or `torch-ops`; a download is a wheel."""
+    files: tuple[Artifact, ...]
+    """What is installed, best first; for a build the wheel does not exist yet and this is empty."""
+    fetch: FetchStep | None = None
+    step: BuildStep | None = None
+
+    @property
+    def base(self) -> str:
+        """The version without its local part."""
+        return base(self.version)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        return tuple(file.url for file in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One lock before the judge."""
+
+    env: LockedEnv
+    matrix: Matrix
+    nodes: Mapping[PackageName, Node]
+    twice: tuple[PackageName, ...]
+    """Packages that the lock holds more than once."""
+    build: TorchBuild | None
+    """The torch build of the lock; None when the facts do not know it."""
+
+    @property
+    def torch(self) -> str:
+        """The torch release without its variant."""
+        return base(self.env.torch)
+
+    @property
+    def cuda(self) -> str | None:
+        """CUDA of the torch build; None without one, or when the build is not known."""
+        return self.build.cuda if self.build else None
+
+    @property
+    def python(self) -> str:
+        """`3.13` also for the free-threaded `3.13t`."""
+        return self.env.python.removesuffix("t")
+
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """Compute capabilities of the NVIDIA devices, `12.0` spelling."""
+        target = self.env.target
+        return tuple(format_cc(d.arch) for d in target.devices if d.arch) if target.cuda else ()
+
+    def asked(self, *words: str) -> bool:
+        """Whether one of these words stands in the request."""
+        return any(word in words for word in self.env.request)
+
+    def toolkit(self, cuda: str | None) -> Toolkit | None:
+        return next((row for row in self.matrix.toolkits if row.cuda == cuda), None)
+
+    def cite(self, section: str, keys: Iterable[str], package: str | None = None) -> tuple[str, ...]:
+        """Source keys of a matrix row as readable text."""
+        texts = self.matrix.sources(section, package)
+        return tuple(texts.get(key, key) for key in keys)
+
+
+def base(text: str) -> str:
+    """`2.11.0+cu130` -> `2.11.0`."""
+    return text.partition("+")[0]
+
+
+def release(text: str) -> tuple[int, int]:
+    """`2.11.0+cu130` -> (2, 11). Raises InvalidVersion."""
+    parsed = version(base(text))
+    return parsed.major, parsed.minor
+
+
+def refuse(rule: str, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
+    """An objection that a fact supports."""
+    return Objection(severity=Severity.REFUSE, rule=rule, subject=subject, text=text, source=source)
+
+
+def unknown(rule: str, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
+    """An objection that nobody can decide."""
+    return Objection(severity=Severity.UNKNOWN, rule=rule, subject=subject, text=text, source=source)
+
+
+def open_case(env: LockedEnv, matrix: Matrix) -> Case:
+    """Everything the rules ask about, looked up once."""
+    nodes: dict[PackageName, Node] = {}
+    twice: list[PackageName] = []
+    for node in _nodes(env):
+        if node.name in nodes:
+            twice.append(node.name)
+        nodes[node.name] = node
+    return Case(
+        env=env, matrix=matrix, nodes=nodes, twice=tuple(sorted(set(twice))), build=_torch_build(env, matrix)
+    )
+
+
+def _nodes(env: LockedEnv) -> Iterable[Node]:
+    for package in env.packages:
+        # A wheel that lies next to the lock was made by a build step of it.
+        made = bool(package.files) and all("://" not in file.url for file in package.files)
+        form = _made(package) if made and package.form is Form.WHEEL else package.form
+        yield Node(name=package.name, version=package.version, form=form, files=package.files)
+    for fetch in env.fetch:
+        name = unquote(urlsplit(fetch.url).path.rpartition("/")[2])
+        file = Artifact(name=name, url=fetch.url, sha256=None)
+        yield Node(name=fetch.package, version=fetch.version, form=Form.WHEEL, files=(file,), fetch=fetch)
+    for step in env.build:
+        yield Node(name=step.package, version=step.version, form=step.form, files=(), step=step)
+
+
+def _made(package: LockedPackage) -> Form:
+    """How a wheel beside the lock came to be; that its ops are plain PyTorch stands in its version."""
+    return Form.TORCH_OPS if package.version.endswith("+torchops") else Form.BUILD
+
+
+def _torch_build(env: LockedEnv, matrix: Matrix) -> TorchBuild | None:
+    torch, _, variant = env.torch.partition("+")
+    rows = [row for row in matrix.torch_builds if row.torch == torch and row.platform is env.target.platform]
+    if not variant:
+        return next((row for row in rows if row.on_pypi), None)
+    return next((row for row in rows if row.variant == variant), None)
+
+
+def admits(specifier: str, candidate: str) -> bool:
+    """Whether a specifier admits a version; one that cannot be read admits nothing."""
+    try:
+        return allows(specifier, candidate)
+    except InvalidVersion:
+        return False

@@ -1,0 +1,106 @@
+"""Rules about the files of a lock: hashes, tags, Python bounds, source archives, doubles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from mmlock.core.names import Form, PackageName
+from mmlock.resolve.judge.case import Case, Node, refuse, unknown
+from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.wheel_tags import misfit
+
+__all__ = ["bare_sdists", "doubles", "hashes", "pythons", "tags"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def hashes(case: Case) -> Iterator[Objection]:
+    """Every file that is called sealed has a hash."""
+    for package in case.env.packages:
+        if not package.files:
+            yield refuse("hashes", package.name, f"{package.name} {package.version} is listed without a file")
+        for file in package.files:
+            if file.sha256 is None:
+                yield refuse("hashes", package.name, f"`{file.name}` is listed without a hash")
+            elif not _SHA256.match(file.sha256):
+                yield refuse("hashes", package.name, f"the hash of `{file.name}` is not a SHA-256")
+
+
+def doubles(case: Case) -> Iterator[Objection]:
+    """A package is in the lock once, and a module has one distribution."""
+    for name in case.twice:
+        yield refuse("doubles", name, f"{name} is in the lock more than once")
+    for module in case.matrix.modules:
+        known = dict.fromkeys((*module.packages, *module.on_request))
+        there = [name for name in known if name in case.nodes]
+        if len(there) > 1:
+            yield refuse(
+                "doubles",
+                module.module,
+                f"{', '.join(there)} all install the module `{module.module}` and overwrite one another",
+                case.cite("modules", module.source),
+            )
+
+
+def tags(case: Case) -> Iterator[Objection]:
+    """Every wheel fits the target's Python, platform and glibc."""
+    target = case.env.target
+    for node in case.nodes.values():
+        for file in node.files:
+            if not file.is_wheel:
+                continue
+            why = misfit(file.name, case.env.python, target.platform, target.glibc)
+            if why is not None:
+                yield refuse("tags", node.name, why)
+
+
+def pythons(case: Case) -> Iterator[Objection]:
+    """Requires-Python holds, upper bounds included, which uv does not look at."""
+    for node in case.nodes.values():
+        bounds = {file.requires_python for file in node.files}
+        bounds |= {row.requires_python for row in case.matrix.requires(node.name) if row.version == node.base}
+        bounds |= {row.requires_python for row in case.matrix.releases(node.name) if row.version == node.base}
+        for bound in sorted(bound for bound in bounds if bound):
+            yield from _python_bound(case, node, bound)
+
+
+def _python_bound(case: Case, node: Node, bound: str) -> Iterator[Objection]:
+    try:
+        specifier = SpecifierSet(bound)
+    except InvalidSpecifier:
+        text = f"{node.name} {node.version} states Requires-Python `{bound}`, which cannot be read"
+        yield unknown("pythons", node.name, text)
+        return
+    # The lock names a minor release; any of its patch releases may be there, so the ends are tried.
+    if not any(specifier.contains(f"{case.python}.{patch}") for patch in (0, 99)):
+        text = f"{node.name} {node.version} requires Python {bound}, the lock is for {case.env.python}"
+        yield refuse("pythons", node.name, text)
+
+
+def bare_sdists(case: Case) -> Iterator[Objection]:
+    """No extension is installed from its sources behind the lock's back: that gives one without kernels."""
+    compiled = _compiled(case)
+    for node in case.nodes.values():
+        sources = [file.name for file in node.files if not file.is_wheel]
+        if not sources:
+            continue
+        if node.name in compiled:
+            yield refuse(
+                "sdists",
+                node.name,
+                f"`{sources[0]}` holds an extension; installed from sources it comes without its kernels",
+            )
+        elif node.form is Form.SDIST and not case.asked(node.name):
+            yield unknown("sdists", node.name, f"nobody knows whether `{sources[0]}` holds an extension")
+
+
+def _compiled(case: Case) -> set[PackageName]:
+    """Packages that are known to hold compiled code."""
+    names = {PackageName("torch"), *case.matrix.binary_packages}
+    names |= {recipe.package for recipe in case.matrix.recipes}
+    for module in case.matrix.modules:
+        names |= set(module.with_ops)
+    return names

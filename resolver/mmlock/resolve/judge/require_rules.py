@@ -1,0 +1,152 @@
+"""Rules about declared requirements between packages whose metadata is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.requirements import Requirement
+
+from mmlock.core.markers import NEWEST_PATCH, named_extras, requirement
+from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.resolve.judge.break_rules import applies
+from mmlock.resolve.judge.case import Case, Node, admits, refuse, unknown
+from mmlock.resolve.judge.model import Objection
+
+__all__ = ["extras", "requirements"]
+
+_SYSTEM = {
+    "linux": ("linux", "Linux", "posix"),
+    "macosx": ("darwin", "Darwin", "posix"),
+    "win": ("win32", "Windows", "nt"),
+}
+_MACHINE = {
+    Platform.LINUX_X86_64: "x86_64",
+    Platform.LINUX_AARCH64: "aarch64",
+    Platform.MACOS_ARM64: "arm64",
+    Platform.MACOS_X86_64: "x86_64",
+    Platform.WINDOWS_X86_64: "AMD64",
+}
+
+
+def requirements(case: Case) -> Iterator[Objection]:
+    """What the decided packages require is in the lock, in a version they admit."""
+    dropped = {name for row in case.matrix.breaks if applies(case, row) for name in row.drop}
+    asked = _asked_extras(case)
+    for node in case.nodes.values():
+        found = _declared(case, node)
+        if found is None:
+            continue
+        texts, source = found
+        for text in texts:
+            yield from _requirement(case, node, text, source, dropped, asked.get(node.name, frozenset()))
+
+
+def extras(case: Case) -> Iterator[Objection]:
+    """What was asked as an extra is an extra of the locked release, or the lock says that it is none."""
+    for word in case.env.request:
+        one = None if word.startswith("-") else requirement(word)
+        node = case.nodes.get(normalize(one.name)) if one else None
+        rows = case.matrix.requires(node.name) if node else ()
+        if (
+            one is None
+            or node is None
+            or not rows
+            or (one.marker and not one.marker.evaluate(_markers(case)))
+        ):
+            continue
+        own = [row for row in rows if row.version == node.base]
+        has = {name for row in own for name in (*row.extras, *named_extras(row.requires))}
+        for extra in sorted({normalize(name) for name in one.extras} - has):
+            if not any(f"extra `{extra}`" in finding.text for finding in case.env.findings):
+                text = f"{node.name} {node.version} has no extra `{extra}`, and the lock does not say so"
+                yield refuse("extras", node.name, text)
+
+
+def _asked_extras(case: Case) -> dict[PackageName, frozenset[str]]:
+    """The extras that the request and, through them, the packages ask of each other."""
+    wanted: dict[PackageName, set[str]] = {}
+    queue = [one for word in case.env.request if not word.startswith("-") and (one := requirement(word))]
+    while queue:
+        one = queue.pop()
+        name = normalize(one.name)
+        known = wanted.setdefault(name, set())
+        new = {normalize(extra) for extra in one.extras} - known
+        if not new or (one.marker is not None and not one.marker.evaluate(_markers(case))):
+            continue
+        known |= new
+        declared = _declared(case, case.nodes[name]) if name in case.nodes else None
+        for inner in (
+            r for text in (declared[0] if declared else ()) if (r := requirement(text)) and r.marker
+        ):
+            if inner.marker and any(inner.marker.evaluate(_markers(case, extra)) for extra in new):
+                queue.append(Requirement(str(inner).partition(";")[0]))
+    return {name: frozenset(extras) for name, extras in wanted.items()}
+
+
+def _declared(case: Case, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Recorded Requires-Dist of a package and who recorded it."""
+    if node.name == "torch" and (case.build is None or not case.build.on_pypi):
+        return None  # what is recorded is PyPI's build; others need other nvidia packages
+    platform = case.env.target.platform
+    rows = [row for row in case.matrix.requires(node.name) if row.version == node.base]
+    own = [row for row in rows if row.platform is platform] or [row for row in rows if row.platform is None]
+    if own:
+        return own[0].requires, case.cite("requires", own[0].source, node.name)
+    for row in case.matrix.releases(node.name):
+        if row.version == node.base:
+            return row.requires, case.cite("releases", row.source, node.name)
+    return None
+
+
+def _requirement(
+    case: Case,
+    node: Node,
+    text: str,
+    source: tuple[str, ...],
+    dropped: set[PackageName],
+    extras: frozenset[str],
+) -> Iterator[Objection]:
+    wanted = requirement(text)
+    if wanted is None:
+        yield unknown("requires", node.name, f"{node.name} requires `{text}`, which cannot be read", source)
+        return
+    marker = wanted.marker
+    if marker is not None and not any(marker.evaluate(_markers(case, extra)) for extra in ("", *extras)):
+        return
+    name = normalize(wanted.name)
+    other = case.nodes.get(name)
+    if other is None:
+        if name not in dropped and not _stand_in(case, name):
+            text = f"{node.name} {node.version} requires {text}, which is not in the lock"
+            yield refuse("requires", node.name, text, source)
+    elif not admits(str(wanted.specifier), case.env.torch if name == "torch" else other.version):
+        text = f"{node.name} {node.version} requires {text}, the lock has {other.version}"
+        yield refuse("requires", node.name, text, source)
+
+
+def _stand_in(case: Case, name: PackageName) -> bool:
+    """Whether another distribution of the same module is there instead."""
+    return any(
+        name in module.packages and any(other in case.nodes for other in module.packages)
+        for module in case.matrix.modules
+    )
+
+
+def _markers(case: Case, extra: str = "") -> dict[str, str]:
+    """The marker environment of the target, not of this machine."""
+    platform = case.env.target.platform
+    sys_platform, system, os_name = _SYSTEM[platform.value.partition("_")[0]]
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": f"{case.python}.{NEWEST_PATCH}",
+        "os_name": os_name,
+        "platform_machine": _MACHINE[platform],
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": system,
+        "platform_version": "",
+        "python_full_version": f"{case.python}.{NEWEST_PATCH}",
+        "python_version": case.python,
+        "sys_platform": sys_platform,
+        "extra": extra,
+    }

@@ -1,0 +1,135 @@
+"""The chosen wheels, looked at before the lock is written: whether they load beside that torch."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from mmlock.binary.cache import inspect_cached
+from mmlock.binary.inspect import Effort, Uninspected
+from mmlock.binary.model import Answer, Inspected, Verdict
+from mmlock.binary.tables import TorchBuildId
+from mmlock.binary.verdict import verdict
+from mmlock.core.cache import cache_root
+from mmlock.core.device import Code
+from mmlock.core.names import Confidence, PackageName
+from mmlock.core.progress import Progress
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.symbol_tables import Tables
+from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
+from mmlock.net.fetching import Fetcher
+from mmlock.resolve.graph.rows import BinaryChoice, Option
+from mmlock.resolve.loop.compiled import Checked, compiled_wheels
+from mmlock.resolve.loop.loop import Decided
+from mmlock.resolve.loop.nogoods import Refusal, picks_of
+
+BUDGET = 64 * 1024 * 1024
+"""Bytes of one wheel that a solve reads at the most; what it then does not know, it says."""
+
+
+def check_abi(
+    matrix: Matrix, env: LockedEnv, decided: Decided, client: Fetcher, *, offline: bool, progress: Progress
+) -> Checked:
+    """Every wheel of the core that holds compiled code for torch, against the torch of the lock."""
+    tables = Tables(
+        matrix=matrix,
+        cache=cache_root(os.environ),
+        client=client,
+        offline=offline,
+        progress=progress,
+        platform=env.target.platform,
+    )
+    found: dict[PackageName, Reason] = {}
+    doubts: list[Finding] = []
+    seen: set[str] = set()
+    for option, url, sha256 in compiled_wheels(env, decided):
+        name = option.package or PackageName(option.slot)
+        progress(f"reading the compiled files of {name} {option.version}")
+        read = inspect_cached(
+            url, sha256, tables.cache, client=client, effort=_effort(option), progress=progress
+        )
+        answer = _answer(read, tables, env, decided)
+        if isinstance(answer, str):
+            doubts.append(_doubt(name, answer))
+            continue
+        if answer.refused:
+            return Checked(env=env, refusal=_refusal(option, answer, decided))
+        found[name] = _reason(answer)
+        doubts += [_doubt(name, text) for text in _unknowns(answer)]
+        if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
+            seen.add(name)
+    packages = tuple(_argued(package, found.get(package.name)) for package in env.packages)
+    kept = (
+        finding
+        for finding in env.findings
+        if finding.subject not in seen or "not checked" not in finding.text
+    )
+    return Checked(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
+
+
+def _effort(option: Option) -> Effort:
+    """Names only where the matrix knows the archs already; never much of a wheel."""
+    known = isinstance(option.choice, BinaryChoice) and option.choice.binary.archs is not None
+    return Effort(budget=BUDGET, gpu=not known)
+
+
+def _answer(read: Inspected | Uninspected, tables: Tables, env: LockedEnv, decided: Decided) -> Verdict | str:
+    """The verdict, or why there is none."""
+    if isinstance(read, Uninspected):
+        return f"its files could not be read: {read.why}"
+    torch = decided.solution.torch
+    build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
+    known = tables.store.load(build)
+    if known is None:
+        return f"the names that torch {build} exports are not recorded"
+    return verdict(read, known, env.target.devices, drivers=tables.drivers, python=env.python)
+
+
+def _refusal(option: Option, answer: Verdict, decided: Decided) -> Refusal:
+    torch = decided.solution.picked["torch"]
+    told = [
+        text
+        for finding in (answer.libraries, answer.symbols, answer.python)
+        if finding.answer is Answer.FAILS
+        for text in finding.evidence
+    ]
+    told += [text for gpu in answer.gpus if gpu.code.value == "none" for text in gpu.evidence]
+    reason = f"{option.label} cannot be used with {torch.label}: {'; '.join(told[:3])}"
+    return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
+
+
+def _reason(answer: Verdict) -> Reason:
+    evidence = (
+        *answer.libraries.evidence[:1],
+        *answer.symbols.evidence[:1],
+        *(text for gpu in answer.gpus for text in gpu.evidence[:1]),
+    )
+    return Reason(
+        text=f"its compiled files load beside torch {answer.torch}: {'; '.join(evidence)}"
+        if answer.loads is Answer.HOLDS
+        else f"nothing in its compiled files speaks against torch {answer.torch}: {'; '.join(evidence)}",
+        source=("read from the wheel's own ELF files",),
+        confidence=Confidence.MEASURED,
+        kind="abi",
+    )
+
+
+def _unknowns(answer: Verdict) -> list[str]:
+    findings = (answer.libraries, answer.symbols)
+    return [
+        finding.evidence[0] for finding in findings if finding.answer is Answer.UNKNOWN and finding.evidence
+    ]
+
+
+def _doubt(name: PackageName, text: str) -> Finding:
+    return Finding(
+        level="note",
+        subject=name,
+        text=f"compiled files not checked: {text}",
+        source=(),
+        confidence=Confidence.INFERRED,
+    )
+
+
+def _argued(package: LockedPackage, reason: Reason | None) -> LockedPackage:
+    return package if reason is None else replace(package, reasons=(*package.reasons, reason))

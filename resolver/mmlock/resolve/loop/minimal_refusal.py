@@ -1,0 +1,302 @@
+"""Which part of the core a refusal of the closure is about, and for how many other options it holds as well.
+
+A question to the closure is taken apart: what each decided package requires, which version each is
+pinned to, what each cure of a breakage adds. Pieces are left out one at a time while the closure still
+refuses; a piece less is always an easier question, so what is left is a proof. It holds for every
+option that puts the same pieces into its question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from mmlock.core.markers import named_extras
+from mmlock.core.names import PackageName, requirement_name
+from mmlock.core.values import dataclass
+from mmlock.core.versions import version
+from mmlock.resolve.closure.model import Closer, ClosureRequest, CoreNode, Refused
+from mmlock.resolve.core_solver.solution import CoreSolution
+from mmlock.resolve.graph.request import Pick
+from mmlock.resolve.graph.rows import Group, Option, Rows
+from mmlock.resolve.loop.nogoods import Refusal, pick_of
+
+__all__ = ["Dispute", "blame"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """A question that the closure refused, and what it takes to ask others like it."""
+
+    rows: Rows
+    solution: CoreSolution
+    question: ClosureRequest
+    refused: Refused
+    closer: Closer
+    node_of: Callable[[Option], CoreNode]
+    """What an option would be in the same question."""
+    droppable: frozenset[PackageName]
+    """Packages that some cure leaves out: a requirement on one of them is not in every question."""
+    same_on: Callable[[str], bool]
+    """Whether the question has the same extras on another Python."""
+    repeats: dict[frozenset[str], int]
+    """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A part of the question that belongs to some choices of the core and not to all."""
+
+    kind: str
+    """`requires`, `version` or `cure`."""
+    name: str
+    """The package, or the breakage."""
+    lines: tuple[str, ...] = ()
+
+
+def blame(dispute: Dispute) -> Refusal:
+    """The options that are refused together; the Python always belongs to them, for files depend on it."""
+    trial = _Trial(dispute)
+    kept, refused = trial.smallest()
+    kind = frozenset(f"{piece.kind} {piece.name}" for piece in kept)
+    effort = dispute.repeats.get(kind, 0)
+    dispute.repeats[kind] = effort + 1
+    groups = [
+        *_pythons(dispute, trial, kept, effort),
+        *_package_groups(dispute, trial, kept, effort),
+        *_cure_groups(dispute, trial, kept),
+    ]
+    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=trial.words(kept, refused))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cure:
+    """What a cure, or a toolchain, puts into the question, and with which options."""
+
+    lines: tuple[str, ...]
+    groups: tuple[Group, ...]
+
+
+def _cures(solution: CoreSolution) -> Iterator[tuple[str, _Cure]]:
+    """By the word that stands for it in the question."""
+    for breach in solution.cured:
+        lines = (*breach.breakage.constraints, *breach.breakage.add)
+        yield breach.breakage.id, _Cure(lines=lines, groups=breach.groups)
+    option = solution.picked["toolchain"]
+    if solution.toolchain is not None:
+        own = _Cure(lines=solution.toolchain.packages, groups=(frozenset({option.index}),))
+        yield option.label, own
+
+
+class _Trial:
+    """Asks the closure about parts of a question."""
+
+    def __init__(self, dispute: Dispute) -> None:
+        self.dispute = dispute
+        self.nodes = {node.name: node for node in dispute.question.core}
+        self.cures = dict(_cures(dispute.solution))
+
+    def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> Refused | None:
+        """The closure's words when it refuses these pieces together with the user's own."""
+        found = self.dispute.closer.close(self.question(tuple(pieces), python))
+        return found if isinstance(found, Refused) else None
+
+    def question(
+        self, pieces: tuple[_Piece, ...], python: str | None = None, *, pinned: bool = False
+    ) -> ClosureRequest:
+        """Only these pieces. A package that is not pinned is left out of the environment altogether."""
+        whole = self.dispute.question
+        lines = {piece.name: piece.lines for piece in pieces if piece.kind == "requires"}
+        pins = {p.name: p.lines[0] for p in pieces if p.kind == "version"}
+        cured = {piece.name for piece in pieces if piece.kind == "cure"}
+        core = []
+        for place, node in enumerate(whole.core):
+            mine = replace(node, requires=lines.get(node.name, ()))
+            if node.name in pins or pinned:
+                core.append(replace(mine, version=pins.get(node.name, node.version)))
+            elif mine.requires:
+                core.append(replace(mine, name=_carrier(place), version="0", requires_python=None))
+        there = {node.name for node in core}
+        return replace(
+            whole,
+            python=python or whole.python,
+            core=tuple(sorted(core, key=lambda node: node.name)),
+            wanted=tuple(one for one in whole.wanted if self._counts(one.via, cured)),
+            constraints=tuple(one for one in whole.constraints if self._counts(one.via, cured)),
+            drop=tuple(sorted({*whole.drop, *(name for name in self.nodes if name not in there)})),
+        )
+
+    def _counts(self, via: str, cured: set[str]) -> bool:
+        return via not in self.cures or via in cured
+
+    def smallest(self) -> tuple[tuple[_Piece, ...], Refused]:
+        """Pieces none of which can be left out; all of them where even the whole is not refused again."""
+        every = tuple(self._pieces())
+        likely = tuple(self._likely(every, self.dispute.refused))
+        kept, refused = every, self.dispute.refused
+        for first in (likely, every):
+            if answer := self.refuses(first):
+                kept, refused = first, answer
+                break
+        else:
+            return every, refused
+        for piece in kept:
+            rest = tuple(other for other in kept if other != piece)
+            if answer := self.refuses(rest):
+                kept, refused = rest, answer
+        return self._thinned(kept, refused)
+
+    def _pieces(self) -> Iterator[_Piece]:
+        """The requirements of packages first: what is left out first is most likely innocent."""
+        for name in self.cures:
+            yield _Piece(kind="cure", name=name)
+        for node in self.nodes.values():
+            yield _Piece(kind="version", name=node.name, lines=(node.version,))
+        for node in self.nodes.values():
+            if node.requires:
+                yield _Piece(kind="requires", name=node.name, lines=node.requires)
+
+    def _likely(self, pieces: Sequence[_Piece], refused: Refused) -> Iterator[_Piece]:
+        """Pieces that speak of what the closure spoke of."""
+        told = set(refused.packages)
+        for piece in pieces:
+            lines = piece.lines
+            if piece.kind == "cure":
+                lines = self.cures[piece.name].lines
+            if told & {piece.name, *(map(requirement_name, lines) if piece.kind != "version" else ())}:
+                yield piece
+
+    def _thinned(self, kept: tuple[_Piece, ...], refused: Refused) -> tuple[tuple[_Piece, ...], Refused]:
+        """The same with only those lines that the refusal rests on."""
+        for piece in kept:
+            if piece.kind == "requires":
+                kept, refused = self._thinner(piece, kept, refused)
+        return kept, refused
+
+    def _thinner(
+        self, piece: _Piece, kept: tuple[_Piece, ...], refused: Refused
+    ) -> tuple[tuple[_Piece, ...], Refused]:
+        """With fewer lines of one piece."""
+        extras = frozenset(self.nodes[PackageName(piece.name)].extras)
+        for wanted in _smaller(piece.lines, extras, frozenset(refused.packages)):
+            lines = tuple(line for line in piece.lines if line in wanted)
+            if not lines or lines == piece.lines:
+                continue
+            smaller = replace(piece, lines=lines)
+            fewer = tuple(smaller if other == piece else other for other in kept)
+            if answer := self.refuses(fewer):
+                piece, kept, refused = smaller, fewer, answer
+        return kept, refused
+
+    def words(self, kept: tuple[_Piece, ...], refused: Refused) -> str:
+        """The closure's words about these pieces, with packages called by their names."""
+        if not any(name.startswith(_CARRIER) for name in _words(refused.reason)):
+            return refused.reason
+        answer = self.dispute.closer.close(self.question(kept, pinned=True))
+        return (answer if isinstance(answer, Refused) else self.dispute.refused).reason
+
+
+def _smaller(
+    lines: tuple[str, ...], extras: frozenset[str], told: frozenset[PackageName]
+) -> Iterator[frozenset[str]]:
+    """Sets of lines to try: without what is idle, only what is told, then without ever smaller parts."""
+    idle = frozenset(line for line in lines if (named := named_extras((line,))) and not named & extras)
+    yield frozenset(lines) - idle
+    yield frozenset(line for line in lines if requirement_name(line) in told)
+    size = (len(lines) - len(idle)) // 2
+    live = [line for line in lines if line not in idle]
+    while size:
+        for start in range(0, len(live), size):
+            yield frozenset(lines).difference(live[start : start + size])
+        size //= 2
+
+
+_CARRIER = "mmlock-part-"
+
+
+def _carrier(place: int) -> PackageName:
+    """What stands for a package whose version does not matter."""
+    return PackageName(f"{_CARRIER}{place}")
+
+
+def _words(text: str) -> list[str]:
+    return "".join(c if c.isalnum() or c in "-._" else " " for c in text).split()
+
+
+# ---------------------------------------------------------------- for whom it holds
+
+
+def _pythons(
+    dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+) -> Iterator[frozenset[Pick]]:
+    """The Python of the question; where the same was refused before, all others that are refused too."""
+    own = dispute.solution.picked["python"]
+    found = {pick_of(own)}
+    for option in dispute.rows.slot_options("python") if effort else ():
+        python = option.version or ""
+        if option.index != own.index and dispute.same_on(python) and trial.refuses(kept, python):
+            found.add(pick_of(option))
+    yield frozenset(found)
+
+
+def _package_groups(
+    dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+) -> Iterator[frozenset[Pick]]:
+    """For each package that shares the blame: the options of its slot that put the same into the question."""
+    for option in dispute.solution.packages():
+        own = [piece for piece in kept if piece.name == option.package and piece.kind != "cure"]
+        if own:
+            alike = [o for o in dispute.rows.slot_options(option.slot) if _says(dispute, o, option, own)]
+            if any(piece.kind == "version" for piece in own):
+                alike = list(_of_versions(dispute, trial, kept, option, alike, effort))
+            yield frozenset(map(pick_of, alike))
+
+
+def _says(dispute: Dispute, other: Option, option: Option, own: Sequence[_Piece]) -> bool:
+    """Whether an option requires the same; for certain, whatever else is chosen."""
+    if other.index == option.index or other.package is None:
+        return other.package is not None
+    lines = frozenset(line for piece in own if piece.kind == "requires" for line in piece.lines)
+    if any(requirement_name(line) in dispute.droppable for line in lines):
+        return False
+    return not lines or lines <= frozenset(dispute.node_of(other).requires)
+
+
+def _of_versions(
+    dispute: Dispute,
+    trial: _Trial,
+    kept: tuple[_Piece, ...],
+    option: Option,
+    alike: Sequence[Option],
+    effort: int,
+) -> Iterator[Option]:
+    """Those of the same version; and of others that were tried and are refused as well."""
+    verdicts = {_public(option): True}
+    looks = 2**effort - 1
+    for other in alike:
+        if other.package != option.package:
+            continue
+        if _public(other) not in verdicts and looks > 0:
+            looks -= 1
+            pinned = dispute.node_of(other).version
+            moved = tuple(
+                replace(piece, lines=(pinned,))
+                if (piece.kind, piece.name) == ("version", option.package)
+                else piece
+                for piece in kept
+            )
+            verdicts[_public(other)] = trial.refuses(moved) is not None
+        if verdicts.get(_public(other)):
+            yield other
+
+
+def _public(option: Option) -> str:
+    return version(option.version).public if option.version else ""
+
+
+def _cure_groups(dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...]) -> Iterator[frozenset[Pick]]:
+    """Options that put a part of the refusal into the question although they do not require it."""
+    for piece in kept:
+        if piece.kind == "cure":
+            for group in trial.cures[piece.name].groups:
+                yield frozenset(pick_of(dispute.rows.options[index]) for index in group)

@@ -1,0 +1,72 @@
+"""What the loop between core and closure learns on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import field
+
+from mmlock.core.names import PackageName
+from mmlock.core.values import dataclass
+from mmlock.resolve.graph.request import CoreWish, Held, Pick
+from mmlock.resolve.graph.rows import Option
+
+__all__ = ["Refusal", "State", "pick_of", "picks_of"]
+
+_NAMED = 3
+"""How many options of a group are named one by one."""
+
+
+def pick_of(option: Option) -> Pick:
+    """An option by names that stay when the graph is built anew."""
+    return option.slot, option.label
+
+
+def picks_of(options: Iterable[Option]) -> frozenset[Pick]:
+    """A whole choice, or a part of one."""
+    return frozenset(map(pick_of, options))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Options that the closure, or the files themselves, refuse together; with the words."""
+
+    groups: tuple[frozenset[Pick], ...]
+    """One option of every group: that is refused."""
+    reason: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Each group in a few words: `python 3.12`, `mmdet 3.3.0 (or 4 like it)`."""
+        return tuple(sorted(map(_group_text, self.groups)))
+
+
+def _group_text(group: frozenset[Pick]) -> str:
+    labels = sorted((label for _, label in group), key=_natural, reverse=True)
+    if len(labels) > _NAMED:
+        return f"{labels[0]} (or {len(labels) - 1} like it)"
+    return " or ".join(labels)
+
+
+def _natural(label: str) -> list[tuple[int, str]]:
+    """Numbers by their size: `python 3.9` before `python 3.10`."""
+    words = "".join(c if c.isalnum() else " " for c in label).split()
+    return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
+
+
+@dataclass(slots=True)
+class State:
+    """What is known beyond the request. Grows, and never shrinks."""
+
+    refusals: list[Refusal] = field(default_factory=list)
+    needed: dict[PackageName, CoreWish] = field(default_factory=dict)
+    """Core packages that ordinary ones turned out to need."""
+    present: frozenset[tuple[PackageName, str | None]] = frozenset()
+    """Ordinary packages that are there whatever the core is; the version where it is pinned."""
+    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    """(breakage, Python) -> with which options ordinary packages were seen to bring it about."""
+    confirmed: set[tuple[str, frozenset[Pick]]] = field(default_factory=set)
+    """(breakage, choice) whose closure, uncured, was seen to bring it about."""
+    sdists: frozenset[PackageName] = frozenset()
+    """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
+    repeats: dict[frozenset[str], int] = field(default_factory=dict)
+    """How often a refusal spoke of the same packages."""

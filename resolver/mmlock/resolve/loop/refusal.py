@@ -1,0 +1,101 @@
+"""A conflict as an error: the chain with its sources, and what would hold."""
+
+from __future__ import annotations
+
+import re
+
+from mmlock.core.errors import NoAnswer
+from mmlock.core.names import Form
+from mmlock.facts.matrix.load import Matrix
+from mmlock.resolve.core_solver.explain import Explanation, Nearest, explain
+from mmlock.resolve.core_solver.solution import CoreSolution
+from mmlock.resolve.graph.builder import readable
+from mmlock.resolve.graph.rows import Option
+from mmlock.resolve.loop.loop import MOST_TOLD, Unsolved
+from mmlock.resolve.request.interpret import Interpreted, mistaken
+
+THE_REQUEST = "the request"
+SOURCES = 1
+"""How many sources one line names; the JSON form has all."""
+
+_WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
+
+
+def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
+    """Why nothing fulfils the request."""
+    explanation = explain(unsolved.rows, asked.terms)
+    # Where the closure refused, its words are the facts between the asks.
+    causes = _refused(unsolved) or chain_lines(matrix, explanation)
+    lone = bool(unsolved.refusals) and not explanation.asks
+    return NoAnswer(
+        "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
+        causes=[*origins(explanation), *causes],
+        hints=[
+            *mistaken(matrix, asked.wanted),
+            *(ask.hint for ask in explanation.asks if ask.hint),
+            *_sources(unsolved),
+            *nearest_lines(explanation),
+        ],
+    )
+
+
+def _sources(unsolved: Unsolved) -> list[str]:
+    """Packages whose sources would do where their wheels do not."""
+    names = {name: None for one in unsolved.refusals for name in _WHEELS_ONLY.findall(one.reason)}
+    return [f"`--allow-sdist {name}` lets `{name}` be built from its sources" for name in names][:MOST_TOLD]
+
+
+def origins(explanation: Explanation) -> list[str]:
+    """Where the asks that cannot hold were written down; those of the command line are before the user."""
+    return [f"`{ask.name}`: {ask.origin}" for ask in explanation.asks if ask.origin != THE_REQUEST]
+
+
+def headline(explanation: Explanation) -> str:
+    """What cannot hold, in one sentence."""
+    names = [f"`{ask.name}`" for ask in explanation.asks]
+    if not names:
+        return "no combination of known builds fulfils the request"
+    if len(names) == 1:
+        return f"{names[0]} cannot be fulfilled"
+    return f"{', '.join(names[:-1])} and {names[-1]} cannot hold together"
+
+
+def chain_lines(matrix: Matrix, explanation: Explanation) -> list[str]:
+    """One fact per line, with who says so."""
+    lines = []
+    for link in explanation.chain:
+        found = readable(matrix, link.source)
+        more = f"; and {len(found) - SOURCES} more" if len(found) > SOURCES else ""
+        sources = f": {'; '.join(found[:SOURCES])}{more}" if found else ""
+        lines.append(f"{link.text} [{link.confidence}{sources}]")
+    return lines
+
+
+def _refused(unsolved: Unsolved) -> list[str]:
+    """What the ordinary packages refused, the same words for several Pythons once."""
+    told: dict[str, list[str]] = {}
+    for refusal in unsolved.refusals:
+        told.setdefault(" ".join(refusal.reason.split()), []).append(" with ".join(refusal.labels))
+    lines = [
+        f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
+        for reason, labels in told.items()
+    ]
+    rest = len(lines) - MOST_TOLD
+    return lines if rest <= 0 else [*lines[:MOST_TOLD], f"and {rest} more like these"]
+
+
+def nearest_lines(explanation: Explanation) -> list[str]:
+    """What holds when one ask is given up."""
+    return [_nearest(near) for near in explanation.nearest]
+
+
+def _nearest(near: Nearest) -> str:
+    solution = near.solution
+    picked = ", ".join(_short(solution, option) for option in solution.packages())
+    return f"without `{near.dropped.name}`: Python {solution.python}, {picked}"
+
+
+def _short(solution: CoreSolution, option: Option) -> str:
+    version = f"{solution.torch.torch}+{solution.torch.variant}" if option.slot == "torch" else option.version
+    made = option.form in {Form.BUILD, Form.TORCH_OPS}
+    return f"{option.package} {version}" + (f" ({option.form})" if made else "")

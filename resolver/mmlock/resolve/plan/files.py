@@ -1,0 +1,177 @@
+"""Which file, step or question a picked option becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from urllib.parse import quote
+
+from packaging.tags import Tag
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.names import PackageName, Platform
+from mmlock.core.target import Target
+from mmlock.core.values import dataclass
+from mmlock.core.versions import InvalidVersion, Version, version
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import File, TorchBuild
+from mmlock.resolve.closure.tags import best_first, target_tags
+from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+
+PYPI = "https://pypi.org/simple"
+PYTORCH_INDEX = "pytorch-index"
+"""Under this name `files/` holds what is recorded of PyTorch's own index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the wheel of an option lies."""
+
+    index: str
+    """The page or PEP 503 root that lists it."""
+    files: tuple[Artifact, ...]
+    """Known files that fit the target, best first; hashes may be missing."""
+    url: str | None
+    """The URL by the index's naming rule, where no file is recorded."""
+    ask: bool
+    """Whether that index publishes hashes, so that asking it can seal the package."""
+    version: str
+    """As the index names it, local part included."""
+
+
+def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, python: str) -> Place:
+    """The files of a wheel option, or where to look for them."""
+    tags = target_tags(python, target.platform, target.glibc)
+    choice = option.choice
+    if isinstance(choice, TorchChoice):
+        return _torch_place(matrix, choice.build, "torch", choice.build.torch, tags, python)
+    if isinstance(choice, IndexChoice):
+        return _index_place(matrix, option, choice, python)
+    if isinstance(choice, BinaryChoice):
+        row = choice.binary
+        if row.same_variant:
+            return _torch_place(matrix, torch, str(row.package), row.version, tags, python)
+        if row.url is not None:
+            url = row.url.replace("{py}", _abi_tag(python))
+            return Place(index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version)
+    assert option.package is not None
+    assert option.version is not None
+    found = best_first(recorded(matrix.files(option.package), option.version), tags)
+    return Place(index=PYPI, files=found, url=None, ask=not found, version=option.version)
+
+
+def recorded(files: Iterable[File], wanted: str) -> tuple[Artifact, ...]:
+    """Recorded wheels of one version."""
+    parsed = version(wanted)
+    found = []
+    for file in files:
+        if _stated_version(file.name) != parsed:  # to read a name whole, with its tags, takes far longer
+            continue
+        try:
+            parse_wheel_filename(file.name)
+        except InvalidWheelFilename:
+            continue
+        found.append(artifact(file))
+    return tuple(found)
+
+
+def _stated_version(name: str) -> Version | None:
+    """The second part of a wheel's name, where it can be a version."""
+    _, _, rest = name.partition("-")
+    try:
+        return version(rest.partition("-")[0])
+    except InvalidVersion:
+        return None
+
+
+def sdist(matrix: Matrix, package: PackageName, wanted: str) -> Artifact | None:
+    """The recorded sources of one version."""
+    for file in matrix.files(package):
+        try:
+            _, held = parse_sdist_filename(file.name)
+        except InvalidSdistFilename:
+            continue
+        if held == version(wanted):
+            return artifact(file)
+    return None
+
+
+def artifact(file: File) -> Artifact:
+    """A recorded file as what an installer takes."""
+    return Artifact(
+        name=file.name,
+        url=file.url,
+        sha256=file.sha256,
+        size=file.size,
+        upload_time=file.upload_time,
+        requires_python=file.requires_python,
+        yanked=file.yanked,
+    )
+
+
+def _torch_place(
+    matrix: Matrix,
+    build: TorchBuild,
+    package: str,
+    plain: str,
+    tags: Sequence[Tag],
+    python: str,
+) -> Place:
+    """torch and what is served next to it: PyPI's files, else those of the build's own index."""
+    if build.on_pypi:
+        found = best_first(recorded(matrix.files(package), plain), tags)
+        return Place(index=PYPI, files=found, url=None, ask=not found, version=plain)
+    full = f"{plain}+{build.variant}"
+    known = (file for file in matrix.files(PYTORCH_INDEX) if file.url.startswith(f"{build.index}/{package}-"))
+    if found := best_first(recorded(known, full), tags):
+        return Place(index=build.index, files=found, url=None, ask=False, version=full)
+    tag = build.tag
+    url = None
+    if tag is not None:
+        abi = _abi_tag(python)
+        name = f"{package}-{full}-{abi}-{_abi_flag(abi)}-{tag}.whl"
+        url = f"{build.index}/{quote(name)}"
+    own = (file for file in matrix.files("pytorch-index") if file.name.startswith(f"{package}-{full}-"))
+    files = best_first(recorded(own, full), tags)
+    return Place(index=build.index, files=files, url=url, ask=True, version=full)
+
+
+def _abi_tag(python: str) -> str:
+    """`3.10` -> `cp310`."""
+    return "cp" + python.replace(".", "").removesuffix("t")
+
+
+def _abi_flag(tag: str) -> str:
+    """CPython 3.7 and older carry `m` in the ABI tag."""
+    return f"{tag}m" if tag in {"cp36", "cp37"} else tag
+
+
+_INDEX_TAGS = {
+    Platform.LINUX_X86_64: "manylinux1_x86_64",
+    Platform.WINDOWS_X86_64: "win_amd64",
+    Platform.MACOS_ARM64: "macosx_10_9_universal2",
+    Platform.MACOS_X86_64: "macosx_10_9_universal2",
+}
+"""How OpenMMLab names its wheels: a naming rule, not a fact about versions."""
+
+
+def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: str) -> Place:
+    base = matrix.defaults["openmmlab-index"]
+    directory = f"{base}/{choice.row.directory}"
+    abi = _abi_tag(python)
+    stem = str(option.package).replace("-", "_")
+    tag = _INDEX_TAGS[choice.row.platform]
+    url = f"{directory}/{stem}-{option.version}-{abi}-{_abi_flag(abi)}-{tag}.whl"
+    known = [artifact(f) for f in matrix.files("openmmlab-index") if f.url == url]
+    return Place(
+        index=f"{directory}/index.html",
+        files=tuple(known),
+        url=url,
+        ask=False,
+        version=str(option.version),
+    )

@@ -1,0 +1,239 @@
+"""What a person must know about a lock: breakages, unknowns, things only they can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mmlock.core.device import Code, code_for
+from mmlock.core.markers import holds
+from mmlock.core.names import Confidence, Form
+from mmlock.core.target import Target
+from mmlock.core.versions import version
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Accelerator, Breakage
+from mmlock.lock.model import Finding, Reason
+from mmlock.resolve.core_solver.solution import CoreSolution
+from mmlock.resolve.graph.builder import cite, readable
+from mmlock.resolve.graph.extras import lacking, provided
+from mmlock.resolve.graph.request import CoreWish
+from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+
+
+def findings(
+    matrix: Matrix, solution: CoreSolution, target: Target, accelerators: Iterable[Accelerator]
+) -> tuple[Finding, ...]:
+    """Warnings first."""
+    plain = any(option.form is Form.TORCH_OPS for option in solution.packages())
+    found = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
+    for option in solution.packages():
+        found += _unknown_code(matrix, option, target)
+        found += _inferred(matrix, option)
+        found += _variant_metadata(option)
+        found += _slower(matrix, option)
+        found += _foreign(matrix, option, target)
+    found += _cured(matrix, solution)
+    return tuple(sorted(dict.fromkeys(found), key=lambda f: (f.level != "warning", f.subject, f.text)))
+
+
+def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
+    return [
+        Finding(
+            level="warning",
+            subject=b.breakage.id,
+            text=f"{b.breakage.title}: {b.breakage.symptom}. {b.breakage.fix}",
+            source=readable(matrix, cite("breaks", b.breakage.source)),
+            confidence=b.breakage.confidence,
+        )
+        for b in solution.broken
+    ]
+
+
+def _cured(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
+    return [
+        Finding(
+            level="note",
+            subject=b.breakage.id,
+            text=f"{b.breakage.title}: the lock {_cure(b.breakage)}",
+            source=readable(matrix, cite("breaks", b.breakage.source)),
+            confidence=b.breakage.confidence,
+        )
+        for b in solution.cured
+    ]
+
+
+def _cure(breakage: Breakage) -> str:
+    cures = (
+        ("keeps", breakage.constraints),
+        ("adds", breakage.add),
+        ("drops", breakage.drop),
+        ("asks for", tuple(f"{name}={value}" for name, value in breakage.environment.items())),
+    )
+    return " and ".join(f"{verb} {', '.join(values)}" for verb, values in cures if values)
+
+
+def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain: bool) -> list[Finding]:
+    """What must be known of a device; compiled kernels are not spoken of where ops are `plain` PyTorch."""
+    return [
+        Finding(
+            level="warning",
+            subject=a.name,
+            text=f"{'' if plain else a.mmcv} {a.note}".strip(),
+            source=readable(matrix, cite("accelerators", a.source)),
+            confidence=a.confidence,
+        )
+        for a in accelerators
+        if (a.mmcv and not plain) or a.note
+    ]
+
+
+def missing_extras(
+    matrix: Matrix, wishes: Iterable[CoreWish], solution: CoreSolution, target: Target
+) -> Iterator[Finding]:
+    """Asked extras that the chosen releases do not have: installers warn and go on, and so does the lock."""
+    for wish in wishes:
+        if not wish.extras or not holds(wish.marker, target.platform, solution.python):
+            continue
+        for option in solution.packages():
+            if option.package == wish.name:
+                yield from _missing_extras(matrix, wish, option, target)
+
+
+def _missing_extras(matrix: Matrix, wish: CoreWish, option: Option, target: Target) -> Iterator[Finding]:
+    what = f"{option.package} {option.version}"
+    missing = lacking(matrix, wish, option, target.platform)
+    if missing is None:
+        text = f"which extras {what} has is not recorded: nothing of `{wish.text}` beyond it is in the lock"
+        yield _extra_finding(wish, text, (), Confidence.INFERRED)
+    for extra in missing or ():
+        rows = [row for row in matrix.requires(wish.name) if extra in provided(row)]
+        having = sorted({row.version for row in rows}, key=version)
+        span = having[0] if len(having) == 1 else f"{having[0]} to {having[-1]}"
+        source = readable(matrix, cite("requires", rows[-1].source, wish.name))
+        text = f"{what} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
+        yield _extra_finding(wish, text, source, rows[-1].confidence)
+
+
+def _extra_finding(wish: CoreWish, text: str, source: tuple[str, ...], confidence: Confidence) -> Finding:
+    return Finding(level="warning", subject=wish.name, text=text, source=source, confidence=confidence)
+
+
+def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
+    if not target.cuda:
+        return []
+    names = ", ".join(device.name for device in target.devices)
+    if isinstance(option.choice, IndexChoice) and not option.choice.row.directory.startswith("cpu"):
+        return [
+            Finding(
+                level="warning",
+                subject=str(option.package),
+                text=f"which GPUs this wheel has code for is published nowhere: not checked for {names}",
+                source=readable(matrix, option.source),
+                confidence=Confidence.INFERRED,
+            )
+        ]
+    if isinstance(option.choice, BinaryChoice):
+        row = option.choice.binary
+        codes = {d.name: code_for(d, row.archs, row.ptx) for d in target.devices}
+        return [
+            Finding(
+                level="warning",
+                subject=str(option.package),
+                text=_code_text(code, name),
+                source=readable(matrix, option.source),
+                confidence=Confidence.INFERRED if code is Code.UNKNOWN else row.confidence,
+            )
+            for name, code in codes.items()
+            if code in {Code.UNKNOWN, Code.PTX}
+        ]
+    return []
+
+
+def _code_text(code: Code, name: str) -> str:
+    if code is Code.PTX:
+        return f"holds only PTX for {name}: the driver compiles it at first use and must be new enough"
+    return f"the archs of this wheel were not read: not checked for {name}"
+
+
+def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
+    if option.confidence is not Confidence.INFERRED or option.form in {Form.BUILD, Form.TORCH_OPS}:
+        return []
+    text = (
+        "this file name is inferred, it was not seen on the index"
+        if isinstance(option.choice, IndexChoice)
+        else "what is known of this build is inferred"
+    )
+    return [
+        Finding(
+            level="warning",
+            subject=option.label,
+            text=text,
+            source=readable(matrix, option.source),
+            confidence=Confidence.INFERRED,
+        )
+    ]
+
+
+def _variant_metadata(option: Option) -> list[Finding]:
+    if not isinstance(option.choice, TorchChoice) or option.choice.build.on_pypi:
+        return []
+    build = option.choice.build
+    return [
+        Finding(
+            level="note",
+            subject="torch",
+            text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build "
+            "of that release; CUDA libraries that only its own metadata names are not in the lock",
+            source=(build.index,),
+            confidence=Confidence.INFERRED,
+        )
+    ]
+
+
+def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
+    if target.cuda or not isinstance(option.choice, TorchChoice) or option.choice.build.cuda is None:
+        return []
+    build = option.choice.build
+    return [
+        Finding(
+            level="note",
+            subject="torch",
+            text=f"torch {build.torch}+{build.variant} is a CUDA build: "
+            "on this target only its CPU part is used",
+            source=readable(matrix, option.source),
+            confidence=build.confidence,
+        )
+    ]
+
+
+def _slower(matrix: Matrix, option: Option) -> list[Finding]:
+    if option.form is not Form.TORCH_OPS:
+        return []
+    return [
+        Finding(
+            level="warning",
+            subject=f"{option.package} {option.version}",
+            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same values but for "
+            "rounding, slower where one box or point waits for another (suppression, voxels) and, "
+            "as a rule, on a GPU",
+            source=readable(matrix, option.source),
+            confidence=option.confidence,
+        )
+    ]
+
+
+def environment(matrix: Matrix, solution: CoreSolution) -> tuple[dict[str, str], tuple[Reason, ...]]:
+    """Variables the stack needs when it runs, and why."""
+    values: dict[str, str] = {}
+    reasons = []
+    for breach in solution.cured:
+        for name, value in breach.breakage.environment.items():
+            values[name] = value
+            reasons.append(
+                Reason(
+                    text=f"{name}={value}: {breach.breakage.title}. Without it: {breach.breakage.symptom}",
+                    source=readable(matrix, cite("breaks", breach.breakage.source)),
+                    confidence=breach.breakage.confidence,
+                    kind="break",
+                )
+            )
+    return dict(sorted(values.items())), tuple(reasons)

@@ -1,0 +1,140 @@
+"""The argument for a picked option: who asked for it, what needs it, what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmlock.core.names import Confidence, Form
+from mmlock.core.versions import version
+from mmlock.facts.matrix.load import Matrix
+from mmlock.lock.model import Reason
+from mmlock.resolve.core_solver.alternatives import Newer
+from mmlock.resolve.core_solver.solution import CoreSolution
+from mmlock.resolve.graph.builder import cite, readable
+from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
+
+_KIND = {
+    LinkKind.ASSERTS: "asserts",
+    LinkKind.REQUIRES: "requires",
+    LinkKind.DECLARES: "declares",
+    LinkKind.WHEEL: "wheel",
+    LinkKind.PYTHON: "python",
+    LinkKind.BUILD: "build",
+    LinkKind.TOOLCHAIN: "build",
+    LinkKind.CUDA: "pair",
+}
+
+
+def reasons_for(
+    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[Newer] = ()
+) -> tuple[Reason, ...]:
+    """Asked, then needed by, then needs, then why nothing newer; each with its source."""
+    found = [*_asked(rows, solution, option), *_device_code(matrix, option)]
+    found += [
+        _reason(matrix, link)
+        for link in solution.links
+        if link.slot == option.slot and option.index in link.members
+    ]
+    found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
+    if option.form in {Form.BUILD, Form.TORCH_OPS}:
+        found.append(no_wheel(matrix, solution, option))
+    found += [validation(matrix, one) for one in _most_telling(solution.validated)]
+    found += [why_not_newer(one) for one in newer if one.slot == option.slot]
+    if option.slot == "torch":
+        found += [why_not_newer(one) for one in newer if one.slot == "python"]
+    return tuple(dict.fromkeys(found))
+
+
+def why_not_newer(newer: Newer) -> Reason:
+    """What a newer version would cost, by the order of the objectives."""
+    name = f"{newer.taken.package or newer.slot} {newer.taken.version}"
+    if newer.best is None:
+        text = f"nothing newer than {name} fits the request"
+    elif newer.worse is None:
+        text = f"not {newer.best.label}: it pays the same, and another package could be newer without it"
+    else:
+        payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
+        text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"
+    return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
+
+
+def _most_telling(found: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
+    """One of the validations of a choice: the newest, of several the one with most checks."""
+    return sorted(found, key=lambda one: (one.row.day, one.row.passed, one.row.lock))[-1:]
+
+
+def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
+    """What ran of this combination, and where."""
+    row = one.row
+    recorded = matrix.sources("verdicts")
+    device = " ".join((row.kind.value, *row.archs))
+    others = ", ".join(f"{name} {version}" for name, version in sorted(row.packages.items()))
+    return Reason(
+        text=f"validated on {device} ({row.machine}) on {row.day}: {row.passed} checks passed, {row.skipped} "
+        f"skipped, with Python {row.python}, torch {row.torch}+{row.variant}, {others}",
+        source=tuple(recorded.get(key, key) for key in row.source),
+        confidence=row.confidence,
+        kind="verdict",
+    )
+
+
+def _reason(matrix: Matrix, link: Link) -> Reason:
+    return Reason(
+        text=link.reason,
+        source=readable(matrix, link.source),
+        confidence=link.confidence,
+        kind=_KIND[link.kind],
+    )
+
+
+def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
+    python = solution.picked["python"].index
+    return [
+        Reason(
+            text=f"asked for: {ask.name}",
+            source=(ask.origin,),
+            confidence=Confidence.MEASURED,
+            kind="asked",
+        )
+        for ask in rows.asks
+        for slot, members in ask.parts
+        if slot == option.slot and option.index in members and python not in ask.unless
+    ]
+
+
+def _device_code(matrix: Matrix, option: Option) -> list[Reason]:
+    if not isinstance(option.choice, TorchChoice) or not option.choice.build.archs:
+        return []
+    build = option.choice.build
+    return [
+        Reason(
+            text=f"holds {' '.join((*build.archs, *build.ptx))}" if build.archs else "holds no GPU code",
+            source=readable(matrix, cite("torch-builds", build.source)),
+            confidence=build.confidence,
+            kind="gpu",
+        )
+    ]
+
+
+def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
+    """Why the solution builds a package: what wheels there are and why none fits."""
+    torch = solution.torch
+    rows = [r for r in matrix.index_rows if r.package == option.package and option.version in r.versions]
+    if not rows:
+        return Reason(
+            text=f"no index that mmlock reads has a wheel of {option.package} {option.version} "
+            f"for torch {torch.torch}+{torch.variant} and Python {solution.python}",
+            source=option.source and readable(matrix, option.source),
+            confidence=Confidence.CAPTURED,
+            kind="wheel",
+        )
+    newest = max(version(r.directory.partition("/torch")[2]) for r in rows)
+    variants = sorted({r.directory.partition("/")[0] for r in rows if r.directory.endswith(f"torch{newest}")})
+    return Reason(
+        text=f"OpenMMLab's index has {option.package} {option.version} wheels up to torch "
+        f"{newest.major}.{newest.minor} ({', '.join(variants)}), "
+        f"none for torch {torch.torch}+{torch.variant}",
+        source=readable(matrix, cite("openmmlab-index", tuple(sorted({s for r in rows for s in r.source})))),
+        confidence=Confidence.CAPTURED,
+        kind="wheel",
+    )

@@ -1,0 +1,1 @@
+"""Committed locks: their state, and what keeps them fresh."""

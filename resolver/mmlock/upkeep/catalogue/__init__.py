@@ -1,0 +1,1 @@
+"""The locks that a repository keeps, and how fresh they are."""

@@ -1,0 +1,40 @@
+"""What the committed locks hold, as far as a changed fact can concern them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmlock.core.errors import MmlockError, UsageError
+from mmlock.core.names import normalize
+from mmlock.facts.matrix.diff import Held
+from mmlock.lock.model import LockedEnv
+from mmlock.lock.read import read_lock
+
+__all__ = ["held_locks"]
+
+
+def held_locks(folder: Path, *, named: bool) -> Iterator[Held]:
+    """Every readable lock below a folder. A broken one is no reason to keep facts old, so it is passed over.
+
+    Raises UsageError when a folder that was named is not there.
+    """
+    if named and not folder.is_dir():
+        raise UsageError(
+            f"there is no folder `{folder}`", hints=["`--locks` takes the folder with the locks"]
+        )
+    for path in sorted(folder.rglob("pylock.toml")):
+        try:
+            env = read_lock(path.parent)
+        except MmlockError:
+            continue
+        yield _held(env, str(path.parent.relative_to(folder)))
+
+
+def _held(env: LockedEnv, name: str) -> Held:
+    versions = {row.name: row.version for row in env.packages}
+    versions |= {normalize(step.package): step.version for step in env.fetch}
+    versions |= {normalize(step.package): step.version for step in env.build}
+    files = {one for row in env.packages for file in row.files for one in (file.name, file.url)}
+    files |= {step.url for step in env.fetch} | {step.source.name for step in env.build}
+    return Held(name=name, versions=versions, files=frozenset(files))

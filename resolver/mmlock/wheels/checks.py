@@ -1,0 +1,247 @@
+"""What a built wheel must be before it may enter the wheelhouse: each check is a question with its answer."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import normalize
+from mmlock.core.values import dataclass
+from mmlock.wheels.model import BuildPlan, Check, CheckStatus
+from mmlock.wheels.wheel_file import WheelFacts
+
+if TYPE_CHECKING:
+    from mmlock.binary.model import Inspected
+
+_PROBE = Path(__file__).with_name("load_probe.py")
+_PROBE_SECONDS = 300
+_GPU = "GPU archs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """The answers, and what the binaries turned out to need."""
+
+    checks: tuple[Check, ...]
+    glibc: str | None
+    """Highest glibc version that its files ask for; None where it is not known."""
+
+
+def examine(facts: WheelFacts, plan: BuildPlan) -> Examined:
+    """Look at a wheel without running anything of it."""
+    inspected = _inspect(facts.path) if facts.libraries else None
+    checks = (
+        _identity(facts, plan),
+        _python(facts, plan),
+        *_recipe(facts, plan),
+        *_archs(facts, plan, inspected),
+        *_needs_glibc(inspected),
+    )
+    return Examined(checks=checks, glibc=_glibc(inspected))
+
+
+def refuse_failed(facts: WheelFacts, checks: tuple[Check, ...], log: Path) -> None:
+    """Raise EnvironmentFault when a check failed: such a wheel is kept out of the wheelhouse."""
+    failed = [check for check in checks if check.status is CheckStatus.FAILED]
+    if failed:
+        raise EnvironmentFault(
+            f"the wheel that came out is not the one that was asked for: `{facts.path.name}`",
+            causes=[f"{check.name}: {check.detail}" for check in failed],
+            hints=[f"it was not put into the wheelhouse; the whole log is `{log}`"],
+        )
+
+
+def _passed(name: str, detail: str) -> Check:
+    return Check(name=name, status=CheckStatus.PASSED, detail=detail)
+
+
+def _failed(name: str, detail: str) -> Check:
+    return Check(name=name, status=CheckStatus.FAILED, detail=detail)
+
+
+def _unknown(name: str, detail: str) -> Check:
+    return Check(name=name, status=CheckStatus.NOT_CHECKED, detail=detail)
+
+
+# ---------------------------------------------------------------- name, Python, files
+
+
+def _identity(facts: WheelFacts, plan: BuildPlan) -> Check:
+    step = plan.step
+    said = f"{facts.metadata_name} {facts.metadata_version}"
+    same = normalize(facts.metadata_name) == step.package
+    if same and Version(facts.metadata_version).public == Version(step.version).public:
+        return _passed("name and version", said)
+    return _failed("name and version", f"it says {said}, asked was {step.package} {step.version}")
+
+
+def _python(facts: WheelFacts, plan: BuildPlan) -> Check:
+    """Whether the tags are for the Python and the machine of the lock."""
+    name = "tags"
+    tags = ", ".join(sorted(str(tag) for tag in facts.tags))
+    wants_code = any(text.startswith("file:") and _is_code(text) for text in plan.step.check)
+    if facts.pure:
+        if not wants_code:
+            return _passed(name, tags)
+        return _failed(
+            name,
+            f"{tags} says that it runs anywhere: it was built without its compiled part,"
+            " as happens when torch cannot be imported during the build",
+        )
+    if not facts.libraries and wants_code:
+        return _failed(name, f"{tags}, but there is no compiled file in it")
+    abi = "cp" + plan.python.replace(".", "")
+    fits = any(tag.interpreter == abi.removesuffix("t") or tag.abi in {"abi3", "none"} for tag in facts.tags)
+    return _passed(name, tags) if fits else _failed(name, f"{tags} is not for Python {plan.python}")
+
+
+def _is_code(check: str) -> bool:
+    return check.endswith((".so", ".pyd"))
+
+
+def _recipe(facts: WheelFacts, plan: BuildPlan) -> Iterator[Check]:
+    """The checks that the recipe itself names."""
+    for text in plan.step.check:
+        kind, _, value = text.partition(":")
+        if kind == "file":
+            found = [name for name in facts.members if fnmatchcase(name, value)]
+            missing = f"there is no `{value}` in the wheel"
+            yield _passed(text, found[0]) if found else _failed(text, missing)
+        elif kind == "tag":
+            tags = {tag.interpreter for tag in facts.tags}
+            wanted = value.removesuffix("t")
+            wrong = f"its tags are for {', '.join(sorted(tags))}"
+            yield _passed(text, wanted) if wanted in tags else _failed(text, wrong)
+        else:
+            yield _unknown(text, "this mmlock does not know such a check")
+
+
+# ---------------------------------------------------------------- what the binaries say
+
+
+def _inspect(path: Path) -> Inspected | str:
+    from mmlock.binary.inspect import inspect_wheel
+    from mmlock.binary.model import Inspected
+
+    found = inspect_wheel(path)
+    return found if isinstance(found, Inspected) else found.why
+
+
+def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None) -> Iterator[Check]:
+    """Whether there is GPU code for each arch that was asked for."""
+    if not plan.archs:
+        return
+    if isinstance(inspected, str):
+        yield _unknown(_GPU, inspected)
+        return
+    codes = [ext.gpu_code for ext in inspected.extensions if ext.gpu_code is not None] if inspected else []
+    if not codes:
+        yield _failed(
+            _GPU, f"no GPU code in {', '.join(facts.libraries) or 'it'}; asked was {';'.join(plan.archs)}"
+        )
+        return
+    cubins = set.intersection(*(set(code.archs) for code in codes))
+    ptx = set.intersection(*(set(code.ptx) for code in codes))
+    yield arch_check(plan.archs, cubins, ptx)
+
+
+def arch_check(asked: Sequence[str], cubins: AbstractSet[str], ptx: AbstractSet[str]) -> Check:
+    """Whether code for each asked arch (`9.0`, `12.0a`, `9.0+PTX`) is among what is held (`sm_90`)."""
+    lacking = [f"sm_{_number(arch)}" for arch in asked if f"sm_{_number(arch)}" not in cubins]
+    with_ptx = [f"compute_{_number(arch)}" for arch in asked if "+PTX" in arch]
+    lacking += [name for name in with_ptx if name not in ptx]
+    held = " ".join(sorted(cubins | ptx)) or "none"
+    if lacking:
+        return _failed(_GPU, f"no code for {' '.join(lacking)}; it holds {held}")
+    return _passed(_GPU, held)
+
+
+def _number(arch: str) -> str:
+    """`12.0` -> `120`, `9.0a+PTX` -> `90a`."""
+    return arch.removesuffix("+PTX").replace(".", "")
+
+
+def _needs_glibc(inspected: Inspected | str | None) -> Iterator[Check]:
+    if inspected is None:
+        return
+    if isinstance(inspected, str):
+        yield _unknown("glibc", inspected)
+        return
+    floors = _floors(inspected)
+    text = ", ".join(f"{name} {version}" for name, version in sorted(floors.items()))
+    yield (
+        _passed("libraries it needs", text)
+        if text
+        else _unknown("libraries it needs", "its files do not say")
+    )
+
+
+def _floors(inspected: Inspected) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for extension in inspected.extensions:
+        for name, version in extension.floors.items():
+            if name not in found or _as_numbers(version) > _as_numbers(found[name]):
+                found[name] = version
+    return found
+
+
+def _as_numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text))
+
+
+def _glibc(inspected: Inspected | str | None) -> str | None:
+    if inspected is None or isinstance(inspected, str):
+        return None
+    return _floors(inspected).get("GLIBC")
+
+
+# ---------------------------------------------------------------- loading
+
+
+def load_check(
+    facts: WheelFacts,
+    plan: BuildPlan,
+    venv: Path,
+    environ: Mapping[str, str],
+    shield: Callable[[], tuple[str, ...]],
+) -> tuple[Check, ...]:
+    """Load every compiled file beside the torch it was built for: an unresolved symbol shows here."""
+    if not facts.libraries:
+        return ()
+    name = f"loads beside torch {plan.torch}"
+    with tempfile.TemporaryDirectory(prefix="mmlock-load-") as folder:
+        with zipfile.ZipFile(facts.path) as archive:
+            archive.extractall(folder)
+        words = [*shield(), str(venv / "bin" / "python"), "-I", str(_PROBE), folder, *facts.libraries]
+        try:
+            ran = subprocess.run(
+                words,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                env=dict(environ),
+                timeout=_PROBE_SECONDS,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            return (_unknown(name, str(error)),)
+    try:
+        answers: dict[str, str] = json.loads(ran.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        tail = (ran.stderr.strip().splitlines() or [f"it ended with {ran.returncode}"])[-1]
+        return (_failed(name, tail) if ran.returncode < 0 else _unknown(name, tail),)
+    bad = {path: why for path, why in answers.items() if why}
+    if bad:
+        return tuple(_failed(name, f"{path}: {why}") for path, why in sorted(bad.items()))
+    return (_passed(name, ", ".join(sorted(answers))),)

@@ -1,0 +1,62 @@
+"""One notebook cell that makes the running environment what the lock says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmlock.core.errors import UsageError
+from mmlock.lock.formats.parts import describe_target, unsealed
+from mmlock.wheels.export.model import Export, lines
+
+WHEELS = "wheels"
+
+
+def render(export: Export) -> str:
+    """The cell as Python text. Raises UsageError for a lock that is not sealed."""
+    env = export.env
+    if not env.sealed:
+        names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
+        raise UsageError(
+            "a notebook cell installs by hash, and this lock is not sealed",
+            causes=[f"still to be made or fetched: {names}"],
+            hints=["run `mmlock build LOCK` first"],
+        )
+    data = {
+        "python": env.python,
+        "environment": dict(sorted(env.environment.items())),
+        "imports": list(export.imports),
+        "shadows": list(export.shadows),
+        "packages": [
+            {"name": p.name, "version": p.version, "url": p.url, "file": p.file, "sha256": p.sha256}
+            for p in lines(env)
+        ],
+    }
+    body = Path(__file__).with_name("cell.py").read_text(encoding="utf-8")
+    text = json.dumps(data, indent=1, ensure_ascii=True)
+    return (
+        f"# Written by mmlock for {describe_target(env)}.\n"
+        f"WHEELS = {WHEELS!r}  # where the folder `wheels` of the lock lies, if the lock has one\n\n"
+        f"{body}\n\nLOCK = json.loads(r'''{text}''')\n\n_ = set_up(dict(LOCK, wheels=WHEELS))\n"
+    )
+
+
+def as_ipynb(cell: str) -> str:
+    """A notebook with that one cell."""
+    document: dict[str, Any] = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": "mmlock",
+                "metadata": {},
+                "outputs": [],
+                "source": cell.splitlines(keepends=True),
+            }
+        ],
+        "metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(document, indent=1) + "\n"

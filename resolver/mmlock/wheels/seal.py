@@ -1,0 +1,235 @@
+"""Wheels that were built or fetched go into the lock, which is whole when no step is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import Version
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import Confidence, Form, Platform, normalize
+from mmlock.core.values import dataclass
+from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason
+from mmlock.wheels.model import BuiltWheel, CheckStatus, FetchedFile
+from mmlock.wheels.wheelhouse import link_or_copy
+
+WHEELS = "wheels"
+"""The folder beside `pylock.toml` that holds what no index has."""
+
+BUILT = "built by recipe"
+"""How the reason of a package starts that was built for the lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where the lock says that a wheel lies."""
+
+    folder: Path
+    """The lock folder."""
+    base_url: str | None = None
+    """None: beside the lock, as a relative path, so that the folder can be moved as a whole."""
+
+    def place(self, wheel: Path) -> str:
+        """Put a wheel where the lock will look for it; gives its URL or relative path."""
+        if self.base_url is not None:
+            return f"{self.base_url.rstrip('/')}/{quote(wheel.name)}"
+        try:
+            link_or_copy(wheel, self.folder / WHEELS / wheel.name)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"`{wheel.name}` cannot be put beside the lock",
+                causes=[error.strerror or str(error)],
+                hints=[f"make `{self.folder / WHEELS}` writable, or free some space"],
+            ) from error
+        return f"{WHEELS}/{wheel.name}"
+
+
+def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Placement) -> LockedEnv:
+    """The lock with a built wheel in the place of its step."""
+    unsure = [check for check in wheel.checks if check.status is CheckStatus.NOT_CHECKED]
+    findings = [
+        Finding(
+            level="note",
+            subject=f"{wheel.package} {wheel.version}",
+            text=f"not checked after the build: {check.name} ({check.detail})",
+            source=(f"build {wheel.key}",),
+            confidence=Confidence.MEASURED,
+        )
+        for check in unsure
+    ]
+    env = replace(env, build=tuple(other for other in env.build if other != step))
+    env = _with_glibc(env, wheel)
+    package = LockedPackage(
+        name=wheel.package,
+        version=wheel.version,
+        form=Form.WHEEL,
+        files=(
+            Artifact(
+                name=wheel.path.name,
+                url=placement.place(wheel.path),
+                sha256=wheel.sha256,
+                size=wheel.size,
+                requires_python=step.source.requires_python if isinstance(step.source, Artifact) else None,
+            ),
+        ),
+        core=True,
+        via=(),
+        reasons=(*step.reasons, _how_built(step, wheel)),
+    )
+    needs = wheel.record.get("requires", ())
+    assert isinstance(needs, (list, tuple))
+    env = replace(env, packages=_sorted((*env.packages, package)), findings=(*env.findings, *findings))
+    return _with_unmet(env, f"{wheel.package} {wheel.version}", needs)
+
+
+def seal_fetched(
+    env: LockedEnv, step: FetchStep, file: FetchedFile, requires: Iterable[str], placement: Placement
+) -> LockedEnv:
+    """The lock with a fetched wheel in the place of its step."""
+    remote = file.origin in {step.url, *step.alternatives}
+    package = LockedPackage(
+        name=step.package,
+        version=step.version,
+        form=Form.WHEEL,
+        files=(
+            Artifact(
+                name=file.name,
+                url=file.origin if remote else placement.place(file.path),
+                sha256=file.sha256,
+                size=file.size,
+            ),
+        ),
+        core=True,
+        via=(),
+        reasons=(*step.reasons, _how_fetched(step, file, remote=remote)),
+        index=step.index if remote else None,
+    )
+    note = Finding(
+        level="note",
+        subject=f"{step.package} {step.version}",
+        text="its hash was recorded when it was fetched, its index publishes none to compare it with"
+        if remote
+        else "its bytes come from a folder given with --find-links; nobody compared them with its index",
+        source=(step.url,),
+        confidence=Confidence.MEASURED,
+    )
+    env = replace(
+        env,
+        fetch=tuple(other for other in env.fetch if other != step),
+        packages=_sorted((*env.packages, package)),
+        findings=(*env.findings, note),
+    )
+    return _with_unmet(env, f"{step.package} {step.version}", requires)
+
+
+def _sorted(packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
+    return tuple(sorted(packages, key=lambda package: package.name))
+
+
+def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
+    passed = [check.name for check in wheel.checks if check.status is CheckStatus.PASSED]
+    return Reason(
+        text=f"{BUILT} {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
+        source=(
+            f"{step.source.name}, sha256 {step.source.sha256}",
+            f"compiler: {wheel.record.get('compiler')}",
+        ),
+        confidence=Confidence.MEASURED,
+        kind="build",
+    )
+
+
+def _how_fetched(step: FetchStep, file: FetchedFile, *, remote: bool) -> Reason:
+    where = file.origin if remote else f"a local file in the place of {step.url}"
+    return Reason(
+        text=f"hashed when it was fetched ({file.size} bytes)",
+        source=(where,),
+        confidence=Confidence.MEASURED,
+        kind="wheel",
+    )
+
+
+def _with_glibc(env: LockedEnv, wheel: BuiltWheel) -> LockedEnv:
+    """The lock's glibc floor raised to what the wheel needs. A floor that the user set is not raised."""
+    needed = wheel.record.get("glibc")
+    floor = env.target.glibc
+    if not isinstance(needed, str) or floor is None or Version(needed) <= Version(floor):
+        return env
+    if any(word.startswith("--glibc") for word in env.request):
+        raise EnvironmentFault(
+            f"{wheel.package} {wheel.version} needs glibc {needed}, and glibc {floor} was asked for",
+            causes=["this machine links against a newer glibc than the target has"],
+            hints=[
+                f"build on a machine (or in a container) with glibc {floor}, or ask for `--glibc {needed}`"
+            ],
+        )
+    note = Finding(
+        level="note",
+        subject=f"{wheel.package} {wheel.version}",
+        text=f"built on this machine it needs glibc {needed}, so the lock does, too (before: {floor})",
+        source=(f"build {wheel.key}",),
+        confidence=Confidence.MEASURED,
+    )
+    return replace(env, target=replace(env.target, glibc=needed), findings=(*env.findings, note))
+
+
+# ---------------------------------------------------------------- what the real metadata asks for
+
+
+def _with_unmet(env: LockedEnv, subject: str, requires: Iterable[str]) -> LockedEnv:
+    """Warnings for what a wheel's own metadata asks for and the lock does not hold."""
+    faults = list(unmet(requires, env))
+    if not faults:
+        return env
+    found = Finding(
+        level="warning",
+        subject=subject,
+        text=f"its own metadata asks for what the lock does not hold: {'; '.join(faults)}",
+        source=("Requires-Dist of the wheel",),
+        confidence=Confidence.MEASURED,
+    )
+    return replace(env, findings=(*env.findings, found))
+
+
+def unmet(requires: Iterable[str], env: LockedEnv) -> Iterator[str]:
+    """Requirements of a wheel that the lock leaves open, steps still to run included as fulfilled."""
+    held: dict[str, str] = {package.name: package.version for package in env.packages}
+    held |= {step.package: step.version for step in env.fetch}
+    held |= {step.package: step.version for step in env.build}
+    markers = _marker_values(env)
+    for text in requires:
+        try:
+            asked = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if asked.marker is not None and not asked.marker.evaluate({**markers, "extra": ""}):
+            continue
+        version = held.get(normalize(asked.name))
+        if version is None:
+            yield f"`{text}`, nothing of it is there"
+        elif not asked.specifier.contains(version, prereleases=True):
+            yield f"`{text}`, the lock has {version}"
+
+
+def _marker_values(env: LockedEnv) -> Mapping[str, str]:
+    """Marker variables of the target; only those that wheels really ask for."""
+    platform = env.target.platform
+    python = env.python.removesuffix("t")
+    windows = platform is Platform.WINDOWS_X86_64
+    mac = platform in {Platform.MACOS_ARM64, Platform.MACOS_X86_64}
+    arm = {Platform.MACOS_ARM64: "arm64", Platform.LINUX_AARCH64: "aarch64"}
+    return {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "os_name": "nt" if windows else "posix",
+        "sys_platform": "win32" if windows else "darwin" if mac else "linux",
+        "platform_system": "Windows" if windows else "Darwin" if mac else "Linux",
+        "platform_machine": arm.get(platform, "AMD64" if windows else "x86_64"),
+    }

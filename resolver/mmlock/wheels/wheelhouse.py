@@ -1,0 +1,227 @@
+"""The wheelhouse: wheels by the key of the build that made them, each with what is known about it.
+
+wheels/KEY/NAME.whl          the wheel
+wheels/KEY/entry.json        what it is, its hash, what was checked, what the key is made of
+wheels/KEY/provenance.json   an in-toto statement about the wheel
+wheels/KEY/build.log.gz      how it was made
+files/HA/HASH/NAME           sources and wheels that were fetched
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import Sha256, normalize
+from mmlock.core.values import dataclass
+from mmlock.net.download import sha256_of
+from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
+
+ENTRY = "entry.json"
+PROVENANCE = "provenance.json"
+LOG = "build.log.gz"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damaged:
+    """An entry that cannot be trusted, and why."""
+
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheelhouse:
+    """A folder of built wheels. It is made when the first wheel comes in."""
+
+    root: Path
+
+    @property
+    def files(self) -> Path:
+        return self.root / "files"
+
+    @property
+    def _wheels(self) -> Path:
+        return self.root / "wheels"
+
+    def get(self, key: str) -> BuiltWheel | None:
+        """The wheel of a key, its bytes checked; a damaged one is as good as none."""
+        found = self._read(self._wheels / key)
+        if isinstance(found, BuiltWheel) and sha256_of(found.path) == found.sha256:
+            return found
+        return None
+
+    def entries(self) -> Iterator[BuiltWheel | Damaged]:
+        """All of them, by package, version and key; their bytes are not read."""
+        folders = sorted(self._wheels.iterdir()) if self._wheels.is_dir() else []
+        found = [self._read(folder) for folder in folders if not folder.name.startswith(".")]
+        yield from sorted(
+            found,
+            key=lambda e: (e.package, e.version, e.key) if isinstance(e, BuiltWheel) else ("~", "", e.key),
+        )
+
+    def _read(self, folder: Path) -> BuiltWheel | Damaged:
+        key = folder.name
+        try:
+            entry = json.loads((folder / ENTRY).read_bytes())
+            path = folder / str(entry["file"])
+            if entry["schema"] != SCHEMA or path.name != entry["file"]:
+                return Damaged(key=key, why=f"its `{ENTRY}` is of another mmlock")
+            if path.stat().st_size != entry["size"]:
+                return Damaged(
+                    key=key, why=f"`{path.name}` has {path.stat().st_size} bytes, not {entry['size']}"
+                )
+            return BuiltWheel(
+                package=normalize(entry["package"]),
+                version=entry["version"],
+                key=key,
+                path=path,
+                sha256=Sha256(entry["sha256"]),
+                size=entry["size"],
+                checks=tuple(
+                    Check(name=c["name"], status=CheckStatus(c["status"]), detail=c["detail"])
+                    for c in entry["checks"]
+                ),
+                record=entry,
+                hit=True,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return Damaged(key=key, why=f"its `{ENTRY}` cannot be read: {error}")
+
+    def put(
+        self,
+        key: str,
+        wheel: Path,
+        about: Mapping[str, Any],
+        *,
+        checks: Sequence[Check],
+        provenance: bytes,
+        log: Path | None,
+    ) -> BuiltWheel:
+        """Take a wheel in: the whole entry is made aside and appears at once."""
+        try:
+            self._wheels.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=".new-", dir=self._wheels))
+            try:
+                self._fill(aside, wheel, about, checks, provenance, log)
+                target = self._wheels / key
+                if target.exists():
+                    shutil.rmtree(target)
+                aside.replace(target)
+            except BaseException:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the wheelhouse `{self.root}` cannot be written",
+                causes=[error.strerror or str(error)],
+                hints=["free some space, or name another one with `--wheelhouse DIR`"],
+            ) from error
+        found = self._read(self._wheels / key)
+        assert isinstance(found, BuiltWheel)
+        return found
+
+    def _fill(
+        self,
+        aside: Path,
+        wheel: Path,
+        about: Mapping[str, Any],
+        checks: Sequence[Check],
+        provenance: bytes,
+        log: Path | None,
+    ) -> None:
+        kept = aside / wheel.name
+        shutil.copyfile(wheel, kept)
+        kept.chmod(0o444)
+        aside.chmod(0o755)
+        entry = {
+            **about,
+            "schema": SCHEMA,
+            "file": wheel.name,
+            "sha256": sha256_of(kept),
+            "size": kept.stat().st_size,
+            "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in checks],
+        }
+        (aside / ENTRY).write_text(json.dumps(entry, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (aside / PROVENANCE).write_bytes(provenance)
+        if log is not None and log.is_file():
+            with log.open("rb") as source, gzip.GzipFile(aside / LOG, "wb", mtime=0) as out:
+                shutil.copyfileobj(source, out)
+
+    # ---------------------------------------------------------------- upkeep
+
+    def verify(self) -> list[Damaged]:
+        """Every entry whose bytes are not what its record, its provenance or its own RECORD say."""
+        bad: list[Damaged] = []
+        for found in self.entries():
+            if isinstance(found, Damaged):
+                bad.append(found)
+            elif why := _fault_of(found):
+                bad.append(Damaged(key=found.key, why=why))
+        return bad
+
+    def remove(self, key: str) -> None:
+        """Take a wheel out."""
+        shutil.rmtree(self._wheels / key)
+
+
+def _fault_of(wheel: BuiltWheel) -> str | None:
+    digest = sha256_of(wheel.path)
+    if digest != wheel.sha256:
+        return f"the sha256 of `{wheel.path.name}` is {digest}, not {wheel.sha256}"
+    try:
+        statement = json.loads((wheel.path.parent / PROVENANCE).read_bytes())
+        told = {subject["digest"]["sha256"] for subject in statement["subject"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"its provenance cannot be read: {error}"
+    if wheel.sha256 not in told:
+        return "its provenance is about another file"
+    return record_fault(wheel.path)
+
+
+def record_fault(path: Path) -> str | None:
+    """What contradicts the RECORD inside a wheel; None when all of it holds."""
+    import base64
+    import csv
+    import hashlib
+    import io
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            name = next(n for n in archive.namelist() if n.endswith(".dist-info/RECORD"))
+            rows = {row[0]: row[1] for row in csv.reader(io.StringIO(archive.read(name).decode())) if row}
+            for member in archive.namelist():
+                if member == name or member.endswith("/"):
+                    continue
+                method, _, said = rows.get(member, "").partition("=")
+                if method != "sha256":
+                    return f"`{member}` has no sha256 in its RECORD"
+                digest = hashlib.sha256(archive.read(member)).digest()
+                if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != said:
+                    return f"`{member}` is not what its RECORD says"
+    except (zipfile.BadZipFile, OSError, StopIteration, UnicodeDecodeError) as error:
+        return f"it is no whole wheel: {str(error) or type(error).__name__}"
+    return None
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file at another place without spending disk where that is possible."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.aside")
+    with suppress(FileNotFoundError):
+        aside.unlink()
+    try:
+        os.link(source, aside)
+    except OSError:
+        shutil.copyfile(source, aside)
+    aside.replace(target)

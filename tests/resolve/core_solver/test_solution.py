@@ -1,0 +1,177 @@
+"""What a solution says of itself: what it pays, why it is not newer, in which order the aims come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from examples import examples
+from hypothesis import assume, given
+from made_rows import ask, graphs, link, option, rows_of
+from solved import Solved, solved
+
+from mmlock.core.versions import is_prerelease, version
+from mmlock.resolve.core_solver.alternatives import not_newer
+from mmlock.resolve.core_solver.brute import BruteEngine
+from mmlock.resolve.core_solver.engine import ClingoEngine
+from mmlock.resolve.core_solver.problem import make_instance
+from mmlock.resolve.core_solver.solution import describe, ordered_terms, solve_core
+from mmlock.resolve.graph.rows import DEFAULT_TERMS, MEANING, Cost, LinkKind, Rows, Term, by_weight, mask
+from mmlock.resolve.plan.reasons import why_not_newer
+
+REQUESTS = {
+    "default on rtx5090": ((), {"gpu": "rtx5090"}),
+    "default on t4": ((), {"gpu": "t4"}),
+    "legacy": ((), {"gpu": "t4", "stack": "openmmlab-legacy"}),
+    "dinov2": ((), {"gpu": "a100", "stack": "dinov2-racformer"}),
+    "newest torch": ((), {"gpu": "a100", "prefer": ("newest-torch",)}),
+    "cpu": (("mmpose",), {"gpu": "cpu"}),
+    "companions": (("torch==2.1.2", "torchvision", "xformers", "mmcv"), {"gpu": "a100"}),
+    "old python": (("mmengine", "mmcv"), {"gpu": "v100", "python": "3.8"}),
+}
+
+
+@pytest.fixture(params=REQUESTS, scope="module")
+def real(request: pytest.FixtureRequest) -> Solved:
+    words, more = REQUESTS[request.param]
+    return solved(*words, **more)  # type: ignore[arg-type]
+
+
+def test_what_is_told_is_what_was_minimised(real: Solved) -> None:
+    picked = [o.index for o in real.solution.picked.values()]
+    instance = make_instance(real.rows, real.asked.terms)
+    assert instance.holds(picked)
+    assert [dict(m) for m in instance.masks] == [
+        by_weight(one) for one in instance.levels[: len(instance.masks)]
+    ]
+    told = [paid.value for paid in real.solution.terms]
+    assert told == list(instance.cost(picked))[: len(told)]
+
+
+def test_every_payment_names_its_payers(real: Solved) -> None:
+    assert [paid.term for paid in real.solution.terms] == list(real.asked.terms)
+    for paid in real.solution.terms:
+        assert paid.meaning == MEANING[paid.term]
+        assert bool(paid.detail) == bool(paid.value)
+
+
+@examples(60)
+@given(graphs())
+def test_the_price_told_is_the_price_paid(rows: Rows) -> None:
+    instance = make_instance(rows, DEFAULT_TERMS)
+    picked = BruteEngine().solve(instance)
+    assume(picked is not None)
+    assert picked is not None
+    told = describe(rows, frozenset(picked), DEFAULT_TERMS)
+    assert tuple(paid.value for paid in told.terms) == instance.cost(picked)[: len(DEFAULT_TERMS)]
+
+
+def test_two_declared_bounds_that_want_the_same_are_paid_once() -> None:
+    slots = {"a": [option(0, "a", "1.0")], "b": [option(1, "b", "2.0"), option(2, "b", "1.0")]}
+    links = [
+        link(slots["a"][0], "b", frozenset({2}), kind, hard=False)
+        for kind in (LinkKind.DECLARES, LinkKind.CUDA)
+    ]
+    rows = rows_of(slots, links, [ask("b>=2", "b", frozenset({1}))])
+    solution = solve_core(rows, ClingoEngine())
+    assert solution is not None
+    told = next(paid for paid in solution.terms if paid.term is Term.DECLARED)
+    instance = make_instance(rows, DEFAULT_TERMS)
+    assert told.value == instance.cost((0, 1))[DEFAULT_TERMS.index(Term.DECLARED)] == 1
+    assert told.detail == ("a wheel declares b",)
+
+
+def test_why_not_newer_is_true(real: Solved) -> None:
+    """Each reason against a solve of its own, with another engine's rules where it is small enough."""
+    rows, terms, solution = real.rows, real.asked.terms, real.solution
+    told = {one.slot: one for one in not_newer(rows, solution, ClingoEngine(), terms)}
+    for slot in {*rows.roots, "torch", "python"}:
+        taken = solution.picked[slot]
+        assert taken.version is not None
+        newer = [
+            o.index
+            for o in rows.slot_options(slot)
+            if o.version
+            and not is_prerelease(o.version)
+            and version(o.version).public != version(taken.version).public
+            and version(o.version) > version(taken.version)
+        ]
+        assert (slot in told) == bool(newer)
+        if slot not in told:
+            continue
+        instance = make_instance(rows, terms)
+        picked = ClingoEngine().solve(replace(instance, musts=(*instance.musts, mask(frozenset(newer)))))
+        one = told[slot]
+        assert (one.best is None) == (picked is None)
+        text = why_not_newer(one).text
+        if picked is None:
+            assert text.startswith("nothing newer than")
+            continue
+        mine, other = instance.cost(o.index for o in solution.picked.values()), instance.cost(picked)
+        assert mine < other
+        first = next(place for place, pair in enumerate(zip(mine, other, strict=True)) if pair[0] != pair[1])
+        if first < len(terms):
+            assert one.worse is not None
+            assert one.worse.term is terms[first]
+            assert one.worse.value == other[first]
+            assert f"`{terms[first]}`" in text
+        else:
+            assert one.worse is None
+            assert "nothing newer" not in text
+
+
+def test_a_newer_version_that_pays_the_same_is_not_called_unfit() -> None:
+    """Only the last tie-break spoke against `b 2.0`: it does fit."""
+    a = [option(0, "a", "1.0"), option(1, "a", "0.9")]
+    b = [option(2, "b", "2.0"), option(3, "b", "1.0")]
+    rows = rows_of(
+        {"a": a, "b": b, "torch": [option(4, "torch", "1.0")], "python": [option(5, "python", "3.12")]},
+        [link(a[0], "b", frozenset({3}), LinkKind.REQUIRES)],
+        [],
+    )
+    solution = solve_core(rows, ClingoEngine())
+    assert solution is not None
+    assert solution.picked["b"].version == "1.0"
+    (one,) = not_newer(rows, solution, ClingoEngine(), DEFAULT_TERMS)
+    assert one.best is not None
+    assert one.best.version == "2.0"
+    assert "nothing newer" not in why_not_newer(one).text
+
+
+def test_a_newer_version_that_cannot_be_is_told_so() -> None:
+    torch = [option(0, "torch", "2.0"), option(1, "torch", "1.0")]
+    python = [option(2, "python", "3.12")]
+    wish = ask("torch<2", "torch", frozenset({1}))
+    rows = rows_of({"torch": torch, "python": python}, [], [wish])
+    solution = solve_core(rows, ClingoEngine())
+    assert solution is not None
+    (one,) = not_newer(rows, solution, ClingoEngine(), DEFAULT_TERMS)
+    assert (one.slot, one.best, one.worse) == ("torch", None, None)
+
+
+def test_the_first_aim_that_suffers_is_the_reason() -> None:
+    torch = [option(0, "torch", "2.0"), option(1, "torch", "1.0")]
+    python = [option(2, "python", "3.12")]
+    costs = (
+        Cost(option=0, term=Term.BUILDS, weight=1),
+        Cost(option=1, term=Term.TORCH, weight=1),
+        Cost(option=0, term=Term.PYTHON, weight=7),
+    )
+    rows = rows_of({"torch": torch, "python": python}, [], [], costs=costs)
+    solution = solve_core(rows, ClingoEngine())
+    assert solution is not None
+    (one,) = not_newer(rows, solution, ClingoEngine(), DEFAULT_TERMS)
+    assert one.worse is not None
+    assert (one.worse.term, one.worse.value) == (Term.BUILDS, 1)
+    turned = solve_core(rows, ClingoEngine(), (Term.TORCH, *[t for t in Term if t is not Term.TORCH]))
+    assert turned is not None
+    assert turned.picked["torch"].version == "2.0"
+
+
+def test_preferred_aims_come_first_and_none_is_lost() -> None:
+    terms = ordered_terms(["newest-torch", "wheels-first", "newest-torch"])
+    assert not isinstance(terms, str)
+    assert terms[:2] == (Term.TORCH, Term.BUILDS)
+    assert sorted(terms) == sorted(Term)
+    assert ordered_terms([]) == DEFAULT_TERMS
+    assert ordered_terms(["newest-torch", "fastest"]) == "fastest"

@@ -1,0 +1,450 @@
+"""The loop between core and closure, with a closer that knows a small world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from closers import OpenWorld
+from solved import facts, request
+
+from mmlock.core.errors import EnvironmentFault, NoAnswer
+from mmlock.core.extension import Extension, Requires, SourceTree
+from mmlock.core.names import PackageName, Sha256
+from mmlock.core.progress import silent
+from mmlock.core.versions import version
+from mmlock.facts.matrix.with_extensions import with_extensions
+from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest, Refused, Unreachable
+from mmlock.resolve.loop import loop as deciding
+from mmlock.resolve.loop.loop import Decided, Unsolved, decide
+from mmlock.resolve.loop.nogoods import Refusal
+from mmlock.resolve.loop.refusal import no_answer
+from mmlock.resolve.request.interpret import Interpreted, interpret
+
+
+@dataclass
+class Picky:
+    """An open world in which some questions are refused."""
+
+    refuses: Callable[[ClosureRequest], Refused | Unreachable | None]
+    world: OpenWorld = field(default_factory=OpenWorld)
+
+    def close(self, request: ClosureRequest) -> ClosureAnswer:
+        return self.refuses(request) or self.world.close(request)
+
+
+def asked(*words: str, **more: object) -> Interpreted:
+    return interpret(facts(), request(*words, **more))  # type: ignore[arg-type]
+
+
+def put(
+    interpreted: Interpreted,
+    closer: OpenWorld | Picky,
+    wheelless: Callable[[PackageName, str | None], bool] = lambda *_: False,
+) -> Decided | Unsolved:
+    return decide(facts(), interpreted, closer, progress=silent, wheelless=wheelless)
+
+
+def decided(interpreted: Interpreted, closer: OpenWorld | Picky, **more: object) -> Decided:
+    found = put(interpreted, closer, **more)  # type: ignore[arg-type]
+    assert isinstance(found, Decided)
+    return found
+
+
+def node_of(question: ClosureRequest, name: str) -> str | None:
+    return next((node.version for node in question.core if node.name == name), None)
+
+
+def requires_of(question: ClosureRequest, name: str) -> tuple[str, ...]:
+    return next((node.requires for node in question.core if node.name == name), ())
+
+
+def test_a_closure_that_fits_is_taken_at_once() -> None:
+    world = OpenWorld()
+    found = decided(asked(gpu="rtx5090"), world)
+    assert len(world.asked) == 1
+    assert found.refusals == ()
+    assert found.solution.python == "3.12"
+    assert {"addict", "numpy", "ftfy", "setuptools"} <= {p.name for p in found.closed.packages}
+    assert not {p.name for p in found.closed.packages} & {"torch", "mmcv", "mmdet"}
+
+
+def where(refusal: Refusal) -> dict[str, set[str]]:
+    """Slot -> labels of the group in it."""
+    return {slot: {label for _, label in group} for group in refusal.groups for slot in {s for s, _ in group}}
+
+
+def test_a_refusal_is_blamed_on_what_requires_it_and_on_the_python() -> None:
+    """Something that mmdet requires has no file for Python 3.11: the rest of the core is innocent."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if question.python == "3.11" and any("pycocotools" in node.requires for node in question.core):
+            return Refused(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
+        return None
+
+    found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
+    (refusal,) = found.refusals
+    blamed = where(refusal)
+    assert blamed["python"] == {"python 3.11"}
+    assert set(blamed) == {"python", "mmdet"}
+    assert {"mmdet 3.3.0", "mmdet 2.28.2"} <= blamed["mmdet"]
+    releases = {r.version: r for r in facts().releases(PackageName("mmdet"))}
+    assert all("pycocotools" in releases[label.split()[1]].requires for label in blamed["mmdet"])
+    assert refusal.reason == "no pycocotools for 3.11"
+    assert found.solution.python != "3.11"
+
+
+def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None:
+    """numpy 2 beside a torch that is built for numpy 1: one refusal for 58 builds, then all Pythons."""
+    world = OpenWorld({"numpy": {"2.3.0": (), "1.26.4": ()}})
+    found = decided(asked("mmdet", "numpy>=2", gpu="rtx3090"), world)
+    first, second = found.refusals
+    assert set(where(first)) == set(where(second)) == {"python", "torch"}
+    builds = where(first)["torch"]
+    assert len(builds) > 50
+    assert all(version(label.split()[1]) < version("2.3") for label in builds)
+    assert len(where(first)["python"]) == 1
+    assert len(where(second)["python"]) > 5
+    assert version(found.solution.torch.torch) >= version("2.3")
+
+
+def test_a_version_that_is_refused_shares_the_blame() -> None:
+    """Something that mmdet requires does not go with torch 2.4, whatever torch requires itself."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        torch = node_of(question, "torch") or ""
+        if any("pycocotools" in node.requires for node in question.core) and torch.startswith("2.4"):
+            names = (PackageName("torch"), PackageName("pycocotools"))
+            return Refused(reason="pycocotools needs torch<2.4", packages=names)
+        return None
+
+    wish = asked(
+        "mmdet==3.3.0", gpu="t4", python="3.11", cuda="12.1", prefer=("newest-torch",), torch="<=2.4.1"
+    )
+    found = decided(wish, Picky(refuses))
+    assert found.refusals
+    for one in found.refusals:
+        assert set(where(one)) == {"python", "mmdet", "torch"}
+        assert all(label.startswith("torch 2.4") for label in where(one)["torch"])
+    assert not found.solution.torch.torch.startswith("2.4")
+
+
+def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
+    """Nothing goes with a torch before 2.10: found in fewer rounds than there are releases."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        torch = node_of(question, "torch")
+        if torch and version(torch) < version("2.10") and any(w.text == "modern" for w in question.wanted):
+            names = (PackageName("torch"), PackageName("modern"))
+            return Refused(reason="modern needs torch>=2.10", packages=names)
+        return None
+
+    wish = asked("mmcv", "modern", gpu="rtx3090", torch="<2.12", prefer=("wheels-first", "newest-python"))
+    found = decided(wish, Picky(refuses))
+    assert found.solution.torch.torch.startswith("2.1")
+    named = {label.split()[1].split("+")[0] for one in found.refusals for label in where(one)["torch"]}
+    assert len(named) > 10 > len(found.refusals)
+
+
+def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if any(w.text == "exotic" for w in question.wanted) and question.python == "3.11":
+            return Refused(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
+        return None
+
+    found = decided(asked("mmdet", "exotic", gpu="t4"), Picky(refuses))
+    (refusal,) = found.refusals
+    assert where(refusal) == {"python": {"python 3.11"}}
+    assert found.solution.python == "3.10"
+
+
+def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        lines = {line for node in question.core for line in node.requires}
+        if {"pycocotools", "addict"} <= lines and question.python == "3.11":
+            return Refused(reason="they quarrel", packages=(PackageName("x"),))
+        return None
+
+    found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
+    blamed = where(found.refusals[0])
+    assert blamed["python"] == {"python 3.11"}
+    assert "mmdet" in blamed
+    assert {"mmcv", "mmengine"} & set(blamed)
+    assert "torch" not in blamed
+
+
+def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
+    once: list[ClosureRequest] = []
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        once.append(question)
+        return Refused(reason="a hiccup", packages=()) if len(once) == 1 else None
+
+    found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
+    (refusal,) = found.refusals
+    assert set(where(refusal)) >= {"python", "torch", "mmcv", "mmdet", "mmengine"}
+
+
+def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
+    """Without any setuptools below 82, what needs pkg_resources is refused: mmengine, by its breakage."""
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if question.python == "3.11" and any(c.text == "setuptools<82" for c in question.constraints):
+            return Refused(reason="no setuptools<82", packages=(PackageName("setuptools"),))
+        return None
+
+    found = put(asked("mmengine==0.10.7", gpu="cpu", python="3.11"), Picky(refuses))
+    assert isinstance(found, Unsolved)
+    (refusal,) = found.refusals
+    blamed = where(refusal)
+    assert set(blamed) == {"python", "mmengine"}
+    assert {"mmengine 0.10.7", "mmengine 0.1.0"} <= blamed["mmengine"]
+    assert "mmengine 0.11.0rc3" not in blamed["mmengine"]  # it imports distutils, not pkg_resources
+
+
+def test_what_is_always_refused_ends_with_the_reason() -> None:
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if any(w.text == "impossible" for w in question.wanted):
+            return Refused(reason="impossible has no version", packages=(PackageName("impossible"),))
+        return None
+
+    interpreted = asked("torch==2.1.2", "impossible", gpu="t4", python="3.11")
+    found = put(interpreted, Picky(refuses))
+    assert isinstance(found, Unsolved)
+    assert len(found.rows.nogoods) == len(found.refusals) == 1
+    error = no_answer(facts(), interpreted, found)
+    assert isinstance(error, NoAnswer)
+    assert error.exit_code == 1
+    assert any("impossible has no version" in cause for cause in error.causes)
+
+
+def test_a_package_nobody_has_ends_the_search_at_once() -> None:
+    """uv's words for a name that no index knows."""
+    words = "Because frobnicate was not found in the package registry and you require frobnicate, no."
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        if any(w.text == "frobnicate" for w in question.wanted):
+            return Refused(reason=words, packages=(PackageName("frobnicate"),))
+        return None
+
+    with pytest.raises(NoAnswer) as caught:
+        put(asked("mmdet", "frobnicate", gpu="t4"), Picky(refuses))
+    assert "`frobnicate` is not on the package index" in caught.value.message
+
+
+def test_the_search_gives_up_after_a_bounded_number_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "ROUNDS", 2)
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        torch = node_of(question, "torch")
+        return Refused(reason=f"not with {torch}", packages=(PackageName("torch"),)) if torch else None
+
+    with pytest.raises(NoAnswer) as caught:
+        put(asked("mmdet", gpu="t4"), Picky(refuses))
+    assert "2 answers of the core were tried" in caught.value.message
+    (cause,) = caught.value.causes
+    assert cause.startswith("refused: python 3.11 with torch 2.1.2")
+    assert "like it) with torch 2.1" in cause
+    assert cause.endswith("not with 2.1.2")
+
+
+def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> None:
+    world = OpenWorld({"timm": {"1.0.0": ("torch", "torchvision"), "0.9.0": ("torch", "torchvision")}})
+    found = decided(asked("torch==2.1.2", "timm", gpu="t4", python="3.11"), world)
+    vision = found.solution.picked["torchvision"]
+    assert vision.version == "0.16.2"
+    assert len(world.asked) == 2
+    assert any(ask.name == "torchvision (needed by timm)" for ask in found.rows.asks)
+    assert "torchvision" not in {p.name for p in found.closed.packages}
+    assert node_of(world.asked[-1], "torchvision") == "0.16.2"
+
+
+OPENMIM = {"0.3.9": (), "0.3.8": ()}
+
+
+def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() -> None:
+    """openmim 0.3.9 fails on Python 3.12: the first answer had it, the next avoids the Python."""
+    world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": OPENMIM})
+    wish = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
+    assert decided(asked("mmdet==3.3.0", gpu="rtx5090"), OpenWorld()).solution.python == "3.12"
+    found = decided(wish, world)
+    assert found.solution.python == "3.11"
+    cured = {b.breakage.id for b in found.solution.cured}
+    assert "openmim-pkg-resources" in cured
+
+
+@pytest.mark.parametrize(
+    ("pin", "python", "rounds"),
+    [("", "3.11", 2), ("==0.3.9", "3.11", 1), ("==0.3.8", "3.12", 1), ("<0.3.9", "3.12", 1)],
+)
+def test_the_version_of_an_ordinary_package_decides(pin: str, python: str, rounds: int) -> None:
+    """Only 0.3.9 fails on Python 3.12. What is pinned counts from the start."""
+    world = OpenWorld({"openmim": OPENMIM})
+    found = decided(asked("mmdet==3.3.0", f"openmim{pin}", gpu="rtx5090"), world)
+    assert found.solution.python == python
+    assert len(world.asked) == rounds
+    assert not [b for b in found.solution.broken if b.breakage.id == "openmim-py312"]
+
+
+def test_what_a_package_brings_on_one_python_is_not_held_against_another() -> None:
+    """On Python 3.12 tools brings the openmim that fails there; on 3.11 it brings none."""
+    needs = ("openmim; python_version >= '3.12'",)
+    world = OpenWorld({"tools": {"1.0": needs}, "openmim": OPENMIM})
+    found = decided(asked("mmdet==3.3.0", "tools", gpu="rtx5090"), world)
+    assert found.solution.python == "3.11"
+    assert not [b for b in found.solution.cured if b.breakage.id == "openmim-pkg-resources"]
+    assert "openmim" not in {package.name for package in found.closed.packages}
+
+
+def test_a_breakage_that_a_choice_was_thought_to_have_and_has_not_is_not_told() -> None:
+    """openmim comes with the first torch only, and that one is refused once openmim is cured."""
+
+    class Moody(OpenWorld):
+        first: str | None = None
+
+        def close(self, request: ClosureRequest) -> ClosureAnswer:
+            torch = node_of(request, "torch")
+            self.first = self.first or torch
+            with_it = torch == self.first
+            if with_it and any(one.via == "openmim-pkg-resources" for one in request.constraints):
+                return Refused(reason="no", packages=(PackageName("torch"),))
+            self.world = {"tools": {"1.0": ("openmim",) if with_it else ()}, "openmim": {"0.3.8": ()}}
+            return super().close(request)
+
+    world = Moody()
+    found = decided(asked("torch", "tools", gpu="rtx5090", python="3.12"), world)
+    assert world.first
+    assert node_of(world.asked[-1], "torch") != world.first
+    assert "openmim-pkg-resources" not in {b.breakage.id for b in found.solution.cured}
+    assert "openmim" not in {package.name for package in found.closed.packages}
+
+
+def test_one_flavour_of_opencv_is_kept_where_another_package_asks_for_the_other() -> None:
+    world = OpenWorld({"albumentations": {"1.4": ("opencv-python-headless>=4.9",)}})
+    found = decided(asked("mmdet==3.3.0", "albumentations", gpu="rtx5090"), world)
+    names = {package.name for package in found.closed.packages}
+    assert "opencv-python" in names
+    assert "opencv-python-headless" not in names
+    assert len(world.asked) == 2
+
+
+def test_the_flavour_of_opencv_that_holds_most_is_kept() -> None:
+    needs = ("opencv-contrib-python", "opencv-python-headless")
+    world = OpenWorld({"sift": {"1.0": needs}})
+    found = decided(asked("mmdet==3.3.0", "sift", gpu="rtx5090"), world)
+    flavours = {package.name for package in found.closed.packages if package.name.startswith("opencv")}
+    assert flavours == {"opencv-contrib-python"}
+
+
+def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:
+    world = OpenWorld(only_sources=frozenset({"future-fstrings"}))
+    seen: list[tuple[str, str | None]] = []
+
+    def wheelless(name: PackageName, version: str | None) -> bool:
+        seen.append((name, version))
+        return True
+
+    found = decided(asked("mmengine", "future_fstrings", gpu="cpu"), world, wheelless=wheelless)
+    assert seen == [("future-fstrings", "2024.1.0")]
+    assert world.asked[-1].allow_sdist == ("future-fstrings",)
+    (package,) = [p for p in found.closed.packages if p.name == "future-fstrings"]
+    assert not package.files[0].is_wheel
+    assert found.refusals == ()
+
+
+def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
+    world = OpenWorld(only_sources=frozenset({"native"}))
+    found = put(asked("mmengine", "native", gpu="cpu", python="3.11", torch="==2.1.2"), world)
+    assert isinstance(found, Unsolved)
+    assert all(question.allow_sdist == () for question in world.asked)
+    assert found.refusals[0].reason.endswith("has no usable wheels")
+
+
+def test_sources_that_would_do_are_a_hint() -> None:
+    words = "native>=1 has no usable wheels\n\nhint: Wheels are required for `native`, they say"
+
+    def refuses(question: ClosureRequest) -> Refused | None:
+        told = any(w.text == "native" for w in question.wanted)
+        return Refused(reason=words, packages=(PackageName("native"),)) if told else None
+
+    wish = asked("mmengine", "native", gpu="cpu", python="3.11")
+    found = put(wish, Picky(refuses))
+    assert isinstance(found, Unsolved)
+    error = no_answer(facts(), wish, found)
+    assert error.hints[0] == "`--allow-sdist native` lets `native` be built from its sources"
+
+
+def test_what_the_user_allows_is_handed_on() -> None:
+    world = OpenWorld(only_sources=frozenset({"native"}))
+    found = decided(asked("mmengine", "native", gpu="cpu", allow_sdist=("native",)), world)
+    assert found.refusals == ()
+
+
+@pytest.mark.parametrize(("offline", "hint"), [(True, "once without `--offline`"), (False, "`--index-url`")])
+def test_an_index_that_cannot_be_asked_is_the_surroundings_fault(*, offline: bool, hint: str) -> None:
+    away = Picky(lambda _: Unreachable(reason="no route to host", offline=offline))
+    with pytest.raises(EnvironmentFault) as caught:
+        put(asked("mmengine", gpu="cpu"), away)
+    assert caught.value.causes == ("no route to host",)
+    assert any(hint in line for line in caught.value.hints)
+    assert caught.value.exit_code == 2
+
+
+def test_the_question_carries_the_users_words() -> None:
+    world = OpenWorld()
+    wish = asked(
+        "mmengine",
+        "einops>=0.6",
+        gpu="cpu",
+        constraints=["numpy<2"],
+        exclude_newer="2026-01-31",
+        offline=True,
+    )
+    decided(wish, world)
+    (question,) = world.asked
+    assert "einops>=0.6" in [w.text for w in question.wanted]
+    assert "numpy<2" in [c.text for c in question.constraints]
+    assert (question.exclude_newer, question.offline) == ("2026-01-31", True)
+
+
+def test_the_same_request_is_decided_alike_twice() -> None:
+    wish = asked(gpu="rtx5090")
+    first, second = decided(wish, OpenWorld()), decided(wish, OpenWorld())
+    assert first.closed == second.closed
+    assert first.solution == second.solution
+    assert replace(first, rows=second.rows) == second
+
+
+# ---------------------------------------------------------------- extensions of the user's own tree
+
+
+def with_own(name: str, *requires: str, gpu: str = "cpu") -> Decided | Unsolved:
+    """The answer for a request that names an extension, and the facts with it."""
+    own = Extension(
+        name=PackageName(name),
+        version="1.0",
+        tree=SourceTree(path="ops", sha256=Sha256("0" * 64), files=1),
+        modules=("own_ops",),
+        requires=Requires(lines=requires),
+    )
+    matrix = with_extensions(facts(), [own])
+    found = interpret(matrix, request(gpu=gpu))
+    return decide(matrix, found, OpenWorld(), progress=silent, wheelless=lambda *_: False)
+
+
+def test_what_an_extension_requires_is_decided_and_closed() -> None:
+    found = with_own("own-ops", "torchvision", "einops")
+    assert isinstance(found, Decided)
+    assert {"torchvision", "own-ops"} <= {option.package for option in found.solution.packages()}
+    assert "einops" in {package.name for package in found.closed.packages}
+
+
+def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
+    name = PackageName("multiscaledeformableattention")
+    found = with_own(name)
+    assert isinstance(found, Unsolved)
+    (ask,) = [ask for ask in found.rows.asks if ask.name == "--extension ops"]
+    assert ask.nothing.startswith("recipe msda-cuda is for cuda only: it has no kernels for cpu")
+    assert ask.hint == "its kernels are for cuda: name such a device with `--gpu`"
+    assert isinstance(with_own(name, gpu="rtx4090"), Decided)

@@ -1,0 +1,158 @@
+"""What a project adds to a request: pins, imports, bounds, extensions, notes, each with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from mmlock.core.arguments import SolveArguments
+from mmlock.core.errors import UsageError
+from mmlock.core.requirements import Asked
+from mmlock.resolve.request.projects import with_project
+
+EXTENSION = (
+    "from setuptools import setup\nfrom torch.utils.cpp_extension import CUDAExtension\n"
+    "setup(name='MSDA', version='1.0', ext_modules=[CUDAExtension('MSDA', ['a.cu'])])"
+)
+
+
+def asked(root: Path, files: Mapping[str, str], **more: object) -> SolveArguments:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return with_project(SolveArguments(project=root, **more))  # type: ignore[arg-type]
+
+
+def said(requirements: tuple[Asked, ...]) -> dict[str, str]:
+    return {one.text: one.origin for one in requirements}
+
+
+def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path,
+        {
+            "requirements.txt": "torch==2.1.2\nnumpy<2\nrich[jupyter]>=13 ; python_version > '3.8'\n-e .\n",
+            "environment.yml": "dependencies:\n  - python=3.10\n  - cudatoolkit=11.8\n",
+            "train.py": "import torch, cv2, mystery\nfrom mmdet.apis import train\n",
+        },
+    )
+    assert said(found.requirements) == {
+        "torch==2.1.2": "requirements.txt:1",
+        "numpy<2": "requirements.txt:2",
+        'rich[jupyter]>=13; python_version > "3.8"': "requirements.txt:3",
+        "opencv-python": "train.py:1 imports cv2",
+        "mmdet": "train.py:2 imports mmdet",
+    }
+    assert found.requires_python == "==3.10.*"
+    assert found.cuda is None
+    assert {place for place, _ in found.notes} == {"environment.yml:3", "train.py:1", "requirements.txt:4"}
+    assert any("mystery" in text for _, text in found.notes)
+
+
+def test_imports_bound_the_era(tmp_path: Path) -> None:
+    found = asked(tmp_path, {"a.py": "from mmcv.runner import x\nfrom mmcv.ops import nms"})
+    assert said(found.constraints) == {"mmcv<2.0.0rc0": "a.py:1 imports mmcv.runner"}
+
+
+def test_bounds_that_exclude_each_other_bind_nothing(tmp_path: Path) -> None:
+    found = asked(tmp_path, {"a.py": "import mmcv.runner", "b.py": "import mmcv.transforms"})
+    assert found.constraints == ()
+    assert any("a.py:1" in text and "b.py:1" in text for _, text in found.notes)
+
+
+def test_advice_is_told_and_does_not_bind(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path, {"README.md": "`pip install torch==1.9.0 timm==0.4.12`", "a.py": "import torch, timm"}
+    )
+    assert set(said(found.requirements)) == {"torch", "timm"}
+    assert {text.partition("` ")[0][1:] for _, text in found.notes} == {"torch==1.9.0", "timm==0.4.12"}
+
+
+def test_a_package_with_a_name_for_each_cuda_must_be_named(tmp_path: Path) -> None:
+    found = asked(tmp_path, {"a.py": "import torch, spconv"})
+    assert set(said(found.requirements)) == {"torch"}
+    assert any("spconv-cu" in text for _, text in found.notes)
+
+
+def test_tests_and_guarded_imports_ask_for_nothing(tmp_path: Path) -> None:
+    files = {
+        "a.py": "import torch\ntry:\n  import mmdet\nexcept ImportError: pass\ndef f():\n  import mmpose",
+        "tests/test_a.py": "import mmseg",
+    }
+    assert set(said(asked(tmp_path, files).requirements)) == {"torch"}
+
+
+@pytest.mark.parametrize(
+    ("code", "lite", "package"),
+    [
+        ("from mmcv.cnn import ConvModule", False, "mmcv-lite"),
+        ("from mmcv.ops import point_sample", False, "mmcv"),
+        ("from mmcv.ops import point_sample", True, "mmcv-lite"),
+        ("from mmcv.ops import nms", True, "mmcv"),
+        ("from mmcv.runner import x", False, "mmcv"),
+    ],
+)
+def test_compiled_ops_are_asked_for_when_they_are_needed(
+    tmp_path: Path, code: str, lite: object, package: str
+) -> None:
+    found = asked(tmp_path, {"a.py": code}, allow_lite=lite)
+    assert set(said(found.requirements)) == {package}
+
+
+def test_the_extension_of_scenario_7_is_built_and_its_egg_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`MultiScaleDeformableAttention` below models/backbones/nets/ops, an egg of it lying in dist/."""
+    monkeypatch.chdir(tmp_path)
+    name = "MultiScaleDeformableAttention"
+    ops = "models/backbones/nets/ops"
+    files = {
+        f"{ops}/setup.py": EXTENSION.replace("MSDA", name),
+        f"{ops}/functions/func.py": f"import torch\nimport {name} as MSDA",
+        f"{ops}/dist/{name}-1.0-py3.8-linux-x86_64.egg": "junk",
+    }
+    found = asked(tmp_path, files)
+    assert found.extensions == (ops,)
+    assert set(said(found.requirements)) == {"torch"}, "what the project builds is asked of no index"
+    ((place, text),) = found.notes
+    assert place.endswith(".egg")
+    assert "Python 3.8" in text
+
+
+def test_ops_in_plain_pytorch_are_those_that_are_reached(tmp_path: Path) -> None:
+    module, name = "mmcv.ops.multi_scale_deform_attn", "MultiScaleDeformableAttnFunction"
+    code = f"from mmcv.ops import nms\nfrom {module} import {name}"
+    assert asked(tmp_path, {"a.py": code}).torch_ops == ()
+    found = asked(tmp_path, {"a.py": code}, allow_torch_ops=True)
+    assert found.torch_ops == ("MultiScaleDeformableAttention", "nms")
+    named = asked(tmp_path, {"a.py": code}, allow_torch_ops=True, torch_ops=("nms",))
+    assert named.torch_ops == ("nms",)
+
+
+def test_an_extension_is_built_when_the_code_imports_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "ops/setup.py": EXTENSION,
+        "other/setup.py": EXTENSION.replace("'MSDA'", "'unused'"),
+        "a.py": "import torch\nimport MSDA",
+    }
+    found = asked(tmp_path, files)
+    assert found.extensions == ("ops",)
+    assert set(said(found.requirements)) == {"torch"}
+    assert [place for place, _ in found.notes] == ["other/setup.py:3"]
+    nameless = {"ops/setup.py": EXTENSION.replace("name='MSDA', ", "")}
+    bare = asked(tmp_path, nameless)
+    assert bare.extensions == ()
+    assert any("no name" in text for _, text in bare.notes)
+    unversioned = {"ops/setup.py": EXTENSION.replace(" version='1.0',", "")}
+    assert asked(tmp_path, unversioned).extensions == ("MSDA==0.0.0 @ ops",)
+
+
+def test_a_project_that_asks_for_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        asked(tmp_path, {"a.py": "print(1)"})
+    assert error.value.hints
