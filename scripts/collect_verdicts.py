@@ -9,8 +9,9 @@ of the same combination takes its place.
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mmlock.facts.matrix.model import Validation
 from mmlock.facts.matrix.store import encode, read

@@ -6,12 +6,13 @@ import json
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from closers import OpenWorld
+from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.app.solving import _judged, locked

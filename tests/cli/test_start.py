@@ -14,7 +14,7 @@ from mmlock.cli.main import VERBS, mmlock
 if TYPE_CHECKING:
     from .conftest import Run
 
-HEAVY = {"httpx", "networkx", "clingo", "rich", "msgspec", "uv", "tomli_w", "hypothesis"}
+HEAVY = {"httpx", "networkx", "clingo", "rich", "uv", "hypothesis"}
 
 
 def modules_after(*words: str) -> set[str]:

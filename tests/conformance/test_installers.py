@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import uv
+from msgspec.structs import replace
 from packaging.pylock import Pylock
 from packaging.tags import compatible_tags, cpython_tags
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_environments import MINOR, World, make_world
+from msgspec.structs import replace
 
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import UsageError

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.errors import UsageError
 from mmlock.core.names import Form, normalize

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from packaging.markers import Marker
 from packaging.pylock import Pylock
 

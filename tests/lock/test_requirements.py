@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mmlock.lock.formats import requirements
 from mmlock.lock.model import LockedEnv

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.text import summary, why_package

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmlock.core.names import Form
 from mmlock.lock.formats import why_md

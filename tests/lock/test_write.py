@@ -3,10 +3,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.lock.model import LockedEnv

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.net.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.net.http import Client

@@ -6,12 +6,12 @@ import hashlib
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from examples import examples
 from hypothesis import event, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from mmlock.resolve.core_solver.brute import BruteEngine
 from mmlock.resolve.core_solver.engine import ClingoEngine, _run, facts

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from judge_locks import classic, modern, package, wheel, with_packages, without
+from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device

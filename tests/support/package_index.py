@@ -9,13 +9,14 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.names import PackageName, Platform

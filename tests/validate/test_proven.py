@@ -6,12 +6,12 @@ import atexit
 import os
 import shutil
 import tempfile
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 from closers import OpenWorld
+from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.app.solving import locked

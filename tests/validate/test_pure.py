@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, PackageName, Sha256

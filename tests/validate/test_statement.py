@@ -6,11 +6,11 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import PackageName

@@ -6,11 +6,11 @@ import base64
 import hashlib
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.app import validating
 from mmlock.core.artifact import Artifact

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ensurepip
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from build_world import (
     make_step,
     tar_of,
 )
+from msgspec.structs import replace
 
 from mmlock.core.build_arguments import BuildOptions
 from mmlock.lock.model import PatchPlan

@@ -13,11 +13,11 @@ import time
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import MakeWorld
+from msgspec.structs import replace
 
 from mmlock.core.build_arguments import BuildOptions
 from mmlock.core.errors import EnvironmentFault

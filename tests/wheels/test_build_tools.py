@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from closers import OpenWorld
+from msgspec.structs import replace
 from solved import facts
 
 from mmlock.app.solving import locked

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import PYTHON, TAG, MakeWorld, artifact_of, host_platform, locked, make_env, make_step
+from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import PYTHON, MakeWorld, artifact_of, locked, make_env, make_step, tar_of
+from msgspec.structs import replace
 
 from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize

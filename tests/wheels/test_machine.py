@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import make_step
+from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.lock.model import ToolchainPlan

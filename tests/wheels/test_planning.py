@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import artifact_of, locked, make_env, make_step
+from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError

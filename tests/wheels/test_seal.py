@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import artifact_of, locked, make_env, make_step
+from msgspec.structs import replace
 
 from mmlock.app.building import build, find_uv, install
 from mmlock.core.build_arguments import BuildArguments, InstallArguments

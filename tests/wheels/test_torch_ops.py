@@ -10,11 +10,11 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from build_world import artifact_of, host_platform, make_env, make_step, tar_of
+from msgspec.structs import replace
 
 from mmlock.app.exporting import _planned
 from mmlock.core.build_arguments import ExportArguments, ExportForm

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urljoin
@@ -15,6 +14,7 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 from build_world import TAG, make_env, make_step
+from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.wheels.checks import arch_check, examine

@@ -6,9 +6,10 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec.structs import replace
 
 from mmlock.binary.tables import SymbolStore
 from mmlock.core.cache import cache_root

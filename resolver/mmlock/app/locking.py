@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import MmlockError, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
@@ -21,8 +22,7 @@ from mmlock.upkeep.catalogue.table import put_table, stale_table
 MOST_JOBS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(Struct, frozen=True, kw_only=True):
     """A pair that could not be asked about: the request or the surroundings are at fault."""
 
     lines: tuple[str, ...]
@@ -97,8 +97,7 @@ def _outcomes(
         yield from zip(pairs, pool.map(decide, pairs), strict=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decide:
+class _Decide(Struct, frozen=True, kw_only=True):
     """Solves one pair. It goes to other processes, so it holds plain values only."""
 
     offline: bool
@@ -107,7 +106,7 @@ class _Decide:
     """Of all locks: what their verdicts prove counts."""
 
     def __call__(self, pair: Pair) -> Outcome:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         from mmlock.app.solving import locked
 

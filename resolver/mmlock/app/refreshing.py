@@ -11,13 +11,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix import store
 from mmlock.facts.matrix.diff import Change, Held, diff, touched
 from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
@@ -38,8 +39,7 @@ LIMITS = Limits(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True, kw_only=True):
     """What `--only` leaves."""
 
     indexes: tuple[str, ...]

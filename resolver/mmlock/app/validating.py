@@ -7,10 +7,12 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock import __version__
 from mmlock.core.cache import cache_root
@@ -18,7 +20,6 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
-from mmlock.core.values import dataclass
 from mmlock.lock.read import read_lock
 from mmlock.validate.model import Verdict
 from mmlock.validate.runner import KERNELS, Interpreter
@@ -186,8 +187,7 @@ def _clean(environ: Mapping[str, str]) -> dict[str, str]:
 # ---------------------------------------------------------------- the run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Run:
+class _Run(Struct, frozen=True, kw_only=True):
     """One validation, from an interpreter to its verdict."""
 
     env: LockedEnv

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import IO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from msgspec import Struct
+
 from mmlock.binary.reading import BeyondPrefix, Source, Unreadable, check_span
-from mmlock.core.values import dataclass
 
 _STORED, _DEFLATED = 0, 8
 _LOCAL = struct.Struct("<4s5H3L2H")
@@ -20,8 +21,7 @@ _END_SIZE = 22 + 65535
 _CHUNK = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How much may be read and unpacked before an archive is refused."""
 
     directory: int = 16 * 1024 * 1024
@@ -35,8 +35,7 @@ class Limits:
     """Unpacked size of METADATA and the like."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """A file in the archive."""
 
     path: str

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.binary.archive import Archive
 from mmlock.binary.cache import inspect_cached
 from mmlock.binary.elf import read_elf
@@ -22,7 +24,6 @@ from mmlock.binary.remote import Remote
 from mmlock.binary.torch_wheel import arch_list
 from mmlock.binary.trees import WheelTree
 from mmlock.core.names import Sha256
-from mmlock.core.values import dataclass
 from mmlock.net.fetching import Fetcher
 
 __all__ = ["Holds", "Unread", "read_build", "read_extension_wheel"]
@@ -33,8 +34,7 @@ _CUDA = re.compile(r"^cuda(?:\s*:[^=]*)?\s*=\s*['\"](\d+\.\d+)", re.MULTILINE)
 _RUNTIME = re.compile(r"libcudart\.so\.\d+(?:\.\d+)?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holds:
+class Holds(Struct, frozen=True, kw_only=True):
     """What was read in a wheel; None is what could not be read."""
 
     archs: tuple[str, ...] | None
@@ -49,8 +49,7 @@ class Holds:
     """The highest version of glibc's symbols that it asks for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unread:
+class Unread(Struct, frozen=True, kw_only=True):
     """Why a wheel tells nothing: a clause that can follow its name."""
 
     why: str

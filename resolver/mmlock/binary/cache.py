@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from mmlock.binary.inspect import Effort, Uninspected, inspect_wheel
 from mmlock.binary.model import Inspected

@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from mmlock.binary.reading import Source, Unreadable, check_span
-from mmlock.core.values import dataclass
 
 MAX_SYMBOLS = 4_000_000
 MAX_STRINGS = 512 * 1024 * 1024
@@ -36,8 +37,7 @@ _EXPORTING = frozenset({1, 2, 10})  # global, weak, unique
 _VISIBLE = frozenset({0, 3})  # default, protected
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(Struct, frozen=True, kw_only=True):
     """The first 64 bytes."""
 
     machine: str
@@ -48,8 +48,7 @@ class Header:
     shstrndx: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(Struct, frozen=True, kw_only=True):
     """A program header."""
 
     kind: int
@@ -58,8 +57,7 @@ class Segment:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(Struct, frozen=True, kw_only=True):
     """A section header."""
 
     name: str
@@ -68,8 +66,7 @@ class Section:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symbols:
+class Symbols(Struct, frozen=True, kw_only=True):
     """The names of a dynamic symbol table."""
 
     undefined: frozenset[str]
@@ -80,8 +77,7 @@ class Symbols:
     """Offered to others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Elf:
+class Elf(Struct, frozen=True, kw_only=True):
     """What an ELF file asks of its surroundings and offers to them."""
 
     machine: str
@@ -219,8 +215,7 @@ def _symbol_count(
 # ---------------------------------------------------------------- tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GnuHash:
+class GnuHash(Struct, frozen=True, kw_only=True):
     """A GNU hash table, as far as it tells about the symbol table."""
 
     first: int

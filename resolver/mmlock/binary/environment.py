@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from email.parser import BytesParser
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.binary.extension import is_compiled
 from mmlock.binary.inspect import Uninspected, inspect_folder
@@ -17,7 +19,6 @@ from mmlock.binary.torch_wheel import read_torch
 from mmlock.binary.trees import FolderTree
 from mmlock.core.names import Platform, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 
 _TORCH = re.compile(r"lib(?:torch|c10|caffe2)[\w-]*\.so")
 _VERSION = re.compile(r"""^__version__ = ['"]([^'"+]+)(?:\+([\w.]+))?['"]""", re.MULTILINE)
@@ -25,8 +26,7 @@ _CUDA = re.compile(r"""^cuda\b[^=]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
 _MACHINES = {"x86_64": Platform.LINUX_X86_64, "aarch64": Platform.LINUX_AARCH64}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     """What an environment has that is compiled against torch."""
 
     place: Path

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Iterator
 from itertools import islice
 
+from msgspec import Struct
+
 from mmlock.binary.reading import BeyondPrefix, Source, Unreadable, check_span
-from mmlock.core.values import dataclass
 
 MAGIC = 0xBA55ED50
 MAGIC_BYTES = MAGIC.to_bytes(4, "little")
@@ -31,8 +32,7 @@ _HEAD = 4096
 _ISA = re.compile(rb"\.version (\d+\.\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One piece of code of a container."""
 
     ptx: bool
@@ -45,8 +45,7 @@ class Entry:
     """Version of the PTX language it is written in, where it can be read (`7.8`)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuCode:
+class GpuCode(Struct, frozen=True, kw_only=True):
     """The archs a file has code for."""
 
     archs: tuple[str, ...]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.binary.archive import Archive, Prefix
 from mmlock.binary.extension import is_compiled, kind_of, read_extension, read_extension_prefix
@@ -17,7 +19,6 @@ from mmlock.binary.reading import MappedFile, Memory, Source, Unreadable
 from mmlock.binary.remote import NoRanges, Remote
 from mmlock.binary.trees import FolderTree, Tree, WheelTree
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.net.fetching import Fetcher, FetchFault
 
 Reader: TypeAlias = Callable[[str], "Extension | NotRead"]
@@ -29,8 +30,7 @@ _BUNDLED = re.compile(r"^[^/]+\.libs/")
 """Where auditwheel puts the libraries it copies into a wheel."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
+class Effort(Struct, frozen=True, kw_only=True):
     """How much of a remote wheel is read."""
 
     budget: int = 160 * 1024 * 1024
@@ -45,8 +45,7 @@ class Effort:
     """Look for GPU code too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uninspected:
+class Uninspected(Struct, frozen=True, kw_only=True):
     """A wheel that could not be read at all: no wheel, damaged, or out of reach."""
 
     place: str
@@ -196,8 +195,7 @@ def _in_part(tree: WheelTree, path: str, effort: Effort) -> Extension | NotRead:
 # ---------------------------------------------------------------- metadata
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Declared:
+class _Declared(Struct, frozen=True, kw_only=True):
     name: str | None = None
     version: str | None = None
     requires: tuple[str, ...] = ()

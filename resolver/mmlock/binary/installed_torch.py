@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.binary.exports import Exports
 from mmlock.binary.names import cxx11_abi
 from mmlock.binary.reading import MappedFile, Unreadable
 from mmlock.binary.tables import TorchBuildId, TorchFacts, TorchSymbols
 from mmlock.core.names import Platform
-from mmlock.core.values import dataclass
 
 _VERSION = re.compile(r"""^__version__ = ['"]([^'"+]+)(?:\+([\w.]+))?['"]""", re.MULTILINE)
 _CUDA = re.compile(r"""^cuda\b[^=]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
@@ -24,8 +25,7 @@ _PIECE = 16 * 1024 * 1024
 _OVERLAP = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchVersion:
+class TorchVersion(Struct, frozen=True, kw_only=True):
     """What `torch/version.py` says, read as text."""
 
     release: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from mmlock.binary.fatbin import GpuCode
 from mmlock.binary.tables import TorchBuildId
 from mmlock.core.device import Code, Device
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 
 class Kind(StrEnum):
@@ -35,8 +36,7 @@ class Gpu(StrEnum):
     UNKNOWN = "unknown"  # it may, and was not read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class Extension(Struct, frozen=True, kw_only=True):
     """One shared object, as far as torch and the loader care."""
 
     path: str
@@ -62,8 +62,7 @@ class Extension:
     """The Python its file name is for (`cpython-310`, `abi3`); None when it names none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NotRead:
+class NotRead(Struct, frozen=True, kw_only=True):
     """A compiled file that was found and not understood."""
 
     path: str
@@ -71,8 +70,7 @@ class NotRead:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
+class Inspected(Struct, frozen=True, kw_only=True):
     """A wheel, a folder or an installed package: its compiled files and what it declares."""
 
     place: str
@@ -105,8 +103,7 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """An answer and what it rests on."""
 
     answer: Answer
@@ -116,8 +113,7 @@ class Finding:
     """The symbols or sonames that decide, mangled as they are in the file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PtxDriver:
+class PtxDriver(Struct, frozen=True, kw_only=True):
     """What compiles PTX of some language version."""
 
     cuda: str
@@ -126,8 +122,7 @@ class PtxDriver:
     """The oldest driver that reads it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuFinding:
+class GpuFinding(Struct, frozen=True, kw_only=True):
     """What a wheel's kernels mean for one device."""
 
     device: Device
@@ -141,8 +136,7 @@ class GpuFinding:
     evidence: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What is known, before installing, of one wheel beside one torch build."""
 
     torch: TorchBuildId

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 
 class Unreadable(Exception):
@@ -37,8 +37,7 @@ def check_span(offset: int, size: int, total: int, what: str = "bytes") -> None:
         raise Unreadable(f"{what} {offset}-{offset + size} lie outside the file of {total} bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Struct, frozen=True):
     """Bytes at hand, or a memory map of a file."""
 
     data: bytes | mmap.mmap

@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
 from mmlock.core.errors import MatrixError
 from mmlock.core.names import Platform
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 
 SCHEMA = "torch-symbols"
@@ -29,8 +29,7 @@ _PRESET = 9 | lzma.PRESET_EXTREME
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": _PRESET, "lc": 4, "lp": 0, "pb": 0, "dict_size": 1 << 24}]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchBuildId:
+class TorchBuildId(Struct, frozen=True, kw_only=True):
     """One build of torch."""
 
     torch: str
@@ -43,8 +42,7 @@ class TorchBuildId:
         return f"{self.torch}+{self.variant}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchFacts:
+class TorchFacts(Struct, frozen=True, kw_only=True):
     """What was read of a torch build besides its names."""
 
     build: TorchBuildId
@@ -65,8 +63,7 @@ class TorchFacts:
     """`GLIBC`, `GLIBCXX`, `CXXABI` -> the highest version needed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchSymbols:
+class TorchSymbols(Struct, frozen=True, kw_only=True):
     """A torch build as an extension meets it at load time."""
 
     facts: TorchFacts
@@ -77,8 +74,7 @@ class TorchSymbols:
 # ---------------------------------------------------------------- one file
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolFile:
+class SymbolFile(Struct, frozen=True):
     """One file of names. Its head is read at once, its names when they are asked for."""
 
     path: Path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from pathlib import PurePosixPath
+
+from msgspec import Struct, field
 
 from mmlock.binary.elf import Elf, read_elf
 from mmlock.binary.floors import floors_of, highest
@@ -13,7 +14,6 @@ from mmlock.binary.reading import Source, Unreadable
 from mmlock.binary.tables import TorchBuildId, TorchFacts, TorchSymbols
 from mmlock.binary.trees import Tree
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 
 _ROOT = re.compile(r"torch/_C(?:\.[\w-]+)?\.so|torch/lib/libtorch_global_deps\.so")
 _LIBRARY = re.compile(r"torch/lib/[^/]+\.so[.\w]*")
@@ -25,8 +25,7 @@ LARGE = 64 * 1024 * 1024
 """CUDA libraries packed larger than this are left out unless asked for."""
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """What was met on the way from library to library."""
 
     names: set[str] = field(default_factory=set)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
+
+from msgspec.structs import replace
 
 from mmlock.cli.inputs import project_file, read_text
 from mmlock.core.arguments import LOCK_FORMATS, SolveArguments, parse_platform

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.cli.usecases import UseCases, library
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Report
-from mmlock.core.values import dataclass
 
 
-@dataclass(slots=True, kw_only=True)
-class Terminal:
+class Terminal(Struct, kw_only=True):
     """One run. Data goes to stdout, everything else to stderr."""
 
     load: Callable[[], UseCases] = library

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.requirements import Asked
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, is_specifier, version
 
 AUTO = "auto"
@@ -23,8 +24,7 @@ CPU = "cpu"
 LOCK_FORMATS = ("pylock", "requirements")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SolveArguments:
+class SolveArguments(Struct, frozen=True, kw_only=True):
     """Everything a user can ask of a solve. `checked()` gives it in normal form."""
 
     requirements: tuple[Asked, ...] = ()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName, Sha256
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Artifact:
+class Artifact(Struct, frozen=True, kw_only=True):
     """A wheel or sdist as an index names it."""
 
     name: str
@@ -26,8 +26,7 @@ class Artifact:
         return self.name.endswith(".whl")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexSettings:
+class IndexSettings(Struct, frozen=True, kw_only=True):
     """Where ordinary packages come from. None and () mean the tool's own defaults."""
 
     index_url: str | None = None
@@ -40,8 +39,7 @@ class IndexSettings:
         return self == IndexSettings()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedPackage:
+class ClosedPackage(Struct, frozen=True, kw_only=True):
     """A package of the closure, pinned."""
 
     name: PackageName

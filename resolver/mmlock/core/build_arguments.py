@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildOptions:
+class BuildOptions(Struct, frozen=True, kw_only=True):
     """What a user may say about how a build runs; none of it shapes the wheel."""
 
     jobs: int | None = None
@@ -25,8 +25,7 @@ class BuildOptions:
     precompile: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildArguments(BuildOptions):
+class BuildArguments(BuildOptions, frozen=True, kw_only=True):
     """What a user can ask of `mmlock build`."""
 
     lock: Path
@@ -43,8 +42,7 @@ class BuildArguments(BuildOptions):
     """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallArguments:
+class InstallArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock install`."""
 
     lock: Path
@@ -63,8 +61,7 @@ class ExportForm(StrEnum):
     NOTEBOOK = "notebook"  # one cell
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportArguments:
+class ExportArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock export`."""
 
     lock: Path
@@ -85,8 +82,7 @@ class WheelhouseAction(StrEnum):
     SERVE = "serve"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelhouseArguments:
+class WheelhouseArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock wheelhouse`."""
 
     action: WheelhouseAction

@@ -18,15 +18,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import normalize
 from mmlock.core.requirements import Asked, parse_requirement, unique
-from mmlock.core.values import dataclass
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,8 +43,7 @@ _OPTIONS = {*_TEXTS, *_FLAGS, *_LISTS, "platform"}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
+class Pair(Struct, frozen=True, kw_only=True):
     """One lock that is to be there."""
 
     stack: str
@@ -56,8 +56,7 @@ class Pair:
         return f"{self.stack}/{self.target}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True, kw_only=True):
     """Everything a project keeps locked."""
 
     folder: Path
@@ -66,8 +65,7 @@ class Catalogue:
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocksArguments:
+class LocksArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock locks`."""
 
     file: Path = Path(NAME)

@@ -17,12 +17,12 @@ from collections.abc import Iterable
 from enum import Enum
 from functools import lru_cache
 
+from msgspec import Struct
+
 from mmlock.core.names import DeviceKind
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(Struct, frozen=True, kw_only=True):
     """One accelerator model as asked for, or the CPU."""
 
     kind: DeviceKind

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.artifact import IndexSettings
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DoctorArguments:
+class DoctorArguments(Struct, frozen=True, kw_only=True):
     """A text to explain, or an environment to look at."""
 
     log: str | None = None

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName, Sha256
-from mmlock.core.values import dataclass
 
 LEFT_BY_BUILDS = (".eggs", ".git", ".hg", ".svn", "__pycache__", "build", "dist")
 """Folders that no source lies in."""
@@ -15,8 +16,7 @@ MADE = (".so", ".pyd", ".o", ".obj", ".pyc", ".egg-info", ".egg")
 """How names end that a build writes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTree:
+class SourceTree(Struct, frozen=True, kw_only=True):
     """Sources that no index serves: a folder of the project, and the digest of what is in it."""
 
     path: str
@@ -31,8 +31,7 @@ class SourceTree:
         return self.path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requires:
+class Requires(Struct, frozen=True, kw_only=True):
     """What a package asks for once it is installed."""
 
     lines: tuple[str, ...] = ()
@@ -41,8 +40,7 @@ class Requires:
     """The file that tells them and not as plain text; None: `lines` is all there is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class Extension(Struct, frozen=True, kw_only=True):
     """A package that is built from a folder of the user's project."""
 
     name: PackageName

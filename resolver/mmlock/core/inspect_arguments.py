@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InspectArguments:
+class InspectArguments(Struct, frozen=True, kw_only=True):
     """A thing to inspect, and what it shall go with."""
 
     thing: str

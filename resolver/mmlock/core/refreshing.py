@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from pathlib import Path
 
-from mmlock.core.values import dataclass
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshArguments:
+class RefreshArguments(Struct, frozen=True, kw_only=True):
     """One refresh."""
 
     matrices: Path | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 
 class Report(Protocol):
@@ -19,8 +19,7 @@ class Report(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """The simplest report: both forms, ready made."""
 
     text: str

@@ -10,16 +10,16 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault
 from mmlock.core.names import PackageName, normalize
-from mmlock.core.values import dataclass
 
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _ARCHIVE_SCHEMES = ("http://", "https://", "file://")
@@ -29,8 +29,7 @@ _LINE_OPTION = re.compile(r"\s--?[a-z]")
 _HASH = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """One requirement that somebody asked for, and where it stands."""
 
     name: PackageName
@@ -59,8 +58,7 @@ class Asked:
         return self.marker is None or Marker(self.marker).evaluate(dict(environment))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gathered:
+class Gathered(Struct, frozen=True, kw_only=True):
     """Everything that some inputs ask for together."""
 
     requirements: tuple[Asked, ...] = ()
@@ -89,8 +87,7 @@ class Include(NamedTuple):
     where: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parsed:
+class Parsed(Struct, frozen=True, kw_only=True):
     """What one requirements file says, its includes not yet followed."""
 
     gathered: Gathered

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanArguments:
+class ScanArguments(Struct, frozen=True, kw_only=True):
     """A project, and how much of it is meant."""
 
     project: Path

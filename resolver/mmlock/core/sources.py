@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.pyproject import parse_project
 from mmlock.core.requirements import Asked, Gathered, Include, parse_file, parse_requirement
-from mmlock.core.values import dataclass
 
 Read = Callable[[str], "str | Fault"]
 
 COMMAND_LINE = "the command line"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(Struct, frozen=True, kw_only=True):
     """Where requirements come from, as named on the command line."""
 
     requirements: tuple[str, ...] = ()

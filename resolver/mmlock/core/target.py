@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """Where the environment must run. What is None was not said and is not assumed to hold."""
 
     devices: tuple[Device, ...]

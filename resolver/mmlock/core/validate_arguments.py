@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidateArguments:
+class ValidateArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock validate`."""
 
     lock: Path
@@ -47,8 +47,7 @@ class VerdictAction(StrEnum):
     VERIFY = "verify"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictArguments:
+class VerdictArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock verdict`."""
 
     action: VerdictAction

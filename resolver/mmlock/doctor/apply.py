@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.app.building import find_uv
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress
-from mmlock.core.values import dataclass
 from mmlock.doctor.checks.locked import same
 from mmlock.doctor.environment.model import Environment, Trouble
 from mmlock.facts.matrix.load import Matrix
@@ -20,8 +21,7 @@ from mmlock.wheels.install import install
 _SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """What would be done to an environment."""
 
     delete: tuple[Path, ...]
@@ -35,8 +35,7 @@ class Plan:
         return not (self.delete or self.remove or self.install)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """What came of it."""
 
     done: bool

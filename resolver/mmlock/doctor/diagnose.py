@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from string import Formatter
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.binary.tables import SymbolStore
-from mmlock.core.values import dataclass
 from mmlock.doctor.log import Wearied, is_loud
 from mmlock.doctor.log_entities import Mentions
 from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
@@ -20,8 +21,7 @@ from mmlock.facts.matrix.load import Matrix
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """What an examiner may look at besides its match."""
 
     log: Log

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmlock.core.arguments import AUTO, SolveArguments, parse_platform
 from mmlock.core.errors import MmlockError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, version

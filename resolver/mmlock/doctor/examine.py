@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.device import Device
@@ -13,7 +15,6 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
-from mmlock.core.values import dataclass
 from mmlock.doctor.checks import examine
 from mmlock.doctor.checks.locked import compare
 from mmlock.doctor.doctor_commands import arguments_of, command, core, gives
@@ -32,8 +33,7 @@ FIX = Path("mmlock-fix")
 Confirm = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Struct, frozen=True, kw_only=True):
     """One look at an environment."""
 
     env: Environment

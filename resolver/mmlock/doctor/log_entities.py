@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName, normalize
-from mmlock.core.values import dataclass
 from mmlock.doctor.log import Wearied
 from mmlock.doctor.model import Line, Log
 from mmlock.facts.matrix.load import Matrix
@@ -51,8 +52,7 @@ _MAY_TELL = re.compile(
 """A line without any of these names nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mention:
+class Mention(Struct, frozen=True, kw_only=True):
     """Something a text names."""
 
     what: str
@@ -62,8 +62,7 @@ class Mention:
     line: Line
 
 
-@dataclass(frozen=True, slots=True)
-class Mentions:
+class Mentions(Struct, frozen=True):
     """All of them, in the order of the text."""
 
     rows: tuple[Mention, ...]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from mmlock.core.names import Confidence
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.curated import Symptom, SymptomKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One line of a text."""
 
     number: int
@@ -19,8 +18,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Log:
+class Log(Struct, frozen=True, kw_only=True):
     """A text as far as it is kept: all of it, or what may matter of a huge one."""
 
     lines: tuple[Line, ...]
@@ -34,8 +32,7 @@ class Log:
     """What it is instead of a text, as a clause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """A symptom in a text."""
 
     row: Symptom
@@ -51,8 +48,7 @@ class Match:
         return self.lines[0].number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Struct, frozen=True, kw_only=True):
     """A solve that would cure."""
 
     when: str = ""
@@ -68,8 +64,7 @@ class Wish:
     """What was decided without evidence, or given up."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Proposal(Struct, frozen=True, kw_only=True):
     """A command that cures, and what it is known to give."""
 
     command: str
@@ -79,8 +74,7 @@ class Proposal:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class Examined(Struct, frozen=True, kw_only=True):
     """What an examiner makes of a match."""
 
     row: str | None = None
@@ -92,8 +86,7 @@ class Examined:
     """Instead of those that the row's cures make."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True, kw_only=True):
     """One thing that is wrong: why it is believed, and what to do."""
 
     symptom: str

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
@@ -14,7 +15,6 @@ from packaging.version import InvalidVersion, Version
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.names import PackageName, Sha256, normalize
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.load import Matrix
 from mmlock.net.fetching import Fetcher
 from mmlock.net.lookup import LookupFault, LookupKind, file_version, find_files
@@ -23,8 +23,7 @@ PYPI = "https://pypi.org/simple"
 _HINT = "name a wheel, its URL, a folder, an environment, or a package with its version (`xformers==0.0.22`)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """A wheel to read."""
 
     where: str

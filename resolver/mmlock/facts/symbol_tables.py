@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from functools import cached_property
 from pathlib import Path
+
+from msgspec import Struct
 
 from mmlock.binary.making import make_table, torch_wheel
 from mmlock.binary.model import Answer, Inspected, PtxDriver
@@ -16,7 +17,6 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.progress import Progress
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.locate import PYPI, Found
 from mmlock.facts.matrix.load import Matrix
@@ -25,8 +25,7 @@ from mmlock.net.fetching import Fetcher
 from mmlock.net.lookup import LookupFault, find_files
 
 
-@dataclass(kw_only=True)
-class Tables:
+class Tables(Struct, kw_only=True, dict=True):
     """The tables of one run."""
 
     matrix: Matrix
@@ -35,10 +34,10 @@ class Tables:
     offline: bool
     progress: Progress
     platform: Platform = Platform.LINUX_X86_64
-    store: SymbolStore = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.store = SymbolStore(self.matrix.root, self.cache)
+    @cached_property
+    def store(self) -> SymbolStore:
+        return SymbolStore(self.matrix.root, self.cache)
 
     @cached_property
     def drivers(self) -> Mapping[str, PtxDriver]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import Struct
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(Struct, frozen=True, kw_only=True):
     """One link of the argument for a node: a sentence, who says so, how sure."""
 
     text: str
@@ -23,8 +23,7 @@ class Reason:
     """`asked`, `requires`, `asserts`, `wheel`, `build`, `gpu`, `python`, `pair`, `break`, `objective`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPackage:
+class LockedPackage(Struct, frozen=True, kw_only=True):
     """A package whose every file has a hash: it can be installed as it is."""
 
     name: PackageName
@@ -40,8 +39,7 @@ class LockedPackage:
     index: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchStep:
+class FetchStep(Struct, frozen=True, kw_only=True):
     """A wheel that exists but whose index publishes no hash: download, hash, record."""
 
     package: PackageName
@@ -56,8 +54,7 @@ class FetchStep:
     """Other URLs of the same wheel (mirrors)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolchainPlan:
+class ToolchainPlan(Struct, frozen=True, kw_only=True):
     """The compilers a build step needs."""
 
     name: str
@@ -76,8 +73,7 @@ class ToolchainPlan:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchPlan:
+class PatchPlan(Struct, frozen=True, kw_only=True):
     """One verified edit to the sources."""
 
     id: str
@@ -87,8 +83,7 @@ class PatchPlan:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceGroup:
+class SourceGroup(Struct, frozen=True, kw_only=True):
     """Sources that are compiled as one file, because most of the time each takes is the same for all."""
 
     file: str
@@ -97,8 +92,7 @@ class SourceGroup:
     """Paths from the top of the sources. They get another ending, so that nothing compiles them again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildTool:
+class BuildTool(Struct, frozen=True, kw_only=True):
     """One package of a build environment, as one very file."""
 
     name: PackageName
@@ -107,8 +101,7 @@ class BuildTool:
     """With its sha256."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildStep:
+class BuildStep(Struct, frozen=True, kw_only=True):
     """No wheel exists: what makes one."""
 
     package: PackageName
@@ -142,8 +135,7 @@ class BuildStep:
     """Of a torch-ops step: the names of `mmcv.ops` that the wheel must have; none: all there are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TermValue:
+class TermValue(Struct, frozen=True, kw_only=True):
     """One objective of the solve and what the solution pays for it."""
 
     name: str
@@ -153,8 +145,7 @@ class TermValue:
     """Who pays, one line each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """Something a person must know about this lock."""
 
     level: str
@@ -165,8 +156,7 @@ class Finding:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedEnv:
+class LockedEnv(Struct, frozen=True, kw_only=True):
     """Everything that is decided about one environment."""
 
     stack: str

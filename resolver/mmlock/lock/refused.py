@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.errors import NoAnswer
-from mmlock.core.values import dataclass
 from mmlock.lock.formats.toml_in import open_toml
 from mmlock.lock.formats.toml_out import Comment, dumps
 
@@ -13,8 +14,7 @@ NAME = "refused.toml"
 SCHEMA = "mmlock-refused-1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """A request that no combination fulfils."""
 
     stack: str

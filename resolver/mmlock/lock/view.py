@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Form, PackageName, normalize
-from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
 
 __all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]
@@ -17,8 +17,7 @@ TORCH_OPS = "+torchops"
 """How the version of a wheel ends whose ops are plain PyTorch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Struct, frozen=True, kw_only=True):
     """A package that was decided on purpose, however it comes."""
 
     name: str

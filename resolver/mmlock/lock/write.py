@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.core.values import dataclass
 from mmlock.lock.formats import FORMATS
 from mmlock.lock.model import LockedEnv
 
@@ -16,8 +17,7 @@ __all__ = ["WriteReport", "put_lock", "render_lock", "write_lock"]
 _MARK_WITHIN = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriteReport:
+class WriteReport(Struct, frozen=True, kw_only=True):
     """What writing a lock changed in its folder: file names, sorted."""
 
     written: tuple[str, ...]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from mmlock.core.values import dataclass
+from msgspec import Struct, field
 
 __all__ = ["Credentials", "Login", "bare"]
 
@@ -37,8 +36,7 @@ def _from_keyring(url: str) -> Login | None:
     return (found.username, found.password) if found and found.password else None
 
 
-@dataclass(slots=True)
-class Credentials:
+class Credentials(Struct):
     """Logins by host. Those of a URL are remembered for every file of that host."""
 
     environ: Mapping[str, str]

@@ -7,16 +7,16 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct, field
+
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.wheels.model import FetchedFile
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ _SAY_EVERY = 5.0
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """A file by its name, the places it may come from, and its hash where one is known."""
 
     name: str
@@ -36,8 +35,7 @@ class Wanted:
     sha256: Sha256 | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Downloader:
+class Downloader(Struct, kw_only=True):
     """Brings files into one folder, where each lies under its own hash."""
 
     store: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 
 class FetchProblem(StrEnum):
@@ -22,8 +23,7 @@ class FetchProblem(StrEnum):
     OFFLINE = "offline"  # not cached, and the network may not be used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchFault:
+class FetchFault(Struct, frozen=True, kw_only=True):
     """A request without an answer to use."""
 
     problem: FetchProblem
@@ -33,8 +33,7 @@ class FetchFault:
     """What the server answered; None: it did not answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
+class Fetched(Struct, frozen=True, kw_only=True):
     """What a server sent."""
 
     url: str
@@ -58,8 +57,7 @@ class Fetcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How long, how often and how much."""
 
     attempts: int = 4

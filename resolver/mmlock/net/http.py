@@ -8,15 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
+
 from mmlock.core.cache import unheard
-from mmlock.core.values import dataclass
 from mmlock.net.credentials import Credentials, bare
 from mmlock.net.fetching import Fetched, FetchFault, FetchProblem, Limits
 from mmlock.net.page_cache import PageCache
@@ -31,15 +31,14 @@ _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses after which the same GET may succeed."""
 
 
-@dataclass(slots=True)
-class Traffic:
+class Traffic(Struct, eq=False):
     """What a client did on the wire."""
 
     requests: int = 0
     received: int = 0
     """Bytes of bodies as they were sent, compressed or not."""
     not_modified: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count(self, received: int, status: int) -> None:
         """Note one answer."""
@@ -53,8 +52,7 @@ class Traffic:
             self.requests += 1
 
 
-@dataclass(slots=True)
-class Client:
+class Client(Struct):
     """An HTTP client with retries and a small cache of pages. A context manager; threads may share it."""
 
     limits: Limits = field(default_factory=Limits)
@@ -254,8 +252,7 @@ class Client:
         return min(self.limits.longest_pause, told if told is not None else grown)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _Answer(Struct, frozen=True, kw_only=True):
     status: int
     page: Fetched
     retry_after: str | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.net.html import LenientParser
 
 __all__ = ["Anchor", "is_whole", "links"]
@@ -13,8 +14,7 @@ __all__ = ["Anchor", "is_whole", "links"]
 _ENDS = (b"</html>", b"<br>", b"<br/>", b"<br />", b"</a>", b"</pre>", b"</body>", b"-->")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
+class Anchor(Struct, frozen=True, kw_only=True):
     """One link."""
 
     name: str

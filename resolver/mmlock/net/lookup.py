@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -12,7 +13,6 @@ from packaging.version import InvalidVersion, Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, StrEnum, normalize
-from mmlock.core.values import dataclass
 from mmlock.net.fetching import Fetcher, FetchFault, FetchProblem
 from mmlock.net.simple import ACCEPT, IndexPage, ParseFault, parse_page
 
@@ -25,8 +25,7 @@ class LookupKind(StrEnum):
     BAD_PAGE = "bad-page"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookupFault:
+class LookupFault(Struct, frozen=True, kw_only=True):
     """A look-up without an answer to use, as a sentence."""
 
     kind: LookupKind

@@ -6,21 +6,20 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.files.atomic import write_aside
 from mmlock.net.fetching import Fetched
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """A page from the cache, and when it was stored (seconds of the epoch)."""
 
     stored: float
     page: Fetched
 
 
-@dataclass(frozen=True, slots=True)
-class PageCache:
+class PageCache(Struct, frozen=True):
     """A folder of pages. An entry may be lost or broken at any time: then it is fetched again."""
 
     folder: Path

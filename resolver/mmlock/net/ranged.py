@@ -7,15 +7,15 @@ import re
 import zlib
 from zipfile import BadZipFile, ZipFile
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.net.fetching import Fetched, Fetcher, FetchFault, FetchProblem
 
 METADATA = r"[^/]+\.dist-info/METADATA"
 _CHUNK = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RangeFault:
+class RangeFault(Struct, frozen=True, kw_only=True):
     """Why a remote file could not be read in parts."""
 
     url: str

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+from msgspec import Struct
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Sha256, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.net.html import LenientParser
 
 ACCEPT = (
@@ -34,8 +35,7 @@ class PageProblem(StrEnum):
     BROKEN = "broken"  # an index page that cannot be read to its end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParseFault:
+class ParseFault(Struct, frozen=True, kw_only=True):
     """A page that is no index page: which, and what it is."""
 
     problem: PageProblem
@@ -43,8 +43,7 @@ class ParseFault:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexPage:
+class IndexPage(Struct, frozen=True, kw_only=True):
     """The files a page lists, in its order."""
 
     files: tuple[Artifact, ...]

@@ -6,15 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
 
-from mmlock.core.values import dataclass
+from msgspec import Struct, field
 
 __all__ = ["Patience"]
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     """What one host did with our time."""
 
     open: int = 0
@@ -24,8 +22,7 @@ class _Held:
     received: int = 0
 
 
-@dataclass(slots=True)
-class Patience:
+class Patience(Struct):
     """The time given to each host. One that sends at a fair rate may take as long as it needs."""
 
     seconds: float

@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from mmlock.core.markers import named_extras
 from mmlock.core.names import Confidence, PackageName, normalize
-from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.load import Matrix
@@ -23,8 +23,7 @@ OPENMMLAB_INDEX = PackageName("openmmlab-index")
 _ORDER = {confidence: rank for rank, confidence in enumerate(Confidence)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(Struct, frozen=True, kw_only=True):
     """One sentence, where it comes from and how sure it is."""
 
     text: str
@@ -36,8 +35,7 @@ class Fact:
     """Those rows as plain values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
+class Chapter(Struct, frozen=True, kw_only=True):
     """Facts of one kind; without facts there was nothing to say."""
 
     name: str

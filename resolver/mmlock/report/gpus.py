@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from mmlock.core.device import Device, format_cc, parse_sm
 from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind
 from mmlock.core.report import Page
-from mmlock.core.values import dataclass
 from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of
 from mmlock.facts.devices.support import TorchRange, TorchSupport, torch_support
 from mmlock.facts.matrix.load import Matrix
@@ -23,8 +23,7 @@ __all__ = ["DeviceView", "device_page", "device_view", "devices_page", "unknown_
 _WIDTH = 110
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceView:
+class DeviceView(Struct, frozen=True, kw_only=True):
     """Everything known of one device."""
 
     device: Device

@@ -7,12 +7,12 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.report import Page
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version as parse
 from mmlock.facts.matrix.load import Matrix
 from mmlock.report import facts as show_facts
@@ -24,8 +24,7 @@ _WIDTH = 110
 _NEAREST = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageView:
+class PackageView(Struct, frozen=True, kw_only=True):
     """Everything known of a package, or of one release when `version` is set."""
 
     package: PackageName

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.facts.matrix.curated import Submodule
 from mmlock.scan.model import Place, When
 from mmlock.scan.packages import PackageUse
@@ -14,8 +15,7 @@ __all__ = ["ImportBound", "import_bounds"]
 _RUNS = frozenset({When.ALWAYS, When.IF})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportBound:
+class ImportBound(Struct, frozen=True, kw_only=True):
     """A bound that an import sets: only such releases have what is imported."""
 
     module: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec import Struct
+
 from mmlock.core.names import OpNeeds, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.code import Op
 from mmlock.scan.frameworks import FrameworkLoad
 from mmlock.scan.model import Place, When
@@ -26,8 +27,7 @@ class Need(StrEnum):
     OPS = "ops"  # it reaches ops that are compiled
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conclusion:
+class Conclusion(Struct, frozen=True, kw_only=True):
     """The answer for one project, or for the configs that were named."""
 
     need: Need

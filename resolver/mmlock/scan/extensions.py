@@ -6,9 +6,10 @@ import ast
 from collections.abc import Callable, Iterable, Iterator
 from posixpath import basename, dirname
 
+from msgspec import Struct
+
 from mmlock.core.extension import is_source
 from mmlock.core.names import Sha256, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.scan.model import Place
 from mmlock.scan.module import chain_of
 from mmlock.scan.ops import target_of
@@ -28,8 +29,7 @@ class BuildKind(StrEnum):
     JIT = "on the fly"  # by `torch.utils.cpp_extension.load`, when the project runs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnModule:
+class OwnModule(Struct, frozen=True, kw_only=True):
     """One compiled module."""
 
     name: str | None
@@ -44,8 +44,7 @@ class OwnModule:
     """Whether CUDA code is among its sources or its class compiles CUDA."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnExtension:
+class OwnExtension(Struct, frozen=True, kw_only=True):
     """A folder with compiled code of the project: a node of its lock."""
 
     folder: str
@@ -63,8 +62,7 @@ class OwnExtension:
     """Whether its setup.py refuses to build without CUDA."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class Digest(Struct, frozen=True, kw_only=True):
     """Names and contents below a folder as one number."""
 
     sha256: Sha256
@@ -96,7 +94,7 @@ def _with_cuda(module: OwnModule, *, cuda_files: bool) -> OwnModule:
     patterns = any("*" in text for text in module.sources) or not module.sources
     if module.cuda or not (patterns and cuda_files):
         return module
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return replace(module, cuda=True)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.names import PackageName
-from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.code import Reach
 from mmlock.scan.model import ModuleFacts, Place, When
@@ -18,8 +19,7 @@ _NEW_ERA = "mmengine"
 """Whoever imports it is of the era after mmcv 2.0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framework:
+class Framework(Struct, frozen=True, kw_only=True):
     """A release of a framework that stands for the one a project uses."""
 
     package: PackageName
@@ -28,8 +28,7 @@ class Framework:
     """Why this release: `pinned`, `newest of its era`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameworkLoad:
+class FrameworkLoad(Struct, frozen=True, kw_only=True):
     """An import of the project that makes a framework import mmcv.ops."""
 
     place: Place

@@ -7,9 +7,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.binary.inspect import Uninspected, inspect_folder
 from mmlock.binary.model import Extension
-from mmlock.core.values import dataclass
 
 __all__ = ["Leftover", "leftovers"]
 
@@ -20,8 +21,7 @@ _MOST = 50
 _LARGEST = 512 * 2**20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class Leftover(Struct, frozen=True, kw_only=True):
     """A compiled file that lies in the tree and that no lock vouches for."""
 
     path: str

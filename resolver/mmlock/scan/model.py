@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 __all__ = ["Called", "Import", "ModuleFacts", "Place", "Typed", "Used", "When"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True, order=True):
     """A line of a file of the project."""
 
     file: str
@@ -29,8 +29,7 @@ class When(StrEnum):
     TYPING = "typing"  # under TYPE_CHECKING: never
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Import:
+class Import(Struct, frozen=True, kw_only=True):
     """One name that an import statement binds."""
 
     module: str
@@ -45,8 +44,7 @@ class Import:
     """The top-level class or function it stands in; empty: none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class Used(Struct, frozen=True, kw_only=True):
     """A name or an attribute chain that is read: `ops.nms`."""
 
     chain: str
@@ -54,8 +52,7 @@ class Used:
     owner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
+class Typed(Struct, frozen=True, kw_only=True):
     """A `type` of a config dict."""
 
     text: str
@@ -68,8 +65,7 @@ class Typed:
     owner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
+class Called(Struct, frozen=True, kw_only=True):
     """A call of a function that makes or loads compiled code: `load_ext`, `cpp_extension.load`."""
 
     function: str
@@ -80,8 +76,7 @@ class Called:
     owner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModuleFacts:
+class ModuleFacts(Struct, frozen=True, kw_only=True):
     """What one Python file says, by its syntax alone."""
 
     imports: tuple[Import, ...] = ()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import Struct
+
 from mmlock.core.names import OpNeeds, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.code import Op
 from mmlock.scan.model import Import, ModuleFacts, Place, When
 
@@ -27,8 +28,7 @@ class How(StrEnum):
     MODULE = "module"  # mmcv.ops is imported, no op is named
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpUse:
+class OpUse(Struct, frozen=True, kw_only=True):
     """One place where an op is reached."""
 
     op: str

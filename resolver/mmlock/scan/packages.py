@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName, normalize
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.curated import Module
 from mmlock.scan.model import Place, When
 from mmlock.scan.project import Project, is_stdlib
@@ -18,8 +19,7 @@ _RANK = (When.ALWAYS, When.IF, When.GUARDED, When.CALLED, When.TYPING)
 _ASIDE = frozenset({"tests", "test", "docs", "doc", "docker", "examples"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(Struct, frozen=True, kw_only=True):
     """A module that is imported, and from where."""
 
     name: str
@@ -27,8 +27,7 @@ class Taken:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageUse:
+class PackageUse(Struct, frozen=True, kw_only=True):
     """A module that is neither Python's nor the project's, and the distributions that provide it."""
 
     module: str

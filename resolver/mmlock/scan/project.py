@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from posixpath import dirname
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.scan.model import Import, ModuleFacts, Place, When
 
 __all__ = ["Project", "Step"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One import inside the project: where it stands, and the file it runs."""
 
     place: Place

@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from posixpath import basename, dirname, normpath
 
+from msgspec import Struct
+
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import tree_digest
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import Module, Submodule
 from mmlock.scan.bounds import ImportBound, import_bounds
@@ -38,8 +39,7 @@ from mmlock.scan.tree import Listing, list_files
 __all__ = ["Known", "Scan", "scan"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """The facts a scan rests on."""
 
     ops: tuple[Op, ...]
@@ -48,8 +48,7 @@ class Known:
     reach: Mapping[PackageName, tuple[Reach, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """What a project's sources say."""
 
     root: Path

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import field
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from mmlock.core.errors import UsageError
-from mmlock.core.values import dataclass
 
 __all__ = ["Listing", "list_files"]
 
@@ -31,8 +31,7 @@ _SKIPPED = frozenset(
 MOST_FILES = 200_000
 
 
-@dataclass(slots=True)
-class Listing:
+class Listing(Struct):
     """What lies in a project, relative to its root, with `/`."""
 
     root: Path

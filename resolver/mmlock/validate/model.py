@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 
 class Status(StrEnum):
@@ -31,8 +31,7 @@ class Result(StrEnum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """One comparison with a reference."""
 
     name: str
@@ -44,8 +43,7 @@ class Case:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckRow:
+class CheckRow(Struct, frozen=True, kw_only=True):
     """One check, run or not."""
 
     suite: str
@@ -65,8 +63,7 @@ class CheckRow:
     printed: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuiteRun:
+class SuiteRun(Struct, frozen=True, kw_only=True):
     """The checks of one package."""
 
     name: str
@@ -82,8 +79,7 @@ class SuiteRun:
         return self.broken is not None or any(row.status.red for row in self.checks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gpu:
+class Gpu(Struct, frozen=True, kw_only=True):
     """One GPU that torch saw."""
 
     name: str
@@ -91,8 +87,7 @@ class Gpu:
     memory_mb: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hardware:
+class Hardware(Struct, frozen=True, kw_only=True):
     """The machine that it ran on. None: it did not tell."""
 
     system: str
@@ -106,8 +101,7 @@ class Hardware:
     gpus: tuple[Gpu, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledPackage:
+class InstalledPackage(Struct, frozen=True, kw_only=True):
     """A package as it lies in an interpreter."""
 
     name: str
@@ -118,8 +112,7 @@ class InstalledPackage:
     """Files that are missing or changed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
+class Probe(Struct, frozen=True, kw_only=True):
     """What an interpreter says of itself."""
 
     python: str
@@ -136,8 +129,7 @@ class Probe:
     """Why torch cannot be imported."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """Something an interpreter has otherwise than the lock."""
 
     kind: str
@@ -151,8 +143,7 @@ class Difference:
         return self.kind != "extra"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True):
     """A package that was decided on purpose, with the file it came as."""
 
     package: str
@@ -161,8 +152,7 @@ class Decided:
     """Names and sha256."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What ran, on what, and how far it was from the references."""
 
     result: Result

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from mmlock.core.errors import UsageError
 from mmlock.lock.model import LockedEnv

@@ -12,13 +12,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.validate.model import Case, CheckRow, Status, SuiteRun
 from mmlock.validate.suites import Suite
 
@@ -28,8 +29,7 @@ _GRACE = 30.0
 _TOLD = 600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True, kw_only=True):
     """The Python whose kernels are run, and what it may see."""
 
     path: str
@@ -41,8 +41,7 @@ class Interpreter:
         return [self.path, *(["-I"] if self.isolated else []), "-B", str(script), *words]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True, kw_only=True):
     """How the checks are run."""
 
     device: str
@@ -146,8 +145,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     process.stdout.close()
 
 
-@dataclass(slots=True, kw_only=True)
-class _Reader:
+class _Reader(Struct, kw_only=True):
     """Makes one suite's rows into values, and notes what should have come and did not."""
 
     suite: Suite

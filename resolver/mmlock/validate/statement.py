@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from mmlock.core.errors import UsageError
 from mmlock.validate.model import Status, Verdict
@@ -26,7 +27,7 @@ _AGAIN = "run `mmlock validate` again to write it anew"
 def to_statement(verdict: Verdict) -> dict[str, Any]:
     """The verdict as plain values."""
     rows = [row for suite in verdict.suites for row in suite.checks]
-    details = _without_none(asdict(verdict))
+    details = _without_none(to_builtins(verdict))
     return {
         "_type": STATEMENT,
         "subject": [{"name": SUBJECT, "digest": {"sha256": verdict.lock_digest}}],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.core.names import Confidence, PackageName, Platform
-from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, BuildTool, Finding, LockedEnv
 from mmlock.resolve.closure.model import Closed, ClosureRequest, Wanted
 
@@ -42,8 +43,7 @@ class Around(Protocol):
     def glibc(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """The Python and the system of a build."""
 
     python: str

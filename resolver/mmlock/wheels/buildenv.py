@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Platform, Sha256, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.wheels.model import BuildPlan, Pin
 
 _UV_PLATFORM = {
@@ -27,8 +28,7 @@ _TREE = " \u00d7\u2570\u251c\u2500\u25b6"
 """What uv draws its chains of causes with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uv:
+class Uv(Struct, frozen=True, kw_only=True):
     """The uv that makes environments, and how it may look for files."""
 
     path: str

@@ -13,11 +13,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from packaging.version import Version
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import normalize
-from mmlock.core.values import dataclass
 from mmlock.wheels.model import BuildPlan, Check, CheckStatus
 from mmlock.wheels.wheel_file import WheelFacts
 
@@ -29,8 +29,7 @@ _PROBE_SECONDS = 300
 _GPU = "GPU archs"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
+class Examined(Struct, frozen=True, kw_only=True):
     """The answers, and what the binaries turned out to need."""
 
     checks: tuple[Check, ...]

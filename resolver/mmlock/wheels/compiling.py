@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import field
+
+from msgspec import Struct
 
 from mmlock.core.progress import Progress
-from mmlock.core.values import dataclass
 
 _NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]\s+(.*)$")
 _SOURCE = re.compile(r"(?:\s-c\s+)(\S+\.(?:cpp|cxx|cc|c|cu|mm))\b")
@@ -17,8 +17,7 @@ _EVERY = 2.0
 _MINUTE = 60
 
 
-@dataclass(slots=True, kw_only=True)
-class CompileProgress:
+class CompileProgress(Struct, kw_only=True):
     """Turns lines of ninja (or of setuptools' own compile) into progress with an estimate."""
 
     progress: Progress
@@ -26,7 +25,7 @@ class CompileProgress:
     done: int = 0
     total: int | None = None
     _started: float | None = None
-    _said: float = field(default=float("-inf"))
+    _said: float = float("-inf")
 
     def line(self, text: str) -> None:
         """Take one line of output."""

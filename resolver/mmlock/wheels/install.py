@@ -7,9 +7,10 @@ import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
-from mmlock.core.values import dataclass
 from mmlock.lock.formats.parts import unsealed
 from mmlock.lock.model import LockedEnv
 from mmlock.wheels.buildenv import Uv, find_python, version_of
@@ -23,8 +24,7 @@ MARK = "mmlock.json"
 """In an environment that mmlock made, and so may empty."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installed:
+class Installed(Struct, frozen=True, kw_only=True):
     """What an installation came to."""
 
     prefix: Path

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Platform
-from mmlock.core.values import dataclass
 
 _CGROUP = Path("/sys/fs/cgroup")
 _HERE = {
@@ -27,8 +28,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FREE = "`mmlock wheelhouse prune` frees what old builds left, or set MMLOCK_CACHE_DIR elsewhere"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resources:
+class Resources(Struct, frozen=True, kw_only=True):
     """Cores and memory that a build may use now."""
 
     cores: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, Sha256, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep
 
 TORCH_OPS_LABEL = "torchops"
@@ -22,8 +23,7 @@ class CheckStatus(StrEnum):
     NOT_CHECKED = "not checked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One question put to a built wheel, and the answer."""
 
     name: str
@@ -31,8 +31,7 @@ class Check:
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(Struct, frozen=True, kw_only=True):
     """A package of the build environment, as one very file."""
 
     name: PackageName
@@ -41,8 +40,7 @@ class Pin:
     """With its sha256; the URL may be a `file://` one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildPlan:
+class BuildPlan(Struct, frozen=True, kw_only=True):
     """A build step with everything that the lock knows about its inputs."""
 
     step: BuildStep
@@ -64,8 +62,7 @@ class BuildPlan:
         return frozenset(pin.name for pin in self.pins)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compiler:
+class Compiler(Struct, frozen=True, kw_only=True):
     """A host compiler that was asked who it is."""
 
     cxx: str
@@ -78,8 +75,7 @@ class Compiler:
     """`x86_64-linux-gnu`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltWheel:
+class BuiltWheel(Struct, frozen=True, kw_only=True):
     """A wheel in the wheelhouse."""
 
     package: PackageName
@@ -97,8 +93,7 @@ class BuiltWheel:
     """Whether it was there already."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchedFile:
+class FetchedFile(Struct, frozen=True, kw_only=True):
     """A file on this disk whose bytes were hashed here."""
 
     path: Path

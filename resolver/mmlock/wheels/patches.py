@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.errors import EnvironmentFault
-from mmlock.core.values import dataclass
 from mmlock.lock.model import PatchPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Applied(Struct, frozen=True, kw_only=True):
     """A patch and how often its text was found."""
 
     patch: PatchPlan

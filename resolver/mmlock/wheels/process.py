@@ -15,8 +15,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 _TICK = 0.5
 _GRACE = 5.0
@@ -32,8 +33,7 @@ class Ending(StrEnum):
     HUNG = "hung"  # neither wrote nor worked for too long
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Struct, frozen=True, kw_only=True):
     """A command that is over."""
 
     ending: Ending
@@ -46,8 +46,7 @@ class Ran:
     """What the largest process of this run, or of an earlier one, took."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """What to run, where, and how long it may do nothing."""
 
     words: Sequence[str]

@@ -9,10 +9,11 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
 from mmlock import __version__
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.values import dataclass
 from mmlock.wheels.model import BuildPlan, Check, Compiler, Pin
 from mmlock.wheels.wheel_file import WheelFacts
 
@@ -22,8 +23,7 @@ _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://slsa.dev/provenance/v1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(Struct, frozen=True, kw_only=True):
     """A build that ran: all that can be told about it without its wheel."""
 
     plan: BuildPlan

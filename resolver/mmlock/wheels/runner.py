@@ -7,17 +7,18 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from mmlock.core.build_arguments import BuildOptions
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.net.download import Downloader, sha256_of
 from mmlock.wheels import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
@@ -39,8 +40,7 @@ _UNPACKED = 3
 """How many times its own size an installed wheel takes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Builder:
+class Builder(Struct, frozen=True, kw_only=True):
     """Runs build steps on this machine."""
 
     wheelhouse: Wheelhouse

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Confidence, Form, Platform, normalize
-from mmlock.core.values import dataclass
 from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason
 from mmlock.wheels.model import BuiltWheel, CheckStatus, FetchedFile
 from mmlock.wheels.wheelhouse import link_or_copy
@@ -25,8 +25,7 @@ BUILT = "built by recipe"
 """How the reason of a package starts that was built for the lock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(Struct, frozen=True, kw_only=True):
     """Where the lock says that a wheel lies."""
 
     folder: Path

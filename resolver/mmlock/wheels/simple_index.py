@@ -7,16 +7,16 @@ import json
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from mmlock.core.names import normalize
-from mmlock.core.values import dataclass
 from mmlock.wheels.model import BuiltWheel
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A document of the index."""
 
     content_type: str

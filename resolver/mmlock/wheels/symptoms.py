@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 _ERROR = re.compile(r"(?:\berror\b|\bError\b|fatal|FAILED|undefined reference|cannot find)")
 _NOISE = re.compile(
@@ -14,8 +14,7 @@ _NOISE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symptom:
+class Symptom(Struct, frozen=True, kw_only=True):
     """A text in a log and what it means."""
 
     pattern: str

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.core.values import dataclass
 from mmlock.wheels.model import Check, CheckStatus
 
 LIBRARY = Path(__file__).parent / "torchops"
@@ -32,8 +33,7 @@ _ARGUMENT = re.compile(r'py::arg\(\s*"(\w+)"\s*\)')
 _VARIANT = re.compile(r"_v\d+$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+class Function(Struct, frozen=True, kw_only=True):
     """A function of the library."""
 
     file: str
@@ -47,8 +47,7 @@ class Function:
         return _VARIANT.sub("", self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
+class Extension(Struct, frozen=True, kw_only=True):
     """What stands for the functions of an extension."""
 
     functions: Mapping[str, Function]

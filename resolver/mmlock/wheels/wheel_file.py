@@ -11,21 +11,20 @@ from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
 
+from msgspec import Struct
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import PackageName
-from mmlock.core.values import dataclass
 
 _STAMP_DEFAULT = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16
 _MODE_RUN = 0o755 << 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelFacts:
+class WheelFacts(Struct, frozen=True, kw_only=True):
     """What a wheel says of itself."""
 
     path: Path
@@ -86,8 +85,7 @@ def _broken(path: Path, why: str) -> EnvironmentFault:
     return EnvironmentFault(f"`{path.name}` is no whole wheel", causes=[why])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rewrite:
+class Rewrite(Struct, frozen=True, kw_only=True):
     """What a wheel becomes."""
 
     version: str

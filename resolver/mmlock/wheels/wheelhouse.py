@@ -19,9 +19,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256, normalize
-from mmlock.core.values import dataclass
 from mmlock.net.download import sha256_of
 from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
 
@@ -31,16 +32,14 @@ LOG = "build.log.gz"
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Damaged:
+class Damaged(Struct, frozen=True, kw_only=True):
     """An entry that cannot be trusted, and why."""
 
     key: str
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wheelhouse:
+class Wheelhouse(Struct, frozen=True, kw_only=True):
     """A folder of built wheels. It is made when the first wheel comes in."""
 
     root: Path

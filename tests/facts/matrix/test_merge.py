@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from solved import facts as committed
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
@@ -148,7 +148,7 @@ def test_a_lock_is_touched_by_what_it_holds_and_by_nothing_else() -> None:
 
 def test_two_equal_states_differ_in_nothing() -> None:
     rows = document(file("a"), file("b"))
-    assert diff({"files/x.json": rows}, {"files/x.json": dataclasses.replace(rows, sources={})}) == ()
+    assert diff({"files/x.json": rows}, {"files/x.json": structs.replace(rows, sources={})}) == ()
 
 
 @pytest.mark.parametrize("given_", [(), (file("a"),)])
@@ -160,7 +160,7 @@ def test_a_new_file_is_all_added(given_: tuple[File, ...]) -> None:
 def test_of_a_table_only_the_keys_that_differ_are_told() -> None:
     old = next(row for row in committed().releases("mmcv") if "setup_locals_version" in row.probes)
     probes = {**old.probes, "setup_std_99": 1}
-    new = dataclasses.replace(old, probes=probes)
+    new = structs.replace(old, probes=probes)
     path = "openmmlab/releases/mmcv.json"
     before, after = (Document(schema="releases", rows=(row,), sources={"s": "t"}) for row in (old, new))
     told = "\n".join(lines(diff({path: before}, {path: after})))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import import_facts
+from msgspec import structs
 
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.facts.matrix import store
@@ -35,23 +35,23 @@ def index_row(directory: str, *versions: str, source: str = "docs") -> IndexRow:
 
 
 def test_a_later_day_takes_the_place_of_an_earlier_one() -> None:
-    once = seen_on(dataclasses.replace(binary(), source=("elf",)), dated("pypi-list", "2026-11-20"))
+    once = seen_on(structs.replace(binary(), source=("elf",)), dated("pypi-list", "2026-11-20"))
     twice = seen_on(once, dated("pypi-list", "2026-11-21"))
     assert twice.source == ("elf", "pypi-list-2026-11-21")
     assert dated(dated("page", "2026-11-20"), "2026-11-21") == "page-2026-11-21"
 
 
 def test_the_key_of_a_capture_is_no_day_of_reading() -> None:
-    row = dataclasses.replace(binary(), source=("cap-2026", "elf", "page-11-21"))
+    row = structs.replace(binary(), source=("cap-2026", "elf", "page-11-21"))
     assert not is_refreshed(row)
     (read,) = read_on("2026-11-21", [row])
     assert is_refreshed(read)
 
 
 def test_rows_that_a_refresh_wrote_lie_over_imported_ones() -> None:
-    old = dataclasses.replace(binary(), source=("facts",))
-    changed = seen_on(dataclasses.replace(old, yanked=not old.yanked), "pypi-list-2026-11-21")
-    new = dataclasses.replace(old, version="99.0", source=("pypi-list-2026-11-21",))
+    old = structs.replace(binary(), source=("facts",))
+    changed = seen_on(structs.replace(old, yanked=not old.yanked), "pypi-list-2026-11-21")
+    new = structs.replace(old, version="99.0", source=("pypi-list-2026-11-21",))
     committed = Document(schema="binaries", rows=(changed, new), sources={"pypi-list-2026-11-21": "x"})
     rows, sources = lay_over(committed, "binaries", [old], {"facts": "y"})
     assert rows == [changed, new]
@@ -59,7 +59,7 @@ def test_rows_that_a_refresh_wrote_lie_over_imported_ones() -> None:
 
 
 def test_a_row_that_no_refresh_wrote_is_the_importers() -> None:
-    gone = dataclasses.replace(binary(), version="99.0", source=("facts",))
+    gone = structs.replace(binary(), version="99.0", source=("facts",))
     committed = Document(schema="binaries", rows=(gone,), sources={"facts": "y"})
     assert lay_over(committed, "binaries", [binary()], {})[0] == [binary()]
 
@@ -73,8 +73,8 @@ def test_a_directory_of_the_index_is_one_thing_however_its_rows_are_grouped() ->
 
 def test_an_import_after_a_refresh_undoes_nothing(tmp_path: Path) -> None:
     facts = import_facts.Folder(root=tmp_path, out=tmp_path)
-    old = dataclasses.replace(binary(), source=("facts",))
-    new = dataclasses.replace(old, version="99.0", source=("pypi-list-2026-11-21",))
+    old = structs.replace(binary(), source=("facts",))
+    new = structs.replace(old, version="99.0", source=("pypi-list-2026-11-21",))
     sources = {"facts": "collected", "pypi-list-2026-11-21": "read"}
     name = SECTIONS["binaries"].path_for("torchaudio")
     store.replace(tmp_path / name, store.encode("binaries", [old, new], sources))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from msgspec import structs
 from solved import facts
 
 from mmlock.core.names import Confidence
@@ -26,7 +25,7 @@ def test_what_follows_from_torch_is_what_was_read_in_the_wheel(row: Binary) -> N
 
 
 def test_the_conclusion_is_marked_and_keeps_what_was_read() -> None:
-    row = dataclasses.replace(READ[-1], cxx11_abi=None, source=("elf-2026-11-21",), note=None)
+    row = structs.replace(READ[-1], cxx11_abi=None, source=("elf-2026-11-21",), note=None)
     told = concluded(row, BUILDS, "torch-abi-2026-11-21")
     assert (told.cxx11_abi, told.confidence) == (READ[-1].cxx11_abi, Confidence.INFERRED)
     assert told.source == ("elf-2026-11-21", "torch-abi-2026-11-21")
@@ -35,12 +34,12 @@ def test_the_conclusion_is_marked_and_keeps_what_was_read() -> None:
 
 
 def test_nothing_is_concluded_where_torch_is_not_named_or_its_builds_differ() -> None:
-    row = dataclasses.replace(READ[-1], cxx11_abi=None)
-    unlinked = dataclasses.replace(row, torch=None)
+    row = structs.replace(READ[-1], cxx11_abi=None)
+    unlinked = structs.replace(row, torch=None)
     assert concluded(unlinked, BUILDS, "torch-abi-2026-11-21") == unlinked
     # torch 2.6 was built with the old ABI for CUDA 12.4, 2.7 and later with the new one.
-    both = [dataclasses.replace(one, cuda=row.cuda) for one in BUILDS if one.cuda]
-    wide = dataclasses.replace(row, torch=">=2.0")
+    both = [structs.replace(one, cuda=row.cuda) for one in BUILDS if one.cuda]
+    wide = structs.replace(row, torch=">=2.0")
     assert abi_of_torch(wide, both) is None
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.cache import cache_root, fresh_seconds

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from examples import examples
 from hypothesis import assume, given
 from made_rows import ask, graphs, link, option, rows_of
+from msgspec.structs import replace
 from solved import Solved, solved
 
 from mmlock.core.versions import is_prerelease, version

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from judge_cases import REFUSED, UNKNOWN, Change, lite, put, step
 from judge_locks import classic, modern, package, wheel
+from msgspec.structs import replace
 
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form

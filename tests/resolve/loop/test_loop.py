@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from closers import OpenWorld
+from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.core.errors import EnvironmentFault, NoAnswer

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from mmlock.binary.model import Inspected
 from mmlock.binary.tables import TorchSymbols
 from mmlock.core.device import Device
 from mmlock.core.names import Platform, StrEnum
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True, kw_only=True):
     """A Python, as it says itself or as its files say."""
 
     path: Path
@@ -42,8 +41,7 @@ class Record(StrEnum):
     EGG_LINK = "egg-link"  # setup.py develop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distribution:
+class Distribution(Struct, frozen=True, kw_only=True):
     """One installed distribution, as its own metadata records it."""
 
     name: str
@@ -74,16 +72,14 @@ class Distribution:
     """Why its metadata cannot be read, as a clause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class Leftover(Struct, frozen=True, kw_only=True):
     """Something in a site folder that no installation owns."""
 
     path: Path
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lacking:
+class Lacking(Struct, frozen=True, kw_only=True):
     """A library that cannot be found."""
 
     library: str
@@ -93,8 +89,7 @@ class Lacking:
     """Who needs it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
+class Environment(Struct, frozen=True, kw_only=True):
     """Everything that is looked at."""
 
     interpreter: Interpreter
@@ -145,8 +140,7 @@ class Gravity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with an environment."""
 
     check: str

@@ -12,17 +12,17 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from msgspec import Struct
+
 from mmlock.core.device import Device, format_cc, parse_sm
 from mmlock.core.names import DeviceKind
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Gpu
 
 __all__ = ["NoDevice", "accelerator_of", "find_device", "gpu_of", "named_devices"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoDevice:
+class NoDevice(Struct, frozen=True, kw_only=True):
     """A name that is no device, or not one alone."""
 
     text: str
@@ -91,8 +91,7 @@ def named_devices(matrix: Matrix) -> tuple[Device, ...]:
     return tuple({entry.device.name: entry.device for entry in _entries(matrix)}.values())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _Entry(Struct, frozen=True, kw_only=True):
     """One spelling of a device."""
 
     words: tuple[str, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
@@ -14,8 +15,7 @@ from mmlock.facts.matrix.model import TorchBuild
 __all__ = ["TorchRange", "TorchSupport", "home_platform", "torch_support"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchRange:
+class TorchRange(Struct, frozen=True, kw_only=True):
     """The torch releases that run, from the first to the last."""
 
     first: str
@@ -28,8 +28,7 @@ class TorchRange:
     """Releases between first and last that do not."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchSupport:
+class TorchSupport(Struct, frozen=True, kw_only=True):
     """What torch offers a device on one platform."""
 
     platform: Platform

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from mmlock.core.names import Confidence, OpNeeds
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Op:
+class Op(Struct, frozen=True, kw_only=True):
     """A name that `mmcv.ops` or one of its modules provides. File `openmmlab/ops.json`, key `name`."""
 
     name: str
@@ -36,8 +35,7 @@ class Op:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reach:
+class Reach(Struct, frozen=True, kw_only=True):
     """Which ops a release of a framework reaches. Files `openmmlab/reach/PACKAGE.json`, key `version`."""
 
     version: str

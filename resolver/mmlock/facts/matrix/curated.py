@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform, Sha256, StrEnum
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accelerator:
+class Accelerator(Struct, frozen=True, kw_only=True):
     """A device that is not an NVIDIA GPU. File `curated/accelerators.toml`, key `name`."""
 
     name: str
@@ -35,8 +34,7 @@ class Accelerator:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolchain:
+class Toolchain(Struct, frozen=True, kw_only=True):
     """A way to get a CUDA toolkit for a build. File `curated/toolchains.toml`, key `name`."""
 
     name: str
@@ -56,8 +54,7 @@ class Toolchain:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class When:
+class When(Struct, frozen=True, kw_only=True):
     """One condition of a breakage: this package, in these versions, is in the environment."""
 
     package: PackageName
@@ -70,8 +67,7 @@ class When:
     """PEP 440 specifier on the CUDA of the torch build or wheel; empty: any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breakage:
+class Breakage(Struct, frozen=True, kw_only=True):
     """Something known to fail although every declared bound holds. File `curated/breaks.toml`."""
 
     id: str
@@ -98,8 +94,7 @@ class Breakage:
         return bool(self.constraints or self.add or self.drop or self.environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Struct, frozen=True, kw_only=True):
     """A combination in which a recipe really made a working wheel."""
 
     version: str
@@ -112,8 +107,7 @@ class Verified:
     """Digest of the tree it was made of, where no index serves the sources."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patch:
+class Patch(Struct, frozen=True, kw_only=True):
     """An edit to the sources before a build."""
 
     id: str
@@ -123,8 +117,7 @@ class Patch:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grouping:
+class Grouping(Struct, frozen=True, kw_only=True):
     """Sources that were compiled as one, and gave the same device code as one by one.
 
     The host part of a CUDA file, which is the same for all, costs ten times what the rest does.
@@ -142,8 +135,7 @@ IN_TREE = PackageName("in-tree")
 """Stands for the package in recipes that are good for any extension of a user's own tree."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(Struct, frozen=True, kw_only=True):
     """How a package is built from source. File `curated/recipes.toml`, key `id`."""
 
     id: str
@@ -173,8 +165,7 @@ class Recipe:
     """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class Stack(Struct, frozen=True, kw_only=True):
     """A named set of requirements. File `curated/stacks.toml`, key `name`."""
 
     name: str
@@ -184,8 +175,7 @@ class Stack:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(Struct, frozen=True, kw_only=True):
     """Which distributions provide an import name. File `curated/modules.toml`, key `module`."""
 
     module: str
@@ -201,8 +191,7 @@ class Module:
     """Other providers of the same import name: used only when the user names them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submodule:
+class Submodule(Struct, frozen=True, kw_only=True):
     """A part of a package that only some releases have. File `curated/submodules.toml`, key `name`."""
 
     name: str
@@ -213,8 +202,7 @@ class Submodule:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Board:
+class Board(Struct, frozen=True, kw_only=True):
     """A part that is sold with a processor of its own. File `curated/boards.toml`, key `name`."""
 
     name: str
@@ -224,8 +212,7 @@ class Board:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Default:
+class Default(Struct, frozen=True, kw_only=True):
     """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
 
     name: str
@@ -241,8 +228,7 @@ class SymptomKind(StrEnum):
     USAGE = "usage"  # code or configuration of the user
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cure:
+class Cure(Struct, frozen=True, kw_only=True):
     """A command that cures a symptom: a solve, unless another is given."""
 
     when: str = ""
@@ -256,8 +242,7 @@ class Cure:
     """Instead of a solve, verbatim."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Symptom:
+class Symptom(Struct, frozen=True, kw_only=True):
     """A text that people see when something fails. File `curated/symptoms.toml`, key `id`.
 
     `title`, `cause` and `advice` may hold `{fields}`: named groups of the pattern, or what the examiner

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, field, structs
+
 from mmlock.core.names import PackageName, StrEnum, normalize
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, sort_key
 from mmlock.facts.matrix.model import Document, File, IndexRow
@@ -30,8 +29,7 @@ class Kind(StrEnum):
 _MARKS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One fact that is in one state and not, or otherwise, in the other."""
 
     path: str
@@ -51,7 +49,7 @@ class Change:
         """Name, old and new value of what differs, for a changed fact."""
         if self.kind is not Kind.CHANGED:
             return ()
-        names = (item.name for item in dataclasses.fields(self.old))
+        names = (item.name for item in structs.fields(self.old))
         pairs = ((name, getattr(self.old, name), getattr(self.new, name)) for name in names)
         return tuple((name, old, new) for name, old, new in pairs if old != new)
 
@@ -95,8 +93,7 @@ def _package(section: Section, path: str, row: Any) -> PackageName | None:
 # ---------------------------------------------------------------- locks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """What a committed lock holds, as far as facts can touch it."""
 
     name: str
@@ -106,8 +103,7 @@ class Held:
     """Names and URLs of its files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Touch:
+class Touch(Struct, frozen=True, kw_only=True):
     """A lock, and what of the changes concerns it."""
 
     lock: str

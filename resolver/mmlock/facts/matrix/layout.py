@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix import model
 
 __all__ = ["SECTIONS", "Section", "key_text", "section_of", "sort_key"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class Section(Struct, frozen=True, kw_only=True):
     """A kind of matrix file: where it lies, what its rows are and what identifies one."""
 
     name: str

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args, get_type_hints
 
+from msgspec import Struct
+from msgspec.structs import fields
+
 from mmlock.core.errors import MatrixError
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
 from mmlock.facts.matrix.lint_curated import row_faults
@@ -19,8 +20,7 @@ from mmlock.facts.matrix.load import decode, matrix_files, parse_toml
 __all__ = ["Problem", "canonical", "lint"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """One fault of one matrix file."""
 
     file: str
@@ -133,7 +133,7 @@ def _row_of(error: MatrixError) -> int | None:
 
 
 def _row_name(section: Section, index: int, row: Any) -> str:
-    readable = isinstance(row, dict) or is_dataclass(row)
+    readable = isinstance(row, (dict, Struct))
     key = key_text(section.key, row) if readable else ""
     return f"{index} ({key})" if key else str(index)
 
@@ -167,8 +167,7 @@ def _resembling(key: str, known: tuple[str, ...]) -> str:
     return f", did you mean `{close[0]}`?" if close else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Shape:
+class _Shape(Struct, frozen=True, kw_only=True):
     """What may stand below a value: the fields of a table, or the items of an array."""
 
     fields: Mapping[str, Any] | None = None
@@ -179,7 +178,7 @@ class _Shape:
 def _shape(kind: Any) -> _Shape | None:
     """The shape of a type; None where no table stands below it, so that nothing can be unknown there."""
     origin, arguments = getattr(kind, "__origin__", kind), get_args(kind)
-    if is_dataclass(origin):
+    if isinstance(origin, type) and issubclass(origin, Struct):
         hints = get_type_hints(origin)
         if origin is model.Document and arguments:
             hints["rows"] = tuple[arguments[0], ...]  # type: ignore[valid-type]

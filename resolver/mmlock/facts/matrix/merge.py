@@ -6,13 +6,12 @@ lists goes, unless so much would go that the page is more likely wrong than the 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import field
 from typing import Any
 
+from msgspec import Struct, structs
+
 from mmlock.core.names import Confidence
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.model import Document, IndexRow
 
@@ -31,8 +30,7 @@ def _none(row: Any) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What one index says that belongs into one matrix file."""
 
     schema: str
@@ -47,12 +45,11 @@ class Facts:
         return SECTIONS[self.schema].path_for(self.package)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merged:
+class Merged(Struct, frozen=True, kw_only=True):
     """The document that results, and what was not believed."""
 
     document: Document[Any]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
 
 
 def merge(old: Document[Any] | None, facts: Facts, *, trust_removals: bool = False) -> Merged:
@@ -91,7 +88,7 @@ def _settled(old: Any, new: Any) -> Any:
         return new
     same = all(
         getattr(old, item.name) == getattr(new, item.name)
-        for item in dataclasses.fields(new)
+        for item in structs.fields(new)
         if item.name not in _PROVENANCE
     )
     better = _RANKS[new.confidence] < _RANKS[old.confidence]

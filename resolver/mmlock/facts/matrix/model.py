@@ -13,11 +13,11 @@ Spelling used everywhere: Pythons `3.12` (free-threaded `3.13t`), CUDA `12.8`, t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Generic, TypeVar
 
+from msgspec import Struct, field
+
 from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import (
     Accelerator,
@@ -76,8 +76,7 @@ __all__ = [
 Row = TypeVar("Row")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document(Generic[Row]):
+class Document(Struct, Generic[Row], frozen=True, kw_only=True):
     """One matrix file."""
 
     schema: str
@@ -89,8 +88,7 @@ class Document(Generic[Row]):
 # ---------------------------------------------------------------- hardware and toolkits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gpu:
+class Gpu(Struct, frozen=True, kw_only=True):
     """An NVIDIA part. File `gpus.json`, key `name`."""
 
     name: str
@@ -103,8 +101,7 @@ class Gpu:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capability:
+class Capability(Struct, frozen=True, kw_only=True):
     """A compute capability. File `capabilities.json`, key `sm`."""
 
     sm: str
@@ -119,8 +116,7 @@ class Capability:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Toolkit:
+class Toolkit(Struct, frozen=True, kw_only=True):
     """A CUDA toolkit release. File `toolkits.json`, key `cuda`."""
 
     cuda: str
@@ -141,8 +137,7 @@ class Toolkit:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CppExtension:
+class CppExtension(Struct, frozen=True, kw_only=True):
     """What `torch.utils.cpp_extension` of a torch release does. File `torch/cpp_extension.json`."""
 
     torch: str
@@ -161,8 +156,7 @@ class CppExtension:
 # ---------------------------------------------------------------- torch and friends
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchBuild:
+class TorchBuild(Struct, frozen=True, kw_only=True):
     """One build of torch. File `torch/builds.json`, key (torch, variant, platform)."""
 
     torch: str
@@ -190,8 +184,7 @@ class TorchBuild:
     """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
+class Validation(Struct, frozen=True, kw_only=True):
     """A lock whose kernels ran on what it is for, and held. File `verdicts.json`, key `lock`.
 
     It stays true when the lock has changed since: it is about the combination of the decided packages.
@@ -224,8 +217,7 @@ class Validation:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requires:
+class Requires(Struct, frozen=True, kw_only=True):
     """Metadata of a release. Files `requires/PACKAGE.json`, key (version, platform)."""
 
     version: str
@@ -240,8 +232,7 @@ class Requires:
     """Provides-Extra in normal form, as far as recorded; one that brings nothing stands only here."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
+class File(Struct, frozen=True, kw_only=True):
     """A file an index serves. Files `files/PACKAGE.json`, key `name`."""
 
     name: str
@@ -256,8 +247,7 @@ class File:
     upload_time: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binary:
+class Binary(Struct, frozen=True, kw_only=True):
     """A prebuilt extension that is tied to torch, CUDA or both. Files `binaries/PACKAGE.json`.
 
     torchvision, torchaudio, xformers, flash-attn, spconv-cuXXX, torch-npu. Key (package, version,
@@ -289,8 +279,7 @@ class Binary:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvidedWheel:
+class ProvidedWheel(Struct, frozen=True, kw_only=True):
     """Wheels of a package on an index that is not its own. Files `providers/PACKAGE.json`.
 
     Facts of their own: they are told to a user, and taken only when the user allows the provider. Key
@@ -325,8 +314,7 @@ class ProvidedWheel:
 # ---------------------------------------------------------------- OpenMMLab
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexRow:
+class IndexRow(Struct, frozen=True, kw_only=True):
     """Wheels in one directory of OpenMMLab's index. File `openmmlab/index.json`."""
 
     directory: str
@@ -341,8 +329,7 @@ class IndexRow:
     """Of the row's existence."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assert:
+class Assert(Struct, frozen=True, kw_only=True):
     """A version check executed at import."""
 
     module: str
@@ -351,8 +338,7 @@ class Assert:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Struct, frozen=True, kw_only=True):
     """A release of an OpenMMLab package. Files `openmmlab/releases/PACKAGE.json`, key `version`."""
 
     version: str

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from msgspec import Struct, structs
 
 from mmlock.facts.matrix.layout import SECTIONS
 from mmlock.facts.matrix.model import Document, IndexRow
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["dated", "is_refreshed", "lay_over", "read_on", "seen_on"]
 
 _DAY = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
-Row = TypeVar("Row", bound="DataclassInstance")
+Row = TypeVar("Row", bound=Struct)
 
 
 def dated(key: str, day: str) -> str:
@@ -28,7 +26,7 @@ def dated(key: str, day: str) -> str:
 def read_on(day: str, rows: Iterable[Row]) -> tuple[Row, ...]:
     """Rows all of whose sources were read on that day."""
     return tuple(
-        dataclasses.replace(row, source=tuple(dated(key, day) for key in row.source))  # type: ignore[attr-defined]
+        structs.replace(row, source=tuple(dated(key, day) for key in row.source))  # type: ignore[attr-defined]
         for row in rows
     )
 
@@ -37,7 +35,7 @@ def seen_on(row: Row, source: str) -> Row:
     """A known row of which a dated source told something new: it keeps its other sources."""
     stem = _DAY.sub("", source)
     kept = [key for key in row.source if _DAY.sub("", key) != stem or key == stem]  # type: ignore[attr-defined]
-    return dataclasses.replace(row, source=(*kept, source))
+    return structs.replace(row, source=(*kept, source))
 
 
 def is_refreshed(row: Any) -> bool:

@@ -6,7 +6,6 @@ out: a changed fact is a changed line.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import signal
@@ -14,26 +13,25 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from msgspec import NODEFAULT, Struct, structs
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.facts.matrix.layout import SECTIONS, sort_key
 from mmlock.facts.matrix.model import Document
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 __all__ = ["decode", "encode", "only_writer", "read", "replace", "row_text", "write_all"]
 
 LOCK_NAME = ".refresh.lock"
 
 
-def _plain(row: DataclassInstance) -> dict[str, Any]:
+def _plain(row: Struct) -> dict[str, Any]:
     """A row as a JSON object, without the fields that hold their default."""
     value: dict[str, Any] = {}
-    for field in dataclasses.fields(row):
+    for field in structs.fields(row):
         item = getattr(row, field.name)
-        if field.default is not dataclasses.MISSING and item == field.default:
+        if field.default is not NODEFAULT and item == field.default:
             continue
         if isinstance(item, tuple):
             item = [part if isinstance(part, str) else _plain(part) for part in item]
@@ -41,7 +39,7 @@ def _plain(row: DataclassInstance) -> dict[str, Any]:
     return value
 
 
-def row_text(row: DataclassInstance) -> str:
+def row_text(row: Struct) -> str:
     """One line of a matrix file."""
     return json.dumps(_plain(row), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import field
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field
+
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.facts.scrape.fetch_page import Answer, Archive, Found, Get, Inside, Scrape, Wish
 from mmlock.facts.scrape.metadata_chain import WHOLE_LIMIT
 from mmlock.net.fetching import Fetched, FetchFault, FetchProblem
@@ -32,8 +32,7 @@ _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
 
 
-@dataclass(slots=True)
-class Driver:
+class Driver(Struct):
     """Runs scrapers over one client. A host that cannot be reached, or only drips, is not asked again."""
 
     client: Client

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from msgspec import Struct, field
+
 from mmlock.core.names import PackageName
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix import store
 from mmlock.facts.matrix.layout import SECTIONS, section_of
 from mmlock.facts.matrix.load import Matrix, decode
@@ -20,8 +20,7 @@ from mmlock.facts.scrape.fetch_page import Scrape
 __all__ = ["INDEXES", "Ask", "Facts", "Overlay", "providers"]
 
 
-@dataclass(slots=True)
-class Overlay:
+class Overlay(Struct):
     """The facts on disk and, over them, what this refresh has merged so far."""
 
     root: Path
@@ -74,8 +73,7 @@ class Overlay:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """What one index is asked with."""
 
     facts: Overlay
@@ -170,8 +168,7 @@ def _torch_packages(ask: Ask) -> Scrape:
     return torch_packages.scrape(day=ask.day, base=ask.place)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Struct, frozen=True, kw_only=True):
     """One index: how it is asked, where it is, and which files it writes."""
 
     scrape: Callable[[Ask], Scrape]

@@ -6,18 +6,17 @@ read; older ones of a package that `--inspect` names, too. What cannot be read s
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from msgspec import Struct, field, structs
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.progress import Progress
-from mmlock.core.values import dataclass
 from mmlock.facts.locate import best_wheel
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import Binary, TorchBuild
@@ -42,8 +41,7 @@ _READABLE = frozenset({Platform.LINUX_X86_64, Platform.LINUX_AARCH64})
 """Only ELF files are read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """With what the wheels are read."""
 
     client: Client
@@ -57,8 +55,7 @@ class Reading:
     day: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
+class _Task(Struct, frozen=True, kw_only=True):
     """A wheel, and the rows that it speaks for."""
 
     package: PackageName
@@ -99,8 +96,7 @@ def inspect_new(reading: Reading) -> Outcome | None:
     )
 
 
-@dataclass(slots=True)
-class _Hosts:
+class _Hosts(Struct):
     """Which hosts can be reached: one request learns it, and one that is down is not asked again."""
 
     client: Client
@@ -137,7 +133,7 @@ def _torch_wheel(reading: Reading, row: TorchBuild) -> Artifact | None:
     if found is None:
         return None
     inside = found.url.removeprefix(pytorch.BASE)
-    return dataclasses.replace(found, url=f"{reading.places[pytorch.NAME].rstrip('/')}{inside}")
+    return structs.replace(found, url=f"{reading.places[pytorch.NAME].rstrip('/')}{inside}")
 
 
 def _binary_tasks(reading: Reading, unknown: list[str]) -> Iterator[_Task]:
@@ -230,7 +226,7 @@ def _apply(reading: Reading, task: _Task) -> str | None:
 
 def _row(row: Any, holds: Holds, source: str) -> Any:
     """A row with what the wheel holds; what its name told and the wheel does not tell stays."""
-    new = dataclasses.replace(
+    new = structs.replace(
         row,
         archs=holds.archs if row.archs is None else row.archs,
         ptx=holds.ptx if row.archs is None else row.ptx,
@@ -251,4 +247,4 @@ def concluded(row: Any, builds: Iterable[TorchBuild], source: str) -> Any:
     if abi is None:
         return row
     note = "; ".join(filter(None, (row.note, ABI_OF_TORCH)))
-    return seen_on(dataclasses.replace(row, cxx11_abi=abi, confidence=Confidence.INFERRED, note=note), source)
+    return seen_on(structs.replace(row, cxx11_abi=abi, confidence=Confidence.INFERRED, note=note), source)

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from mmlock.core.report import Page
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.diff import Change, Touch, as_data, lines, summary
 from mmlock.facts.refresh.state import age
 from mmlock.net.credentials import bare
@@ -19,8 +20,7 @@ _MOST = 5
 """Warnings and unread pages of one index that a person is shown; the JSON form has all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """How one index fared."""
 
     name: str

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from mmlock.core.faults import Fault, usage_error
-from mmlock.core.values import dataclass
 from mmlock.facts.scrape.pypi import INDEX
 from mmlock.net.credentials import bare
 
 __all__ = ["Chosen", "choose", "pip_files"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Chosen(Struct, frozen=True, kw_only=True):
     """An index and who named it."""
 
     url: str

@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 __all__ = ["Tree", "Unreadable", "bare_info", "pkg_info", "read_tree", "requires_txt"]
 
@@ -24,8 +24,7 @@ class Unreadable(Exception):
     """An archive that cannot be read: says which, and why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tree:
+class Tree(Struct, frozen=True, kw_only=True):
     """An archive: every path below its root folder, and the bytes of what is text."""
 
     paths: frozenset[str]

@@ -9,10 +9,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, PackageName, Platform
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.model import Binary, File, Requires, TorchBuild
 from mmlock.facts.scrape.tags import (
@@ -136,8 +136,7 @@ def companion(
 # ---------------------------------------------------------------- new releases
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Struct, frozen=True, kw_only=True):
     """The wheels of one release as an index lists them."""
 
     package: PackageName
@@ -196,8 +195,7 @@ def companion_row(release: Release, requires: Sequence[Requires], first_torch: s
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Built:
+class Built(Struct, frozen=True, kw_only=True):
     """What xformers' `cpp_lib.json` says of the build."""
 
     torch: str | None
@@ -291,9 +289,9 @@ def abi_of_torch(row: Binary, builds: Iterable[TorchBuild]) -> int | None:
 
 
 def _with(row: Binary, **changes: object) -> Binary:
-    import dataclasses
+    from msgspec import structs
 
-    return dataclasses.replace(row, **changes)  # type: ignore[arg-type]
+    return structs.replace(row, **changes)
 
 
 SOURCES: Mapping[str, str] = {

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
+from msgspec import Struct
+
 from mmlock.core.names import Sha256
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.merge import Facts
 from mmlock.net.fetching import Fetched, FetchFault
 
 __all__ = ["Answer", "Archive", "Found", "Get", "Inside", "Scrape", "Wish"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Get:
+class Get(Struct, frozen=True, kw_only=True):
     """A page, whole."""
 
     url: str
     accept: str = "*/*"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
+class Inside(Struct, frozen=True, kw_only=True):
     """One member of a remote wheel: read by range. Its bytes never change, so they are kept."""
 
     url: str
@@ -39,8 +38,7 @@ class Inside:
     """Whether the whole wheel may be fetched, and nothing less; a small one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
+class Archive(Struct, frozen=True, kw_only=True):
     """A whole file whose hash is known. It is checked, and kept by its hash."""
 
     url: str
@@ -51,8 +49,7 @@ Wish = Get | Inside | Archive
 Answer = Fetched | FetchFault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(Struct, frozen=True, kw_only=True):
     """What a scraper brings home."""
 
     facts: tuple[Facts, ...] = ()

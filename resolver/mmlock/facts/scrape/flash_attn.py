@@ -7,14 +7,14 @@ release with the same major, and said to be inferred.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from msgspec import Struct, structs
+
 from mmlock.core.names import Confidence, PackageName
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import Binary
@@ -42,8 +42,7 @@ _LOCAL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class Asset(Struct, frozen=True, kw_only=True):
     """One wheel of a release."""
 
     version: str
@@ -106,7 +105,7 @@ def rows_of(assets: Iterable[Asset], known: Sequence[Binary], source: str) -> It
         pythons = pythons_of({one.python for one in found})
         platforms = platforms_of({one.tag for one in found})
         for row in old:
-            yield seen_on(dataclasses.replace(row, pythons=pythons, platforms=platforms), source)
+            yield seen_on(structs.replace(row, pythons=pythons, platforms=platforms), source)
         if not old:
             first = min(found, key=lambda one: one.url)
             yield _new(first, _toolkit(cuda, known), pythons, platforms, source)

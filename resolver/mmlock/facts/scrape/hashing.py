@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
+
 from mmlock.core.names import Sha256, normalize
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.scrape.metadata import identity
 from mmlock.facts.scrape.tags import wheel_name
@@ -37,8 +38,7 @@ _KEPT_SECONDS = 7 * 24 * 3600.0
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Digest:
+class Digest(Struct, frozen=True, kw_only=True):
     """What a file is, by its bytes."""
 
     sha256: Sha256

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import field
 
-from mmlock.core.values import dataclass
+from msgspec import Struct, field
+
 from mmlock.facts.scrape.archives import Tree
 
 __all__ = ["ENTRIES", "Imports", "imported"]
@@ -25,8 +25,7 @@ _ONCE_STDLIB = frozenset({"asynchat", "asyncore", "distutils", "imp", "smtpd", "
 """Left the standard library, but were in it when these releases were made."""
 
 
-@dataclass(slots=True)
-class Imports:
+class Imports(Struct):
     """What importing an entry module needs."""
 
     packages: set[str] = field(default_factory=set)
@@ -35,8 +34,7 @@ class Imports:
     """Own modules that the archive does not hold."""
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """One interpreter that has imported nothing yet."""
 
     tree: Tree

@@ -7,10 +7,10 @@ import email.parser
 import email.policy
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, Platform, normalize
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.facts.matrix.model import File, Requires
 from mmlock.facts.scrape.tags import platform_of_tag, pythons_of
@@ -18,8 +18,7 @@ from mmlock.facts.scrape.tags import platform_of_tag, pythons_of
 __all__ = ["Metadata", "collapse", "header", "identity", "metadata", "pick"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
+class Metadata(Struct, frozen=True, kw_only=True):
     """What a release requires."""
 
     requires: tuple[str, ...]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from mmlock.core.names import Confidence, PackageName, Sha256, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import File
 from mmlock.facts.scrape.fetch_page import Archive, Get, Inside, Wish
 from mmlock.net.fetching import FetchProblem
@@ -41,8 +42,7 @@ class Origin(StrEnum):
         return Confidence.MEASURED if self is Origin.WHEEL else Confidence.INFERRED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """One place to read it."""
 
     origin: Origin

@@ -7,13 +7,13 @@ Which directories exist is nowhere listed, so those of all known torch builds ar
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from msgspec import Struct, structs
+
 from mmlock.core.names import Confidence, PackageName, Platform, normalize
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import File, IndexRow, TorchBuild
@@ -60,8 +60,7 @@ _MANY_MISSING = 0.2
 """A share of known directories that may be gone at once; more is an index in trouble."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """One wheel of the index."""
 
     directory: str
@@ -71,8 +70,7 @@ class Listed:
     tag: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """A directory as its page shows it."""
 
     wheels: tuple[Listed, ...]
@@ -317,5 +315,5 @@ def home(url: str, base: str) -> str:
 def _older(found: Sequence[File], known: Sequence[File], base: str) -> tuple[File, ...]:
     """Files of the old page, at home; what is recorded of them, such as a hash, stays."""
     kept = {file.url for file in known}
-    rows = (dataclasses.replace(file, url=home(file.url, bare(base))) for file in found)
+    rows = (structs.replace(file, url=home(file.url, bare(base))) for file in found)
     return tuple(file for file in rows if file.url not in kept and file.url.startswith(f"{BASE}/"))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec import Struct
+
 from mmlock.core.names import Confidence, PackageName, Platform, normalize
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import ProvidedWheel
 from mmlock.facts.scrape.tags import glibc_of_tag, pythons_of, wheel_name
 
 __all__ = ["Offer", "offer", "provided"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Struct, frozen=True, kw_only=True):
     """One wheel of a provider."""
 
     package: PackageName

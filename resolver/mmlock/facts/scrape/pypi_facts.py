@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from msgspec import structs
 
 from mmlock.core.names import Confidence, PackageName
 from mmlock.facts.matrix.merge import Facts
@@ -89,7 +90,7 @@ def _releases(package: Package, day: str) -> Facts:
         files.setdefault(release_of(row.name) or "", []).append((row.yanked, row.name.endswith(".whl")))
     again = [
         seen_on(
-            dataclasses.replace(
+            structs.replace(
                 row,
                 yanked=all(yanked for yanked, _ in files[row.version]),
                 has_wheel=any(wheel for _, wheel in files[row.version]),
@@ -143,4 +144,4 @@ def _again(package: Package, source: str) -> Iterator[Binary]:
         more = added.get(row.version, set()) - set(row.pythons)
         if row.pythons and more and row.url is None:
             pythons = pythons_of({*row.pythons, *more})
-            yield seen_on(dataclasses.replace(row, pythons=pythons), source)
+            yield seen_on(structs.replace(row, pythons=pythons), source)

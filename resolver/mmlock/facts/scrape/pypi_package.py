@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from urllib.parse import unquote
+
+from msgspec import Struct, field, structs
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, StrEnum, normalize
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, is_prerelease, version
 from mmlock.facts.matrix.model import Binary, File, Release, Requires, TorchBuild
 from mmlock.facts.scrape import binaries
@@ -54,8 +53,7 @@ class Part(StrEnum):
     RECORD = "record"  # the build record of xformers
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """One package, and what is known of it."""
 
     package: PackageName
@@ -94,8 +92,7 @@ class Plan:
         return not is_prerelease(release) and version(release) > min(map(version, known))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Want:
+class Want(Struct, frozen=True, kw_only=True):
     """A wish and what its answer will be used for."""
 
     release: str
@@ -114,13 +111,12 @@ class Want:
         if not self.instead:
             return None
         place, *rest = self.instead
-        return dataclasses.replace(
+        return structs.replace(
             self, wish=place.wish, origin=place.origin, instead=tuple(rest), tried=(*self.tried, text)
         )
 
 
-@dataclass(slots=True)
-class Package:
+class Package(Struct):
     """One package on its way through the refresh."""
 
     plan: Plan

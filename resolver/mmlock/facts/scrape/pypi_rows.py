@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct, structs
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Sha256
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import File
 
 __all__ = ["Detail", "Listing", "details", "home", "listing"]
@@ -19,8 +19,7 @@ __all__ = ["Detail", "Listing", "details", "home", "listing"]
 _PYPI_FOLDERS = re.compile(r"/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/?#]+$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
+class Detail(Struct, frozen=True, kw_only=True):
     """What the JSON API says of a file and a page in HTML does not."""
 
     sha256: str | None
@@ -29,8 +28,7 @@ class Detail:
     yanked: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """The rows of a page, and what on it is not believed."""
 
     rows: tuple[File, ...]
@@ -82,7 +80,7 @@ def listing(
 
 def _again(old: File, file: Artifact, detail: Detail | None) -> File:
     """A known file: its address and times stay, whichever mirror was asked."""
-    return dataclasses.replace(
+    return structs.replace(
         old,
         sha256=old.sha256 or file.sha256,
         size=old.size or file.size or (detail.size if detail else None),

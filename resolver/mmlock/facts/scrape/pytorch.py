@@ -8,14 +8,14 @@ that a build exists, for which Pythons and platforms; what code is inside, only 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from msgspec import Struct, structs
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Platform
-from mmlock.core.values import dataclass
 from mmlock.core.versions import is_prerelease, version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import File, TorchBuild
@@ -39,8 +39,7 @@ LIST = "torch_stable.html"
 """A list of the links to all wheels, as PyTorch's index had it first and mirrors still have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """One wheel of torch on the index."""
 
     torch: str
@@ -92,7 +91,7 @@ def rows_of(
 
 
 def _known(old: TorchBuild, pythons: tuple[str, ...], tag: str, source: str) -> TorchBuild:
-    return seen_on(dataclasses.replace(old, pythons=pythons, tag=tag), source)
+    return seen_on(structs.replace(old, pythons=pythons, tag=tag), source)
 
 
 def _new(
@@ -230,8 +229,7 @@ def _absent(answer: Answer) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pages:
+class _Pages(Struct, frozen=True, kw_only=True):
     """What some pages list, and which could not be read."""
 
     files: tuple[Artifact, ...]

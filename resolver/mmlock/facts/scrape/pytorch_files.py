@@ -6,10 +6,11 @@ A page tells most hashes and leaves some out; those stay unknown.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import quote, urlsplit
+
+from msgspec import structs
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.versions import is_prerelease
@@ -35,7 +36,7 @@ def recorded(files: Iterable[Artifact], packages: Collection[str], base: str) ->
         release, plus, variant = name.version.partition("+")
         place = urlsplit(file.url).path.split("/")[-2:-1]
         if plus and VARIANT.fullmatch(variant) and place == [variant] and not is_prerelease(release):
-            yield dataclasses.replace(file, url=f"{base}/{variant}/{quote(file.name)}")
+            yield structs.replace(file, url=f"{base}/{variant}/{quote(file.name)}")
 
 
 def named(name: str, packages: Collection[str]) -> bool:

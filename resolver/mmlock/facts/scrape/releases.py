@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, normalize
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import Assert, Release
 from mmlock.facts.scrape.archives import Tree, Unreadable, bare_info, read_tree, requires_txt
 from mmlock.facts.scrape.checks import asserts
@@ -29,8 +29,7 @@ _ALWAYS_THERE = frozenset({"torch", "torchvision"})
 """Nearly all releases import them and nearly none declares them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class About(Struct, frozen=True, kw_only=True):
     """What the index says of a release."""
 
     package: str
@@ -43,8 +42,7 @@ class About:
     has_wheel: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Declared:
+class _Declared(Struct, frozen=True, kw_only=True):
     requires: tuple[str, ...]
     mim: tuple[str, ...]
     requires_python: str | None

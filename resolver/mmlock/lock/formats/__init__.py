@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.lock.formats import build_toml, pylock, requirements, why_md
 from mmlock.lock.model import LockedEnv
 
 __all__ = ["FORMATS", "Format"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class Format(Struct, frozen=True, kw_only=True):
     """A file of the lock folder."""
 
     name: str

@@ -6,16 +6,16 @@ they never change what is installed. Packages without a hash are not listed; `bu
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -203,8 +203,7 @@ def _readable(specifier: str) -> bool:
 # ---------------------------------------------------------------- reading
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartialLock:
+class PartialLock(Struct, frozen=True, kw_only=True):
     """What `pylock.toml` alone says; the steps of an unsealed lock are in `build.toml`."""
 
     env: LockedEnv

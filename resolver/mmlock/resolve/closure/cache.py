@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.cache import FRESH_SECONDS, cache_root, fresh_seconds, unheard
-from mmlock.core.values import dataclass
 from mmlock.files.atomic import write_aside
 from mmlock.resolve.closure.model import Closed, ClosureRequest, Refused
 
@@ -26,8 +26,7 @@ _FORMAT = 1
 _KEPT = 30 * 86400.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _Entry(Struct, frozen=True, kw_only=True):
     digest: str
     stored: float
     closed: Closed | None = None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from mmlock.core.artifact import ClosedPackage, IndexSettings
 from mmlock.core.names import PackageName, Platform
-from mmlock.core.values import dataclass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreNode:
+class CoreNode(Struct, frozen=True, kw_only=True):
     """A package that the core has decided: the closure takes it as given and pins around it."""
 
     name: PackageName
@@ -23,8 +23,7 @@ class CoreNode:
     """Those of its extras that are asked for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """One requirement given to the closure."""
 
     text: str
@@ -32,8 +31,7 @@ class Wanted:
     """Who asked: `the request`, a breakage id, a package."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosureRequest:
+class ClosureRequest(Struct, frozen=True, kw_only=True):
     """Everything the answer depends on, so that it can be cached by its digest."""
 
     python: str
@@ -53,8 +51,7 @@ class ClosureRequest:
     offline: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class Closed(Struct, frozen=True, kw_only=True):
     """The rest of the environment, pinned, without the core nodes."""
 
     packages: tuple[ClosedPackage, ...]
@@ -64,8 +61,7 @@ class Closed:
     from_cache: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(Struct, frozen=True, kw_only=True):
     """No set of ordinary packages fits around these core nodes."""
 
     reason: str
@@ -74,8 +70,7 @@ class Refused:
     """Packages that the explanation names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreachable:
+class Unreachable(Struct, frozen=True, kw_only=True):
     """The question could not be put: no network, nothing cached, a broken index."""
 
     reason: str

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from msgspec import Struct
+
 from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
-from mmlock.core.values import dataclass
 from mmlock.resolve.closure.floors import OLDEST_GLIBC, is_linux, machine
 from mmlock.resolve.closure.model import ClosureRequest
 from mmlock.resolve.closure.uv_find import Uv
@@ -27,8 +28,7 @@ _TRIPLES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class Ran(Struct, frozen=True, kw_only=True):
     """What one run of uv left behind."""
 
     code: int

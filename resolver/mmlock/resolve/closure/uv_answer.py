@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from mmlock.core.artifact import ClosedPackage
 from mmlock.core.names import PackageName, requirement_name

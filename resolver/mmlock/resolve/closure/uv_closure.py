@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping, MutableMapping
 from importlib import import_module
 from pathlib import Path
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
-from mmlock.core.values import dataclass
 from mmlock.resolve.closure.metadata_wheel import place_wheels
 from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest
 from mmlock.resolve.closure.uv import Ran, command, nearest_platform, platform_word, run_uv, write_question
@@ -26,8 +27,7 @@ from mmlock.resolve.closure.uv_log import Failure, Steps, classify, named_packag
 from mmlock.resolve.closure.uv_settings import Sources, uv_environment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asking:
+class Asking(Struct, frozen=True, kw_only=True):
     """A request and the surroundings in which uv answers it."""
 
     uv: Uv

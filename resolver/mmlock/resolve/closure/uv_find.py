@@ -7,11 +7,10 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uv:
+class Uv(Struct, frozen=True, kw_only=True):
     """A uv that can be started."""
 
     path: str

@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
 from packaging.tags import Tag
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import PackageName, Sha256, normalize
-from mmlock.core.values import dataclass
 from mmlock.resolve.closure.tags import best_first
 from mmlock.resolve.closure.uv_settings import redact
 
@@ -26,8 +26,7 @@ else:
     import tomli as tomllib
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockFault:
+class LockFault(Struct, frozen=True, kw_only=True):
     """The text is not the lock we know: where, and what is wrong."""
 
     where: str

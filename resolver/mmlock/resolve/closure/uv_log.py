@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import field
 from enum import Enum
+
+from msgspec import Struct, field
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.core.values import dataclass
 from mmlock.resolve.closure.model import ClosureRequest, CoreNode
 from mmlock.resolve.closure.uv_settings import redact
 
@@ -26,8 +26,7 @@ _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
 _FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
 
 
-@dataclass(slots=True, kw_only=True)
-class Steps:
+class Steps(Struct, kw_only=True):
     """What the resolver did, gathered line by line."""
 
     progress: Progress = silent

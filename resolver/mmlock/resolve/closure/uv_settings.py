@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from mmlock.core.artifact import IndexSettings
-from mmlock.core.values import dataclass
 from mmlock.resolve.closure.floors import MACOS
 
 _TRANSPORT = re.compile(
@@ -25,8 +26,7 @@ _TRANSPORT = re.compile(
 _OWN_INDEX = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(Struct, frozen=True, kw_only=True):
     """Every place packages may come from, the request and the environment taken together."""
 
     default: str | None

@@ -7,17 +7,17 @@ first objective that gets worse is the reason; when there is no solution at all,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.core.versions import is_prerelease, version
 from mmlock.resolve.core_solver.problem import Engine, make_instance
 from mmlock.resolve.core_solver.solution import CoreSolution, PaidTerm, describe
 from mmlock.resolve.graph.rows import Option, Rows, Term, mask
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newer:
+class Newer(Struct, frozen=True, kw_only=True):
     """A newer version that was not taken."""
 
     slot: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from mmlock.core.names import Confidence, Form
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.resolve.core_solver.program import rules
 from mmlock.resolve.graph.rows import Group, Link, LinkKind, Option, Rows
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     import clingo
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """Facts of one kind between two slots, told as one sentence."""
 
     text: str

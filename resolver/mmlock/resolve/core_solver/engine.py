@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-from mmlock.core.values import dataclass
 from mmlock.resolve.core_solver.presolve import settle
 from mmlock.resolve.core_solver.problem import Instance, Mask
 from mmlock.resolve.core_solver.program import RULES, rules
@@ -88,8 +88,7 @@ def facts(instance: Instance) -> str:
     return "\n".join([*lines, *names.lines, *_objectives(instance)])
 
 
-@dataclass(slots=True)
-class _Groups:
+class _Groups(Struct):
     """Numbers for groups, and the facts that say who is in them."""
 
     options: list[int]

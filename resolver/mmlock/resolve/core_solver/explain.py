@@ -8,10 +8,11 @@ same way. Last, for each ask, what would hold if it were given up, as near as po
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.resolve.core_solver.conflict import Claim, Conflict
 from mmlock.resolve.core_solver.engine import ClingoEngine
@@ -23,8 +24,7 @@ MOST = 8
 """How many options of one ask a chain goes through one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainLink:
+class ChainLink(Struct, frozen=True, kw_only=True):
     """One fact of the conflict."""
 
     text: str
@@ -32,16 +32,14 @@ class ChainLink:
     confidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nearest:
+class Nearest(Struct, frozen=True, kw_only=True):
     """What holds when one ask is given up."""
 
     dropped: Ask
     solution: CoreSolution
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """A conflict a person can follow."""
 
     asks: tuple[Ask, ...]

@@ -10,16 +10,16 @@ option a slot, goes to clingo; if that has no solution after all, the whole prob
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.resolve.core_solver.problem import Instance, Mask
 from mmlock.resolve.core_solver.propagate import supported
 from mmlock.resolve.graph.rows import by_weight
 
 
-@dataclass(slots=True)
-class _Work:
+class _Work(Struct):
     instance: Instance
     alive: Mask
     slots: list[Mask]

@@ -7,10 +7,11 @@ a brute-force search as its oracle in tests. A group is a bit mask: bit N stands
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.resolve.graph.rows import Rows, Term, by_weight, mask
 
 Mask = int
@@ -20,8 +21,7 @@ Vector = tuple[int, ...]
 """What a choice costs, most important level first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class Instance(Struct, frozen=True, kw_only=True):
     """One problem. Option numbers are those of `Rows.options`."""
 
     slots: tuple[tuple[int, ...], ...]

@@ -8,7 +8,8 @@ that is nowhere cheaper and comes later is never picked by the cheapest choice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmlock.resolve.core_solver.problem import Instance, Mask
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.facts.matrix.model import Toolchain, TorchBuild
 from mmlock.resolve.core_solver.problem import Engine, make_instance
 from mmlock.resolve.graph.rows import (
@@ -22,8 +23,7 @@ from mmlock.resolve.graph.rows import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaidTerm:
+class PaidTerm(Struct, frozen=True, kw_only=True):
     """One objective, what the solution pays for it, and who pays."""
 
     term: Term
@@ -32,8 +32,7 @@ class PaidTerm:
     detail: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreSolution:
+class CoreSolution(Struct, frozen=True, kw_only=True):
     """One option per slot, the cheapest there is."""
 
     picked: Mapping[str, Option]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from mmlock.core.device import Device
 from mmlock.core.names import PackageName, normalize

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
+from msgspec import Struct
+
 from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form, PackageName
-from mmlock.core.values import dataclass
 from mmlock.core.versions import allows, is_prerelease
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.graph.request import GraphRequest, Pick
@@ -50,8 +51,7 @@ def readable(matrix: Matrix, citations: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class Base(Struct, frozen=True, kw_only=True):
     """The part of a graph that is the same on every device."""
 
     options: tuple[Option, ...]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import Validation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreWish:
+class CoreWish(Struct, frozen=True, kw_only=True):
     """A requirement on a package that the core decides."""
 
     name: PackageName
@@ -33,8 +33,7 @@ Pick = tuple[str, str]
 """An option by names that stay when the graph is built anew: its slot and its label."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Struct, frozen=True, kw_only=True):
     """Where ordinary packages were seen to bring a breakage about."""
 
     breakage: str
@@ -45,8 +44,7 @@ class Held:
     """Whole choices that do not bring it about."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GraphRequest:
+class GraphRequest(Struct, frozen=True, kw_only=True):
     """The part of a request that shapes the graph."""
 
     target: Target

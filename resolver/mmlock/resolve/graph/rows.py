@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
+from msgspec import Struct
+
 from mmlock.core.names import Confidence, Form, PackageName, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import (
     Binary,
     Breakage,
@@ -83,29 +84,25 @@ MEANING: Mapping[Term, str] = {
 DEFAULT_TERMS: tuple[Term, ...] = tuple(Term)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TorchChoice:
+class TorchChoice(Struct, frozen=True, kw_only=True):
     """A build of torch."""
 
     build: TorchBuild
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PythonChoice:
+class PythonChoice(Struct, frozen=True, kw_only=True):
     """A CPython minor version."""
 
     python: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseChoice:
+class ReleaseChoice(Struct, frozen=True, kw_only=True):
     """A release of an OpenMMLab package taken as the wheel PyPI serves."""
 
     release: Release
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexChoice:
+class IndexChoice(Struct, frozen=True, kw_only=True):
     """A wheel of OpenMMLab's index."""
 
     row: IndexRow
@@ -113,15 +110,13 @@ class IndexChoice:
     inferred_python: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BinaryChoice:
+class BinaryChoice(Struct, frozen=True, kw_only=True):
     """A prebuilt extension of another provider."""
 
     binary: Binary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildChoice:
+class BuildChoice(Struct, frozen=True, kw_only=True):
     """A wheel that a recipe makes."""
 
     recipe: Recipe
@@ -129,16 +124,14 @@ class BuildChoice:
     verified: Verified | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolchainChoice:
+class ToolchainChoice(Struct, frozen=True, kw_only=True):
     """A way to get a CUDA toolkit."""
 
     toolchain: Toolchain | None
     """None: no CUDA toolkit is needed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NothingChoice:
+class NothingChoice(Struct, frozen=True, kw_only=True):
     """The slot stays empty."""
 
 
@@ -154,8 +147,7 @@ Choice = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(Struct, frozen=True, kw_only=True):
     """One possible answer of a slot."""
 
     index: int
@@ -170,8 +162,7 @@ class Option:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """`option` needs one of `members`, for `reason`."""
 
     option: int
@@ -186,8 +177,7 @@ class Link:
     """False: a breach costs `Term.DECLARED`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
+class Rejection(Struct, frozen=True, kw_only=True):
     """Why an option does not fulfil an ask."""
 
     text: str
@@ -195,8 +185,7 @@ class Rejection:
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """A wish of the user: in each part, one of the members must be chosen."""
 
     name: str
@@ -225,24 +214,21 @@ class Ask:
     """What to do where no option fulfils it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Breach:
+class Breach(Struct, frozen=True, kw_only=True):
     """A combination known to fail: an option of every group is chosen."""
 
     breakage: Breakage
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidatedSet:
+class ValidatedSet(Struct, frozen=True, kw_only=True):
     """A combination that was validated: an option of every group is chosen."""
 
     row: Validation
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """What an option pays towards a term."""
 
     option: int
@@ -250,8 +236,7 @@ class Cost:
     weight: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class Tables(Struct, frozen=True, kw_only=True):
     """What all requests on the same packages share, in the form the solver wants: groups as bit masks."""
 
     needs: Mapping[int, tuple[int, ...]]
@@ -267,8 +252,7 @@ class Tables:
     """Slot -> option -> its place, best first: what breaks ties."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """Everything the solver needs to know. Made by `graph.build`."""
 
     options: tuple[Option, ...]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from mmlock.core.names import Form
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.model import Binary
 from mmlock.resolve.judge.case import Case, Node, admits
 
 __all__ = ["Match", "candidates", "matches", "torch_text"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """A wheel of the lock and the row that describes it."""
 
     node: Node

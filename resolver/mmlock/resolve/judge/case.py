@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
+
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import format_cc
 from mmlock.core.names import Form, PackageName
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Toolkit, TorchBuild
@@ -18,8 +19,7 @@ from mmlock.resolve.judge.model import Objection, Severity
 __all__ = ["Case", "Node", "admits", "base", "open_case", "refuse", "release", "unknown"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(Struct, frozen=True, kw_only=True):
     """A package of the lock, in whatever form it comes."""
 
     name: PackageName
@@ -41,8 +41,7 @@ class Node:
         return tuple(file.url for file in self.files)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """One lock before the judge."""
 
     env: LockedEnv

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from mmlock.core.names import StrEnum
-from mmlock.core.values import dataclass
 
 
 class Severity(StrEnum):
@@ -13,8 +14,7 @@ class Severity(StrEnum):
     UNKNOWN = "unknown"  # no fact decides it; not a yes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Objection:
+class Objection(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with a lock, or that nobody knows."""
 
     severity: Severity

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from mmlock.binary.cache import inspect_cached
 from mmlock.binary.inspect import Effort, Uninspected

@@ -8,14 +8,14 @@ is taken at last is looked at itself, so that no lock is cured of, or pays for, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from packaging.requirements import Requirement
 
 from mmlock.core.artifact import ClosedPackage
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, allows
 from mmlock.facts.matrix.curated import Breakage, When
 from mmlock.facts.matrix.load import Matrix
@@ -29,8 +29,7 @@ from mmlock.resolve.loop.nogoods import State, pick_of, picks_of
 __all__ = ["Outcome", "always_there", "learn_breakages"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """A choice of the core, what was asked for it, and its closure."""
 
     matrix: Matrix

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from mmlock.core.names import Confidence, Sha256
-from mmlock.core.values import dataclass
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option
 from mmlock.resolve.loop.loop import Decided
 from mmlock.resolve.loop.nogoods import Refusal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
+class Checked(Struct, frozen=True, kw_only=True):
     """A locked environment whose wheels were looked at, or the combination that was refused."""
 
     env: LockedEnv

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.arguments import torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.closure.model import (
     Closed,
@@ -51,8 +52,7 @@ MOST_TOLD = 6
 """How many different refusals an error tells."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class Decided(Struct, frozen=True, kw_only=True):
     """A core and a closure that fit each other."""
 
     rows: Rows
@@ -63,8 +63,7 @@ class Decided:
     """What was newer and not taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unsolved:
+class Unsolved(Struct, frozen=True, kw_only=True):
     """No core fulfils the request; the graph in which there is none, and what the closure refused."""
 
     rows: Rows

@@ -9,11 +9,12 @@ option that puts the same pieces into its question.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.markers import named_extras
 from mmlock.core.names import PackageName, requirement_name
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.resolve.closure.model import Closer, ClosureRequest, CoreNode, Refused
 from mmlock.resolve.core_solver.solution import CoreSolution
@@ -24,8 +25,7 @@ from mmlock.resolve.loop.nogoods import Refusal, pick_of
 __all__ = ["Dispute", "blame"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispute:
+class Dispute(Struct, frozen=True, kw_only=True):
     """A question that the closure refused, and what it takes to ask others like it."""
 
     rows: Rows
@@ -43,8 +43,7 @@ class Dispute:
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
+class _Piece(Struct, frozen=True, kw_only=True):
     """A part of the question that belongs to some choices of the core and not to all."""
 
     kind: str
@@ -69,8 +68,7 @@ def blame(dispute: Dispute) -> Refusal:
     return Refusal(groups=tuple(dict.fromkeys(groups)), reason=trial.words(kept, refused))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cure:
+class _Cure(Struct, frozen=True, kw_only=True):
     """What a cure, or a toolchain, puts into the question, and with which options."""
 
     lines: tuple[str, ...]

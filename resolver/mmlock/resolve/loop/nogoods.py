@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from mmlock.core.names import PackageName
-from mmlock.core.values import dataclass
 from mmlock.resolve.graph.request import CoreWish, Held, Pick
 from mmlock.resolve.graph.rows import Option
 
@@ -26,8 +26,7 @@ def picks_of(options: Iterable[Option]) -> frozenset[Pick]:
     return frozenset(map(pick_of, options))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """Options that the closure, or the files themselves, refuse together; with the words."""
 
     groups: tuple[frozenset[Pick], ...]
@@ -53,8 +52,7 @@ def _natural(label: str) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """What is known beyond the request. Grows, and never shrinks."""
 
     refusals: list[Refusal] = field(default_factory=list)

@@ -7,11 +7,11 @@ page too many costs a request and no more. A second uv is not begun: two at once
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from importlib import import_module
 
+from msgspec import Struct, field
+
 from mmlock.core.names import PackageName
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice
@@ -29,8 +29,7 @@ LATER = (
 """What a solve needs when its closure is found."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Ahead:
+class Ahead(Struct, kw_only=True):
     """What is done while uv works, for one request."""
 
     matrix: Matrix

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.markers import named_extras
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
@@ -39,8 +40,7 @@ class Finder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """Everything that was decided, before it becomes files."""
 
     matrix: Matrix
@@ -57,8 +57,7 @@ class Decision:
     """The ops that a wheel with ops in plain PyTorch must have; none named: all there are."""
 
 
-@dataclass(slots=True)
-class _Parts:
+class _Parts(Struct):
     packages: list[LockedPackage]
     fetch: list[FetchStep]
     build: list[BuildStep]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
+from msgspec import Struct
 from packaging.tags import Tag
 from packaging.utils import (
     InvalidSdistFilename,
@@ -16,7 +17,6 @@ from packaging.utils import (
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.core.versions import InvalidVersion, Version, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import File, TorchBuild
@@ -28,8 +28,7 @@ PYTORCH_INDEX = "pytorch-index"
 """Under this name `files/` holds what is recorded of PyTorch's own index."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where the wheel of an option lies."""
 
     index: str

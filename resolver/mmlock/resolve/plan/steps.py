@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import DeviceKind, Form
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Recipe, Toolchain
@@ -37,8 +38,7 @@ NO_TOOLCHAIN = ToolchainPlan(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoSources:
+class NoSources(Struct, frozen=True, kw_only=True):
     """A build was chosen and its sources are not recorded."""
 
     package: str

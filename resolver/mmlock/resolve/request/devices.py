@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 
+from msgspec import Struct
+
 from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.core.values import dataclass
 from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundDevices:
+class FoundDevices(Struct, frozen=True, kw_only=True):
     """What `--gpu` means, whatever the order and however often a card is named."""
 
     devices: tuple[Device, ...]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
@@ -13,7 +15,6 @@ from mmlock.core.names import Platform, normalize, requirement_name
 from mmlock.core.requirements import Asked
 from mmlock.core.sources import COMMAND_LINE, Inputs, gather
 from mmlock.core.target import Target
-from mmlock.core.values import dataclass
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Stack, Validation
@@ -27,8 +28,7 @@ from mmlock.resolve.graph.rows import Term
 from mmlock.resolve.request.devices import find_devices
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interpreted:
+class Interpreted(Struct, frozen=True, kw_only=True):
     """A request in the matrix's terms."""
 
     arguments: SolveArguments

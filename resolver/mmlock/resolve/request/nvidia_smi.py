@@ -6,10 +6,11 @@ import re
 import subprocess
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import DeviceKind
-from mmlock.core.values import dataclass
 from mmlock.facts.devices.find import NoDevice, find_device
 from mmlock.facts.matrix.load import Matrix
 
@@ -22,8 +23,7 @@ _FIELDS = ("name,compute_cap,driver_version", "name,driver_version")
 """What to ask for; drivers before 510 do not know `compute_cap` and refuse the whole query."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledGpu:
+class InstalledGpu(Struct, frozen=True, kw_only=True):
     """One line of nvidia-smi."""
 
     name: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+from msgspec.structs import replace
+
 from mmlock.scan.configs.read import Config
 from mmlock.scan.configs.values import Leaf
 from mmlock.scan.definitions import Definitions, Node
@@ -17,8 +18,7 @@ from mmlock.scan.project import Project
 __all__ = ["Narrowed", "narrow"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Narrowed:
+class Narrowed(Struct, frozen=True, kw_only=True):
     """The part of a project that some configs reach."""
 
     files: frozenset[str]

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from posixpath import dirname, join, normpath
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.scan.configs.values import Leaf, Listed, Table, Value, evaluate, merge, typed
 from mmlock.scan.model import Place
 from mmlock.scan.module import chain_of
@@ -25,8 +26,7 @@ FindModule = Callable[[str, str], "str | None"]
 """Module and importer -> file of the project."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(Struct, frozen=True, kw_only=True):
     """A config and its bases, merged."""
 
     file: str

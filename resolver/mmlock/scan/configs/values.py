@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.scan.model import Place
 from mmlock.scan.module import chain_of
 
@@ -17,8 +18,7 @@ Table: TypeAlias = "dict[str, Value]"
 _DELETE = "_delete_"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaf:
+class Leaf(Struct, frozen=True, kw_only=True):
     """A literal, a name of a lazy config, or something that only running the config could tell."""
 
     place: Place
@@ -27,8 +27,7 @@ class Leaf:
     """The dotted name that a lazy config writes: `mmdet.models.RetinaNet`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """Values in a list, and those inside an expression that was not evaluated."""
 
     items: tuple[Value, ...]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName
-from mmlock.core.values import dataclass
 from mmlock.core.versions import allows
 from mmlock.scan.pins.model import Pin
 
 __all__ = ["Conflict", "conflicts"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class Conflict(Struct, frozen=True, kw_only=True):
     """Two requirements on one package that exclude each other, and where each is asked for."""
 
     name: PackageName

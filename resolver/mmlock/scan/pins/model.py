@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from mmlock.core.names import PackageName, StrEnum
-from mmlock.core.values import dataclass
 from mmlock.scan.model import Place
 
 __all__ = ["Binding", "Pin", "PinKind"]
@@ -35,8 +36,7 @@ class Binding(StrEnum):
     ADVICE = "advice"  # a text or a notebook tells a person to install it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
+class Pin(Struct, frozen=True, kw_only=True):
     """One requirement at one place."""
 
     name: PackageName

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.catalogue import Catalogue, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError
-from mmlock.core.values import dataclass
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.store import replace as put
 from mmlock.lock import refused as refusal
@@ -27,8 +28,7 @@ from mmlock.validate.store import NAME as VERDICT
 _SHOWN = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """What lies in the folder of a pair."""
 
     pair: Pair
@@ -38,8 +38,7 @@ class Entry:
     """Of this very lock."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """What became of a pair."""
 
     word: str

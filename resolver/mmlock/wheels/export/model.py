@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mmlock.core.values import dataclass
+from msgspec import Struct
+
 from mmlock.lock.model import LockedEnv
 from mmlock.wheels.model import BuildPlan, Pin
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedBuild:
+class PlannedBuild(Struct, frozen=True, kw_only=True):
     """A build step with every file of its environment pinned."""
 
     plan: BuildPlan
     pins: Sequence[Pin]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export:
+class Export(Struct, frozen=True, kw_only=True):
     """A lock, ready to be written in another form."""
 
     env: LockedEnv
@@ -30,8 +29,7 @@ class Export:
     """Distributions that write the same files as one of the lock, and must go."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One package to install."""
 
     name: str
