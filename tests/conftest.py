@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from examples import MANY
@@ -55,3 +56,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The unit suite shall stay under a minute on two cores: tell who takes most of it."""
     most = ", ".join(f"{file} {seconds:.1f}" for file, seconds in _spent.most_common(_SHOWN))
     terminalreporter.write_line(f"CPU seconds of the tests: {_spent.total():.0f}; most: {most}")
+
+
+_COLLECTED = pytest.StashKey[tuple[frozenset[Path], frozenset[Path]]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note, before marks deselect anything, which files there are and which yielded a test."""
+    folders = [path for path in (Path(word).resolve() for word in config.args) if path.is_dir()]
+    files = frozenset(file for folder in folders for file in folder.rglob("test_*.py"))
+    config.stash[_COLLECTED] = (files, frozenset(item.path for item in items))
+
+
+@pytest.fixture
+def collected(pytestconfig: pytest.Config) -> tuple[frozenset[Path], frozenset[Path]]:
+    """Test files below the folders that this run was given, and those of them that hold a test."""
+    return pytestconfig.stash[_COLLECTED]
