@@ -27,8 +27,8 @@ from mmlock.facts.matrix.model import File, Release
 from mmlock.facts.matrix.provenance import dated, read_on
 from mmlock.facts.refresh.drive import Driver, driver
 from mmlock.facts.refresh.indexes import Overlay, providers
-from mmlock.facts.scrape.fetch_page import Archive
-from mmlock.facts.scrape.releases import SOURCE, About, Unreadable, read_release
+from mmlock.facts.scrape.fetch_page import WholeFile
+from mmlock.facts.scrape.releases import SOURCE, About, BadArchive, read_release
 from mmlock.facts.scrape.tags import release_of
 from mmlock.net.fetching import Fetched
 from mmlock.net.http import Client
@@ -69,8 +69,8 @@ def read_again(
     modules = {name: row.module for row in matrix.modules for name in row.packages}
     found = [(row, archive_of(matrix.files(package), row.version)) for row in matrix.releases(package)]
     wanted = [(row, file) for row, file in found if file is not None]
-    wishes = [Archive(url=file.url, sha256=file.sha256) for _, file in wanted if file.sha256]
-    for (row, file), answer in zip(wanted, drive.grant(package, wishes), strict=True):
+    requests = [WholeFile(url=file.url, sha256=file.sha256) for _, file in wanted if file.sha256]
+    for (row, file), answer in zip(wanted, drive.fetch(package, requests), strict=True):
         about = About(
             package=package,
             version=row.version,
@@ -82,7 +82,7 @@ def read_again(
         try:
             read = isinstance(answer, Fetched)
             yield row, read_release(file.name, answer.body, about, providers(matrix)) if read else None
-        except Unreadable:
+        except BadArchive:
             yield row, None
 
 

@@ -16,7 +16,7 @@ from mmlock.core.report import Page
 from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of
 from mmlock.facts.devices.support import TorchRange, TorchSupport, torch_support
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Accelerator, Capability, Gpu
+from mmlock.facts.matrix.model import Accelerator, Capability, DeviceAnswer, Gpu
 
 __all__ = ["DeviceView", "device_page", "device_view", "devices_page", "unknown_device"]
 
@@ -116,7 +116,7 @@ def _capability_lines(row: Capability) -> list[str]:
 
 
 def _accelerator_lines(row: Accelerator) -> list[str]:
-    answer = "a lock" if row.answer == "lock" else "no lock, for the reason below"
+    answer = "a lock" if row.answer is DeviceAnswer.LOCK else "no lock, for the reason below"
     lines = [
         f"  kind                 {row.kind}",
         f"  mmlock gives         {answer}",
@@ -220,7 +220,7 @@ def _group_lines(row: Capability, support: TorchSupport, names: Sequence[str]) -
 
 
 def _answer(row: Accelerator) -> str:
-    return "lock" if row.answer == "lock" else "no lock"
+    return "lock" if row.answer is DeviceAnswer.LOCK else "no lock"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from mmlock.core.names import Form
 from mmlock.core.versions import allows
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
@@ -14,7 +13,6 @@ from mmlock.facts.matrix.lint_rows import row_faults
 __all__ = ["row_faults"]
 
 _LEAST_RANK = 9
-_FORMS = frozenset(form.value for form in Form)
 
 
 @row_faults.register
@@ -25,8 +23,6 @@ def _(row: model.Breakage) -> Faults:
         yield from forms.names("when.package", (when.package,))
         yield from forms.specifiers("when.versions", when.versions)
         yield from forms.specifiers("when.cuda", when.cuda)
-        if when.form is not None:
-            yield from forms.one_of("when.form", when.form, _FORMS)
     for field in ("title", "symptom", "fix"):
         yield from forms.said(field, getattr(row, field))
     yield from forms.requirements("constraints", row.constraints)

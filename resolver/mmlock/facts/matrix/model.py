@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
-from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256, WheelDetail
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import (
     Accelerator,
@@ -25,6 +25,7 @@ from mmlock.facts.matrix.curated import (
     Breakage,
     Cure,
     Default,
+    DeviceAnswer,
     Grouping,
     Module,
     Patch,
@@ -34,6 +35,7 @@ from mmlock.facts.matrix.curated import (
     Symptom,
     SymptomKind,
     Toolchain,
+    TorchChoice,
     Verified,
     When,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "CppExtension",
     "Cure",
     "Default",
+    "DeviceAnswer",
     "Document",
     "File",
     "Gpu",
@@ -68,6 +71,7 @@ __all__ = [
     "Toolchain",
     "Toolkit",
     "TorchBuild",
+    "TorchChoice",
     "Validation",
     "Verified",
     "When",
@@ -182,6 +186,8 @@ class TorchBuild(Struct, frozen=True, kw_only=True):
     note: str | None = None
     tag: str | None = None
     """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
+    unread: tuple[WheelDetail, ...] = ()
+    """What its wheel tells and nobody has read there; the field may hold what follows from elsewhere."""
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -277,6 +283,8 @@ class Binary(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
+    unread: tuple[WheelDetail, ...] = ()
+    """What its wheel tells and nobody has read there."""
 
 
 class ProvidedWheel(Struct, frozen=True, kw_only=True):
