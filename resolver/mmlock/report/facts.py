@@ -134,7 +134,8 @@ def _requirements(matrix: Matrix, package: PackageName, wanted: str | None) -> C
         sources = matrix.sources("requires", package)
         for row in matrix.requires(package):
             if _wanted(row.version, wanted):
-                where = f" on {row.platform}" if row.platform else ""
+                where = f" of {row.variant}" if row.variant else ""
+                where += f" on {row.platform}" if row.platform else ""
                 facts += [_fact(text, [row], sources) for text in _declared_texts(row, where)]
     return Chapter(name="requirements", title="Requirements", facts=tuple(facts))
 

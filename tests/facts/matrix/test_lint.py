@@ -256,3 +256,49 @@ def test_a_word_outside_of_a_vocabulary_names_the_row_and_what_is_wanted(
     text = ACCELERATOR.replace(old, new)
     assert text != ACCELERATOR
     assert expected in only(faults(tmp_path, curated__accelerators_toml=text)).message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"on_pypi": False}, "tag: is missing"),
+        ({"archs": None}, '`"unread":["archs"]` must say'),
+        ({"unread": ["archs"]}, "unread: names archs, which the row tells"),
+        ({"archs": []}, "without GPU code runs nowhere"),
+        ({"pythons": []}, "pythons: are missing"),
+        ({"cudnn": "nine"}, "cudnn: `nine` is no cuDNN version"),
+        ({"unread": ["soul"]}, "expected one of `archs`, `cxx11-abi`, `cudart`"),
+    ],
+)
+def test_a_torch_build_tells_what_a_solve_needs_of_it(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    text = document("torch-builds", {**BUILD, **changes})
+    assert message in only(faults(tmp_path, torch__builds_json=text)).message
+
+
+NAME_RULE = r"""
+schema = "name-rules"
+[sources]
+nv = "a page"
+[[rows]]
+id = "x"
+pattern = 'A(\d+)'
+chip = '\1'
+source = ["nv"]
+confidence = "inferred"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("'A(\\d+)'", "'A(\\d+'", "is no rule"),
+        (r"'\1'", r"'\2'", "is no rule"),
+        ("'A(\\d+)'", "'(.*)'", "matches every name"),
+    ],
+)
+def test_faults_of_rules_for_names(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = NAME_RULE.replace(old, new)
+    assert text != NAME_RULE
+    assert message in only(faults(tmp_path, curated__device_names_toml=text)).message

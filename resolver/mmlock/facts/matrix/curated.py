@@ -234,6 +234,37 @@ class Board(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
+class NameRule(Struct, frozen=True, kw_only=True):
+    """How names of a kind lead to the chip that they stand for. File `curated/device_names.toml`, key `id`.
+
+    Asked only where no device has the name as it is, and only a device that is known is an answer.
+    """
+
+    id: str
+    pattern: str
+    """Regular expression, matched with the whole name in upper case without the maker's name."""
+    chip: str
+    """What to look for instead; `\\1` is the first group of the pattern."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+class Cudnn(Struct, frozen=True, kw_only=True):
+    """Which GPUs some releases of cuDNN have kernels for. File `curated/cudnn.toml`, key `id`."""
+
+    id: str
+    versions: str
+    """PEP 440 specifier on cuDNN."""
+    cuda: str
+    """Major of the CUDA that the library is built for: `12`."""
+    lowest: str
+    """The lowest compute capability (`sm_50`) of its support matrix: GPUs below it are refused."""
+    highest: str
+    """The highest; newer minors of that major run its code, a newer major has none."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class Default(Struct, frozen=True, kw_only=True):
     """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
 

@@ -118,6 +118,26 @@ def _(row: model.Board) -> Faults:
 
 
 @row_faults.register
+def _(row: model.NameRule) -> Faults:
+    yield from forms.said("chip", row.chip)
+    try:
+        pattern = re.compile(row.pattern)
+        pattern.sub(row.chip, "")
+    except re.error as error:
+        yield f"pattern, chip: `{row.pattern}` with `{row.chip}` is no rule ({error})"
+        return
+    if pattern.fullmatch(""):
+        yield f"pattern: `{row.pattern}` matches every name"
+
+
+@row_faults.register
+def _(row: model.Cudnn) -> Faults:
+    yield from forms.specifiers("versions", row.versions)
+    yield from forms.matches("cuda", (row.cuda,), re.compile(r"\d{1,2}"), "major of CUDA")
+    yield from forms.archs("lowest, highest", (row.lowest, row.highest))
+
+
+@row_faults.register
 def _(row: model.Symptom) -> Faults:
     yield from forms.said("title", row.title)
     for field in ("cause", "advice"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import singledispatch
 
-from mmlock.core.names import OpNeeds
+from mmlock.core.names import DeviceKind, OpNeeds, WheelDetail
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.lint_forms import Faults
@@ -59,6 +59,8 @@ def _(row: model.Toolkit) -> Faults:
     yield from forms.archs("first_sm, last_sm", (row.first_sm, row.last_sm))
     yield from forms.archs("archs", row.archs)
     yield from forms.matches("driver", (row.driver, row.driver_floor), _DOTTED, "driver version")
+    windows = (row.driver_windows, row.driver_floor_windows)
+    yield from forms.matches("driver_windows", windows, _DOTTED, "driver version")
 
 
 @row_faults.register
@@ -96,6 +98,17 @@ def _(row: model.TorchBuild) -> Faults:
     yield from forms.one_of("cxx11_abi", row.cxx11_abi, _ABIS)
     yield from forms.matches("glibc", (row.glibc,), _DOTTED, "glibc version")
     yield from forms.matches("pythons", row.pythons, _PYTHON, "Python version")
+    yield from forms.matches("cudnn", (row.cudnn,), _DOTTED, "cuDNN version")
+    if not row.pythons:
+        yield "pythons: are missing, so no environment can hold it"
+    if row.tag is None and not row.on_pypi:
+        yield "tag: is missing, so no file name can be made; it is the platform tag of its wheels"
+    if row.archs is None and WheelDetail.ARCHS not in row.unread:
+        yield 'archs: are unknown, which `"unread":["archs"]` must say'
+    if row.archs is not None and WheelDetail.ARCHS in row.unread:
+        yield "unread: names archs, which the row tells"
+    if row.kind in {DeviceKind.CUDA, DeviceKind.ROCM} and row.archs == ():
+        yield f"archs: a build for {row.kind} without GPU code runs nowhere"
 
 
 @row_faults.register
@@ -103,6 +116,7 @@ def _(row: model.Requires) -> Faults:
     yield from forms.versions("version", row.version)
     yield from forms.requirements("requires", row.requires)
     yield from forms.specifiers("requires_python", row.requires_python)
+    yield from forms.matches("variant", (row.variant,), forms.VARIANT, "torch variant")
 
 
 @row_faults.register

@@ -178,6 +178,16 @@ class Matrix:
         return self._rows("boards")
 
     @property
+    def cudnn(self) -> tuple[model.Cudnn, ...]:
+        """Which GPUs releases of cuDNN have kernels for."""
+        return self._rows("cudnn")
+
+    @property
+    def name_rules(self) -> tuple[model.NameRule, ...]:
+        """How names of virtual and mobile GPUs lead to their chip."""
+        return self._rows("name-rules")
+
+    @property
     def defaults(self) -> Mapping[str, str]:
         """Values taken when the user says nothing, by name."""
         value: Mapping[str, str] | None = self._values.get("defaults")

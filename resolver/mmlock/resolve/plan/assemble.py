@@ -202,11 +202,12 @@ def driver_floor(matrix: Matrix, cuda: str | None, target: Target) -> str | None
         return None
     toolkits = {t.cuda: t for t in matrix.toolkits}
     first = {row.sm: row.first_cuda for row in matrix.capabilities}
-    needed = [toolkits[cuda].driver_floor] if cuda in toolkits else []
+    floor = toolkits[cuda].floor_on(target.platform) if cuda in toolkits else None
+    needed = [floor] if floor else []
     for device in target.devices:
         toolkit = toolkits.get(first.get(device.arch or "", ""))
-        if toolkit is not None and toolkit.driver is not None:
-            needed.append(toolkit.driver)
+        if toolkit is not None and (driver := toolkit.driver_on(target.platform)) is not None:
+            needed.append(driver)
     return max(needed, key=version, default=None)
 
 
