@@ -124,6 +124,9 @@ def _(row: model.File) -> Faults:
     yield from forms.said("name", row.name)
     yield from forms.url("url", row.url)
     yield from forms.matches("sha256", (row.sha256,), _SHA256, "SHA-256 (64 lower-case hex digits)")
+    yield from forms.matches("disputed", row.disputed, _SHA256, "SHA-256 (64 lower-case hex digits)")
+    if row.disputed and (row.sha256 is not None or len(row.disputed) == 1):
+        yield "disputed: holds two hashes or more, and `sha256` is null then"
     if row.size is not None and row.size <= 0:
         yield f"size: {row.size} is no size of a file"
     yield from forms.specifiers("requires_python", row.requires_python)

@@ -279,6 +279,8 @@ class File(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     upload_time: str | None = None
+    disputed: tuple[Sha256, ...] = ()
+    """Hashes that published lock files state for it and that differ: none of them is believed."""
 
 
 class Binary(Struct, frozen=True, kw_only=True):

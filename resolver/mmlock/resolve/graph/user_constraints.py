@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mmlock.core.device import Code, Device, code_for
-from mmlock.core.names import Confidence, DeviceKind, Form, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
@@ -278,10 +278,27 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             wanted=_wanted(wish.specifier),
             nothing="" if members else _known_of(builder, wish, loose),
             hint="" if members else _where_it_runs(builder, wish),
+            listed=() if members else _listed_whole(builder, names),
             origin=wish.origin,
             unless=unless,
         )
     )
+
+
+def _listed_whole(builder: Builder, names: set[PackageName]) -> tuple[str, ...]:
+    """The lists that show which versions of these packages there are; none where wheels are elsewhere too.
+
+    A refresh reads PyPI's page of a package whole. Other indexes, and builds by torch variant, may hold more.
+    """
+    matrix = builder.matrix
+    elsewhere = {row.package for row in matrix.index_rows}
+    found: list[str] = []
+    for name in sorted(names):
+        more = any(row.url or row.same_variant for row in matrix.binaries(name))
+        if name in elsewhere or more or not matrix.files(name):
+            return ()
+        found += cite("files", tuple(matrix.sources("files", name)), name)
+    return tuple(found)
 
 
 def _known_of(builder: Builder, wish: CoreWish, loose: Group) -> str:

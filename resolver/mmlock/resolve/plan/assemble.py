@@ -115,6 +115,8 @@ def _hashed(
     known = tuple(file for file in place.files if file.sha256)
     if known:
         return finder.mirrored(known, package, place.version), ""
+    if place.disputed:
+        return (), f"{place.index} publishes no hashes, and published lock files disagree about this wheel"
     if not place.ask:
         return (), f"{place.index} publishes no hashes and nobody has recorded one for this wheel"
     answer = finder.ask(place, package)
