@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mmlock.facts.scrape import hashing
-from mmlock.facts.scrape.hashing import Digest, digest
+from mmlock.facts.scrape.hashing import HashedFile, digest
 from mmlock.net.fetching import FetchFault, FetchProblem, Limits
 from mmlock.net.http import Client
 
@@ -31,11 +31,11 @@ def wheel(name: str = "mmcv", version: str = "2.2.0", filler: int = 20_000) -> b
 
 
 WHEEL = wheel()
-DIGEST = Digest(sha256=hashing.Sha256(sha256(WHEEL).hexdigest()), size=len(WHEEL))
+DIGEST = HashedFile(sha256=hashing.Sha256(sha256(WHEEL).hexdigest()), size=len(WHEEL))
 
 
 @pytest.fixture
-def run(web: Web, client: Client, tmp_path: Path) -> Callable[..., Digest | FetchFault]:
+def run(web: Web, client: Client, tmp_path: Path) -> Callable[..., HashedFile | FetchFault]:
     return lambda name=NAME: digest(client, f"{web.root}/{name}", tmp_path / "parts")
 
 

@@ -26,7 +26,7 @@ from mmlock.net.http import Client
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Digest", "digest"]
+__all__ = ["HashedFile", "digest"]
 
 _ATTEMPTS = 5
 _BLOCK = 1 << 20
@@ -38,14 +38,14 @@ _KEPT_SECONDS = 7 * 24 * 3600.0
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
-class Digest(Struct, frozen=True, kw_only=True):
+class HashedFile(Struct, frozen=True, kw_only=True):
     """What a file is, by its bytes."""
 
     sha256: Sha256
     size: int
 
 
-def digest(client: Client, url: str, folder: Path) -> Digest | FetchFault:
+def digest(client: Client, url: str, folder: Path) -> HashedFile | FetchFault:
     """Download a wheel into a folder, check and hash it, remove it.
 
     What came before an interruption is used again where the server can tell that the file is still the same.
@@ -152,7 +152,7 @@ def _write(
 # ---------------------------------------------------------------- what came
 
 
-def _settled(url: str, part: Path) -> Digest | FetchFault:
+def _settled(url: str, part: Path) -> HashedFile | FetchFault:
     """The hash of a file that came whole and is the wheel that its name says."""
     try:
         if (why := _no_wheel(_name(url), part)) is not None:
@@ -161,7 +161,7 @@ def _settled(url: str, part: Path) -> Digest | FetchFault:
         with part.open("rb") as file:
             while block := file.read(_BLOCK):
                 whole.update(block)
-        found = Digest(sha256=Sha256(whole.hexdigest()), size=part.stat().st_size)
+        found = HashedFile(sha256=Sha256(whole.hexdigest()), size=part.stat().st_size)
         # A run over many wheels may end before it is told what the first of them are.
         write_aside(part.with_suffix(".done"), f"{found.sha256} {found.size}".encode())
         return found
@@ -170,7 +170,7 @@ def _settled(url: str, part: Path) -> Digest | FetchFault:
         part.with_suffix(".tag").unlink(missing_ok=True)
 
 
-def _done(part: Path) -> Digest | None:
+def _done(part: Path) -> HashedFile | None:
     """What an earlier run found out and did not live to tell."""
     path = part.with_suffix(".done")
     try:
@@ -180,7 +180,7 @@ def _done(part: Path) -> Digest | None:
         found = re.fullmatch(r"([0-9a-f]{64}) (\d+)", path.read_text("ascii"))
     except (OSError, ValueError):
         return None
-    return Digest(sha256=Sha256(found[1]), size=int(found[2])) if found else None
+    return HashedFile(sha256=Sha256(found[1]), size=int(found[2])) if found else None
 
 
 def _name(url: str) -> str:

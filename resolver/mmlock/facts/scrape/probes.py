@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mmlock.facts.scrape.archives import Tree
+from mmlock.facts.scrape.archives import ArchiveTree
 
 __all__ = ["probe"]
 
@@ -39,7 +39,7 @@ _IN_PACKAGE: Mapping[str, re.Pattern[str]] = {
 _STANDARD = re.compile(r"['\"][-/]std[=:]c\+\+(\d\d)['\"]")
 
 
-def probe(tree: Tree, module: str) -> dict[str, int]:
+def probe(tree: ArchiveTree, module: str) -> dict[str, int]:
     """The patterns a release shows, by name; absent ones are left out."""
     setup = tree.text("setup.py") or ""
     found = {name: 1 for name, pattern in _IN_SETUP.items() if pattern.search(setup)}
