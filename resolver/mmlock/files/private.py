@@ -41,7 +41,7 @@ def private_folder(path: Path) -> Path:
             f"the cache folder `{path}` is not used: {why}",
             causes=["whoever can write to it decides what mmlock installs and runs"],
             hints=[
-                f"if you trust what is in it, make it yours alone: `chown $(id -u) {path}; chmod go-w {path}`",
+                f"if you trust what is in it, make it yours alone: chown $(id -u) {path}; chmod go-w {path}",
                 f"or set MMLOCK_CACHE_DIR to a new folder, for example `{path / 'mmlock'}`",
             ],
         )
