@@ -11,7 +11,7 @@ from http import HTTPStatus
 import httpx
 
 from mmlock.net.auth import LoginAuth
-from mmlock.net.credentials import Credentials, bare
+from mmlock.net.credentials import Credentials, bare, redact
 from mmlock.net.fetching import FetchProblem, Limits
 
 __all__ = ["GaveUpError", "opened", "session"]
@@ -24,9 +24,9 @@ class GaveUpError(Exception):
     """A request that is not carried on, and why as a value."""
 
     def __init__(self, problem: FetchProblem, text: str) -> None:
-        super().__init__(text)
         self.problem = problem
-        self.text = text
+        self.text = redact(text)
+        super().__init__(self.text)
 
 
 def session(

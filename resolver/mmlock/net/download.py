@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -88,9 +89,10 @@ class Downloader(Struct, kw_only=True):
             if path.is_file():
                 return self._take(path, wanted, check, origin=str(path))
             tried.append(f"`{folder}` does not hold `{wanted.name}`")
-        for url in wanted.urls:
-            if (got := self._from_url(url, wanted, check, tried, helpful)) is not None:
-                return got
+        with self._connected() as client:
+            for url in wanted.urls:
+                if (got := self._from_url(client, url, wanted, check, tried, helpful)) is not None:
+                    return got
         raise EnvironmentFault(
             f"`{wanted.name}` could not be downloaded",
             causes=tried or ["no place is known that has it"],
@@ -106,7 +108,13 @@ class Downloader(Struct, kw_only=True):
     # ---------------------------------------------------------------- places
 
     def _from_url(
-        self, url: str, wanted: Wanted, check: Check | None, tried: list[str], helpful: list[str]
+        self,
+        client: Client,
+        url: str,
+        wanted: Wanted,
+        check: Check | None,
+        tried: list[str],
+        helpful: list[str],
     ) -> FetchedFile | None:
         parts = urlsplit(bare(url))
         if parts.scheme in {"", "file"}:
@@ -117,7 +125,6 @@ class Downloader(Struct, kw_only=True):
                 return self._take(path, wanted, check, origin=url)
             tried.append(f"`{path}` is not a file")
             return None
-        client = self._client()
         url = client.learn(url)
         try:
             (self.store / "urls").mkdir(parents=True, exist_ok=True)
@@ -241,10 +248,13 @@ class Downloader(Struct, kw_only=True):
         row = {"url": bare(url), "sha256": digest}
         write_aside(self._url_file(url, ".json"), json.dumps(row).encode() + b"\n")
 
-    def _client(self) -> Client:
-        if self.client is None:
-            self.client = Client(environ=self.environ, offline=self.offline)
-        return self.client
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        if self.client is not None:
+            yield self.client
+            return
+        with Client(environ=self.environ, offline=self.offline) as client:
+            yield client
 
 
 def file_name(url: str) -> str:
