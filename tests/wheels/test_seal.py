@@ -18,7 +18,8 @@ from mmlock.core.names import Sha256, normalize
 from mmlock.lock.model import FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
-from mmlock.wheels.model import BuiltWheel, Check, CheckStatus, FetchedFile
+from mmlock.net.download import FetchedFile
+from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
 from mmlock.wheels.seal import Placement, seal_built, seal_fetched, unmet
 
 NAME = "probe-1.0+cpu-py3-none-any.whl"
@@ -185,7 +186,7 @@ def test_a_format_that_the_folder_has_not_is_not_added(env: LockedEnv, home: Pat
 def test_a_step_that_cannot_be_fetched_leaves_the_lock_as_it_was(env: LockedEnv, home: Path) -> None:
     write_lock(replace(env, fetch=(fetch_step(),), build=()), home / "lock")
     before = (home / "lock" / "pylock.toml").read_bytes()
-    with pytest.raises(EnvironmentFault, match="cannot be had"):
+    with pytest.raises(EnvironmentFault, match="could not be downloaded"):
         build(BuildArguments(lock=home / "lock", offline=True))
     assert (home / "lock" / "pylock.toml").read_bytes() == before
 

@@ -18,8 +18,9 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 
 if TYPE_CHECKING:
+    from mmlock.net.download import FetchedFile
     from mmlock.wheels.buildenv import Uv
-    from mmlock.wheels.model import BuiltWheel, FetchedFile
+    from mmlock.wheels.model import BuiltWheel
     from mmlock.wheels.runner import Builder
     from mmlock.wheels.seal import Placement
     from mmlock.wheels.wheelhouse import Wheelhouse

@@ -12,6 +12,7 @@ from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.atomic import write_aside
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
@@ -111,13 +112,8 @@ def _shadows(matrix: Matrix, env: LockedEnv) -> tuple[str, ...]:
 
 
 def _write(path: Path, text: str, *, executable: bool) -> None:
-    aside = path.with_name(f".{path.name}.aside")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        if executable:
-            aside.chmod(0o755)
-        aside.replace(path)
+        write_aside(path, text.encode(), mode=0o755 if executable else None, durable=True)
     except OSError as error:
         raise EnvironmentFault(
             f"cannot write `{path}`",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,18 +44,10 @@ def write(text: str) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """Write a file aside and rename it, so that it is there whole or not at all."""
-    import tempfile
+    from mmlock.files.atomic import write_aside
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        write_aside(path, text.encode(), mode=None, durable=True)
     except OSError as error:
         why = error.strerror or str(error)
         hint = "name a file in a folder that you can write to"

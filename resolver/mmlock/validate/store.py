@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.files.atomic import write_aside
 from mmlock.lock.model import LockedEnv
 from mmlock.validate.conclude import conclude
 from mmlock.validate.digest import lock_digest, sealed_with
@@ -23,16 +22,7 @@ def write_verdict(verdict: Verdict, path: Path) -> str:
     """Write a verdict aside and rename it; gives the sha256 of the file."""
     data = render(verdict).encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(data)
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        write_aside(path, data, mode=None, durable=True)
     except OSError as error:
         raise EnvironmentFault(
             f"the verdict cannot be written to `{path}`",

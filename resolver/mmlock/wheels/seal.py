@@ -15,7 +15,9 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Confidence, Form, Platform, normalize
 from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason
-from mmlock.wheels.model import BuiltWheel, CheckStatus, FetchedFile
+from mmlock.net.credentials import bare
+from mmlock.net.download import FetchedFile
+from mmlock.wheels.model import BuiltWheel, CheckStatus
 from mmlock.wheels.wheelhouse import link_or_copy
 
 WHEELS = "wheels"
@@ -90,7 +92,7 @@ def seal_fetched(
     env: LockedEnv, step: FetchStep, file: FetchedFile, requires: Iterable[str], placement: Placement
 ) -> LockedEnv:
     """The lock with a fetched wheel in the place of its step."""
-    remote = file.origin in {step.url, *step.alternatives}
+    remote = file.origin in map(bare, (step.url, *step.alternatives))
     package = LockedPackage(
         name=step.package,
         version=step.version,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from mmlock.core.progress import Progress, silent
 from mmlock.facts.scrape.fetch_page import Answer, FetchPage, Get, Scrape, Scraped, WheelMember, WholeFile
@@ -25,23 +24,17 @@ __all__ = ["CONCURRENCY", "Driver", "driver"]
 CONCURRENCY = 8
 """Requests under way at once: what browsers do, and what the indexes bear."""
 
-PATIENCE = 3
-"""So many answers of a host may drip past their time: each takes minutes, all of them hours."""
 ARCHIVE_LIMIT = 256 * 1024 * 1024
 _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
 
 
 class Driver(Struct):
-    """Runs scrapers over one client. A host that cannot be reached, or only drips, is not asked again."""
+    """Runs scrapers over one client, which asks no host again that cannot be reached or only drips."""
 
     client: Client
     pool: Workers
     progress: Progress = silent
-    _down: dict[str, str] = field(default_factory=dict)
-    _dripped: Counter[str] = field(default_factory=Counter)
-    _alive: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, name: str, scrape: Scrape) -> Scraped:
         """What a scraper finds."""
@@ -60,7 +53,7 @@ class Driver(Struct):
         hosts: set[str] = set()
         for request in todo:
             host = urlsplit(request.url).netloc
-            if host not in hosts | self._alive | self._down.keys():
+            if host not in hosts and not self.client.health.known(request.url):
                 # One request learns whether a host is there; many would each wait for it.
                 hosts.add(host)
                 answers[request] = self._answer(request)
@@ -77,22 +70,6 @@ class Driver(Struct):
         return [answers[request] for request in requests]
 
     def _answer(self, request: FetchPage) -> Answer:
-        host = urlsplit(request.url).netloc
-        if said := self._down.get(host):
-            return FetchFault(problem=FetchProblem.UNREACHABLE, url=request.url, text=said)
-        answer = self._fetch(request)
-        with self._lock:
-            if isinstance(answer, FetchFault) and answer.problem is FetchProblem.TOO_SLOW:
-                self._dripped[host] += 1
-                if self._dripped[host] >= PATIENCE:
-                    self._down[host] = f"{answer.text}; neither were others of that host"
-            if isinstance(answer, Fetched) or answer.status is not None:
-                self._alive.add(host)
-            elif answer.problem is FetchProblem.UNREACHABLE and host not in self._alive:
-                self._down[host] = answer.text
-        return answer
-
-    def _fetch(self, request: FetchPage) -> Answer:
         if isinstance(request, Get):
             return self.client.get(request.url, accept=request.accept)
         if isinstance(request, WholeFile):

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from mmlock.core.artifact import IndexSettings
+from mmlock.net.credentials import redact
 from mmlock.resolve.closure.floors import MACOS
 
 _TRANSPORT = re.compile(
@@ -88,8 +89,3 @@ def uv_environment(environ: Mapping[str, str], places: Sources) -> dict[str, str
         "MACOSX_DEPLOYMENT_TARGET": MACOS,
     }
     return kept | {key: value for key, value in chosen.items() if value}
-
-
-def redact(text: str) -> str:
-    """The text without the passwords of its URLs."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)

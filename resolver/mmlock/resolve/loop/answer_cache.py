@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.cache import cache_root, fresh_seconds
 from mmlock.core.report import Page
 from mmlock.facts.matrix.location import find_root
+from mmlock.files.atomic import write_aside
 
 _FORMAT = 1
 
@@ -45,13 +47,8 @@ def remember(place: Path, page: Page, files: Mapping[str, str | None], asked: fl
         "data": page.data,
         "files": {name: text and sha256(text.encode()).hexdigest() for name, text in files.items()},
     }
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(kept), encoding="utf-8")
-        aside.replace(place)
-    except OSError:
-        aside.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_aside(place, json.dumps(kept).encode())
 
 
 def _same(folder: Path, files: Mapping[str, str | None]) -> bool:

@@ -15,6 +15,7 @@ from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
+from mmlock.net.fetching import hints
 from mmlock.resolve.closure.model import (
     Closed,
     Closer,
@@ -244,7 +245,7 @@ def _unreachable(answer: Unreachable) -> EnvironmentFault:
     return EnvironmentFault(
         "the ordinary packages could not be resolved: the package index cannot be used",
         causes=[answer.reason],
-        hints=["check the network, or name a mirror with `--index-url`"],
+        hints=[*hints(answer.problem), "name another index or a mirror with `--index-url`"],
     )
 
 
