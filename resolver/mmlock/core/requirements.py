@@ -24,7 +24,7 @@ from mmlock.core.values import dataclass
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _ARCHIVE_SCHEMES = ("http://", "https://", "file://")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
-_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 _LINE_OPTION = re.compile(r"\s--?[a-z]")
 _HASH = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})")
 

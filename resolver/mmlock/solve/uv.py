@@ -18,7 +18,7 @@ from mmlock.solve.floors import OLDEST_GLIBC, is_linux, machine
 from mmlock.solve.uv_find import Uv
 
 _POSSIBLE = re.compile(
-    r"invalid value '[^']*' for '--python-platform.*?\[possible values: ([^\]]*)\]", re.DOTALL
+    r"invalid value '[^']*' for '--python-platform.{0,400}?\[possible values: ([^\[\]]*)\]", re.DOTALL
 )
 _TRIPLES = {
     Platform.MACOS_ARM64: "aarch64-apple-darwin",

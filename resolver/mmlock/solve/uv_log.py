@@ -23,7 +23,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 _DISABLED = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECASE)
 _BUILD = re.compile(r"^error: Failed to (download and )?build|build backend returned an error", re.MULTILINE)
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
-_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
+_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^()]*\)")
 
 
 @dataclass(slots=True, kw_only=True)

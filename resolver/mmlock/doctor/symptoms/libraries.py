@@ -23,7 +23,7 @@ _CUDA = re.compile(
 _DRIVER = re.compile(r"lib(?:cuda|nvidia-ml|nvcuvid)\.so.*")
 _TORCH = re.compile(r"lib(?:torch|c10|caffe2|shm)[\w-]*\.so.*")
 _DESKTOP = re.compile(r"lib(?:GL|gthread-2\.0|glib-2\.0|SM|Xext|Xrender|X11|xcb)\.so.*")
-_XFORMERS = re.compile(r"PyTorch (?P<built>[\d.]+(?:\+\w+)?) .*\(you have (?P<met>[\d.]+(?:\+\w+)?)\)")
+_XFORMERS = re.compile(r"PyTorch (?P<built>[\d.]+(?:\+\w+)?) .{0,100}\(you have (?P<met>[\d.]+(?:\+\w+)?)\)")
 
 
 def library(match: Match, around: Surroundings) -> Examined:

@@ -26,7 +26,7 @@ __all__ = ["conda_environment", "lock_file", "pipfile", "pyproject", "setup_cfg"
 Line = tuple[int, Said, bool]
 """Line, what is said, whether it is for an extra only."""
 
-_ITEM = re.compile(r"(\s*)-\s*[\"']?([^\"'#]+?)[\"']?\s*(?:#.*)?$")
+_ITEM = re.compile(r"(\s*)-\s*(?:[\"']\s*)?([^\"'#\s][^\"'#]*)(?:[\"']\s*)?(?:#.*)?$")
 
 
 class _Lines:
