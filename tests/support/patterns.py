@@ -1,4 +1,4 @@
-"""Every regular expression of the package, with what is done with it: found in the sources, not listed here."""
+"""Every regular expression of the package, with what is done with it: found in the sources, not listed."""
 
 from __future__ import annotations
 

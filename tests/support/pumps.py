@@ -180,7 +180,8 @@ class Growth:
 
     def __str__(self) -> str:
         again = f"{self.pump.start!r} + {self.pump.again!r} * n + {self.pump.end!r}"
-        return f"{again}: {self.seconds * 1000:.1f} ms for {self.size} characters, {self.ratio:.1f} times half of it"
+        took = f"{self.seconds * 1000:.1f} ms for {self.size} characters, {self.ratio:.1f} times half of it"
+        return f"{again}: {took}"
 
 
 def steepest(work: Callable[[str], object], pumps: Iterator[Pump]) -> Growth | None:
@@ -189,6 +190,11 @@ def steepest(work: Callable[[str], object], pumps: Iterator[Pump]) -> Growth | N
         if (found := _growth(work, pump)) is not None:
             return found
     return None
+
+
+def growth(work: Callable[[str], object], pump: Pump, size: int) -> Growth | None:
+    """How work grows up to one large length, when that is more than MOST times for twice of it."""
+    return _measured(work, pump, size, larger=False)
 
 
 def _growth(work: Callable[[str], object], pump: Pump) -> Growth | None:
@@ -201,19 +207,19 @@ def _growth(work: Callable[[str], object], pump: Pump) -> Growth | None:
     return None
 
 
-def _measured(work: Callable[[str], object], pump: Pump, size: int) -> Growth | None:
+def _measured(work: Callable[[str], object], pump: Pump, size: int, *, larger: bool = True) -> Growth | None:
     """The growth at a length where it can be told from noise. A bounded repeat grows to its bound only."""
     half = _seconds(work, pump.line(size // 2), runs=3)
     whole = _seconds(work, pump.line(size), runs=3)
-    while whole < _CLEAR and whole < _HOPELESS * max(half, _LOOK) and size < _LARGEST:
+    while larger and whole < _CLEAR and whole < _HOPELESS * max(half, _LOOK) and size < _LARGEST:
         size *= 2
         half, whole = whole, _seconds(work, pump.line(size), runs=3)
-    if whole > MOST * half and whole > _FLOOR:  # once more, to be sure
-        half = min(half, _seconds(work, pump.line(size // 2), runs=3))
-        whole = min(whole, _seconds(work, pump.line(size), runs=3))
-        if whole > MOST * half:
-            return Growth(pump, size, whole, whole / half)
-    return None
+    for _ in range(2):  # again, to be sure
+        if whole <= MOST * half or whole <= _FLOOR:
+            return None
+        half = min(half, _seconds(work, pump.line(size // 2), runs=5))
+        whole = min(whole, _seconds(work, pump.line(size), runs=5))
+    return Growth(pump, size, whole, whole / half) if whole > MOST * half else None
 
 
 def _seconds(work: Callable[[str], object], line: str, runs: int) -> float:

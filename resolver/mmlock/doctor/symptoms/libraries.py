@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmlock.core.names import normalize
-from mmlock.core.versions import version
+from mmlock.core.versions import InvalidVersion, version
 from mmlock.doctor.context import after, blamed, joined, runs
 from mmlock.doctor.model import Examined, Match
 from mmlock.doctor.wishes import wishes_of
@@ -74,9 +74,12 @@ def _torch(name: str, around: Surroundings) -> Iterator[str]:
 
 def glibc(match: Match, around: Surroundings) -> Examined:
     """Which torch builds the machine's glibc could still do."""
-    wanted = match.fields.get("version", "")
+    try:
+        wanted = version(match.fields.get("version", "").rstrip("."))
+    except InvalidVersion:
+        return Examined()
     rows = [row for row in around.matrix.torch_builds if row.on_pypi and row.glibc and "x86" in row.platform]
-    fewer = [row for row in rows if row.glibc and version(row.glibc) < version(wanted)]
+    fewer = [row for row in rows if row.glibc and version(row.glibc) < wanted]
     floors = sorted({row.glibc for row in fewer if row.glibc}, key=version)
     known = [row.torch for row in rows]
     evidence = [
