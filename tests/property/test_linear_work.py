@@ -93,9 +93,9 @@ READERS: dict[str, tuple[Callable[[str], object], Pump]] = {
     "a script of one word": (documents.script, Pump("", "a", "")),
     "a script with a quote that does not end": (documents.script, Pump('"', "' ", "")),
     "a setup.cfg with a run of blanks": (declared.setup_cfg, Pump("[options]\na", " ", "b\n")),
-    "the values of a pyproject.toml": (
+    "a pyproject.toml that spells its values otherwise": (
         declared.pyproject,
-        Pump("[project]\ndependencies = [\n", '"a",\n', "]\n"),
+        Pump("[project]\ndependencies = [\n", '"\\u0061==1",\n', "]\n"),
     ),
     "a requirement file of one line": (
         lambda text: parse_file(text, "r.txt"),

@@ -34,6 +34,8 @@ _FLOOR = 0.002
 """Seconds below which work for the longest line counts as none."""
 _LOOK = 0.0002
 """Seconds above which growth is looked at closely."""
+_LONG = 0.25
+"""Seconds that are enough to judge by."""
 _HOPELESS = 12
 """Twice the line and so many times the work: larger lines would take forever."""
 MOST = 3.0
@@ -193,8 +195,11 @@ def steepest(work: Callable[[str], object], pumps: Iterator[Pump]) -> Growth | N
 
 
 def growth(work: Callable[[str], object], pump: Pump, size: int) -> Growth | None:
-    """How work grows up to one large length, when that is more than MOST times for twice of it."""
-    return _measured(work, pump, size, larger=False)
+    """How work grows at one large length, or at the first that takes long, when that is more than it may."""
+    at = _SIZES[0]
+    while at < size and _seconds(work, pump.line(at), runs=1) < _LONG:
+        at *= 2
+    return _measured(work, pump, at, larger=False)
 
 
 def _growth(work: Callable[[str], object], pump: Pump) -> Growth | None:
