@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,11 +90,11 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
     if first is None:
         raise _nothing(name, log)
     data = {
-        "text": {"name": name, "lines": log.total, "whole": log.whole},
+        "text": {"name": name, "lines": log.total, "whole": log.whole, "cut": log.cut},
         "cause": diagnosis_data(first),
         "others": [diagnosis_data(one) for one in others],
     }
-    return Page(text="\n".join(diagnosis_lines(first, others)), data=data)
+    return Page(text="\n".join((*diagnosis_lines(first, others), *_left_out(log))), data=data)
 
 
 def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -> Diagnosis:
@@ -153,6 +153,11 @@ def _checked(name: str, log: Log) -> Log:
     return log
 
 
+def _left_out(log: Log) -> Iterator[str]:
+    if log.cut:
+        yield f"{log.cut} of {log.total} lines are so long that a part of them was not read"
+
+
 def _nothing(name: str, log: Log) -> NoAnswer:
     if log.binary:
         return NoAnswer(
@@ -165,7 +170,7 @@ def _nothing(name: str, log: Log) -> NoAnswer:
     last = [line.text.strip() for line in log.lines if line.text.strip()][-_END:]
     return NoAnswer(
         f"nothing in the {log.total} lines of `{name}` is a symptom that mmlock knows",
-        causes=[f"it ends with: {text[:200]}" for text in last[-1:]],
+        causes=[*(f"it ends with: {text[:200]}" for text in last[-1:]), *_left_out(log)],
         hints=[
             "give the whole output, from the first error on, not only its last line",
             "`mmlock doctor --python PATH` looks at the environment itself",

@@ -43,4 +43,4 @@ def project_file(path: str, *, asked: bool = False) -> str | None:
         return None
 
 
-_HAS_PROJECT = re.compile(rb"^\s*\[\s*project\s*\]", re.MULTILINE)
+_HAS_PROJECT = re.compile(rb"^[ \t]*\[[ \t]*project[ \t]*\]", re.MULTILINE)

@@ -35,9 +35,15 @@ _OPERATORS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 }
 
 
+_LONGEST = 1000
+"""Of a version or a clause. Python converts no number of some thousand digits."""
+
+
 @lru_cache(maxsize=65536)
 def version(text: str) -> Version:
     """Parse once, remember. Raises InvalidVersion."""
+    if len(text) > _LONGEST:
+        raise InvalidVersion(f"Invalid version: longer than {_LONGEST} characters")
     return Version(text)
 
 
@@ -49,6 +55,8 @@ def is_prerelease(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _specifiers(text: str) -> SpecifierSet:
+    if len(text) > _LONGEST and any(len(clause) > _LONGEST for clause in text.split(",")):
+        raise InvalidSpecifier(f"Invalid specifier: longer than {_LONGEST} characters")
     return SpecifierSet(text)
 
 

@@ -15,7 +15,7 @@ LARGEST = 8_000_000
 """Bytes of the largest file that is read; generated tables can be larger."""
 
 _PYTHON2 = re.compile(
-    r"^\s*(?:print\s+[\"'\w]|exec\s+[\"'\w]|raise\s+\w+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)", re.MULTILINE
+    r"^[ \t]*(?:print\s+[\"'\w]|exec\s+[\"'\w]|raise\s+\w+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)", re.MULTILINE
 )
 
 

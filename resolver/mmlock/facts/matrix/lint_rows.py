@@ -15,9 +15,9 @@ __all__ = ["row_faults"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PYTHON = re.compile(r"3\.\d{1,2}t?")
 _CUDA = re.compile(r"\d{1,2}\.\d{1,2}")
-_DOTTED = re.compile(r"\d+(\.\d+)+")
+_DOTTED = re.compile(r"\b\d+(\.\d+)+")
 _CAPABILITY = re.compile(r"\d{1,2}\.\d[af]?")
-_DIRECTORY = re.compile(r"(cpu|cu\d{2,3}|ascend[0-9a-z.]*)/torch\d+\.\d+\.\d+")
+_DIRECTORY = re.compile(r"(cpu|cu\d{2,3}|ascend[0-9a-z.]{0,20})/torch\d+\.\d+\.\d+")
 _ABIS = frozenset({None, 0, 1})
 _OPERATORS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 

@@ -40,7 +40,7 @@ BASE = "https://download.openmmlab.com/mmcv/dist"
 NAME = "openmmlab"
 
 _PACKAGES = frozenset({"mmcv", "mmcv-full"})
-_DIRECTORY = re.compile(r"(?:cpu|cu\d{2,3}|ascend[0-9a-z.]*)/torch\d+\.\d+\.\d+")
+_DIRECTORY = re.compile(r"(?:cpu|cu\d{2,3}|ascend[0-9a-z.]{0,20})/torch\d+\.\d+\.\d+")
 _PLATFORMS: Mapping[str, tuple[tuple[Platform, Confidence], ...]] = {
     "manylinux1_x86_64": ((Platform.LINUX_X86_64, Confidence.CAPTURED),),
     "win_amd64": ((Platform.WINDOWS_X86_64, Confidence.CAPTURED),),
@@ -128,7 +128,7 @@ def _fault(data: bytes, url: str, wheels: Sequence[MmcvWheel]) -> ParseFault | N
         problem, text = PageProblem.EMPTY, "answered with an empty page"
     elif not wheels:
         problem, text = PageProblem.NOT_INDEX, "lists no wheel of mmcv: it is some other page"
-        if re.search(rb"<input[^>]+password", data, re.IGNORECASE):
+        if re.search(rb"<input[^<>]+password", data, re.IGNORECASE):
             problem, text = PageProblem.LOGIN, "answered with a login page"
     elif not is_whole(data):
         problem, text = PageProblem.BROKEN, "breaks off in the middle"

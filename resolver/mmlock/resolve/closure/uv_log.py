@@ -29,7 +29,7 @@ _NETWORK = re.compile(
 )
 """Lines of uv's errors that speak of the way to a file and not of what is in it."""
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
-_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
+_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^()]*\)")
 
 
 class Steps(Struct, kw_only=True):

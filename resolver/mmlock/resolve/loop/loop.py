@@ -42,8 +42,8 @@ __all__ = ["ROUNDS", "Decided", "State", "Unsolved", "decide", "graph_request"]
 Wheelless = Callable[[PackageName, "str | None"], bool]
 """Whether a version (None: every version) of an ordinary package has sources and no wheel at all."""
 
-_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
-_NO_WHEEL = re.compile(r"([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
+_NOT_FOUND = re.compile(r"(?<![A-Za-z0-9._-])([A-Za-z0-9._-]+) was not found in the package registry")
+_NO_WHEEL = re.compile(r"(?<![A-Za-z0-9._-])([A-Za-z0-9._-]+)(?:==([^\s=]+))? ha(?:s|ve) no usable wheels")
 
 ROUNDS = 48
 """How many answers of the core are put to the closure before giving up."""

@@ -26,7 +26,11 @@ __all__ = ["conda_environment", "lock_file", "pipfile", "pyproject", "setup_cfg"
 Line = tuple[int, Said, bool]
 """Line, what is said, whether it is for an extra only."""
 
-_ITEM = re.compile(r"(\s*)-\s*[\"']?([^\"'#]+?)[\"']?\s*(?:#.*)?$")
+_ITEM = re.compile(r"(\s*)-\s*(?:[\"']\s*)?([^\"'#\s][^\"'#]*)(?:[\"']\s*)?(?:#.*)?$")
+
+
+_LOOKED_AT = 20_000_000
+"""So many characters are searched for the lines of values: a thousand values in a file of common size."""
 
 
 class _Lines:
@@ -34,11 +38,17 @@ class _Lines:
 
     def __init__(self, text: str) -> None:
         self.lines = text.splitlines()
+        self._left = _LOOKED_AT
+        self._last = 1
 
     def of(self, *words: str) -> int:
-        """The first line that holds all of these."""
-        numbers = (n for n, line in enumerate(self.lines, start=1) if all(word in line for word in words))
-        return next(numbers, 1)
+        """The first line that holds all of these. Late ones in a file of endless values get the last such."""
+        for number, line in enumerate(self.lines, start=1) if self._left > 0 else ():
+            self._left -= len(line) + 1
+            if all(word in line for word in words):
+                self._last = number
+                return number
+        return self._last if self._left <= 0 else 1
 
 
 def toml(text: str) -> dict[str, Any]:
@@ -96,7 +106,7 @@ def _poetry_specifier(text: str) -> str | None:
         return ""
     clauses: list[str] = []
     for part in text.replace(" ", "").split(","):
-        if found := re.fullmatch(r"\^(\d+)((?:\.\d+)*)", part):
+        if found := re.fullmatch(r"\^(\d{1,9})((?:\.\d{1,9})*)", part):
             upper = (
                 f"{int(found[1]) + 1}" if int(found[1]) else f"0.{int((found[2] or '.0').split('.')[1]) + 1}"
             )
@@ -141,6 +151,8 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
 
 def setup_cfg(text: str) -> Iterator[Line]:
     """`install_requires` and the extras of a declarative setuptools project."""
+    # The reader takes quadratic time for a run of blanks; at the start of a line they mean something.
+    text = "\n".join(re.sub(r"(?<=\S)\s{2,}", " ", line) for line in text.splitlines())
     reader = configparser.RawConfigParser(strict=False)
     try:
         reader.read_string(text)
