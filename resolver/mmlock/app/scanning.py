@@ -8,7 +8,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.scan_arguments import ScanArguments
 from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.scan.scan import Known
+from mmlock.scan.scan import ScanFacts
 from mmlock.scan.scan import scan as read_tree
 from mmlock.scan.text import scan_lines
 
@@ -21,9 +21,9 @@ def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Page:
     return Page(text="\n".join(scan_lines(found, matrix.ops)), data=data)
 
 
-def known_of(matrix: Matrix) -> Known:
+def known_of(matrix: Matrix) -> ScanFacts:
     """The facts a scan rests on."""
-    return Known(
+    return ScanFacts(
         ops=matrix.ops,
         modules=matrix.modules,
         submodules=matrix.submodules,

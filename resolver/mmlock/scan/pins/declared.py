@@ -12,9 +12,10 @@ from typing import Any
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import is_specifier
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.module import chain_of
 from mmlock.scan.pins.commands import Said, conda_pin, pip_pin
-from mmlock.scan.source import Unread, parse
+from mmlock.scan.source import parse
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,11 +53,11 @@ class _Lines:
 
 
 def toml(text: str) -> dict[str, Any]:
-    """A TOML document. Raises Unread."""
+    """A TOML document. Raises UnreadSourceError."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError):
-        raise Unread("is not TOML") from None
+        raise UnreadSourceError(LeftOutReason.NOT_TOML) from None
 
 
 def pyproject(text: str) -> Iterator[Line]:
@@ -141,7 +142,7 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise Unread("is not JSON") from None
+        raise UnreadSourceError(LeftOutReason.NOT_JSON) from None
     lines = _Lines(text)
     for name, row in _table(document, "default").items():
         bound = row.get("version") if isinstance(row, dict) else None
@@ -157,7 +158,7 @@ def setup_cfg(text: str) -> Iterator[Line]:
     try:
         reader.read_string(text)
     except (configparser.Error, ValueError):
-        raise Unread("is not INI") from None
+        raise UnreadSourceError(LeftOutReason.NOT_INI) from None
     lines = _Lines(text)
     yield from _python(reader.get("options", "python_requires", fallback=None), lines)
     parts = [(reader.get("options", "install_requires", fallback=""), False)]
@@ -168,7 +169,10 @@ def setup_cfg(text: str) -> Iterator[Line]:
 
 
 def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
-    """The literal requirements of `setup(...)`, and the requirement files it reads. Raises Unread."""
+    """The literal requirements of `setup(...)`, and the requirement files it reads.
+
+    Raises UnreadSourceError.
+    """
     tree = parse(text)
     known = {
         chain_of(node.targets[0]): node.value
