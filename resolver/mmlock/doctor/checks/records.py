@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.tags import Tag
 from packaging.tags import parse_tag as parse_tags
 
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Record, Trouble
+from mmlock.doctor.environment.model import (
+    Distribution,
+    Environment,
+    Gravity,
+    LeftoverReason,
+    Record,
+    RecordProblem,
+    Trouble,
+)
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 6
+_LEFTOVERS: Mapping[LeftoverReason, str] = {
+    LeftoverReason.UNLISTABLE: "cannot be listed: {detail}",
+    LeftoverReason.TOO_MANY: "has more than {detail} entries; the rest was not read",
+    LeftoverReason.RENAMED_BY_PIP: "was renamed by pip and never removed: an installation was interrupted",
+    LeftoverReason.LINK_BROKEN: "points to `{detail}`, which does not exist",
+    LeftoverReason.EGG_LINK_UNREADABLE: "is an egg-link that cannot be read",
+    LeftoverReason.EGG_LINK_BROKEN: "links to `{detail}`, which does not exist",
+    LeftoverReason.PTH_UNREADABLE: "cannot be read: {detail}",
+    LeftoverReason.PTH_BROKEN: "adds `{detail}`, which does not exist",
+}
+_FAULTS: Mapping[RecordProblem, str] = {
+    RecordProblem.NO_METADATA: "has no readable METADATA ({detail}): its package is gone or broken",
+    RecordProblem.NO_RECORD: "has no RECORD: pip cannot uninstall it, and its files are unknown",
+    RecordProblem.NO_PKG_INFO: "has no readable PKG-INFO ({detail})",
+}
 
 
 def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
@@ -67,7 +90,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
         yield Trouble(
             check="leftovers",
             gravity=Gravity.RISK,
-            title=f"`{left.path.name}` {left.why}",
+            title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
             evidence=(f"in `{left.path.parent}`",),
             advice=(f"Remove `{left.path}`.",),
         )
@@ -76,7 +99,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
             yield Trouble(
                 check="leftovers",
                 gravity=Gravity.RISK,
-                title=f"`{dist.record}` {dist.fault}",
+                title=f"`{dist.record}` {_FAULTS[dist.fault].format(detail=dist.fault_detail)}",
                 evidence=(f"in `{dist.site}`",),
                 advice=(f"Remove that folder, then install {dist.name} again.",),
                 packages=(dist.name,),

@@ -18,8 +18,10 @@ from mmlock.core.errors import UsageError
 from mmlock.core.names import Platform
 from mmlock.doctor.environment.model import Interpreter
 from mmlock.doctor.environment.paths import exists, is_dir, is_link
+from mmlock.files.reading import UnreadableError, read_bounded
 
 LIMIT = 20.0
+_MAX_SETTINGS = 1_000_000
 _NAME = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*t?)?(?:\.exe)?", re.IGNORECASE)
 _PROGRAM = """
 import json, os, site, sys
@@ -189,8 +191,8 @@ def _by_files(path: Path, fault: str) -> Interpreter:
 
 def _settings(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        text = path.read_text("utf-8", "replace")
-    except OSError:
+        text = read_bounded(path, _MAX_SETTINGS).decode("utf-8", "replace")
+    except UnreadableError:
         return
     for line in text.splitlines():
         key, equals, value = line.partition("=")

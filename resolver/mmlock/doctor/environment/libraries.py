@@ -65,7 +65,8 @@ def lacking(
     finder = Finder(everything, interpreter, environ)
     told: set[tuple[str, str]] = set()
     for dist in everything:
-        for path in dist.compiled if dist.name in names else ():
+        there = (path for path in dist.compiled if path not in dist.missing)
+        for path in there if dist.name in names else ():
             for soname in _needed(dist.site / path):
                 if (dist.name, soname) in told or _DRIVER.fullmatch(soname) or finder.has(soname):
                     continue

@@ -6,12 +6,18 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, FollowedLink, Gravity, LinkKind, Trouble
 from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
 _WIDTH = 110
 SOUND = "nothing in it is known to fail, as far as its files tell"
+_KINDS = {
+    LinkKind.INTERPRETER: "interpreter",
+    LinkKind.SITE_FOLDER: "package folder",
+    LinkKind.PACKAGE: "package",
+    LinkKind.EDITABLE: "editable package",
+}
 _MANY = 12
 """Notes and risks of one check that are told in full."""
 
@@ -40,6 +46,8 @@ def _head(env: Environment) -> Iterator[str]:
     torch = f"torch {env.torch.facts.build}" if env.torch else "no torch"
     python = f"Python {me.full or me.python or 'unknown'}"
     yield f"{me.prefix}: {python}, {torch}, {len(env.distributions)} distributions"
+    if env.links:
+        yield from _wrapped("links followed: ", "; ".join(_links(env)))
     if env.devices:
         names = ", ".join(
             f"{device.name} ({device.arch})" if device.arch else device.name for device in env.devices
@@ -47,6 +55,16 @@ def _head(env: Environment) -> Iterator[str]:
         yield f"for {names}" + (f", driver {env.driver}" if env.driver else "")
     elif env.device_fault:
         yield from _wrapped("not checked: ", f"GPU code and driver, since {env.device_fault}")
+
+
+def _links(env: Environment) -> Iterator[str]:
+    """What leads out of the environment, each kind once."""
+    by_kind: dict[LinkKind, list[FollowedLink]] = {}
+    for link in env.links:
+        by_kind.setdefault(link.kind, []).append(link)
+    for kind, links in by_kind.items():
+        more = f" and {len(links) - 1} more" if len(links) > 1 else ""
+        yield f"{_KINDS[kind]} `{links[0].path.name}` -> `{links[0].target}`{more}"
 
 
 def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
@@ -75,6 +93,10 @@ def environment_data(
         "devices": [device.name for device in env.devices],
         "driver": env.driver,
         "not_checked": env.device_fault,
+        "links": [
+            {"kind": link.kind.value, "path": str(link.path), "target": str(link.target)}
+            for link in env.links
+        ],
         "distributions": [
             {"name": dist.name, "version": dist.version, "record": str(dist.site / dist.record)}
             for dist in env.distributions
