@@ -12,7 +12,7 @@ from made_environments import MINOR, OTHER, World, make_world
 
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
-from mmlock.doctor.environment.model import Gravity
+from mmlock.doctor.environment.model import Severity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import environment_data, environment_lines
 from mmlock.resolve.request.nvidia_smi import InstalledGpu
@@ -34,7 +34,7 @@ def test_a_sound_environment_has_no_trouble_and_nothing_of_it_is_imported(world:
     world.mmcv()
     env = read(world)
     found, holding = examine(env, matrix())
-    assert [one for one in found if one.gravity is Gravity.FAILS] == []
+    assert [one for one in found if one.severity is Severity.FAILS] == []
     assert "compiled extensions load beside torch" in holding
     assert "GPU code fits the GPU" not in holding, "there was no GPU to compare with"
     assert env.interpreter.python == MINOR
@@ -51,7 +51,7 @@ def test_the_data_is_plain(world: World) -> None:
     found, holding = examine(env, matrix())
     data = json.loads(json.dumps(environment_data(env, found, holding, ())))
     assert data["torch"] == "2.1.2+cpu"
-    assert {"check", "gravity", "title", "evidence", "advice", "packages", "source"} == set(
+    assert {"check", "severity", "title", "evidence", "advice", "packages", "source"} == set(
         data["troubles"][0]
     )
 
@@ -122,7 +122,7 @@ def test_mmcv_lite_alone_is_only_a_note(world: World) -> None:
     world.torch()
     world.mmcv(name="mmcv-lite", ops=False)
     world.dist("mmengine", "0.10.7")
-    assert told(world, gravity=Gravity.NOTE) == ["mmcv-lite 2.1.0 holds no compiled ops, by design"]
+    assert told(world, severity=Severity.NOTE) == ["mmcv-lite 2.1.0 holds no compiled ops, by design"]
 
 
 def test_what_a_package_refuses_at_import_is_told_before(world: World) -> None:
@@ -150,7 +150,7 @@ def test_what_is_checked_and_not_there_is_told(world: World) -> None:
 def test_a_known_breakage_and_its_cure(world: World) -> None:
     world.torch("2.1.2+cpu")
     folder = world.dist("numpy", "2.1.0")
-    assert any("built for numpy 1" in title for title in (*told(world), *told(world, gravity=Gravity.RISK)))
+    assert any("built for numpy 1" in title for title in (*told(world), *told(world, severity=Severity.RISK)))
     for path in (folder / "METADATA",):
         path.write_text(path.read_text().replace("2.1.0", "1.26.4"))
     assert not any("built for numpy 1" in one.title for one in troubles(world))
@@ -166,7 +166,7 @@ def test_a_module_that_is_imported_undeclared(world: World) -> None:
 def test_declared_requirements_follow_markers(world: World) -> None:
     world.dist("a", "1", requires=["b>=2", "c; sys_platform == 'win32'", "d; extra == 'x'", "e ~= broken"])
     world.dist("b", "1")
-    assert told(world, gravity=Gravity.RISK) == ["a 1 requires b>=2: it is 1"]
+    assert told(world, severity=Severity.RISK) == ["a 1 requires b>=2: it is 1"]
 
 
 # ---------------------------------------------------------------- devices
@@ -260,7 +260,7 @@ def other_python(world: World) -> None:
 )
 def test_what_is_broken_is_told(world: World, spoil: Callable[[World], None], says: str) -> None:
     spoil(world)
-    grave = [one.title for one in troubles(world) if one.gravity is not Gravity.NOTE]
+    grave = [one.title for one in troubles(world) if one.severity is not Severity.NOTE]
     assert len(grave) == 1
     assert says in grave[0]
 
@@ -290,7 +290,7 @@ def test_junk_among_the_records_is_no_crash(world: World, junk: tuple[str, bytes
     env = read(world)
     found, holding = examine(env, matrix())
     assert "\n".join(environment_lines(env, found, holding, ()))
-    assert any(one.gravity is Gravity.FAILS for one in found)
+    assert any(one.severity is Severity.FAILS for one in found)
 
 
 def test_one_installation_recorded_in_two_ways_is_no_trouble(world: World) -> None:

@@ -10,7 +10,7 @@ from mmlock.binary.floors import dotted, highest
 from mmlock.binary.model import Answer, Finding, Inspected, Verdict
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.doctor.environment.model import Environment, Gravity, Lacking, Trouble
+from mmlock.doctor.environment.model import Environment, Lacking, Severity, Trouble
 from mmlock.doctor.log_window import joined, runs
 from mmlock.facts.matrix.load import Matrix
 
@@ -23,7 +23,7 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if env.torch_fault is not None:
         yield Trouble(
             check="torch",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"torch is broken: {env.torch_fault}",
             advice=("Install torch again, in step with what is compiled against it.",),
             packages=("torch",),
@@ -32,7 +32,7 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
         names = joined(env.inspected)
         yield Trouble(
             check="torch",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"there is no torch, and {names} need it",
             advice=("Install the torch that they were built for: a lock holds the pair.",),
             packages=("torch", *env.inspected),
@@ -56,7 +56,7 @@ def libraries(env: Environment, _: Matrix) -> Iterator[Trouble]:
             advice = "Install what brings them, or the build that does not need them."
         yield Trouble(
             check="libraries",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"{name} {env.installed[name].version} needs {wanted}{more}, which nothing here brings",
             evidence=(f"`{found[0].file}` names it in its dynamic section",),
             advice=(advice,),
@@ -89,7 +89,7 @@ def _refused(env: Environment, matrix: Matrix, name: str, found: Inspected, judg
     evidence += _exported_by(judged.symbols, matrix)
     return Trouble(
         check="loads",
-        gravity=Gravity.FAILS,
+        severity=Severity.FAILS,
         title=f"the compiled files of {label} do not load beside torch {judged.torch}",
         evidence=tuple(evidence),
         advice=(
@@ -129,7 +129,7 @@ def _doubtful(name: str, found: Inspected, judged: Verdict) -> Trouble:
     ]
     return Trouble(
         check="loads",
-        gravity=Gravity.NOTE,
+        severity=Severity.NOTE,
         title=f"whether {name} {found.version or ''} loads is not sure".replace("  ", " "),
         evidence=tuple(texts[:_SHOWN]),
         packages=(name,),
@@ -160,7 +160,7 @@ def glibc(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
 def _too_old(name: str, wanted: str, have: str) -> Trouble:
     return Trouble(
         check="glibc",
-        gravity=Gravity.FAILS,
+        severity=Severity.FAILS,
         title=f"{name} needs glibc {wanted}, this machine has {have}",
         advice=(f"Lock for it: `--glibc {have}`.",),
         packages=(name,),

@@ -9,7 +9,7 @@ from mmlock.binary.model import Gpu, PtxDriver
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, Severity, Trouble
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
@@ -38,7 +38,7 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     if env.cuda is None:
         yield Trouble(
             check="code",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"torch {build} is a build without CUDA; it does not see the {device.name}",
             advice=("Lock for the GPU.",),
             packages=("torch",),
@@ -49,7 +49,7 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     if code_for(device, archs, row.ptx if row else ()) is Code.NONE:
         yield Trouble(
             check="code",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"torch {build} has no code for the {device.name} ({device.arch})",
             evidence=(f"it holds {' '.join(archs or ())}",),
             advice=("Take a torch build that has the arch; what is compiled against torch changes with it.",),
@@ -66,7 +66,7 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
         if finding.code is Code.NONE:
             yield Trouble(
                 check="code",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{label} has no code for the {device.name} ({device.arch})",
                 evidence=finding.evidence,
                 advice=("Build it for the GPU, or take a wheel that has the arch.",),
@@ -79,7 +79,7 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
         ):
             yield Trouble(
                 check="code",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{label} was compiled without its CUDA ops, and torch is of CUDA {env.cuda}",
                 evidence=("its files hold no GPU code",),
                 advice=("Take a wheel for your CUDA, or build it with FORCE_CUDA=1 and the arch named.",),
@@ -99,7 +99,7 @@ def driver(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     if row is not None and version(env.driver) < version(row.driver_floor):
         yield Trouble(
             check="driver",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"the driver {env.driver} is too old for CUDA {env.cuda} of this torch",
             evidence=(f"it needs {row.driver_floor} or newer",),
             advice=(f"Update the driver, or take a torch of an older CUDA: `--driver {env.driver}`.",),

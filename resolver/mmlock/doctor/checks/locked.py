@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
 from mmlock.doctor.log_window import joined
 from mmlock.lock.model import LockedEnv
 
@@ -48,7 +48,7 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
 
 def _differs(title: str, advice: str, package: str | None = None) -> Trouble:
     packages = (package,) if package else ()
-    return Trouble(check="lock", gravity=Gravity.FAILS, title=title, advice=(advice,), packages=packages)
+    return Trouble(check="lock", severity=Severity.FAILS, title=title, advice=(advice,), packages=packages)
 
 
 def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
@@ -58,7 +58,7 @@ def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
         rest = f" and {len(more) - _SHOWN} more" if len(more) > _SHOWN else ""
         yield Trouble(
             check="lock",
-            gravity=Gravity.NOTE,
+            severity=Severity.NOTE,
             title=f"{len(more)} distributions are not in the lock",
             evidence=(f"{told}{rest}",),
         )

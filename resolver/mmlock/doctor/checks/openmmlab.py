@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
@@ -47,7 +47,7 @@ def _opless(env: Environment, matrix: Matrix, module: Module, dist: Distribution
     title = f"{dist.name} {dist.version} holds no compiled ops"
     return Trouble(
         check="ops",
-        gravity=Gravity.FAILS if reaching or not lite else Gravity.NOTE,
+        severity=Severity.FAILS if reaching or not lite else Severity.NOTE,
         title=title if not lite else f"{title}, by design",
         evidence=tuple(evidence),
         advice=(
@@ -101,7 +101,7 @@ def _refusals(
     if not there:
         yield Trouble(
             check="asserts",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"{dist.name} {dist.version} needs {module.module}, which is not installed",
             evidence=(f"it checks {module.module} {wanted} at import",),
             advice=(f"Install {joined(module.packages[:1])} in a version that it takes.",),
@@ -116,7 +116,7 @@ def _refusals(
         if not holds:
             yield Trouble(
                 check="asserts",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} refuses {other.name} {other.version} at import",
                 evidence=(f"it checks {module.module} {wanted}",),
                 advice=(f"Install a {module.module} that it takes; `pip check` does not know of this.",),
@@ -137,7 +137,7 @@ def undeclared(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 continue
             yield Trouble(
                 check="undeclared",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} imports `{name}`, which nothing brings",
                 evidence=("it declares it nowhere, so pip does not install it",),
                 advice=(f"Install {known[0]}.",),
@@ -157,7 +157,7 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 texts = matrix.sources("breaks")
                 yield Trouble(
                     check="breakages",
-                    gravity=_gravity(breakage),
+                    severity=_gravity(breakage),
                     title=breakage.title,
                     evidence=(f"shows as: {breakage.symptom}", *missing),
                     advice=(f"{breakage.fix[:1].upper()}{breakage.fix[1:]}.",),
@@ -166,11 +166,11 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 )
 
 
-def _gravity(breakage: Breakage) -> Gravity:
+def _gravity(breakage: Breakage) -> Severity:
     """What only one function meets, or what was concluded, is a risk."""
     if breakage.drop or breakage.environment:
-        return Gravity.RISK
-    return Gravity.FAILS if breakage.confidence in {"measured", "captured"} else Gravity.RISK
+        return Severity.RISK
+    return Severity.FAILS if breakage.confidence in {"measured", "captured"} else Severity.RISK
 
 
 def _concerned(breakage: Breakage) -> tuple[str, ...]:

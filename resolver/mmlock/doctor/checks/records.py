@@ -10,10 +10,10 @@ from packaging.tags import parse_tag as parse_tags
 from mmlock.doctor.environment.model import (
     Distribution,
     Environment,
-    Gravity,
     LeftoverReason,
     Record,
     RecordProblem,
+    Severity,
     Trouble,
 )
 from mmlock.doctor.log_window import joined
@@ -43,7 +43,7 @@ def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if me.fault is not None:
         yield Trouble(
             check="interpreter",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"`{me.path}` {me.fault}",
             evidence=(f"what follows was read from the files in `{me.prefix}`",) if me.sites else (),
             advice=("Make the environment anew, for example with `mmlock install`.",),
@@ -65,7 +65,7 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if same:
             yield Trouble(
                 check="doubles",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{name} is recorded {len(found)} times in one folder",
                 evidence=(f"{name} {versions}", "which files are really there is not known from the records"),
                 advice=(
@@ -77,7 +77,7 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
         else:
             yield Trouble(
                 check="doubles",
-                gravity=Gravity.NOTE,
+                severity=Severity.NOTE,
                 title=f"{name} is in {len(found)} folders; {found[0].version} is imported",
                 evidence=(f"{name} {versions}",),
                 packages=(name,),
@@ -89,7 +89,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
     for left in env.leftovers:
         yield Trouble(
             check="leftovers",
-            gravity=Gravity.RISK,
+            severity=Severity.RISK,
             title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
             evidence=(f"in `{left.path.parent}`",),
             advice=(f"Remove `{left.path}`.",),
@@ -98,7 +98,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if dist.fault is not None:
             yield Trouble(
                 check="leftovers",
-                gravity=Gravity.RISK,
+                severity=Severity.RISK,
                 title=f"`{dist.record}` {_FAULTS[dist.fault].format(detail=dist.fault_detail)}",
                 evidence=(f"in `{dist.site}`",),
                 advice=(f"Remove that folder, then install {dist.name} again.",),
@@ -114,7 +114,7 @@ def _missing_files(dist: Distribution) -> Trouble:
     what = "none of its files is there" if whole else f"{len(gone)} of its files are gone"
     return Trouble(
         check="leftovers",
-        gravity=Gravity.FAILS,
+        severity=Severity.FAILS,
         title=f"{dist.name} {dist.version} is recorded, and {what}",
         evidence=(f"missing: {joined(f'`{path}`' for path in gone[:_SHOWN])}",),
         advice=(f"Install it again: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
@@ -133,7 +133,7 @@ def providers(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
         last = [dist for dist in found if not dist.missing]
         yield Trouble(
             check="providers",
-            gravity=Gravity.FAILS if module.core else Gravity.RISK,
+            severity=Severity.FAILS if module.core else Severity.RISK,
             title=f"{names} all bring the module `{module.module}`: what is imported is a mixture"
             if len(found) > 2  # noqa: PLR2004 - more than a pair
             else f"{names} both bring the module `{module.module}`: what is imported is a mixture",
@@ -159,7 +159,7 @@ def tags(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if told and not any(_fits(tag, python) for tag in told):
             yield Trouble(
                 check="tags",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} is a wheel for another Python than {python}",
                 evidence=(f"its tags: {joined(dist.tags[:_SHOWN])}",),
                 advice=(f"Install {dist.name} again with this interpreter.",),

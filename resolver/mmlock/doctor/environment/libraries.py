@@ -21,7 +21,7 @@ _DRIVER = re.compile(r"lib(?:cuda|nvidia-ml|nvcuvid|nvidia-encode)\.so[.\d]*")
 """Of the driver: absent on machines without a GPU, which is no fault of the environment."""
 
 
-class Finder:
+class LibraryFinder:
     """What the loader would find: libraries of packages, of the prefix, of the system."""
 
     def __init__(
@@ -62,7 +62,7 @@ def lacking(
     if interpreter.platform not in {Platform.LINUX_X86_64, Platform.LINUX_AARCH64} or os.name != "posix":
         return
     everything = list(distributions)
-    finder = Finder(everything, interpreter, environ)
+    finder = LibraryFinder(everything, interpreter, environ)
     told: set[tuple[str, str]] = set()
     for dist in everything:
         there = (path for path in dist.compiled if path not in dist.missing)

@@ -175,7 +175,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 # ---------------------------------------------------------------- what is wrong
 
 
-class Gravity(StrEnum):
+class Severity(StrEnum):
     """How sure it is that something does not work."""
 
     FAILS = "fails"
@@ -187,7 +187,7 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with an environment."""
 
     check: str
-    gravity: Gravity
+    severity: Severity
     title: str
     evidence: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.environment.model import Environment, FollowedLink, Gravity, LinkKind, Trouble
+from mmlock.doctor.environment.model import Environment, FollowedLink, LinkKind, Severity, Trouble
 from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
@@ -29,13 +29,13 @@ def environment_lines(
     yield from _head(env)
     for trouble in _shortened(troubles):
         yield ""
-        yield from _wrapped(f"{trouble.gravity}: ", trouble.title)
+        yield from _wrapped(f"{trouble.severity}: ", trouble.title)
         for text in trouble.evidence:
             yield from _wrapped("  ", text)
         for text in trouble.advice:
             yield from _wrapped("  do: ", text)
     yield ""
-    if not any(trouble.gravity is Gravity.FAILS for trouble in troubles):
+    if not any(trouble.severity is Severity.FAILS for trouble in troubles):
         yield SOUND
     yield from _wrapped("holds: ", "; ".join(holding))
     yield from command_lines(commands)
@@ -69,15 +69,17 @@ def _links(env: Environment) -> Iterator[str]:
 
 def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
     """Of many alike risks the first ones, and how many more."""
-    seen: dict[tuple[str, Gravity], int] = {}
+    seen: dict[tuple[str, Severity], int] = {}
     for trouble in troubles:
-        key = (trouble.check, trouble.gravity)
+        key = (trouble.check, trouble.severity)
         seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= _MANY or trouble.gravity is Gravity.FAILS:
+        if seen[key] <= _MANY or trouble.severity is Severity.FAILS:
             yield trouble
-    for (check, gravity), count in seen.items():
-        if count > _MANY and gravity is not Gravity.FAILS:
-            yield Trouble(check=check, gravity=gravity, title=f"{count - _MANY} more like the {_MANY} above")
+    for (check, severity), count in seen.items():
+        if count > _MANY and severity is not Severity.FAILS:
+            yield Trouble(
+                check=check, severity=severity, title=f"{count - _MANY} more like the {_MANY} above"
+            )
 
 
 def environment_data(
@@ -111,7 +113,7 @@ def trouble_data(trouble: Trouble) -> dict[str, Any]:
     """A trouble for a program."""
     return {
         "check": trouble.check,
-        "gravity": trouble.gravity.value,
+        "severity": trouble.severity.value,
         "title": trouble.title,
         "evidence": list(trouble.evidence),
         "advice": list(trouble.advice),
