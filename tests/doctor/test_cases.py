@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_given_up_aloud() -> None:
     """No torch with code for sm_120 has a build for Python 3.8."""
     proof = prove(matrix(), ProposedSolve(packages=("mmcv",), gpu="rtx5090", python="3.8"))
     assert "--python" not in proof.command
-    assert "nothing fits Python 3.8" in proof.note
+    assert "no solution for Python 3.8" in proof.note
     assert proof.gives
 
 
