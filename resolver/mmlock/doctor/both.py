@@ -53,13 +53,11 @@ def both(
     first, others = found
     commands: tuple[Proposal, ...] = ()
     if seen.wrong:
-        progress("asking the solver what would cure the environment")
+        progress("solving for a lock that fixes the environment")
         commands = tuple(proposals(matrix, seen, arguments))
     if first is not None and commands:
         first = replace(first, solves=(), commands=())
-    lines = (
-        list(diagnosis_lines(first, others)) if first else ["nothing in the text is a symptom that is known"]
-    )
+    lines = list(diagnosis_lines(first, others)) if first else ["no known symptom in the text"]
     confirming, rest = _parted(first, seen.troubles)
     lines += ["", *_verdict(first, confirming, seen)]
     lines += environment_lines(seen.env, (*confirming, *rest), seen.holding, commands)
@@ -101,10 +99,10 @@ def _verdict(first: Diagnosis | None, confirming: Sequence[Trouble], seen: Seen)
         there = [dist for dist in seen.env.distributions if module in dist.tops]
         if there:
             names = ", ".join(f"{dist.name} {dist.version}" for dist in there)
-            yield f"here `{module}` is installed ({names}): the text is of another Python, or older"
+            yield f"this environment has `{module}` ({names}): the text is from another Python, or older"
         else:
-            yield f"no distribution here brings `{module}`"
+            yield f"no distribution in this environment provides `{module}`"
     elif any(one.severity is Severity.FAILS for one in confirming):
-        yield "of what these lines name, the files of the environment show that it fails:"
+        yield "the files of the environment confirm the cause:"
     elif not seen.wrong:
-        yield "the files of the environment do not show it: the text is of another one, or older"
+        yield "the files of the environment do not confirm it: the text is from another one, or older"

@@ -37,7 +37,7 @@ def cures(
         gpu=gpu or gpu_of(env, matrix),
         python=env.interpreter.python,
         torch=torch,
-        note="" if env.devices or gpu else "no GPU was seen here, so the lock is for the CPU",
+        note="" if env.devices or gpu else "no GPU was detected, so the lock is for the CPU",
     )
     yield careful
     if torch is not None:

@@ -67,10 +67,12 @@ def doctor_environment(
         named = str(folder) if folder else None
         if arguments.fix or not seen.wrong:
             return seen.page(more=lines, lock=named)
-        progress("asking the solver what would cure it")
+        progress("solving for a lock that fixes it")
         return seen.page(_proposals(matrix, path, solves), lines, lock=named)
     if lock is None or folder is None:
-        raise UsageError("`--apply` needs a lock", hints=["name one with `--lock`, or let `--fix` make one"])
+        raise UsageError(
+            "`--apply` needs a lock", hints=["name one with `--lock`, or create one with `--fix`"]
+        )
     return _changed(matrix, seen, lock, folder, arguments, progress, confirm)
 
 
@@ -133,7 +135,7 @@ def _changed(
         path = seen.env.interpreter.path
         after = _look(path, matrix, _devices(matrix, arguments), lock, progress)
         told = [one for one in after.troubles if one.severity is not Severity.NOTE]
-        lines += ["", "afterwards", *(f"  {one.severity}: {one.title}" for one in told)]
+        lines += ["", "after the change", *(f"  {one.severity}: {one.title}" for one in told)]
         lines += [] if after.wrong else [f"  {SOUND}"]
     data = after.page(lock=str(folder), applied=applied.done).data
     return Page(text="\n".join(lines), data=data)
@@ -150,7 +152,7 @@ def _proposals(matrix: Matrix, path: Path, solves: Sequence[ProposedSolve]) -> l
     """The first cure that holds, as a solve and as a `--fix`."""
     for proposed in solves:
         if solution := core(matrix, proposed):
-            fix = Proposal(command=f"mmlock doctor --python {path} --fix", when="to write that lock at once")
+            fix = Proposal(command=f"mmlock doctor --python {path} --fix", when="to write this lock")
             return [Proposal(command=command(proposed), gives=gives(solution), note=proposed.note), fix]
     return []
 
@@ -186,20 +188,20 @@ def _fix(
         return out, read_lock(out)
     names = ", ".join(sorted(env.installed)[:8])
     raise NoAnswer(
-        "no lock cures this environment as it is",
-        causes=refused or [f"nothing is in it that can be locked (it holds {names or 'nothing'})"],
-        hints=["lock what you need from the start: `mmlock solve --gpu NAME --with PACKAGE`"],
+        "no lock fixes this environment",
+        causes=refused or [f"it has no package that mmlock can lock (installed: {names or 'none'})"],
+        hints=["lock the packages that you need: `mmlock solve --gpu NAME --with PACKAGE`"],
     )
 
 
 def _written(folder: Path, lock: LockedEnv, aside: Sequence[str]) -> list[str]:
-    lines = [f"the lock that cures it is in {folder}: Python {lock.python}, torch {lock.torch}"]
-    lines += [f"  not in it, since it is not from an index: {name}" for name in aside]
+    lines = [f"the lock that fixes it is in {folder}: Python {lock.python}, torch {lock.torch}"]
+    lines += [f"  not in the lock, because it is not from an index: {name}" for name in aside]
     if lock.sealed:
-        lines.append(f"next: mmlock doctor --lock {folder} --apply, or mmlock install {folder} elsewhere")
+        lines.append(f"next: mmlock doctor --lock {folder} --apply, or mmlock install {folder}")
     else:
         names = ", ".join(f"{step.package} {step.version}" for step in lock.steps)
         lines.append(
-            f"next: mmlock build {folder} (it makes {names}), then mmlock doctor --lock {folder} --apply"
+            f"next: mmlock build {folder} (builds {names}), then mmlock doctor --lock {folder} --apply"
         )
     return lines

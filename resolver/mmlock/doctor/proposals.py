@@ -21,7 +21,7 @@ from mmlock.facts.matrix.load import Matrix
 _FAMILY = ("mmcv-full", "mmcv", "mmcv-lite")
 _SECOND = 2
 """The major release of mmcv that has mmengine under it."""
-_AUTO = "`auto` reads the card of the machine it runs on; elsewhere name it (`--gpu rtx4090`)"
+_AUTO = "`auto` detects the GPU of the machine; on another machine, name it (`--gpu rtx4090`)"
 
 
 def proposed_solves(
@@ -64,7 +64,7 @@ def gpu_word(entities: LogEntities, matrix: Matrix) -> tuple[str, str]:
         return short_name(matrix, best), ""
     if entities.seen("cuda-word"):
         return AUTO, _AUTO
-    return "cpu", "the text names no GPU: on a machine with one, write its name or `auto` instead of `cpu`"
+    return "cpu", "the text names no GPU; for a machine with a GPU, replace `cpu` by its name or `auto`"
 
 
 def short_name(matrix: Matrix, device: Device) -> str:
@@ -88,8 +88,8 @@ def _eras(cure: Cure, entities: LogEntities, matrix: Matrix) -> Iterator[tuple[s
     if era or not _second_runs_on(entities.value("python"), matrix):
         yield "", era or "mmcv-full"
         return
-    yield "for code of mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
-    yield "for code of mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
+    yield "for code for mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
+    yield "for code for mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
 
 
 def _second_runs_on(python: str | None, matrix: Matrix) -> bool:

@@ -23,7 +23,7 @@ def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[s
     yield from command_lines(first.commands)
     if others:
         yield ""
-        yield "also in this text, as consequences or beside it"
+        yield "other symptoms in this text (consequences, or unrelated)"
         for one in others:
             yield from _wrapped(f"  {_where(one.lines)}: ", one.title)
     yield ""

@@ -22,7 +22,7 @@ def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             if (wrong := _unmet(env, text)) is None or normalize(wrong.name) in dropped:
                 continue
             there = env.first(normalize(wrong.name))
-            have = f"it is {there.version}" if there else "it is not installed"
+            have = f"{there.version} is installed" if there else "it is not installed"
             yield Trouble(
                 check="declared",
                 severity=Severity.RISK,

@@ -39,7 +39,7 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
         yield Trouble(
             check="code",
             severity=Severity.FAILS,
-            title=f"torch {build} is a build without CUDA; it does not see the {device.name}",
+            title=f"torch {build} was built without CUDA; it cannot use the {device.name}",
             advice=("Lock for the GPU.",),
             packages=("torch",),
         )
@@ -50,9 +50,11 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
         yield Trouble(
             check="code",
             severity=Severity.FAILS,
-            title=f"torch {build} has no code for the {device.name} ({device.arch})",
-            evidence=(f"it holds {' '.join(archs or ())}",),
-            advice=("Take a torch build that has the arch; what is compiled against torch changes with it.",),
+            title=f"torch {build} has no kernels for the {device.name} ({device.arch})",
+            evidence=(f"it is built for {' '.join(archs or ())}",),
+            advice=(
+                "Use a torch build with that arch, and rebuild or replace what is compiled against torch.",
+            ),
             packages=("torch",),
         )
 
@@ -67,9 +69,9 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
             yield Trouble(
                 check="code",
                 severity=Severity.FAILS,
-                title=f"{label} has no code for the {device.name} ({device.arch})",
+                title=f"{label} has no kernels for the {device.name} ({device.arch})",
                 evidence=finding.evidence,
-                advice=("Build it for the GPU, or take a wheel that has the arch.",),
+                advice=("Build it for the GPU, or use a wheel with that arch.",),
                 packages=(name,),
             )
         elif (
@@ -80,9 +82,11 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
             yield Trouble(
                 check="code",
                 severity=Severity.FAILS,
-                title=f"{label} was compiled without its CUDA ops, and torch is of CUDA {env.cuda}",
-                evidence=("its files hold no GPU code",),
-                advice=("Take a wheel for your CUDA, or build it with FORCE_CUDA=1 and the arch named.",),
+                title=f"{label} was compiled without its CUDA ops, but torch has CUDA {env.cuda}",
+                evidence=("its files contain no GPU code",),
+                advice=(
+                    "Use a wheel for your CUDA, or build it with FORCE_CUDA=1 and TORCH_CUDA_ARCH_LIST.",
+                ),
                 packages=(name,),
             )
 
@@ -100,8 +104,8 @@ def driver(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
         yield Trouble(
             check="driver",
             severity=Severity.FAILS,
-            title=f"the driver {env.driver} is too old for CUDA {env.cuda} of this torch",
+            title=f"the driver {env.driver} is too old for torch's CUDA {env.cuda}",
             evidence=(f"it needs {row.driver_floor} or newer",),
-            advice=(f"Update the driver, or take a torch of an older CUDA: `--driver {env.driver}`.",),
+            advice=(f"Update the driver, or use a torch with an older CUDA: `--driver {env.driver}`.",),
             packages=("torch",),
         )

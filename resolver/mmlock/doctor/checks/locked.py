@@ -18,19 +18,19 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
     if env.interpreter.python != lock.python:
         yield _differs(
             f"Python is {env.interpreter.python or 'unknown'}, the lock is for {lock.python}",
-            "Make an environment for the lock: `mmlock install`.",
+            "Create an environment for the lock: `mmlock install`.",
         )
     for package in lock.packages:
         there = env.first(package.name)
         if there is None:
             yield _differs(
-                f"{package.name} {package.version} of the lock is not installed",
+                f"{package.name} {package.version} is in the lock, but not installed",
                 "Install the lock.",
                 package.name,
             )
         elif not same(there.version, package.version):
             yield _differs(
-                f"{package.name} is {there.version}, the lock has {package.version}",
+                f"{package.name} {there.version} is installed; the lock has {package.version}",
                 "Install the lock.",
                 package.name,
             )
@@ -39,8 +39,8 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
         if there is None or not same(there.version, step.version):
             have = f"is {there.version}" if there else "is not installed"
             yield _differs(
-                f"{step.package} {have}; the lock makes {step.version}, which is not built yet",
-                "`mmlock build` makes it.",
+                f"{step.package} {have}; the lock has {step.version}, which is not built yet",
+                "`mmlock build` builds it.",
                 step.package,
             )
     yield from _more(env, lock)

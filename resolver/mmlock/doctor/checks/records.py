@@ -45,8 +45,8 @@ def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
             check="interpreter",
             severity=Severity.FAILS,
             title=f"`{me.path}` {me.fault}",
-            evidence=(f"what follows was read from the files in `{me.prefix}`",) if me.sites else (),
-            advice=("Make the environment anew, for example with `mmlock install`.",),
+            evidence=(f"the rest of this report is from the files in `{me.prefix}`",) if me.sites else (),
+            advice=("Create the environment again, for example with `mmlock install`.",),
         )
 
 
@@ -67,10 +67,8 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
                 check="doubles",
                 severity=Severity.FAILS,
                 title=f"{name} is recorded {len(found)} times in one folder",
-                evidence=(f"{name} {versions}", "which files are really there is not known from the records"),
-                advice=(
-                    f"Remove it as often as it is found (`pip uninstall {name}`), then install it once.",
-                ),
+                evidence=(f"{name} {versions}", "the records do not show which files are installed"),
+                advice=(f"Run `pip uninstall {name}` until it is gone, then install it once.",),
                 packages=(name,),
                 remove=(name,),
             )
@@ -101,7 +99,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
                 severity=Severity.RISK,
                 title=f"`{dist.record}` {_FAULTS[dist.fault].format(detail=dist.fault_detail)}",
                 evidence=(f"in `{dist.site}`",),
-                advice=(f"Remove that folder, then install {dist.name} again.",),
+                advice=(f"Remove that folder, then reinstall {dist.name}.",),
                 packages=(dist.name,),
             )
         elif dist.missing and dist.kind is Record.WHEEL and not dist.editable:
@@ -111,13 +109,13 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
 def _missing_files(dist: Distribution) -> Trouble:
     gone = dist.missing
     whole = set(gone) >= set(dist.tops) and bool(dist.tops)
-    what = "none of its files is there" if whole else f"{len(gone)} of its files are gone"
+    what = "none of its files exists" if whole else f"{len(gone)} of its files are missing"
     return Trouble(
         check="leftovers",
         severity=Severity.FAILS,
-        title=f"{dist.name} {dist.version} is recorded, and {what}",
+        title=f"{dist.name} {dist.version} is recorded, but {what}",
         evidence=(f"missing: {joined(f'`{path}`' for path in gone[:_SHOWN])}",),
-        advice=(f"Install it again: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
+        advice=(f"Reinstall it: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
         packages=(dist.name,),
     )
 
@@ -134,11 +132,11 @@ def providers(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
         yield Trouble(
             check="providers",
             severity=Severity.FAILS if module.core else Severity.RISK,
-            title=f"{names} all bring the module `{module.module}`: what is imported is a mixture"
+            title=f"{names} all provide the module `{module.module}`: imports get a mixture"
             if len(found) > 2  # noqa: PLR2004 - more than a pair
-            else f"{names} both bring the module `{module.module}`: what is imported is a mixture",
+            else f"{names} both provide the module `{module.module}`: imports get a mixture",
             evidence=(
-                f"they write the same files, and the last one wins; {len(last)} are complete",
+                f"they install the same files, and the last one wins; {len(last)} are complete",
                 *(f"`{dist.record}` in `{dist.site}`" for dist in found),
             ),
             advice=(
@@ -162,7 +160,7 @@ def tags(env: Environment, _: Matrix) -> Iterator[Trouble]:
                 severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} is a wheel for another Python than {python}",
                 evidence=(f"its tags: {joined(dist.tags[:_SHOWN])}",),
-                advice=(f"Install {dist.name} again with this interpreter.",),
+                advice=(f"Reinstall {dist.name} with this interpreter.",),
                 packages=(dist.name,),
             )
 

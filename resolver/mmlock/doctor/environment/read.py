@@ -104,7 +104,7 @@ def _devices(
     known = tuple(dict.fromkeys(device for device in found if isinstance(device, Device)))
     unknown = [device.text for device in found if isinstance(device, NoDevice)]
     driver = next((gpu.driver for gpu in seen if gpu.driver), None)
-    return known, driver, f"`{unknown[0]}` is not known" if unknown and not known else None
+    return known, driver, f"unknown device `{unknown[0]}`" if unknown and not known else None
 
 
 def _inspected(
@@ -162,5 +162,5 @@ def _torch(
     except Unreadable as fault:
         return None, None, f"`{dist.site / 'torch'}` {fault}"
     if torch is None:
-        return None, None, f"`{dist.record}` is there, `torch/version.py` is not"
+        return None, None, f"`{dist.record}` exists, `torch/version.py` does not"
     return torch, told.cuda if told else None, None

@@ -11,7 +11,7 @@ from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
 _WIDTH = 110
-SOUND = "nothing in it is known to fail, as far as its files tell"
+SOUND = "no known problem in the files of the environment"
 _KINDS = {
     LinkKind.INTERPRETER: "interpreter",
     LinkKind.SITE_FOLDER: "package folder",
@@ -37,7 +37,7 @@ def environment_lines(
     yield ""
     if not any(trouble.severity is Severity.FAILS for trouble in troubles):
         yield SOUND
-    yield from _wrapped("holds: ", "; ".join(holding))
+    yield from _wrapped("passed: ", "; ".join(holding))
     yield from command_lines(commands)
 
 
@@ -54,7 +54,7 @@ def _head(env: Environment) -> Iterator[str]:
         )
         yield f"for {names}" + (f", driver {env.driver}" if env.driver else "")
     elif env.device_fault:
-        yield from _wrapped("not checked: ", f"GPU code and driver, since {env.device_fault}")
+        yield from _wrapped("not checked: ", f"GPU kernels and driver: {env.device_fault}")
 
 
 def _links(env: Environment) -> Iterator[str]:

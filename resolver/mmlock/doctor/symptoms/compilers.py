@@ -29,14 +29,16 @@ def host_compiler(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     told = match.fields.get("toolkit") or here.entities.value("toolkit") or here.entities.value("cuda")
     row = next((row for row in toolkits if row.cuda == told), None)
     gcc = limit or (str(row.gcc_max) if row else "")
-    evidence = [f"CUDA {row.cuda} takes gcc up to {row.gcc_max}"] if row else []
+    evidence = [f"CUDA {row.cuda} supports gcc up to {row.gcc_max}"] if row else []
     if gcc:
         same = [kit.cuda for kit in toolkits if kit.gcc_max == int(gcc)]
         if same and not row:
-            evidence.append(f"gcc {gcc} is the newest for CUDA {runs(same, [kit.cuda for kit in toolkits])}")
+            evidence.append(
+                f"gcc {gcc} is the newest that CUDA {runs(same, [kit.cuda for kit in toolkits])} supports"
+            )
         newer = next((kit for kit in toolkits if kit.gcc_max > int(gcc)), None)
         if newer:
-            evidence.append(f"from CUDA {newer.cuda} on nvcc takes gcc {newer.gcc_max}")
+            evidence.append(f"CUDA {newer.cuda} and newer supports gcc {newer.gcc_max}")
     return Examination(fields={"gcc": gcc or "some older version"}, evidence=tuple(evidence))
 
 
@@ -55,9 +57,9 @@ def toolkit(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
         if proposed.gpu != "cpu" and any(row.cuda == have for row in here.matrix.torch_builds)
     ]
     having = sorted({row.torch for row in here.matrix.torch_builds if row.cuda == have}, key=version)
-    evidence = [f"torch builds of CUDA {have}: {having[0]} to {having[-1]}"] if having else []
+    evidence = [f"torch builds with CUDA {have}: {having[0]} to {having[-1]}"] if having else []
     if not having:
-        evidence = [f"no torch build is of CUDA {have}"]
+        evidence = [f"no torch build has CUDA {have}"]
     return Examination(
         fields={"cuda": cuda or "another CUDA"}, evidence=tuple(evidence), solves=(*solves, *kept)
     )
@@ -70,7 +72,7 @@ def cxx_standard(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     wanting = [torch for torch, row in rows.items() if row.header_std == std]
     if not wanting:
         return Examination()
-    return Examination(evidence=(f"headers that want C++{std}: torch {runs(wanting, rows)}",))
+    return Examination(evidence=(f"torch whose headers need C++{std}: {runs(wanting, rows)}",))
 
 
 def torch_missing(match: SymptomMatch, here: DiagnosisContext) -> Examination:

@@ -23,7 +23,7 @@ def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """Which torch builds have code for the GPU."""
     device = _device(match, around)
     if device is None or device.arch is None:
-        return Examination(evidence=("the text does not tell which GPU it is: `nvidia-smi -L` does",))
+        return Examination(evidence=("the text does not name the GPU: `nvidia-smi -L` shows it",))
     return Examination(
         fields={"sm": f"{device.name}, {device.arch}" if device.name != device.arch else device.arch},
         evidence=(
@@ -46,12 +46,12 @@ def _device(match: SymptomMatch, around: DiagnosisContext) -> Device | None:
 def _support(matrix: Matrix, device: Device) -> Iterator[str]:
     support = torch_support(matrix, device)
     if support.any_variant is None:
-        yield f"no torch build that is known has code for {device.arch}"
+        yield f"no known torch build has kernels for {device.arch}"
         return
     first = f"{support.any_variant.first}+{support.any_variant.first_variants[0]}"
-    pypi = f"; of PyPI's builds from {support.pypi.first}" if support.pypi else "; none of PyPI's builds"
+    pypi = f"; on PyPI from {support.pypi.first}" if support.pypi else "; none on PyPI"
     last = f" to {support.any_variant.last}"
-    yield f"torch builds with code for {device.arch}: from {first}{last}{pypi}"
+    yield f"torch builds with kernels for {device.arch}: from {first}{last}{pypi}"
 
 
 def named_build(around: DiagnosisContext) -> TorchBuild | None:
@@ -69,10 +69,12 @@ def _of_torch(around: DiagnosisContext, device: Device) -> Iterator[str]:
     if build is None or build.archs is None:
         return
     has = code_for(device, build.archs, build.ptx).value
-    archs = " ".join(build.archs) or "no GPU code"
-    verdict = {"native": "which runs on it", "ptx": "which the driver translates"}.get(has, "not this one")
+    archs = " ".join(build.archs) or "no GPU arch"
+    verdict = {"native": "it runs on this GPU", "ptx": "the driver compiles its PTX"}.get(
+        has, "no kernels for this GPU"
+    )
     told = f"{around.entities.teller('torch')} torch {build.torch}+{build.variant}"
-    yield f"{told}, which holds {archs}: {verdict}"
+    yield f"{told}, built for {archs}: {verdict}"
 
 
 def _index(matrix: Matrix, device: Device) -> Iterator[str]:
@@ -89,11 +91,11 @@ def arch_list(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     arch = match.fields.get("arch", "")
     rows = around.matrix.cpp_extension
     knowing = [torch for torch, row in rows.items() if arch in row.archs]
-    evidence = [f"`{arch}` in TORCH_CUDA_ARCH_LIST is known to torch {runs(knowing, rows)}"]
+    evidence = [f"torch that supports `{arch}` in TORCH_CUDA_ARCH_LIST: {runs(knowing, rows)}"]
     if not knowing:
-        evidence = [f"none of the {len(rows)} torch releases that were read knows `{arch}`"]
+        evidence = [f"none of the {len(rows)} known torch releases supports `{arch}`"]
     if (told := around.entities.value("torch")) and told.partition("+")[0] not in knowing:
-        evidence.append(f"{around.entities.teller('torch')} torch {told}, which does not know it")
+        evidence.append(f"{around.entities.teller('torch')} torch {told}, which does not support it")
     return Examination(evidence=tuple(evidence))
 
 
@@ -103,9 +105,9 @@ def toolkit_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     sm = f"sm_{found[0]}" if found else ""
     row = next((row for row in around.matrix.capabilities if row.sm == sm.rstrip("af")), None)
     if row is None:
-        return Examination(evidence=(f"`{sm}` is no arch that is known",))
-    last = f" to {row.last_cuda}" if row.last_cuda else " on"
-    evidence = [f"{sm} ({row.family}) is known to CUDA {row.first_cuda}{last}"]
+        return Examination(evidence=(f"`{sm}` is not a known arch",))
+    last = f" to {row.last_cuda}" if row.last_cuda else " and newer"
+    evidence = [f"CUDA that supports {sm} ({row.family}): {row.first_cuda}{last}"]
     if told := around.entities.value("toolkit") or around.entities.value("cuda"):
         evidence.append(f"the text names CUDA {told}")
     return Examination(evidence=tuple(evidence))
@@ -119,7 +121,7 @@ def driver(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     if (number := match.fields.get("found", "")).isdigit() and len(number) <= len("12040"):
         major, rest = divmod(int(number), 1000)
         serves = f"{major}.{rest // 10}"
-        evidence.append(f"the driver is of CUDA {serves} (`{number}`)")
+        evidence.append(f"the driver supports CUDA up to {serves} (`{number}`)")
         have = have or next((kit.driver for kit in around.matrix.toolkits if kit.cuda == serves), None)
     if have:
         solves = tuple(
@@ -129,11 +131,11 @@ def driver(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     cuda = build.cuda if build else around.entities.value("cuda")
     row = next((row for row in around.matrix.toolkits if row.cuda == cuda), None)
     if row is not None:
-        evidence.append(f"CUDA {row.cuda} runs with driver {row.driver_floor} or newer")
+        evidence.append(f"CUDA {row.cuda} needs driver {row.driver_floor} or newer")
     else:
         floors: dict[str, str] = {}
         for kit in sorted(around.matrix.toolkits, key=lambda kit: version(kit.cuda)):
             floors.setdefault(kit.cuda.partition(".")[0], kit.driver_floor)
-        told = joined(f"CUDA {major}.x from {floor}" for major, floor in floors.items())
-        evidence.append(f"drivers that will do: {told}")
+        told = joined(f"{floor} for CUDA {major}.x" for major, floor in floors.items())
+        evidence.append(f"minimum driver: {told}")
     return Examination(evidence=tuple(evidence), solves=solves)

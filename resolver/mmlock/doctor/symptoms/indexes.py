@@ -29,7 +29,7 @@ def index_directory(match: SymptomMatch, around: DiagnosisContext) -> Examinatio
     rows = [row for row in around.matrix.index_rows if row.directory == directory]
     if not rows:
         variant = directory.partition("/")[0]
-        evidence = [f"`{directory}` is no directory of the index", *_newest(around.matrix, variant, package)]
+        evidence = [f"the index has no directory `{directory}`", *_newest(around.matrix, variant, package)]
         return Examination(fields=fields, evidence=tuple(evidence))
     return Examination(fields=fields, evidence=tuple(_held(rows_of(around.matrix, directory), directory)))
 
@@ -45,7 +45,7 @@ def rows_of(matrix: Matrix, directory: str) -> Iterator[tuple[str, str, str]]:
 
 def _held(rows: Iterator[tuple[str, str, str]], directory: str) -> Iterator[str]:
     for package, versions, pythons in rows:
-        yield f"`{directory}` holds {package} {versions} for Python {pythons}"
+        yield f"`{directory}` has {package} {versions} for Python {pythons}"
 
 
 def _directory(around: DiagnosisContext) -> str | None:
@@ -63,10 +63,10 @@ def _newest(matrix: Matrix, variant: str | None, package: str) -> Iterator[str]:
     known = {tuple(row.directory.split("/torch")) for row in rows}
     if variant is not None:
         own = sorted((torch for name, torch in known if name == variant), key=version)
-        yield f"for {variant} it goes up to torch {own[-1]}" if own else f"it has nothing for {variant}"
+        yield f"newest torch for {variant}: {own[-1]}" if own else f"the index has nothing for {variant}"
     last = max((torch for _, torch in known), key=version)
     with_last = sorted(name for name, torch in known if torch == last)
-    yield f"the newest torch it has wheels of {package} for is {last}, for {joined(with_last)}"
+    yield f"newest torch with wheels of {package}: {last}, for {joined(with_last)}"
 
 
 def no_version(match: SymptomMatch, around: DiagnosisContext) -> Examination:
@@ -97,7 +97,7 @@ def _known_of(matrix: Matrix, name: str, spec: str) -> Iterator[str]:
     wanted = spec.lstrip("=")
     for row in rows:
         if row.version == wanted and not row.has_wheel:
-            yield f"{name} {wanted} is on PyPI as sources only"
+            yield f"PyPI has {name} {wanted} only as source"
     if rows and spec.startswith("==") and wanted not in {row.version for row in rows}:
         newest = max(rows, key=lambda row: version(row.version)).version
         yield f"{name} has no release {wanted}; the newest is {newest}"

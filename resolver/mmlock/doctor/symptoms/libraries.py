@@ -46,15 +46,15 @@ def _cudart(name: str, around: DiagnosisContext) -> Iterator[str]:
     pypi = [row.torch for row in bringing if row.on_pypi]
     known = [row.torch for row in around.matrix.torch_builds if row.on_pypi]
     if pypi:
-        yield f"of PyPI's torch builds, {runs(pypi, known)} bring `{name}`"
+        yield f"torch on PyPI with `{name}`: {runs(pypi, known)}"
     variants = sorted({row.variant for row in bringing})
     if variants:
-        yield f"builds that bring it are of {joined(variants)}"
+        yield f"variants with it: {joined(variants)}"
     if told := around.entities.value("torch"):
         own = [row for row in rows if row.torch == told.partition("+")[0] and (row.on_pypi or "+" in told)]
         exact = [row for row in own if row.variant == told.partition("+")[2]] or own
         if exact and exact[0].cudart != name:
-            yield f"{around.entities.teller('torch')} torch {told}, which brings `{exact[0].cudart}`"
+            yield f"{around.entities.teller('torch')} torch {told}, which has `{exact[0].cudart}`"
 
 
 def _torch(name: str, around: DiagnosisContext) -> Iterator[str]:
@@ -62,12 +62,12 @@ def _torch(name: str, around: DiagnosisContext) -> Iterator[str]:
     known = around.symbols.builds()
     holding = [b for b in known if (facts := around.symbols.facts(b)) and name in facts.libraries]
     if not holding:
-        yield f"none of the {len(known)} torch builds that were read brings `{name}`"
+        yield f"none of the {len(known)} known torch builds has `{name}`"
         return
     told = runs((b.torch for b in holding), (b.torch for b in known))
-    yield f"`{name}` comes with torch {told} ({len(known)} builds of PyPI were read)"
+    yield f"torch with `{name}`: {told} (of {len(known)} builds on PyPI)"
     if len(holding) < len(known):
-        yield "so the extension was compiled against one of these, and meets another"
+        yield "so the extension was compiled for one of these, and another is installed"
 
 
 def glibc(match: SymptomMatch, around: DiagnosisContext) -> Examination:
@@ -81,10 +81,10 @@ def glibc(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     floors = sorted({row.glibc for row in fewer if row.glibc}, key=version)
     known = [row.torch for row in rows]
     evidence = [
-        f"torch of PyPI that needs glibc {floor}: {runs((r.torch for r in fewer if r.glibc == floor), known)}"
+        f"torch on PyPI for glibc {floor}: {runs((r.torch for r in fewer if r.glibc == floor), known)}"
         for floor in floors
     ]
-    evidence.append(f"a lock is for glibc {around.matrix.defaults['glibc']} unless another is named")
+    evidence.append(f"a lock is for glibc {around.matrix.defaults['glibc']} by default (`--glibc`)")
     return Examination(evidence=tuple(evidence))
 
 
@@ -115,10 +115,10 @@ def xformers(match: SymptomMatch, around: DiagnosisContext) -> Examination:
             kept = tuple(replace(proposed, torch=met.partition("+")[0]) for proposed in solves)
             texts = tuple(_for_torch(met.partition("+")[0], around))
             return Examination(fields={"built": built, "met": met}, evidence=texts, solves=kept)
-    return Examination(fields={"built": "another release", "met": "this one"})
+    return Examination(fields={"built": "another release", "met": "of another release"})
 
 
 def _for_torch(torch: str, around: DiagnosisContext) -> Iterator[str]:
     fitting = [row.version for row in around.matrix.binaries("xformers") if row.torch == f"=={torch}"]
     if fitting:
-        yield f"for torch {torch} there is xformers {joined(sorted(set(fitting), key=version))}"
+        yield f"xformers for torch {torch}: {joined(sorted(set(fitting), key=version))}"

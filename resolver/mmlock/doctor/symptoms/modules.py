@@ -26,7 +26,7 @@ def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination
     if not own and row.with_ops and row.module not in _ALSO_ON_CPU:
         solves = on_a_gpu(solves)
     others = [str(name) for name in row.packages if str(name) != package]
-    evidence = (f"`{row.module}` comes with {joined([package, *others], 'or')}",)
+    evidence = (f"{joined([package, *others], 'or')} provides `{row.module}`",)
     return Examination(fields={"package": package}, evidence=evidence, solves=solves)
 
 

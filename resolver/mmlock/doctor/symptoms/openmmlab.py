@@ -77,7 +77,7 @@ def _same_bounds(matrix: Matrix, module: str, bounds: Sequence[tuple[str, str]])
         ]
         if rows:
             known = [row.version for row in matrix.releases(package)]
-            yield f"this very check is in {package} {runs(rows, known)}"
+            yield f"{package} with this check: {runs(rows, known)}"
 
 
 def _passes(checks: set[tuple[str, str]], told: str) -> bool:
@@ -97,7 +97,7 @@ def _checks(matrix: Matrix, who: str, module: str, told: str | None) -> list[tup
 
 def _check_text(who: str | None, release: Release, checks: Sequence[Assert]) -> str:
     wanted = ", ".join(f"{check.op}{check.version}" for check in checks)
-    return f"{who} {release.version} takes {checks[0].module} {wanted}"
+    return f"{who} {release.version} accepts {checks[0].module} {wanted}"
 
 
 def _accepted(matrix: Matrix, name: str, bounds: Sequence[tuple[str, str]]) -> list[str]:
@@ -125,14 +125,16 @@ def registry(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     op = next((op for op in here.matrix.ops if name in {op.name, *op.registry}), None)
     if op is not None:
         text = f"`{name}` is an op of mmcv (`mmcv.ops.{op.name}`), registered when `mmcv.ops` is imported"
-        return Examination(fields=fields, evidence=(text, "so this mmcv has no ops, or nothing imports them"))
+        return Examination(
+            fields=fields, evidence=(text, "so this mmcv has no ops, or no module imports them")
+        )
     scopes = [scope] if scope else []
     if "::" in where:
         scopes.append(where.partition("::")[0])
     for each in scopes:
         row = next((row for row in here.matrix.modules if row.module == each), None)
         if row is not None and each not in _OWN:
-            text = f"the scope `{each}` is that of {row.packages[0]}, which must be installed and imported"
+            text = f"the scope `{each}` belongs to {row.packages[0]}, which must be installed and imported"
             return Examination(fields={**fields, "owner": str(row.packages[0])}, evidence=(text,))
     return Examination(fields=fields)
 
@@ -151,10 +153,10 @@ def pkg_resources(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     """Whether it was wanted while building or while running."""
     for top, rest in blamed(here.log, match):
         if top not in {"setuptools", "pip"} and not rest.endswith("setup.py"):
-            return Examination(evidence=(f"`{top}/{rest}` imports it: at run time",))
+            return Examination(evidence=(f"`{top}/{rest}` imports it at run time",))
         break
     if any(_BUILDING.search(line.text) for line in around(here.log, match)):
-        return Examination(evidence=("setup.py imports it: while the package is built",))
+        return Examination(evidence=("setup.py imports it while the package is built",))
     return Examination()
 
 

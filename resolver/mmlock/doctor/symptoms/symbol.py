@@ -90,20 +90,20 @@ def _file(match: SymptomMatch) -> str:
 def _of_torch(symbol: str, plain: str, around: DiagnosisContext) -> Iterator[str]:
     known = around.symbols.builds()
     exporting = around.symbols.exporting(symbol)
-    yield f"`{plain}` is a name of libtorch"
+    yield f"`{plain}` is a symbol of libtorch"
     if not exporting:
-        yield f"none of the {len(known)} torch builds that were read exports it ({ranges(known, known)})"
-        yield "so it is of another build, or of the CUDA libraries, which were not all read"
+        yield f"none of the {len(known)} known torch builds exports it ({ranges(known, known)})"
+        yield "so it belongs to another build, or to a CUDA library that mmlock does not know"
         return
     lacking = tuple(build for build in known if build not in exporting)
     yield f"exported by torch {ranges(exporting, known)}"
     if lacking:
-        yield f"not exported by torch {ranges(lacking, known)} ({len(known)} builds were read)"
+        yield f"not exported by torch {ranges(lacking, known)} (of {len(known)} known builds)"
         yield from _other_string(symbol, lacking, around) or _FIRST
     yield from _met(exporting, lacking, around)
 
 
-_FIRST = ("so the file was compiled against one of the first, and meets one of the others",)
+_FIRST = ("so the file was compiled for one of the first, and one of the others is installed",)
 
 
 def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: DiagnosisContext) -> tuple[str, ...]:
@@ -115,8 +115,8 @@ def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: Diagnosi
         return ()
     made = "1 (`cxx11abiTRUE` in a wheel's name)" if new else "0 (`cxx11abiFALSE` in a wheel's name)"
     return (
-        f"torch {ranges(having, around.symbols.builds())} exports the same name with the other `std::string`",
-        f"so the file was compiled with _GLIBCXX_USE_CXX11_ABI={made}, and meets a torch that was not",
+        f"torch {ranges(having, around.symbols.builds())} exports it with the other `std::string`",
+        f"so the file was compiled with _GLIBCXX_USE_CXX11_ABI={made}, and the installed torch was not",
     )
 
 
@@ -130,7 +130,7 @@ def _met(
         verdict = "exports it" if bare in {build.torch for build in exporting} else "does not export it"
         known = {build.torch for build in (*exporting, *lacking)}
         who = around.entities.teller("torch")
-        yield f"{who} torch {told}, which {verdict if bare in known else 'was not read'}"
+        yield f"{who} torch {told}, which {verdict if bare in known else 'mmlock does not know'}"
     python = around.entities.value("python")
     if python is None:
         return
@@ -138,7 +138,7 @@ def _met(
     having = {b.torch for b in around.matrix.torch_builds if python in b.pythons}
     fits = [build for build in lacking if build.torch in having]
     if fits and told is None and len(fits) < len(lacking):
-        yield f"with Python {python} the torch it meets is one of {ranges(fits, builds)}"
+        yield f"with Python {python}, the installed torch is one of {ranges(fits, builds)}"
 
 
 def ranges(builds: Iterable[TorchBuildId], known: Sequence[TorchBuildId]) -> str:
