@@ -27,5 +27,6 @@ def known_of(matrix: Matrix) -> ScanFacts:
         ops=matrix.ops,
         modules=matrix.modules,
         submodules=matrix.submodules,
+        eras=matrix.mmcv_eras,
         reach={package: matrix.reach(package) for package in matrix.reach_packages},
     )

@@ -15,7 +15,8 @@ from mmlock.core.extension import tree_digest
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
 from mmlock.facts.matrix.code import Op, Reach
-from mmlock.facts.matrix.curated import Module, Submodule
+from mmlock.facts.matrix.curated import MmcvEra, Module, Submodule
+from mmlock.facts.matrix.eras import modules_of_mmcv_2
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.configs.bases import base_faults
@@ -48,6 +49,7 @@ class ScanFacts(Struct, frozen=True, kw_only=True):
     ops: tuple[Op, ...]
     modules: tuple[Module, ...]
     submodules: tuple[Submodule, ...]
+    eras: tuple[MmcvEra, ...]
     reach: Mapping[PackageName, tuple[Reach, ...]]
 
 
@@ -95,7 +97,9 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     used = packages(project, known.modules)
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
-    frameworks = choose(known.reach, _bounds(pins), (one.module for one in used))
+    frameworks = choose(
+        known.reach, _bounds(pins), (one.module for one in used), modules_of_mmcv_2(known.eras, known.modules)
+    )
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
     uses = tuple(_uses(project, OpCatalog(known.ops), mine))
     read = tuple(_configs(configs, tree, project))
