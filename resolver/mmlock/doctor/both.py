@@ -44,13 +44,13 @@ def _facts(env: Environment) -> Iterator[tuple[str, str]]:
 
 def both(
     matrix: Matrix,
-    found: tuple[Diagnosis | None, Sequence[Diagnosis]],
+    diagnoses: tuple[Diagnosis | None, Sequence[Diagnosis]],
     seen: Seen,
     arguments: DoctorArguments,
     progress: Progress,
 ) -> Page:
     """One report: the cause by the text, what the files say of it, and the cure that keeps the rest."""
-    first, others = found
+    first, others = diagnoses
     commands: tuple[Proposal, ...] = ()
     if seen.wrong:
         progress("solving for a lock that fixes the environment")
@@ -65,7 +65,7 @@ def both(
         "cause": diagnosis_data(first) if first else None,
         "others": [diagnosis_data(one) for one in others],
         "environment": environment_data(seen.env, (*confirming, *rest), seen.holding, commands),
-        "confirmed_by": [trouble.check for trouble in confirming],
+        "confirmed_by": [trouble.check.value for trouble in confirming],
         "wrong": seen.wrong,
     }
     return Page(text="\n".join(lines), data=data)

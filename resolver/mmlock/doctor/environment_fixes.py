@@ -56,7 +56,7 @@ def wanted_of(env: Environment, matrix: Matrix) -> tuple[Distribution, ...]:
     """What the environment is for: packages that the facts decide, and what a person asked for by name."""
     decided = {str(p) for module in matrix.modules if module.core for p in module.packages}
     needed = _needed(env)
-    found = [
+    wanted = [
         dist
         for name, dist in env.installed.items()
         if name not in _FOLLOWS | _TOOLS
@@ -64,19 +64,19 @@ def wanted_of(env: Environment, matrix: Matrix) -> tuple[Distribution, ...]:
         and not dist.fault
     ]
     own = mmcv_packages(matrix)
-    first = next((dist for dist in found if dist.name in own), None)
-    return tuple(dist for dist in found if dist.name not in own or dist is first)
+    first = next((dist for dist in wanted if dist.name in own), None)
+    return tuple(dist for dist in wanted if dist.name not in own or dist is first)
 
 
 def _needed(env: Environment) -> frozenset[str]:
     """What others require: some installers mark that as asked for, too."""
-    found = set()
+    needed = set()
     for dist in env.installed.values():
         for text in dist.requires:
             name = re.match(r"[\w.-]+", text)
             if name is not None and normalize(name[0]) != dist.name:
-                found.add(str(normalize(name[0])))
-    return frozenset(found)
+                needed.add(str(normalize(name[0])))
+    return frozenset(needed)
 
 
 def left_aside(env: Environment, matrix: Matrix) -> tuple[str, ...]:

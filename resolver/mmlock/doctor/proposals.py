@@ -28,13 +28,13 @@ def proposed_solves(
 ) -> tuple[ProposedSolve, ...]:
     """The solves that the cures of a symptom come to."""
     gpu, note = gpu_word(entities, matrix)
-    found: list[ProposedSolve] = []
+    result: list[ProposedSolve] = []
     for cure in cures:
         if cure.command:
             continue
         for when, mmcv in _eras(cure, entities, matrix):
             packages = _each_once(_packages(cure, mmcv, fields, entities, matrix))
-            found.append(
+            result.append(
                 ProposedSolve(
                     when=when or cure.when,
                     packages=packages,
@@ -45,7 +45,7 @@ def proposed_solves(
                     note=note,
                 )
             )
-    return tuple(found)
+    return tuple(result)
 
 
 def _options(cure: Cure, entities: LogEntities) -> tuple[str, ...]:
@@ -72,8 +72,8 @@ def short_name(matrix: Matrix, device: Device) -> str:
         return device.name
     plain = re.sub(r"[^a-z0-9]", "", device.name.lower().replace("geforce", "").replace("nvidia", ""))
     for word in (plain, re.sub(r"\W+", "-", device.name.lower())):
-        found = find_device(matrix, word)
-        if isinstance(found, Device) and found.arch == device.arch:
+        other = find_device(matrix, word)
+        if isinstance(other, Device) and other.arch == device.arch:
             return word
     return device.arch or device.name
 
@@ -146,12 +146,12 @@ def mmcv_packages(matrix: Matrix) -> tuple[str, ...]:
 
 def _each_once(texts: Iterator[str]) -> tuple[str, ...]:
     """One requirement for each package, the one with a version where there is one."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for text in texts:
         name = re.split(r"[=<>!~]", text)[0]
-        if name not in found or found[name] == name:
-            found[name] = text
-    return tuple(found.values())
+        if name not in by_name or by_name[name] == name:
+            by_name[name] = text
+    return tuple(by_name.values())
 
 
 def _named(entities: LogEntities, matrix: Matrix) -> Iterator[str]:

@@ -21,8 +21,6 @@ class Framework(Struct, frozen=True, kw_only=True):
 
     package: PackageName
     reach: Reach
-    why: str
-    """Why this release: `pinned`, `newest of its era`."""
 
 
 class FrameworkLoad(Struct, frozen=True, kw_only=True):
@@ -54,9 +52,9 @@ def choose(
         ordered = sorted(rows, key=lambda row: version(row.version))
         allowed = [row for row in ordered if package in pins and allows(pins[package], row.version)]
         eras = [row for row in ordered if row.mmengine is not old]
-        fitting, why = (allowed, "pinned") if allowed else (eras or ordered, "newest of its era")
+        fitting = allowed or eras or ordered
         if fitting:
-            chosen[fitting[-1].module] = Framework(package=package, reach=fitting[-1], why=why)
+            chosen[fitting[-1].module] = Framework(package=package, reach=fitting[-1])
     return chosen
 
 

@@ -174,8 +174,8 @@ def _extensions(tree: ProjectTree, project: Project) -> Iterable[OwnExtension]:
             if "cpp_extension" in text:
                 files = list(below(tree.files, dirname(file) or "."))
                 digest = _digest(tree, files, dirname(file))
-                found = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
-                yield from (found,) if found else ()
+                extension = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
+                yield from (extension,) if extension else ()
 
     def digest_of(folder: str) -> Digest:
         sources = [name for name in below(tree.files, folder) if name.endswith((*COMPILED, ".py"))]
@@ -216,16 +216,16 @@ def _uses(project: Project, catalog: OpCatalog, frameworks: Mapping[str, Framewo
 
 def read_modules(tree: ProjectTree, left_out: list[LeftOut]) -> dict[str, ModuleFacts]:
     """Every Python file that can be read."""
-    found: dict[str, ModuleFacts] = {}
+    result: dict[str, ModuleFacts] = {}
     for file in tree.files:
         try:
             if file.endswith(".py"):
-                found[file] = module_facts(parse(tree.text(file)))
+                result[file] = module_facts(parse(tree.text(file)))
             elif file.endswith(".ipynb"):
-                found[file] = notebook_facts(code_cells(tree.text(file)))
+                result[file] = notebook_facts(code_cells(tree.text(file)))
         except UnreadSourceError as why:
             left_out.append(why.at(file))
-    return found
+    return result
 
 
 def _chains(project: Project, files: set[str]) -> dict[str, tuple[Step, ...]]:

@@ -69,8 +69,8 @@ def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tupl
     troubles: list[Trouble] = []
     holding: list[str] = []
     for text, check, applies in CHECKS:
-        found = list(check(env, matrix))
-        troubles += found
-        if applies(env, matrix) and not any(one.severity is not Severity.NOTE for one in found):
+        new = list(check(env, matrix))
+        troubles += new
+        if applies(env, matrix) and not any(one.severity is not Severity.NOTE for one in new):
             holding.append(text)
     return tuple(sorted(troubles, key=lambda one: _ORDER[one.severity])), tuple(holding)

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble, TroubleKind
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
@@ -46,7 +46,7 @@ def _opless(env: Environment, matrix: Matrix, module: Module, dist: Distribution
     lite = dist.name not in module.with_ops
     title = f"{dist.name} {dist.version} has no compiled ops"
     return Trouble(
-        check="ops",
+        check=TroubleKind.OPS,
         severity=Severity.FAILS if reaching or not lite else Severity.NOTE,
         title=title if not lite else f"{title}, by design",
         evidence=tuple(evidence),
@@ -98,7 +98,7 @@ def _refusals(
     there = [other for name in module.packages if (other := env.first(name))]
     if not there:
         yield Trouble(
-            check="asserts",
+            check=TroubleKind.ASSERTS,
             severity=Severity.FAILS,
             title=f"{dist.name} {dist.version} needs {module.module}, which is not installed",
             evidence=(f"it requires {module.module} {wanted} at import",),
@@ -113,7 +113,7 @@ def _refusals(
             continue
         if not holds:
             yield Trouble(
-                check="asserts",
+                check=TroubleKind.ASSERTS,
                 severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} refuses {other.name} {other.version} at import",
                 evidence=(f"it requires {module.module} {wanted}",),
@@ -134,7 +134,7 @@ def undeclared(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             if name in tops or any(package in env.installed for package in known):
                 continue
             yield Trouble(
-                check="undeclared",
+                check=TroubleKind.UNDECLARED,
                 severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} imports `{name}`, which no installed package provides",
                 evidence=("it does not declare it, so pip does not install it",),
@@ -154,7 +154,7 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             if missing or not breakage.cured:
                 texts = matrix.sources("breaks")
                 yield Trouble(
-                    check="breakages",
+                    check=TroubleKind.BREAKAGES,
                     severity=_gravity(breakage),
                     title=breakage.title,
                     evidence=(f"symptom: {breakage.symptom}", *missing),

@@ -244,14 +244,14 @@ def _origin(folder: Path) -> tuple[str | None, bool]:
 
 
 def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
-    found = _EGG.fullmatch(path.name)
+    match = _EGG.fullmatch(path.name)
     file = path / "PKG-INFO" if is_dir(path) else path
     try:
         message = _headers(file)
     except UnreadableError as error:
         yield Distribution(
-            name=normalize(found["name"] if found else path.name.removesuffix(".egg-info")),
-            version=found["version"] if found else "",
+            name=normalize(match["name"] if match else path.name.removesuffix(".egg-info")),
+            version=match["version"] if match else "",
             site=site,
             record=path.name,
             kind=Record.EGG_INFO,
@@ -259,7 +259,7 @@ def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
             fault_detail=error.text,
         )
         return
-    name = str(message.get("Name") or (found["name"] if found else path.name))
+    name = str(message.get("Name") or (match["name"] if match else path.name))
     tops = _top_level(path)
     yield Distribution(
         name=normalize(name),

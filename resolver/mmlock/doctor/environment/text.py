@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.environment.model import Environment, FollowedLink, LinkKind, Severity, Trouble
+from mmlock.doctor.environment.model import (
+    Environment,
+    FollowedLink,
+    LinkKind,
+    Severity,
+    Trouble,
+    TroubleKind,
+)
 from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
@@ -69,7 +76,7 @@ def _links(env: Environment) -> Iterator[str]:
 
 def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
     """Of many alike risks the first ones, and how many more."""
-    seen: dict[tuple[str, Severity], int] = {}
+    seen: dict[tuple[TroubleKind, Severity], int] = {}
     for trouble in troubles:
         key = (trouble.check, trouble.severity)
         seen[key] = seen.get(key, 0) + 1
@@ -112,7 +119,7 @@ def environment_data(
 def trouble_data(trouble: Trouble) -> dict[str, Any]:
     """A trouble for a program."""
     return {
-        "check": trouble.check,
+        "check": trouble.check.value,
         "severity": trouble.severity.value,
         "title": trouble.title,
         "evidence": list(trouble.evidence),

@@ -107,9 +107,9 @@ def _poetry_specifier(text: str) -> str | None:
         return ""
     clauses: list[str] = []
     for part in text.replace(" ", "").split(","):
-        if found := re.fullmatch(r"\^(\d{1,9})((?:\.\d{1,9})*)", part):
+        if match := re.fullmatch(r"\^(\d{1,9})((?:\.\d{1,9})*)", part):
             upper = (
-                f"{int(found[1]) + 1}" if int(found[1]) else f"0.{int((found[2] or '.0').split('.')[1]) + 1}"
+                f"{int(match[1]) + 1}" if int(match[1]) else f"0.{int((match[2] or '.0').split('.')[1]) + 1}"
             )
             clauses += [f">={part[1:]}", f"<{upper}"]
         elif re.fullmatch(r"~\d+\.\d+\.\d+", part):
@@ -179,7 +179,7 @@ def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and len(node.targets) == 1
     }
-    found: list[Line] = []
+    requirements: list[Line] = []
     files: list[str] = []
     for call in ast.walk(tree):
         if not isinstance(call, ast.Call) or chain_of(call.func).rpartition(".")[2] != "setup":
@@ -187,17 +187,17 @@ def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
         for keyword in call.keywords:
             value = known.get(chain_of(keyword.value), keyword.value)
             if keyword.arg == "install_requires":
-                found += [(line, said, False) for line, said in _strings(value)]
+                requirements += [(line, said, False) for line, said in _strings(value)]
                 files += _files(value)
             elif keyword.arg == "extras_require":
-                found += [(line, said, True) for line, said in _strings(value)]
+                requirements += [(line, said, True) for line, said in _strings(value)]
             elif keyword.arg == "python_requires" and isinstance(value, ast.Constant):
                 bound = str(value.value)
                 if is_specifier(bound):
-                    found.append(
+                    requirements.append(
                         (value.lineno, (PackageName("python"), bound, f"python{bound}", None), False)
                     )
-    return found, tuple(files)
+    return requirements, tuple(files)
 
 
 def _strings(node: ast.AST) -> Iterator[tuple[int, Said]]:
@@ -227,10 +227,10 @@ def conda_environment(text: str) -> Iterator[Line]:
             inside = line.startswith("dependencies:")
             pip_depth = -1
             continue
-        found = _ITEM.match(line) if inside else None
-        if found is None:
+        match = _ITEM.match(line) if inside else None
+        if match is None:
             continue
-        depth, item = len(found[1]), found[2].strip()
+        depth, item = len(match[1]), match[2].strip()
         if item == "pip:":
             pip_depth = depth
             continue
