@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from solved import facts
 
-from mmlock.app.scanning import known_of
 from mmlock.scan import tree as walk
 from mmlock.scan.configs.faults import ConfigProblem
+from mmlock.scan.known import known_of
 from mmlock.scan.left_out import LeftOut, LeftOutReason, UnreadSourceError
 from mmlock.scan.scan import Scan, scan
 from mmlock.scan.text import scan_lines

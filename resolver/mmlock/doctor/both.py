@@ -11,7 +11,7 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.names import normalize
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
-from mmlock.doctor.environment.model import Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
 from mmlock.doctor.environment.text import environment_data, environment_lines
 from mmlock.doctor.examine import Seen, proposals
 from mmlock.doctor.log_entities import LogEntity, installed
@@ -81,7 +81,7 @@ def _parted(
     named = tuple(
         one
         for one in troubles
-        if one.severity is not Severity.NOTE and words & {normalize(p) for p in _names(one)}
+        if one.severity is not TroubleSeverity.NOTE and words & {normalize(p) for p in _names(one)}
     )
     return named, tuple(one for one in troubles if one not in named)
 
@@ -102,7 +102,7 @@ def _verdict(first: Diagnosis | None, confirming: Sequence[Trouble], seen: Seen)
             yield f"this environment has `{module}` ({names}): the text is from another Python, or older"
         else:
             yield f"no distribution in this environment provides `{module}`"
-    elif any(one.severity is Severity.FAILS for one in confirming):
+    elif any(one.severity is TroubleSeverity.FAILS for one in confirming):
         yield "the files of the environment confirm the cause:"
     elif not seen.wrong:
         yield "the files of the environment do not confirm it: the text is from another one, or older"

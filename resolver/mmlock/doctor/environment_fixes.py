@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mmlock.core.names import DeviceKind, normalize
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleSeverity
 from mmlock.doctor.model import ProposedSolve
 from mmlock.doctor.proposals import mmcv_packages, same_major, short_name
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
@@ -26,7 +26,7 @@ def cures(
     wanted = wanted_of(env, matrix)
     if not wanted:
         return
-    guilty = {name for one in troubles if one.severity is Severity.FAILS for name in one.packages}
+    guilty = {name for one in troubles if one.severity is TroubleSeverity.FAILS for name in one.packages}
     pinned = tuple(_pinned(dist, matrix, guilty, env) for dist in wanted)
     bare = tuple(text.partition("==")[0] for text in pinned)
     torch = env.torch.facts.build.torch if env.torch and "torch" not in guilty else None

@@ -10,7 +10,7 @@ from mmlock.binary.floors import dotted, highest
 from mmlock.binary.model import Answer, Finding, Inspected, Verdict
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.doctor.environment.model import Environment, Lacking, Severity, Trouble, TroubleKind
+from mmlock.doctor.environment.model import Environment, Lacking, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.log_window import joined, runs
 from mmlock.facts.matrix.load import Matrix
 
@@ -23,7 +23,7 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if env.torch_fault is not None:
         yield Trouble(
             check=TroubleKind.TORCH,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"torch is broken: {env.torch_fault}",
             advice=("Reinstall torch, in the version that your extensions were compiled for.",),
             packages=("torch",),
@@ -32,7 +32,7 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
         names = joined(env.inspected)
         yield Trouble(
             check=TroubleKind.TORCH,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"torch is not installed, but {names} need it",
             advice=("Install the torch that they were built for: a lock contains both.",),
             packages=("torch", *env.inspected),
@@ -57,7 +57,7 @@ def libraries(env: Environment, _: Matrix) -> Iterator[Trouble]:
             advice = "Install the package that provides them, or a build that does not need them."
         yield Trouble(
             check=TroubleKind.LIBRARIES,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"{label} needs {wanted}{more}, which no installed package provides",
             evidence=(f"the dynamic section of `{missing[0].file}` names it",),
             advice=(advice,),
@@ -90,7 +90,7 @@ def _refused(env: Environment, matrix: Matrix, name: str, inspected: Inspected, 
     evidence += _exported_by(judged.symbols, matrix)
     return Trouble(
         check=TroubleKind.LOADS,
-        severity=Severity.FAILS,
+        severity=TroubleSeverity.FAILS,
         title=f"the compiled files of {label} do not load with torch {judged.torch}",
         evidence=tuple(evidence),
         advice=(
@@ -130,7 +130,7 @@ def _doubtful(name: str, inspected: Inspected, judged: Verdict) -> Trouble:
     ]
     return Trouble(
         check=TroubleKind.LOADS,
-        severity=Severity.NOTE,
+        severity=TroubleSeverity.NOTE,
         title=f"unknown whether {name} {inspected.version or ''} loads".replace("  ", " "),
         evidence=tuple(texts[:_SHOWN]),
         packages=(name,),
@@ -161,7 +161,7 @@ def glibc(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
 def _too_old(name: str, wanted: str, have: str) -> Trouble:
     return Trouble(
         check=TroubleKind.GLIBC,
-        severity=Severity.FAILS,
+        severity=TroubleSeverity.FAILS,
         title=f"{name} needs glibc {wanted}; this machine has {have}",
         advice=(f"Lock for your glibc: `--glibc {have}`.",),
         packages=(name,),

@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import Platform, normalize
 from mmlock.core.versions import InvalidVersion, allows
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble, TroubleKind
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 
 
@@ -25,7 +25,7 @@ def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             have = f"{there.version} is installed" if there else "it is not installed"
             yield Trouble(
                 check=TroubleKind.DECLARED,
-                severity=Severity.RISK,
+                severity=TroubleSeverity.RISK,
                 title=f"{dist.name} {dist.version} requires {wrong.name}{wrong.specifier}: {have}",
                 packages=_concerned(dist, there),
             )

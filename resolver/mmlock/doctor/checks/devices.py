@@ -9,7 +9,7 @@ from mmlock.binary.model import Gpu, PtxDriver
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
-from mmlock.doctor.environment.model import Environment, Severity, Trouble, TroubleKind
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
@@ -38,7 +38,7 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     if env.cuda is None:
         yield Trouble(
             check=TroubleKind.CODE,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"torch {build} was built without CUDA; it cannot use the {device.name}",
             advice=("Lock for the GPU.",),
             packages=("torch",),
@@ -49,7 +49,7 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     if code_for(device, archs, row.ptx if row else ()) is Code.NONE:
         yield Trouble(
             check=TroubleKind.CODE,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"torch {build} has no kernels for the {device.name} ({device.arch})",
             evidence=(f"it is built for {' '.join(archs or ())}",),
             advice=(
@@ -68,7 +68,7 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
         if finding.code is Code.NONE:
             yield Trouble(
                 check=TroubleKind.CODE,
-                severity=Severity.FAILS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{label} has no kernels for the {device.name} ({device.arch})",
                 evidence=finding.evidence,
                 advice=("Build it for the GPU, or use a wheel with that arch.",),
@@ -81,7 +81,7 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
         ):
             yield Trouble(
                 check=TroubleKind.CODE,
-                severity=Severity.FAILS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{label} was compiled without its CUDA ops, but torch has CUDA {env.cuda}",
                 evidence=("its files contain no GPU code",),
                 advice=(
@@ -103,7 +103,7 @@ def driver(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     if row is not None and version(env.driver) < version(row.driver_floor):
         yield Trouble(
             check=TroubleKind.DRIVER,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"the driver {env.driver} is too old for torch's CUDA {env.cuda}",
             evidence=(f"it needs {row.driver_floor} or newer",),
             advice=(f"Update the driver, or use a torch with an older CUDA: `--driver {env.driver}`.",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble, TroubleKind
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.log_window import joined
 from mmlock.lock.model import LockedEnv
 
@@ -49,7 +49,11 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
 def _differs(title: str, advice: str, package: str | None = None) -> Trouble:
     packages = (package,) if package else ()
     return Trouble(
-        check=TroubleKind.LOCK, severity=Severity.FAILS, title=title, advice=(advice,), packages=packages
+        check=TroubleKind.LOCK,
+        severity=TroubleSeverity.FAILS,
+        title=title,
+        advice=(advice,),
+        packages=packages,
     )
 
 
@@ -60,7 +64,7 @@ def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
         rest = f" and {len(more) - _SHOWN} more" if len(more) > _SHOWN else ""
         yield Trouble(
             check=TroubleKind.LOCK,
-            severity=Severity.NOTE,
+            severity=TroubleSeverity.NOTE,
             title=f"{len(more)} distributions are not in the lock",
             evidence=(f"{told}{rest}",),
         )

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble, TroubleKind
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
@@ -47,7 +47,7 @@ def _opless(env: Environment, matrix: Matrix, module: Module, dist: Distribution
     title = f"{dist.name} {dist.version} has no compiled ops"
     return Trouble(
         check=TroubleKind.OPS,
-        severity=Severity.FAILS if reaching or not lite else Severity.NOTE,
+        severity=TroubleSeverity.FAILS if reaching or not lite else TroubleSeverity.NOTE,
         title=title if not lite else f"{title}, by design",
         evidence=tuple(evidence),
         advice=("`import mmcv.ops` fails: No module named 'mmcv._ext'. Install an mmcv with ops instead.",)
@@ -99,7 +99,7 @@ def _refusals(
     if not there:
         yield Trouble(
             check=TroubleKind.ASSERTS,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"{dist.name} {dist.version} needs {module.module}, which is not installed",
             evidence=(f"it requires {module.module} {wanted} at import",),
             advice=(f"Install {joined(module.packages[:1])} in a version that it accepts.",),
@@ -114,7 +114,7 @@ def _refusals(
         if not holds:
             yield Trouble(
                 check=TroubleKind.ASSERTS,
-                severity=Severity.FAILS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{dist.name} {dist.version} refuses {other.name} {other.version} at import",
                 evidence=(f"it requires {module.module} {wanted}",),
                 advice=(f"Install a {module.module} that it accepts; `pip check` does not show this.",),
@@ -135,7 +135,7 @@ def undeclared(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 continue
             yield Trouble(
                 check=TroubleKind.UNDECLARED,
-                severity=Severity.FAILS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{dist.name} {dist.version} imports `{name}`, which no installed package provides",
                 evidence=("it does not declare it, so pip does not install it",),
                 advice=(f"Install {known[0]}.",),
@@ -164,11 +164,11 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 )
 
 
-def _gravity(breakage: Breakage) -> Severity:
+def _gravity(breakage: Breakage) -> TroubleSeverity:
     """What only one function meets, or what was concluded, is a risk."""
     if breakage.drop or breakage.environment:
-        return Severity.RISK
-    return Severity.FAILS if breakage.confidence in {"measured", "captured"} else Severity.RISK
+        return TroubleSeverity.RISK
+    return TroubleSeverity.FAILS if breakage.confidence in {"measured", "captured"} else TroubleSeverity.RISK
 
 
 def _concerned(breakage: Breakage) -> tuple[str, ...]:

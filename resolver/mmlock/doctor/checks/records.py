@@ -15,9 +15,9 @@ from mmlock.doctor.environment.model import (
     LeftoverReason,
     Record,
     RecordProblem,
-    Severity,
     Trouble,
     TroubleKind,
+    TroubleSeverity,
 )
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
@@ -60,7 +60,7 @@ def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if me.fault is not None:
         yield Trouble(
             check=TroubleKind.INTERPRETER,
-            severity=Severity.FAILS,
+            severity=TroubleSeverity.FAILS,
             title=f"`{me.path}` {fault_text(me.fault)}",
             evidence=(f"the rest of this report is from the files in `{me.prefix}`",) if me.sites else (),
             advice=("Create the environment again, for example with `mmlock install`.",),
@@ -82,7 +82,7 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if same:
             yield Trouble(
                 check=TroubleKind.DOUBLES,
-                severity=Severity.FAILS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{name} is recorded {len(records)} times in one folder",
                 evidence=(f"{name} {versions}", "the records do not show which files are installed"),
                 advice=(f"Run `pip uninstall {name}` until it is gone, then install it once.",),
@@ -92,7 +92,7 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
         else:
             yield Trouble(
                 check=TroubleKind.DOUBLES,
-                severity=Severity.NOTE,
+                severity=TroubleSeverity.NOTE,
                 title=f"{name} is in {len(records)} folders; {records[0].version} is imported",
                 evidence=(f"{name} {versions}",),
                 packages=(name,),
@@ -104,7 +104,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
     for left in env.leftovers:
         yield Trouble(
             check=TroubleKind.LEFTOVERS,
-            severity=Severity.RISK,
+            severity=TroubleSeverity.RISK,
             title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
             evidence=(f"in `{left.path.parent}`",),
             advice=(f"Remove `{left.path}`.",),
@@ -113,7 +113,7 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if dist.fault is not None:
             yield Trouble(
                 check=TroubleKind.LEFTOVERS,
-                severity=Severity.RISK,
+                severity=TroubleSeverity.RISK,
                 title=f"`{dist.record}` {_FAULTS[dist.fault].format(detail=dist.fault_detail)}",
                 evidence=(f"in `{dist.site}`",),
                 advice=(f"Remove that folder, then reinstall {dist.name}.",),
@@ -129,7 +129,7 @@ def _missing_files(dist: Distribution) -> Trouble:
     what = "none of its files exists" if whole else f"{len(gone)} of its files are missing"
     return Trouble(
         check=TroubleKind.LEFTOVERS,
-        severity=Severity.FAILS,
+        severity=TroubleSeverity.FAILS,
         title=f"{dist.name} {dist.version} is recorded, but {what}",
         evidence=(f"missing: {joined(f'`{path}`' for path in gone[:_SHOWN])}",),
         advice=(f"Reinstall it: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
@@ -148,7 +148,7 @@ def providers(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
         last = [dist for dist in rivals if not dist.missing]
         yield Trouble(
             check=TroubleKind.PROVIDERS,
-            severity=Severity.FAILS if module.core else Severity.RISK,
+            severity=TroubleSeverity.FAILS if module.core else TroubleSeverity.RISK,
             title=f"{names} all provide the module `{module.module}`: imports get a mixture"
             if len(rivals) > 2  # noqa: PLR2004 - more than a pair
             else f"{names} both provide the module `{module.module}`: imports get a mixture",
@@ -174,7 +174,7 @@ def tags(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if told and not any(_fits(tag, python) for tag in told):
             yield Trouble(
                 check=TroubleKind.TAGS,
-                severity=Severity.FAILS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{dist.name} {dist.version} is a wheel for another Python than {python}",
                 evidence=(f"its tags: {joined(dist.tags[:_SHOWN])}",),
                 advice=(f"Reinstall {dist.name} with this interpreter.",),

@@ -123,7 +123,7 @@ class SiteLeftover(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class LinkKind(StrEnum):
+class FollowedLinkKind(StrEnum):
     """What leads out of an environment and is followed: what Python itself would follow."""
 
     INTERPRETER = "interpreter"  # `bin/python`, to the base interpreter: it is run
@@ -135,7 +135,7 @@ class LinkKind(StrEnum):
 class FollowedLink(Struct, frozen=True, kw_only=True):
     """A place of the environment and what was read in its stead."""
 
-    kind: LinkKind
+    kind: FollowedLinkKind
     path: Path
     target: Path
 
@@ -195,7 +195,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 # ---------------------------------------------------------------- what is wrong
 
 
-class Severity(StrEnum):
+class TroubleSeverity(StrEnum):
     """How sure it is that something does not work."""
 
     FAILS = "fails"
@@ -229,7 +229,7 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with an environment."""
 
     check: TroubleKind
-    severity: Severity
+    severity: TroubleSeverity
     title: str
     evidence: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

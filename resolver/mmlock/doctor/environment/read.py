@@ -23,8 +23,8 @@ from mmlock.doctor.environment.model import (
     Distribution,
     Environment,
     FollowedLink,
+    FollowedLinkKind,
     Interpreter,
-    LinkKind,
     SiteLeftover,
 )
 from mmlock.doctor.environment.paths import exists, is_below, is_file
@@ -78,8 +78,8 @@ def read_environment(
 
 def _links(interpreter: Interpreter) -> Iterator[FollowedLink]:
     """The interpreter and the site folders, where they lead out of the environment."""
-    places = [(LinkKind.INTERPRETER, interpreter.path)]
-    places += [(LinkKind.SITE_FOLDER, site) for site in interpreter.sites]
+    places = [(FollowedLinkKind.INTERPRETER, interpreter.path)]
+    places += [(FollowedLinkKind.SITE_FOLDER, site) for site in interpreter.sites]
     for kind, path in places:
         if not is_below(path, interpreter.prefix):
             yield FollowedLink(kind=kind, path=path, target=Path(os.path.realpath(path)))

@@ -9,10 +9,10 @@ from typing import Any
 from mmlock.doctor.environment.model import (
     Environment,
     FollowedLink,
-    LinkKind,
-    Severity,
+    FollowedLinkKind,
     Trouble,
     TroubleKind,
+    TroubleSeverity,
 )
 from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
@@ -20,10 +20,10 @@ from mmlock.doctor.text import command_data, command_lines
 _WIDTH = 110
 SOUND = "no known problem in the files of the environment"
 _KINDS = {
-    LinkKind.INTERPRETER: "interpreter",
-    LinkKind.SITE_FOLDER: "package folder",
-    LinkKind.PACKAGE: "package",
-    LinkKind.EDITABLE: "editable package",
+    FollowedLinkKind.INTERPRETER: "interpreter",
+    FollowedLinkKind.SITE_FOLDER: "package folder",
+    FollowedLinkKind.PACKAGE: "package",
+    FollowedLinkKind.EDITABLE: "editable package",
 }
 _MANY = 12
 """Notes and risks of one check that are told in full."""
@@ -42,7 +42,7 @@ def environment_lines(
         for text in trouble.advice:
             yield from _wrapped("  do: ", text)
     yield ""
-    if not any(trouble.severity is Severity.FAILS for trouble in troubles):
+    if not any(trouble.severity is TroubleSeverity.FAILS for trouble in troubles):
         yield SOUND
     yield from _wrapped("passed: ", "; ".join(holding))
     yield from command_lines(commands)
@@ -66,7 +66,7 @@ def _head(env: Environment) -> Iterator[str]:
 
 def _links(env: Environment) -> Iterator[str]:
     """What leads out of the environment, each kind once."""
-    by_kind: dict[LinkKind, list[FollowedLink]] = {}
+    by_kind: dict[FollowedLinkKind, list[FollowedLink]] = {}
     for link in env.links:
         by_kind.setdefault(link.kind, []).append(link)
     for kind, links in by_kind.items():
@@ -76,14 +76,14 @@ def _links(env: Environment) -> Iterator[str]:
 
 def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
     """Of many alike risks the first ones, and how many more."""
-    seen: dict[tuple[TroubleKind, Severity], int] = {}
+    seen: dict[tuple[TroubleKind, TroubleSeverity], int] = {}
     for trouble in troubles:
         key = (trouble.check, trouble.severity)
         seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= _MANY or trouble.severity is Severity.FAILS:
+        if seen[key] <= _MANY or trouble.severity is TroubleSeverity.FAILS:
             yield trouble
     for (check, severity), count in seen.items():
-        if count > _MANY and severity is not Severity.FAILS:
+        if count > _MANY and severity is not TroubleSeverity.FAILS:
             yield Trouble(
                 check=check, severity=severity, title=f"{count - _MANY} more like the {_MANY} above"
             )

@@ -18,6 +18,13 @@ from mmlock.facts.devices.support import torch_support
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
+_ON_GPU = {
+    Code.NATIVE: "it runs on this GPU",
+    Code.PTX: "the driver compiles its PTX for this GPU",
+    Code.NONE: "no kernels for this GPU",
+    Code.UNKNOWN: "whether it runs on this GPU is unknown",
+}
+
 
 def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """Which torch builds have code for the GPU."""
@@ -68,11 +75,8 @@ def _of_torch(around: DiagnosisContext, device: Device) -> Iterator[str]:
     build = named_build(around)
     if build is None or build.archs is None:
         return
-    has = code_for(device, build.archs, build.ptx)
     archs = " ".join(build.archs) or "no GPU arch"
-    verdict = {Code.NATIVE: "it runs on this GPU", Code.PTX: "the driver compiles its PTX"}.get(
-        has, "no kernels for this GPU"
-    )
+    verdict = _ON_GPU[code_for(device, build.archs, build.ptx)]
     told = f"{around.entities.teller('torch')} torch {build.torch}+{build.variant}"
     yield f"{told}, built for {archs}: {verdict}"
 
