@@ -39,7 +39,7 @@ test: $(DEV) ## run the unit tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 test-slow: $(DEV) ## run the slow tests too (no network)
-	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "not network" $(PYTEST_FLAGS)
+	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "not network and not long" $(PYTEST_FLAGS)
 
 check: lint types layers matrices ## lint, types, layers, matrices
 
