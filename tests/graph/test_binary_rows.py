@@ -14,7 +14,9 @@ from mmlock.matrix.model import Binary, TorchBuild
 @pytest.fixture
 def wheel() -> Binary:
     rows = facts().binaries("flash-attn")
-    return next(r for r in rows if (r.version, r.cuda, r.torch, r.cxx11_abi) == ("2.3.5", "11.8", "==2.0.*", 0))
+    return next(
+        r for r in rows if (r.version, r.cuda, r.torch, r.cxx11_abi) == ("2.3.5", "11.8", "==2.0.*", 0)
+    )
 
 
 @pytest.fixture
