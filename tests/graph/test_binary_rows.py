@@ -1,4 +1,4 @@
-"""Which torch a prebuilt extension loads beside. The committed facts hold no two runtimes of one CUDA: made here."""
+"""Which torch a prebuilt extension loads beside, and that two runtimes of one CUDA do not mix."""
 
 from __future__ import annotations
 

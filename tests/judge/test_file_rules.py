@@ -23,7 +23,7 @@ from mmlock.matrix.load import Matrix
     ],
 )
 def test_some_patch_release_of_the_python_must_be_in_the_bound(
-    bound: str, refused: bool, matrix: Matrix
+    bound: str, matrix: Matrix, *, refused: bool
 ) -> None:
     file = replace(wheel("six-1.17.0-py3-none-any.whl"), requires_python=bound)
     env = modern()
