@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from facts import capabilities, has_releases, releases, rows, toolkits, ver
+from facts import Row, capabilities, has_releases, modules, releases, rows, toolkits, ver
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from request import Request
@@ -44,6 +44,15 @@ def versions(package: str) -> tuple[str, ...]:
     return tuple(sorted(found or {"1.0"}, key=ver))
 
 
+@cache
+def with_ptx() -> tuple[Row, ...]:
+    """Torch builds and prebuilt extensions that hold PTX of a toolkit whose driver is known."""
+    packages = [package for row in modules().values() for package in row["packages"]]
+    found = [row for package in packages for row in rows(f"binaries/{package}.json")]
+    found += rows("torch/builds.json")
+    return tuple(row for row in found if row["ptx"] and toolkits().get(row["cuda"]))
+
+
 class _Draw:
     """One request."""
 
@@ -58,6 +67,8 @@ class _Draw:
         return self.chance.randrange(100) < weights()["options"][option]
 
     def request(self) -> Request:
+        if self.yes("edge"):
+            return self.edge()
         gpus = self.gpus()
         stack = self.stack() if self.yes("stack") else None
         count = int(self.one("count")) if stack is None or self.yes("stack") else 0
@@ -82,6 +93,20 @@ class _Draw:
             pre=self.yes("pre"),
         )
 
+    def edge(self) -> Request:
+        """A file with PTX, a GPU, and a driver about as new as the toolkit that wrote it."""
+        row = self.chance.choice(with_ptx())
+        torch = "package" not in row
+        words = f"=={row['torch']}+{row['variant']}" if torch else f"{row['package']}=={row['version']}"
+        return Request(
+            gpus=(self.gpu(),),
+            packages=("torch",) if torch else (words,),
+            torch=words if torch else None,
+            platform=row["platform"] if torch else self.chance.choice(row["platforms"]),
+            driver=self.driver_of(toolkits()[row["cuda"]]),
+            no_build=self.chance.random() < 0.7,
+        )
+
     # ------------------------------------------------------------ the machine
 
     def gpus(self) -> tuple[str, ...]:
@@ -100,9 +125,11 @@ class _Draw:
         return self.chance.choice([row["name"] for row in rows("gpus.json")]) if word == "any" else word
 
     def driver(self) -> str:
-        """What some toolkit needs, or a little less, or a little more."""
+        return self.driver_of(self.chance.choice(list(toolkits().values())))
+
+    def driver_of(self, row: Row) -> str:
+        """What a toolkit needs, or a little less, or a little more."""
         how = self.one("driver")
-        row = self.chance.choice(list(toolkits().values()))
         text = row["driver_floor"] if how == "floor" or row["driver"] is None else row["driver"]
         if how != "near":
             return str(text)
