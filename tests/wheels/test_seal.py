@@ -111,6 +111,17 @@ def test_a_glibc_that_was_asked_for_is_kept_or_refused(env: LockedEnv, tmp_path:
         seal_built(asked, asked.build[0], built(tmp_path, glibc="2.34"), Placement(folder=tmp_path))
 
 
+def test_a_wheel_that_needs_just_the_glibc_that_was_asked_for_is_taken(
+    env: LockedEnv, tmp_path: Path
+) -> None:
+    floor = env.target.glibc
+    assert floor is not None
+    asked = replace(env, request=(f"--glibc={floor}", "--gpu=cpu"))
+    sealed = seal_built(asked, asked.build[0], built(tmp_path, glibc=floor), Placement(folder=tmp_path))
+    assert sealed.target.glibc == floor
+    assert [finding.text for finding in sealed.findings if "glibc" in finding.text] == []
+
+
 @pytest.mark.parametrize(
     ("requires", "said"),
     [
