@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from build_world import make_step, tar_of
+from msgspec.structs import replace
 
 from mmlock.core.names import Platform
 from mmlock.wheels.model import BuildPlan, Compiler

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.core.names import DeviceKind, Platform, Sha256

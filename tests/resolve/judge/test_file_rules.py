@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from judge_locks import modern, package, wheel, with_packages
+from msgspec.structs import replace
 
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.judge.case import open_case

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from judge_cases import flash
 from judge_locks import classic
+from msgspec.structs import replace
 
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.judge.case import Case, open_case
