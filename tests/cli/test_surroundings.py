@@ -42,7 +42,7 @@ def mmlock(tmp_path: Path, *words: str, **environ: str) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("cache", [os.devnull, f"{os.devnull}/below", "/proc/nothing", LONG])
+@pytest.mark.parametrize("cache", [os.devnull, f"{os.devnull}/below", LONG])
 @pytest.mark.parametrize(
     "words",
     [("solve", "--gpu", "rtx5090", "--out", "lock"), ("inspect", "torch==2.1.0"), ("wheelhouse", "list")],
@@ -60,9 +60,7 @@ def test_a_cache_that_everybody_can_write(tmp_path: Path) -> None:
     assert "everybody can write" in lines[0]
 
 
-@pytest.mark.parametrize(
-    "out", [LONG, f"a/{LONG}/b", "\u00fc" * 128, f"{os.devnull}/lock", "file", "file/lock"]
-)
+@pytest.mark.parametrize("out", [f"a/{LONG}/b", "\u00fc" * 128, f"{os.devnull}/lock", "file/lock"])
 def test_an_out_folder_that_can_be_none_is_told_before_the_solve(tmp_path: Path, out: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     lines = mmlock(tmp_path, "solve", "--gpu", "cpu", "--with", "torch", "--offline", "--out", out)

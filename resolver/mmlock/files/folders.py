@@ -18,9 +18,8 @@ def check_target(folder: Path) -> None:
 
     Whether it can be written is only known when it is.
     """
-    why = next(
-        (f"`{part}` is a name of more than {_LONGEST} bytes" for part in folder.parts if _long(part)), None
-    )
+    long = [part for part in folder.parts if len(os.fsencode(part)) > _LONGEST]
+    why = f"`{long[0]}` is a name of more than {_LONGEST} bytes" if long else None
     try:
         there = [place for place in (folder, *folder.parents) if place.exists()] if why is None else []
         if there and not there[0].is_dir():
@@ -31,7 +30,3 @@ def check_target(folder: Path) -> None:
         raise EnvironmentFault(
             f"`{folder}` cannot be a folder", causes=[why], hints=["name another folder with `--out`"]
         )
-
-
-def _long(part: str) -> bool:
-    return len(os.fsencode(part)) > _LONGEST
