@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.files.private import open_cache
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
@@ -32,7 +32,7 @@ def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
         return told
     if own := environ.get("MMLOCK_WHEELHOUSE"):
         return Path(own)
-    return cache_root(environ) / "wheelhouse"
+    return open_cache(environ) / "wheelhouse"
 
 
 def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
@@ -145,7 +145,7 @@ class _Run:
         asked = self.request
         return Builder(
             wheelhouse=self.wheelhouse,
-            builds=cache_root(os.environ).absolute() / "builds",
+            builds=open_cache(os.environ) / "builds",
             uv=find_uv(offline=asked.offline, index_url=asked.index_url, progress=self.progress),
             downloader=Downloader(
                 store=self.wheelhouse.files,

@@ -12,7 +12,6 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from mmlock.binary.tables import SymbolStore
-from mmlock.core.cache import cache_root
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
@@ -24,6 +23,8 @@ from mmlock.doctor.log_entities import Mentions, find_mentions
 from mmlock.doctor.model import Diagnosis, Log
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.private import open_cache
+from mmlock.files.reading import UnreadableError, read_bounded
 
 STDIN = "-"
 Confirm = Callable[[str], bool]
@@ -76,7 +77,7 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
 
         seen = look(matrix, arguments, progress)
         mentions = Mentions((*mentions.rows, *facts_of(seen.env)))
-    symbols = SymbolStore(matrix.root, cache_root(os.environ))
+    symbols = SymbolStore(matrix.root, open_cache(os.environ))
     first, others = told_apart(
         diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
     )
@@ -121,6 +122,8 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
             hints=["name a log in it; an environment is looked at with `mmlock doctor --python PATH`"],
         )
     try:
+        if not path.is_file() and path.exists():
+            read_bounded(path)  # says what it is: a device or a pipe may have no end
         with path.open("rb") as stream:
             progress(f"reading {name}")
             return name, _checked(name, _whole(stream, name))
@@ -129,7 +132,7 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
             f"there is no file `{name}`",
             hints=["name a log, `-` for stdin, or give the error itself with `--text`"],
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UnreadableError) as error:
         raise _unreadable(name, error) from error
 
 

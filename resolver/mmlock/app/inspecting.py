@@ -18,7 +18,6 @@ from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
 from mmlock.core.arguments import SolveArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.inspect_arguments import InspectArguments
@@ -27,6 +26,7 @@ from mmlock.core.report import Page
 from mmlock.facts.locate import LocatedWheel, locate
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.symbol_tables import SymbolTables
+from mmlock.files.private import open_cache
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.request.devices import find_devices
 
@@ -42,7 +42,7 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
         )
     matrix = open_matrix(arguments.matrices)
     devices = _devices(matrix, arguments)
-    cache = cache_root(os.environ)
+    cache = open_cache(os.environ)
     with Client(cache=PageCache(folder=cache / "pages"), offline=arguments.offline) as client:
         tables = SymbolTables(
             matrix=matrix, cache=cache, client=client, offline=arguments.offline, progress=progress

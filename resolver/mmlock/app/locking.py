@@ -14,6 +14,7 @@ from mmlock.core.errors import MmlockError, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.reading import UnreadableError, read_bounded
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
 from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
@@ -53,8 +54,8 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
 def read_catalogue(file: Path) -> Catalogue:
     """The catalogue in a file."""
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bounded(file).decode()
+    except (UnreadableError, UnicodeDecodeError) as error:
         raise UsageError(
             f"`{file}` cannot be read",
             causes=[str(error)],

@@ -13,7 +13,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
@@ -28,6 +27,7 @@ from mmlock.facts.refresh.report import IndexOutcome, page
 from mmlock.facts.refresh.settings import choose
 from mmlock.facts.refresh.state import LastRead, last_seen
 from mmlock.facts.scrape.openmmlab import is_directory
+from mmlock.files.private import open_cache
 from mmlock.net.fetching import Limits
 from mmlock.net.http import Client
 from mmlock.net.page_cache import PageCache
@@ -73,7 +73,7 @@ def _refresh(
     environ: Mapping[str, str],
     client: Client | None,
 ) -> Page:
-    cache = cache_root(environ) / "refresh"
+    cache = open_cache(environ) / "refresh"
     used = client or Client(
         limits=LIMITS, cache=PageCache(cache / "pages"), offline=arguments.offline, environ=environ
     )

@@ -18,6 +18,7 @@ from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.folders import check_target
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
@@ -47,6 +48,8 @@ def solve(
     NoAnswer.
     """
     arguments = request.checked()
+    if arguments.out is not None:
+        check_target(arguments.out)
     matrix = matrix_for(arguments)
     asked = [time.time()]  # and when that was asked which earlier runs have kept
     env = locked(matrix, arguments, progress=progress, closer=closer, served=asked.append)

@@ -15,11 +15,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock import __version__
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
+from mmlock.files.private import open_cache
 from mmlock.lock.read import read_lock
 from mmlock.validate.model import Verdict
 from mmlock.validate.runner import KERNELS, Interpreter
@@ -158,7 +158,7 @@ def _root(request: ValidateArguments) -> Iterator[Path]:
         return
     from mmlock.validate.fresh import fresh_folder
 
-    with fresh_folder(cache_root(os.environ).absolute() / "validate") as folder:
+    with fresh_folder(open_cache(os.environ) / "validate") as folder:
         yield folder / "prefix"
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from mmlock.app.building import wheelhouse_root
 from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.files.private import open_cache
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
@@ -73,7 +73,7 @@ def _verify(house: Wheelhouse) -> Page:
 def _prune(house: Wheelhouse, arguments: WheelhouseArguments) -> Page:
     from mmlock.wheels.prune import prune
 
-    builds = cache_root(os.environ).absolute() / "builds"
+    builds = open_cache(os.environ) / "builds"
     gone = prune(house, builds, days=arguments.days, dry_run=arguments.dry_run)
     word = "would remove" if arguments.dry_run else "removed"
     lines = [f"{word} {item.path} ({item.size / _MB:.0f} MB): {item.why}" for item in gone]

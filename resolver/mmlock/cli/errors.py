@@ -15,7 +15,7 @@ from contextlib import suppress
 import click
 
 from mmlock.cli.terminal import Terminal, to_json, write
-from mmlock.core.errors import MmlockError, UsageError
+from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
 
 ISSUES = "please report it with the command and, from a run with MMLOCK_DEBUG=1, the traceback"
 INTERRUPTED = 130
@@ -33,11 +33,11 @@ def guarded(run: Callable[[], object], terminal: Terminal) -> int:
     except MmlockError as error:
         return _told(error, terminal)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person never sees a traceback unasked
-        return _ended(error)
+        return _ended(error, terminal)
     return 0
 
 
-def _ended(error: BaseException) -> int:
+def _ended(error: BaseException, terminal: Terminal) -> int:
     """Whatever is no answer and no known error."""
     if isinstance(error, (KeyboardInterrupt, EOFError, click.Abort)):
         _tell(["error: interrupted"])
@@ -45,7 +45,18 @@ def _ended(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         _silence_stdout()
         return PIPE_CLOSED
+    if isinstance(error, OSError) and error.filename:
+        return _told(_of_a_file(error), terminal)
     return _internal(error)
+
+
+def _of_a_file(error: OSError) -> EnvironmentFault:
+    """What the system said of a file that somebody named, where nothing closer to it said so."""
+    return EnvironmentFault(
+        f"`{error.filename}` cannot be used",
+        causes=[error.strerror or str(error)],
+        hints=["name another file or folder, or see that you may use this one"],
+    )
 
 
 def from_click(error: click.ClickException) -> MmlockError:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mmlock.core.faults import Fault
+from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded, read_stream
 
 STDIN = "-"
 
@@ -14,13 +15,10 @@ STDIN = "-"
 def read_text(path: str) -> str | Fault:
     """The text of a file (`-` is stdin), or why it cannot be had."""
     try:
-        data = sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
-    except FileNotFoundError:
-        return Fault(where=path, text="no such file")
-    except IsADirectoryError:
-        return Fault(where=path, text="is a folder", hint="name the file in it")
-    except (OSError, ValueError) as error:
-        return Fault(where=path, text=f"cannot be read: {getattr(error, 'strerror', None) or error}")
+        data = read_stream(sys.stdin.buffer) if path == STDIN else read_bounded(path)
+    except UnreadableError as error:
+        hint = "name the file in it" if error.problem is ReadProblem.FOLDER else None
+        return Fault(where=path, text=error.text, hint=hint)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -38,8 +36,8 @@ def project_file(path: str, *, asked: bool = False) -> str | None:
     if asked:
         return str(file)
     try:
-        return str(file) if _HAS_PROJECT.search(file.read_bytes()) else None
-    except OSError:
+        return str(file) if _HAS_PROJECT.search(read_bounded(file)) else None
+    except UnreadableError:
         return None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.files.atomic import write_aside
+from mmlock.files.reading import UnreadableError, read_bounded
 from mmlock.lock.model import LockedEnv
 from mmlock.validate.conclude import conclude
 from mmlock.validate.digest import lock_digest, sealed_with
@@ -35,11 +36,11 @@ def write_verdict(verdict: Verdict, path: Path) -> str:
 def read_verdict(path: Path) -> Verdict:
     """The verdict in a file. Raises EnvironmentFault where there is none, UsageError for a wrong one."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
+        data = read_bounded(path)
+    except UnreadableError as error:
         raise EnvironmentFault(
             f"there is no verdict at `{path}`",
-            causes=[error.strerror or str(error)],
+            causes=[error.text],
             hints=["`mmlock validate LOCK` makes one"],
         ) from error
     return read(data, str(path))

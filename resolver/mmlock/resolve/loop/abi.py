@@ -11,12 +11,12 @@ from mmlock.binary.inspect import Effort, Uninspected
 from mmlock.binary.model import Answer, Inspected, Verdict
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
-from mmlock.core.cache import cache_root
 from mmlock.core.device import Code
 from mmlock.core.names import Confidence, PackageName
 from mmlock.core.progress import Progress
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.symbol_tables import SymbolTables
+from mmlock.files.private import open_cache
 from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
@@ -34,7 +34,7 @@ def check_abi(
     """Every wheel of the core that holds compiled code for torch, against the torch of the lock."""
     tables = SymbolTables(
         matrix=matrix,
-        cache=cache_root(os.environ),
+        cache=open_cache(os.environ),
         client=client,
         offline=offline,
         progress=progress,

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from mmlock import __version__
 from mmlock.core.arguments import AUTO, SolveArguments
-from mmlock.core.cache import cache_root, fresh_seconds
+from mmlock.core.cache import fresh_seconds
 from mmlock.core.report import Page
 from mmlock.facts.matrix.location import find_root
 from mmlock.files.atomic import write_aside
+from mmlock.files.private import open_cache
 
 _FORMAT = 1
 
@@ -77,7 +78,7 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
     parts.append(_stamps(str(root), (".json", ".toml", ".symbols")))
     parts.append(_stamps(str(Path(__file__).resolve().parents[2]), (".py", ".lp")))
     digest = sha256(json.dumps(parts).encode()).hexdigest()
-    return cache_root(environ) / "answers" / f"{digest}.json"
+    return open_cache(environ) / "answers" / f"{digest}.json"
 
 
 def _stamps(root: str, endings: tuple[str, ...]) -> list[tuple[str, int, int]]:
