@@ -7,7 +7,9 @@ import configparser
 import json
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from mmlock.core.names import PackageName, normalize
@@ -29,26 +31,37 @@ Line = tuple[int, Said, bool]
 _ITEM = re.compile(r"(\s*)-\s*(?:[\"']\s*)?([^\"'#\s][^\"'#]*)(?:[\"']\s*)?(?:#.*)?$")
 
 
-_LOOKED_AT = 20_000_000
-"""So many characters are searched for the lines of values: a thousand values in a file of common size."""
+_LOOKED_AT = 200_000_000
+"""So many characters are searched for the lines of values, which takes a fraction of a second."""
+_OF_A_LINE = 500
+"""What a line that must be looked at counts for."""
 
 
 class _Lines:
     """Finds the line on which a value stands, in a format whose reader does not tell."""
 
     def __init__(self, text: str) -> None:
-        self.lines = text.splitlines()
+        self._text = text
+        self._lines = text.splitlines(keepends=True)
+        self._starts = list(accumulate(map(len, self._lines), initial=0))
         self._left = _LOOKED_AT
         self._last = 1
 
     def of(self, *words: str) -> int:
         """The first line that holds all of these. Late ones in a file of endless values get the last such."""
-        for number, line in enumerate(self.lines, start=1) if self._left > 0 else ():
-            self._left -= len(line) + 1
-            if all(word in line for word in words):
+        rare = max(words, key=len)
+        at = 0
+        while self._left > 0:
+            found = self._text.find(rare, at)
+            self._left -= (found if found >= 0 else len(self._text)) - at + _OF_A_LINE
+            if found < 0:
+                return 1
+            number = bisect_right(self._starts, found)
+            if all(word in self._lines[number - 1] for word in words):
                 self._last = number
                 return number
-        return self._last if self._left <= 0 else 1
+            at = self._starts[number]
+        return self._last
 
 
 def toml(text: str) -> dict[str, Any]:
