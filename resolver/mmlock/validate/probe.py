@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.validate.model import Gpu, Hardware, InstalledPackage, Probe
-from mmlock.validate.runner import KERNELS, Interpreter
+from mmlock.validate.model import Hardware, InstalledPackage, Probe, VisibleGpu
+from mmlock.validate.runner import KERNELS, TargetInterpreter
 
 _LIMIT = 300
 
 
-def probe(interpreter: Interpreter, deep: Iterable[str] = ()) -> Probe:
+def probe(interpreter: TargetInterpreter, deep: Iterable[str] = ()) -> Probe:
     """What the interpreter is; the files of the packages in `deep` are hashed.
 
     Raises EnvironmentFault when it cannot tell.
@@ -72,5 +72,7 @@ def _package(row: Mapping[str, Any]) -> InstalledPackage:
 def _hardware(machine: Mapping[str, Any], gpus: Iterable[Mapping[str, Any]]) -> Hardware:
     return Hardware(
         **machine,
-        gpus=tuple(Gpu(name=gpu["name"], arch=gpu["arch"], memory_mb=gpu["memory_mb"]) for gpu in gpus),
+        gpus=tuple(
+            VisibleGpu(name=gpu["name"], arch=gpu["arch"], memory_mb=gpu["memory_mb"]) for gpu in gpus
+        ),
     )
