@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -23,7 +24,10 @@ from mmlock.lock.write import write_lock
 from mmlock.resolve.judge import judge
 from mmlock.upkeep.catalogue.state import entries, identity
 from mmlock.upkeep.catalogue.table import BEGIN, END
+from mmlock.validate.attest.keys import own_key
+from mmlock.validate.attest.signers import KeySigner
 from mmlock.validate.attest.trust import Trust, read_trust
+from mmlock.validate.signing import sign_again
 from mmlock.validate.store import Binding, bindings, read_verdict
 
 ROOT = Path(__file__).parents[2]
@@ -292,6 +296,25 @@ def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() 
             # `mmlock verdict sign LOCK` signs for files that were made again.
             assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {Binding.SAME}
     assert counted == len(list(ROOT.glob("lockfiles/*/*/verdict.json")))
+
+
+def test_a_lock_that_was_made_again_asks_for_another_signature(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = own_key(os.environ)
+    committed = ROOT / "lockfiles/openmmlab/cpu"
+    env = read_lock(committed)
+    run(home, answers(env))
+    folder = home / "lockfiles/openmmlab/t4"
+    record = read_verdict(committed / "verdict.json")
+    sign_again(record, read_lock(folder), folder, KeySigner(private=key))
+    assert "mmlock verdict sign" not in run(home, answers(env)).text
+    page = run(home, answers(replace(env, findings=())))
+    assert page.text.count(f"mmlock verdict sign {folder}") == 1
+    assert read_lock(folder).verdict == record.digest
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(home / "none"))
+    run(home, answers(replace(env, findings=())))
+    assert read_lock(folder).verdict is None
 
 
 def test_verdicts_that_do_not_count_are_told_and_stay(home: Path, env: LockedEnv) -> None:

@@ -215,9 +215,9 @@ def test_without_fork_the_rows_are_the_same(tmp_path: Path) -> None:
 def test_an_interpreter_that_cannot_be_run_is_an_error(tmp_path: Path) -> None:
     nobody = TargetInterpreter(path=str(tmp_path / "python"), environ={})
     suite = KernelSuite(name="made", packages=("made",), files=("made_ops",))
-    with pytest.raises(EnvironmentFault, match="cannot be run"):
+    with pytest.raises(EnvironmentFault, match="is not a runnable Python"):
         run_suites(nobody, [(suite, "made")], RunOptions(device=KernelDevice.CPU))
-    with pytest.raises(EnvironmentFault, match="cannot be run"):
+    with pytest.raises(EnvironmentFault, match="is not a runnable Python"):
         probe(nobody)
 
 

@@ -50,8 +50,6 @@ def own_verdict(folder: Path, env: LockedEnv, trust: Trust) -> OwnVerdict:
 
 
 def with_verdict(env: LockedEnv, folder: Path, trust: Trust) -> LockedEnv:
-    """The environment with the digest of the verdict beside it, where that counts."""
+    """The environment with the digest of the verdict beside it; None where that does not count."""
     own = own_verdict(folder, env, trust)
-    if not own.counts or own.record is None:
-        return env
-    return replace(env, verdict=own.record.digest)
+    return replace(env, verdict=own.record.digest if own.counts and own.record is not None else None)

@@ -32,28 +32,30 @@ def probe(interpreter: TargetInterpreter, deep: Iterable[str] = ()) -> Probe:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise EnvironmentFault(f"`{interpreter.path}` cannot be run", causes=[str(error)]) from error
+        raise EnvironmentFault(
+            f"`{interpreter.path}` is not a runnable Python interpreter", causes=[str(error)]
+        ) from error
     try:
         return read_probe(json.loads(ran.stdout))
     except (ValueError, KeyError, TypeError) as error:
-        told = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
+        lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
         raise EnvironmentFault(
-            f"`{interpreter.path}` did not tell what it is",
-            causes=told or [f"it ended with exit code {ran.returncode}"],
+            f"`{interpreter.path}` could not be inspected",
+            causes=lines or [f"it ended with exit code {ran.returncode}"],
             hints=["give a CPython 3.7 or newer with `--python PATH`"],
         ) from error
 
 
-def read_probe(told: Mapping[str, Any]) -> Probe:
+def read_probe(answer: Mapping[str, Any]) -> Probe:
     """The answer of `kernels/probe.py` as a value."""
-    torch = told["torch"]
+    torch = answer["torch"]
     return Probe(
-        python=told["python"],
-        minor=told["minor"],
-        implementation=told["implementation"],
-        prefix=told["prefix"],
-        packages={row["name"]: _package(row) for row in told["packages"]},
-        hardware=_hardware(told["machine"], torch.get("devices", ())),
+        python=answer["python"],
+        minor=answer["minor"],
+        implementation=answer["implementation"],
+        prefix=answer["prefix"],
+        packages={row["name"]: _package(row) for row in answer["packages"]},
+        hardware=_hardware(answer["machine"], torch.get("devices", ())),
         torch=torch.get("version"),
         torch_cuda=torch.get("cuda"),
         torch_error=torch.get("error") or torch.get("devices_error"),

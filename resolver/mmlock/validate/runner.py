@@ -26,7 +26,7 @@ from mmlock.validate.suites import KernelSuite
 KERNELS = Path(__file__).parent / "kernels"
 _GRACE = 30.0
 """Seconds between the limit of a check and giving up on the process that watches it."""
-_TOLD = 600
+_STDERR_TAIL = 600
 
 
 class TargetInterpreter(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ def _run(
         finally:
             _stop(process)
         stderr.seek(0)
-        tail = stderr.read().decode("utf-8", "replace").strip()[-_TOLD:]
+        tail = stderr.read().decode("utf-8", "replace").strip()[-_STDERR_TAIL:]
     return reader.finish(process.returncode, tail)
 
 
@@ -104,7 +104,8 @@ def _start(command: list[str], interpreter: TargetInterpreter, stderr: Any) -> s
         )
     except OSError as error:
         raise EnvironmentFault(
-            f"`{interpreter.path}` cannot be run", causes=[error.strerror or str(error)]
+            f"`{interpreter.path}` is not a runnable Python interpreter",
+            causes=[error.strerror or str(error)],
         ) from error
 
 

@@ -226,6 +226,14 @@ def test_a_bundle_with_another_payload_is_foreign() -> None:
     assert check_signature(envelope, Trust(signers=(BEACON,))).state is SignatureState.FOREIGN
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("sigstore_home")
+@pytest.mark.filterwarnings("default")
+def test_a_bundle_speaks_only_for_its_own_payload() -> None:
+    envelope = replace(read_envelope(BUNDLE.read_bytes()), payload=b"{}")
+    assert check_signature(envelope, Trust(signers=(BEACON,))).state is SignatureState.FOREIGN
+
+
 def test_a_plain_envelope_is_not_signed_by_an_identity(envelope: Envelope) -> None:
     assert check_signature(envelope, Trust(signers=(BEACON,))).state is SignatureState.FOREIGN
 
