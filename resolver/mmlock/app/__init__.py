@@ -188,10 +188,10 @@ def validate(arguments: ValidateArguments, *, progress: Progress = silent) -> Re
 
 
 def verdict(arguments: VerdictArguments) -> Report:
-    """Show a verdict, or check that it is about a lock."""
-    from mmlock.app import validating
+    """Show a verdict, verify it, sign it, or tell the user's own public key."""
+    from mmlock.app import verdicts
 
-    return validating.verdict(arguments)
+    return verdicts.verdict(arguments)
 
 
 def _with_project(arguments: SolveArguments, progress: Progress) -> SolveArguments:

@@ -9,16 +9,20 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mmlock.app.evidence import notes, notes_data, trust_for
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import MmlockError, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.facts.matrix.model import Validation
 from mmlock.files.reading import UnreadableError, read_bounded
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
 from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table
+from mmlock.validate.attest.trust import Trust
+from mmlock.validate.proven import Evidence, PassedOver, validations
 
 MOST_JOBS = 4
 
@@ -42,13 +46,15 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     pairs = _chosen(catalogue, request.only)
     # All are decided before any is written: what verdicts prove must not depend on who was first.
     outcomes: list[tuple[Pair, Outcome]] = []
-    for decided in _outcomes(pairs, catalogue.folder, request, decide):
+    trust = trust_for(request.allowed_signers, request.file)
+    proven = validations((catalogue.folder,), trust) if catalogue.folder.is_dir() else Evidence()
+    for decided in _outcomes(pairs, proven, request, decide):
         outcomes.append(decided)
         progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
-    states = [(pair, _take(pair, outcome, request)) for pair, outcome in outcomes]
+    states = [(pair, _take(pair, outcome, request, trust)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
-    table = _table(catalogue, request)
-    return _page(states, loose, table, check=request.check)
+    table = _table(catalogue, request, trust)
+    return _page(states, loose, table, proven.passed_over, check=request.check)
 
 
 def read_catalogue(file: Path) -> Catalogue:
@@ -81,12 +87,12 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def _outcomes(
-    pairs: tuple[Pair, ...], folder: Path, request: LocksArguments, decide: Decide | None
+    pairs: tuple[Pair, ...], proven: Evidence, request: LocksArguments, decide: Decide | None
 ) -> Iterator[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order; several processes where that pays."""
     jobs = min(request.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
     if decide is None:
-        decide = _Decide(offline=request.offline, matrices=request.matrices, folder=folder)
+        decide = _Decide(offline=request.offline, matrices=request.matrices, validations=proven.rows)
     if jobs <= 1:
         yield from ((pair, decide(pair)) for pair in pairs)
         return
@@ -103,8 +109,8 @@ class _Decide(Struct, frozen=True, kw_only=True):
 
     offline: bool
     matrices: Path | None
-    folder: Path
-    """Of all locks: what their verdicts prove counts."""
+    validations: tuple[Validation, ...]
+    """What the verdicts of all locks prove."""
 
     def __call__(self, pair: Pair) -> Outcome:
         from msgspec.structs import replace
@@ -112,13 +118,11 @@ class _Decide(Struct, frozen=True, kw_only=True):
         from mmlock.app.solving import locked
 
         try:
-            verdicts = (self.folder,) if self.folder.is_dir() else ()
-            arguments = replace(
-                pair.request, offline=self.offline, matrices=self.matrices, verdicts=verdicts
-            ).checked()
+            arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
             matrix = _matrix(self.matrices)
             try:
-                return replace(locked(matrix, arguments, progress=silent), stack=pair.stack)
+                env = locked(matrix, arguments, progress=silent, validations=self.validations)
+                return replace(env, stack=pair.stack)
             except NoAnswer as error:
                 return refused(pair.stack, arguments.words(), error, matrix.digest)
         except MmlockError as error:
@@ -133,20 +137,20 @@ def _matrix(path: Path | None) -> Matrix:
 # ---------------------------------------------------------------- what comes of it
 
 
-def _take(pair: Pair, outcome: Outcome, request: LocksArguments) -> State:
+def _take(pair: Pair, outcome: Outcome, request: LocksArguments, trust: Trust) -> State:
     if isinstance(outcome, Failed):
         return State(word="failed", lines=outcome.lines, failed=True)
     if request.check:
-        return compare(pair, outcome, _matrix(request.matrices))
-    return write_entry(pair, outcome)
+        return compare(pair, outcome, _matrix(request.matrices), trust)
+    return write_entry(pair, outcome, trust)
 
 
-def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:
+def _table(catalogue: Catalogue, request: LocksArguments, trust: Trust) -> str | None:
     """What became of the table of all locks, in words; None where there is none to keep."""
     if catalogue.table is None or (request.check and request.only):
         return None
     try:
-        held: tuple[Entry, ...] = tuple(entries(catalogue))
+        held: tuple[Entry, ...] = tuple(entries(catalogue, trust))
     except MmlockError:
         if request.check:
             return "stale"
@@ -157,7 +161,12 @@ def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:
 
 
 def _page(
-    states: list[tuple[Pair, State]], loose: tuple[str, ...], table: str | None, *, check: bool
+    states: list[tuple[Pair, State]],
+    loose: tuple[str, ...],
+    table: str | None,
+    ignored: tuple[PassedOver, ...],
+    *,
+    check: bool,
 ) -> Page:
     lines = []
     for pair, state in states:
@@ -175,8 +184,9 @@ def _page(
         "table": table,
         "stale": stale if check else 0,
         "failed": failed,
+        "ignored_verdicts": notes_data(ignored),
     }
-    return Page(text="\n".join(lines) + "\n", data=data)
+    return Page(text="\n".join(lines) + "\n" + notes(ignored), data=data)
 
 
 def _sum(states: list[tuple[Pair, State]], *, stale: int | None, failed: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,8 +31,10 @@ from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
 
 if TYPE_CHECKING:
+    from mmlock.facts.matrix.model import Validation
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.steps import NoSources
+    from mmlock.validate.proven import Evidence
 
 
 def solve(
@@ -51,22 +53,56 @@ def solve(
     if arguments.out is not None:
         check_target(arguments.out)
     matrix = matrix_for(arguments)
+    evidence = _evidence(arguments)
     asked = [time.time()]  # and when that was asked which earlier runs have kept
-    env = locked(matrix, arguments, progress=progress, closer=closer, served=asked.append)
-    from mmlock.lock.text import summary
+    env = locked(
+        matrix,
+        arguments,
+        progress=progress,
+        closer=closer,
+        served=asked.append,
+        validations=evidence.rows if evidence else (),
+    )
     from mmlock.lock.write import put_lock, render_lock
 
-    if arguments.out is not None and (arguments.out / "verdict.json").is_file():
-        from mmlock.validate.own_verdict import with_verdict
-
-        env = with_verdict(env, arguments.out)
+    env = _with_verdict(env, arguments)
     files = render_lock(env, arguments.lock_formats)
     if arguments.out is not None:
         put_lock(files, arguments.out)
-    page = Page(text=summary(env, arguments.out), data=lock_data(env))
+    page = _page(env, arguments, evidence)
     if place is not None:
         repeat.remember(place, page, files, min(asked))
     return page
+
+
+def _evidence(arguments: SolveArguments) -> Evidence | None:
+    if not arguments.verdicts:
+        return None
+    from mmlock.app.evidence import evidence
+
+    return evidence(arguments)
+
+
+def _with_verdict(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
+    """The environment with the verdict that its folder has of it already."""
+    if arguments.out is None or not (arguments.out / "verdict.json").is_file():
+        return env
+    from mmlock.app.evidence import trust_for
+    from mmlock.validate.own_verdict import with_verdict
+
+    return with_verdict(env, arguments.out, trust_for(arguments.allowed_signers))
+
+
+def _page(env: LockedEnv, arguments: SolveArguments, evidence: Evidence | None) -> Page:
+    from mmlock.lock.text import summary
+
+    text, data = summary(env, arguments.out), lock_data(env)
+    if evidence is None or not evidence.passed_over:
+        return Page(text=text, data=data)
+    from mmlock.app.evidence import notes, notes_data
+
+    ignored = evidence.passed_over
+    return Page(text=text + notes(ignored), data={**data, "ignored_verdicts": notes_data(ignored)})
 
 
 def matrix_for(arguments: SolveArguments) -> Matrix:
@@ -87,9 +123,13 @@ def locked(
     progress: Progress,
     closer: Closer | None = None,
     served: Callable[[float], object] = unheard,
+    validations: Iterable[Validation] = (),
 ) -> LockedEnv:
-    """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
-    asked = interpret(matrix, arguments)
+    """The locked environment of a request. `served` is told the age of what earlier runs had kept.
+
+    `validations`: what verdicts prove, besides the recorded ones.
+    """
+    asked = interpret(matrix, arguments, validations)
     state = State()
     with Indexes(
         index=arguments.index,

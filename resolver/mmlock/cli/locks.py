@@ -31,6 +31,13 @@ FAILED = 2
 @click.option(
     "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
 )
+@click.option(
+    "--allowed-signers",
+    type=options.FOLDER,
+    multiple=True,
+    metavar="FILE",
+    help="Verdicts signed by the keys in this file count, besides your own and those in [trust].",
+)
 @options.form
 @options.progress
 @click.pass_context
@@ -44,6 +51,7 @@ def locks(
     jobs: int | None,
     offline: bool,
     matrices: Path | None,
+    allowed_signers: tuple[Path, ...],
     progress: bool | None,
 ) -> None:
     """Solve every pair of a stack and a target that FILE names, and write what differs.
@@ -60,7 +68,13 @@ def locks(
 
     terminal: Terminal = ctx.obj
     arguments = LocksArguments(
-        file=file, only=pairs, check=check, jobs=jobs, offline=offline, matrices=matrices
+        file=file,
+        only=pairs,
+        check=check,
+        jobs=jobs,
+        offline=offline,
+        matrices=matrices,
+        allowed_signers=allowed_signers,
     )
     report = terminal.app.locks(arguments, progress=shown(wanted=progress))
     terminal.show(report)

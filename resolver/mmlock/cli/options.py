@@ -58,6 +58,12 @@ choice = (
     .many("--allow-sdist", metavar="NAME", help="This package may be built when it is installed.")
     .many("--prefer", metavar="TERM", help="Put this objective first; repeat for the next ones.")
     .many("--verdicts", type=FOLDER, metavar="DIR", help="Prefer what the verdicts of these locks prove.")
+    .many(
+        "--allowed-signers",
+        type=FOLDER,
+        metavar="FILE",
+        help="Verdicts signed by the keys in this file count, besides your own.",
+    )
     .add("--matrices", type=FOLDER, metavar="DIR", help="Facts other than those that came with mmlock.")
 )
 

@@ -46,6 +46,7 @@ class RequestValues(TypedDict, total=False):
     prefer: tuple[str, ...]
     matrices: Path | None
     verdicts: tuple[Path, ...]
+    allowed_signers: tuple[Path, ...]
     index_url: str | None
     extra_index_url: tuple[str, ...]
     find_links: tuple[str, ...]
@@ -88,6 +89,7 @@ def request_from(values: RequestValues) -> SolveArguments:
         lock_formats=values.get("lock_formats") or LOCK_FORMATS,
         matrices=values.get("matrices"),
         verdicts=values.get("verdicts", ()),
+        allowed_signers=values.get("allowed_signers", ()),
     ).checked()
 
 

@@ -30,6 +30,7 @@ class _Values(TypedDict):
     out: Path | None
     keep: Path | None
     sign: Path | None
+    unsigned: bool
     offline: bool
 
 
@@ -58,7 +59,8 @@ _what = (
 _verdict = (
     Section("The verdict")
     .add("--out", type=options.FOLDER, metavar="FILE", help="Write it here, not beside the lock.")
-    .add("--sign", type=options.FOLDER, metavar="KEY", help="Sign it with this SSH key.")
+    .add("--sign", type=options.FOLDER, metavar="KEY", help="Sign with this Ed25519 key, not with your own.")
+    .add("--no-sign", "unsigned", is_flag=True, help="Do not sign it: no solve will use it.")
 )
 
 
@@ -74,7 +76,7 @@ def validate(ctx: click.Context, /, lock: Path, *, progress: bool | None, **valu
     """Install the lock folder LOCK into a fresh prefix and run the kernels of its extensions.
 
     Every kernel is compared with a reference in higher precision, forward and backward, each in its own
-    process. The verdict goes beside the lock. Exit code 1 says that something is red.
+    process. The verdict is signed with your key and written beside the lock. Exit code 1 means FAILED.
 
     \b
     mmlock validate lockfiles/openmmlab/cpu

@@ -10,6 +10,9 @@
     [stacks.openmmlab]               # a stack without requirements is the known one of that name
     targets = ["rtx5090", "cpu", "kaggle"]
 
+    [trust]                          # whose verdicts count: `mmlock.validate.attest.trust` reads it
+    allowed-signers = "lockfiles/allowed_signers.toml"
+
 Stacks and targets take the options of `mmlock solve` too; what the stack says goes before the target.
 """
 
@@ -77,6 +80,8 @@ class LocksArguments(Struct, frozen=True, kw_only=True):
     """Solves at the same time; None: as many as there are processors, four at the most."""
     offline: bool = False
     matrices: Path | None = None
+    allowed_signers: tuple[Path, ...] = ()
+    """Files with public keys: whose verdicts count, besides the user's own and those in `[trust]`."""
 
 
 def parse_catalogue(text: str, file: Path) -> Catalogue:
@@ -101,7 +106,9 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def read(self) -> Catalogue:
-        self._known("", self.document, {"folder", "table", "formats", "stacks", "targets", *_OPTIONS})
+        self._known(
+            "", self.document, {"folder", "table", "formats", "stacks", "targets", "trust", *_OPTIONS}
+        )
         folder = self.file.parent / (self._text("", self.document, "folder") or "lockfiles")
         table = self._text("", self.document, "table")
         base = self._options("", self.document, SolveArguments())

@@ -23,8 +23,8 @@ from mmlock.wheels.wheelhouse import link_or_copy
 WHEELS = "wheels"
 """The folder beside `pylock.toml` that holds what no index has."""
 
-BUILT = "built by recipe"
-"""How the reason of a package starts that was built for the lock."""
+BUILT = "built"
+"""The kind of the reason that a package has when it was built for the lock."""
 
 
 class Placement(Struct, frozen=True, kw_only=True):
@@ -135,13 +135,13 @@ def _sorted(packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
 def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
     passed = [check.name for check in wheel.checks if check.status is CheckStatus.PASSED]
     return Reason(
-        text=f"{BUILT} {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
+        text=f"built by recipe {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
         source=(
             f"{step.source.name}, sha256 {step.source.sha256}",
             f"compiler: {wheel.record.get('compiler')}",
         ),
         confidence=Confidence.MEASURED,
-        kind="build",
+        kind=BUILT,
     )
 
 

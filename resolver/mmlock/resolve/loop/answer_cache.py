@@ -72,6 +72,8 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
     local = (arguments.index.find_links, arguments.extensions, arguments.verdicts)
     if AUTO in arguments.gpus or any(local):
         return None
+    if arguments.out is not None and (arguments.out / "verdict.json").exists():
+        return None  # whether the lock may name it depends on whom the user trusts now
     root = find_root(arguments.matrices, environ)
     about = {name: value for name, value in environ.items() if name.startswith(("UV_", "PIP_", "MMLOCK_"))}
     parts = [_FORMAT, __version__, repr(arguments), sorted(about.items()), str(root)]
