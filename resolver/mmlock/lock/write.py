@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.files.atomic import write_together
 from mmlock.lock.formats import FORMATS
 from mmlock.lock.model import LockedEnv
 
@@ -92,13 +92,9 @@ def _put(folder: Path, change: dict[str, bytes], stale: tuple[str, ...]) -> None
     """Write everything aside first, so that what can fail fails before any rename."""
     made = _make_folder(folder)
     try:
-        # Inside the folder: the one place that is surely writable and on the same disk.
-        with tempfile.TemporaryDirectory(prefix=".mmlock-", dir=folder) as aside:
-            for name, data in change.items():
-                (Path(aside) / name).write_bytes(data)
-            # A crash between two renames must not leave a lock that looks whole: the lock itself goes last.
-            for name in sorted(change, key=lambda name: (name == FORMATS["pylock"].file, name)):
-                (Path(aside) / name).replace(folder / name)
+        # A crash between two renames must not leave a lock that looks whole: the lock itself goes last.
+        lock = folder / FORMATS["pylock"].file
+        write_together({folder / name: data for name, data in change.items()}, last=lock.__eq__)
         for name in stale:
             (folder / name).unlink(missing_ok=True)
     except OSError:

@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import PackageName
+from mmlock.files.atomic import aside
 
 _STAMP_DEFAULT = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o644 << 16
@@ -110,8 +111,7 @@ def rewrite_wheel(facts: WheelFacts, folder: Path, change: Rewrite) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     record = io.StringIO()
     rows = csv.writer(record, lineterminator="\n")
-    aside = target.with_suffix(".aside")
-    with zipfile.ZipFile(facts.path) as source, zipfile.ZipFile(aside, "w") as out:
+    with aside(target) as place, zipfile.ZipFile(facts.path) as source, zipfile.ZipFile(place, "w") as out:
         parts = sorted(_parts(source, facts, change, old, new), key=lambda p: (p[0].startswith(new), p[0]))
         for name, data, mode in parts:
             _write(out, name, data, mode, change.stamp)
@@ -119,7 +119,6 @@ def rewrite_wheel(facts: WheelFacts, folder: Path, change: Rewrite) -> Path:
             rows.writerow([name, f"sha256={digest}", len(data)])
         rows.writerow([f"{new}/RECORD", "", ""])
         _write(out, f"{new}/RECORD", record.getvalue().encode(), _MODE, change.stamp)
-    aside.replace(target)
     return target
 
 

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ from msgspec import Struct
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256, normalize
-from mmlock.net.download import sha256_of
+from mmlock.files.atomic import aside
+from mmlock.files.digest import sha256_of
 from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
 
 ENTRY = "entry.json"
@@ -109,15 +108,15 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
         """Take a wheel in: the whole entry is made aside and appears at once."""
         try:
             self._wheels.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=".new-", dir=self._wheels))
+            new = Path(tempfile.mkdtemp(prefix=".new-", dir=self._wheels))
             try:
-                self._fill(aside, wheel, about, checks, provenance, log)
+                self._fill(new, wheel, about, checks, provenance, log)
                 target = self._wheels / key
                 if target.exists():
                     shutil.rmtree(target)
-                aside.replace(target)
+                new.replace(target)
             except BaseException:
-                shutil.rmtree(aside, ignore_errors=True)
+                shutil.rmtree(new, ignore_errors=True)
                 raise
         except OSError as error:
             raise EnvironmentFault(
@@ -216,11 +215,9 @@ def record_fault(path: Path) -> str | None:
 def link_or_copy(source: Path, target: Path) -> None:
     """Put a file at another place without spending disk where that is possible."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.aside")
-    with suppress(FileNotFoundError):
-        aside.unlink()
-    try:
-        os.link(source, aside)
-    except OSError:
-        shutil.copyfile(source, aside)
-    aside.replace(target)
+    with aside(target) as place:
+        place.unlink()
+        try:
+            place.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, place)
