@@ -25,7 +25,8 @@ from mmlock.wheels.serve import make_server
 from mmlock.wheels.simple_index import JSON, wants_json
 from mmlock.wheels.static_index import write_static
 from mmlock.wheels.wheel_file import Rewrite, read_wheel, rewrite_wheel
-from mmlock.wheels.wheelhouse import Damaged, Wheelhouse, record_fault
+from mmlock.wheels.wheel_record import record_fault
+from mmlock.wheels.wheelhouse import Damaged, Wheelhouse
 
 KEY = "ab" * 32
 
@@ -77,8 +78,8 @@ def test_a_right_wheel_passes(tmp_path: Path) -> None:
         (LINUX, None, "no compiled file in it"),
         (LINUX, {"tinyext/other.so": ""}, "there is no `tinyext/_ext*.so`"),
         ("tinyext-1.0-cp36-cp36m-linux_x86_64.whl", LIBRARY, "not for Python"),
-        (LINUX.replace("1.0", "1.1"), LIBRARY, "asked was tinyext 1.0"),
-        (LINUX.replace("tinyext", "tinylite"), LIBRARY, "asked was tinyext 1.0"),
+        (LINUX.replace("1.0", "1.1"), LIBRARY, "requested: tinyext 1.0"),
+        (LINUX.replace("tinyext", "tinylite"), LIBRARY, "requested: tinyext 1.0"),
     ],
 )
 def test_a_trap_is_refused(tmp_path: Path, name: str, files: dict[str, str] | None, word: str) -> None:
@@ -93,7 +94,7 @@ def test_a_pure_package_may_be_pure(tmp_path: Path) -> None:
 def test_a_wheel_that_would_write_outside_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault) as error:
         read_wheel(make_wheel(tmp_path, LINUX, {"../../escape": "x"}))
-    assert "outside the environment" in error.value.causes[0]
+    assert "would not be written as one file in the environment" in error.value.causes[0]
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ from msgspec import Struct, field
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
-from mmlock.wheels.model import FetchedFile
 
 if TYPE_CHECKING:
     import httpx
+
+__all__ = ["Downloader", "FetchedFile", "Wanted", "file_name"]
 
 _CHUNK = 1 << 20
 _SAY_EVERY = 5.0
@@ -33,6 +34,19 @@ class Wanted(Struct, frozen=True, kw_only=True):
     name: str
     urls: tuple[str, ...]
     sha256: Sha256 | None = None
+
+
+class FetchedFile(Struct, frozen=True, kw_only=True):
+    """A file on this disk whose bytes were hashed here."""
+
+    path: Path
+    name: str
+    sha256: Sha256
+    size: int
+    origin: str
+    """The URL or the path that the bytes came from."""
+    seen_before: bool = False
+    """Whether an earlier download of the same URL had the same hash."""
 
 
 class Downloader(Struct, kw_only=True):
@@ -66,6 +80,12 @@ class Downloader(Struct, kw_only=True):
             causes=tried or ["no place is known that has it"],
             hints=["if you have the file, name its folder with `--find-links DIR`"],
         )
+
+    def forget(self, file: FetchedFile) -> None:
+        """Remove a file of the store, and what was noted of its URL: it turned out to be none to use."""
+        if file.path.is_relative_to(self.store):
+            file.path.unlink(missing_ok=True)
+        self._url_file(file.origin, ".json").unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- places
 
