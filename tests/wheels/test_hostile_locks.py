@@ -43,12 +43,63 @@ from mmlock.wheels.planning import plan_build
 
 PWNED = "mmlock_pwned"
 PIECES = [
-    PWNED, f"$({PWNED})", f"`{PWNED}`", f"; {PWNED} ;", f"\n{PWNED}\n", "\r\n", "'", '"', "'''", '"""', "\\",
-    "\\\n", "\0", "\x1b[2J", "PINS\n", "MMLOCK_SCRIPT\n", "\nMMLOCK_SCRIPT\nRUN x\n", "PATCH\n", "TREE\n",
-    "IMPORTS\n", "GROUP\n", "--flag", " --hash=sha256:00", "-", "../", "/etc/passwd", "#", "# escape=`", "$HOME",
-    "${HOME}", "{jobs}", "{site_packages}", "{BESIDE}", "%s", "%0a", "*", "?", "[a]", "~", "&", "|", "<", ">", "(",
-    ")", "\u2028", "\u202e", "\ud7ff", "{", "}", "=", "'; import os; '", "\n!touch x\n", "%%bash\n", " && ", "\t",
-]  # fmt: skip
+    PWNED,
+    f"$({PWNED})",
+    f"`{PWNED}`",
+    f"; {PWNED} ;",
+    f"\n{PWNED}\n",
+    "\r\n",
+    "'",
+    '"',
+    "'''",
+    '"""',
+    "\\",
+    "\\\n",
+    "\0",
+    "\x1b[2J",
+    "PINS\n",
+    "MMLOCK_SCRIPT\n",
+    "\nMMLOCK_SCRIPT\nRUN x\n",
+    "PATCH\n",
+    "TREE\n",
+    "IMPORTS\n",
+    "GROUP\n",
+    "--flag",
+    " --hash=sha256:00",
+    "-",
+    "../",
+    "/etc/passwd",
+    "#",
+    "# escape=`",
+    "$HOME",
+    "${HOME}",
+    "{jobs}",
+    "{site_packages}",
+    "{BESIDE}",
+    "%s",
+    "%0a",
+    "*",
+    "?",
+    "[a]",
+    "~",
+    "&",
+    "|",
+    "<",
+    ">",
+    "(",
+    ")",
+    "\u2028",
+    "\u202e",
+    "\ud7ff",
+    "{",
+    "}",
+    "=",
+    "'; import os; '",
+    "\n!touch x\n",
+    "%%bash\n",
+    " && ",
+    "\t",
+]
 hostile = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join)
 
 STUBS = {
@@ -304,7 +355,7 @@ def words(line: str) -> str:
         value = line.partition("=")[2]
         assert unquoted(value) is not None, line
         return "ENV"
-    return "#" if line.startswith("#") else line.split(" ")[0]
+    return "#" if line.startswith("#") else line.split(" ", maxsplit=1)[0]
 
 
 def unquoted(value: str) -> str | None:
