@@ -95,15 +95,16 @@ def _push(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress)
 def _serve(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress) -> Page:
     from contextlib import suppress
 
-    from mmlock.wheels.serve import make_server
+    from mmlock.wheels.serve import IndexServer
 
     del progress  # who starts a server wants to know where it is, on a terminal or not
-    server = make_server(house, arguments.host, arguments.port)
-    url = f"http://{arguments.host}:{server.server_address[1]}/simple/"
-    _announce(f"serving {house.root}\n  {url}\n  uv pip install --index {url} ... (Ctrl-C ends it)\n")
-    with server, suppress(KeyboardInterrupt):
-        server.serve_forever()
-    return Page(text="no longer serving\n", data={"url": url})
+    server = IndexServer(house, arguments.host, arguments.port)
+    _announce(
+        f"serving {house.root}\n  {server.url}\n  uv pip install --index {server.url} ... (Ctrl-C ends it)\n"
+    )
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return Page(text="no longer serving\n", data={"url": server.url})
 
 
 def _announce(text: str) -> None:

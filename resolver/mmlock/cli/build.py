@@ -23,6 +23,7 @@ class _Values(TypedDict):
     index_url: str | None
     offline: bool
     project: Path | None
+    record: Path | None
     jobs: int | None
     python: str | None
     rebuild: bool
@@ -48,6 +49,12 @@ _files = (
         type=options.FOLDER,
         metavar="DIR",
         help="Where extensions of your own tree lie; default: here, or around LOCK.",
+    )
+    .add(
+        "--record",
+        type=options.FOLDER,
+        metavar="FILE",
+        help="Where hashes that no index states are recorded; default: mmlock-files.json beside mmlock.toml.",
     )
     .add("--wheelhouse", type=options.FOLDER, metavar="DIR", help="Where built wheels are kept.")
     .add("--url", "base_url", metavar="URL", help="Where the lock shall find them; default: beside it.")
