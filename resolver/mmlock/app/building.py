@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mmlock.wheels.model import BuiltWheel
     from mmlock.wheels.runner import Builder
     from mmlock.wheels.seal import Placement
+    from mmlock.wheels.symptoms import Explained
     from mmlock.wheels.wheelhouse import Wheelhouse
 
 
@@ -212,7 +213,31 @@ class _Run:
             options=asked,
             environ=os.environ,
             progress=self.progress,
+            explain=explain_log,
         )
+
+
+def explain_log(lines: Sequence[str]) -> Explained:
+    """What the doctor knows of the log of a failed build: its causes in a sentence each, and what to do."""
+    import io
+
+    from mmlock.binary.tables import SymbolStore
+    from mmlock.doctor.diagnose import Surroundings, diagnose
+    from mmlock.doctor.log import read_log
+    from mmlock.doctor.log_entities import find_mentions
+    from mmlock.facts.matrix.load import open_matrix
+    from mmlock.wheels.symptoms import Explained
+
+    matrix = open_matrix()
+    log = read_log(io.BytesIO("\n".join(lines).encode()))
+    symbols = SymbolStore(matrix.root, cache_root(os.environ))
+    mentions = find_mentions(log, matrix)
+    found = diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
+    causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]
+    return Explained(
+        causes=tuple(one.title for one in causes),
+        hints=tuple(dict.fromkeys(text for one in causes for text in one.advice)),
+    )
 
 
 def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
