@@ -143,9 +143,9 @@ told = []
 asked = [(("mmcv", "mmdet"), {"gpu": "rtx5090"}), (("mmcv-full",), {"gpu": "t4", "python": "3.8"})]
 for words, more in asked:
     one = solved(*words, **more)
-    told.append(facts(make_instance(one.rows, one.asked.terms)))
+    told.append(facts(make_instance(one.rows, one.asked.objectives)))
     told += [f"{slot}={option.label}" for slot, option in one.solution.picked.items()]
-    told += [f"{term.term}={term.value} {term.detail}" for term in one.solution.terms]
+    told += [f"{paid.objective}={paid.value} {paid.detail}" for paid in one.solution.objectives]
 sys.stdout.write("\\n".join(told))
 """
 

@@ -35,7 +35,7 @@ class OpenWorld:
         environment = marker_environment(request.platform, request.python)
         core = {node.name: node for node in request.core}
         bounds = [Requirement(one.text) for one in request.constraints]
-        queue = [("the request", Requirement(one.text)) for one in request.wanted]
+        queue = [("the request", Requirement(one.text)) for one in request.requirements]
         queue += [(node.name, Requirement(text)) for node in request.core for text in node.requires]
         wanted: dict[PackageName, SpecifierSet] = {}
         who: dict[PackageName, list[str]] = {}

@@ -19,9 +19,9 @@ from mmlock.resolve.graph.rows import (
     Option,
     Rejection,
     Rows,
-    Term,
     make_tables,
 )
+from mmlock.resolve.request.objectives import Objective
 
 KINDS = (LinkKind.ASSERTS, LinkKind.REQUIRES)
 
@@ -135,7 +135,7 @@ def graphs(draw: st.DrawFn) -> Rows:
     weights = st.builds(
         Cost,
         option=st.integers(0, count - 1),
-        term=st.sampled_from([Term.TORCH, Term.BUILDS, Term.DECLARED, Term.BROKEN]),
+        objective=st.sampled_from([Objective.TORCH, Objective.BUILDS, Objective.DECLARED, Objective.BROKEN]),
         weight=st.integers(1, 3),
     )
     breaches = draw(

@@ -17,10 +17,11 @@ from mmlock.facts.matrix.load import open_matrix
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import explain
 from mmlock.resolve.core_solver.solution import solve_core
-from mmlock.resolve.graph.build import build_graph, core_packages
+from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.loop.loop import State, Unsolved, graph_request
 from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
 from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.packages import core_packages
 
 SOME = 12
 """How many names a hint lists."""
@@ -66,7 +67,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     wished = interpret(matrix, _with(arguments, asked, base.stack))
     progress(f"looking for a solution with {asked.text}")
     rows = build_graph(matrix, graph_request(wished, State()))
-    solution = solve_core(rows, ClingoEngine(), wished.terms)
+    solution = solve_core(rows, ClingoEngine(), wished.objectives)
     if solution is not None:
         picked = ", ".join(option.label for option in solution.packages())
         text = f"nothing stands against `{asked.text}` in the core: Python {solution.python}, {picked}"
@@ -74,7 +75,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
             text += f"; on Python {solution.python} its marker does not hold"
         return Page(text=text, data={"holds": True, "solution": [o.label for o in solution.packages()]})
     unsolved = Unsolved(rows=rows, refusals=())
-    explanation = explain(unsolved.rows, wished.terms)
+    explanation = explain(unsolved.rows, wished.objectives)
     chain, nearest = chain_lines(matrix, explanation), nearest_lines(explanation)
     lines = [headline(explanation), *(f"  because {c}" for c in chain), *(f"  {n}" for n in nearest)]
     return Page(

@@ -25,7 +25,8 @@ from mmlock.resolve.loop.compiled import Checked, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Decided, State, decide
 from mmlock.resolve.loop.prefetch import Ahead
-from mmlock.resolve.request.interpret import Interpreted, interpret, mistaken
+from mmlock.resolve.request.interpret import interpret, mistaken
+from mmlock.resolve.request.model import InterpretedRequest
 from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
 
@@ -169,7 +170,7 @@ def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> 
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
 
 
-def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
+def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Decided) -> Decision:
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.findings import missing_extras
 
@@ -185,8 +186,8 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         newer=decided.newer,
         torch_ops=asked.arguments.torch_ops,
         notes=(
-            *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
-            *(_about_request(text) for text in mistaken(matrix, asked.wanted)),
+            *missing_extras(matrix, asked.core_requirements, decided.solution, asked.target),
+            *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
                 _about_request(f"`{text}` is asked for on no Python of this target, by its marker", "note")
@@ -217,9 +218,9 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
             )
 
 
-def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:
+def _left_out(asked: InterpretedRequest, decided: Decided) -> Iterator[str]:
     """What was asked for by name and is left out as the cure of a known breakage."""
-    wanted = {requirement_name(one.text): one.text for one in asked.wanted}
+    wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
     for breach in decided.solution.cured:
         for name in breach.breakage.drop:
             if name in wanted:

@@ -73,6 +73,11 @@ class Platform(StrEnum):
     MACOS_X86_64 = "macosx_x86_64"
     WINDOWS_X86_64 = "win_amd64"
 
+    @property
+    def is_linux(self) -> bool:
+        """Whether glibc floors matter there."""
+        return self in {Platform.LINUX_X86_64, Platform.LINUX_AARCH64}
+
 
 class DeviceKind(StrEnum):
     """What the kernels run on."""

@@ -88,7 +88,7 @@ def core(matrix: Matrix, wish: Wish) -> CoreSolution | None:
     except MmlockError:
         return None
     rows = build_graph(matrix, graph_request(asked, State()))
-    return solve_core(rows, ClingoEngine(), asked.terms)
+    return solve_core(rows, ClingoEngine(), asked.objectives)
 
 
 def command(wish: Wish) -> str:

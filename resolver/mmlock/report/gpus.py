@@ -10,15 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from mmlock.core.device import Device, format_cc, parse_sm
-from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind
 from mmlock.core.report import Page
 from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of
 from mmlock.facts.devices.support import TorchRange, TorchSupport, torch_support
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Capability, Gpu
+from mmlock.resolve.request.devices import unknown_device
 
-__all__ = ["DeviceView", "device_page", "device_view", "devices_page", "unknown_device"]
+__all__ = ["DeviceView", "device_page", "device_view", "devices_page"]
 
 _WIDTH = 110
 
@@ -34,19 +34,6 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     support: TorchSupport | None
     """Which torch builds run; None where GPU code does not decide it."""
     sources: tuple[str, ...]
-
-
-def unknown_device(found: NoDevice) -> UsageError:
-    """The error for a name that is no device, with the nearest ones."""
-    near = ", ".join(f"`{name}`" for name in found.nearest)
-    ask = "which one is it" if "more than one" in found.why else "did you mean"
-    return UsageError(
-        f"`{found.text}` {found.why}",
-        hints=[
-            *([f"{ask}: {near}?"] if near else []),
-            "`mmlock gpus` lists every device; a compute capability such as `sm_90` is understood too",
-        ],
-    )
 
 
 def device_view(matrix: Matrix, text: str) -> DeviceView:

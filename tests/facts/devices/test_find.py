@@ -11,7 +11,14 @@ from solved import facts
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import DeviceKind
-from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of, named_devices
+from mmlock.facts.devices.find import (
+    NoDevice,
+    WhyNoDevice,
+    accelerator_of,
+    find_device,
+    gpu_of,
+    named_devices,
+)
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.request.nvidia_smi import InstalledGpu, device_for, installed_gpus, parse_nvidia_smi
 
@@ -109,7 +116,7 @@ def test_a_name_that_two_generations_share_is_not_guessed(matrix: Matrix) -> Non
     found = find_device(matrix, "rtx 6000")
     assert isinstance(found, NoDevice)
     assert found.nearest == ("Quadro RTX 6000", "RTX 6000 Ada Generation")
-    assert "more than one" in found.why
+    assert found.why is WhyNoDevice.AMBIGUOUS
 
 
 def test_a_misspelling_is_answered_with_the_nearest_names(matrix: Matrix) -> None:

@@ -13,8 +13,9 @@ from solved import Solved, facts, solved
 from mmlock.resolve.core_solver.conflict import Conflict
 from mmlock.resolve.core_solver.explain import MOST, Explanation, explain
 from mmlock.resolve.core_solver.problem import make_instance
-from mmlock.resolve.graph.rows import DEFAULT_TERMS, LinkKind, Rows
+from mmlock.resolve.graph.rows import LinkKind, Rows
 from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
+from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES
 
 
 def numbers(rows: Rows, explanation: Explanation) -> list[int]:
@@ -51,7 +52,7 @@ def test_the_facts_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
 def test_suggestions_hold_and_keep_every_other_wish(rows: Rows) -> None:
     every = range(len(rows.asks))
     assume(not holds(rows, list(every)))
-    explanation = explain(rows, DEFAULT_TERMS)
+    explanation = explain(rows, DEFAULT_OBJECTIVES)
     suggested = {rows.asks.index(near.dropped): near for near in explanation.nearest}
     for i in numbers(rows, explanation):
         rest = [k for k in every if k != i]
@@ -59,13 +60,13 @@ def test_suggestions_hold_and_keep_every_other_wish(rows: Rows) -> None:
         if i in suggested:
             picked = [o.index for o in suggested[i].solution.picked.values()]
             assert len(picked) == len(rows.slots)
-            assert make_instance(rows, DEFAULT_TERMS, asks=rest).holds(picked)
+            assert make_instance(rows, DEFAULT_OBJECTIVES, asks=rest).holds(picked)
 
 
 def test_facts_alone_can_forbid_everything() -> None:
     only = option(0, "torch", "1.0")
     rows = rows_of({"torch": [only]}, [link(only, "torch", frozenset(), LinkKind.REQUIRES)], [])
-    explanation = explain(rows, DEFAULT_TERMS)
+    explanation = explain(rows, DEFAULT_OBJECTIVES)
     assert explanation.asks == ()
     assert headline(explanation) == "no combination of known builds fulfils the request"
     assert [one.text for one in explanation.chain] == ["torch wheel requires torch"]
@@ -81,7 +82,7 @@ def test_the_nearest_version_is_suggested_first() -> None:
             ask("--gpu old", "torch", frozenset({2, 3, 4, 5})),
         ],
     )
-    nearest = {near.dropped.name: near.solution for near in explain(rows, DEFAULT_TERMS).nearest}
+    nearest = {near.dropped.name: near.solution for near in explain(rows, DEFAULT_OBJECTIVES).nearest}
     assert nearest["torch==9"].picked["torch"].version == "7.0"
     assert nearest["--gpu old"].picked["torch"].version == "9.0"
 
@@ -90,7 +91,7 @@ def test_long_lists_are_cut_and_say_so() -> None:
     count = MOST + 5
     slots = {"torch": [option(i, "torch", f"{count - i}.0") for i in range(count)]}
     rows = rows_of(slots, [], [ask("torch==99", "torch", frozenset(), wanted="99")])
-    texts = [one.text for one in explain(rows, DEFAULT_TERMS).chain]
+    texts = [one.text for one in explain(rows, DEFAULT_OBJECTIVES).chain]
     assert texts[0] == "nothing known fulfils torch==99"
     assert len(texts) == 1 + MOST + 1
     assert texts[-1] == "and 5 more like these"
@@ -113,7 +114,7 @@ def refused(request: pytest.FixtureRequest) -> tuple[Solved, Explanation]:
     words, more = REFUSED[request.param]
     one = solved(*words, **more)  # type: ignore[arg-type]
     assert one.found is None
-    return one, explain(one.rows, one.asked.terms)
+    return one, explain(one.rows, one.asked.objectives)
 
 
 def test_real_conflicts_are_minimal(refused: tuple[Solved, Explanation]) -> None:
@@ -145,15 +146,15 @@ def test_real_suggestions_hold(refused: tuple[Solved, Explanation]) -> None:
     told = nearest_lines(explanation)
     assert len(told) == len(explanation.nearest)
     for near in explanation.nearest:
-        rest = [i for i, wish in enumerate(one.rows.asks) if wish is not near.dropped]
+        rest = [i for i, requested in enumerate(one.rows.asks) if requested is not near.dropped]
         picked = [o.index for o in near.solution.picked.values()]
-        assert make_instance(one.rows, one.asked.terms, asks=rest).holds(picked)
+        assert make_instance(one.rows, one.asked.objectives, asks=rest).holds(picked)
         assert f"without `{near.dropped.name}`" in "\n".join(told)
 
 
 def test_the_headline_names_every_ask() -> None:
     one = solved("torch==2.4.1", gpu="rtx5090")
-    assert headline(explain(one.rows, one.asked.terms)) == (
+    assert headline(explain(one.rows, one.asked.objectives)) == (
         "`--gpu rtx5090` and `torch==2.4.1` cannot hold together"
     )
 
@@ -161,10 +162,10 @@ def test_the_headline_names_every_ask() -> None:
 def test_a_refusal_of_the_closure_counts_as_a_fact() -> None:
     torch = [option(0, "torch", "2.0"), option(1, "torch", "1.0")]
     python = [option(2, "python", "3.12")]
-    wishes = [ask("torch>=2", "torch", frozenset({0})), ask("--python 3.12", "python", frozenset({2}))]
+    requirements = [ask("torch>=2", "torch", frozenset({0})), ask("--python 3.12", "python", frozenset({2}))]
     slots = {"torch": torch, "python": python}
-    assert holds(rows_of(slots, [], wishes), [0, 1])
-    refused = rows_of(slots, [], wishes, nogoods=((frozenset({0}), frozenset({2})),))
-    explanation = explain(refused, DEFAULT_TERMS)
+    assert holds(rows_of(slots, [], requirements), [0, 1])
+    refused = rows_of(slots, [], requirements, nogoods=((frozenset({0}), frozenset({2})),))
+    explanation = explain(refused, DEFAULT_OBJECTIVES)
     assert [one.name for one in explanation.asks] == ["torch>=2"]  # Python 3.12 is all there is
     assert explanation.nearest[0].solution.picked["torch"].version == "1.0"

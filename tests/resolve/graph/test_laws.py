@@ -9,7 +9,8 @@ from mmlock.core.names import Form
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.resolve.graph.build import _base, build_graph
 from mmlock.resolve.graph.builder import readable
-from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, LinkKind, Rows, Term, TorchChoice, mask
+from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, LinkKind, Rows, TorchChoice, mask
+from mmlock.resolve.request.objectives import Objective
 
 REQUESTS = {
     "default": ((), {"gpu": "rtx5090"}),
@@ -72,12 +73,12 @@ def test_the_tables_are_the_links_and_costs_again(rows: Rows) -> None:
             mask(k.members) for k in shared if not k.hard
         }
         assert set(rows.tables.links_of.get(option.index, ())) == set(shared)
-    for term in Term:
+    for objective in Objective:
         paid: dict[int, int] = {}
         for cost in rows.costs:
-            if cost.term is term:
+            if cost.objective is objective:
                 paid[cost.option] = paid.get(cost.option, 0) + cost.weight
-        assert rows.tables.weights[term] == paid
+        assert rows.tables.weights[objective] == paid
 
 
 def test_import_checks_are_kept_as_openmmlab_compares_them(rows: Rows) -> None:

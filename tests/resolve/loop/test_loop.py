@@ -21,7 +21,8 @@ from mmlock.resolve.loop import loop as deciding
 from mmlock.resolve.loop.loop import Decided, Unsolved, decide
 from mmlock.resolve.loop.nogoods import Refusal
 from mmlock.resolve.loop.refusal import no_answer
-from mmlock.resolve.request.interpret import Interpreted, interpret
+from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.model import InterpretedRequest
 
 
 @dataclass
@@ -35,19 +36,19 @@ class Picky:
         return self.refuses(request) or self.world.close(request)
 
 
-def asked(*words: str, **more: object) -> Interpreted:
+def asked(*words: str, **more: object) -> InterpretedRequest:
     return interpret(facts(), request(*words, **more))  # type: ignore[arg-type]
 
 
 def put(
-    interpreted: Interpreted,
+    interpreted: InterpretedRequest,
     closer: OpenWorld | Picky,
     wheelless: Callable[[PackageName, str | None], bool] = lambda *_: False,
 ) -> Decided | Unsolved:
     return decide(facts(), interpreted, closer, progress=silent, wheelless=wheelless)
 
 
-def decided(interpreted: Interpreted, closer: OpenWorld | Picky, **more: object) -> Decided:
+def decided(interpreted: InterpretedRequest, closer: OpenWorld | Picky, **more: object) -> Decided:
     found = put(interpreted, closer, **more)  # type: ignore[arg-type]
     assert isinstance(found, Decided)
     return found
@@ -120,10 +121,10 @@ def test_a_version_that_is_refused_shares_the_blame() -> None:
             return Refused(reason="pycocotools needs torch<2.4", packages=names)
         return None
 
-    wish = asked(
+    requested = asked(
         "mmdet==3.3.0", gpu="t4", python="3.11", cuda="12.1", prefer=("newest-torch",), torch="<=2.4.1"
     )
-    found = decided(wish, Picky(refuses))
+    found = decided(requested, Picky(refuses))
     assert found.refusals
     for one in found.refusals:
         assert set(where(one)) == {"python", "mmdet", "torch"}
@@ -136,13 +137,19 @@ def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
 
     def refuses(question: ClosureRequest) -> Refused | None:
         torch = node_of(question, "torch")
-        if torch and version(torch) < version("2.10") and any(w.text == "modern" for w in question.wanted):
+        if (
+            torch
+            and version(torch) < version("2.10")
+            and any(w.text == "modern" for w in question.requirements)
+        ):
             names = (PackageName("torch"), PackageName("modern"))
             return Refused(reason="modern needs torch>=2.10", packages=names)
         return None
 
-    wish = asked("mmcv", "modern", gpu="rtx3090", torch="<2.12", prefer=("wheels-first", "newest-python"))
-    found = decided(wish, Picky(refuses))
+    requested = asked(
+        "mmcv", "modern", gpu="rtx3090", torch="<2.12", prefer=("wheels-first", "newest-python")
+    )
+    found = decided(requested, Picky(refuses))
     assert found.solution.torch.torch.startswith("2.1")
     named = {label.split()[1].split("+")[0] for one in found.refusals for label in where(one)["torch"]}
     assert len(named) > 10 > len(found.refusals)
@@ -150,7 +157,7 @@ def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
 
 def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
     def refuses(question: ClosureRequest) -> Refused | None:
-        if any(w.text == "exotic" for w in question.wanted) and question.python == "3.11":
+        if any(w.text == "exotic" for w in question.requirements) and question.python == "3.11":
             return Refused(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
         return None
 
@@ -206,7 +213,7 @@ def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
 
 def test_what_is_always_refused_ends_with_the_reason() -> None:
     def refuses(question: ClosureRequest) -> Refused | None:
-        if any(w.text == "impossible" for w in question.wanted):
+        if any(w.text == "impossible" for w in question.requirements):
             return Refused(reason="impossible has no version", packages=(PackageName("impossible"),))
         return None
 
@@ -225,7 +232,7 @@ def test_a_package_nobody_has_ends_the_search_at_once() -> None:
     words = "Because frobnicate was not found in the package registry and you require frobnicate, no."
 
     def refuses(question: ClosureRequest) -> Refused | None:
-        if any(w.text == "frobnicate" for w in question.wanted):
+        if any(w.text == "frobnicate" for w in question.requirements):
             return Refused(reason=words, packages=(PackageName("frobnicate"),))
         return None
 
@@ -267,9 +274,9 @@ OPENMIM = {"0.3.9": (), "0.3.8": ()}
 def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() -> None:
     """openmim 0.3.9 fails on Python 3.12: the first answer had it, the next avoids the Python."""
     world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": OPENMIM})
-    wish = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
+    requested = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
     assert decided(asked("mmdet==3.3.0", gpu="rtx5090"), OpenWorld()).solution.python == "3.12"
-    found = decided(wish, world)
+    found = decided(requested, world)
     assert found.solution.python == "3.11"
     cured = {b.breakage.id for b in found.solution.cured}
     assert "openmim-pkg-resources" in cured
@@ -366,13 +373,13 @@ def test_sources_that_would_do_are_a_hint() -> None:
     words = "native>=1 has no usable wheels\n\nhint: Wheels are required for `native`, they say"
 
     def refuses(question: ClosureRequest) -> Refused | None:
-        told = any(w.text == "native" for w in question.wanted)
+        told = any(w.text == "native" for w in question.requirements)
         return Refused(reason=words, packages=(PackageName("native"),)) if told else None
 
-    wish = asked("mmengine", "native", gpu="cpu", python="3.11")
-    found = put(wish, Picky(refuses))
+    requested = asked("mmengine", "native", gpu="cpu", python="3.11")
+    found = put(requested, Picky(refuses))
     assert isinstance(found, Unsolved)
-    error = no_answer(facts(), wish, found)
+    error = no_answer(facts(), requested, found)
     assert error.hints[0] == "`--allow-sdist native` lets `native` be built from its sources"
 
 
@@ -394,7 +401,7 @@ def test_an_index_that_cannot_be_asked_is_the_surroundings_fault(*, offline: boo
 
 def test_the_question_carries_the_users_words() -> None:
     world = OpenWorld()
-    wish = asked(
+    requested = asked(
         "mmengine",
         "einops>=0.6",
         gpu="cpu",
@@ -402,16 +409,16 @@ def test_the_question_carries_the_users_words() -> None:
         exclude_newer="2026-01-31",
         offline=True,
     )
-    decided(wish, world)
+    decided(requested, world)
     (question,) = world.asked
-    assert "einops>=0.6" in [w.text for w in question.wanted]
+    assert "einops>=0.6" in [w.text for w in question.requirements]
     assert "numpy<2" in [c.text for c in question.constraints]
     assert (question.exclude_newer, question.offline) == ("2026-01-31", True)
 
 
 def test_the_same_request_is_decided_alike_twice() -> None:
-    wish = asked(gpu="rtx5090")
-    first, second = decided(wish, OpenWorld()), decided(wish, OpenWorld())
+    requested = asked(gpu="rtx5090")
+    first, second = decided(requested, OpenWorld()), decided(requested, OpenWorld())
     assert first.closed == second.closed
     assert first.solution == second.solution
     assert replace(first, rows=second.rows) == second

@@ -92,7 +92,7 @@ def test_a_modern_stack_is_wheels_and_one_build(modern: Solved) -> None:
     assert core == {"mmdet", "mmengine", "mmsegmentation", "torch"}
     assert env.torch == "2.11.0+cu130"
     assert env.environment == {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
-    assert [v.name for v in env.objectives] == [str(t) for t in modern.asked.terms]
+    assert [v.name for v in env.objectives] == [str(t) for t in modern.asked.objectives]
     assert env.matrix_digest == facts().digest
 
 

@@ -15,18 +15,26 @@ from functools import lru_cache
 from msgspec import Struct
 
 from mmlock.core.device import Device, format_cc, parse_sm
-from mmlock.core.names import DeviceKind
+from mmlock.core.names import DeviceKind, StrEnum
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Gpu
 
-__all__ = ["NoDevice", "accelerator_of", "find_device", "gpu_of", "named_devices"]
+__all__ = ["NoDevice", "WhyNoDevice", "accelerator_of", "find_device", "gpu_of", "named_devices"]
+
+
+class WhyNoDevice(StrEnum):
+    """Why a name stands for no device."""
+
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"  # it names several
+    NO_CAPABILITY = "no-capability"  # it looks like a compute capability, of which nothing is known
 
 
 class NoDevice(Struct, frozen=True, kw_only=True):
     """A name that is no device, or not one alone."""
 
     text: str
-    why: str
+    why: WhyNoDevice
     nearest: tuple[str, ...]
     """Canonical names, best first; may be empty."""
 
@@ -67,9 +75,9 @@ def find_device(matrix: Matrix, text: str) -> Device | NoDevice:
             continue
         rivals = [*hits, *(_longer(entries, wanted, stage) if stage > 1 else ())]
         if len({entry.device.arch for entry in rivals}) > 1:
-            return NoDevice(text=text, why="names more than one device", nearest=_unique(rivals))
+            return NoDevice(text=text, why=WhyNoDevice.AMBIGUOUS, nearest=_unique(rivals))
         return hits[0].device
-    return NoDevice(text=text, why="is not a device mmlock knows", nearest=_nearest(entries, words))
+    return NoDevice(text=text, why=WhyNoDevice.UNKNOWN, nearest=_nearest(entries, words))
 
 
 def accelerator_of(matrix: Matrix, device: Device) -> Accelerator | None:
@@ -177,7 +185,7 @@ def _bare_capability(matrix: Matrix, text: str, sm: str) -> Device | NoDevice:
     near = sorted(known, key=distance)[:_NEAREST]
     return NoDevice(
         text=text,
-        why=f"is not a compute capability mmlock knows ({format_cc(sm)})",
+        why=WhyNoDevice.NO_CAPABILITY,
         nearest=tuple(f"{other} ({format_cc(other)})" for other in near),
     )
 

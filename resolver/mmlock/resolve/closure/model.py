@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import ClosedPackage, IndexSettings
 from mmlock.core.names import PackageName, Platform
+from mmlock.resolve.request.model import PlainRequirement
 
 
 class CoreNode(Struct, frozen=True, kw_only=True):
@@ -23,14 +24,6 @@ class CoreNode(Struct, frozen=True, kw_only=True):
     """Those of its extras that are asked for."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """One requirement given to the closure."""
-
-    text: str
-    via: str
-    """Who asked: `the request`, a breakage id, a package."""
-
-
 class ClosureRequest(Struct, frozen=True, kw_only=True):
     """Everything the answer depends on, so that it can be cached by its digest."""
 
@@ -39,8 +32,8 @@ class ClosureRequest(Struct, frozen=True, kw_only=True):
     platform: Platform
     glibc: str | None
     core: tuple[CoreNode, ...]
-    wanted: tuple[Wanted, ...]
-    constraints: tuple[Wanted, ...]
+    requirements: tuple[PlainRequirement, ...]
+    constraints: tuple[PlainRequirement, ...]
     drop: tuple[PackageName, ...] = ()
     """Packages that must not be resolved even if somebody requires them."""
     index: IndexSettings = IndexSettings()

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
-from mmlock.resolve.closure.floors import OLDEST_GLIBC, is_linux, machine
+from mmlock.resolve.closure.floors import OLDEST_GLIBC, machine
 from mmlock.resolve.closure.model import ClosureRequest
 from mmlock.resolve.closure.uv_find import Uv
 
@@ -38,7 +38,7 @@ class Ran(Struct, frozen=True, kw_only=True):
 
 def platform_word(platform: Platform, glibc: str | None) -> str:
     """What uv calls the platform: `x86_64-manylinux_2_28`."""
-    if is_linux(platform):
+    if platform.is_linux:
         return f"{machine(platform)}-manylinux_{(glibc or OLDEST_GLIBC).replace('.', '_')}"
     return _TRIPLES[platform]
 
@@ -72,7 +72,7 @@ def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str
 
     The files they name are written by `write_question`.
     """
-    words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
+    words = [uv.path, "pip", "compile", "requirements.in", "--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += [
         "--python-version",
@@ -95,7 +95,7 @@ def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str
 def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -> None:
     """Write the requirement files of a run."""
     files: dict[str, list[str]] = {
-        "wanted.txt": [*core, *(item.text for item in request.wanted)],
+        "requirements.in": [*core, *(item.text for item in request.requirements)],
         "constraints.txt": [item.text for item in request.constraints],
         "drop.txt": list(request.drop),
     }

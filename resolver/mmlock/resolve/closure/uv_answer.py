@@ -37,7 +37,7 @@ def closed(uv: Uv, request: ClosureRequest, ran: Ran, steps: Steps) -> ClosureAn
 
 def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:
     """Who put the package into the request, in the request's own words."""
-    return [item.via for item in request.wanted if requirement_name(item.text) == name]
+    return [item.via for item in request.requirements if requirement_name(item.text) == name]
 
 
 def _no_file(request: ClosureRequest, package: ClosedPackage) -> Refused:

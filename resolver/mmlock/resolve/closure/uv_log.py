@@ -107,7 +107,7 @@ def named_packages(
 ) -> tuple[PackageName, ...]:
     """The packages an explanation speaks of, sorted."""
     known = {node.name for node in request.core} | {*request.drop, *request.allow_sdist, *seen}
-    for item in (*request.wanted, *request.constraints):
+    for item in (*request.requirements, *request.constraints):
         if match := _TOKEN.match(item.text.strip()):
             known.add(normalize(match[0]))
     words = {normalize(token) for token in _TOKEN.findall(reason)}

@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from mmlock.core.versions import is_prerelease, version
 from mmlock.resolve.core_solver.problem import Engine, make_instance
-from mmlock.resolve.core_solver.solution import CoreSolution, PaidTerm, describe
-from mmlock.resolve.graph.rows import Option, Rows, Term, mask
+from mmlock.resolve.core_solver.solution import CoreSolution, ObjectiveCost, describe
+from mmlock.resolve.graph.rows import Option, Rows, mask
+from mmlock.resolve.request.objectives import Objective
 
 
 class Newer(Struct, frozen=True, kw_only=True):
@@ -24,11 +25,13 @@ class Newer(Struct, frozen=True, kw_only=True):
     taken: Option
     best: Option | None
     """The newer option that would cost least; None: no newer one fits the request at all."""
-    worse: PaidTerm | None
+    worse: ObjectiveCost | None
     """The first objective that it pays more for."""
 
 
-def not_newer(rows: Rows, solution: CoreSolution, engine: Engine, terms: Sequence[Term]) -> tuple[Newer, ...]:
+def not_newer(
+    rows: Rows, solution: CoreSolution, engine: Engine, objectives: Sequence[Objective]
+) -> tuple[Newer, ...]:
     """For torch, Python and what was asked for: why the newest was not taken."""
     found = []
     for slot in sorted(rows.roots | {"torch", "python"}):
@@ -44,7 +47,7 @@ def not_newer(rows: Rows, solution: CoreSolution, engine: Engine, terms: Sequenc
             and version(text).public != version(taken.version).public
         )
         if newer:
-            found.append(_newer(rows, solution, engine, terms, taken, newer))
+            found.append(_newer(rows, solution, engine, objectives, taken, newer))
     return tuple(found)
 
 
@@ -52,19 +55,19 @@ def _newer(
     rows: Rows,
     solution: CoreSolution,
     engine: Engine,
-    terms: Sequence[Term],
+    objectives: Sequence[Objective],
     taken: Option,
     newer: frozenset[int],
 ) -> Newer:
-    instance = make_instance(rows, terms)
+    instance = make_instance(rows, objectives)
     picked = engine.solve(replace(instance, musts=(*instance.musts, mask(newer))))
     if picked is None:
         return Newer(slot=taken.slot, taken=taken, best=None, worse=None)
-    other = describe(rows, frozenset(picked), terms)
+    other = describe(rows, frozenset(picked), objectives)
     worse = next(
         (
             after
-            for before, after in zip(solution.terms, other.terms, strict=True)
+            for before, after in zip(solution.objectives, other.objectives, strict=True)
             if after.value > before.value
         ),
         None,

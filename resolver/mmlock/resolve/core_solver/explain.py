@@ -18,7 +18,8 @@ from mmlock.resolve.core_solver.conflict import Claim, Conflict
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.problem import Instance, make_instance
 from mmlock.resolve.core_solver.solution import CoreSolution, describe
-from mmlock.resolve.graph.rows import Ask, Group, Rejection, Rows, Term, mask
+from mmlock.resolve.graph.rows import Ask, Group, Rejection, Rows, mask
+from mmlock.resolve.request.objectives import Objective
 
 MOST = 8
 """How many options of one ask a chain goes through one by one."""
@@ -48,7 +49,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     nearest: tuple[Nearest, ...]
 
 
-def explain(rows: Rows, terms: Sequence[Term]) -> Explanation:
+def explain(rows: Rows, objectives: Sequence[Objective]) -> Explanation:
     """Why the asks of a graph cannot hold together. Call only when they cannot."""
     if rows.missing:
         about = tuple(ask for ask in rows.asks if any(slot == "torch" for slot, _ in ask.parts))[:1]
@@ -61,7 +62,7 @@ def explain(rows: Rows, terms: Sequence[Term]) -> Explanation:
     return Explanation(
         asks=tuple(chosen),
         chain=(*_rejections(rows, chosen), *(_told(claim) for claim in claims)),
-        nearest=tuple(_nearest(rows, terms, asks)),
+        nearest=tuple(_nearest(rows, objectives, asks)),
     )
 
 
@@ -118,20 +119,20 @@ def _told(claim: Claim) -> ChainLink:
     return ChainLink(text=claim.text, source=claim.source, confidence=claim.confidence.value)
 
 
-def _nearest(rows: Rows, terms: Sequence[Term], asks: Sequence[int]) -> list[Nearest]:
+def _nearest(rows: Rows, objectives: Sequence[Objective], asks: Sequence[int]) -> list[Nearest]:
     """For each ask, the solution nearest to it when it is given up: its version alone, else all of it."""
     engine = ClingoEngine()
     found = []
     for dropped in asks:
         ask = rows.asks[dropped]
         kept = [i for i in range(len(rows.asks)) if i != dropped]
-        instance = _closest(rows, ask, make_instance(rows, terms, asks=kept))
+        instance = _closest(rows, ask, make_instance(rows, objectives, asks=kept))
         loose = tuple(mask(group | ask.unless) for _, group in ask.loose)
         picked = engine.solve(replace(instance, musts=(*instance.musts, *loose))) if loose else None
         if picked is None:
             picked = engine.solve(instance)
         if picked is not None:
-            found.append(Nearest(dropped=ask, solution=describe(rows, frozenset(picked), terms)))
+            found.append(Nearest(dropped=ask, solution=describe(rows, frozenset(picked), objectives)))
     return found
 
 

@@ -12,7 +12,8 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.resolve.graph.rows import Rows, Term, by_weight, mask
+from mmlock.resolve.graph.rows import Rows, by_weight, mask
+from mmlock.resolve.request.objectives import Objective
 
 Mask = int
 """A set of options: bit N stands for option N."""
@@ -101,7 +102,9 @@ class Engine(Protocol):
     def solve(self, instance: Instance) -> tuple[int, ...] | None: ...
 
 
-def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | None = None) -> Instance:
+def make_instance(
+    rows: Rows, objectives: Sequence[Objective], *, asks: Iterable[int] | None = None
+) -> Instance:
     """The problem of a graph: levels are the terms in order, then one tie-break level per slot.
 
     `asks` picks which asks must hold; None means all of them.
@@ -126,14 +129,14 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
             if not breach.breakage.cured
         ),
         levels=(
-            *(rows.tables.weights[term] for term in terms),
+            *(rows.tables.weights[objective] for objective in objectives),
             *(rows.tables.places[slot] for slot in names),
         ),
-        masks=tuple(rows.tables.masks[term] for term in terms),
-        prefer_level=list(terms).index(Term.DECLARED),
-        breach_level=list(terms).index(Term.BROKEN),
+        masks=tuple(rows.tables.masks[objective] for objective in objectives),
+        prefer_level=list(objectives).index(Objective.DECLARED),
+        breach_level=list(objectives).index(Objective.BROKEN),
         validated=tuple(tuple(mask(group) for group in one.groups) for one in rows.validated),
-        validated_level=list(terms).index(Term.VALIDATED),
+        validated_level=list(objectives).index(Objective.VALIDATED),
     )
 
 

@@ -6,7 +6,8 @@ from mmlock.core.names import Form, PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
 from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, Term, TorchChoice
+from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 
 def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
@@ -31,7 +32,7 @@ def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
         )
         _link_binary(builder, builder.options[index], row)
         if slot in builder.roots:
-            builder.cost(index, Term.FRAMEWORKS, ages[row.version])
+            builder.cost(index, Objective.FRAMEWORKS, ages[row.version])
 
 
 def _order(row: Binary) -> tuple[object, ...]:

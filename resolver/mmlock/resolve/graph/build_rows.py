@@ -7,16 +7,9 @@ from mmlock.core.versions import allows
 from mmlock.facts.matrix.model import Recipe, Release, TorchBuild, Verified
 from mmlock.resolve.graph.builder import Builder, cite
 from mmlock.resolve.graph.packages import Catalog, newest_first
-from mmlock.resolve.graph.rows import (
-    BuildChoice,
-    Group,
-    LinkKind,
-    Option,
-    Term,
-    ToolchainChoice,
-    TorchChoice,
-)
+from mmlock.resolve.graph.rows import BuildChoice, Group, LinkKind, Option, ToolchainChoice, TorchChoice
 from mmlock.resolve.graph.torch_rows import build_arch, desktop_archs, runs_everywhere
+from mmlock.resolve.request.objectives import Objective
 
 
 def recipe_kind(builder: Builder) -> DeviceKind:
@@ -110,7 +103,7 @@ def _add_option(
         source=cite("recipes", recipe.source),
         confidence=Confidence.MEASURED if exact else recipe.confidence,
     )
-    builder.cost(index, Term.UNVERIFIED, doubt(recipe, verified, exact=exact))
+    builder.cost(index, Objective.UNVERIFIED, doubt(recipe, verified, exact=exact))
     _link_build(builder, builder.options[index], recipe, verified, torch, exact=exact)
 
 

@@ -24,10 +24,10 @@ from mmlock.resolve.graph.rows import (
     Option,
     Rows,
     Tables,
-    Term,
     ValidatedSet,
     make_tables,
 )
+from mmlock.resolve.request.objectives import Objective
 
 _MOST_GROUPS = 8192
 _OPS = {Form.TORCH_OPS: 1, Form.WITHOUT_OPS: 2}
@@ -111,9 +111,9 @@ class Builder:
         )
         self.slots.setdefault(slot, []).append(index)
         if package is not None and version is not None and not self.prerelease_welcome(package, version):
-            self.cost(index, Term.PRERELEASE, int(is_prerelease(version)))
-        self.cost(index, Term.BUILDS, int(form is Form.BUILD))
-        self.cost(index, Term.OPS, _OPS.get(form, 0))
+            self.cost(index, Objective.PRERELEASE, int(is_prerelease(version)))
+        self.cost(index, Objective.BUILDS, int(form is Form.BUILD))
+        self.cost(index, Objective.OPS, _OPS.get(form, 0))
         return index
 
     def prerelease_welcome(self, package: PackageName, version: str) -> bool:
@@ -121,17 +121,17 @@ class Builder:
         if self.request.prerelease:
             return True
         return any(
-            wish.name == package and wish.prerelease and allows(wish.specifier, version)
-            for wish in self.request.wishes
+            requested.name == package and requested.prerelease and allows(requested.specifier, version)
+            for requested in self.request.requirements
         )
 
     def nothing(self, slot: str) -> int:
         """Let a slot stay empty."""
         return self.option(slot, f"no {slot}", NothingChoice(), form=Form.LEFT_OUT)
 
-    def cost(self, option: int, term: Term, weight: int) -> None:
+    def cost(self, option: int, objective: Objective, weight: int) -> None:
         if weight:
-            self.costs.append(Cost(option=option, term=term, weight=weight))
+            self.costs.append(Cost(option=option, objective=objective, weight=weight))
 
     def group(self, slot: str, key: str, test: Callable[[Option], bool]) -> Group:
         """The options of a slot that pass a test; `key` must identify the test, in any request."""

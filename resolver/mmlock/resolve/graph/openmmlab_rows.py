@@ -12,15 +12,8 @@ from mmlock.facts.matrix.model import Assert, IndexRow, Release
 from mmlock.resolve.graph.builder import Builder, cite
 from mmlock.resolve.graph.extras import named
 from mmlock.resolve.graph.packages import Catalog, generation
-from mmlock.resolve.graph.rows import (
-    Group,
-    IndexChoice,
-    LinkKind,
-    Option,
-    ReleaseChoice,
-    Term,
-    TorchChoice,
-)
+from mmlock.resolve.graph.rows import Group, IndexChoice, LinkKind, Option, ReleaseChoice, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 LITE = PackageName("mmcv-lite")
 
@@ -31,7 +24,7 @@ def add_releases(builder: Builder, catalog: Catalog, slot: str, package: Package
     lite = package not in module.with_ops and bool(module.with_ops)
     if lite and not builder.request.allow_lite and not _asked_by_name(builder, package):
         return
-    asked = [(wish.name, wish.specifier) for wish in builder.request.wishes]
+    asked = [(requested.name, requested.specifier) for requested in builder.request.requirements]
     unknown = catalog.unknown_bounds(package, asked)
     for release in catalog.releases(package):
         if not release.has_wheel or release.version in unknown:
@@ -49,7 +42,7 @@ def add_releases(builder: Builder, catalog: Catalog, slot: str, package: Package
 
 
 def _asked_by_name(builder: Builder, package: PackageName) -> bool:
-    return any(wish.name == package for wish in builder.request.wishes)
+    return any(requested.name == package for requested in builder.request.requirements)
 
 
 def add_index_wheels(builder: Builder, catalog: Catalog, slot: str) -> None:
@@ -129,7 +122,7 @@ def _add_wheel(
         source=cite("openmmlab-index", row.source),
         confidence=confidence,
     )
-    builder.cost(index, Term.CERTAINTY, 1 if inferred else 0)
+    builder.cost(index, Objective.CERTAINTY, 1 if inferred else 0)
     builder.link(
         index,
         "torch",
@@ -262,11 +255,11 @@ def add_costs(builder: Builder, slot: str) -> None:
     for option in options:
         if option.version is None or slot not in builder.roots:
             continue
-        builder.cost(option.index, Term.GENERATION, _generation_of(builder, option))
+        builder.cost(option.index, Objective.GENERATION, _generation_of(builder, option))
         if _is_base(slot):
             continue
         newer = len(finals) - bisect_right(finals, version(option.version))
-        builder.cost(option.index, Term.FRAMEWORKS, newer)
+        builder.cost(option.index, Objective.FRAMEWORKS, newer)
 
 
 def _generation_of(builder: Builder, option: Option) -> int:

@@ -7,27 +7,7 @@ from msgspec import Struct
 from mmlock.core.names import PackageName
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import Validation
-
-
-class CoreWish(Struct, frozen=True, kw_only=True):
-    """A requirement on a package that the core decides."""
-
-    name: PackageName
-    specifier: str
-    """PEP 440; empty: any."""
-    text: str
-    """As the user wrote it."""
-    prerelease: bool = False
-    """Whether the specifier itself names a pre-release."""
-    extras: tuple[str, ...] = ()
-    """Normal form, sorted."""
-    marker: str | None = None
-    """Where it does not hold, nothing is asked."""
-    origin: str = "the request"
-    """Where it stands: `requirements.txt:3`."""
-    constraint: bool = False
-    """True: bounds the package where it is in the environment, without asking for it."""
-
+from mmlock.resolve.request.model import CoreRequirement
 
 Pick = tuple[str, str]
 """An option by names that stay when the graph is built anew: its slot and its label."""
@@ -48,7 +28,7 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     """The part of a request that shapes the graph."""
 
     target: Target
-    wishes: tuple[CoreWish, ...]
+    requirements: tuple[CoreRequirement, ...]
     device_words: tuple[str, ...] = ()
     """How the user named the devices, in the target's order."""
     python: str | None = None

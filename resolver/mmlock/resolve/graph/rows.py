@@ -25,6 +25,7 @@ from mmlock.facts.matrix.model import (
     Validation,
     Verified,
 )
+from mmlock.resolve.request.objectives import Objective
 
 Group = frozenset[int]
 """Options, by index, any one of which will do."""
@@ -41,47 +42,6 @@ class LinkKind(StrEnum):
     BUILD = "build"  # the sources compile against these
     TOOLCHAIN = "toolchain"  # nvcc of the same CUDA
     CUDA = "cuda"  # one CUDA in the environment
-
-
-class Term(StrEnum):
-    """What the solve minimises. The order is `DEFAULT_TERMS`; `--prefer` moves terms to the front."""
-
-    PRERELEASE = "final-releases"
-    BROKEN = "nothing-broken"
-    GENERATION = "current-generation"
-    OPS = "with-ops"
-    VALIDATED = "validated"
-    BUILDS = "wheels-first"
-    UNVERIFIED = "verified-recipes"
-    TOOLCHAIN = "lockable-toolchain"
-    DECLARED = "declared-bounds"
-    FRAMEWORKS = "newest-frameworks"
-    TORCH = "newest-torch"
-    HASHED = "known-hashes"
-    CERTAINTY = "certain-facts"
-    PYTHON = "newest-python"
-    NEEDLESS = "nothing-needless"
-
-
-MEANING: Mapping[Term, str] = {
-    Term.PRERELEASE: "no pre-release that was not asked for",
-    Term.BROKEN: "nothing known to be broken",
-    Term.GENERATION: "packages of the current generation (those that use mmengine)",
-    Term.OPS: "packages with their compiled ops, where slower ones or none are allowed",
-    Term.VALIDATED: "combinations whose kernels ran on such a target",
-    Term.BUILDS: "wheels before builds",
-    Term.UNVERIFIED: "builds with a verified recipe before unverified ones",
-    Term.TOOLCHAIN: "a toolchain that can be locked before one the user must install",
-    Term.DECLARED: "bounds that are declared (extra `mim`) but not enforced are kept",
-    Term.FRAMEWORKS: "newest frameworks",
-    Term.TORCH: "newest torch",
-    Term.HASHED: "torch builds whose index publishes hashes that are recorded",
-    Term.CERTAINTY: "facts seen before facts inferred",
-    Term.PYTHON: "newest Python",
-    Term.NEEDLESS: "nothing that nobody needs",
-}
-
-DEFAULT_TERMS: tuple[Term, ...] = tuple(Term)
 
 
 class TorchChoice(Struct, frozen=True, kw_only=True):
@@ -232,7 +192,7 @@ class Cost(Struct, frozen=True, kw_only=True):
     """What an option pays towards a term."""
 
     option: int
-    term: Term
+    objective: Objective
     weight: int
 
 
@@ -243,10 +203,10 @@ class Tables(Struct, frozen=True, kw_only=True):
     """Option -> masks of the groups it needs one member of each."""
     prefers: Mapping[int, tuple[int, ...]]
     """Option -> masks of declared bounds that nothing enforces."""
-    weights: Mapping[Term, Mapping[int, int]]
+    weights: Mapping[Objective, Mapping[int, int]]
     """Term -> option -> what it pays."""
     links_of: Mapping[int, tuple[Link, ...]]
-    masks: Mapping[Term, Mapping[int, int]]
+    masks: Mapping[Objective, Mapping[int, int]]
     """Term -> weight -> mask of the options that pay it; what pays nothing is in none."""
     places: Mapping[str, Mapping[int, int]]
     """Slot -> option -> its place, best first: what breaks ties."""
@@ -310,16 +270,16 @@ def make_tables(links: Iterable[Link], costs: Iterable[Cost], slots: Mapping[str
             bits = masks[link.members] = mask(link.members)
         (needs if link.hard else prefers).setdefault(link.option, {})[bits] = None
         links_of.setdefault(link.option, []).append(link)
-    weights: dict[Term, dict[int, int]] = {term: {} for term in Term}
+    weights: dict[Objective, dict[int, int]] = {objective: {} for objective in Objective}
     for cost in costs:
-        level = weights[cost.term]
+        level = weights[cost.objective]
         level[cost.option] = level.get(cost.option, 0) + cost.weight
     return Tables(
         needs={option: tuple(groups) for option, groups in needs.items()},
         prefers={option: tuple(groups) for option, groups in prefers.items()},
         weights=weights,
         links_of={option: tuple(found) for option, found in links_of.items()},
-        masks={term: by_weight(level) for term, level in weights.items()},
+        masks={objective: by_weight(level) for objective, level in weights.items()},
         places={slot: {o: place for place, o in enumerate(options)} for slot, options in slots.items()},
     )
 

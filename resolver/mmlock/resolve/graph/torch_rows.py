@@ -10,14 +10,8 @@ from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
 from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.rows import (
-    LinkKind,
-    Option,
-    PythonChoice,
-    Term,
-    ToolchainChoice,
-    TorchChoice,
-)
+from mmlock.resolve.graph.rows import LinkKind, Option, PythonChoice, ToolchainChoice, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 TORCH = PackageName("torch")
 
@@ -59,7 +53,7 @@ def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
         index = builder.option(
             "python", f"python {python}", PythonChoice(python=python), form=Form.GIVEN, version=python
         )
-        builder.cost(index, Term.PYTHON, rank)
+        builder.cost(index, Objective.PYTHON, rank)
 
 
 def platform_builds(builder: Builder) -> list[TorchBuild]:
@@ -93,9 +87,9 @@ def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
             source=cite("torch-builds", build.source),
             confidence=build.confidence,
         )
-        builder.cost(index, Term.TORCH, ranks[build.torch])
-        builder.cost(index, Term.HASHED, 0 if build.on_pypi else 1)
-        builder.cost(index, Term.CERTAINTY, 1 if build.confidence is Confidence.INFERRED else 0)
+        builder.cost(index, Objective.TORCH, ranks[build.torch])
+        builder.cost(index, Objective.HASHED, 0 if build.on_pypi else 1)
+        builder.cost(index, Objective.CERTAINTY, 1 if build.confidence is Confidence.INFERRED else 0)
         builder.link(
             index,
             "python",
@@ -114,7 +108,7 @@ def _has_cuda(cuda: str, option: Option) -> bool:
 def add_toolchain(builder: Builder) -> None:
     """How a CUDA toolkit comes to the build: not at all, by pip, or by the user's hand."""
     none = builder.option("toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN)
-    builder.cost(none, Term.TOOLCHAIN, 0)
+    builder.cost(none, Objective.TOOLCHAIN, 0)
     if not builder.request.target.cuda:
         return
     chains = sorted(
@@ -137,8 +131,8 @@ def add_toolchain(builder: Builder) -> None:
             source=cite("toolchains", chain.source),
             confidence=chain.confidence,
         )
-        builder.cost(index, Term.TOOLCHAIN, 0 if chain.lockable else 1)
-        builder.cost(index, Term.NEEDLESS, 1)
+        builder.cost(index, Objective.TOOLCHAIN, 0 if chain.lockable else 1)
+        builder.cost(index, Objective.NEEDLESS, 1)
         builder.link(
             index,
             "torch",

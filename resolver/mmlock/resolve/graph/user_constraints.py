@@ -11,9 +11,9 @@ from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import Builder, cite
 from mmlock.resolve.graph.packages import Catalog
-from mmlock.resolve.graph.request import CoreWish
 from mmlock.resolve.graph.rows import Ask, BinaryChoice, Group, Option, Rejection, TorchChoice
 from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles
+from mmlock.resolve.request.model import CoreRequirement
 
 
 def add_asks(builder: Builder, catalog: Catalog) -> None:
@@ -21,8 +21,8 @@ def add_asks(builder: Builder, catalog: Catalog) -> None:
     _ask_devices(builder)
     _ask_machine(builder)
     _ask_versions(builder)
-    for wish in builder.request.wishes:
-        _ask_package(builder, catalog, wish)
+    for requested in builder.request.requirements:
+        _ask_package(builder, catalog, requested)
     if builder.request.no_build:
         _ask_no_build(builder)
 
@@ -225,73 +225,77 @@ def cuda_version(text: str) -> str:
     return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() and len(digits) > len("13") else text
 
 
-def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
-    unless = builder.pythons_without(wish.marker)
-    if wish.name == "torch":
+def _ask_package(builder: Builder, catalog: Catalog, requested: CoreRequirement) -> None:
+    unless = builder.pythons_without(requested.marker)
+    if requested.name == "torch":
         _torch_ask(
             builder,
-            wish.text,
-            f"ask:{wish.specifier}",
-            lambda build: allows(wish.specifier, f"{build.torch}+{build.variant}"),
-            lambda build: _other(build, f"is not {wish.text}"),
-            origin=wish.origin,
+            requested.text,
+            f"ask:{requested.specifier}",
+            lambda build: allows(requested.specifier, f"{build.torch}+{build.variant}"),
+            lambda build: _other(build, f"is not {requested.text}"),
+            origin=requested.origin,
             unless=unless,
-            wanted=_wanted(wish.specifier),
+            wanted=_wanted(requested.specifier),
         )
         return
-    slot = catalog.slot_of(wish.name)
+    slot = catalog.slot_of(requested.name)
     if slot is None or slot not in builder.slots:
         return
-    names = {wish.name}
+    names = {requested.name}
     module = catalog.modules[slot]
-    if wish.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
+    if requested.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
         others = module.packages if builder.request.allow_lite else module.with_ops
         names.update(p for p in others if p not in module.on_request)
 
     def fulfils(option: Option) -> bool:
         if option.version is None:  # nothing in the slot
-            return wish.constraint
+            return requested.constraint
         named = option.package in names
-        return (named or wish.constraint) and (not named or allows(wish.specifier, option.version))
+        return (named or requested.constraint) and (not named or allows(requested.specifier, option.version))
 
-    members = builder.kinds(slot, f"ask:{sorted(names)}:{wish.specifier}:{wish.constraint}", fulfils)
+    members = builder.kinds(
+        slot, f"ask:{sorted(names)}:{requested.specifier}:{requested.constraint}", fulfils
+    )
     loose = builder.kinds(slot, f"named:{sorted(names)}", lambda o: o.package in names)
     builder.asks.append(
         Ask(
-            name=wish.text,
+            name=requested.text,
             parts=((slot, members),),
-            reject=_not_asked(wish),
-            loose=((slot, loose),) if loose and not wish.constraint else (),
-            wanted=_wanted(wish.specifier),
-            nothing="" if members else _known_of(builder, wish, loose),
-            hint="" if members else _where_it_runs(builder, wish),
-            origin=wish.origin,
+            reject=_not_asked(requested),
+            loose=((slot, loose),) if loose and not requested.constraint else (),
+            wanted=_wanted(requested.specifier),
+            nothing="" if members else _known_of(builder, requested, loose),
+            hint="" if members else _where_it_runs(builder, requested),
+            origin=requested.origin,
             unless=unless,
         )
     )
 
 
-def _known_of(builder: Builder, wish: CoreWish, loose: Group) -> str:
+def _known_of(builder: Builder, requested: CoreRequirement, loose: Group) -> str:
     versions = [text for i in loose if (text := builder.options[i].version)]
-    if found := _range_text(f"known of `{wish.name}`", versions):
+    if found := _range_text(f"known of `{requested.name}`", versions):
         return found
     kind = recipe_kind(builder)
     recipes = [
         f"recipe {recipe.id} is for {' and '.join(recipe.kinds)} only: it has no kernels for {kind}"
-        for recipe in _recipes(builder, wish)
+        for recipe in _recipes(builder, requested)
     ]
-    return "; ".join(recipes) or f"neither a wheel nor a recipe of `{wish.name}` is known for this target"
+    return (
+        "; ".join(recipes) or f"neither a wheel nor a recipe of `{requested.name}` is known for this target"
+    )
 
 
-def _where_it_runs(builder: Builder, wish: CoreWish) -> str:
-    kinds = sorted({str(kind) for recipe in _recipes(builder, wish) for kind in recipe.kinds})
+def _where_it_runs(builder: Builder, requested: CoreRequirement) -> str:
+    kinds = sorted({str(kind) for recipe in _recipes(builder, requested) for kind in recipe.kinds})
     return f"its kernels are for {' and '.join(kinds)}: name such a device with `--gpu`" if kinds else ""
 
 
-def _recipes(builder: Builder, wish: CoreWish) -> list[Recipe]:
+def _recipes(builder: Builder, requested: CoreRequirement) -> list[Recipe]:
     """Recipes of a package that are for other kinds of devices than the target's."""
     kind = recipe_kind(builder)
-    mine = [recipe for recipe in builder.matrix.recipes if recipe.package == wish.name]
+    mine = [recipe for recipe in builder.matrix.recipes if recipe.package == requested.name]
     return [] if any(kind in recipe.kinds for recipe in mine) else mine
 
 
@@ -311,9 +315,9 @@ def _range_text(what: str, texts: Sequence[str]) -> str:
     return f"{what}: {word}{span}"
 
 
-def _not_asked(wish: CoreWish) -> Callable[[Option], Rejection]:
+def _not_asked(requested: CoreRequirement) -> Callable[[Option], Rejection]:
     return lambda option: Rejection(
-        text=f"{option.label} is not {wish.text}", source=option.source, confidence=option.confidence
+        text=f"{option.label} is not {requested.text}", source=option.source, confidence=option.confidence
     )
 
 

@@ -140,7 +140,7 @@ def _older(driver: str, needed: str) -> bool:
 def glibc(case: Case) -> Iterator[Objection]:
     """What the binaries need of glibc, whatever their tags say."""
     have = case.env.target.glibc
-    if not case.env.target.platform.value.startswith("linux"):
+    if not case.env.target.platform.is_linux:
         return
     needs: list[tuple[str, str, str | None, tuple[str, ...]]] = []
     if case.build is not None:

@@ -84,7 +84,7 @@ def abi(case: Case) -> Iterator[Objection]:
         return
     for match in matches(case):
         row, ours = match.row, case.build.cxx11_abi
-        if row.torch is None or row.same_variant or not case.env.target.platform.value.startswith("linux"):
+        if row.torch is None or row.same_variant or not case.env.target.platform.is_linux:
             continue
         source = case.cite("binaries", row.source, row.package)
         name = f"{row.package} {row.version}"

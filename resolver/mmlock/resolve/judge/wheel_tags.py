@@ -68,7 +68,7 @@ def _platform_fits(tag: str, platform: Platform, glibc: str | None) -> bool:
     if match := _MACOS.match(tag):
         return match[1] in _FAT.get(platform, ())
     needed = _glibc(tag, _ARCH.get(platform, ""))
-    return needed is not None and platform.value.startswith("linux") and _reaches(glibc, needed)
+    return needed is not None and platform.is_linux and _reaches(glibc, needed)
 
 
 def _reaches(glibc: str | None, needed: str) -> bool:

@@ -19,12 +19,13 @@ from mmlock.core.target import Target
 from mmlock.core.versions import InvalidVersion, allows
 from mmlock.facts.matrix.curated import Breakage, When
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.closure.model import Closed, Closer, ClosureRequest, Wanted
+from mmlock.resolve.closure.model import Closed, Closer, ClosureRequest
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.break_rows import matches, on_gpu
-from mmlock.resolve.graph.build import core_packages
 from mmlock.resolve.graph.request import Held, Pick
 from mmlock.resolve.loop.nogoods import State, pick_of, picks_of
+from mmlock.resolve.request.model import PlainRequirement
+from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["Outcome", "always_there", "learn_breakages"]
 
@@ -44,7 +45,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return picks_of(self.solution.picked.values())
 
 
-def always_there(wanted: tuple[Wanted, ...]) -> frozenset[tuple[PackageName, str | None]]:
+def always_there(wanted: tuple[PlainRequirement, ...]) -> frozenset[tuple[PackageName, str | None]]:
     """The ordinary packages that the user's own words bring, whatever the core is."""
     found = set()
     for one in wanted:

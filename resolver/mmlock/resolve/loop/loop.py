@@ -26,15 +26,17 @@ from mmlock.resolve.core_solver.alternatives import Newer, not_newer
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.problem import Engine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
-from mmlock.resolve.graph.build import build_graph, core_packages
+from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.extras import asked_extras
-from mmlock.resolve.graph.request import CoreWish, GraphRequest
+from mmlock.resolve.graph.request import GraphRequest
 from mmlock.resolve.graph.rows import Rows
 from mmlock.resolve.loop.breakages import Outcome, always_there, learn_breakages
 from mmlock.resolve.loop.minimal_refusal import Dispute, blame
 from mmlock.resolve.loop.nogoods import Refusal, State
 from mmlock.resolve.plan.closure_inputs import closure_request, core_node
-from mmlock.resolve.request.interpret import Interpreted, mistaken
+from mmlock.resolve.request.interpret import mistaken
+from mmlock.resolve.request.model import CoreRequirement, InterpretedRequest
+from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["ROUNDS", "Decided", "State", "Unsolved", "decide", "graph_request"]
 
@@ -70,13 +72,13 @@ class Unsolved(Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...]
 
 
-def graph_request(asked: Interpreted, state: State) -> GraphRequest:
+def graph_request(asked: InterpretedRequest, state: State) -> GraphRequest:
     """The request to the graph, with what the loop has learned."""
     arguments = asked.arguments
     return GraphRequest(
         target=asked.target,
         device_words=asked.device_words,
-        wishes=(*asked.wishes, *state.needed.values()),
+        requirements=(*asked.core_requirements, *state.needed.values()),
         python=arguments.python,
         requires_python=arguments.requires_python,
         torch=arguments.torch,
@@ -87,7 +89,7 @@ def graph_request(asked: Interpreted, state: State) -> GraphRequest:
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
         validations=asked.validations,
-        present=state.present | always_there(asked.wanted),
+        present=state.present | always_there(asked.plain_requirements),
         held=tuple(state.held.values()),
         refused=tuple(refusal.groups for refusal in state.refusals),
     )
@@ -105,7 +107,7 @@ def _untold(solution: CoreSolution) -> None:
 
 def decide(
     matrix: Matrix,
-    asked: Interpreted,
+    asked: InterpretedRequest,
     closer: Closer,
     *,
     progress: Progress,
@@ -119,11 +121,11 @@ def decide(
     Raises EnvironmentFault when the closure cannot be asked.
     """
     state = state or State()
-    state.present |= always_there(asked.wanted)
+    state.present |= always_there(asked.plain_requirements)
     solver = engine or ClingoEngine()
     for _ in range(ROUNDS):
         rows = build_graph(matrix, graph_request(asked, state))
-        solution = solve_core(rows, solver, asked.terms)
+        solution = solve_core(rows, solver, asked.objectives)
         if solution is None:
             return Unsolved(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
@@ -140,10 +142,10 @@ def decide(
                     solution=solution,
                     closed=answer,
                     refusals=tuple(state.refusals),
-                    newer=not_newer(rows, solution, solver, asked.terms),
+                    newer=not_newer(rows, solution, solver, asked.objectives),
                 )
             continue
-        _known_at_all(answer, mistaken(matrix, asked.wanted))
+        _known_at_all(answer, mistaken(matrix, asked.plain_requirements))
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
@@ -168,7 +170,7 @@ def _given_up(state: State) -> NoAnswer:
 
 def _dispute(
     matrix: Matrix,
-    asked: Interpreted,
+    asked: InterpretedRequest,
     rows: Rows,
     solution: CoreSolution,
     answer: Refused,
@@ -178,7 +180,7 @@ def _dispute(
     question = _question(matrix, asked, solution, state)
 
     def extras(python: str) -> Mapping[str, tuple[str, ...]]:
-        return asked_extras(matrix, asked.wishes, asked.target.platform, python)
+        return asked_extras(matrix, asked.core_requirements, asked.target.platform, python)
 
     own = extras(solution.python)
     return Dispute(
@@ -214,15 +216,17 @@ def _sources_only(answer: Refused, wheelless: Wheelless) -> Iterator[PackageName
             yield normalize(name)
 
 
-def _question(matrix: Matrix, asked: Interpreted, solution: CoreSolution, state: State) -> ClosureRequest:
+def _question(
+    matrix: Matrix, asked: InterpretedRequest, solution: CoreSolution, state: State
+) -> ClosureRequest:
     arguments = asked.arguments
     question = closure_request(
         matrix,
         solution,
         asked.target,
-        wanted=asked.wanted,
-        constraints=asked.constraints,
-        extras=asked_extras(matrix, asked.wishes, asked.target.platform, solution.python),
+        requirements=asked.plain_requirements,
+        constraints=asked.plain_constraints,
+        extras=asked_extras(matrix, asked.core_requirements, asked.target.platform, solution.python),
     )
     return replace(
         question,
@@ -255,6 +259,6 @@ def _learn(state: State, outcome: Outcome, closer: Closer) -> bool:
     found = [name for name in names if name in core and name not in state.needed]
     for name in found:
         who = ", ".join(names[name].via) or "an ordinary package"
-        state.needed[name] = CoreWish(name=name, specifier="", text=f"{name} (needed by {who})")
+        state.needed[name] = CoreRequirement(name=name, specifier="", text=f"{name} (needed by {who})")
     # Its own part of the closure may go away with the package, so breakages are looked at afterwards.
     return bool(found) or learn_breakages(state, outcome, closer)

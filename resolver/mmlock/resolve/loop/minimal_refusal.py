@@ -119,7 +119,7 @@ class _Trial:
             whole,
             python=python or whole.python,
             core=tuple(sorted(core, key=lambda node: node.name)),
-            wanted=tuple(one for one in whole.wanted if self._counts(one.via, cured)),
+            requirements=tuple(one for one in whole.requirements if self._counts(one.via, cured)),
             constraints=tuple(one for one in whole.constraints if self._counts(one.via, cured)),
             drop=tuple(sorted({*whole.drop, *(name for name in self.nodes if name not in there)})),
         )

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from mmlock.core.names import PackageName
-from mmlock.resolve.graph.request import CoreWish, Held, Pick
+from mmlock.resolve.graph.request import Held, Pick
 from mmlock.resolve.graph.rows import Option
+from mmlock.resolve.request.model import CoreRequirement
 
 __all__ = ["Refusal", "State", "pick_of", "picks_of"]
 
@@ -56,7 +57,7 @@ class State(Struct):
     """What is known beyond the request. Grows, and never shrinks."""
 
     refusals: list[Refusal] = field(default_factory=list)
-    needed: dict[PackageName, CoreWish] = field(default_factory=dict)
+    needed: dict[PackageName, CoreRequirement] = field(default_factory=dict)
     """Core packages that ordinary ones turned out to need."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
     """Ordinary packages that are there whatever the core is; the version where it is pinned."""

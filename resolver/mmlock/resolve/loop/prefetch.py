@@ -17,7 +17,7 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.plan.files import Place, locate
-from mmlock.resolve.request.interpret import Interpreted
+from mmlock.resolve.request.model import InterpretedRequest
 
 LATER = (
     "mmlock.resolve.judge",
@@ -33,7 +33,7 @@ class Ahead(Struct, kw_only=True):
     """What is done while uv works, for one request."""
 
     matrix: Matrix
-    asked: Interpreted
+    asked: InterpretedRequest
     indexes: Indexes
     _decided: list[CoreSolution] = field(default_factory=list)
     """Cores that were decided and that nothing was begun for."""

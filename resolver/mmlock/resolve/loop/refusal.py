@@ -12,7 +12,8 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.loop.loop import MOST_TOLD, Unsolved
-from mmlock.resolve.request.interpret import Interpreted, mistaken
+from mmlock.resolve.request.interpret import mistaken
+from mmlock.resolve.request.model import InterpretedRequest
 
 THE_REQUEST = "the request"
 SOURCES = 1
@@ -21,9 +22,9 @@ SOURCES = 1
 _WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
 
 
-def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
+def no_answer(matrix: Matrix, asked: InterpretedRequest, unsolved: Unsolved) -> NoAnswer:
     """Why nothing fulfils the request."""
-    explanation = explain(unsolved.rows, asked.terms)
+    explanation = explain(unsolved.rows, asked.objectives)
     # Where the closure refused, its words are the facts between the asks.
     causes = _refused(unsolved) or chain_lines(matrix, explanation)
     lone = bool(unsolved.refusals) and not explanation.asks
@@ -31,7 +32,7 @@ def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswe
         "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
         causes=[*origins(explanation), *causes],
         hints=[
-            *mistaken(matrix, asked.wanted),
+            *mistaken(matrix, asked.plain_requirements),
             *(ask.hint for ask in explanation.asks if ask.hint),
             *_sources(unsolved),
             *nearest_lines(explanation),

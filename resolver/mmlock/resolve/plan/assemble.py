@@ -173,8 +173,8 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
             *(_built_when_installed(p) for p in parts.packages if p.form is Form.SDIST),
         ),
         objectives=tuple(
-            TermValue(name=p.term.value, meaning=p.meaning, value=p.value, detail=p.detail)
-            for p in solution.terms
+            TermValue(name=p.objective.value, meaning=p.meaning, value=p.value, detail=p.detail)
+            for p in solution.objectives
         ),
         left_out=_left_out(decision),
         matrix_digest=matrix.digest,

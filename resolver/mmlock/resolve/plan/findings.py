@@ -14,9 +14,10 @@ from mmlock.facts.matrix.model import Accelerator, Breakage
 from mmlock.lock.model import Finding, Reason
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
-from mmlock.resolve.graph.extras import lacking, provided
-from mmlock.resolve.graph.request import CoreWish
+from mmlock.resolve.graph.extras import lacking
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+from mmlock.resolve.request.model import CoreRequirement
+from mmlock.resolve.request.packages import provided_extras
 
 
 def findings(
@@ -87,34 +88,40 @@ def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain:
 
 
 def missing_extras(
-    matrix: Matrix, wishes: Iterable[CoreWish], solution: CoreSolution, target: Target
+    matrix: Matrix, requirements: Iterable[CoreRequirement], solution: CoreSolution, target: Target
 ) -> Iterator[Finding]:
     """Asked extras that the chosen releases do not have: installers warn and go on, and so does the lock."""
-    for wish in wishes:
-        if not wish.extras or not holds(wish.marker, target.platform, solution.python):
+    for requested in requirements:
+        if not requested.extras or not holds(requested.marker, target.platform, solution.python):
             continue
         for option in solution.packages():
-            if option.package == wish.name:
-                yield from _missing_extras(matrix, wish, option, target)
+            if option.package == requested.name:
+                yield from _missing_extras(matrix, requested, option, target)
 
 
-def _missing_extras(matrix: Matrix, wish: CoreWish, option: Option, target: Target) -> Iterator[Finding]:
+def _missing_extras(
+    matrix: Matrix, requested: CoreRequirement, option: Option, target: Target
+) -> Iterator[Finding]:
     what = f"{option.package} {option.version}"
-    missing = lacking(matrix, wish, option, target.platform)
+    missing = lacking(matrix, requested, option, target.platform)
     if missing is None:
-        text = f"which extras {what} has is not recorded: nothing of `{wish.text}` beyond it is in the lock"
-        yield _extra_finding(wish, text, (), Confidence.INFERRED)
+        text = (
+            f"which extras {what} has is not recorded: nothing of `{requested.text}` beyond it is in the lock"
+        )
+        yield _extra_finding(requested, text, (), Confidence.INFERRED)
     for extra in missing or ():
-        rows = [row for row in matrix.requires(wish.name) if extra in provided(row)]
+        rows = [row for row in matrix.requires(requested.name) if extra in provided_extras(row)]
         having = sorted({row.version for row in rows}, key=version)
         span = having[0] if len(having) == 1 else f"{having[0]} to {having[-1]}"
-        source = readable(matrix, cite("requires", rows[-1].source, wish.name))
+        source = readable(matrix, cite("requires", rows[-1].source, requested.name))
         text = f"{what} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
-        yield _extra_finding(wish, text, source, rows[-1].confidence)
+        yield _extra_finding(requested, text, source, rows[-1].confidence)
 
 
-def _extra_finding(wish: CoreWish, text: str, source: tuple[str, ...], confidence: Confidence) -> Finding:
-    return Finding(level="warning", subject=wish.name, text=text, source=source, confidence=confidence)
+def _extra_finding(
+    requested: CoreRequirement, text: str, source: tuple[str, ...], confidence: Confidence
+) -> Finding:
+    return Finding(level="warning", subject=requested.name, text=text, source=source, confidence=confidence)
 
 
 def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Finding]:

@@ -54,7 +54,7 @@ def why_not_newer(newer: Newer) -> Reason:
         text = f"not {newer.best.label}: it pays the same, and another package could be newer without it"
     else:
         payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
-        text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"
+        text = f"not {newer.best.label}: it would pay more for `{newer.worse.objective}`{payers}"
     return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
 
 

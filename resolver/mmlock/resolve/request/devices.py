@@ -10,12 +10,12 @@ from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device
+from mmlock.facts.devices.find import NoDevice, WhyNoDevice, accelerator_of, find_device
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
 
 
-class FoundDevices(Struct, frozen=True, kw_only=True):
+class TargetDevices(Struct, frozen=True, kw_only=True):
     """What `--gpu` means, whatever the order and however often a card is named."""
 
     devices: tuple[Device, ...]
@@ -29,7 +29,7 @@ class FoundDevices(Struct, frozen=True, kw_only=True):
     """Read from this machine with `auto`."""
 
 
-def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
+def find_devices(matrix: Matrix, arguments: SolveArguments) -> TargetDevices:
     """Raises UsageError for names that are no device, NoAnswer for devices nothing public serves."""
     if not arguments.gpus:
         raise UsageError(
@@ -43,8 +43,8 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
     driver = None
     for word in arguments.gpus:
         if word == AUTO:
-            found, driver = _installed(matrix)
-            named += found
+            installed, driver = _installed(matrix)
+            named += installed
         else:
             named.append((word, _named(matrix, word)))
     devices = _words_by_device(matrix, named)
@@ -58,7 +58,7 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
                 causes=[text for text in (row.note, row.mmcv) if text],
                 hints=["in the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
             )
-    return FoundDevices(
+    return TargetDevices(
         devices=ordered,
         words=tuple(devices.values()),
         accelerators=accelerators,
@@ -80,12 +80,34 @@ def _words_by_device(matrix: Matrix, named: list[tuple[str, Device]]) -> dict[De
 
 
 def _named(matrix: Matrix, word: str) -> Device:
-    found = find_device(matrix, word)
-    if isinstance(found, NoDevice):
-        from mmlock.report.gpus import unknown_device
+    device = find_device(matrix, word)
+    if isinstance(device, NoDevice):
+        raise unknown_device(device)
+    return device
 
-        raise unknown_device(found)
-    return found
+
+def unknown_device(name: NoDevice) -> UsageError:
+    """The error for a name that is no device, with the nearest ones."""
+    near = ", ".join(f"`{device}`" for device in name.nearest)
+    ask = "which one is it" if name.why is WhyNoDevice.AMBIGUOUS else "did you mean"
+    return UsageError(
+        f"`{name.text}` {_why(name)}",
+        hints=[
+            *([f"{ask}: {near}?"] if near else []),
+            "`mmlock gpus` lists every device; a compute capability such as `sm_90` works too",
+        ],
+    )
+
+
+def _why(name: NoDevice) -> str:
+    """The end of a sentence that begins with the name."""
+    match name.why:
+        case WhyNoDevice.AMBIGUOUS:
+            return "names more than one device"
+        case WhyNoDevice.NO_CAPABILITY:
+            return "is not a compute capability that mmlock knows"
+        case WhyNoDevice.UNKNOWN:
+            return "is not a device that mmlock knows"
 
 
 def _installed(matrix: Matrix) -> tuple[list[tuple[str, Device]], str | None]:
@@ -95,14 +117,14 @@ def _installed(matrix: Matrix) -> tuple[list[tuple[str, Device]], str | None]:
     named = []
     driver = None
     for gpu in installed_gpus():
-        found = device_for(matrix, gpu)
-        if isinstance(found, NoDevice):
+        device = device_for(matrix, gpu)
+        if isinstance(device, NoDevice):
             raise UsageError(
-                f"this machine has a `{gpu.name}`, which {found.why}",
+                f"this machine has a `{gpu.name}`, which {_why(device)}",
                 hints=["name its compute capability instead, for example `--gpu sm_90`"],
             )
-        known = find_device(matrix, gpu.name) == found
-        named.append((gpu.name if known else found.arch or gpu.name, found))
+        known = find_device(matrix, gpu.name) == device
+        named.append((gpu.name if known else device.arch or gpu.name, device))
         driver = gpu.driver
     return named, driver
 
@@ -131,8 +153,8 @@ def _platform(
     for device, word in named.items():
         if device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64":
             return Platform.LINUX_AARCH64
-        if found := _board(matrix, device, word):
-            return found
+        if platform := _board(matrix, device, word):
+            return platform
     return None
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from mmlock.app.scanning import known_of
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
@@ -19,6 +18,7 @@ from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
+from mmlock.scan.known import known_of
 from mmlock.scan.model import When
 from mmlock.scan.packages import PackageUse
 from mmlock.scan.pins.model import Binding, Pin
