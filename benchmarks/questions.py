@@ -10,7 +10,8 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import NoAnswer
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.graph.request import GraphRequest
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.objectives import Objective
 
@@ -50,7 +51,7 @@ def asked(matrix: Matrix, question: Question) -> tuple[GraphRequest, tuple[Objec
         found = interpret(matrix, arguments.checked())
     except NoAnswer:
         return None
-    return graph_request(found, State()), found.objectives
+    return graph_request(found, LoopState()), found.objectives
 
 
 def spread(matrix: Matrix, count: int) -> Iterator[Question]:

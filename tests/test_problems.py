@@ -21,7 +21,8 @@ from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, Rows
 from mmlock.resolve.loop.breakages import always_there
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.refusal import chain_lines, nearest_lines
 from mmlock.resolve.plan.steps import arch_list
 from mmlock.resolve.request.interpret import interpret
@@ -89,7 +90,7 @@ def ask(problem: Table) -> tuple[InterpretedRequest, Rows, CoreSolution | None]:
             PlainRequirement(text=text, via="the problem") for text in problem["request"].get("present", [])
         )
     )
-    rows = build_graph(matrix(), graph_request(asked, State(present=present)))
+    rows = build_graph(matrix(), graph_request(asked, LoopState(present=present)))
     return asked, rows, solve_core(rows, ClingoEngine(), asked.objectives)
 
 
@@ -115,8 +116,8 @@ def test_problem(problem: Table) -> None:
 
 def check_conflict(expect: Table, asked: InterpretedRequest, rows: Rows) -> None:
     explanation = explain(rows, asked.objectives)
-    if "asks" in expect:
-        assert sorted(a.name for a in explanation.asks) == sorted(expect["asks"])
+    if "incompatible" in expect:
+        assert sorted(a.name for a in explanation.user_constraints) == sorted(expect["incompatible"])
     chain = "\n".join(chain_lines(matrix(), explanation))
     assert [text for text in expect.get("chain", []) if text not in chain] == [], chain
     nearest = "\n".join(nearest_lines(explanation))

@@ -21,7 +21,7 @@ from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.progress import silent
 from mmlock.lock.model import Finding
-from mmlock.resolve.loop.loop import Decided, decide
+from mmlock.resolve.loop.loop import Resolution, decide
 from mmlock.resolve.request.interpret import interpret
 
 NOWHERE = "http://127.0.0.1:9/simple"
@@ -74,7 +74,7 @@ def stock(index: Any, *words: str, **more: object) -> None:
         progress=silent,
         wheelless=lambda *_: False,
     )
-    assert isinstance(found, Decided)
+    assert isinstance(found, Resolution)
     for package in found.closed.packages:
         index.add(package.name, package.version)
 
@@ -195,7 +195,7 @@ def test_why_not_tells_the_chain_and_what_would_hold(run: Run) -> None:
     assert any("without `torch==2.4.1`" in line for line in rest)
     data = json.loads(run("why-not", "torch==2.4.1", "--gpu", "rtx5090", "--format", "json").out)
     assert data["holds"] is False
-    assert sorted(data["asks"]) == ["--gpu rtx5090", "torch==2.4.1"]
+    assert sorted(data["incompatible"]) == ["--gpu rtx5090", "torch==2.4.1"]
     assert all(link["source"] for link in data["chain"])
 
 

@@ -16,7 +16,7 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import PackageName, Sha256, normalize
-from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureRequest, Refused
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, ClosureRequest
 
 World = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Package -> version -> what it requires."""
@@ -79,9 +79,9 @@ class OpenWorld:
         return ClosedPackage(name=name, version=pinned, files=(made,), via=tuple(sorted(set(who))))
 
     @staticmethod
-    def _refused(reason: str, *names: str) -> Refused:
+    def _refused(reason: str, *names: str) -> ClosureConflict:
         told = sorted({normalize(name) for name in names if name != "the request"})
-        return Refused(reason=reason, packages=tuple(told))
+        return ClosureConflict(reason=reason, packages=tuple(told))
 
 
 def _guesses(spec: SpecifierSet) -> list[str]:

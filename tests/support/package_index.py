@@ -158,11 +158,11 @@ def cache(environ: dict[str, str]) -> ClosureCache:
     return ClosureCache.of_user(environ)
 
 
-Ask = Callable[..., ClosureRequest]
+MakeQuestion = Callable[..., ClosureRequest]
 
 
 @pytest.fixture
-def ask(index: Index) -> Ask:
+def ask(index: Index) -> MakeQuestion:
     """Makes a request to the loopback index: `ask("a", constraints=("b<2",), core=(...))`."""
 
     def make(*wanted: str, constraints: tuple[str, ...] = (), **changes: Any) -> ClosureRequest:

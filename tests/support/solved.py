@@ -18,7 +18,8 @@ from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.rows import Rows
 from mmlock.resolve.loop.breakages import always_there
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.model import InterpretedRequest, PlainRequirement
 
@@ -70,5 +71,5 @@ class Solved:
 def solved(*requirements: str, present: Iterable[str] = (), **more: object) -> Solved:
     asked = interpret(facts(), request(*requirements, **more))  # type: ignore[arg-type]
     there = always_there(tuple(PlainRequirement(text=text, via="a test") for text in present))
-    rows = build_graph(facts(), graph_request(asked, State(present=there)))
+    rows = build_graph(facts(), graph_request(asked, LoopState(present=there)))
     return Solved(asked, rows, solve_core(rows, ClingoEngine(), asked.objectives))

@@ -18,7 +18,8 @@ from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import explain
 from mmlock.resolve.core_solver.solution import solve_core
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.loop.loop import State, Unsolved, graph_request
+from mmlock.resolve.loop.loop import NoResolution, graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.packages import core_packages
@@ -66,7 +67,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     base = interpret(matrix, arguments)
     wished = interpret(matrix, _with(arguments, asked, base.stack))
     progress(f"looking for a solution with {asked.text}")
-    rows = build_graph(matrix, graph_request(wished, State()))
+    rows = build_graph(matrix, graph_request(wished, LoopState()))
     solution = solve_core(rows, ClingoEngine(), wished.objectives)
     if solution is not None:
         picked = ", ".join(option.label for option in solution.packages())
@@ -74,7 +75,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
         if not holds(asked.marker, wished.target.platform, solution.python):
             text += f"; on Python {solution.python} its marker does not hold"
         return Page(text=text, data={"holds": True, "solution": [o.label for o in solution.packages()]})
-    unsolved = Unsolved(rows=rows, refusals=())
+    unsolved = NoResolution(rows=rows, refusals=())
     explanation = explain(unsolved.rows, wished.objectives)
     chain, nearest = chain_lines(matrix, explanation), nearest_lines(explanation)
     lines = [headline(explanation), *(f"  because {c}" for c in chain), *(f"  {n}" for n in nearest)]
@@ -82,13 +83,13 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
         text="\n".join(lines),
         data={
             "holds": False,
-            "asks": [ask.name for ask in explanation.asks],
+            "incompatible": [one.name for one in explanation.user_constraints],
             "chain": [
                 {"text": c.text, "source": list(c.source), "confidence": c.confidence}
                 for c in explanation.chain
             ],
             "nearest": [
-                {"without": n.dropped.name, "solution": [o.label for o in n.solution.packages()]}
+                {"without": n.given_up.name, "solution": [o.label for o in n.solution.packages()]}
                 for n in explanation.nearest
             ],
         },
@@ -111,7 +112,7 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
 
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
-    rows = build_graph(matrix, graph_request(interpret(matrix, arguments), State()))
+    rows = build_graph(matrix, graph_request(interpret(matrix, arguments), LoopState()))
     found = network(matrix, rows, package=package)
     if package is not None and not any(
         data["package"] == normalize(package) for _, data in found.nodes(data=True)

@@ -21,10 +21,11 @@ from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
-from mmlock.resolve.loop.compiled import Checked, compiled_wheels, left_out
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
-from mmlock.resolve.loop.loop import ROUNDS, Decided, State, decide
-from mmlock.resolve.loop.prefetch import Ahead
+from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.loop.prefetch import Prefetch
 from mmlock.resolve.request.interpret import interpret, mistaken
 from mmlock.resolve.request.model import InterpretedRequest
 from mmlock.resolve.request.pinned_hashes import hold_hashes
@@ -88,7 +89,7 @@ def locked(
 ) -> LockedEnv:
     """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
     asked = interpret(matrix, arguments)
-    state = State()
+    state = LoopState()
     with Indexes(
         index=arguments.index,
         offline=arguments.offline,
@@ -96,7 +97,7 @@ def locked(
         environ=os.environ,
         served=served,
     ) as indexes:
-        ahead = Ahead(matrix=matrix, asked=asked, indexes=indexes)
+        ahead = Prefetch(matrix=matrix, request=asked, indexes=indexes)
         closer = closer or _uv(ahead, progress, served)
         for _ in range(ROUNDS):
             decided = decide(
@@ -106,9 +107,9 @@ def locked(
                 progress=progress,
                 wheelless=indexes.wheelless,
                 state=state,
-                told=ahead.decided,
+                on_core=ahead.decided,
             )
-            if not isinstance(decided, Decided):
+            if not isinstance(decided, Resolution):
                 from mmlock.resolve.loop.refusal import no_answer
 
                 raise no_answer(matrix, asked, decided)
@@ -135,11 +136,11 @@ def locked(
 
 
 def _checked(
-    matrix: Matrix, env: LockedEnv, decided: Decided, indexes: Indexes, progress: Progress
-) -> Checked:
+    matrix: Matrix, env: LockedEnv, decided: Resolution, indexes: Indexes, progress: Progress
+) -> WheelCheck:
     """The environment with its compiled wheels looked at, where it has any."""
     if not any(True for _ in compiled_wheels(env, decided)):
-        return Checked(env=env, refusal=None)
+        return WheelCheck(env=env, refusal=None)
     from mmlock.resolve.loop.abi import check_abi
 
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
@@ -162,7 +163,7 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     )
 
 
-def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> Closer:
+def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.resolve.closure.cache import ClosureCache
     from mmlock.resolve.closure.closer import UvCloser
 
@@ -170,7 +171,7 @@ def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> 
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
 
 
-def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Decided) -> Decision:
+def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.findings import missing_extras
 
@@ -218,7 +219,7 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
             )
 
 
-def _left_out(asked: InterpretedRequest, decided: Decided) -> Iterator[str]:
+def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
     """What was asked for by name and is left out as the cure of a known breakage."""
     wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
     for breach in decided.solution.cured:
@@ -227,7 +228,7 @@ def _left_out(asked: InterpretedRequest, decided: Decided) -> Iterator[str]:
                 yield f"`{wanted[name]}` was asked for and is left out: {breach.breakage.title}"
 
 
-def _passed_over(decided: Decided) -> Iterator[Finding]:
+def _passed_over(decided: Resolution) -> Iterator[Finding]:
     """What the closure refused before it found an answer."""
     for refusal in decided.refusals:
         yield Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from examples import examples
 from hypothesis import assume, given
-from made_rows import ask, graphs, link, option, rows_of
+from made_rows import constraint, graphs, link, option, rows_of
 from msgspec.structs import replace
 from solved import Solved, solved
 
@@ -13,7 +13,7 @@ from mmlock.core.versions import is_prerelease, version
 from mmlock.resolve.core_solver.alternatives import not_newer
 from mmlock.resolve.core_solver.brute import BruteEngine
 from mmlock.resolve.core_solver.engine import ClingoEngine
-from mmlock.resolve.core_solver.problem import make_instance
+from mmlock.resolve.core_solver.problem import make_problem
 from mmlock.resolve.core_solver.solution import describe, solve_core
 from mmlock.resolve.graph.rows import Cost, LinkKind, Rows, by_weight, mask
 from mmlock.resolve.plan.reasons import why_not_newer
@@ -39,13 +39,13 @@ def real(request: pytest.FixtureRequest) -> Solved:
 
 def test_what_is_told_is_what_was_minimised(real: Solved) -> None:
     picked = [o.index for o in real.solution.picked.values()]
-    instance = make_instance(real.rows, real.asked.objectives)
-    assert instance.holds(picked)
-    assert [dict(m) for m in instance.masks] == [
-        by_weight(one) for one in instance.levels[: len(instance.masks)]
+    problem = make_problem(real.rows, real.asked.objectives)
+    assert problem.holds(picked)
+    assert [dict(m) for m in problem.masks] == [
+        by_weight(one) for one in problem.levels[: len(problem.masks)]
     ]
     told = [paid.value for paid in real.solution.objectives]
-    assert told == list(instance.cost(picked))[: len(told)]
+    assert told == list(problem.cost(picked))[: len(told)]
 
 
 def test_every_payment_names_its_payers(real: Solved) -> None:
@@ -58,12 +58,12 @@ def test_every_payment_names_its_payers(real: Solved) -> None:
 @examples(60)
 @given(graphs())
 def test_the_price_told_is_the_price_paid(rows: Rows) -> None:
-    instance = make_instance(rows, DEFAULT_OBJECTIVES)
-    picked = BruteEngine().solve(instance)
+    problem = make_problem(rows, DEFAULT_OBJECTIVES)
+    picked = BruteEngine().solve(problem)
     assume(picked is not None)
     assert picked is not None
     told = describe(rows, frozenset(picked), DEFAULT_OBJECTIVES)
-    assert tuple(paid.value for paid in told.objectives) == instance.cost(picked)[: len(DEFAULT_OBJECTIVES)]
+    assert tuple(paid.value for paid in told.objectives) == problem.cost(picked)[: len(DEFAULT_OBJECTIVES)]
 
 
 def test_two_declared_bounds_that_want_the_same_are_paid_once() -> None:
@@ -72,12 +72,12 @@ def test_two_declared_bounds_that_want_the_same_are_paid_once() -> None:
         link(slots["a"][0], "b", frozenset({2}), kind, hard=False)
         for kind in (LinkKind.DECLARES, LinkKind.CUDA)
     ]
-    rows = rows_of(slots, links, [ask("b>=2", "b", frozenset({1}))])
+    rows = rows_of(slots, links, [constraint("b>=2", "b", frozenset({1}))])
     solution = solve_core(rows, ClingoEngine())
     assert solution is not None
     told = next(paid for paid in solution.objectives if paid.objective is Objective.DECLARED)
-    instance = make_instance(rows, DEFAULT_OBJECTIVES)
-    assert told.value == instance.cost((0, 1))[DEFAULT_OBJECTIVES.index(Objective.DECLARED)] == 1
+    problem = make_problem(rows, DEFAULT_OBJECTIVES)
+    assert told.value == problem.cost((0, 1))[DEFAULT_OBJECTIVES.index(Objective.DECLARED)] == 1
     assert told.detail == ("a wheel declares b",)
 
 
@@ -99,15 +99,15 @@ def test_why_not_newer_is_true(real: Solved) -> None:
         assert (slot in told) == bool(newer)
         if slot not in told:
             continue
-        instance = make_instance(rows, objectives)
-        picked = ClingoEngine().solve(replace(instance, musts=(*instance.musts, mask(frozenset(newer)))))
+        problem = make_problem(rows, objectives)
+        picked = ClingoEngine().solve(replace(problem, hard=(*problem.hard, mask(frozenset(newer)))))
         one = told[slot]
         assert (one.best is None) == (picked is None)
         text = why_not_newer(one).text
         if picked is None:
             assert text.startswith("nothing newer than")
             continue
-        mine, other = instance.cost(o.index for o in solution.picked.values()), instance.cost(picked)
+        mine, other = problem.cost(o.index for o in solution.picked.values()), problem.cost(picked)
         assert mine < other
         first = next(place for place, pair in enumerate(zip(mine, other, strict=True)) if pair[0] != pair[1])
         if first < len(objectives):
@@ -141,7 +141,7 @@ def test_a_newer_version_that_pays_the_same_is_not_called_unfit() -> None:
 def test_a_newer_version_that_cannot_be_is_told_so() -> None:
     torch = [option(0, "torch", "2.0"), option(1, "torch", "1.0")]
     python = [option(2, "python", "3.12")]
-    requested = ask("torch<2", "torch", frozenset({1}))
+    requested = constraint("torch<2", "torch", frozenset({1}))
     rows = rows_of({"torch": torch, "python": python}, [], [requested])
     solution = solve_core(rows, ClingoEngine())
     assert solution is not None

@@ -1,4 +1,4 @@
-"""Single rules of the graph: what a wish means, when a breakage happens, which archs a build can name."""
+"""Single rules of the graph: what a constraint means, when a breakage happens, which archs a build names."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def test_a_tegra_arch_is_never_a_stand_in() -> None:
 
 
 def happening(one: Solved) -> set[str]:
-    return {breach.breakage.id for breach in (*one.solution.cured, *one.solution.broken)}
+    return {incompatibility.breakage.id for incompatibility in (*one.solution.cured, *one.solution.broken)}
 
 
 def possible(one: Solved) -> set[str]:
-    return {breach.breakage.id for breach in one.rows.breaches}
+    return {incompatibility.breakage.id for incompatibility in one.rows.incompatibilities}
 
 
 def test_a_breakage_of_a_gpu_counts_for_that_gpu_alone() -> None:
@@ -150,7 +150,7 @@ def test_a_breakage_of_ordinary_packages_alone_is_cured_too() -> None:
     assert "openmim-pkg-resources" not in happening(solved("mmengine", gpu="cpu"))
 
 
-# ---------------------------------------------------------------- wishes
+# ---------------------------------------------------------------- constraints
 
 
 def test_the_plain_name_means_the_module_with_ops() -> None:
@@ -241,7 +241,7 @@ def test_other_providers_only_by_name() -> None:
 def test_a_free_threaded_python_is_none_of_the_plain_ones() -> None:
     one = solved("mmdet", gpu="a100", python="3.13t")
     assert one.found is None
-    members = [m for a in one.rows.asks if a.name == "--python 3.13t" for _, m in a.parts]
+    members = [m for a in one.rows.user_constraints if a.name == "--python 3.13t" for _, m in a.parts]
     assert members == [frozenset()]
 
 

@@ -14,7 +14,7 @@ from mmlock.core.names import Confidence, DeviceKind, Form
 from mmlock.facts.matrix.load import Matrix
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.judge import RULES, Objection, Severity, judge
-from mmlock.resolve.judge.case import open_case
+from mmlock.resolve.judge.judged_lock import open_lock
 
 
 def find(found: tuple[Objection, ...], severity: Severity, rule: str, subject: str) -> list[str]:
@@ -65,7 +65,7 @@ def test_unknown(
 
 def test_every_rule_is_shown_by_some_wrong_lock(matrix: Matrix) -> None:
     locks = [change(make()) for make, change, *_ in [*REFUSED, *UNKNOWN]]
-    cases = [open_case(env, matrix) for env in locks]
+    cases = [open_lock(env, matrix) for env in locks]
     silent = [rule.__name__ for rule in RULES if not any(list(rule(case)) for case in cases)]
     assert silent == []
 

@@ -16,9 +16,9 @@ from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
 from mmlock.core.versions import version
 from mmlock.facts.matrix.with_extensions import with_extensions
-from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest, Refused, Unreachable
+from mmlock.resolve.closure.model import ClosureAnswer, ClosureConflict, ClosureRequest, Unreachable
 from mmlock.resolve.loop import loop as deciding
-from mmlock.resolve.loop.loop import Decided, Unsolved, decide
+from mmlock.resolve.loop.loop import NoResolution, Resolution, decide
 from mmlock.resolve.loop.nogoods import Refusal
 from mmlock.resolve.loop.refusal import no_answer
 from mmlock.resolve.request.interpret import interpret
@@ -29,7 +29,7 @@ from mmlock.resolve.request.model import InterpretedRequest
 class Picky:
     """An open world in which some questions are refused."""
 
-    refuses: Callable[[ClosureRequest], Refused | Unreachable | None]
+    refuses: Callable[[ClosureRequest], ClosureConflict | Unreachable | None]
     world: OpenWorld = field(default_factory=OpenWorld)
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
@@ -44,13 +44,13 @@ def put(
     interpreted: InterpretedRequest,
     closer: OpenWorld | Picky,
     wheelless: Callable[[PackageName, str | None], bool] = lambda *_: False,
-) -> Decided | Unsolved:
+) -> Resolution | NoResolution:
     return decide(facts(), interpreted, closer, progress=silent, wheelless=wheelless)
 
 
-def decided(interpreted: InterpretedRequest, closer: OpenWorld | Picky, **more: object) -> Decided:
+def decided(interpreted: InterpretedRequest, closer: OpenWorld | Picky, **more: object) -> Resolution:
     found = put(interpreted, closer, **more)  # type: ignore[arg-type]
-    assert isinstance(found, Decided)
+    assert isinstance(found, Resolution)
     return found
 
 
@@ -80,9 +80,9 @@ def where(refusal: Refusal) -> dict[str, set[str]]:
 def test_a_refusal_is_blamed_on_what_requires_it_and_on_the_python() -> None:
     """Something that mmdet requires has no file for Python 3.11: the rest of the core is innocent."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if question.python == "3.11" and any("pycocotools" in node.requires for node in question.core):
-            return Refused(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
+            return ClosureConflict(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
         return None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
@@ -114,11 +114,11 @@ def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None
 def test_a_version_that_is_refused_shares_the_blame() -> None:
     """Something that mmdet requires does not go with torch 2.4, whatever torch requires itself."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         torch = node_of(question, "torch") or ""
         if any("pycocotools" in node.requires for node in question.core) and torch.startswith("2.4"):
             names = (PackageName("torch"), PackageName("pycocotools"))
-            return Refused(reason="pycocotools needs torch<2.4", packages=names)
+            return ClosureConflict(reason="pycocotools needs torch<2.4", packages=names)
         return None
 
     requested = asked(
@@ -135,7 +135,7 @@ def test_a_version_that_is_refused_shares_the_blame() -> None:
 def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
     """Nothing goes with a torch before 2.10: found in fewer rounds than there are releases."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         torch = node_of(question, "torch")
         if (
             torch
@@ -143,7 +143,7 @@ def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
             and any(w.text == "modern" for w in question.requirements)
         ):
             names = (PackageName("torch"), PackageName("modern"))
-            return Refused(reason="modern needs torch>=2.10", packages=names)
+            return ClosureConflict(reason="modern needs torch>=2.10", packages=names)
         return None
 
     requested = asked(
@@ -156,9 +156,9 @@ def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
 
 
 def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if any(w.text == "exotic" for w in question.requirements) and question.python == "3.11":
-            return Refused(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
+            return ClosureConflict(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
         return None
 
     found = decided(asked("mmdet", "exotic", gpu="t4"), Picky(refuses))
@@ -168,10 +168,10 @@ def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
 
 
 def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         lines = {line for node in question.core for line in node.requires}
         if {"pycocotools", "addict"} <= lines and question.python == "3.11":
-            return Refused(reason="they quarrel", packages=(PackageName("x"),))
+            return ClosureConflict(reason="they quarrel", packages=(PackageName("x"),))
         return None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
@@ -185,9 +185,9 @@ def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
 def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
     once: list[ClosureRequest] = []
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         once.append(question)
-        return Refused(reason="a hiccup", packages=()) if len(once) == 1 else None
+        return ClosureConflict(reason="a hiccup", packages=()) if len(once) == 1 else None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
     (refusal,) = found.refusals
@@ -197,13 +197,13 @@ def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
 def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
     """Without any setuptools below 82, what needs pkg_resources is refused: mmengine, by its breakage."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if question.python == "3.11" and any(c.text == "setuptools<82" for c in question.constraints):
-            return Refused(reason="no setuptools<82", packages=(PackageName("setuptools"),))
+            return ClosureConflict(reason="no setuptools<82", packages=(PackageName("setuptools"),))
         return None
 
     found = put(asked("mmengine==0.10.7", gpu="cpu", python="3.11"), Picky(refuses))
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     (refusal,) = found.refusals
     blamed = where(refusal)
     assert set(blamed) == {"python", "mmengine"}
@@ -212,14 +212,14 @@ def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
 
 
 def test_what_is_always_refused_ends_with_the_reason() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if any(w.text == "impossible" for w in question.requirements):
-            return Refused(reason="impossible has no version", packages=(PackageName("impossible"),))
+            return ClosureConflict(reason="impossible has no version", packages=(PackageName("impossible"),))
         return None
 
     interpreted = asked("torch==2.1.2", "impossible", gpu="t4", python="3.11")
     found = put(interpreted, Picky(refuses))
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     assert len(found.rows.nogoods) == len(found.refusals) == 1
     error = no_answer(facts(), interpreted, found)
     assert isinstance(error, NoAnswer)
@@ -231,9 +231,9 @@ def test_a_package_nobody_has_ends_the_search_at_once() -> None:
     """uv's words for a name that no index knows."""
     words = "Because frobnicate was not found in the package registry and you require frobnicate, no."
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if any(w.text == "frobnicate" for w in question.requirements):
-            return Refused(reason=words, packages=(PackageName("frobnicate"),))
+            return ClosureConflict(reason=words, packages=(PackageName("frobnicate"),))
         return None
 
     with pytest.raises(NoAnswer) as caught:
@@ -244,9 +244,11 @@ def test_a_package_nobody_has_ends_the_search_at_once() -> None:
 def test_the_search_gives_up_after_a_bounded_number_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "ROUNDS", 2)
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         torch = node_of(question, "torch")
-        return Refused(reason=f"not with {torch}", packages=(PackageName("torch"),)) if torch else None
+        return (
+            ClosureConflict(reason=f"not with {torch}", packages=(PackageName("torch"),)) if torch else None
+        )
 
     with pytest.raises(NoAnswer) as caught:
         put(asked("mmdet", gpu="t4"), Picky(refuses))
@@ -263,7 +265,7 @@ def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> N
     vision = found.solution.picked["torchvision"]
     assert vision.version == "0.16.2"
     assert len(world.asked) == 2
-    assert any(ask.name == "torchvision (needed by timm)" for ask in found.rows.asks)
+    assert any(ask.name == "torchvision (needed by timm)" for ask in found.rows.user_constraints)
     assert "torchvision" not in {p.name for p in found.closed.packages}
     assert node_of(world.asked[-1], "torchvision") == "0.16.2"
 
@@ -316,7 +318,7 @@ def test_a_breakage_that_a_choice_was_thought_to_have_and_has_not_is_not_told() 
             self.first = self.first or torch
             with_it = torch == self.first
             if with_it and any(one.via == "openmim-pkg-resources" for one in request.constraints):
-                return Refused(reason="no", packages=(PackageName("torch"),))
+                return ClosureConflict(reason="no", packages=(PackageName("torch"),))
             self.world = {"tools": {"1.0": ("openmim",) if with_it else ()}, "openmim": {"0.3.8": ()}}
             return super().close(request)
 
@@ -364,7 +366,7 @@ def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:
 def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
     world = OpenWorld(only_sources=frozenset({"native"}))
     found = put(asked("mmengine", "native", gpu="cpu", python="3.11", torch="==2.1.2"), world)
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     assert all(question.allow_sdist == () for question in world.asked)
     assert found.refusals[0].reason.endswith("has no usable wheels")
 
@@ -372,13 +374,13 @@ def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
 def test_sources_that_would_do_are_a_hint() -> None:
     words = "native>=1 has no usable wheels\n\nhint: Wheels are required for `native`, they say"
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         told = any(w.text == "native" for w in question.requirements)
-        return Refused(reason=words, packages=(PackageName("native"),)) if told else None
+        return ClosureConflict(reason=words, packages=(PackageName("native"),)) if told else None
 
     requested = asked("mmengine", "native", gpu="cpu", python="3.11")
     found = put(requested, Picky(refuses))
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     error = no_answer(facts(), requested, found)
     assert error.hints[0] == "`--allow-sdist native` lets `native` be built from its sources"
 
@@ -427,7 +429,7 @@ def test_the_same_request_is_decided_alike_twice() -> None:
 # ---------------------------------------------------------------- extensions of the user's own tree
 
 
-def with_own(name: str, *requires: str, gpu: str = "cpu") -> Decided | Unsolved:
+def with_own(name: str, *requires: str, gpu: str = "cpu") -> Resolution | NoResolution:
     """The answer for a request that names an extension, and the facts with it."""
     own = Extension(
         name=PackageName(name),
@@ -443,7 +445,7 @@ def with_own(name: str, *requires: str, gpu: str = "cpu") -> Decided | Unsolved:
 
 def test_what_an_extension_requires_is_decided_and_closed() -> None:
     found = with_own("own-ops", "torchvision", "einops")
-    assert isinstance(found, Decided)
+    assert isinstance(found, Resolution)
     assert {"torchvision", "own-ops"} <= {option.package for option in found.solution.packages()}
     assert "einops" in {package.name for package in found.closed.packages}
 
@@ -451,8 +453,8 @@ def test_what_an_extension_requires_is_decided_and_closed() -> None:
 def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
     name = PackageName("multiscaledeformableattention")
     found = with_own(name)
-    assert isinstance(found, Unsolved)
-    (ask,) = [ask for ask in found.rows.asks if ask.name == "--extension ops"]
-    assert ask.nothing.startswith("recipe msda-cuda is for cuda only: it has no kernels for cpu")
+    assert isinstance(found, NoResolution)
+    (ask,) = [ask for ask in found.rows.user_constraints if ask.name == "--extension ops"]
+    assert ask.available.startswith("recipe msda-cuda is for cuda only: it has no kernels for cpu")
     assert ask.hint == "its kernels are for cuda: name such a device with `--gpu`"
-    assert isinstance(with_own(name, gpu="rtx4090"), Decided)
+    assert isinstance(with_own(name, gpu="rtx4090"), Resolution)

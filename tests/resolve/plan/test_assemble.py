@@ -13,7 +13,7 @@ from mmlock.core.names import Confidence, Form, PackageName, Sha256
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.plan.assemble import Decision, assemble, driver_floor
-from mmlock.resolve.plan.files import Place
+from mmlock.resolve.plan.files import WheelLocation
 from mmlock.resolve.plan.findings import environment, findings
 from mmlock.resolve.plan.steps import NoSources
 
@@ -28,7 +28,7 @@ class Index:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     mirror: str | None = None
 
-    def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
+    def ask(self, place: WheelLocation, package: PackageName) -> tuple[Artifact, ...] | str:
         self.asked.append((place.index, package, place.version))
         return self.files
 

@@ -50,9 +50,9 @@ class UvCloser:
         if known := self._cache.load(digest, any_age=request.offline):
             return known
         # Imported here: a question that the cache answers needs nothing of it.
-        from mmlock.resolve.closure.uv_closure import Asking
+        from mmlock.resolve.closure.uv_closure import UvQuestion
 
-        asking = Asking(
+        asking = UvQuestion(
             uv=uv,
             request=request,
             places=places,

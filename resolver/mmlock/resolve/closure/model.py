@@ -54,7 +54,7 @@ class Closed(Struct, frozen=True, kw_only=True):
     from_cache: bool
 
 
-class Refused(Struct, frozen=True, kw_only=True):
+class ClosureConflict(Struct, frozen=True, kw_only=True):
     """No set of ordinary packages fits around these core nodes."""
 
     reason: str
@@ -70,7 +70,7 @@ class Unreachable(Struct, frozen=True, kw_only=True):
     offline: bool
 
 
-ClosureAnswer = Closed | Refused | Unreachable
+ClosureAnswer = Closed | ClosureConflict | Unreachable
 
 
 class Closer(Protocol):

@@ -16,7 +16,7 @@ from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
 from mmlock.resolve.closure.floors import OLDEST_GLIBC, machine
 from mmlock.resolve.closure.model import ClosureRequest
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv_find import UvTool
 
 _POSSIBLE = re.compile(
     r"invalid value '[^']*' for '--python-platform.*?\[possible values: ([^\]]*)\]", re.DOTALL
@@ -28,7 +28,7 @@ _TRIPLES = {
 }
 
 
-class Ran(Struct, frozen=True, kw_only=True):
+class UvRun(Struct, frozen=True, kw_only=True):
     """What one run of uv left behind."""
 
     code: int
@@ -67,7 +67,7 @@ def _pair(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("_"))
 
 
-def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
+def command(uv: UvTool, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
     """The words that start uv, with these packages read from their sources.
 
     The files they name are written by `write_question`.
@@ -110,7 +110,7 @@ def run_uv(
     on_line: Callable[[str], None],
     *,
     meanwhile: Callable[[], None] | None = None,
-) -> Ran:
+) -> UvRun:
     """Run uv in a folder of its own; every line of its log goes to `on_line` as it comes.
 
     `meanwhile` is done while uv starts. Raises OSError when it cannot be started.
@@ -135,7 +135,7 @@ def run_uv(
             process.kill()
             raise
         out.seek(0)
-        return Ran(code=code, out=out.read(), err=err)
+        return UvRun(code=code, out=out.read(), err=err)
 
 
 def _follow(stream: IO[bytes], on_line: Callable[[str], None]) -> str:

@@ -48,11 +48,11 @@ class Steps(Struct, kw_only=True):
 
     def requirers(self, chosen: dict[PackageName, str]) -> dict[PackageName, set[PackageName]]:
         """Who requires each package, among the versions that were chosen."""
-        found: dict[PackageName, set[PackageName]] = {}
+        requirers: dict[PackageName, set[PackageName]] = {}
         for who, version, what in self.edges:
             if chosen.get(who) == version and who != what:
-                found.setdefault(what, set()).add(who)
-        return found
+                requirers.setdefault(what, set()).add(who)
+        return requirers
 
 
 class Failure(Enum):

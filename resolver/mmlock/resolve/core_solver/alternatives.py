@@ -12,13 +12,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.versions import is_prerelease, version
-from mmlock.resolve.core_solver.problem import Engine, make_instance
+from mmlock.resolve.core_solver.problem import Engine, make_problem
 from mmlock.resolve.core_solver.solution import CoreSolution, ObjectiveCost, describe
 from mmlock.resolve.graph.rows import Option, Rows, mask
 from mmlock.resolve.request.objectives import Objective
 
 
-class Newer(Struct, frozen=True, kw_only=True):
+class NewerVersion(Struct, frozen=True, kw_only=True):
     """A newer version that was not taken."""
 
     slot: str
@@ -31,9 +31,9 @@ class Newer(Struct, frozen=True, kw_only=True):
 
 def not_newer(
     rows: Rows, solution: CoreSolution, engine: Engine, objectives: Sequence[Objective]
-) -> tuple[Newer, ...]:
+) -> tuple[NewerVersion, ...]:
     """For torch, Python and what was asked for: why the newest was not taken."""
-    found = []
+    untaken = []
     for slot in sorted(rows.roots | {"torch", "python"}):
         taken = solution.picked.get(slot)
         if taken is None or taken.version is None:
@@ -47,8 +47,8 @@ def not_newer(
             and version(text).public != version(taken.version).public
         )
         if newer:
-            found.append(_newer(rows, solution, engine, objectives, taken, newer))
-    return tuple(found)
+            untaken.append(_newer(rows, solution, engine, objectives, taken, newer))
+    return tuple(untaken)
 
 
 def _newer(
@@ -58,11 +58,11 @@ def _newer(
     objectives: Sequence[Objective],
     taken: Option,
     newer: frozenset[int],
-) -> Newer:
-    instance = make_instance(rows, objectives)
-    picked = engine.solve(replace(instance, musts=(*instance.musts, mask(newer))))
+) -> NewerVersion:
+    problem = make_problem(rows, objectives)
+    picked = engine.solve(replace(problem, hard=(*problem.hard, mask(newer))))
     if picked is None:
-        return Newer(slot=taken.slot, taken=taken, best=None, worse=None)
+        return NewerVersion(slot=taken.slot, taken=taken, best=None, worse=None)
     other = describe(rows, frozenset(picked), objectives)
     worse = next(
         (
@@ -72,4 +72,4 @@ def _newer(
         ),
         None,
     )
-    return Newer(slot=taken.slot, taken=taken, best=other.picked[taken.slot], worse=worse)
+    return NewerVersion(slot=taken.slot, taken=taken, best=other.picked[taken.slot], worse=worse)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from mmlock.facts.matrix.model import Toolchain, TorchBuild
-from mmlock.resolve.core_solver.problem import Engine, make_instance
+from mmlock.resolve.core_solver.problem import Engine, make_problem
 from mmlock.resolve.graph.rows import (
-    Breach,
+    Incompatibility,
     Link,
     Option,
     PythonChoice,
@@ -38,9 +38,9 @@ class CoreSolution(Struct, frozen=True, kw_only=True):
     objectives: tuple[ObjectiveCost, ...]
     links: tuple[Link, ...]
     """Every edge out of the picked options: the argument for the solution."""
-    cured: tuple[Breach, ...]
+    cured: tuple[Incompatibility, ...]
     """Known breakages that would happen and that the lock itself removes."""
-    broken: tuple[Breach, ...]
+    broken: tuple[Incompatibility, ...]
     """Known breakages that remain."""
     validated: tuple[ValidatedSet, ...] = ()
     """Validations on such a target of this very choice."""
@@ -71,8 +71,8 @@ class CoreSolution(Struct, frozen=True, kw_only=True):
 def solve_core(
     rows: Rows, engine: Engine, objectives: Sequence[Objective] = DEFAULT_OBJECTIVES
 ) -> CoreSolution | None:
-    """The cheapest choice that fulfils every ask, or None."""
-    chosen = engine.solve(make_instance(rows, objectives))
+    """The cheapest choice that satisfies every constraint, or None."""
+    chosen = engine.solve(make_problem(rows, objectives))
     if chosen is None:
         return None
     return describe(rows, frozenset(chosen), objectives)
@@ -81,7 +81,7 @@ def solve_core(
 def describe(rows: Rows, chosen: frozenset[int], objectives: Sequence[Objective]) -> CoreSolution:
     """A choice with its argument and its price."""
     links = tuple(link for o in sorted(chosen) for link in rows.links_of(o))
-    happening = [b for b in rows.breaches if all(group & chosen for group in b.groups)]
+    happening = [b for b in rows.incompatibilities if all(group & chosen for group in b.groups)]
     broken = tuple(b for b in happening if not b.breakage.cured)
     return CoreSolution(
         picked={rows.options[o].slot: rows.options[o] for o in sorted(chosen)},
@@ -97,13 +97,13 @@ def _paid(
     rows: Rows,
     chosen: frozenset[int],
     links: Sequence[Link],
-    broken: Sequence[Breach],
+    broken: Sequence[Incompatibility],
     objective: Objective,
 ) -> ObjectiveCost:
     level = rows.tables.weights[objective]
     parts = [(level[o], rows.options[o].label) for o in sorted(chosen) if level.get(o)]
     if objective is Objective.BROKEN:
-        parts += [(1, breach.breakage.title) for breach in broken]
+        parts += [(1, incompatibility.breakage.title) for incompatibility in broken]
     if objective is Objective.VALIDATED and rows.validated:
         held = any(all(group & chosen for group in one.groups) for one in rows.validated)
         parts += [] if held else [(1, "another combination was validated on such a target")]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from mmlock.core.names import Form, PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
-from mmlock.resolve.graph.builder import Builder, cite
+from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
 from mmlock.resolve.request.objectives import Objective
 
 
-def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
+def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None:
     """Wheels of one package for the target's platform, newest first."""
     rows = [
         row
@@ -74,7 +74,7 @@ def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
     return row.cxx11_abi is None or build.cxx11_abi is None or row.cxx11_abi == build.cxx11_abi
 
 
-def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
+def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
     def fits(candidate: Option) -> bool:
         return isinstance(candidate.choice, TorchChoice) and fits_torch(
             row, candidate.choice.build, candidate.version or ""

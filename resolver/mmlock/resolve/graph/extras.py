@@ -11,8 +11,8 @@ from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Requires
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.packages import Catalog
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.packages import SlotCatalog
 from mmlock.resolve.graph.rows import Group, LinkKind, Option, TorchChoice
 from mmlock.resolve.request.model import CoreRequirement
 from mmlock.resolve.request.packages import provided_extras
@@ -45,22 +45,22 @@ def asked_extras(
 ) -> dict[str, tuple[str, ...]]:
     """Slot -> the extras that are asked of what fills it, on one Python."""
     slots = {package: m.module for m in matrix.modules if m.core for package in m.packages}
-    found: dict[str, set[str]] = {}
+    extras_of: dict[str, set[str]] = {}
     for requested in requirements:
         if requested.extras and holds(requested.marker, platform, python):
-            found.setdefault(slots[requested.name], set()).update(requested.extras)
-    return {slot: tuple(sorted(extras)) for slot, extras in found.items()}
+            extras_of.setdefault(slots[requested.name], set()).update(requested.extras)
+    return {slot: tuple(sorted(extras)) for slot, extras in extras_of.items()}
 
 
-def pulled(catalog: Catalog, slot: str, extras: tuple[str, ...]) -> set[str]:
+def pulled(catalog: SlotCatalog, slot: str, extras: tuple[str, ...]) -> set[str]:
     """Slots that extras of any release can need."""
-    found: set[str] = set()
+    slots: set[str] = set()
     for package in catalog.modules[slot].packages if extras else ():
         for row in catalog.matrix.requires(package):
             for requirement in _brought(package, row, extras):
                 if (other := catalog.slot_of(requirement.name)) is not None:
-                    found.add(other)
-    return found
+                    slots.add(other)
+    return slots
 
 
 def _brought(package: PackageName, row: Requires, extras: tuple[str, ...]) -> Iterator[Requirement]:
@@ -71,7 +71,7 @@ def _brought(package: PackageName, row: Requires, extras: tuple[str, ...]) -> It
             yield requirement
 
 
-def link_extras(builder: Builder, catalog: Catalog, slot: str, requested: CoreRequirement) -> None:
+def link_extras(builder: GraphBuilder, catalog: SlotCatalog, slot: str, requested: CoreRequirement) -> None:
     """What the asked extras of a slot's options need of the other core slots."""
     platform = builder.request.target.platform
     for option in [builder.options[i] for i in builder.slots.get(slot, ()) if requested.extras]:
@@ -82,8 +82,8 @@ def link_extras(builder: Builder, catalog: Catalog, slot: str, requested: CoreRe
 
 
 def _link(
-    builder: Builder,
-    catalog: Catalog,
+    builder: GraphBuilder,
+    catalog: SlotCatalog,
     option: Option,
     requirement: Requirement,
     row: Requires,
@@ -107,7 +107,7 @@ def _link(
     )
 
 
-def named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
+def named(builder: GraphBuilder, slot: str, name: PackageName, spec: str) -> Group:
     """Options of that very distribution within a specifier."""
     return builder.kinds(
         slot,

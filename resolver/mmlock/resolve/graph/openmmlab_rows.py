@@ -9,16 +9,16 @@ from mmlock.core.markers import parsed
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.facts.matrix.model import Assert, IndexRow, Release
-from mmlock.resolve.graph.builder import Builder, cite
+from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.extras import named
-from mmlock.resolve.graph.packages import Catalog, generation
+from mmlock.resolve.graph.packages import SlotCatalog, generation
 from mmlock.resolve.graph.rows import Group, IndexChoice, LinkKind, Option, ReleaseChoice, TorchChoice
 from mmlock.resolve.request.objectives import Objective
 
 LITE = PackageName("mmcv-lite")
 
 
-def add_releases(builder: Builder, catalog: Catalog, slot: str, package: PackageName) -> None:
+def add_releases(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: PackageName) -> None:
     """Releases that PyPI serves as a pure wheel."""
     module = catalog.modules[slot]
     lite = package not in module.with_ops and bool(module.with_ops)
@@ -41,11 +41,11 @@ def add_releases(builder: Builder, catalog: Catalog, slot: str, package: Package
         )
 
 
-def _asked_by_name(builder: Builder, package: PackageName) -> bool:
+def _asked_by_name(builder: GraphBuilder, package: PackageName) -> bool:
     return any(requested.name == package for requested in builder.request.requirements)
 
 
-def add_index_wheels(builder: Builder, catalog: Catalog, slot: str) -> None:
+def add_index_wheels(builder: GraphBuilder, catalog: SlotCatalog, slot: str) -> None:
     """Wheels of OpenMMLab's index for this platform whose torch directory some torch build fits.
 
     Pythons that were seen and Pythons that are inferred make two options, so that a solution never
@@ -82,7 +82,7 @@ def _directory_key(directory: str) -> tuple[object, ...]:
     return version(torch), int(digits) if digits.isdigit() else 0
 
 
-def torch_members(builder: Builder, row: IndexRow) -> Group:
+def torch_members(builder: GraphBuilder, row: IndexRow) -> Group:
     """Torch builds that a directory's wheels were compiled for: same variant, same minor."""
     variant, _, torch = row.directory.partition("/torch")
     minor = version(torch).release[:2]
@@ -97,7 +97,7 @@ def torch_members(builder: Builder, row: IndexRow) -> Group:
 
 
 def _add_wheel(
-    builder: Builder,
+    builder: GraphBuilder,
     slot: str,
     row: IndexRow,
     text: str,
@@ -144,7 +144,7 @@ def _add_wheel(
     )
 
 
-def link_release(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def link_release(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     """What a release needs of the other core slots."""
     _link_asserts(builder, option, release)
     _link_requires(builder, catalog, option, release)
@@ -163,7 +163,7 @@ def link_release(builder: Builder, catalog: Catalog, option: Option, release: Re
         )
 
 
-def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
+def _link_asserts(builder: GraphBuilder, option: Option, release: Release) -> None:
     for module in sorted({check.module for check in release.asserts}):
         if module not in builder.slots:
             continue
@@ -184,7 +184,7 @@ def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
         )
 
 
-def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def _link_requires(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     for requirement in parsed(release.requires):
         slot = "torch" if requirement.name == "torch" else catalog.slot_of(requirement.name)
         if slot is None or slot not in builder.slots:
@@ -202,7 +202,7 @@ def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: 
         )
 
 
-def _link_presumed(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def _link_presumed(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     """What a release imports without checking: no bound is known, so anything of its generation will do."""
     if option.package is None:
         return
@@ -226,7 +226,7 @@ def _of_generation(wanted: int, option: Option) -> bool:
     return option.version is not None and (not isinstance(release, Release) or generation(release) == wanted)
 
 
-def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def _link_declared(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     """Bounds of the `mim` extra: kept where possible, since nothing enforces them."""
     for requirement in parsed(release.mim):
         slot = catalog.slot_of(requirement.name)
@@ -246,7 +246,7 @@ def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: 
         )
 
 
-def add_costs(builder: Builder, slot: str) -> None:
+def add_costs(builder: GraphBuilder, slot: str) -> None:
     """Generation and age of what fills a slot somebody asked for."""
     options = [builder.options[i] for i in builder.slots[slot]]
     finals = sorted(
@@ -262,7 +262,7 @@ def add_costs(builder: Builder, slot: str) -> None:
         builder.cost(option.index, Objective.FRAMEWORKS, newer)
 
 
-def _generation_of(builder: Builder, option: Option) -> int:
+def _generation_of(builder: GraphBuilder, option: Option) -> int:
     """Of its release; of its package's newest one where PyPI does not have that release."""
     release = getattr(option.choice, "release", None)
     if isinstance(release, Release):

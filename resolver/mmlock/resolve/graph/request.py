@@ -13,7 +13,7 @@ Pick = tuple[str, str]
 """An option by names that stay when the graph is built anew: its slot and its label."""
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class LateBreakage(Struct, frozen=True, kw_only=True):
     """Where ordinary packages were seen to bring a breakage about."""
 
     breakage: str
@@ -45,6 +45,6 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     """What was validated, besides what the matrix tells."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
     """Ordinary packages that are in any environment, for breakages name them; the version where known."""
-    held: tuple[Held, ...] = ()
+    late_breakages: tuple[LateBreakage, ...] = ()
     refused: tuple[tuple[frozenset[Pick], ...], ...] = ()
     """What the closure or the ABI check refused: one option of every group together."""

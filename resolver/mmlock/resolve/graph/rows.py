@@ -2,8 +2,8 @@
 
 A *slot* is a question with exactly one answer (which torch build, which Python, which mmcv). An
 *option* is a possible answer. A *link* says that an option needs one of some options of another slot,
-and why: it is the edge of the compatibility graph. An *ask* is a wish of the user. A *breach* is a
-combination known to fail. A *cost* is what an option pays towards one objective.
+and why: it is the edge of the compatibility graph. A *user constraint* comes from the request. An
+*incompatibility* is a combination known to fail. A *cost* is what an option pays towards one objective.
 """
 
 from __future__ import annotations
@@ -134,19 +134,19 @@ class Link(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     hard: bool = True
-    """False: a breach costs `Term.DECLARED`."""
+    """False: not meeting it costs `Objective.DECLARED`."""
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
-    """Why an option does not fulfil an ask."""
+    """Why an option does not satisfy a constraint."""
 
     text: str
     source: tuple[str, ...]
     confidence: Confidence
 
 
-class Ask(Struct, frozen=True, kw_only=True):
-    """A wish of the user: in each part, one of the members must be chosen."""
+class UserConstraint(Struct, frozen=True, kw_only=True):
+    """A constraint of the user: in each part, one of the members must be chosen."""
 
     name: str
     """As the user would say it: `--torch 2.4.1`, `--gpu rtx5090`, `mmdet==3.3.0`."""
@@ -158,7 +158,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     """What stays asked when the version is given up: the package itself."""
     origin: str = "the request"
     """Where the user said it."""
-    nothing: str = ""
+    available: str = ""
     """What there is instead, told where no option fulfils it."""
     unless: Group = frozenset()
     """Pythons on which nothing is asked, by a marker: one of them will do instead of a member."""
@@ -168,13 +168,13 @@ class Ask(Struct, frozen=True, kw_only=True):
         """What must be chosen: one option of each."""
         return tuple(members | self.unless for _, members in self.parts)
 
-    wanted: str | None = None
+    version: str | None = None
     """The one version that was asked for, where there is one."""
     hint: str = ""
     """What to do where no option fulfils it."""
 
 
-class Breach(Struct, frozen=True, kw_only=True):
+class Incompatibility(Struct, frozen=True, kw_only=True):
     """A combination known to fail: an option of every group is chosen."""
 
     breakage: Breakage
@@ -196,18 +196,18 @@ class Cost(Struct, frozen=True, kw_only=True):
     weight: int
 
 
-class Tables(Struct, frozen=True, kw_only=True):
+class SolverTables(Struct, frozen=True, kw_only=True):
     """What all requests on the same packages share, in the form the solver wants: groups as bit masks."""
 
     needs: Mapping[int, tuple[int, ...]]
     """Option -> masks of the groups it needs one member of each."""
-    prefers: Mapping[int, tuple[int, ...]]
+    soft: Mapping[int, tuple[int, ...]]
     """Option -> masks of declared bounds that nothing enforces."""
     weights: Mapping[Objective, Mapping[int, int]]
-    """Term -> option -> what it pays."""
+    """Objective -> option -> what it pays."""
     links_of: Mapping[int, tuple[Link, ...]]
     masks: Mapping[Objective, Mapping[int, int]]
-    """Term -> weight -> mask of the options that pay it; what pays nothing is in none."""
+    """Objective -> weight -> mask of the options that pay it; what pays nothing is in none."""
     places: Mapping[str, Mapping[int, int]]
     """Slot -> option -> its place, best first: what breaks ties."""
 
@@ -224,10 +224,10 @@ class Rows(Struct, frozen=True, kw_only=True):
     """Links that hold on any device."""
     own: tuple[Link, ...]
     """Links that hold for this target's devices."""
-    asks: tuple[Ask, ...]
-    breaches: tuple[Breach, ...]
+    user_constraints: tuple[UserConstraint, ...]
+    incompatibilities: tuple[Incompatibility, ...]
     costs: tuple[Cost, ...]
-    tables: Tables
+    tables: SolverTables
     nogoods: tuple[tuple[Group, ...], ...] = ()
     """One option of every group together is refused: by the closure, or by the files themselves."""
     validated: tuple[ValidatedSet, ...] = ()
@@ -258,27 +258,29 @@ def mask(group: Group) -> int:
     return bits
 
 
-def make_tables(links: Iterable[Link], costs: Iterable[Cost], slots: Mapping[str, Iterable[int]]) -> Tables:
+def make_tables(
+    links: Iterable[Link], costs: Iterable[Cost], slots: Mapping[str, Iterable[int]]
+) -> SolverTables:
     """Links and costs by option and term."""
     masks: dict[Group, int] = {}
     needs: dict[int, dict[int, None]] = {}
-    prefers: dict[int, dict[int, None]] = {}
+    soft: dict[int, dict[int, None]] = {}
     links_of: dict[int, list[Link]] = {}
     for link in links:
         bits = masks.get(link.members)
         if bits is None:
             bits = masks[link.members] = mask(link.members)
-        (needs if link.hard else prefers).setdefault(link.option, {})[bits] = None
+        (needs if link.hard else soft).setdefault(link.option, {})[bits] = None
         links_of.setdefault(link.option, []).append(link)
     weights: dict[Objective, dict[int, int]] = {objective: {} for objective in Objective}
     for cost in costs:
         level = weights[cost.objective]
         level[cost.option] = level.get(cost.option, 0) + cost.weight
-    return Tables(
+    return SolverTables(
         needs={option: tuple(groups) for option, groups in needs.items()},
-        prefers={option: tuple(groups) for option, groups in prefers.items()},
+        soft={option: tuple(groups) for option, groups in soft.items()},
         weights=weights,
-        links_of={option: tuple(found) for option, found in links_of.items()},
+        links_of={option: tuple(own) for option, own in links_of.items()},
         masks={objective: by_weight(level) for objective, level in weights.items()},
         places={slot: {o: place for place, o in enumerate(options)} for slot, options in slots.items()},
     )

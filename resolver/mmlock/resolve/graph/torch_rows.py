@@ -9,7 +9,7 @@ from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
-from mmlock.resolve.graph.builder import Builder, cite
+from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.rows import LinkKind, Option, PythonChoice, ToolchainChoice, TorchChoice
 from mmlock.resolve.request.objectives import Objective
 
@@ -35,7 +35,7 @@ def torch_label(build: TorchBuild) -> str:
     return f"torch {build.torch}+{build.variant}"
 
 
-def wanted_kind(builder: Builder) -> DeviceKind:
+def wanted_kind(builder: GraphBuilder) -> DeviceKind:
     """Which torch builds the target wants: those of its own kind, else CPU ones."""
     kind = builder.request.target.kind
     return kind if kind in {DeviceKind.CUDA, DeviceKind.ROCM} else DeviceKind.CPU
@@ -45,7 +45,7 @@ def _python_key(python: str) -> tuple[int, ...]:
     return tuple(int(part) for part in python.rstrip("t").split("."))
 
 
-def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
+def add_python(builder: GraphBuilder, builds: list[TorchBuild]) -> None:
     """Every Python some torch build of this platform has, newest first."""
     builder.slots.setdefault("python", [])
     names = {p for build in builds for p in build.pythons if not p.endswith("t")}
@@ -56,7 +56,7 @@ def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
         builder.cost(index, Objective.PYTHON, rank)
 
 
-def platform_builds(builder: Builder) -> list[TorchBuild]:
+def platform_builds(builder: GraphBuilder) -> list[TorchBuild]:
     """Torch builds for the target's platform and kind of device, newest first, PyPI's own before others."""
     kind, variant = wanted_kind(builder), builder.request.variant
     builds = [
@@ -70,7 +70,7 @@ def platform_builds(builder: Builder) -> list[TorchBuild]:
     return builds
 
 
-def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
+def add_torch(builder: GraphBuilder, builds: list[TorchBuild]) -> None:
     """The torch slot, with a link to the Pythons each build has wheels for."""
     builder.slots.setdefault("torch", [])
     ranks = {
@@ -105,7 +105,7 @@ def _has_cuda(cuda: str, option: Option) -> bool:
     return isinstance(option.choice, TorchChoice) and option.choice.build.cuda == cuda
 
 
-def add_toolchain(builder: Builder) -> None:
+def add_toolchain(builder: GraphBuilder) -> None:
     """How a CUDA toolkit comes to the build: not at all, by pip, or by the user's hand."""
     none = builder.option("toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN)
     builder.cost(none, Objective.TOOLCHAIN, 0)
@@ -173,7 +173,7 @@ def build_arch(
     return None
 
 
-def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
+def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> bool:
     """Whether a torch build has code for a device. Not known counts as no.
 
     PTX counts when the driver, where it is told, is of the toolkit's own release or newer.
@@ -184,7 +184,7 @@ def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
     return code is Code.NATIVE
 
 
-def driver_compiles(builder: Builder, cuda: str | None) -> bool:
+def driver_compiles(builder: GraphBuilder, cuda: str | None) -> bool:
     """Whether the target's driver compiles PTX of a toolkit; a driver that was not told is taken to."""
     driver = builder.request.target.driver
     if driver is None or cuda is None:
@@ -193,6 +193,6 @@ def driver_compiles(builder: Builder, cuda: str | None) -> bool:
     return needed is not None and version(driver) >= version(needed)
 
 
-def runs_everywhere(builder: Builder, build: TorchBuild) -> bool:
+def runs_everywhere(builder: GraphBuilder, build: TorchBuild) -> bool:
     """Whether a torch build has code for every device of the target."""
     return all(device_runs(builder, build, device) for device in builder.request.target.devices)

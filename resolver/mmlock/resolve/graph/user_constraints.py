@@ -1,4 +1,4 @@
-"""The user's wishes as groups of options, each with a sentence for those left outside."""
+"""The user's constraints as groups of options, each with a sentence for those left outside."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from mmlock.core.names import Confidence, DeviceKind, Form, normalize
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.packages import Catalog
-from mmlock.resolve.graph.rows import Ask, BinaryChoice, Group, Option, Rejection, TorchChoice
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.packages import SlotCatalog
+from mmlock.resolve.graph.rows import BinaryChoice, Group, Option, Rejection, TorchChoice, UserConstraint
 from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles
 from mmlock.resolve.request.model import CoreRequirement
 
 
-def add_asks(builder: Builder, catalog: Catalog) -> None:
+def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     """Everything the request demands, in the order in which it is told when it cannot hold."""
-    _ask_devices(builder)
-    _ask_machine(builder)
-    _ask_versions(builder)
+    _constrain_devices(builder)
+    _constrain_machine(builder)
+    _constrain_versions(builder)
     for requested in builder.request.requirements:
-        _ask_package(builder, catalog, requested)
+        _constrain_package(builder, catalog, requested)
     if builder.request.no_build:
-        _ask_no_build(builder)
+        _constrain_no_build(builder)
 
 
-def _torch_ask(
-    builder: Builder,
+def _constrain_torch(
+    builder: GraphBuilder,
     name: str,
     key: str,
     fits: Callable[[TorchBuild], bool],
@@ -36,7 +36,7 @@ def _torch_ask(
     *,
     origin: str = "the request",
     unless: Group = frozenset(),
-    wanted: str | None = None,
+    version_text: str | None = None,
     there: Callable[[TorchBuild], str | None] = lambda build: build.torch,
 ) -> None:
     """`there`: what of a build is told, as a range, where no build fits."""
@@ -44,35 +44,35 @@ def _torch_ask(
         "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
     )
     choices = (builder.options[i].choice for i in builder.slots["torch"])
-    found = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
+    texts = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
 
     def why_not(option: Option) -> Rejection:
         if not isinstance(option.choice, TorchChoice):
             raise TypeError(option.label)
         return reject(option.choice.build)
 
-    builder.asks.append(
-        Ask(
+    builder.user_constraints.append(
+        UserConstraint(
             name=name,
             parts=(("torch", members),),
             reject=why_not,
             origin=origin,
             unless=unless,
-            wanted=wanted,
-            nothing=_range_text("builds of torch for this target", [text for text in found if text]),
+            version=version_text,
+            available=_range_text("builds of torch for this target", [text for text in texts if text]),
         )
     )
 
 
-def _ask_devices(builder: Builder) -> None:
+def _constrain_devices(builder: GraphBuilder) -> None:
     target = builder.request.target
     words = builder.request.device_words or tuple(d.name for d in target.devices)
     for device, word in zip(target.devices, words, strict=True):
         if device.arch is not None:
-            builder.asks.append(_device_ask(builder, device, f"--gpu {word}"))
+            builder.user_constraints.append(_device_constraint(builder, device, f"--gpu {word}"))
 
 
-def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
+def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> UserConstraint:
     """Code for one device in torch and in every prebuilt extension whose archs are known."""
     key = f"{device.kind}:{device.arch}:{device.tegra}:{builder.request.target.driver}"
     torch = builder.group(
@@ -95,10 +95,10 @@ def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
             confidence=option.confidence,
         )
 
-    return Ask(name=name, parts=tuple(parts), reject=reject)
+    return UserConstraint(name=name, parts=tuple(parts), reject=reject)
 
 
-def _lacks_code(builder: Builder, option: Option, device: Device) -> bool:
+def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
     choice = option.choice
     if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
         return False
@@ -116,11 +116,11 @@ def _no_code(build: TorchBuild, device: Device) -> Rejection:
     return Rejection(text=text, source=cite("torch-builds", build.source), confidence=build.confidence)
 
 
-def _ask_machine(builder: Builder) -> None:
+def _constrain_machine(builder: GraphBuilder) -> None:
     target = builder.request.target
     if target.glibc is not None:
         glibc = version(target.glibc)
-        _torch_ask(
+        _constrain_torch(
             builder,
             f"--glibc {target.glibc}",
             f"glibc:{target.glibc}",
@@ -145,7 +145,7 @@ def _ask_machine(builder: Builder) -> None:
                 confidence=toolkit.confidence if toolkit else Confidence.INFERRED,
             )
 
-        _torch_ask(
+        _constrain_torch(
             builder,
             f"--driver {target.driver}",
             f"driver:{target.driver}",
@@ -155,33 +155,37 @@ def _ask_machine(builder: Builder) -> None:
         )
 
 
-def _ask_versions(builder: Builder) -> None:
+def _constrain_versions(builder: GraphBuilder) -> None:
     request = builder.request
     if request.python is not None:
         # A free-threaded Python is another interpreter than the plain one of the same version.
         members = builder.pythons((request.python,))
-        builder.asks.append(
-            Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder))
+        builder.user_constraints.append(
+            UserConstraint(
+                name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder)
+            )
         )
     if request.requires_python is not None:
         bound = request.requires_python
-        members = builder.group("python", f"ask:{bound}", lambda o: allows(bound, o.version or ""))
-        builder.asks.append(
-            Ask(name=f"requires-python {bound}", parts=(("python", members),), reject=_pythons(builder))
+        members = builder.group("python", f"version:{bound}", lambda o: allows(bound, o.version or ""))
+        builder.user_constraints.append(
+            UserConstraint(
+                name=f"requires-python {bound}", parts=(("python", members),), reject=_pythons(builder)
+            )
         )
     if request.torch is not None:
         spec = version_wish(request.torch)
-        _torch_ask(
+        _constrain_torch(
             builder,
             f"--torch {request.torch.removeprefix('==').removesuffix('.*')}",
-            f"ask:{spec}",
+            f"version:{spec}",
             lambda build: allows(spec, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not torch {request.torch}"),
-            wanted=_wanted(spec),
+            version_text=_only_version(spec),
         )
     if request.cuda is not None:
         cuda = version_wish(cuda_version(request.cuda))
-        _torch_ask(
+        _constrain_torch(
             builder,
             f"--cuda {request.cuda}",
             f"cuda:{cuda}",
@@ -191,7 +195,7 @@ def _ask_versions(builder: Builder) -> None:
         )
 
 
-def _pythons(builder: Builder) -> Callable[[Option], Rejection]:
+def _pythons(builder: GraphBuilder) -> Callable[[Option], Rejection]:
     """The same sentence for every Python: which ones there are."""
     known = [builder.options[i].version for i in builder.slots["python"]]
     span = f"{known[-1]} to {known[0]}" if known else "no Python"
@@ -225,18 +229,18 @@ def cuda_version(text: str) -> str:
     return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() and len(digits) > len("13") else text
 
 
-def _ask_package(builder: Builder, catalog: Catalog, requested: CoreRequirement) -> None:
+def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: CoreRequirement) -> None:
     unless = builder.pythons_without(requested.marker)
     if requested.name == "torch":
-        _torch_ask(
+        _constrain_torch(
             builder,
             requested.text,
-            f"ask:{requested.specifier}",
+            f"version:{requested.specifier}",
             lambda build: allows(requested.specifier, f"{build.torch}+{build.variant}"),
             lambda build: _other(build, f"is not {requested.text}"),
             origin=requested.origin,
             unless=unless,
-            wanted=_wanted(requested.specifier),
+            version_text=_only_version(requested.specifier),
         )
         return
     slot = catalog.slot_of(requested.name)
@@ -255,17 +259,17 @@ def _ask_package(builder: Builder, catalog: Catalog, requested: CoreRequirement)
         return (named or requested.constraint) and (not named or allows(requested.specifier, option.version))
 
     members = builder.kinds(
-        slot, f"ask:{sorted(names)}:{requested.specifier}:{requested.constraint}", fulfils
+        slot, f"version:{sorted(names)}:{requested.specifier}:{requested.constraint}", fulfils
     )
     loose = builder.kinds(slot, f"named:{sorted(names)}", lambda o: o.package in names)
-    builder.asks.append(
-        Ask(
+    builder.user_constraints.append(
+        UserConstraint(
             name=requested.text,
             parts=((slot, members),),
             reject=_not_asked(requested),
             loose=((slot, loose),) if loose and not requested.constraint else (),
-            wanted=_wanted(requested.specifier),
-            nothing="" if members else _known_of(builder, requested, loose),
+            version=_only_version(requested.specifier),
+            available="" if members else _known_of(builder, requested, loose),
             hint="" if members else _where_it_runs(builder, requested),
             origin=requested.origin,
             unless=unless,
@@ -273,10 +277,10 @@ def _ask_package(builder: Builder, catalog: Catalog, requested: CoreRequirement)
     )
 
 
-def _known_of(builder: Builder, requested: CoreRequirement, loose: Group) -> str:
+def _known_of(builder: GraphBuilder, requested: CoreRequirement, loose: Group) -> str:
     versions = [text for i in loose if (text := builder.options[i].version)]
-    if found := _range_text(f"known of `{requested.name}`", versions):
-        return found
+    if span := _range_text(f"known of `{requested.name}`", versions):
+        return span
     kind = recipe_kind(builder)
     recipes = [
         f"recipe {recipe.id} is for {' and '.join(recipe.kinds)} only: it has no kernels for {kind}"
@@ -287,19 +291,19 @@ def _known_of(builder: Builder, requested: CoreRequirement, loose: Group) -> str
     )
 
 
-def _where_it_runs(builder: Builder, requested: CoreRequirement) -> str:
+def _where_it_runs(builder: GraphBuilder, requested: CoreRequirement) -> str:
     kinds = sorted({str(kind) for recipe in _recipes(builder, requested) for kind in recipe.kinds})
     return f"its kernels are for {' and '.join(kinds)}: name such a device with `--gpu`" if kinds else ""
 
 
-def _recipes(builder: Builder, requested: CoreRequirement) -> list[Recipe]:
+def _recipes(builder: GraphBuilder, requested: CoreRequirement) -> list[Recipe]:
     """Recipes of a package that are for other kinds of devices than the target's."""
     kind = recipe_kind(builder)
     mine = [recipe for recipe in builder.matrix.recipes if recipe.package == requested.name]
     return [] if any(kind in recipe.kinds for recipe in mine) else mine
 
 
-def _wanted(specifier: str) -> str | None:
+def _only_version(specifier: str) -> str | None:
     """The one version that a specifier names."""
     return specifier.removeprefix("==") if specifier.startswith("==") and "," not in specifier else None
 
@@ -321,14 +325,14 @@ def _not_asked(requested: CoreRequirement) -> Callable[[Option], Rejection]:
     )
 
 
-def _ask_no_build(builder: Builder) -> None:
+def _constrain_no_build(builder: GraphBuilder) -> None:
     parts: list[tuple[str, Group]] = []
     for slot, indices in builder.slots.items():
         kept = builder.kinds(slot, "no build", lambda o: o.form is not Form.BUILD)
         if len(kept) < len(indices):
             parts.append((slot, kept))
-    builder.asks.append(
-        Ask(
+    builder.user_constraints.append(
+        UserConstraint(
             name="--no-build",
             parts=tuple(parts),
             reject=lambda o: Rejection(

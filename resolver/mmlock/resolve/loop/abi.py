@@ -20,8 +20,8 @@ from mmlock.facts.symbol_tables import Tables
 from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
-from mmlock.resolve.loop.compiled import Checked, compiled_wheels
-from mmlock.resolve.loop.loop import Decided
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels
+from mmlock.resolve.loop.loop import Resolution
 from mmlock.resolve.loop.nogoods import Refusal, picks_of
 
 BUDGET = 64 * 1024 * 1024
@@ -29,8 +29,8 @@ BUDGET = 64 * 1024 * 1024
 
 
 def check_abi(
-    matrix: Matrix, env: LockedEnv, decided: Decided, client: Fetcher, *, offline: bool, progress: Progress
-) -> Checked:
+    matrix: Matrix, env: LockedEnv, decided: Resolution, client: Fetcher, *, offline: bool, progress: Progress
+) -> WheelCheck:
     """Every wheel of the core that holds compiled code for torch, against the torch of the lock."""
     tables = Tables(
         matrix=matrix,
@@ -40,7 +40,7 @@ def check_abi(
         progress=progress,
         platform=env.target.platform,
     )
-    found: dict[PackageName, Reason] = {}
+    reasons: dict[PackageName, Reason] = {}
     doubts: list[Finding] = []
     seen: set[str] = set()
     for option, url, sha256 in compiled_wheels(env, decided):
@@ -54,18 +54,18 @@ def check_abi(
             doubts.append(_doubt(name, answer))
             continue
         if answer.refused:
-            return Checked(env=env, refusal=_refusal(option, answer, decided))
-        found[name] = _reason(answer)
+            return WheelCheck(env=env, refusal=_refusal(option, answer, decided))
+        reasons[name] = _reason(answer)
         doubts += [_doubt(name, text) for text in _unknowns(answer)]
         if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
             seen.add(name)
-    packages = tuple(_argued(package, found.get(package.name)) for package in env.packages)
+    packages = tuple(_argued(package, reasons.get(package.name)) for package in env.packages)
     kept = (
         finding
         for finding in env.findings
         if finding.subject not in seen or "not checked" not in finding.text
     )
-    return Checked(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
+    return WheelCheck(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
 
 
 def _effort(option: Option) -> Effort:
@@ -74,7 +74,9 @@ def _effort(option: Option) -> Effort:
     return Effort(budget=BUDGET, gpu=not known)
 
 
-def _answer(read: Inspected | Uninspected, tables: Tables, env: LockedEnv, decided: Decided) -> Verdict | str:
+def _answer(
+    read: Inspected | Uninspected, tables: Tables, env: LockedEnv, decided: Resolution
+) -> Verdict | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
         return f"its files could not be read: {read.why}"
@@ -86,7 +88,7 @@ def _answer(read: Inspected | Uninspected, tables: Tables, env: LockedEnv, decid
     return verdict(read, known, env.target.devices, drivers=tables.drivers, python=env.python)
 
 
-def _refusal(option: Option, answer: Verdict, decided: Decided) -> Refusal:
+def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
     torch = decided.solution.picked["torch"]
     told = [
         text

@@ -12,11 +12,11 @@ from msgspec import Struct
 from mmlock.core.names import Confidence, Sha256
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option
-from mmlock.resolve.loop.loop import Decided
+from mmlock.resolve.loop.loop import Resolution
 from mmlock.resolve.loop.nogoods import Refusal
 
 
-class Checked(Struct, frozen=True, kw_only=True):
+class WheelCheck(Struct, frozen=True, kw_only=True):
     """A locked environment whose wheels were looked at, or the combination that was refused."""
 
     env: LockedEnv
@@ -34,7 +34,7 @@ def left_out() -> Finding:
     )
 
 
-def compiled_wheels(env: LockedEnv, decided: Decided) -> Iterator[tuple[Option, str, Sha256 | None]]:
+def compiled_wheels(env: LockedEnv, decided: Resolution) -> Iterator[tuple[Option, str, Sha256 | None]]:
     """Options that are wheels with compiled code, with URL and hash of the file that will be installed."""
     options = {option.package: option for option in decided.solution.packages()}
     for package in env.packages:

@@ -16,22 +16,22 @@ from msgspec.structs import replace
 from mmlock.core.markers import named_extras
 from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.versions import version
-from mmlock.resolve.closure.model import Closer, ClosureRequest, CoreNode, Refused
+from mmlock.resolve.closure.model import Closer, ClosureConflict, ClosureRequest, CoreNode
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.request import Pick
 from mmlock.resolve.graph.rows import Group, Option, Rows
 from mmlock.resolve.loop.nogoods import Refusal, pick_of
 
-__all__ = ["Dispute", "blame"]
+__all__ = ["RefusedClosure", "minimal_refusal"]
 
 
-class Dispute(Struct, frozen=True, kw_only=True):
+class RefusedClosure(Struct, frozen=True, kw_only=True):
     """A question that the closure refused, and what it takes to ask others like it."""
 
     rows: Rows
     solution: CoreSolution
     question: ClosureRequest
-    refused: Refused
+    refused: ClosureConflict
     closer: Closer
     node_of: Callable[[Option], CoreNode]
     """What an option would be in the same question."""
@@ -53,17 +53,17 @@ class _Piece(Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...] = ()
 
 
-def blame(dispute: Dispute) -> Refusal:
+def minimal_refusal(closure: RefusedClosure) -> Refusal:
     """The options that are refused together; the Python always belongs to them, for files depend on it."""
-    trial = _Trial(dispute)
+    trial = _Trial(closure)
     kept, refused = trial.smallest()
     kind = frozenset(f"{piece.kind} {piece.name}" for piece in kept)
-    effort = dispute.repeats.get(kind, 0)
-    dispute.repeats[kind] = effort + 1
+    effort = closure.repeats.get(kind, 0)
+    closure.repeats[kind] = effort + 1
     groups = [
-        *_pythons(dispute, trial, kept, effort),
-        *_package_groups(dispute, trial, kept, effort),
-        *_cure_groups(dispute, trial, kept),
+        *_pythons(closure, trial, kept, effort),
+        *_package_groups(closure, trial, kept, effort),
+        *_cure_groups(closure, trial, kept),
     ]
     return Refusal(groups=tuple(dict.fromkeys(groups)), reason=trial.words(kept, refused))
 
@@ -77,9 +77,9 @@ class _Cure(Struct, frozen=True, kw_only=True):
 
 def _cures(solution: CoreSolution) -> Iterator[tuple[str, _Cure]]:
     """By the word that stands for it in the question."""
-    for breach in solution.cured:
-        lines = (*breach.breakage.constraints, *breach.breakage.add)
-        yield breach.breakage.id, _Cure(lines=lines, groups=breach.groups)
+    for incompatibility in solution.cured:
+        lines = (*incompatibility.breakage.constraints, *incompatibility.breakage.add)
+        yield incompatibility.breakage.id, _Cure(lines=lines, groups=incompatibility.groups)
     option = solution.picked["toolchain"]
     if solution.toolchain is not None:
         own = _Cure(lines=solution.toolchain.packages, groups=(frozenset({option.index}),))
@@ -89,21 +89,21 @@ def _cures(solution: CoreSolution) -> Iterator[tuple[str, _Cure]]:
 class _Trial:
     """Asks the closure about parts of a question."""
 
-    def __init__(self, dispute: Dispute) -> None:
-        self.dispute = dispute
-        self.nodes = {node.name: node for node in dispute.question.core}
-        self.cures = dict(_cures(dispute.solution))
+    def __init__(self, closure: RefusedClosure) -> None:
+        self.closure = closure
+        self.nodes = {node.name: node for node in closure.question.core}
+        self.cures = dict(_cures(closure.solution))
 
-    def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> Refused | None:
+    def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> ClosureConflict | None:
         """The closure's words when it refuses these pieces together with the user's own."""
-        found = self.dispute.closer.close(self.question(tuple(pieces), python))
-        return found if isinstance(found, Refused) else None
+        answer = self.closure.closer.close(self.question(tuple(pieces), python))
+        return answer if isinstance(answer, ClosureConflict) else None
 
     def question(
         self, pieces: tuple[_Piece, ...], python: str | None = None, *, pinned: bool = False
     ) -> ClosureRequest:
         """Only these pieces. A package that is not pinned is left out of the environment altogether."""
-        whole = self.dispute.question
+        whole = self.closure.question
         lines = {piece.name: piece.lines for piece in pieces if piece.kind == "requires"}
         pins = {p.name: p.lines[0] for p in pieces if p.kind == "version"}
         cured = {piece.name for piece in pieces if piece.kind == "cure"}
@@ -127,11 +127,11 @@ class _Trial:
     def _counts(self, via: str, cured: set[str]) -> bool:
         return via not in self.cures or via in cured
 
-    def smallest(self) -> tuple[tuple[_Piece, ...], Refused]:
+    def smallest(self) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """Pieces none of which can be left out; all of them where even the whole is not refused again."""
         every = tuple(self._pieces())
-        likely = tuple(self._likely(every, self.dispute.refused))
-        kept, refused = every, self.dispute.refused
+        likely = tuple(self._likely(every, self.closure.refused))
+        kept, refused = every, self.closure.refused
         for first in (likely, every):
             if answer := self.refuses(first):
                 kept, refused = first, answer
@@ -154,7 +154,7 @@ class _Trial:
             if node.requires:
                 yield _Piece(kind="requires", name=node.name, lines=node.requires)
 
-    def _likely(self, pieces: Sequence[_Piece], refused: Refused) -> Iterator[_Piece]:
+    def _likely(self, pieces: Sequence[_Piece], refused: ClosureConflict) -> Iterator[_Piece]:
         """Pieces that speak of what the closure spoke of."""
         told = set(refused.packages)
         for piece in pieces:
@@ -164,7 +164,9 @@ class _Trial:
             if told & {piece.name, *(map(requirement_name, lines) if piece.kind != "version" else ())}:
                 yield piece
 
-    def _thinned(self, kept: tuple[_Piece, ...], refused: Refused) -> tuple[tuple[_Piece, ...], Refused]:
+    def _thinned(
+        self, kept: tuple[_Piece, ...], refused: ClosureConflict
+    ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """The same with only those lines that the refusal rests on."""
         for piece in kept:
             if piece.kind == "requires":
@@ -172,8 +174,8 @@ class _Trial:
         return kept, refused
 
     def _thinner(
-        self, piece: _Piece, kept: tuple[_Piece, ...], refused: Refused
-    ) -> tuple[tuple[_Piece, ...], Refused]:
+        self, piece: _Piece, kept: tuple[_Piece, ...], refused: ClosureConflict
+    ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """With fewer lines of one piece."""
         extras = frozenset(self.nodes[PackageName(piece.name)].extras)
         for wanted in _smaller(piece.lines, extras, frozenset(refused.packages)):
@@ -186,12 +188,12 @@ class _Trial:
                 piece, kept, refused = smaller, fewer, answer
         return kept, refused
 
-    def words(self, kept: tuple[_Piece, ...], refused: Refused) -> str:
+    def words(self, kept: tuple[_Piece, ...], refused: ClosureConflict) -> str:
         """The closure's words about these pieces, with packages called by their names."""
         if not any(name.startswith(_CARRIER) for name in _words(refused.reason)):
             return refused.reason
-        answer = self.dispute.closer.close(self.question(kept, pinned=True))
-        return (answer if isinstance(answer, Refused) else self.dispute.refused).reason
+        answer = self.closure.closer.close(self.question(kept, pinned=True))
+        return (answer if isinstance(answer, ClosureConflict) else self.closure.refused).reason
 
 
 def _smaller(
@@ -225,43 +227,43 @@ def _words(text: str) -> list[str]:
 
 
 def _pythons(
-    dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...], effort: int
 ) -> Iterator[frozenset[Pick]]:
     """The Python of the question; where the same was refused before, all others that are refused too."""
-    own = dispute.solution.picked["python"]
-    found = {pick_of(own)}
-    for option in dispute.rows.slot_options("python") if effort else ():
+    own = closure.solution.picked["python"]
+    picks = {pick_of(own)}
+    for option in closure.rows.slot_options("python") if effort else ():
         python = option.version or ""
-        if option.index != own.index and dispute.same_on(python) and trial.refuses(kept, python):
-            found.add(pick_of(option))
-    yield frozenset(found)
+        if option.index != own.index and closure.same_on(python) and trial.refuses(kept, python):
+            picks.add(pick_of(option))
+    yield frozenset(picks)
 
 
 def _package_groups(
-    dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...], effort: int
 ) -> Iterator[frozenset[Pick]]:
-    """For each package that shares the blame: the options of its slot that put the same into the question."""
-    for option in dispute.solution.packages():
+    """For each package that takes part: the options of its slot that put the same into the question."""
+    for option in closure.solution.packages():
         own = [piece for piece in kept if piece.name == option.package and piece.kind != "cure"]
         if own:
-            alike = [o for o in dispute.rows.slot_options(option.slot) if _says(dispute, o, option, own)]
+            alike = [o for o in closure.rows.slot_options(option.slot) if _says(closure, o, option, own)]
             if any(piece.kind == "version" for piece in own):
-                alike = list(_of_versions(dispute, trial, kept, option, alike, effort))
+                alike = list(_of_versions(closure, trial, kept, option, alike, effort))
             yield frozenset(map(pick_of, alike))
 
 
-def _says(dispute: Dispute, other: Option, option: Option, own: Sequence[_Piece]) -> bool:
+def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[_Piece]) -> bool:
     """Whether an option requires the same; for certain, whatever else is chosen."""
     if other.index == option.index or other.package is None:
         return other.package is not None
     lines = frozenset(line for piece in own if piece.kind == "requires" for line in piece.lines)
-    if any(requirement_name(line) in dispute.droppable for line in lines):
+    if any(requirement_name(line) in closure.droppable for line in lines):
         return False
-    return not lines or lines <= frozenset(dispute.node_of(other).requires)
+    return not lines or lines <= frozenset(closure.node_of(other).requires)
 
 
 def _of_versions(
-    dispute: Dispute,
+    closure: RefusedClosure,
     trial: _Trial,
     kept: tuple[_Piece, ...],
     option: Option,
@@ -276,7 +278,7 @@ def _of_versions(
             continue
         if _public(other) not in verdicts and looks > 0:
             looks -= 1
-            pinned = dispute.node_of(other).version
+            pinned = closure.node_of(other).version
             moved = tuple(
                 replace(piece, lines=(pinned,))
                 if (piece.kind, piece.name) == ("version", option.package)
@@ -292,9 +294,11 @@ def _public(option: Option) -> str:
     return version(option.version).public if option.version else ""
 
 
-def _cure_groups(dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...]) -> Iterator[frozenset[Pick]]:
+def _cure_groups(
+    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...]
+) -> Iterator[frozenset[Pick]]:
     """Options that put a part of the refusal into the question although they do not require it."""
     for piece in kept:
         if piece.kind == "cure":
             for group in trial.cures[piece.name].groups:
-                yield frozenset(pick_of(dispute.rows.options[index]) for index in group)
+                yield frozenset(pick_of(closure.rows.options[index]) for index in group)

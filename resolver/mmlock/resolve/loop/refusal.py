@@ -7,11 +7,11 @@ import re
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Form
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.core_solver.explain import Explanation, Nearest, explain
+from mmlock.resolve.core_solver.explain import Explanation, NearestSolution, explain
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import Option
-from mmlock.resolve.loop.loop import MOST_TOLD, Unsolved
+from mmlock.resolve.loop.loop import MOST_TOLD, NoResolution
 from mmlock.resolve.request.interpret import mistaken
 from mmlock.resolve.request.model import InterpretedRequest
 
@@ -22,38 +22,42 @@ SOURCES = 1
 _WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
 
 
-def no_answer(matrix: Matrix, asked: InterpretedRequest, unsolved: Unsolved) -> NoAnswer:
+def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolution) -> NoAnswer:
     """Why nothing fulfils the request."""
-    explanation = explain(unsolved.rows, asked.objectives)
-    # Where the closure refused, its words are the facts between the asks.
+    explanation = explain(unsolved.rows, request.objectives)
+    # Where the closure refused, its words are the facts between the constraints.
     causes = _refused(unsolved) or chain_lines(matrix, explanation)
-    lone = bool(unsolved.refusals) and not explanation.asks
+    lone = bool(unsolved.refusals) and not explanation.user_constraints
     return NoAnswer(
         "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
         causes=[*origins(explanation), *causes],
         hints=[
-            *mistaken(matrix, asked.plain_requirements),
-            *(ask.hint for ask in explanation.asks if ask.hint),
+            *mistaken(matrix, request.plain_requirements),
+            *(constraint.hint for constraint in explanation.user_constraints if constraint.hint),
             *_sources(unsolved),
             *nearest_lines(explanation),
         ],
     )
 
 
-def _sources(unsolved: Unsolved) -> list[str]:
+def _sources(unsolved: NoResolution) -> list[str]:
     """Packages whose sources would do where their wheels do not."""
     names = {name: None for one in unsolved.refusals for name in _WHEELS_ONLY.findall(one.reason)}
     return [f"`--allow-sdist {name}` lets `{name}` be built from its sources" for name in names][:MOST_TOLD]
 
 
 def origins(explanation: Explanation) -> list[str]:
-    """Where the asks that cannot hold were written down; those of the command line are before the user."""
-    return [f"`{ask.name}`: {ask.origin}" for ask in explanation.asks if ask.origin != THE_REQUEST]
+    """Where the incompatible constraints were written down; those of the command line are before the user."""
+    return [
+        f"`{constraint.name}`: {constraint.origin}"
+        for constraint in explanation.user_constraints
+        if constraint.origin != THE_REQUEST
+    ]
 
 
 def headline(explanation: Explanation) -> str:
     """What cannot hold, in one sentence."""
-    names = [f"`{ask.name}`" for ask in explanation.asks]
+    names = [f"`{constraint.name}`" for constraint in explanation.user_constraints]
     if not names:
         return "no combination of known builds fulfils the request"
     if len(names) == 1:
@@ -65,14 +69,14 @@ def chain_lines(matrix: Matrix, explanation: Explanation) -> list[str]:
     """One fact per line, with who says so."""
     lines = []
     for link in explanation.chain:
-        found = readable(matrix, link.source)
-        more = f"; and {len(found) - SOURCES} more" if len(found) > SOURCES else ""
-        sources = f": {'; '.join(found[:SOURCES])}{more}" if found else ""
+        texts = readable(matrix, link.source)
+        more = f"; and {len(texts) - SOURCES} more" if len(texts) > SOURCES else ""
+        sources = f": {'; '.join(texts[:SOURCES])}{more}" if texts else ""
         lines.append(f"{link.text} [{link.confidence}{sources}]")
     return lines
 
 
-def _refused(unsolved: Unsolved) -> list[str]:
+def _refused(unsolved: NoResolution) -> list[str]:
     """What the ordinary packages refused, the same words for several Pythons once."""
     told: dict[str, list[str]] = {}
     for refusal in unsolved.refusals:
@@ -86,14 +90,14 @@ def _refused(unsolved: Unsolved) -> list[str]:
 
 
 def nearest_lines(explanation: Explanation) -> list[str]:
-    """What holds when one ask is given up."""
+    """What holds when one constraint is given up."""
     return [_nearest(near) for near in explanation.nearest]
 
 
-def _nearest(near: Nearest) -> str:
+def _nearest(near: NearestSolution) -> str:
     solution = near.solution
     picked = ", ".join(_short(solution, option) for option in solution.packages())
-    return f"without `{near.dropped.name}`: Python {solution.python}, {picked}"
+    return f"without `{near.given_up.name}`: Python {solution.python}, {picked}"
 
 
 def _short(solution: CoreSolution, option: Option) -> str:

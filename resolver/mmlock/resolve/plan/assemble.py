@@ -16,20 +16,20 @@ from mmlock.facts.matrix.model import Accelerator
 from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason, TermValue
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.closure.tags import best_first, target_tags
-from mmlock.resolve.core_solver.alternatives import Newer
+from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice, Option, Rows
 from mmlock.resolve.plan.closure_inputs import requirements_of
-from mmlock.resolve.plan.files import Place, locate
+from mmlock.resolve.plan.files import WheelLocation, locate
 from mmlock.resolve.plan.findings import environment, findings
 from mmlock.resolve.plan.reasons import reasons_for
 from mmlock.resolve.plan.steps import NoSources, build_step, fetch_step
 
 
-class Finder(Protocol):
+class HashLookup(Protocol):
     """Asks indexes for what the matrix does not have."""
 
-    def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
+    def ask(self, place: WheelLocation, package: PackageName) -> tuple[Artifact, ...] | str:
         """The files of a package; a text says why they are not known."""
         ...
 
@@ -52,7 +52,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     request: tuple[str, ...]
     accelerators: tuple[Accelerator, ...] = ()
     notes: tuple[Finding, ...] = ()
-    newer: tuple[Newer, ...] = ()
+    newer: tuple[NewerVersion, ...] = ()
     torch_ops: tuple[str, ...] = ()
     """The ops that a wheel with ops in plain PyTorch must have; none named: all there are."""
 
@@ -64,7 +64,7 @@ class _Parts(Struct):
     missing: list[NoSources]
 
 
-def assemble(decision: Decision, finder: Finder) -> LockedEnv | tuple[NoSources, ...]:
+def assemble(decision: Decision, finder: HashLookup) -> LockedEnv | tuple[NoSources, ...]:
     """The locked environment; or the builds whose sources nobody has recorded."""
     parts = _Parts(packages=[], fetch=[], build=[], missing=[])
     for option in decision.solution.packages():
@@ -76,7 +76,7 @@ def assemble(decision: Decision, finder: Finder) -> LockedEnv | tuple[NoSources,
     return _environment(decision, parts)
 
 
-def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) -> None:
+def _place(decision: Decision, option: Option, finder: HashLookup, parts: _Parts) -> None:
     matrix, solution, target = decision.matrix, decision.solution, decision.target
     reasons = reasons_for(matrix, decision.rows, solution, option, decision.newer)
     if isinstance(option.choice, BuildChoice):
@@ -109,7 +109,7 @@ def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) ->
 
 
 def _hashed(
-    place: Place, package: PackageName, decision: Decision, finder: Finder
+    place: WheelLocation, package: PackageName, decision: Decision, finder: HashLookup
 ) -> tuple[tuple[Artifact, ...], str]:
     """Files with a hash, or the reason why there is none."""
     known = tuple(file for file in place.files if file.sha256)
@@ -121,8 +121,8 @@ def _hashed(
     if isinstance(answer, str):
         return (), f"its hash is not known here and {place.index} could not be asked: {answer}"
     tags = target_tags(decision.solution.python, decision.target.platform, decision.target.glibc)
-    found = tuple(file for file in best_first(answer, tags) if file.sha256)
-    return found, f"{place.index} lists no file with a hash that fits"
+    hashed = tuple(file for file in best_first(answer, tags) if file.sha256)
+    return hashed, f"{place.index} lists no file with a hash that fits"
 
 
 def _place_closed(package: ClosedPackage, parts: _Parts) -> None:

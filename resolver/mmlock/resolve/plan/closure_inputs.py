@@ -46,14 +46,14 @@ def closure_request(
         for option in solution.packages()
     )
     added = [
-        PlainRequirement(text=text, via=breach.breakage.id)
-        for breach in solution.cured
-        for text in breach.breakage.add
+        PlainRequirement(text=text, via=one.breakage.id)
+        for one in solution.cured
+        for text in one.breakage.add
     ]
     bounds = [
-        PlainRequirement(text=text, via=breach.breakage.id)
-        for breach in solution.cured
-        for text in breach.breakage.constraints
+        PlainRequirement(text=text, via=one.breakage.id)
+        for one in solution.cured
+        for text in one.breakage.constraints
     ]
     return ClosureRequest(
         python=solution.python,

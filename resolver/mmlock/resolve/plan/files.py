@@ -28,7 +28,7 @@ PYTORCH_INDEX = "pytorch-index"
 """Under this name `files/` holds what is recorded of PyTorch's own index."""
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class WheelLocation(Struct, frozen=True, kw_only=True):
     """Where the wheel of an option lies."""
 
     index: str
@@ -43,7 +43,7 @@ class Place(Struct, frozen=True, kw_only=True):
     """As the index names it, local part included."""
 
 
-def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, python: str) -> Place:
+def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, python: str) -> WheelLocation:
     """The files of a wheel option, or where to look for them."""
     tags = target_tags(python, target.platform, target.glibc)
     choice = option.choice
@@ -57,17 +57,19 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
             return _torch_place(matrix, torch, str(row.package), row.version, tags, python)
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
-            return Place(index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version)
+            return WheelLocation(
+                index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version
+            )
     assert option.package is not None
     assert option.version is not None
-    found = best_first(recorded(matrix.files(option.package), option.version), tags)
-    return Place(index=PYPI, files=found, url=None, ask=not found, version=option.version)
+    fitting = best_first(recorded(matrix.files(option.package), option.version), tags)
+    return WheelLocation(index=PYPI, files=fitting, url=None, ask=not fitting, version=option.version)
 
 
 def recorded(files: Iterable[File], wanted: str) -> tuple[Artifact, ...]:
     """Recorded wheels of one version."""
     parsed = version(wanted)
-    found = []
+    artifacts = []
     for file in files:
         if _stated_version(file.name) != parsed:  # to read a name whole, with its tags, takes far longer
             continue
@@ -75,8 +77,8 @@ def recorded(files: Iterable[File], wanted: str) -> tuple[Artifact, ...]:
             parse_wheel_filename(file.name)
         except InvalidWheelFilename:
             continue
-        found.append(artifact(file))
-    return tuple(found)
+        artifacts.append(artifact(file))
+    return tuple(artifacts)
 
 
 def _stated_version(name: str) -> Version | None:
@@ -120,15 +122,15 @@ def _torch_place(
     plain: str,
     tags: Sequence[Tag],
     python: str,
-) -> Place:
+) -> WheelLocation:
     """torch and what is served next to it: PyPI's files, else those of the build's own index."""
     if build.on_pypi:
-        found = best_first(recorded(matrix.files(package), plain), tags)
-        return Place(index=PYPI, files=found, url=None, ask=not found, version=plain)
+        fitting = best_first(recorded(matrix.files(package), plain), tags)
+        return WheelLocation(index=PYPI, files=fitting, url=None, ask=not fitting, version=plain)
     full = f"{plain}+{build.variant}"
     known = (file for file in matrix.files(PYTORCH_INDEX) if file.url.startswith(f"{build.index}/{package}-"))
-    if found := best_first(recorded(known, full), tags):
-        return Place(index=build.index, files=found, url=None, ask=False, version=full)
+    if fitting := best_first(recorded(known, full), tags):
+        return WheelLocation(index=build.index, files=fitting, url=None, ask=False, version=full)
     tag = build.tag
     url = None
     if tag is not None:
@@ -137,7 +139,7 @@ def _torch_place(
         url = f"{build.index}/{quote(name)}"
     own = (file for file in matrix.files("pytorch-index") if file.name.startswith(f"{package}-{full}-"))
     files = best_first(recorded(own, full), tags)
-    return Place(index=build.index, files=files, url=url, ask=True, version=full)
+    return WheelLocation(index=build.index, files=files, url=url, ask=True, version=full)
 
 
 def _abi_tag(python: str) -> str:
@@ -159,7 +161,7 @@ _INDEX_TAGS = {
 """How OpenMMLab names its wheels: a naming rule, not a fact about versions."""
 
 
-def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: str) -> Place:
+def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: str) -> WheelLocation:
     base = matrix.defaults["openmmlab-index"]
     directory = f"{base}/{choice.row.directory}"
     abi = _abi_tag(python)
@@ -167,7 +169,7 @@ def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: st
     tag = _INDEX_TAGS[choice.row.platform]
     url = f"{directory}/{stem}-{option.version}-{abi}-{_abi_flag(abi)}-{tag}.whl"
     known = [artifact(f) for f in matrix.files("openmmlab-index") if f.url == url]
-    return Place(
+    return WheelLocation(
         index=f"{directory}/index.html",
         files=tuple(known),
         url=url,

@@ -25,15 +25,15 @@ def findings(
 ) -> tuple[Finding, ...]:
     """Warnings first."""
     plain = any(option.form is Form.TORCH_OPS for option in solution.packages())
-    found = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
+    results = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
     for option in solution.packages():
-        found += _unknown_code(matrix, option, target)
-        found += _inferred(matrix, option)
-        found += _variant_metadata(option)
-        found += _slower(matrix, option)
-        found += _foreign(matrix, option, target)
-    found += _cured(matrix, solution)
-    return tuple(sorted(dict.fromkeys(found), key=lambda f: (f.level != "warning", f.subject, f.text)))
+        results += _unknown_code(matrix, option, target)
+        results += _inferred(matrix, option)
+        results += _variant_metadata(option)
+        results += _slower(matrix, option)
+        results += _foreign(matrix, option, target)
+    results += _cured(matrix, solution)
+    return tuple(sorted(dict.fromkeys(results), key=lambda f: (f.level != "warning", f.subject, f.text)))
 
 
 def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
@@ -232,14 +232,14 @@ def environment(matrix: Matrix, solution: CoreSolution) -> tuple[dict[str, str],
     """Variables the stack needs when it runs, and why."""
     values: dict[str, str] = {}
     reasons = []
-    for breach in solution.cured:
-        for name, value in breach.breakage.environment.items():
+    for one in solution.cured:
+        for name, value in one.breakage.environment.items():
             values[name] = value
             reasons.append(
                 Reason(
-                    text=f"{name}={value}: {breach.breakage.title}. Without it: {breach.breakage.symptom}",
-                    source=readable(matrix, cite("breaks", breach.breakage.source)),
-                    confidence=breach.breakage.confidence,
+                    text=f"{name}={value}: {one.breakage.title}. Without it: {one.breakage.symptom}",
+                    source=readable(matrix, cite("breaks", one.breakage.source)),
+                    confidence=one.breakage.confidence,
                     kind="break",
                 )
             )

@@ -8,7 +8,7 @@ from mmlock.core.names import Confidence, Form
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.lock.model import Reason
-from mmlock.resolve.core_solver.alternatives import Newer
+from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
@@ -26,26 +26,26 @@ _KIND = {
 
 
 def reasons_for(
-    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[Newer] = ()
+    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[NewerVersion] = ()
 ) -> tuple[Reason, ...]:
     """Asked, then needed by, then needs, then why nothing newer; each with its source."""
-    found = [*_asked(rows, solution, option), *_device_code(matrix, option)]
-    found += [
+    reasons = [*_asked(rows, solution, option), *_device_code(matrix, option)]
+    reasons += [
         _reason(matrix, link)
         for link in solution.links
         if link.slot == option.slot and option.index in link.members
     ]
-    found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
+    reasons += [_reason(matrix, link) for link in solution.links if link.option == option.index]
     if option.form in {Form.BUILD, Form.TORCH_OPS}:
-        found.append(no_wheel(matrix, solution, option))
-    found += [validation(matrix, one) for one in _most_telling(solution.validated)]
-    found += [why_not_newer(one) for one in newer if one.slot == option.slot]
+        reasons.append(no_wheel(matrix, solution, option))
+    reasons += [validation(matrix, one) for one in _most_telling(solution.validated)]
+    reasons += [why_not_newer(one) for one in newer if one.slot == option.slot]
     if option.slot == "torch":
-        found += [why_not_newer(one) for one in newer if one.slot == "python"]
-    return tuple(dict.fromkeys(found))
+        reasons += [why_not_newer(one) for one in newer if one.slot == "python"]
+    return tuple(dict.fromkeys(reasons))
 
 
-def why_not_newer(newer: Newer) -> Reason:
+def why_not_newer(newer: NewerVersion) -> Reason:
     """What a newer version would cost, by the order of the objectives."""
     name = f"{newer.taken.package or newer.slot} {newer.taken.version}"
     if newer.best is None:
@@ -58,9 +58,9 @@ def why_not_newer(newer: Newer) -> Reason:
     return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
 
 
-def _most_telling(found: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
+def _most_telling(validated: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
     """One of the validations of a choice: the newest, of several the one with most checks."""
-    return sorted(found, key=lambda one: (one.row.day, one.row.passed, one.row.lock))[-1:]
+    return sorted(validated, key=lambda one: (one.row.day, one.row.passed, one.row.lock))[-1:]
 
 
 def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
@@ -91,14 +91,14 @@ def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
     python = solution.picked["python"].index
     return [
         Reason(
-            text=f"asked for: {ask.name}",
-            source=(ask.origin,),
+            text=f"asked for: {constraint.name}",
+            source=(constraint.origin,),
             confidence=Confidence.MEASURED,
             kind="asked",
         )
-        for ask in rows.asks
-        for slot, members in ask.parts
-        if slot == option.slot and option.index in members and python not in ask.unless
+        for constraint in rows.user_constraints
+        for slot, members in constraint.parts
+        if slot == option.slot and option.index in members and python not in constraint.unless
     ]
 
 

@@ -20,7 +20,7 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import BuildChoice, Option
 from mmlock.resolve.graph.torch_rows import build_arch, desktop_archs
-from mmlock.resolve.plan.files import Place, recorded, sdist
+from mmlock.resolve.plan.files import WheelLocation, recorded, sdist
 from mmlock.resolve.plan.reasons import no_wheel
 
 NO_TOOLCHAIN = ToolchainPlan(
@@ -45,7 +45,7 @@ class NoSources(Struct, frozen=True, kw_only=True):
     version: str
 
 
-def fetch_step(option: Option, place: Place, why: str, reasons: tuple[Reason, ...]) -> FetchStep:
+def fetch_step(option: Option, place: WheelLocation, why: str, reasons: tuple[Reason, ...]) -> FetchStep:
     """Download, hash, record."""
     known = place.files[0].url if place.files else place.url
     return FetchStep(

@@ -211,8 +211,8 @@ def _pythons(matrix: Matrix, arguments: SolveArguments) -> tuple[str, ...]:
 
 
 def _objectives(arguments: SolveArguments) -> tuple[Objective, ...]:
-    found = ordered_objectives(arguments.prefer)
-    if isinstance(found, str):
+    objectives = ordered_objectives(arguments.prefer)
+    if isinstance(objectives, str):
         known = ", ".join(f"`{objective}`" for objective in Objective)
-        raise UsageError(f"`--prefer {found}`: there is no such objective", hints=[f"there are {known}"])
-    return found
+        raise UsageError(f"`--prefer {objectives}`: there is no such objective", hints=[f"there are {known}"])
+    return objectives

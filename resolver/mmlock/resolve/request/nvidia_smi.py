@@ -43,20 +43,20 @@ class Runner:
 
 def parse_nvidia_smi(text: str) -> tuple[InstalledGpu, ...]:
     """The lines of `--query-gpu=name[,compute_cap],driver_version --format=csv,noheader`."""
-    found = []
+    gpus = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         name, rest = cells[0], cells[1:]
         if not name or not rest:
             continue
-        found.append(
+        gpus.append(
             InstalledGpu(
                 name=name,
                 capability=next((cell for cell in rest[:-1] if _CAPABILITY.fullmatch(cell)), None),
                 driver=rest[-1] if _DRIVER.fullmatch(rest[-1]) else None,
             )
         )
-    return tuple(found)
+    return tuple(gpus)
 
 
 def installed_gpus(run: Callable[[Sequence[str]], str] | None = None) -> tuple[InstalledGpu, ...]:
@@ -65,7 +65,7 @@ def installed_gpus(run: Callable[[Sequence[str]], str] | None = None) -> tuple[I
     last: Exception | None = None
     for fields in _FIELDS:
         try:
-            found = parse_nvidia_smi(run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]))
+            gpus = parse_nvidia_smi(run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]))
         except FileNotFoundError as error:
             raise _fault("there is no `nvidia-smi` on this machine") from error
         except subprocess.TimeoutExpired as error:
@@ -73,8 +73,8 @@ def installed_gpus(run: Callable[[Sequence[str]], str] | None = None) -> tuple[I
         except (OSError, subprocess.CalledProcessError) as error:
             last = error
             continue
-        if found:
-            return found
+        if gpus:
+            return gpus
     raise _fault(_reason(last)) from last
 
 
