@@ -20,7 +20,7 @@ from mmlock.cli.main import main
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.progress import silent
-from mmlock.lock.model import Finding
+from mmlock.lock.model import Finding, Level
 from mmlock.resolve.loop.loop import Resolution, decide
 from mmlock.resolve.request.interpret import interpret
 
@@ -235,7 +235,7 @@ def test_a_warning_about_a_package_hides_no_refusal_of_it() -> None:
     )
     packages = tuple(p for p in env.packages if p.name != "mmengine")
     warning = Finding(
-        level="warning", subject="mmdet", text="not checked", source=(), confidence=Confidence.INFERRED
+        level=Level.WARNING, subject="mmdet", text="not checked", source=(), confidence=Confidence.INFERRED
     )
     wrong = replace(env, packages=packages, findings=(*env.findings, warning))
     with pytest.raises(NoAnswer) as caught:

@@ -13,17 +13,20 @@ from msgspec.structs import replace
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, ToolkitProvider, normalize
 from mmlock.core.target import Target
 from mmlock.lock.model import (
     BuildStep,
     BuildTool,
     FetchStep,
     Finding,
+    FindingKind,
+    Level,
     LockedEnv,
     LockedPackage,
     PatchPlan,
     Reason,
+    ReasonKind,
     SourceGroup,
     TermValue,
     ToolchainPlan,
@@ -40,7 +43,14 @@ hashes = st.from_regex(r"[0-9a-f]{64}", fullmatch=True).map(Sha256)
 maps = st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), text, max_size=3)
 moments = st.datetimes(timezones=st.none()).map(lambda when: f"{when.isoformat()}Z")
 reasons = st.lists(
-    st.builds(Reason, text=text, source=texts, confidence=st.sampled_from(Confidence), kind=text), max_size=2
+    st.builds(
+        Reason,
+        text=text,
+        source=texts,
+        confidence=st.sampled_from(Confidence),
+        kind=st.sampled_from(ReasonKind),
+    ),
+    max_size=2,
 ).map(tuple)
 
 
@@ -82,7 +92,7 @@ fetches = st.builds(
 toolchains = st.builds(
     ToolchainPlan,
     name=text,
-    provider=text,
+    provider=st.sampled_from(ToolkitProvider),
     cuda=st.none() | text,
     lockable=st.booleans(),
     packages=texts,
@@ -161,7 +171,9 @@ def environments(draw: st.DrawFn) -> LockedEnv:
             findings=st.lists(
                 st.builds(
                     Finding,
-                    level=st.sampled_from(["warning", "note"]),
+                    level=st.sampled_from(Level),
+                    kind=st.sampled_from(FindingKind),
+                    detail=st.none() | text.filter(bool),
                     subject=text,
                     text=text,
                     source=texts,

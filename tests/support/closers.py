@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -16,7 +17,7 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import PackageName, Sha256, normalize
-from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, ClosureRequest
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, ClosureRequest, NoWheel
 
 World = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Package -> version -> what it requires."""
@@ -57,7 +58,10 @@ class OpenWorld:
             if (pinned := self._pin(name, wanted[name])) is None:
                 return self._refused(f"nothing is {name}{wanted[name]}", name, *who[name])
             if name in self.only_sources and name not in request.allow_sdist:
-                return self._refused(f"{name}=={pinned} has no usable wheels", name, *who[name])
+                return replace(
+                    self._refused(f"{name}=={pinned} has no usable wheels", name, *who[name]),
+                    no_wheels=(NoWheel(name=name, version=pinned),),
+                )
             if pins.get(name) != pinned:
                 pins[name] = pinned
                 queue += [(name, Requirement(text)) for text in self.world.get(name, {}).get(pinned, ())]

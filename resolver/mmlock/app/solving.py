@@ -18,7 +18,7 @@ from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
@@ -149,7 +149,14 @@ def _checked(
 def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
     """The environment with what reading the project found."""
     found = tuple(
-        Finding(level="note", subject=place, text=text, source=(place,), confidence=Confidence.MEASURED)
+        Finding(
+            level=Level.NOTE,
+            kind=FindingKind.PROJECT,
+            subject=place,
+            text=text,
+            source=(place,),
+            confidence=Confidence.MEASURED,
+        )
         for place, text in notes
     )
     return replace(env, findings=(*env.findings, *found))
@@ -191,7 +198,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
             *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
-                _about_request(f"`{text}` is asked for on no Python of this target, by its marker", "note")
+                _about_request(f"the marker of `{text}` holds on no Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
             *_unread_requires(matrix),
@@ -200,9 +207,16 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
     )
 
 
-def _about_request(text: str, level: str = "warning") -> Finding:
+def _about_request(text: str, level: Level = Level.WARNING) -> Finding:
     source = ("the request",)
-    return Finding(level=level, subject="request", text=text, source=source, confidence=Confidence.MEASURED)
+    return Finding(
+        level=level,
+        kind=FindingKind.REQUEST,
+        subject="request",
+        text=text,
+        source=source,
+        confidence=Confidence.MEASURED,
+    )
 
 
 def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
@@ -210,7 +224,7 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
     for name, one in sorted(matrix.extensions.items()):
         if one.requires.unread is not None:
             yield Finding(
-                level="warning",
+                level=Level.WARNING,
                 subject=name,
                 text=f"what it requires is not plain text in its {one.requires.unread}, which is not run: "
                 "ask for that too, where it is missing",
@@ -232,7 +246,8 @@ def _passed_over(decided: Resolution) -> Iterator[Finding]:
     """What the closure refused before it found an answer."""
     for refusal in decided.refusals:
         yield Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.PASSED_OVER,
             subject="closure",
             text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
             source=(decided.closed.engine,),
@@ -247,10 +262,10 @@ def first_line(text: str) -> str:
 
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from mmlock.resolve.judge import judge
+    from mmlock.resolve.judge import Rule, Severity, judge
 
     objections = judge(env, matrix)
-    refused = [o for o in objections if o.severity == "refuse"]
+    refused = [o for o in objections if o.severity is Severity.REFUSE]
     if refused:
         raise NoAnswer(
             "the solution does not stand up to a second check",
@@ -259,18 +274,19 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
         )
     doubts = tuple(
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.UNCHECKED,
             subject=o.subject,
             text=f"not checked: {o.text}",
             source=o.source,
             confidence=Confidence.INFERRED,
         )
         for o in objections
-        if o.severity == "unknown" and not (o.rule == "archs" and _read(env, o.subject))
+        if o.severity is Severity.UNKNOWN and not (o.rule is Rule.ARCHS and _read(env, o.subject))
     )
     return replace(env, findings=(*env.findings, *doubts))
 
 
 def _read(env: LockedEnv, subject: str) -> bool:
     """Whether the wheel's own files were read, which tells more than the matrix knows."""
-    return any(p.name == subject and any(r.kind == "abi" for r in p.reasons) for p in env.packages)
+    return any(p.name == subject and any(r.kind is ReasonKind.ABI for r in p.reasons) for p in env.packages)

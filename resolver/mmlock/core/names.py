@@ -26,6 +26,7 @@ __all__ = [
     "Platform",
     "Sha256",
     "StrEnum",
+    "ToolkitProvider",
     "normalize",
     "requirement_name",
 ]
@@ -106,6 +107,15 @@ class Form(StrEnum):
     WITHOUT_OPS = "without-ops"  # mmcv without compiled ops, only with --allow-lite
     LEFT_OUT = "left-out"  # optional and not taken
     GIVEN = "given"  # part of the target: a Python, a toolchain
+
+
+class ToolkitProvider(StrEnum):
+    """Where the CUDA toolkit of a build comes from."""
+
+    PIP = "pip"
+    SYSTEM = "system"
+    CONDA = "conda"
+    NONE = "none"  # none is needed
 
 
 class OpNeeds(StrEnum):

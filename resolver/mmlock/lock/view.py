@@ -8,7 +8,7 @@ from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Form, PackageName, normalize
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason, ReasonKind
 
 __all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]
 
@@ -30,7 +30,9 @@ class Chosen(Struct, frozen=True, kw_only=True):
     @property
     def headline(self) -> str:
         """The reason that says most on one line: that it was asked for is the least of them."""
-        telling = [reason for reason in self.reasons if reason.kind != "asked"] or self.reasons
+        telling = [
+            reason for reason in self.reasons if reason.kind is not ReasonKind.REQUESTED
+        ] or self.reasons
         return telling[0].text if telling else ""
 
 

@@ -14,6 +14,7 @@ from mmlock.core.names import DeviceKind
 from mmlock.core.report import Page
 from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of
 from mmlock.facts.devices.support import TorchRange, TorchSupport, torch_support
+from mmlock.facts.matrix.curated import AcceleratorAnswer
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Capability, Gpu
 from mmlock.resolve.request.devices import unknown_device
@@ -103,7 +104,7 @@ def _capability_lines(row: Capability) -> list[str]:
 
 
 def _accelerator_lines(row: Accelerator) -> list[str]:
-    answer = "a lock" if row.answer == "lock" else "no lock, for the reason below"
+    answer = "a lock" if row.answer is AcceleratorAnswer.LOCK else "no lock, for the reason below"
     lines = [
         f"  kind                 {row.kind}",
         f"  mmlock gives         {answer}",
@@ -207,7 +208,7 @@ def _group_lines(row: Capability, support: TorchSupport, names: Sequence[str]) -
 
 
 def _answer(row: Accelerator) -> str:
-    return "lock" if row.answer == "lock" else "no lock"
+    return "lock" if row.answer is AcceleratorAnswer.LOCK else "no lock"
 
 
 def _some(names: Sequence[str]) -> str:

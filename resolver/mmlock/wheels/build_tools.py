@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.names import Confidence, PackageName, Platform
-from mmlock.lock.model import BuildStep, BuildTool, Finding, LockedEnv
+from mmlock.lock.model import BuildStep, BuildTool, Finding, FindingKind, Level, LockedEnv
 from mmlock.resolve.closure.model import Closed, ClosureRequest
 from mmlock.resolve.request.model import PlainRequirement
 
@@ -93,7 +93,8 @@ def _pinned(
         answer = closer.close(replace(question, constraints=held))
     if not isinstance(answer, Closed):
         return Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.UNPINNED,
             subject=step.package,
             text="its build requirements are not pinned, the build will take what is newest then: "
             + " ".join(answer.reason.split())[:300],

@@ -14,7 +14,16 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Confidence, Form, Platform, normalize
-from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    Reason,
+    ReasonKind,
+)
 from mmlock.wheels.model import BuiltWheel, CheckStatus, FetchedFile
 from mmlock.wheels.wheelhouse import link_or_copy
 
@@ -53,7 +62,7 @@ def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Pl
     unsure = [check for check in wheel.checks if check.status is CheckStatus.NOT_CHECKED]
     findings = [
         Finding(
-            level="note",
+            level=Level.NOTE,
             subject=f"{wheel.package} {wheel.version}",
             text=f"not checked after the build: {check.name} ({check.detail})",
             source=(f"build {wheel.key}",),
@@ -109,7 +118,7 @@ def seal_fetched(
         index=step.index if remote else None,
     )
     note = Finding(
-        level="note",
+        level=Level.NOTE,
         subject=f"{step.package} {step.version}",
         text="its hash was recorded when it was fetched, its index publishes none to compare it with"
         if remote
@@ -139,7 +148,7 @@ def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
             f"compiler: {wheel.record.get('compiler')}",
         ),
         confidence=Confidence.MEASURED,
-        kind="build",
+        kind=ReasonKind.BUILT,
     )
 
 
@@ -149,7 +158,7 @@ def _how_fetched(step: FetchStep, file: FetchedFile, *, remote: bool) -> Reason:
         text=f"hashed when it was fetched ({file.size} bytes)",
         source=(where,),
         confidence=Confidence.MEASURED,
-        kind="wheel",
+        kind=ReasonKind.WHEEL,
     )
 
 
@@ -168,7 +177,7 @@ def _with_glibc(env: LockedEnv, wheel: BuiltWheel) -> LockedEnv:
             ],
         )
     note = Finding(
-        level="note",
+        level=Level.NOTE,
         subject=f"{wheel.package} {wheel.version}",
         text=f"built on this machine it needs glibc {needed}, so the lock does, too (before: {floor})",
         source=(f"build {wheel.key}",),
@@ -186,7 +195,7 @@ def _with_unmet(env: LockedEnv, subject: str, requires: Iterable[str]) -> Locked
     if not faults:
         return env
     found = Finding(
-        level="warning",
+        level=Level.WARNING,
         subject=subject,
         text=f"its own metadata asks for what the lock does not hold: {'; '.join(faults)}",
         source=("Requires-Dist of the wheel",),

@@ -189,6 +189,8 @@ def test_a_package_with_sources_only_is_refused(index: Index, ask: MakeQuestion,
     assert answer.packages == ("antlr",)
     assert "no usable wheels" in answer.reason
     assert "--no-build" not in answer.reason
+    assert [one.name for one in answer.no_wheels] == ["antlr"]
+    assert answer.wheels_only == ("antlr",)
 
 
 def test_sources_that_are_allowed_are_read_but_not_built(
@@ -224,7 +226,7 @@ def test_a_requirement_uv_cannot_read_is_refused(ask: MakeQuestion, closer: UvCl
 def test_a_package_nobody_has_is_refused_by_name(ask: MakeQuestion, closer: UvCloser) -> None:
     answer = closer.close(ask("no-such-thing"))
     assert isinstance(answer, ClosureConflict)
-    assert answer.packages == ("no-such-thing",)
+    assert answer.packages == answer.unknown == ("no-such-thing",)
 
 
 def test_free_threaded_python_takes_no_wheel_of_the_other_build(

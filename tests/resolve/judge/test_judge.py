@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form
 from mmlock.facts.matrix.load import Matrix
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv
 from mmlock.resolve.judge import RULES, Objection, Severity, judge
 from mmlock.resolve.judge.judged_lock import open_lock
 
@@ -72,7 +72,12 @@ def test_every_rule_is_shown_by_some_wrong_lock(matrix: Matrix) -> None:
 
 def test_a_breakage_that_is_told_is_not_refused(matrix: Matrix) -> None:
     finding = Finding(
-        level="warning", subject="mmaction2-drn", text="told", source=(), confidence=Confidence.MEASURED
+        level=Level.WARNING,
+        kind=FindingKind.BREAKAGE,
+        subject="mmaction2-drn",
+        text="whatever the words are",
+        source=(),
+        confidence=Confidence.MEASURED,
     )
     broken = put(package("mmaction2", "1.2.0"))(classic())
     told = replace(broken, findings=(finding,))

@@ -10,7 +10,7 @@ from solved import Solved, facts, solved
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import Confidence, Form, PackageName, Sha256
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, LockedEnv, ReasonKind
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.plan.assemble import Decision, assemble, driver_floor
 from mmlock.resolve.plan.files import WheelLocation
@@ -108,8 +108,8 @@ def test_every_core_package_has_an_argument(modern: Solved) -> None:
             assert reason.text
             assert reason.source, reason.text
     torch = next(p for p in env.packages if p.name == "torch")
-    assert any(r.kind == "asked" and "--gpu rtx5090" in r.text for r in torch.reasons)
-    assert any(r.kind == "gpu" and "sm_120" in r.text for r in torch.reasons)
+    assert any(r.kind is ReasonKind.REQUESTED and "--gpu rtx5090" in r.text for r in torch.reasons)
+    assert any(r.kind is ReasonKind.GPU and "sm_120" in r.text for r in torch.reasons)
     (mmcv,) = env.build
     assert any("none for torch 2.11.0+cu130" in r.text for r in mmcv.reasons)
 

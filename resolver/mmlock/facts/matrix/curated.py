@@ -6,7 +6,23 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform, Sha256, StrEnum
+from mmlock.core.names import (
+    Confidence,
+    DeviceKind,
+    Form,
+    PackageName,
+    Platform,
+    Sha256,
+    StrEnum,
+    ToolkitProvider,
+)
+
+
+class AcceleratorAnswer(StrEnum):
+    """What mmlock gives for a device that is not an NVIDIA GPU."""
+
+    LOCK = "lock"  # public artifacts make an environment
+    REASON = "reason"  # they cannot, and the row says why
 
 
 class Accelerator(Struct, frozen=True, kw_only=True):
@@ -15,8 +31,7 @@ class Accelerator(Struct, frozen=True, kw_only=True):
     name: str
     kind: DeviceKind
     aliases: tuple[str, ...]
-    answer: str
-    """`lock` when public artifacts make an environment; `reason` when they cannot."""
+    answer: AcceleratorAnswer
     torch_variant: str | None = None
     """What torch to take: `cpu`, `rocm`, `default` (PyPI's), None when none is public."""
     platform: Platform | None = None
@@ -42,8 +57,7 @@ class Toolchain(Struct, frozen=True, kw_only=True):
     """`13.0`: the minor must equal torch's."""
     lockable: bool
     """Whether every file of it can be pinned by hash."""
-    provider: str
-    """`pip`, `system`, `conda`."""
+    provider: ToolkitProvider
     packages: tuple[str, ...]
     """Exact requirements for provider `pip`."""
     setup: tuple[str, ...]

@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import DeviceKind, Platform, normalize
 from mmlock.facts.matrix import model
-from mmlock.facts.matrix.curated import IN_TREE
+from mmlock.facts.matrix.curated import IN_TREE, AcceleratorAnswer
 from mmlock.facts.matrix.layout import Section
 
 __all__ = ["reference_faults"]
@@ -135,7 +135,12 @@ def _accelerators(facts: _Facts) -> Iterator[Fault]:
     built = {arch for row in facts.rows("torch-builds") for arch in row.archs or ()}
     plugins = {row.package for row in facts.rows("binaries")}
     for file, index, row in facts.located("accelerators"):
-        if row.kind is DeviceKind.ROCM and row.answer == "lock" and built and row.arch not in built:
+        if (
+            row.kind is DeviceKind.ROCM
+            and row.answer is AcceleratorAnswer.LOCK
+            and built
+            and row.arch not in built
+        ):
             yield file, index, f"arch: no torch build holds `{row.arch}`, so `lock` cannot be the answer"
         if row.plugin is not None and plugins and row.plugin not in plugins:
             yield file, index, f"plugin: there is no binaries/{row.plugin}.json"

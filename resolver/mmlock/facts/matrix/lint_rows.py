@@ -8,6 +8,7 @@ from functools import singledispatch
 from mmlock.core.names import OpNeeds
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.curated import AcceleratorAnswer
 from mmlock.facts.matrix.lint_forms import Faults
 
 __all__ = ["row_faults"]
@@ -19,8 +20,6 @@ _DOTTED = re.compile(r"\d+(\.\d+)+")
 _CAPABILITY = re.compile(r"\d{1,2}\.\d[af]?")
 _DIRECTORY = re.compile(r"(cpu|cu\d{2,3}|ascend[0-9a-z.]*)/torch\d+\.\d+\.\d+")
 _ABIS = frozenset({None, 0, 1})
-_PROVIDERS = frozenset({"pip", "system", "conda"})
-_ANSWERS = frozenset({"lock", "reason"})
 _TORCH_CHOICES = frozenset({None, "cpu", "rocm", "default"})
 _OPERATORS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
@@ -48,9 +47,8 @@ def _(row: model.Capability) -> Faults:
 
 @row_faults.register
 def _(row: model.Accelerator) -> Faults:
-    yield from forms.one_of("answer", row.answer, _ANSWERS)
     yield from forms.one_of("torch_variant", row.torch_variant, _TORCH_CHOICES)
-    if row.answer == "lock" and row.torch_variant is None:
+    if row.answer is AcceleratorAnswer.LOCK and row.torch_variant is None:
         yield "torch_variant: is missing, though the answer is `lock`"
     yield from forms.said("mmcv", row.mmcv)
     yield from forms.said("note", row.note)
@@ -69,7 +67,6 @@ def _(row: model.Toolkit) -> Faults:
 @row_faults.register
 def _(row: model.Toolchain) -> Faults:
     yield from forms.matches("cuda", (row.cuda,), _CUDA, "CUDA version")
-    yield from forms.one_of("provider", row.provider, _PROVIDERS)
     yield from forms.requirements("packages", row.packages, exact=True)
     if row.lockable and not row.packages:
         yield "packages: are missing, though it says it is lockable"

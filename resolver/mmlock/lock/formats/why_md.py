@@ -9,7 +9,7 @@ from shlex import quote
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Confidence, Form
 from mmlock.lock.formats.parts import describe_devices, plain
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, Reason
+from mmlock.lock.model import BuildStep, FetchStep, Level, LockedEnv, Reason
 from mmlock.lock.view import Chosen, chosen, closure, in_order, verdict_sentence
 
 __all__ = ["MARK", "NAME", "render"]
@@ -157,8 +157,8 @@ def _findings(env: LockedEnv) -> Iterator[str]:
         return
     yield "## What you should know"
     yield ""
-    for finding in sorted(env.findings, key=lambda f: (f.level != "warning", f.subject, f.text)):
-        level = "**Warning**" if finding.level == "warning" else "Note"
+    for finding in sorted(env.findings, key=lambda f: (f.level is not Level.WARNING, f.subject, f.text)):
+        level = "**Warning**" if finding.level is Level.WARNING else "Note"
         yield (
             f"- {level}, {_inline(finding.subject)}: {_sentence(finding.text)}"
             f" {_evidence(finding.confidence, finding.source)}"

@@ -20,7 +20,7 @@ from mmlock.core.cache import FRESH_SECONDS, cache_root, fresh_seconds, unheard
 from mmlock.files.atomic import write_aside
 from mmlock.resolve.closure.model import Closed, ClosureConflict, ClosureRequest
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever the same question would be answered differently by newer code."""
 
 _KEPT = 30 * 86400.0

@@ -54,6 +54,14 @@ class Closed(Struct, frozen=True, kw_only=True):
     from_cache: bool
 
 
+class NoWheel(Struct, frozen=True, kw_only=True):
+    """A package without a wheel for the target."""
+
+    name: PackageName
+    version: str | None
+    """None: no version has one."""
+
+
 class ClosureConflict(Struct, frozen=True, kw_only=True):
     """No set of ordinary packages fits around these core nodes."""
 
@@ -61,6 +69,11 @@ class ClosureConflict(Struct, frozen=True, kw_only=True):
     """The engine's own explanation, whole."""
     packages: tuple[PackageName, ...]
     """Packages that the explanation names."""
+    unknown: tuple[PackageName, ...] = ()
+    """Those that no index has."""
+    no_wheels: tuple[NoWheel, ...] = ()
+    wheels_only: tuple[PackageName, ...] = ()
+    """Packages whose sources would do, were they allowed."""
 
 
 class Unreachable(Struct, frozen=True, kw_only=True):

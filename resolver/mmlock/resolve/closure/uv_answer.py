@@ -11,7 +11,15 @@ from mmlock.resolve.closure.tags import target_tags
 from mmlock.resolve.closure.uv import UvRun
 from mmlock.resolve.closure.uv_find import UvTool
 from mmlock.resolve.closure.uv_lock import LockFault, fitting, read_lock
-from mmlock.resolve.closure.uv_log import Failure, Steps, classify, explanation, named_packages, unknown_pages
+from mmlock.resolve.closure.uv_log import (
+    Failure,
+    Steps,
+    classify,
+    conflict,
+    explanation,
+    named_packages,
+    unknown_pages,
+)
 from mmlock.resolve.closure.uv_settings import Sources
 
 
@@ -61,7 +69,7 @@ def failed(
         case Failure.NO_SOLUTION:
             if fault := _broken_page(request, ran.err, places):
                 return Unreachable(reason=fault, offline=False)
-            return ClosureConflict(reason=reason, packages=named_packages(reason, request, steps.spoken_of))
+            return conflict(reason, named_packages(reason, request, steps.spoken_of))
         case Failure.OFFLINE:
             return Unreachable(reason=reason, offline=True)
         case Failure.UNREACHABLE:

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.resolve.closure.model import ClosureRequest, CoreNode
+from mmlock.resolve.closure.model import ClosureConflict, ClosureRequest, CoreNode, NoWheel
 from mmlock.resolve.closure.uv_settings import redact
 
 _EDGE = re.compile(r"DEBUG Adding transitive dependency for ([\w.-]+)(?:\[[^\]]*\])?==([^\s:]+): ([\w.-]+)")
@@ -23,6 +23,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 _DISABLED = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECASE)
 _BUILD = re.compile(r"^error: Failed to (download and )?build|build backend returned an error", re.MULTILINE)
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
+_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
+_NO_WHEEL = re.compile(r"(?<![\w.=<>!~-])([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
+_WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
 _FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
 
 
@@ -112,6 +115,18 @@ def named_packages(
             known.add(normalize(match[0]))
     words = {normalize(token) for token in _TOKEN.findall(reason)}
     return tuple(sorted(words & known))
+
+
+def conflict(reason: str, packages: tuple[PackageName, ...]) -> ClosureConflict:
+    """What an explanation says, as a value."""
+    missing = (NoWheel(name=normalize(name), version=pin or None) for name, pin in _NO_WHEEL.findall(reason))
+    return ClosureConflict(
+        reason=reason,
+        packages=packages,
+        unknown=tuple(sorted({normalize(name) for name in _NOT_FOUND.findall(reason)})),
+        no_wheels=tuple(dict.fromkeys(missing)),
+        wheels_only=tuple(dict.fromkeys(normalize(name) for name in _WHEELS_ONLY.findall(reason))),
+    )
 
 
 def unknown_pages(err: str) -> tuple[PackageName, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from mmlock.core.names import Confidence, Form
 from mmlock.core.versions import version
+from mmlock.resolve.core_solver.deletion import minimal_subset
 from mmlock.resolve.core_solver.program import rules
 from mmlock.resolve.graph.rows import Group, Link, LinkKind, Option, Rows
 
@@ -34,21 +35,22 @@ class ConflictSearch:
 
     def minimal_constraints(self) -> tuple[int, ...]:
         """Constraints that are incompatible, none of them needless; all facts count."""
-        user_constraints = range(len(self.rows.user_constraints))
+        constraints = range(len(self.rows.user_constraints))
         every = range(len(self._facts))
-        first = self._core(user_constraints, every)
-        if first is None:
-            return ()
-        # Constraints later in the list were said more deliberately; the target is given up last.
-        return _shrink(first[0], lambda kept: self._core(kept, every) is not None)
-
-    def minimal_facts(self, user_constraints: Sequence[int]) -> tuple[ConflictFact, ...]:
-        """Facts that are incompatible with these constraints, none of them needless."""
-        core = self._core(user_constraints, range(len(self._facts)))
+        core = self._core(constraints, every)
         if core is None:
             return ()
-        kept = _shrink(core[1], lambda facts: self._core(user_constraints, facts) is not None)
-        open_ = _still_open(self.rows, user_constraints)
+        # Constraints later in the list were said more deliberately; the target is given up last.
+        kept, _ = minimal_subset(core[0], core, lambda some: self._core(some, every))
+        return kept
+
+    def minimal_facts(self, constraints: Sequence[int]) -> tuple[ConflictFact, ...]:
+        """Facts that are incompatible with these constraints, none of them needless."""
+        core = self._core(constraints, range(len(self._facts)))
+        if core is None:
+            return ()
+        kept, _ = minimal_subset(core[1], core, lambda some: self._core(constraints, some))
+        open_ = _still_open(self.rows, constraints)
         return tuple(_conflict_fact(self.rows, self._facts[i], open_) for i in kept)
 
     def _core(
@@ -74,16 +76,6 @@ class ConflictSearch:
             sorted(n for name, n in switches if name == "enforced"),
             sorted(n for name, n in switches if name == "true"),
         )
-
-
-def _shrink(items: Sequence[int], still: Callable[[Sequence[int]], bool]) -> tuple[int, ...]:
-    """Leave out one item at a time while the conflict stays."""
-    kept = list(items)
-    for item in list(kept):
-        rest = [k for k in kept if k != item]
-        if still(rest):
-            kept = rest
-    return tuple(kept)
 
 
 def _fact_links(rows: Rows) -> list[list[Link]]:

@@ -9,8 +9,9 @@ from packaging.requirements import Requirement
 from mmlock.core.names import Form, normalize
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.model import Breakage, When
+from mmlock.lock.model import FindingKind
 from mmlock.resolve.judge.judged_lock import JudgedLock, admits, refuse
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["applies", "breaks"]
 
@@ -47,18 +48,19 @@ def _uncured(lock: JudgedLock, breakage: Breakage) -> Iterator[Objection]:
     if not breakage.cured:
         if not _told(lock, breakage):
             text = f"{breakage.title} ({breakage.symptom}), and the lock does not say so; {breakage.fix}"
-            yield refuse("breaks", breakage.id, text, source)
+            yield refuse(Rule.BREAKS, breakage.id, text, source)
         return
     for missing in _missing_cures(lock, breakage):
         yield refuse(
-            "breaks", breakage.id, f"{breakage.title}, and the lock does not cure it: {missing}", source
+            Rule.BREAKS, breakage.id, f"{breakage.title}, and the lock does not cure it: {missing}", source
         )
 
 
 def _told(lock: JudgedLock, breakage: Breakage) -> bool:
-    """Whether the lock names the breakage, so that a person can decide."""
+    """Whether the lock warns of the breakage, so that a person can decide."""
     return any(
-        breakage.id in finding.subject or breakage.title in finding.text for finding in lock.env.findings
+        finding.kind is FindingKind.BREAKAGE and finding.subject == breakage.id
+        for finding in lock.env.findings
     )
 
 

@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.names import Form, PackageName
 from mmlock.resolve.judge.judged_lock import JudgedLock, Node, refuse, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.model import Objection, Rule
 from mmlock.resolve.judge.wheel_tags import misfit
 
 __all__ = ["bare_sdists", "doubles", "hashes", "pythons", "tags"]
@@ -21,24 +21,26 @@ def hashes(lock: JudgedLock) -> Iterator[Objection]:
     """Every file that is called sealed has a hash."""
     for package in lock.env.packages:
         if not package.files:
-            yield refuse("hashes", package.name, f"{package.name} {package.version} is listed without a file")
+            yield refuse(
+                Rule.HASHES, package.name, f"{package.name} {package.version} is listed without a file"
+            )
         for file in package.files:
             if file.sha256 is None:
-                yield refuse("hashes", package.name, f"`{file.name}` is listed without a hash")
+                yield refuse(Rule.HASHES, package.name, f"`{file.name}` is listed without a hash")
             elif not _SHA256.match(file.sha256):
-                yield refuse("hashes", package.name, f"the hash of `{file.name}` is not a SHA-256")
+                yield refuse(Rule.HASHES, package.name, f"the hash of `{file.name}` is not a SHA-256")
 
 
 def doubles(lock: JudgedLock) -> Iterator[Objection]:
     """A package is in the lock once, and a module has one distribution."""
     for name in lock.twice:
-        yield refuse("doubles", name, f"{name} is in the lock more than once")
+        yield refuse(Rule.DOUBLES, name, f"{name} is in the lock more than once")
     for module in lock.matrix.modules:
         known = dict.fromkeys((*module.packages, *module.on_request))
         there = [name for name in known if name in lock.nodes]
         if len(there) > 1:
             yield refuse(
-                "doubles",
+                Rule.DOUBLES,
                 module.module,
                 f"{', '.join(there)} all install the module `{module.module}` and overwrite one another",
                 lock.cite("modules", module.source),
@@ -54,7 +56,7 @@ def tags(lock: JudgedLock) -> Iterator[Objection]:
                 continue
             why = misfit(file.name, lock.env.python, target.platform, target.glibc)
             if why is not None:
-                yield refuse("tags", node.name, why)
+                yield refuse(Rule.TAGS, node.name, why)
 
 
 def pythons(lock: JudgedLock) -> Iterator[Objection]:
@@ -72,12 +74,12 @@ def _python_bound(lock: JudgedLock, node: Node, bound: str) -> Iterator[Objectio
         specifier = SpecifierSet(bound)
     except InvalidSpecifier:
         text = f"{node.name} {node.version} states Requires-Python `{bound}`, which cannot be read"
-        yield unknown("pythons", node.name, text)
+        yield unknown(Rule.PYTHONS, node.name, text)
         return
     # The lock names a minor release; any of its patch releases may be there, so the ends are tried.
     if not any(specifier.contains(f"{lock.python}.{patch}") for patch in (0, 99)):
         text = f"{node.name} {node.version} requires Python {bound}, the lock is for {lock.env.python}"
-        yield refuse("pythons", node.name, text)
+        yield refuse(Rule.PYTHONS, node.name, text)
 
 
 def bare_sdists(lock: JudgedLock) -> Iterator[Objection]:
@@ -89,12 +91,12 @@ def bare_sdists(lock: JudgedLock) -> Iterator[Objection]:
             continue
         if node.name in compiled:
             yield refuse(
-                "sdists",
+                Rule.SDISTS,
                 node.name,
                 f"`{sources[0]}` holds an extension; installed from sources it comes without its kernels",
             )
         elif node.form is Form.SDIST and not lock.requested(node.name):
-            yield unknown("sdists", node.name, f"nobody knows whether `{sources[0]}` holds an extension")
+            yield unknown(Rule.SDISTS, node.name, f"nobody knows whether `{sources[0]}` holds an extension")
 
 
 def _compiled(lock: JudgedLock) -> set[PackageName]:

@@ -20,9 +20,9 @@ from mmlock.resolve.judge.model import Objection, Severity
 
 __all__ = ["RULES", "judge"]
 
-Rule = Callable[[JudgedLock], Iterator[Objection]]
+Check = Callable[[JudgedLock], Iterator[Objection]]
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Check, ...] = (
     file_rules.hashes,
     file_rules.doubles,
     file_rules.tags,

@@ -14,7 +14,7 @@ from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Toolkit, TorchBuild
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
-from mmlock.resolve.judge.model import Objection, Severity
+from mmlock.resolve.judge.model import Objection, Rule, Severity
 
 __all__ = ["JudgedLock", "Node", "admits", "base", "open_lock", "refuse", "release", "unknown"]
 
@@ -97,12 +97,12 @@ def release(text: str) -> tuple[int, int]:
     return parsed.major, parsed.minor
 
 
-def refuse(rule: str, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
+def refuse(rule: Rule, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
     """An objection that a fact supports."""
     return Objection(severity=Severity.REFUSE, rule=rule, subject=subject, text=text, source=source)
 
 
-def unknown(rule: str, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
+def unknown(rule: Rule, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
     """An objection that nobody can decide."""
     return Objection(severity=Severity.UNKNOWN, rule=rule, subject=subject, text=text, source=source)
 

@@ -9,7 +9,7 @@ from mmlock.core.names import Form, PackageName
 from mmlock.core.versions import InvalidVersion, assert_holds
 from mmlock.facts.matrix.model import Assert, Release
 from mmlock.resolve.judge.judged_lock import JudgedLock, Node, refuse, release, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["asserts", "index_wheels", "ops"]
 
@@ -27,7 +27,7 @@ def asserts(lock: JudgedLock) -> Iterator[Objection]:
                 yield from _assert(lock, node, row, check, providers.get(check.module, ()))
         elif rows:
             yield unknown(
-                "asserts", node.name, f"nobody has read what {node.name} {node.version} checks at import"
+                Rule.ASSERTS, node.name, f"nobody has read what {node.name} {node.version} checks at import"
             )
 
 
@@ -39,17 +39,17 @@ def _assert(
     there = [lock.nodes[name] for name in providers if name in lock.nodes]
     if not there:
         text = f"{node.name} {node.version} checks {wanted} at import, and nothing provides `{check.module}`"
-        yield refuse("asserts", node.name, text, source)
+        yield refuse(Rule.ASSERTS, node.name, text, source)
     for other in there:
         try:
             holds = assert_holds(check.op, check.version, other.version)
         except InvalidVersion:
             text = f"{node.name} checks {wanted} at import; `{other.version}` is not a version"
-            yield unknown("asserts", node.name, text, source)
+            yield unknown(Rule.ASSERTS, node.name, text, source)
             continue
         if not holds:
             text = f"{node.name} {node.version} refuses {other.name} {other.version} at import: {wanted}"
-            yield refuse("asserts", node.name, text, source)
+            yield refuse(Rule.ASSERTS, node.name, text, source)
 
 
 def ops(lock: JudgedLock) -> Iterator[Objection]:
@@ -63,14 +63,14 @@ def ops(lock: JudgedLock) -> Iterator[Objection]:
                 continue
             source = lock.cite("modules", module.source)
             if name not in module.with_ops and not _lite_allowed(lock, name):
-                yield refuse("ops", name, f"{name} holds no compiled ops for `{module.module}`", source)
+                yield refuse(Rule.OPS, name, f"{name} holds no compiled ops for `{module.module}`", source)
             if node.form is Form.TORCH_OPS:
                 if not lock.requested("--allow-torch-ops"):
-                    yield refuse("ops", name, f"{name} has its ops in plain PyTorch only", source)
+                    yield refuse(Rule.OPS, name, f"{name} has its ops in plain PyTorch only", source)
                 continue
             for file in node.files:
                 if name in module.with_ops and file.name.endswith("-none-any.whl") and node.fetch is None:
-                    yield refuse("ops", name, f"`{file.name}` is a wheel without compiled ops", source)
+                    yield refuse(Rule.OPS, name, f"`{file.name}` is a wheel without compiled ops", source)
 
 
 def _lite_allowed(lock: JudgedLock, name: PackageName) -> bool:
@@ -90,12 +90,12 @@ def index_wheels(lock: JudgedLock) -> Iterator[Objection]:
             text = (
                 f"the URL of {node.name} {node.version} does not tell which torch and CUDA it was built for"
             )
-            yield unknown("index", node.name, text)
+            yield unknown(Rule.INDEX, node.name, text)
         for match in directories:
             yield from _directory(lock, node, match)
         if lock.env.target.cuda and any(match["variant"] != "cpu" for match in directories):
             text = f"the index does not tell for which GPUs {node.name} {node.version} was compiled"
-            yield unknown("archs", node.name, text)
+            yield unknown(Rule.ARCHS, node.name, text)
 
 
 def _directory(lock: JudgedLock, node: Node, match: re.Match[str]) -> Iterator[Objection]:
@@ -103,13 +103,13 @@ def _directory(lock: JudgedLock, node: Node, match: re.Match[str]) -> Iterator[O
     name = f"{node.name} {node.version}"
     if release(match["torch"]) != release(lock.torch):
         text = f"the wheel of {name} in {directory} was built for another torch than {lock.env.torch}"
-        yield refuse("index", node.name, text)
+        yield refuse(Rule.INDEX, node.name, text)
     variant = lock.build.variant if lock.build else lock.env.torch.partition("+")[2]
     if match["variant"] != variant:
         text = (
             f"the wheel of {name} in {directory} was built for {match['variant']}, torch is {lock.env.torch}"
         )
-        yield refuse("index", node.name, text)
+        yield refuse(Rule.INDEX, node.name, text)
     rows = [
         row
         for row in lock.matrix.index_rows
@@ -117,13 +117,13 @@ def _directory(lock: JudgedLock, node: Node, match: re.Match[str]) -> Iterator[O
         and node.version in row.versions
     ]
     if not rows:
-        yield refuse("index", node.name, f"no listing of {directory} that was seen holds {name}")
+        yield refuse(Rule.INDEX, node.name, f"no listing of {directory} that was seen holds {name}")
     elif not any(lock.env.python in row.pythons_seen for row in rows):
         inferred = any(lock.env.python in row.pythons_inferred for row in rows)
         source = lock.cite("openmmlab-index", rows[0].source)
         if inferred:
             text = f"{name} for Python {lock.env.python} in {directory} is inferred; no listing was seen"
-            yield unknown("index", node.name, text, source)
+            yield unknown(Rule.INDEX, node.name, text, source)
         else:
             text = f"{directory} holds no {name} for Python {lock.env.python}"
-            yield refuse("index", node.name, text, source)
+            yield refuse(Rule.INDEX, node.name, text, source)

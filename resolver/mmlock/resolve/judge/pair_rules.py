@@ -9,7 +9,7 @@ from mmlock.core.versions import version
 from mmlock.facts.matrix.model import Binary
 from mmlock.resolve.judge.binaries import candidates, matches, torch_text
 from mmlock.resolve.judge.judged_lock import JudgedLock, Node, admits, refuse, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["abi", "one_cuda", "torch_pins", "variants"]
 
@@ -24,11 +24,11 @@ def torch_pins(lock: JudgedLock) -> Iterator[Objection]:
         if not rows:
             platform = lock.env.target.platform.value
             text = f"no fact describes {node.name} {node.version} for {platform}"
-            yield unknown("pairs", node.name, text)
+            yield unknown(Rule.PAIRS, node.name, text)
         elif not any(row.torch is None or admits(row.torch, torch) for row in rows):
             pins = ", ".join(sorted({row.torch for row in rows if row.torch}))
             text = f"{node.name} {node.version} is made for torch {pins}, the lock has {torch}"
-            yield refuse("pairs", node.name, text, lock.cite("binaries", rows[0].source, node.name))
+            yield refuse(Rule.PAIRS, node.name, text, lock.cite("binaries", rows[0].source, node.name))
 
 
 def variants(lock: JudgedLock) -> Iterator[Objection]:
@@ -45,7 +45,7 @@ def variants(lock: JudgedLock) -> Iterator[Objection]:
             own = f"the variant {local}" if local else "PyPI's variant"
             text = f"{match.node.name} {match.node.version} is of {own}, torch is {lock.env.torch}"
             source = lock.cite("binaries", match.row.source, match.row.package)
-            yield refuse("variants", match.node.name, text, source)
+            yield refuse(Rule.VARIANTS, match.node.name, text, source)
 
 
 def one_cuda(lock: JudgedLock) -> Iterator[Objection]:
@@ -63,19 +63,19 @@ def _cuda(lock: JudgedLock, node: Node, row: Binary) -> Iterator[Objection]:
     name, source = f"{node.name} {node.version}", lock.cite("binaries", row.source, row.package)
     if build.cuda is None:
         yield refuse(
-            "cuda", node.name, f"{name} needs CUDA {row.cuda}, torch {lock.env.torch} brings none", source
+            Rule.CUDA, node.name, f"{name} needs CUDA {row.cuda}, torch {lock.env.torch} brings none", source
         )
         return
     own, theirs = version(row.cuda), version(build.cuda)
     if own.major != theirs.major:
         text = f"{name} needs CUDA {row.cuda}, torch {lock.env.torch} brings {build.cuda}"
-        yield refuse("cuda", node.name, text, source)
+        yield refuse(Rule.CUDA, node.name, text, source)
     elif row.cudart is not None and build.cudart is not None and row.cudart != build.cudart:
         text = f"{name} needs {row.cudart}, torch {lock.env.torch} brings {build.cudart}"
-        yield refuse("cuda", node.name, text, source)
+        yield refuse(Rule.CUDA, node.name, text, source)
     elif own > theirs:
         text = f"{name} was built with CUDA {row.cuda}, newer than the {build.cuda} of torch {lock.env.torch}"
-        yield unknown("cuda", node.name, text, source)
+        yield unknown(Rule.CUDA, node.name, text, source)
 
 
 def abi(lock: JudgedLock) -> Iterator[Objection]:
@@ -89,7 +89,7 @@ def abi(lock: JudgedLock) -> Iterator[Objection]:
         source = lock.cite("binaries", row.source, row.package)
         name = f"{row.package} {row.version}"
         if row.cxx11_abi is None or ours is None:
-            yield unknown("abi", row.package, f"nobody has read which C++ ABI {name} has", source)
+            yield unknown(Rule.ABI, row.package, f"nobody has read which C++ ABI {name} has", source)
         elif row.cxx11_abi != ours:
             text = f"{name} has the C++ ABI {row.cxx11_abi}, torch {lock.env.torch} has {ours}"
-            yield refuse("abi", row.package, text, source)
+            yield refuse(Rule.ABI, row.package, text, source)

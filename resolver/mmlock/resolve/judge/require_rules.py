@@ -8,9 +8,10 @@ from packaging.requirements import Requirement
 
 from mmlock.core.markers import NEWEST_PATCH, named_extras, requirement
 from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.lock.model import FindingKind
 from mmlock.resolve.judge.break_rules import applies
 from mmlock.resolve.judge.judged_lock import JudgedLock, Node, admits, refuse, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["extras", "requirements"]
 
@@ -57,9 +58,17 @@ def extras(lock: JudgedLock) -> Iterator[Objection]:
         own = [row for row in rows if row.version == node.base]
         has = {name for row in own for name in (*row.extras, *named_extras(row.requires))}
         for extra in sorted({normalize(name) for name in one.extras} - has):
-            if not any(f"extra `{extra}`" in finding.text for finding in lock.env.findings):
+            if not _says_missing(lock, node.name, extra):
                 text = f"{node.name} {node.version} has no extra `{extra}`, and the lock does not say so"
-                yield refuse("extras", node.name, text)
+                yield refuse(Rule.EXTRAS, node.name, text)
+
+
+def _says_missing(lock: JudgedLock, package: PackageName, extra: str) -> bool:
+    """Whether the lock warns that a requested extra is none of the release."""
+    return any(
+        finding.kind is FindingKind.MISSING_EXTRA and (finding.subject, finding.detail) == (package, extra)
+        for finding in lock.env.findings
+    )
 
 
 def _asked_extras(lock: JudgedLock) -> dict[PackageName, frozenset[str]]:
@@ -108,7 +117,9 @@ def _requirement(
 ) -> Iterator[Objection]:
     wanted = requirement(text)
     if wanted is None:
-        yield unknown("requires", node.name, f"{node.name} requires `{text}`, which cannot be read", source)
+        yield unknown(
+            Rule.REQUIRES, node.name, f"{node.name} requires `{text}`, which cannot be read", source
+        )
         return
     marker = wanted.marker
     if marker is not None and not any(marker.evaluate(_markers(lock, extra)) for extra in ("", *extras)):
@@ -118,10 +129,10 @@ def _requirement(
     if other is None:
         if name not in given_up and not _stand_in(lock, name):
             text = f"{node.name} {node.version} requires {text}, which is not in the lock"
-            yield refuse("requires", node.name, text, source)
+            yield refuse(Rule.REQUIRES, node.name, text, source)
     elif not admits(str(wanted.specifier), lock.env.torch if name == "torch" else other.version):
         text = f"{node.name} {node.version} requires {text}, the lock has {other.version}"
-        yield refuse("requires", node.name, text, source)
+        yield refuse(Rule.REQUIRES, node.name, text, source)
 
 
 def _stand_in(lock: JudgedLock, name: PackageName) -> bool:

@@ -17,7 +17,7 @@ from mmlock.core.names import Confidence, PackageName
 from mmlock.core.progress import Progress
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.symbol_tables import Tables
-from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPackage, Reason, ReasonKind
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels
@@ -60,10 +60,11 @@ def check_abi(
         if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
             seen.add(name)
     packages = tuple(_argued(package, reasons.get(package.name)) for package in env.packages)
+    # What the files themselves say is better than that nobody had read them.
     kept = (
         finding
         for finding in env.findings
-        if finding.subject not in seen or "not checked" not in finding.text
+        if finding.subject not in seen or finding.kind is not FindingKind.UNREAD_CODE
     )
     return WheelCheck(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
 
@@ -96,7 +97,7 @@ def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
         if finding.answer is Answer.FAILS
         for text in finding.evidence
     ]
-    told += [text for gpu in answer.gpus if gpu.code.value == "none" for text in gpu.evidence]
+    told += [text for gpu in answer.gpus if gpu.code is Code.NONE for text in gpu.evidence]
     reason = f"{option.label} cannot be used with {torch.label}: {'; '.join(told[:3])}"
     return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
 
@@ -113,7 +114,7 @@ def _reason(answer: Verdict) -> Reason:
         else f"nothing in its compiled files speaks against torch {answer.torch}: {'; '.join(evidence)}",
         source=("read from the wheel's own ELF files",),
         confidence=Confidence.MEASURED,
-        kind="abi",
+        kind=ReasonKind.ABI,
     )
 
 
@@ -126,7 +127,8 @@ def _unknowns(answer: Verdict) -> list[str]:
 
 def _doubt(name: PackageName, text: str) -> Finding:
     return Finding(
-        level="note",
+        level=Level.NOTE,
+        kind=FindingKind.ABI,
         subject=name,
         text=f"compiled files not checked: {text}",
         source=(),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from mmlock.core.names import Confidence, Sha256
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option
 from mmlock.resolve.loop.loop import Resolution
 from mmlock.resolve.loop.nogoods import Refusal
@@ -26,7 +26,8 @@ class WheelCheck(Struct, frozen=True, kw_only=True):
 def left_out() -> Finding:
     """What a lock says when the user did not want the check."""
     return Finding(
-        level="warning",
+        level=Level.WARNING,
+        kind=FindingKind.ABI,
         subject="abi",
         text="the wheels were not compared with torch: left out by --no-abi-check",
         source=("the request",),

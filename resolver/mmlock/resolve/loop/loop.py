@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 
 from mmlock.core.arguments import torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
@@ -42,9 +41,6 @@ __all__ = ["ROUNDS", "NoResolution", "Resolution", "decide", "graph_request"]
 
 Wheelless = Callable[[PackageName, "str | None"], bool]
 """Whether a version (None: every version) of an ordinary package has sources and no wheel at all."""
-
-_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
-_NO_WHEEL = re.compile(r"([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
 
 ROUNDS = 48
 """How many answers of the core are put to the closure before giving up."""
@@ -202,7 +198,7 @@ def _refused_closure(
 
 def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
     """Raises NoAnswer when the index has no such package: no other core will change that."""
-    if missing := sorted(set(_NOT_FOUND.findall(answer.reason))):
+    if missing := answer.unknown:
         names = ", ".join(f"`{name}`" for name in missing)
         raise NoAnswer(
             f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",
@@ -213,9 +209,7 @@ def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
 
 def _sources_only(answer: ClosureConflict, wheelless: Wheelless) -> Iterator[PackageName]:
     """Packages refused for want of a wheel of which none exists on any platform."""
-    for name, pinned in _NO_WHEEL.findall(answer.reason):
-        if wheelless(normalize(name), pinned or None):
-            yield normalize(name)
+    return (one.name for one in answer.no_wheels if wheelless(one.name, one.version))
 
 
 def _question(

@@ -14,9 +14,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import PackageName, requirement_name
+from mmlock.core.names import PackageName, StrEnum, requirement_name
 from mmlock.core.versions import version
 from mmlock.resolve.closure.model import Closer, ClosureConflict, ClosureRequest, CoreNode
+from mmlock.resolve.core_solver.deletion import minimal_subset
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.request import Pick
 from mmlock.resolve.graph.rows import Group, Option, Rows
@@ -43,11 +44,18 @@ class RefusedClosure(Struct, frozen=True, kw_only=True):
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
 
 
+class _Part(StrEnum):
+    """What a piece of the question is."""
+
+    REQUIRES = "requires"  # what a package requires
+    VERSION = "version"  # the version it is pinned to
+    CURE = "cure"  # what the cure of a breakage, or a toolchain, adds
+
+
 class _Piece(Struct, frozen=True, kw_only=True):
     """A part of the question that belongs to some choices of the core and not to all."""
 
-    kind: str
-    """`requires`, `version` or `cure`."""
+    kind: _Part
     name: str
     """The package, or the breakage."""
     lines: tuple[str, ...] = ()
@@ -65,7 +73,8 @@ def minimal_refusal(closure: RefusedClosure) -> Refusal:
         *_package_groups(closure, trial, kept, effort),
         *_cure_groups(closure, trial, kept),
     ]
-    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=trial.words(kept, refused))
+    told = trial.named(kept, refused)
+    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=told.reason, wheels_only=told.wheels_only)
 
 
 class _Cure(Struct, frozen=True, kw_only=True):
@@ -104,9 +113,9 @@ class _Trial:
     ) -> ClosureRequest:
         """Only these pieces. A package that is not pinned is left out of the environment altogether."""
         whole = self.closure.question
-        lines = {piece.name: piece.lines for piece in pieces if piece.kind == "requires"}
-        pins = {p.name: p.lines[0] for p in pieces if p.kind == "version"}
-        cured = {piece.name for piece in pieces if piece.kind == "cure"}
+        lines = {piece.name: piece.lines for piece in pieces if piece.kind is _Part.REQUIRES}
+        pins = {p.name: p.lines[0] for p in pieces if p.kind is _Part.VERSION}
+        cured = {piece.name for piece in pieces if piece.kind is _Part.CURE}
         core = []
         for place, node in enumerate(whole.core):
             mine = replace(node, requires=lines.get(node.name, ()))
@@ -138,30 +147,29 @@ class _Trial:
                 break
         else:
             return every, refused
-        for piece in kept:
-            rest = tuple(other for other in kept if other != piece)
-            if answer := self.refuses(rest):
-                kept, refused = rest, answer
-        return self._thinned(kept, refused)
+        return self._thinned(*minimal_subset(kept, refused, self.refuses))
 
     def _pieces(self) -> Iterator[_Piece]:
         """The requirements of packages first: what is left out first is most likely innocent."""
         for name in self.cures:
-            yield _Piece(kind="cure", name=name)
+            yield _Piece(kind=_Part.CURE, name=name)
         for node in self.nodes.values():
-            yield _Piece(kind="version", name=node.name, lines=(node.version,))
+            yield _Piece(kind=_Part.VERSION, name=node.name, lines=(node.version,))
         for node in self.nodes.values():
             if node.requires:
-                yield _Piece(kind="requires", name=node.name, lines=node.requires)
+                yield _Piece(kind=_Part.REQUIRES, name=node.name, lines=node.requires)
 
     def _likely(self, pieces: Sequence[_Piece], refused: ClosureConflict) -> Iterator[_Piece]:
         """Pieces that speak of what the closure spoke of."""
         told = set(refused.packages)
         for piece in pieces:
             lines = piece.lines
-            if piece.kind == "cure":
+            if piece.kind is _Part.CURE:
                 lines = self.cures[piece.name].lines
-            if told & {piece.name, *(map(requirement_name, lines) if piece.kind != "version" else ())}:
+            if told & {
+                piece.name,
+                *(map(requirement_name, lines) if piece.kind is not _Part.VERSION else ()),
+            }:
                 yield piece
 
     def _thinned(
@@ -169,7 +177,7 @@ class _Trial:
     ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """The same with only those lines that the refusal rests on."""
         for piece in kept:
-            if piece.kind == "requires":
+            if piece.kind is _Part.REQUIRES:
                 kept, refused = self._thinner(piece, kept, refused)
         return kept, refused
 
@@ -188,12 +196,12 @@ class _Trial:
                 piece, kept, refused = smaller, fewer, answer
         return kept, refused
 
-    def words(self, kept: tuple[_Piece, ...], refused: ClosureConflict) -> str:
-        """The closure's words about these pieces, with packages called by their names."""
+    def named(self, kept: tuple[_Piece, ...], refused: ClosureConflict) -> ClosureConflict:
+        """The refusal of these pieces, with packages called by their names."""
         if not any(name.startswith(_CARRIER) for name in _words(refused.reason)):
-            return refused.reason
+            return refused
         answer = self.closure.closer.close(self.question(kept, pinned=True))
-        return (answer if isinstance(answer, ClosureConflict) else self.closure.refused).reason
+        return answer if isinstance(answer, ClosureConflict) else self.closure.refused
 
 
 def _smaller(
@@ -244,10 +252,10 @@ def _package_groups(
 ) -> Iterator[frozenset[Pick]]:
     """For each package that takes part: the options of its slot that put the same into the question."""
     for option in closure.solution.packages():
-        own = [piece for piece in kept if piece.name == option.package and piece.kind != "cure"]
+        own = [piece for piece in kept if piece.name == option.package and piece.kind is not _Part.CURE]
         if own:
             alike = [o for o in closure.rows.slot_options(option.slot) if _says(closure, o, option, own)]
-            if any(piece.kind == "version" for piece in own):
+            if any(piece.kind is _Part.VERSION for piece in own):
                 alike = list(_of_versions(closure, trial, kept, option, alike, effort))
             yield frozenset(map(pick_of, alike))
 
@@ -256,7 +264,7 @@ def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[
     """Whether an option requires the same; for certain, whatever else is chosen."""
     if other.index == option.index or other.package is None:
         return other.package is not None
-    lines = frozenset(line for piece in own if piece.kind == "requires" for line in piece.lines)
+    lines = frozenset(line for piece in own if piece.kind is _Part.REQUIRES for line in piece.lines)
     if any(requirement_name(line) in closure.droppable for line in lines):
         return False
     return not lines or lines <= frozenset(closure.node_of(other).requires)
@@ -281,7 +289,7 @@ def _of_versions(
             pinned = closure.node_of(other).version
             moved = tuple(
                 replace(piece, lines=(pinned,))
-                if (piece.kind, piece.name) == ("version", option.package)
+                if (piece.kind, piece.name) == (_Part.VERSION, option.package)
                 else piece
                 for piece in kept
             )
@@ -299,6 +307,6 @@ def _cure_groups(
 ) -> Iterator[frozenset[Pick]]:
     """Options that put a part of the refusal into the question although they do not require it."""
     for piece in kept:
-        if piece.kind == "cure":
+        if piece.kind is _Part.CURE:
             for group in trial.cures[piece.name].groups:
                 yield frozenset(pick_of(closure.rows.options[index]) for index in group)

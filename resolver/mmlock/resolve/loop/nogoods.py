@@ -33,6 +33,8 @@ class Refusal(Struct, frozen=True, kw_only=True):
     groups: tuple[frozenset[Pick], ...]
     """One option of every group: that is refused."""
     reason: str
+    wheels_only: tuple[PackageName, ...] = ()
+    """Packages whose sources would do, were they allowed."""
 
     @property
     def labels(self) -> tuple[str, ...]:

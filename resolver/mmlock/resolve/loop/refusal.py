@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Form
 from mmlock.facts.matrix.load import Matrix
@@ -13,13 +11,10 @@ from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.loop.loop import MOST_TOLD, NoResolution
 from mmlock.resolve.request.interpret import mistaken
-from mmlock.resolve.request.model import InterpretedRequest
+from mmlock.resolve.request.model import THE_REQUEST, InterpretedRequest
 
-THE_REQUEST = "the request"
 SOURCES = 1
 """How many sources one line names; the JSON form has all."""
-
-_WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
 
 
 def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolution) -> NoAnswer:
@@ -42,7 +37,7 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
 
 def _sources(unsolved: NoResolution) -> list[str]:
     """Packages whose sources would do where their wheels do not."""
-    names = {name: None for one in unsolved.refusals for name in _WHEELS_ONLY.findall(one.reason)}
+    names = {name: None for one in unsolved.refusals for name in one.wheels_only}
     return [f"`--allow-sdist {name}` lets `{name}` be built from its sources" for name in names][:MOST_TOLD]
 
 

@@ -13,7 +13,18 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
-from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason, TermValue
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    FindingKind,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    Reason,
+    ReasonKind,
+    TermValue,
+)
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.closure.tags import best_first, target_tags
 from mmlock.resolve.core_solver.alternatives import NewerVersion
@@ -184,7 +195,8 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
 
 def _built_when_installed(package: LockedPackage) -> Finding:
     return Finding(
-        level="warning",
+        level=Level.WARNING,
+        kind=FindingKind.UNPINNED,
         subject=package.name,
         text=f"{package.name} {package.version} has no wheel: the installer builds its sources, "
         "with build requirements that this lock does not pin",
@@ -221,7 +233,7 @@ def _left_out(decision: Decision) -> tuple[Reason, ...]:
                     text=f"{names} also provide the module `{module.module}` and are not used unless named",
                     source=tuple(module.source),
                     confidence=Confidence.DOCUMENTED,
-                    kind="provider",
+                    kind=ReasonKind.PROVIDER,
                 )
             )
     return tuple(reasons)

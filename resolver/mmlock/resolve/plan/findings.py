@@ -11,7 +11,7 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Breakage
-from mmlock.lock.model import Finding, Reason
+from mmlock.lock.model import Finding, FindingKind, Level, Reason, ReasonKind
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.extras import lacking
@@ -33,13 +33,16 @@ def findings(
         results += _slower(matrix, option)
         results += _foreign(matrix, option, target)
     results += _cured(matrix, solution)
-    return tuple(sorted(dict.fromkeys(results), key=lambda f: (f.level != "warning", f.subject, f.text)))
+    return tuple(
+        sorted(dict.fromkeys(results), key=lambda f: (f.level is not Level.WARNING, f.subject, f.text))
+    )
 
 
 def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.BREAKAGE,
             subject=b.breakage.id,
             text=f"{b.breakage.title}: {b.breakage.symptom}. {b.breakage.fix}",
             source=readable(matrix, cite("breaks", b.breakage.source)),
@@ -52,7 +55,8 @@ def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
 def _cured(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
     return [
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.CURED,
             subject=b.breakage.id,
             text=f"{b.breakage.title}: the lock {_cure(b.breakage)}",
             source=readable(matrix, cite("breaks", b.breakage.source)),
@@ -76,7 +80,8 @@ def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain:
     """What must be known of a device; compiled kernels are not spoken of where ops are `plain` PyTorch."""
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.DEVICE,
             subject=a.name,
             text=f"{'' if plain else a.mmcv} {a.note}".strip(),
             source=readable(matrix, cite("accelerators", a.source)),
@@ -102,26 +107,33 @@ def missing_extras(
 def _missing_extras(
     matrix: Matrix, requested: CoreRequirement, option: Option, target: Target
 ) -> Iterator[Finding]:
-    what = f"{option.package} {option.version}"
+    release = f"{option.package} {option.version}"
     missing = lacking(matrix, requested, option, target.platform)
     if missing is None:
-        text = (
-            f"which extras {what} has is not recorded: nothing of `{requested.text}` beyond it is in the lock"
-        )
-        yield _extra_finding(requested, text, (), Confidence.INFERRED)
+        for extra in requested.extras:
+            text = f"the extras of {release} are not recorded: nothing of `{extra}` is in the lock"
+            yield _extra_finding(requested, extra, text, (), Confidence.INFERRED)
     for extra in missing or ():
         rows = [row for row in matrix.requires(requested.name) if extra in provided_extras(row)]
         having = sorted({row.version for row in rows}, key=version)
         span = having[0] if len(having) == 1 else f"{having[0]} to {having[-1]}"
         source = readable(matrix, cite("requires", rows[-1].source, requested.name))
-        text = f"{what} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
-        yield _extra_finding(requested, text, source, rows[-1].confidence)
+        text = f"{release} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
+        yield _extra_finding(requested, extra, text, source, rows[-1].confidence)
 
 
 def _extra_finding(
-    requested: CoreRequirement, text: str, source: tuple[str, ...], confidence: Confidence
+    requested: CoreRequirement, extra: str, text: str, source: tuple[str, ...], confidence: Confidence
 ) -> Finding:
-    return Finding(level="warning", subject=requested.name, text=text, source=source, confidence=confidence)
+    return Finding(
+        level=Level.WARNING,
+        kind=FindingKind.MISSING_EXTRA,
+        subject=requested.name,
+        detail=extra,
+        text=text,
+        source=source,
+        confidence=confidence,
+    )
 
 
 def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
@@ -131,7 +143,8 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
     if isinstance(option.choice, IndexChoice) and not option.choice.row.directory.startswith("cpu"):
         return [
             Finding(
-                level="warning",
+                level=Level.WARNING,
+                kind=FindingKind.UNREAD_CODE,
                 subject=str(option.package),
                 text=f"which GPUs this wheel has code for is published nowhere: not checked for {names}",
                 source=readable(matrix, option.source),
@@ -143,7 +156,8 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
         codes = {d.name: code_for(d, row.archs, row.ptx) for d in target.devices}
         return [
             Finding(
-                level="warning",
+                level=Level.WARNING,
+                kind=FindingKind.PTX if code is Code.PTX else FindingKind.UNREAD_CODE,
                 subject=str(option.package),
                 text=_code_text(code, name),
                 source=readable(matrix, option.source),
@@ -171,7 +185,8 @@ def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
     )
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.INFERRED,
             subject=option.label,
             text=text,
             source=readable(matrix, option.source),
@@ -186,7 +201,8 @@ def _variant_metadata(option: Option) -> list[Finding]:
     build = option.choice.build
     return [
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.METADATA,
             subject="torch",
             text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build "
             "of that release; CUDA libraries that only its own metadata names are not in the lock",
@@ -202,7 +218,8 @@ def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
     build = option.choice.build
     return [
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.FOREIGN_BUILD,
             subject="torch",
             text=f"torch {build.torch}+{build.variant} is a CUDA build: "
             "on this target only its CPU part is used",
@@ -217,7 +234,8 @@ def _slower(matrix: Matrix, option: Option) -> list[Finding]:
         return []
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.SLOW_OPS,
             subject=f"{option.package} {option.version}",
             text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same values but for "
             "rounding, slower where one box or point waits for another (suppression, voxels) and, "
@@ -240,7 +258,7 @@ def environment(matrix: Matrix, solution: CoreSolution) -> tuple[dict[str, str],
                     text=f"{name}={value}: {one.breakage.title}. Without it: {one.breakage.symptom}",
                     source=readable(matrix, cite("breaks", one.breakage.source)),
                     confidence=one.breakage.confidence,
-                    kind="break",
+                    kind=ReasonKind.BREAK,
                 )
             )
     return dict(sorted(values.items())), tuple(reasons)

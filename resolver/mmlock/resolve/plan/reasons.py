@@ -7,21 +7,21 @@ from collections.abc import Sequence
 from mmlock.core.names import Confidence, Form
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
-from mmlock.lock.model import Reason
+from mmlock.lock.model import Reason, ReasonKind
 from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
 
 _KIND = {
-    LinkKind.ASSERTS: "asserts",
-    LinkKind.REQUIRES: "requires",
-    LinkKind.DECLARES: "declares",
-    LinkKind.WHEEL: "wheel",
-    LinkKind.PYTHON: "python",
-    LinkKind.BUILD: "build",
-    LinkKind.TOOLCHAIN: "build",
-    LinkKind.CUDA: "pair",
+    LinkKind.ASSERTS: ReasonKind.ASSERTS,
+    LinkKind.REQUIRES: ReasonKind.REQUIRES,
+    LinkKind.DECLARES: ReasonKind.DECLARES,
+    LinkKind.WHEEL: ReasonKind.WHEEL,
+    LinkKind.PYTHON: ReasonKind.PYTHON,
+    LinkKind.BUILD: ReasonKind.BUILD,
+    LinkKind.TOOLCHAIN: ReasonKind.BUILD,
+    LinkKind.CUDA: ReasonKind.PAIR,
 }
 
 
@@ -55,7 +55,9 @@ def why_not_newer(newer: NewerVersion) -> Reason:
     else:
         payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
         text = f"not {newer.best.label}: it would pay more for `{newer.worse.objective}`{payers}"
-    return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
+    return Reason(
+        text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind=ReasonKind.OBJECTIVE
+    )
 
 
 def _most_telling(validated: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
@@ -74,7 +76,7 @@ def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
         f"skipped, with Python {row.python}, torch {row.torch}+{row.variant}, {others}",
         source=tuple(recorded.get(key, key) for key in row.source),
         confidence=row.confidence,
-        kind="verdict",
+        kind=ReasonKind.VERDICT,
     )
 
 
@@ -94,7 +96,7 @@ def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
             text=f"asked for: {constraint.name}",
             source=(constraint.origin,),
             confidence=Confidence.MEASURED,
-            kind="asked",
+            kind=ReasonKind.REQUESTED,
         )
         for constraint in rows.user_constraints
         for slot, members in constraint.parts
@@ -111,7 +113,7 @@ def _device_code(matrix: Matrix, option: Option) -> list[Reason]:
             text=f"holds {' '.join((*build.archs, *build.ptx))}" if build.archs else "holds no GPU code",
             source=readable(matrix, cite("torch-builds", build.source)),
             confidence=build.confidence,
-            kind="gpu",
+            kind=ReasonKind.GPU,
         )
     ]
 
@@ -126,7 +128,7 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
             f"for torch {torch.torch}+{torch.variant} and Python {solution.python}",
             source=option.source and readable(matrix, option.source),
             confidence=Confidence.CAPTURED,
-            kind="wheel",
+            kind=ReasonKind.WHEEL,
         )
     newest = max(version(r.directory.partition("/torch")[2]) for r in rows)
     variants = sorted({r.directory.partition("/")[0] for r in rows if r.directory.endswith(f"torch{newest}")})
@@ -136,5 +138,5 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
         f"none for torch {torch.torch}+{torch.variant}",
         source=readable(matrix, cite("openmmlab-index", tuple(sorted({s for r in rows for s in r.source})))),
         confidence=Confidence.CAPTURED,
-        kind="wheel",
+        kind=ReasonKind.WHEEL,
     )

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
-from mmlock.core.names import DeviceKind, Form
+from mmlock.core.names import DeviceKind, Form, ToolkitProvider
 from mmlock.core.target import Target
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
@@ -25,7 +25,7 @@ from mmlock.resolve.plan.reasons import no_wheel
 
 NO_TOOLCHAIN = ToolchainPlan(
     name="none",
-    provider="none",
+    provider=ToolkitProvider.NONE,
     cuda=None,
     lockable=True,
     packages=(),

@@ -11,6 +11,7 @@ from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.facts.devices.find import NoDevice, WhyNoDevice, accelerator_of, find_device
+from mmlock.facts.matrix.curated import AcceleratorAnswer
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
 
@@ -52,7 +53,7 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> TargetDevices:
     _one_kind(ordered)
     accelerators = tuple(row for device in ordered if (row := accelerator_of(matrix, device)))
     for row in accelerators:
-        if row.answer != "lock":
+        if row.answer is not AcceleratorAnswer.LOCK:
             raise NoAnswer(
                 f"there is no public environment for {row.name}",
                 causes=[text for text in (row.note, row.mmcv) if text],

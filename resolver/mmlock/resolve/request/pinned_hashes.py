@@ -11,7 +11,7 @@ from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence, PackageName
 from mmlock.core.requirements import Asked
 from mmlock.core.versions import InvalidVersion, allows
-from mmlock.lock.model import Finding, LockedEnv, LockedPackage
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPackage
 
 _SHA256 = "sha256:"
 
@@ -69,7 +69,8 @@ def _admits(asked: Asked, version: str) -> bool:
 
 def _unchecked(name: PackageName, version: str) -> Finding:
     return Finding(
-        level="warning",
+        level=Level.WARNING,
+        kind=FindingKind.HASH,
         subject=name,
         text=f"the hash of {name} {version} that was asked for is not checked: its index tells none",
         source=("the request",),

@@ -7,6 +7,7 @@ from shlex import quote
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import LEFT_BY_BUILDS, MADE
+from mmlock.core.names import ToolkitProvider
 from mmlock.lock.formats.parts import describe_target, plain
 from mmlock.lock.model import FetchStep
 from mmlock.wheels.export.model import Export, PlannedBuild, lines
@@ -220,7 +221,9 @@ def _environment(build: PlannedBuild) -> Iterator[str]:
     if step.toolchain.cuda_home:
         site = "$BUILD/venv/lib/python" + plan.python + "/site-packages"
         home = step.toolchain.cuda_home.replace("{site_packages}", site)
-        default = f'"{home}"' if step.toolchain.provider == "pip" else f'"${{CUDA_HOME:-{home}}}"'
+        default = (
+            f'"{home}"' if step.toolchain.provider == ToolkitProvider.PIP else f'"${{CUDA_HOME:-{home}}}"'
+        )
         yield f"export CUDA_HOME={default}"
     yield from step.toolchain.setup
     yield 'export PATH="$BUILD/venv/bin:$PATH" PYTHONNOUSERSITE=1 PYTHONHASHSEED=0'
