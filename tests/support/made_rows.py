@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.facts.matrix.model import Breakage
 from mmlock.resolve.graph.rows import (
+    ConstraintKind,
     Cost,
     Group,
     Incompatibility,
@@ -23,6 +24,7 @@ from mmlock.resolve.graph.rows import (
 )
 from mmlock.resolve.request.objectives import Objective
 
+KIND_OF = {"torch": ConstraintKind.TORCH, "python": ConstraintKind.PYTHON}
 KINDS = (LinkKind.ASSERTS, LinkKind.REQUIRES)
 
 
@@ -58,6 +60,7 @@ def incompatibility(*groups: Group) -> Incompatibility:
 def constraint(name: str, slot: str, members: Group, **more: object) -> UserConstraint:
     return UserConstraint(
         name=name,
+        kind=KIND_OF.get(slot, ConstraintKind.PACKAGE),
         parts=((slot, members),),
         reject=lambda o: Rejection(
             text=f"{o.label} is not {name}", source=("the page",), confidence=Confidence.CAPTURED

@@ -18,9 +18,9 @@ from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import explain
 from mmlock.resolve.core_solver.solution import solve_core
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.loop.loop import NoResolution, graph_request
+from mmlock.resolve.loop.loop import graph_request
 from mmlock.resolve.loop.nogoods import LoopState
-from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
+from mmlock.resolve.loop.refusal import conflict_page
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.packages import core_packages
 
@@ -56,13 +56,13 @@ def why(lock_dir: Path, package: str) -> Page:
 
 
 def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Page:
-    """What stands against one requirement on the request's target, and what would hold."""
+    """What one requirement conflicts with on the request's target, and what would work."""
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
     if asked.name not in core_packages(matrix):
         raise UsageError(
-            f"`{asked.text}`: `{asked.name}` is an ordinary package, which the core does not decide",
-            hints=["solve with it, and mmlock tells what stands against it: `mmlock solve --with ...`"],
+            f"`{asked.text}`: `why-not` is for packages that mmlock decides, and `{asked.name}` is none",
+            hints=["solve with it: the error of `mmlock solve --with ...` says what it conflicts with"],
         )
     base = interpret(matrix, arguments)
     wished = interpret(matrix, _with(arguments, asked, base.stack))
@@ -71,29 +71,11 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     solution = solve_core(rows, ClingoEngine(), wished.objectives)
     if solution is not None:
         picked = ", ".join(option.label for option in solution.packages())
-        text = f"nothing stands against `{asked.text}` in the core: Python {solution.python}, {picked}"
+        text = f"`{asked.text}` works: Python {solution.python}, {picked}"
         if not holds(asked.marker, wished.target.platform, solution.python):
-            text += f"; on Python {solution.python} its marker does not hold"
+            text += f"; its marker does not hold on Python {solution.python}"
         return Page(text=text, data={"holds": True, "solution": [o.label for o in solution.packages()]})
-    unsolved = NoResolution(rows=rows, refusals=())
-    explanation = explain(unsolved.rows, wished.objectives)
-    chain, nearest = chain_lines(matrix, explanation), nearest_lines(explanation)
-    lines = [headline(explanation), *(f"  because {c}" for c in chain), *(f"  {n}" for n in nearest)]
-    return Page(
-        text="\n".join(lines),
-        data={
-            "holds": False,
-            "incompatible": [one.name for one in explanation.user_constraints],
-            "chain": [
-                {"text": c.text, "source": list(c.source), "confidence": c.confidence}
-                for c in explanation.chain
-            ],
-            "nearest": [
-                {"without": n.given_up.name, "solution": [o.label for o in n.solution.packages()]}
-                for n in explanation.nearest
-            ],
-        },
-    )
+    return conflict_page(matrix, explain(rows, wished.objectives))
 
 
 def _with(arguments: SolveArguments, asked: Asked, stack: str) -> SolveArguments:

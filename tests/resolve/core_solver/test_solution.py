@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from examples import examples
-from hypothesis import assume, given
+from hypothesis import given
 from made_rows import constraint, graphs, link, option, rows_of
 from msgspec.structs import replace
 from solved import Solved, solved
@@ -59,9 +59,8 @@ def test_every_payment_names_its_payers(real: Solved) -> None:
 @given(graphs())
 def test_the_price_told_is_the_price_paid(rows: Rows) -> None:
     problem = make_problem(rows, DEFAULT_OBJECTIVES)
-    picked = BruteEngine().solve(problem)
-    assume(picked is not None)
-    assert picked is not None
+    # A choice that breaks a rule has its price, too.
+    picked = BruteEngine().solve(problem) or tuple(slot[0] for slot in problem.slots)
     told = describe(rows, frozenset(picked), DEFAULT_OBJECTIVES)
     assert tuple(paid.value for paid in told.objectives) == problem.cost(picked)[: len(DEFAULT_OBJECTIVES)]
 

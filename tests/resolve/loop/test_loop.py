@@ -380,7 +380,7 @@ def test_sources_that_would_do_are_a_hint() -> None:
     found = put(requested, Picky(refuses))
     assert isinstance(found, NoResolution)
     error = no_answer(facts(), requested, found)
-    assert error.hints[0] == "`--allow-sdist native` lets `native` be built from its sources"
+    assert error.hints[0] == "`--allow-sdist native` allows `native` to be built from source"
 
 
 def test_what_the_user_allows_is_handed_on() -> None:
@@ -453,6 +453,6 @@ def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
     found = with_own(name)
     assert isinstance(found, NoResolution)
     (ask,) = [ask for ask in found.rows.user_constraints if ask.name == "--extension ops"]
-    assert ask.available.startswith("recipe msda-cuda is for cuda only: it has no kernels for cpu")
-    assert ask.hint == "its kernels are for cuda: name such a device with `--gpu`"
+    assert ask.available.startswith("recipe `msda-cuda` supports cuda only; it has no kernels for cpu")
+    assert ask.hint == "its kernels need cuda: choose such a device with `--gpu`"
     assert isinstance(with_own(name, gpu="rtx4090"), Resolution)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmlock.core.names import Confidence
 from mmlock.resolve.core_solver.explain import Explanation
-from mmlock.resolve.graph.rows import Option, Rejection, UserConstraint
+from mmlock.resolve.graph.rows import ConstraintKind, Option, Rejection, UserConstraint
 from mmlock.resolve.loop.refusal import origins
 
 
@@ -12,7 +12,7 @@ def ask(name: str, origin: str) -> UserConstraint:
     def reject(option: Option) -> Rejection:
         return Rejection(text=option.label, source=(), confidence=Confidence.MEASURED)
 
-    return UserConstraint(name=name, parts=(), reject=reject, origin=origin)
+    return UserConstraint(name=name, kind=ConstraintKind.TORCH, parts=(), reject=reject, origin=origin)
 
 
 def test_requirements_of_files_are_told_with_their_line() -> None:

@@ -152,11 +152,11 @@ _VERB = {
     LinkKind.ASSERTS: "can be imported only with",
     LinkKind.REQUIRES: "requires",
     LinkKind.DECLARES: "declares",
-    LinkKind.WHEEL: "is compiled for",
-    LinkKind.PYTHON: "exists for",
-    LinkKind.BUILD: "can be compiled against",
-    LinkKind.TOOLCHAIN: "goes with",
-    LinkKind.CUDA: "goes with",
+    LinkKind.WHEEL: "is built for",
+    LinkKind.PYTHON: "is available for",
+    LinkKind.BUILD: "can be built against",
+    LinkKind.TOOLCHAIN: "works with",
+    LinkKind.CUDA: "works with",
 }
 
 _FORM = {Form.WHEEL: "wheels", Form.BUILD: "builds", Form.TORCH_OPS: "ops in plain PyTorch"}
@@ -170,7 +170,7 @@ def _subject(options: Sequence[Option]) -> str:
 def _range(rows: Rows, slot: str, members: Group) -> str:
     options = [o for i in sorted(members) if (o := rows.options[i]).version and o.slot == slot]
     if not options:
-        return f"nothing that is known of {slot}"
+        return f"no known version of {slot}"
     names = sorted({str(o.package or o.slot) for o in options})
     return f"{' or '.join(names)} {_span(options)}"
 

@@ -2,7 +2,8 @@
 
 First a minimal set of the user's constraints that are incompatible: clingo's core, then one is left out
 at a time until none can be. Then, for these alone, a minimal set of facts between them, found the
-same way. Last, for each, what would hold if it were given up, as near to it as possible.
+same way. Last, for each of them, what would hold if it
+were given up: the version nearest to it, or the solution without it where nothing can be near.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from itertools import combinations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mmlock.core.names import Confidence
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.resolve.core_solver.conflict import ConflictFact, ConflictSearch
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.problem import Problem, make_problem
 from mmlock.resolve.core_solver.solution import CoreSolution, describe
-from mmlock.resolve.graph.rows import Group, Rejection, Rows, UserConstraint, mask
+from mmlock.resolve.graph.rows import ConstraintKind, Group, Rejection, Rows, UserConstraint, mask
 from mmlock.resolve.request.objectives import Objective
 
 MOST = 8
@@ -30,7 +32,7 @@ class ChainLink(Struct, frozen=True, kw_only=True):
 
     text: str
     source: tuple[str, ...]
-    confidence: str
+    confidence: Confidence
 
 
 class NearestSolution(Struct, frozen=True, kw_only=True):
@@ -38,6 +40,8 @@ class NearestSolution(Struct, frozen=True, kw_only=True):
 
     given_up: UserConstraint
     solution: CoreSolution
+    near: bool
+    """True: what it asks for is there, in the version nearest to it. False: as if it had not been said."""
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
@@ -57,7 +61,7 @@ def explain(rows: Rows, objectives: Sequence[Objective]) -> Explanation:
             for constraint in rows.user_constraints
             if any(slot == "torch" for slot, _ in constraint.parts)
         )[:1]
-        told = (ChainLink(text=text, source=(), confidence="captured") for text in rows.missing)
+        told = (ChainLink(text=text, source=(), confidence=Confidence.CAPTURED) for text in rows.missing)
         return Explanation(user_constraints=about, chain=tuple(told), nearest=())
     conflict = ConflictSearch(rows)
     user_constraints = conflict.minimal_constraints()
@@ -82,10 +86,9 @@ def _rejections(rows: Rows, user_constraints: Sequence[UserConstraint]) -> list[
             links.append(_where(rows, constraint))
         for slot, members in constraint.parts:
             if not members:
-                text = f"nothing known fulfils {constraint.name}" + (
-                    f"; {constraint.available}" if constraint.available else ""
-                )
-                links.append(ChainLink(text=text, source=(), confidence="measured"))
+                more = f"; {constraint.available}" if constraint.available else ""
+                text = f"{unsatisfied(constraint)}{more}"
+                links.append(ChainLink(text=text, source=(), confidence=Confidence.MEASURED))
                 if not constraint.available:
                     links += _told_off(rows, constraint, rows.slots[slot])
     return list(dict.fromkeys(links))
@@ -94,8 +97,8 @@ def _rejections(rows: Rows, user_constraints: Sequence[UserConstraint]) -> list[
 def _where(rows: Rows, constraint: UserConstraint) -> ChainLink:
     """On which Pythons a requirement with a marker is one."""
     names = [rows.options[i].version or "" for i in rows.slots["python"] if i not in constraint.unless]
-    text = f"`{constraint.name}` is asked for on Python {', '.join(reversed(names)) or 'none that is known'}"
-    return ChainLink(text=text, source=("the request",), confidence="measured")
+    text = f"`{constraint.name}` applies on Python {', '.join(reversed(names)) or 'none that is known'}"
+    return ChainLink(text=text, source=("the request",), confidence=Confidence.MEASURED)
 
 
 def _members(constraint: UserConstraint, slot: str) -> Group:
@@ -113,49 +116,58 @@ def _told_off(rows: Rows, constraint: UserConstraint, options: Sequence[int]) ->
         if rows.options[index].version is not None:
             rejection = constraint.reject(rows.options[index])
             told.setdefault(rejection.text, rejection)
-    links = [ChainLink(text=r.text, source=r.source, confidence=r.confidence.value) for r in told.values()]
+    links = [ChainLink(text=r.text, source=r.source, confidence=r.confidence) for r in told.values()]
     rest = len(links) - MOST
     if rest <= 0:
         return links
-    more = ChainLink(text=f"and {rest} more like these", source=(), confidence="measured")
+    more = ChainLink(text=f"and {rest} more like these", source=(), confidence=Confidence.MEASURED)
     return [*links[:MOST], more]
 
 
 def _told(fact: ConflictFact) -> ChainLink:
-    return ChainLink(text=fact.text, source=fact.source, confidence=fact.confidence.value)
+    return ChainLink(text=fact.text, source=fact.source, confidence=fact.confidence)
+
+
+def unsatisfied(constraint: UserConstraint) -> str:
+    """That nothing satisfies a constraint, as a sentence."""
+    what = "version" if constraint.kind.bounds_version else "build of torch"
+    return f"no known {what} satisfies `{constraint.name}`"
 
 
 def _nearest(
     rows: Rows, objectives: Sequence[Objective], user_constraints: Sequence[int]
 ) -> list[NearestSolution]:
-    """For each constraint, the solution nearest to it without it: its version given up, else all of it."""
+    """For each constraint: the solution nearest to it, or the one without it where nothing can be near."""
     engine = ClingoEngine()
     solutions = []
-    for given_up in user_constraints:
-        constraint = rows.user_constraints[given_up]
-        kept = [i for i in range(len(rows.user_constraints)) if i != given_up]
-        problem = _closest(rows, constraint, make_problem(rows, objectives, user_constraints=kept))
-        loose = tuple(mask(group | constraint.unless) for _, group in constraint.loose)
-        picked = engine.solve(replace(problem, hard=(*problem.hard, *loose))) if loose else None
-        if picked is None:
-            picked = engine.solve(problem)
-        if picked is not None:
+    for dropped in user_constraints:
+        constraint = rows.user_constraints[dropped]
+        kept = [i for i in range(len(rows.user_constraints)) if i != dropped]
+        without = make_problem(rows, objectives, user_constraints=kept)
+        near = _near(rows, constraint, without)
+        picked = engine.solve(near) if near is not None else None
+        solution = picked or engine.solve(without)
+        if solution is not None:
+            described = describe(rows, frozenset(solution), objectives)
             solutions.append(
-                NearestSolution(given_up=constraint, solution=describe(rows, frozenset(picked), objectives))
+                NearestSolution(given_up=constraint, solution=described, near=picked is not None)
             )
     return solutions
 
 
-def _closest(rows: Rows, constraint: UserConstraint, problem: Problem) -> Problem:
-    """The same problem with nearness to a constraint as its first objective."""
+def _near(rows: Rows, constraint: UserConstraint, without: Problem) -> Problem | None:
+    """The problem of what is nearest to a constraint; None where nothing is near or far."""
+    if not constraint.kind.bounds_version:
+        return None
+    loose = tuple(mask(group | constraint.unless) for _, group in constraint.loose)
+    if constraint.kind is ConstraintKind.PACKAGE and not loose:
+        return None
     distance = _distance(rows, constraint)
-    if not distance:
-        return problem
-    return problem.preceded(distance)
+    return replace(without, hard=(*without.hard, *loose)).preceded(distance) if distance else None
 
 
 def _distance(rows: Rows, constraint: UserConstraint) -> dict[int, int]:
-    """How far each option is from what was asked: places between versions; nothing at all is farthest."""
+    """How far each option is from what is required: places between versions; nothing at all is farthest."""
     distance: dict[int, int] = {}
     for slot, members in constraint.parts:
         texts = {text for i in rows.slots[slot] if (text := rows.options[i].version) is not None}

@@ -93,7 +93,7 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
             "torch",
             builder.group("torch", f"binary:{key}", fits),
             LinkKind.WHEEL,
-            f"the {row.package} {row.version} wheel is made for {', '.join(words)}",
+            f"the {row.package} {row.version} wheel is built for {', '.join(words)}",
             cite("binaries", row.source, row.package),
             row.confidence,
         )
@@ -108,7 +108,7 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
                 lambda o: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
             ),
             LinkKind.CUDA,
-            f"{row.package} {row.version} carries CUDA {cuda}: one CUDA across the environment is preferred",
+            f"{row.package} {row.version} uses CUDA {cuda}; one CUDA in the whole environment is preferred",
             cite("binaries", row.source, row.package),
             row.confidence,
             hard=False,

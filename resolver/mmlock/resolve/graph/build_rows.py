@@ -171,7 +171,7 @@ def add_device_links(builder: GraphBuilder) -> None:
                 "torch",
                 members,
                 LinkKind.BUILD,
-                f"TORCH_CUDA_ARCH_LIST of torch and nvcc must know {archs}",
+                f"torch and nvcc must both support {archs} in TORCH_CUDA_ARCH_LIST",
                 cite("recipes", recipe.source),
                 recipe.confidence,
             )
@@ -212,7 +212,7 @@ def _link_build(
         if pythons
         else builder.group("python", f"recipe:{spec}", lambda o: allows(spec, o.version or "")),
         LinkKind.PYTHON,
-        f"recipe {recipe.id} is good for Python {', '.join(pythons) or spec or 'any'}",
+        f"recipe {recipe.id} supports Python {', '.join(pythons) or spec or 'any'}",
         cite("recipes", recipe.source),
         option.confidence,
     )

@@ -278,7 +278,7 @@ class GraphBuilder:
     def _missing(self) -> tuple[str, ...]:
         target = self.request.target
         return tuple(
-            f"no build of {slot} for {target.kind} on {target.platform} is recorded in the matrix"
+            f"no build of {slot} for {target.kind} on {target.platform} is known"
             for slot in ("torch", "python")
             if not self.slots.get(slot)
         )

@@ -128,7 +128,7 @@ def _add_wheel(
         "torch",
         members,
         LinkKind.WHEEL,
-        f"the {row.package} {text} wheel in {row.directory} is compiled for that torch and CUDA",
+        f"the {row.package} {text} wheel in {row.directory} is built for that torch and CUDA",
         cite("openmmlab-index", row.source),
         row.confidence,
     )
@@ -137,7 +137,7 @@ def _add_wheel(
         "python",
         allowed,
         LinkKind.PYTHON,
-        f"{row.directory} has {row.package} {text} for Python {', '.join(pythons)}"
+        f"{row.package} {text} has wheels in {row.directory} for Python {', '.join(pythons)}"
         + (" (inferred, not seen)" if inferred else ""),
         cite("openmmlab-index", row.source),
         confidence,
@@ -178,7 +178,7 @@ def _link_asserts(builder: GraphBuilder, option: Option, release: Release) -> No
             module,
             builder.versions(module, f"assert:{words}", holds),
             LinkKind.ASSERTS,
-            f"{option.package} {release.version} refuses to be imported unless {module} is {words}",
+            f"{option.package} {release.version} fails to import unless {module} {words}",
             cite("releases", release.source, option.package),
             release.confidence,
         )
@@ -215,7 +215,7 @@ def _link_presumed(builder: GraphBuilder, catalog: SlotCatalog, option: Option, 
                 module,
                 same or builder.versions(module, "any", lambda _: True),
                 LinkKind.REQUIRES,
-                f"{option.package} {release.version} imports {module} and checks no version of it",
+                f"{option.package} {release.version} imports {module} without checking its version",
                 cite("releases", release.source, option.package),
                 release.confidence,
             )

@@ -137,6 +137,23 @@ class Link(Struct, frozen=True, kw_only=True):
     """False: not meeting it costs `Objective.DECLARED`."""
 
 
+class ConstraintKind(StrEnum):
+    """What a constraint of the user bounds."""
+
+    DEVICE = "device"  # code for a device
+    MACHINE = "machine"  # glibc, driver
+    PYTHON = "python"  # the version of Python
+    TORCH = "torch"  # the version of torch
+    CUDA = "cuda"
+    PACKAGE = "package"  # the version of a package
+    NO_BUILD = "no-build"
+
+    @property
+    def bounds_version(self) -> bool:
+        """Whether another version can be near to it."""
+        return self in {ConstraintKind.PYTHON, ConstraintKind.TORCH, ConstraintKind.PACKAGE}
+
+
 class Rejection(Struct, frozen=True, kw_only=True):
     """Why an option does not satisfy a constraint."""
 
@@ -149,19 +166,20 @@ class UserConstraint(Struct, frozen=True, kw_only=True):
     """A constraint of the user: in each part, one of the members must be chosen."""
 
     name: str
-    """As the user would say it: `--torch 2.4.1`, `--gpu rtx5090`, `mmdet==3.3.0`."""
+    """As the user says it: `--torch 2.4.1`, `--gpu rtx5090`, `mmdet==3.3.0`."""
+    kind: ConstraintKind
     parts: tuple[tuple[str, Group], ...]
     """(slot, members)."""
     reject: Callable[[Option], Rejection]
-    """Says why a non-member is none."""
+    """Why an option is no member."""
     loose: tuple[tuple[str, Group], ...] = ()
-    """What stays asked when the version is given up: the package itself."""
+    """What is still required when the version is given up: the package itself."""
     origin: str = "the request"
-    """Where the user said it."""
+    """Where it stands: the command line, a file and line."""
     available: str = ""
-    """What there is instead, told where no option fulfils it."""
+    """What there is instead, shown where no option satisfies it."""
     unless: Group = frozenset()
-    """Pythons on which nothing is asked, by a marker: one of them will do instead of a member."""
+    """Pythons on which its marker does not hold: one of them will do instead of a member."""
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -169,9 +187,9 @@ class UserConstraint(Struct, frozen=True, kw_only=True):
         return tuple(members | self.unless for _, members in self.parts)
 
     version: str | None = None
-    """The one version that was asked for, where there is one."""
+    """The version that it names, where it names one."""
     hint: str = ""
-    """What to do where no option fulfils it."""
+    """What to do where no option satisfies it."""
 
 
 class Incompatibility(Struct, frozen=True, kw_only=True):

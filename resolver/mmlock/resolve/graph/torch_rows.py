@@ -138,7 +138,7 @@ def add_toolchain(builder: GraphBuilder) -> None:
             "torch",
             members,
             LinkKind.TOOLCHAIN,
-            f"nvcc {chain.cuda} builds for torch with CUDA {chain.cuda}; torch refuses another major",
+            f"nvcc {chain.cuda} builds for torch with CUDA {chain.cuda}; torch rejects another major version",
             cite("toolchains", chain.source),
             chain.confidence,
         )

@@ -11,8 +11,16 @@ from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.packages import SlotCatalog
-from mmlock.resolve.graph.rows import BinaryChoice, Group, Option, Rejection, TorchChoice, UserConstraint
-from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles
+from mmlock.resolve.graph.rows import (
+    BinaryChoice,
+    ConstraintKind,
+    Group,
+    Option,
+    Rejection,
+    TorchChoice,
+    UserConstraint,
+)
+from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles, torch_label
 from mmlock.resolve.request.model import CoreRequirement
 
 
@@ -29,6 +37,7 @@ def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
 
 def _constrain_torch(
     builder: GraphBuilder,
+    kind: ConstraintKind,
     name: str,
     key: str,
     fits: Callable[[TorchBuild], bool],
@@ -54,6 +63,7 @@ def _constrain_torch(
     builder.user_constraints.append(
         UserConstraint(
             name=name,
+            kind=kind,
             parts=(("torch", members),),
             reject=why_not,
             origin=origin,
@@ -90,12 +100,12 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
         if isinstance(option.choice, TorchChoice):
             return _no_code(option.choice.build, device)
         return Rejection(
-            text=f"{option.label} has no code for {device.arch} ({device.name})",
+            text=f"{option.label} has no kernels for {device.arch} ({device.name})",
             source=option.source,
             confidence=option.confidence,
         )
 
-    return UserConstraint(name=name, parts=tuple(parts), reject=reject)
+    return UserConstraint(name=name, kind=ConstraintKind.DEVICE, parts=tuple(parts), reject=reject)
 
 
 def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
@@ -109,10 +119,11 @@ def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
 
 def _no_code(build: TorchBuild, device: Device) -> Rejection:
     if build.archs is None:
-        text = f"the archs of torch {build.torch}+{build.variant} are not known"
+        text = f"the GPUs that {torch_label(build)} is built for are not known"
     else:
-        held = " ".join((*build.archs, *build.ptx)) or "no GPU code"
-        text = f"torch {build.torch}+{build.variant} holds {held}: no code for {device.arch} ({device.name})"
+        archs = " ".join((*build.archs, *build.ptx))
+        built = f"is built for {archs}" if archs else "has no GPU code"
+        text = f"{torch_label(build)} {built}; it has no kernels for {device.arch} ({device.name})"
     return Rejection(text=text, source=cite("torch-builds", build.source), confidence=build.confidence)
 
 
@@ -122,11 +133,12 @@ def _constrain_machine(builder: GraphBuilder) -> None:
         glibc = version(target.glibc)
         _constrain_torch(
             builder,
+            ConstraintKind.MACHINE,
             f"--glibc {target.glibc}",
             f"glibc:{target.glibc}",
             lambda build: build.glibc is None or version(build.glibc) <= glibc,
             lambda build: Rejection(
-                text=f"torch {build.torch}+{build.variant} needs glibc {build.glibc}",
+                text=f"{torch_label(build)} needs glibc {build.glibc} or newer",
                 source=cite("torch-builds", build.source),
                 confidence=build.confidence,
             ),
@@ -138,15 +150,16 @@ def _constrain_machine(builder: GraphBuilder) -> None:
 
         def reject(build: TorchBuild) -> Rejection:
             toolkit = floors.get(build.cuda or "")
-            needed = toolkit.driver_floor if toolkit else "a driver that is not known"
+            needed = f"driver {toolkit.driver_floor} or newer" if toolkit else "an unknown driver"
             return Rejection(
-                text=f"CUDA {build.cuda} of torch {build.torch}+{build.variant} needs driver {needed}",
+                text=f"{torch_label(build)} needs {needed}",
                 source=cite("toolkits", toolkit.source) if toolkit else (),
                 confidence=toolkit.confidence if toolkit else Confidence.INFERRED,
             )
 
         _constrain_torch(
             builder,
+            ConstraintKind.MACHINE,
             f"--driver {target.driver}",
             f"driver:{target.driver}",
             lambda build: build.cuda in floors and version(floors[build.cuda].driver_floor) <= driver,
@@ -162,7 +175,10 @@ def _constrain_versions(builder: GraphBuilder) -> None:
         members = builder.pythons((request.python,))
         builder.user_constraints.append(
             UserConstraint(
-                name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder)
+                name=f"--python {request.python}",
+                kind=ConstraintKind.PYTHON,
+                parts=(("python", members),),
+                reject=_pythons(builder),
             )
         )
     if request.requires_python is not None:
@@ -170,38 +186,49 @@ def _constrain_versions(builder: GraphBuilder) -> None:
         members = builder.group("python", f"version:{bound}", lambda o: allows(bound, o.version or ""))
         builder.user_constraints.append(
             UserConstraint(
-                name=f"requires-python {bound}", parts=(("python", members),), reject=_pythons(builder)
+                name=f"requires-python {bound}",
+                kind=ConstraintKind.PYTHON,
+                parts=(("python", members),),
+                reject=_pythons(builder),
             )
         )
     if request.torch is not None:
         spec = version_wish(request.torch)
         _constrain_torch(
             builder,
+            ConstraintKind.TORCH,
             f"--torch {request.torch.removeprefix('==').removesuffix('.*')}",
             f"version:{spec}",
             lambda build: allows(spec, f"{build.torch}+{build.variant}"),
-            lambda build: _other(build, f"is not torch {request.torch}"),
-            version_text=_only_version(spec),
+            lambda build: _other(build, f"does not satisfy `--torch {request.torch}`"),
+            version_text=_named_version(spec),
         )
     if request.cuda is not None:
         cuda = version_wish(cuda_version(request.cuda))
         _constrain_torch(
             builder,
+            ConstraintKind.CUDA,
             f"--cuda {request.cuda}",
             f"cuda:{cuda}",
             lambda build: build.cuda is not None and allows(cuda, build.cuda),
-            lambda build: _other(build, f"has {f'CUDA {build.cuda}' if build.cuda else 'no CUDA'}"),
+            lambda build: _other(
+                build, f"is built {f'for CUDA {build.cuda}' if build.cuda else 'without CUDA'}"
+            ),
             there=lambda build: f"CUDA {build.cuda}" if build.cuda else None,
         )
+
+
+def _built_for(build: TorchBuild) -> str:
+    return f"for CUDA {build.cuda}" if build.cuda else "without CUDA"
 
 
 def _pythons(builder: GraphBuilder) -> Callable[[Option], Rejection]:
     """The same sentence for every Python: which ones there are."""
     known = [builder.options[i].version for i in builder.slots["python"]]
     span = f"{known[-1]} to {known[0]}" if known else "no Python"
-    text = f"builds of torch for this target exist for Python {span}"
+    text = f"torch is available for Python {span} on this target"
     if (builder.request.python or "").endswith("t"):
-        text += "; free-threaded ones are not taken"
+        text += "; free-threaded builds are not supported"
     torch = [builder.options[i] for i in builder.slots["torch"]]
     ends = tuple(dict.fromkeys(key for option in (*torch[:1], *torch[-1:]) for key in option.source))
     return lambda _: Rejection(text=text, source=ends, confidence=Confidence.CAPTURED)
@@ -209,7 +236,7 @@ def _pythons(builder: GraphBuilder) -> Callable[[Option], Rejection]:
 
 def _other(build: TorchBuild, words: str) -> Rejection:
     return Rejection(
-        text=f"torch {build.torch}+{build.variant} {words}",
+        text=f"{torch_label(build)} {words}",
         source=cite("torch-builds", build.source),
         confidence=build.confidence,
     )
@@ -234,13 +261,14 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
     if requested.name == "torch":
         _constrain_torch(
             builder,
+            ConstraintKind.TORCH,
             requested.text,
             f"version:{requested.specifier}",
             lambda build: allows(requested.specifier, f"{build.torch}+{build.variant}"),
-            lambda build: _other(build, f"is not {requested.text}"),
+            lambda build: _other(build, f"does not satisfy `{requested.text}`"),
             origin=requested.origin,
             unless=unless,
-            version_text=_only_version(requested.specifier),
+            version_text=_named_version(requested.specifier),
         )
         return
     slot = catalog.slot_of(requested.name)
@@ -265,10 +293,11 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
     builder.user_constraints.append(
         UserConstraint(
             name=requested.text,
+            kind=ConstraintKind.PACKAGE,
             parts=((slot, members),),
             reject=_not_asked(requested),
             loose=((slot, loose),) if loose and not requested.constraint else (),
-            version=_only_version(requested.specifier),
+            version=_named_version(requested.specifier),
             available="" if members else _known_of(builder, requested, loose),
             hint="" if members else _where_it_runs(builder, requested),
             origin=requested.origin,
@@ -279,21 +308,19 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
 
 def _known_of(builder: GraphBuilder, requested: CoreRequirement, loose: Group) -> str:
     versions = [text for i in loose if (text := builder.options[i].version)]
-    if span := _range_text(f"known of `{requested.name}`", versions):
+    if span := _range_text(f"known versions of `{requested.name}`", versions):
         return span
     kind = recipe_kind(builder)
     recipes = [
-        f"recipe {recipe.id} is for {' and '.join(recipe.kinds)} only: it has no kernels for {kind}"
+        f"recipe `{recipe.id}` supports {' and '.join(recipe.kinds)} only; it has no kernels for {kind}"
         for recipe in _recipes(builder, requested)
     ]
-    return (
-        "; ".join(recipes) or f"neither a wheel nor a recipe of `{requested.name}` is known for this target"
-    )
+    return "; ".join(recipes) or f"no wheel and no recipe of `{requested.name}` is known for this target"
 
 
 def _where_it_runs(builder: GraphBuilder, requested: CoreRequirement) -> str:
     kinds = sorted({str(kind) for recipe in _recipes(builder, requested) for kind in recipe.kinds})
-    return f"its kernels are for {' and '.join(kinds)}: name such a device with `--gpu`" if kinds else ""
+    return f"its kernels need {' or '.join(kinds)}: choose such a device with `--gpu`" if kinds else ""
 
 
 def _recipes(builder: GraphBuilder, requested: CoreRequirement) -> list[Recipe]:
@@ -303,9 +330,10 @@ def _recipes(builder: GraphBuilder, requested: CoreRequirement) -> list[Recipe]:
     return [] if any(kind in recipe.kinds for recipe in mine) else mine
 
 
-def _only_version(specifier: str) -> str | None:
-    """The one version that a specifier names."""
-    return specifier.removeprefix("==") if specifier.startswith("==") and "," not in specifier else None
+def _named_version(specifier: str) -> str | None:
+    """The version that a specifier names first: what a solution can be near to."""
+    first = specifier.partition(",")[0]
+    return first.lstrip("<>=!~ ").removesuffix(".*") or None
 
 
 def _range_text(what: str, texts: Sequence[str]) -> str:
@@ -321,7 +349,9 @@ def _range_text(what: str, texts: Sequence[str]) -> str:
 
 def _not_asked(requested: CoreRequirement) -> Callable[[Option], Rejection]:
     return lambda option: Rejection(
-        text=f"{option.label} is not {requested.text}", source=option.source, confidence=option.confidence
+        text=f"{option.label} does not satisfy `{requested.text}`",
+        source=option.source,
+        confidence=option.confidence,
     )
 
 
@@ -334,9 +364,10 @@ def _constrain_no_build(builder: GraphBuilder) -> None:
     builder.user_constraints.append(
         UserConstraint(
             name="--no-build",
+            kind=ConstraintKind.NO_BUILD,
             parts=tuple(parts),
             reject=lambda o: Rejection(
-                text=f"{o.label} is a build", source=o.source, confidence=o.confidence
+                text=f"{o.label} must be built", source=o.source, confidence=o.confidence
             ),
         )
     )
