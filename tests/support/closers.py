@@ -50,7 +50,7 @@ class OpenWorld:
             if name in core:
                 if one.specifier.contains(core[name].version, prereleases=True):
                     continue
-                return self._refused(f"the core takes {name}=={core[name].version}", name, via)
+                return self._refused(f"mmlock chose {name}=={core[name].version}", name, via)
             wanted[name] = wanted.get(name, SpecifierSet()) & one.specifier
             for bound in bounds:
                 if normalize(bound.name) == name and (not bound.marker or bound.marker.evaluate(environment)):

@@ -15,6 +15,7 @@ from mmlock.core.target import Target
 class ReasonKind(StrEnum):
     """What a reason is about."""
 
+    CHOICE = "choice"  # why this version and not a newer one
     REQUESTED = "requested"  # the request names it
     ASSERTS = "asserts"  # checked when a package is imported
     REQUIRES = "requires"  # Requires-Dist, Requires-Python

@@ -99,12 +99,12 @@ def _capability_lines(row: Capability) -> list[str]:
         f"  CUDA toolkits        {row.first_cuda} {last}",
     ]
     if row.tegra:
-        lines.append("  Tegra                runs code of exactly its own capability, or PTX")
+        lines.append("  Tegra                runs only kernels of exactly this capability, or PTX")
     return lines
 
 
 def _accelerator_lines(row: Accelerator) -> list[str]:
-    answer = "a lock" if row.answer is AcceleratorAnswer.LOCK else "no lock, for the reason below"
+    answer = "a lock" if row.answer is AcceleratorAnswer.LOCK else "no lock, see the note"
     lines = [
         f"  kind                 {row.kind}",
         f"  mmlock gives         {answer}",
@@ -118,11 +118,11 @@ def _accelerator_lines(row: Accelerator) -> list[str]:
 
 def _support_lines(support: TorchSupport) -> list[str]:
     lines = [
-        f"  torch of PyPI        {_range_text(support.pypi, variants=False)} ({support.platform})",
-        f"  torch of any index   {_range_text(support.any_variant, variants=True)}",
+        f"  torch on PyPI        {_range_text(support.pypi, variants=False)} ({support.platform})",
+        f"  torch on any index   {_range_text(support.any_variant, variants=True)}",
     ]
     if support.ptx_only:
-        lines.append("  PTX                  some of them are compiled by the driver when they first run")
+        lines.append("  PTX                  the driver compiles some of them at first use")
     if support.unknown:
         lines.append(f"  not known            the GPU code of {support.unknown} more builds")
     return lines
@@ -130,7 +130,7 @@ def _support_lines(support: TorchSupport) -> list[str]:
 
 def _range_text(value: TorchRange | None, *, variants: bool) -> str:
     if value is None:
-        return "none has code for it"
+        return "none has kernels for it"
     first = f"{value.first} ({', '.join(value.first_variants)})" if variants else value.first
     last = f"{value.last} ({', '.join(value.last_variants)})" if variants else value.last
     text = f"{first} to {last}, {value.releases} releases"
@@ -188,7 +188,7 @@ def devices_page(matrix: Matrix) -> Page:
         {"name": row.name, "kind": str(row.kind), "arch": row.arch, "answer": row.answer, "note": row.note}
         for row in matrix.accelerators
     ]
-    lines += ["", "`mmlock gpus NAME` tells more about one, with sources."]
+    lines += ["", "More about one device, with sources: `mmlock gpus NAME`"]
     return Page(text="\n".join(lines), data={"nvidia": rows, "others": others})
 
 
@@ -196,7 +196,7 @@ def _group_lines(row: Capability, support: TorchSupport, names: Sequence[str]) -
     last = f"to {row.last_cuda}" if row.last_cuda else "on"
     head = f"  {format_cc(row.sm):>5}  {row.family}: CUDA {row.first_cuda} {last}; "
     if support.pypi is not None:
-        head += f"torch of PyPI {support.pypi.first} to {support.pypi.last}"
+        head += f"torch on PyPI {support.pypi.first} to {support.pypi.last}"
     elif support.any_variant is not None:
         value = support.any_variant
         head += f"torch {value.first} to {value.last}, none of them on PyPI"

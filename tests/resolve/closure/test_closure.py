@@ -144,7 +144,7 @@ def test_a_bound_on_the_core_is_checked_with_its_local_version(
     index.add("newer", "1", "torch>=2.2")
     answer = closer.close(ask("newer", core=(torch,)))
     assert isinstance(answer, ClosureConflict)
-    assert "the core takes torch==2.1.2+cpu" in answer.reason
+    assert "mmlock chose torch==2.1.2+cpu" in answer.reason
     assert "torch" in answer.packages
 
 

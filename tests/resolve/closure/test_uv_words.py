@@ -74,7 +74,7 @@ def test_explanations_lose_warnings_prefixes_and_paths() -> None:
         "hint: see https://me:pw@example.org/simple\n"
     )
     assert explanation(err, CORE).splitlines() == [
-        "Because the core takes torch==2.11.0 and torch==2.11.0 (core)",
+        "Because mmlock chose torch==2.11.0 and torch==2.11.0 (chosen by mmlock)",
         "is meant, we are stuck.",
         "hint: Wheels are required because building is disabled",
         "hint: see https://***@example.org/simple",

@@ -109,8 +109,7 @@ def test_long_lists_are_cut_and_say_so() -> None:
     slots = {"torch": [option(i, "torch", f"{count - i}.0") for i in range(count)]}
     rows = rows_of(slots, [], [constraint("torch==99", "torch", frozenset(), version="99")])
     texts = [one.text for one in explain(rows, DEFAULT_OBJECTIVES).chain]
-    assert texts[0] == "no known version satisfies `torch==99`"
-    assert len(texts) == 1 + MOST + 1
+    assert len(texts) == MOST + 1
     assert texts[-1] == "and 5 more like these"
 
 
@@ -152,7 +151,7 @@ def test_real_chains_name_their_sources_and_repeat_nothing(refused: tuple[Solved
     texts = [one.text for one in explanation.chain]
     assert len(set(texts)) == len(texts)
     for one in explanation.chain:
-        own = one.text.startswith(("no known ", "and "))
+        own = one.text.startswith(("no known ", "known ", "and "))
         assert own or one.source, one.text
     for line in lines:
         assert not re.search(r"(torch-builds|toolkits|recipes|openmmlab-index|releases/\w+)#", line), line

@@ -104,7 +104,7 @@ def test_why_not_newer_is_true(real: Solved) -> None:
         assert (one.best is None) == (picked is None)
         text = why_not_newer(one).text
         if picked is None:
-            assert text.startswith("nothing newer than")
+            assert text.startswith("no ")
             continue
         mine, other = problem.cost(o.index for o in solution.picked.values()), problem.cost(picked)
         assert mine < other
@@ -116,7 +116,7 @@ def test_why_not_newer_is_true(real: Solved) -> None:
             assert f"`{objectives[first]}`" in text
         else:
             assert one.worse is None
-            assert "nothing newer" not in text
+            assert "satisfies" not in text
 
 
 def test_a_newer_version_that_pays_the_same_is_not_called_unfit() -> None:
@@ -134,7 +134,7 @@ def test_a_newer_version_that_pays_the_same_is_not_called_unfit() -> None:
     (one,) = not_newer(rows, solution, ClingoEngine(), DEFAULT_OBJECTIVES)
     assert one.best is not None
     assert one.best.version == "2.0"
-    assert "nothing newer" not in why_not_newer(one).text
+    assert "satisfies" not in why_not_newer(one).text
 
 
 def test_a_newer_version_that_cannot_be_is_told_so() -> None:

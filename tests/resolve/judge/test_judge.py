@@ -95,7 +95,7 @@ def test_ops_in_plain_pytorch_are_right_when_they_were_allowed(matrix: Matrix) -
     asked = {"form": Form.TORCH_OPS, "build_requires": (), "std": None, "env": {}}
     env = step(**asked)(modern())
     (told,) = find(judge(env, matrix), Severity.REFUSE, "ops", "mmcv")
-    assert told == "mmcv has its ops in plain PyTorch only"
+    assert told == "mmcv has ops in plain PyTorch only"
     allowed = replace(env, request=("--allow-torch-ops",))
     assert judge(allowed, matrix) == ()
     name = "mmcv-2.1.0+torchops-1k0-py3-none-any.whl"

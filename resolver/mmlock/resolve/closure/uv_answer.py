@@ -29,7 +29,7 @@ def closed(uv: UvTool, request: ClosureRequest, ran: UvRun, steps: Steps) -> Clo
     packages = read_lock(ran.out, frozenset(core))
     if isinstance(packages, LockFault):
         return Unreachable(
-            reason=f"the answer of {uv.engine} cannot be read: {packages}", offline=request.offline
+            reason=f"the output of {uv.engine} is not as expected: {packages}", offline=request.offline
         )
     tags = target_tags(request.python, request.platform, request.glibc)
     requirers = steps.requirers(core | {package.name: package.version for package in packages})
@@ -51,8 +51,8 @@ def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:
 def _no_file(request: ClosureRequest, package: ClosedPackage) -> ClosureConflict:
     on = f"{request.platform}" + (f" with glibc {request.glibc}" if request.glibc else "")
     reason = (
-        f"`{package.name}=={package.version}` fits every bound, but none of its files can be installed"
-        f" by Python {request.python} on {on}"
+        f"`{package.name}=={package.version}` satisfies every bound, but has no file for"
+        f" Python {request.python} on {on}"
     )
     return ClosureConflict(reason=reason, packages=(package.name,))
 
@@ -73,7 +73,7 @@ def failed(
         case Failure.OFFLINE:
             return Unreachable(reason=reason, offline=True)
         case Failure.UNREACHABLE:
-            return Unreachable(reason=reason or f"uv ended with {ran.code} and said nothing", offline=False)
+            return Unreachable(reason=reason or f"uv exited with {ran.code} and no message", offline=False)
 
 
 def _broken_page(request: ClosureRequest, err: str, places: Sources) -> str | None:

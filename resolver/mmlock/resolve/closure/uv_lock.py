@@ -41,7 +41,7 @@ def read_lock(data: bytes, without: frozenset[PackageName]) -> tuple[ClosedPacka
     try:
         tables = tomllib.loads(data.decode("utf-8"))["packages"]
     except (ValueError, KeyError) as error:
-        return LockFault(where="packages", text=f"no lock: {error}")
+        return LockFault(where="packages", text=f"not a lock: {error}")
     packages: list[ClosedPackage] = []
     for at, table in enumerate(tables):
         where = f"packages[{at}]"

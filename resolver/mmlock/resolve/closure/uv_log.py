@@ -42,7 +42,7 @@ class Steps(Struct, kw_only=True):
             self.edges.add((normalize(match[1]), match[2], normalize(match[3])))
         elif (match := _LOOK.match(line)) and (name := normalize(match[1])) not in self.seen:
             self.seen.add(name)
-            self.progress(f"closing over {name} ({len(self.seen)} packages so far)")
+            self.progress(f"resolving {name} ({len(self.seen)} packages so far)")
 
     @property
     def spoken_of(self) -> set[PackageName]:
@@ -100,8 +100,8 @@ def name_core(text: str, core: Iterable[CoreNode]) -> str:
     """The text with the stand-in files of core nodes called what they are."""
     for node in core:
         name, pinned = re.escape(node.name), f"{node.name}=={node.version}"
-        text = re.sub(rf"\b{name} @ `?file://[^\s`]*`?", f"{pinned} (core)", text)
-        text = re.sub(rf"\bonly {name}(?=[<>=!~])\S+ is available", f"the core takes {pinned}", text)
+        text = re.sub(rf"\b{name} @ `?file://[^\s`]*`?", f"{pinned} (chosen by mmlock)", text)
+        text = re.sub(rf"\bonly {name}(?=[<>=!~])\S+ is available", f"mmlock chose {pinned}", text)
     return text
 
 

@@ -32,9 +32,10 @@ class NewerVersion(Struct, frozen=True, kw_only=True):
 def not_newer(
     rows: Rows, solution: CoreSolution, engine: Engine, objectives: Sequence[Objective]
 ) -> tuple[NewerVersion, ...]:
-    """For torch, Python and what was asked for: why the newest was not taken."""
+    """For Python and every package: why the newest was not taken."""
     untaken = []
-    for slot in sorted(rows.roots | {"torch", "python"}):
+    packages = {option.slot for option in solution.packages()}
+    for slot in sorted(packages | {"python"}):
         taken = solution.picked.get(slot)
         if taken is None or taken.version is None:
             continue

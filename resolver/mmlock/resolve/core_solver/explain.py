@@ -86,9 +86,12 @@ def _rejections(rows: Rows, user_constraints: Sequence[UserConstraint]) -> list[
             links.append(_where(rows, constraint))
         for slot, members in constraint.parts:
             if not members:
-                more = f"; {constraint.available}" if constraint.available else ""
-                text = f"{unsatisfied(constraint)}{more}"
-                links.append(ChainLink(text=text, source=(), confidence=Confidence.MEASURED))
+                # Of a lone constraint the headline says that nothing satisfies it.
+                known = [constraint.available] if constraint.available else []
+                texts = (
+                    known if len(user_constraints) == 1 else ["; ".join([unsatisfied(constraint), *known])]
+                )
+                links += [ChainLink(text=text, source=(), confidence=Confidence.MEASURED) for text in texts]
                 if not constraint.available:
                     links += _told_off(rows, constraint, rows.slots[slot])
     return list(dict.fromkeys(links))

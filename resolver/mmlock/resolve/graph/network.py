@@ -27,7 +27,7 @@ def network(matrix: Matrix, rows: Rows, *, package: str | None = None) -> Networ
         import networkx as nx
     except ImportError as error:
         raise EnvironmentFault(
-            "the graph cannot be drawn: networkx is not installed",
+            "the graph needs networkx, which is not installed",
             hints=["install the extra: `pip install 'mmlock[graph]'`"],
         ) from error
     made: Network = nx.MultiDiGraph()
@@ -119,13 +119,13 @@ def _add_constraint(
     targets = sorted({names[i] for _, members in constraint.parts for i in members & kept} & set(made.nodes))
     if not targets:
         return
-    made.add_node(constraint.name, slot="request", package="", version="", form="asked")
+    made.add_node(constraint.name, slot="request", package="", version="", form="requested")
     for target in targets:
         made.add_edge(
             constraint.name,
             target,
-            kind="asked",
-            reason=f"fulfils {constraint.name}",
+            kind="requested",
+            reason=f"satisfies {constraint.name}",
             source="the request",
             confidence="measured",
             hard=True,

@@ -69,7 +69,7 @@ def _constrain_torch(
             origin=origin,
             unless=unless,
             version=version_text,
-            available=_range_text("builds of torch for this target", [text for text in texts if text]),
+            available=_range_text("known builds of torch for this target", [text for text in texts if text]),
         )
     )
 

@@ -47,12 +47,12 @@ def _uncured(lock: JudgedLock, breakage: Breakage) -> Iterator[Objection]:
     source = lock.cite("breaks", breakage.source)
     if not breakage.cured:
         if not _told(lock, breakage):
-            text = f"{breakage.title} ({breakage.symptom}), and the lock does not say so; {breakage.fix}"
+            text = f"{breakage.title} ({breakage.symptom}), and the lock does not warn of it; {breakage.fix}"
             yield refuse(Rule.BREAKS, breakage.id, text, source)
         return
     for missing in _missing_cures(lock, breakage):
         yield refuse(
-            Rule.BREAKS, breakage.id, f"{breakage.title}, and the lock does not cure it: {missing}", source
+            Rule.BREAKS, breakage.id, f"{breakage.title}, and the lock does not prevent it: {missing}", source
         )
 
 
@@ -71,10 +71,10 @@ def _missing_cures(lock: JudgedLock, breakage: Breakage) -> Iterator[str]:
         yield from _violation(lock, text, required=True)
     for name in breakage.drop:
         if name in lock.nodes:
-            yield f"{name} must not be in it"
+            yield f"{name} must not be in the lock"
     for variable, value in breakage.environment.items():
         if lock.env.environment.get(variable) != value:
-            yield f"{variable}={value} is not among the variables to set"
+            yield f"{variable}={value} is not set"
 
 
 def _violation(lock: JudgedLock, text: str, *, required: bool) -> Iterator[str]:
@@ -82,6 +82,6 @@ def _violation(lock: JudgedLock, text: str, *, required: bool) -> Iterator[str]:
     node = lock.nodes.get(normalize(wanted.name))
     if node is None:
         if required:
-            yield f"{text} is not in it"
+            yield f"{text} is missing"
     elif not admits(str(wanted.specifier), node.base):
-        yield f"it has {node.name} {node.version}, not {text}"
+        yield f"{node.name} {node.version} is locked, not {text}"

@@ -20,14 +20,16 @@ def torch_build(lock: JudgedLock) -> Iterator[Objection]:
     """The torch of the lock is one the facts know, and it is the torch that is installed."""
     if lock.build is None:
         platform = lock.env.target.platform.value
-        yield unknown(Rule.TORCH, "torch", f"no fact describes torch {lock.env.torch} for {platform}")
+        yield unknown(Rule.TORCH, "torch", f"nothing is known of torch {lock.env.torch} for {platform}")
     node = next((node for name, node in lock.nodes.items() if name == "torch"), None)
     if node is None:
-        yield refuse(Rule.TORCH, "torch", "the lock holds no torch")
+        yield refuse(Rule.TORCH, "torch", "the lock has no torch")
     elif node.base != lock.torch or ("+" in node.version and node.version != lock.env.torch):
-        yield refuse(Rule.TORCH, "torch", f"torch {node.version} is listed, the lock says {lock.env.torch}")
+        yield refuse(
+            Rule.TORCH, "torch", f"torch {node.version} is listed, but the lock is for {lock.env.torch}"
+        )
     elif "+" not in node.version and lock.build is not None and not lock.build.on_pypi:
-        text = f"torch {node.version} without a local version is PyPI's build, the lock says {lock.env.torch}"
+        text = f"torch {node.version} is PyPI's build, but the lock is for {lock.env.torch}"
         yield refuse(Rule.TORCH, "torch", text)
     if lock.build is not None and lock.build.pythons and lock.env.python not in lock.build.pythons:
         text = f"torch {lock.env.torch} has no wheel for Python {lock.env.python}"
@@ -58,9 +60,9 @@ def _verdict(
     name: str, subject: str, device: Device, code: Code, source: tuple[str, ...]
 ) -> Iterator[Objection]:
     if code is Code.NONE:
-        yield refuse(Rule.ARCHS, subject, f"{name} has no code for {device.name} ({device.arch})", source)
+        yield refuse(Rule.ARCHS, subject, f"{name} has no kernels for {device.name} ({device.arch})", source)
     elif code is Code.UNKNOWN:
-        text = f"nobody has read whether {name} has code for {device.name} ({device.arch})"
+        text = f"it is not known whether {name} has kernels for {device.name} ({device.arch})"
         yield unknown(Rule.ARCHS, subject, text, source)
 
 
@@ -73,7 +75,10 @@ def accelerators(lock: JudgedLock) -> Iterator[Objection]:
     if target.cuda:
         if build.cuda is None:
             yield refuse(
-                Rule.ACCELERATORS, "torch", f"torch {lock.env.torch} has no CUDA, the target needs it", source
+                Rule.ACCELERATORS,
+                "torch",
+                f"torch {lock.env.torch} has no CUDA, but the target needs it",
+                source,
             )
         return
     rows = [row for row in lock.matrix.accelerators if row.kind is target.kind]
@@ -82,7 +87,7 @@ def accelerators(lock: JudgedLock) -> Iterator[Objection]:
     )
     allowed = named or any(row.torch_variant == "default" for row in rows)
     if build.cuda is not None and not allowed:
-        text = f"torch {lock.env.torch} is a CUDA build, the target is {target.kind.value}"
+        text = f"torch {lock.env.torch} is a CUDA build, but the target is {target.kind.value}"
         yield refuse(Rule.ACCELERATORS, "torch", text, source)
 
 
@@ -92,14 +97,16 @@ def drivers(lock: JudgedLock) -> Iterator[Objection]:
         return
     for what, needed, source in _needs(lock):
         if needed is None:
-            yield unknown(Rule.DRIVERS, what, f"nobody knows which driver {what} needs", source)
+            yield unknown(Rule.DRIVERS, what, f"the driver that {what} needs is not known", source)
             continue
         floor, told = lock.env.driver_floor, lock.env.target.driver
         if floor is None or _older(floor, needed):
-            text = f"{what} needs driver {needed}, the lock says {floor or 'none'}"
+            text = f"{what} needs driver {needed}, but the lock says {floor or 'none'}"
             yield refuse(Rule.DRIVERS, what, text, source)
         if told is not None and _older(told, needed):
-            yield refuse(Rule.DRIVERS, what, f"{what} needs driver {needed}, the machine has {told}", source)
+            yield refuse(
+                Rule.DRIVERS, what, f"{what} needs driver {needed}, but the machine has {told}", source
+            )
 
 
 def _needs(lock: JudgedLock) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
@@ -152,10 +159,15 @@ def glibc(lock: JudgedLock) -> Iterator[Objection]:
         needs.append((f"{row.package} {row.version}", row.package, row.glibc, source))
     for name, subject, needed, source in needs:
         if needed is None:
-            yield unknown(Rule.GLIBC, subject, f"nobody has read which glibc {name} needs", source)
+            yield unknown(Rule.GLIBC, subject, f"the glibc that {name} needs is not known", source)
         elif have is None:
             yield unknown(
-                Rule.GLIBC, subject, f"{name} needs glibc {needed}, the target's is not told", source
+                Rule.GLIBC,
+                subject,
+                f"{name} needs glibc {needed}, but that of the target is not given",
+                source,
             )
         elif version(have) < version(needed):
-            yield refuse(Rule.GLIBC, subject, f"{name} needs glibc {needed}, the target has {have}", source)
+            yield refuse(
+                Rule.GLIBC, subject, f"{name} needs glibc {needed}, but the target has {have}", source
+            )

@@ -21,12 +21,10 @@ def hashes(lock: JudgedLock) -> Iterator[Objection]:
     """Every file that is called sealed has a hash."""
     for package in lock.env.packages:
         if not package.files:
-            yield refuse(
-                Rule.HASHES, package.name, f"{package.name} {package.version} is listed without a file"
-            )
+            yield refuse(Rule.HASHES, package.name, f"{package.name} {package.version} has no file")
         for file in package.files:
             if file.sha256 is None:
-                yield refuse(Rule.HASHES, package.name, f"`{file.name}` is listed without a hash")
+                yield refuse(Rule.HASHES, package.name, f"`{file.name}` has no hash")
             elif not _SHA256.match(file.sha256):
                 yield refuse(Rule.HASHES, package.name, f"the hash of `{file.name}` is not a SHA-256")
 
@@ -34,7 +32,7 @@ def hashes(lock: JudgedLock) -> Iterator[Objection]:
 def doubles(lock: JudgedLock) -> Iterator[Objection]:
     """A package is in the lock once, and a module has one distribution."""
     for name in lock.twice:
-        yield refuse(Rule.DOUBLES, name, f"{name} is in the lock more than once")
+        yield refuse(Rule.DOUBLES, name, f"{name} is locked more than once")
     for module in lock.matrix.modules:
         known = dict.fromkeys((*module.packages, *module.on_request))
         there = [name for name in known if name in lock.nodes]
@@ -42,7 +40,7 @@ def doubles(lock: JudgedLock) -> Iterator[Objection]:
             yield refuse(
                 Rule.DOUBLES,
                 module.module,
-                f"{', '.join(there)} all install the module `{module.module}` and overwrite one another",
+                f"{', '.join(there)} all install the module `{module.module}` and overwrite each other",
                 lock.cite("modules", module.source),
             )
 
@@ -73,12 +71,12 @@ def _python_bound(lock: JudgedLock, node: Node, bound: str) -> Iterator[Objectio
     try:
         specifier = SpecifierSet(bound)
     except InvalidSpecifier:
-        text = f"{node.name} {node.version} states Requires-Python `{bound}`, which cannot be read"
+        text = f"{node.name} {node.version} has an invalid Requires-Python: `{bound}`"
         yield unknown(Rule.PYTHONS, node.name, text)
         return
     # The lock names a minor release; any of its patch releases may be there, so the ends are tried.
     if not any(specifier.contains(f"{lock.python}.{patch}") for patch in (0, 99)):
-        text = f"{node.name} {node.version} requires Python {bound}, the lock is for {lock.env.python}"
+        text = f"{node.name} {node.version} requires Python {bound}, but the lock is for {lock.env.python}"
         yield refuse(Rule.PYTHONS, node.name, text)
 
 
@@ -93,10 +91,12 @@ def bare_sdists(lock: JudgedLock) -> Iterator[Objection]:
             yield refuse(
                 Rule.SDISTS,
                 node.name,
-                f"`{sources[0]}` holds an extension; installed from sources it comes without its kernels",
+                f"`{sources[0]}` contains an extension; installed from source it has no kernels",
             )
         elif node.form is Form.SDIST and not lock.requested(node.name):
-            yield unknown(Rule.SDISTS, node.name, f"nobody knows whether `{sources[0]}` holds an extension")
+            yield unknown(
+                Rule.SDISTS, node.name, f"it is not known whether `{sources[0]}` contains an extension"
+            )
 
 
 def _compiled(lock: JudgedLock) -> set[PackageName]:

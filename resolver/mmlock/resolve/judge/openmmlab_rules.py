@@ -27,7 +27,7 @@ def asserts(lock: JudgedLock) -> Iterator[Objection]:
                 yield from _assert(lock, node, row, check, providers.get(check.module, ()))
         elif rows:
             yield unknown(
-                Rule.ASSERTS, node.name, f"nobody has read what {node.name} {node.version} checks at import"
+                Rule.ASSERTS, node.name, f"what {node.name} {node.version} checks at import is not known"
             )
 
 
@@ -38,17 +38,17 @@ def _assert(
     wanted = f"{check.module} {check.op} {check.version}"
     there = [lock.nodes[name] for name in providers if name in lock.nodes]
     if not there:
-        text = f"{node.name} {node.version} checks {wanted} at import, and nothing provides `{check.module}`"
+        text = f"{node.name} {node.version} checks {wanted} at import, but nothing provides `{check.module}`"
         yield refuse(Rule.ASSERTS, node.name, text, source)
     for other in there:
         try:
             holds = assert_holds(check.op, check.version, other.version)
         except InvalidVersion:
-            text = f"{node.name} checks {wanted} at import; `{other.version}` is not a version"
+            text = f"{node.name} checks {wanted} at import, but `{other.version}` is not a version"
             yield unknown(Rule.ASSERTS, node.name, text, source)
             continue
         if not holds:
-            text = f"{node.name} {node.version} refuses {other.name} {other.version} at import: {wanted}"
+            text = f"{node.name} {node.version} needs {wanted} to be imported, not {other.version}"
             yield refuse(Rule.ASSERTS, node.name, text, source)
 
 
@@ -63,10 +63,10 @@ def ops(lock: JudgedLock) -> Iterator[Objection]:
                 continue
             source = lock.cite("modules", module.source)
             if name not in module.with_ops and not _lite_allowed(lock, name):
-                yield refuse(Rule.OPS, name, f"{name} holds no compiled ops for `{module.module}`", source)
+                yield refuse(Rule.OPS, name, f"{name} has no compiled ops for `{module.module}`", source)
             if node.form is Form.TORCH_OPS:
                 if not lock.requested("--allow-torch-ops"):
-                    yield refuse(Rule.OPS, name, f"{name} has its ops in plain PyTorch only", source)
+                    yield refuse(Rule.OPS, name, f"{name} has ops in plain PyTorch only", source)
                 continue
             for file in node.files:
                 if name in module.with_ops and file.name.endswith("-none-any.whl") and node.fetch is None:
@@ -87,14 +87,12 @@ def index_wheels(lock: JudgedLock) -> Iterator[Objection]:
             continue
         directories = [match for url in node.urls if (match := _DIRECTORY.search(url))]
         if not directories:
-            text = (
-                f"the URL of {node.name} {node.version} does not tell which torch and CUDA it was built for"
-            )
+            text = f"the URL of {node.name} {node.version} does not show its torch and CUDA"
             yield unknown(Rule.INDEX, node.name, text)
         for match in directories:
             yield from _directory(lock, node, match)
         if lock.env.target.cuda and any(match["variant"] != "cpu" for match in directories):
-            text = f"the index does not tell for which GPUs {node.name} {node.version} was compiled"
+            text = f"the GPUs that {node.name} {node.version} is built for are not published"
             yield unknown(Rule.ARCHS, node.name, text)
 
 
@@ -102,13 +100,11 @@ def _directory(lock: JudgedLock, node: Node, match: re.Match[str]) -> Iterator[O
     directory = match["directory"]
     name = f"{node.name} {node.version}"
     if release(match["torch"]) != release(lock.torch):
-        text = f"the wheel of {name} in {directory} was built for another torch than {lock.env.torch}"
+        text = f"the wheel of {name} in {directory} is built for another torch than {lock.env.torch}"
         yield refuse(Rule.INDEX, node.name, text)
     variant = lock.build.variant if lock.build else lock.env.torch.partition("+")[2]
     if match["variant"] != variant:
-        text = (
-            f"the wheel of {name} in {directory} was built for {match['variant']}, torch is {lock.env.torch}"
-        )
+        text = f"the wheel of {name} in {directory} is built for {match['variant']}, not {lock.env.torch}"
         yield refuse(Rule.INDEX, node.name, text)
     rows = [
         row
@@ -117,13 +113,13 @@ def _directory(lock: JudgedLock, node: Node, match: re.Match[str]) -> Iterator[O
         and node.version in row.versions
     ]
     if not rows:
-        yield refuse(Rule.INDEX, node.name, f"no listing of {directory} that was seen holds {name}")
+        yield refuse(Rule.INDEX, node.name, f"{name} is not in any known listing of {directory}")
     elif not any(lock.env.python in row.pythons_seen for row in rows):
         inferred = any(lock.env.python in row.pythons_inferred for row in rows)
         source = lock.cite("openmmlab-index", rows[0].source)
         if inferred:
-            text = f"{name} for Python {lock.env.python} in {directory} is inferred; no listing was seen"
+            text = f"{name} for Python {lock.env.python} in {directory} is inferred and was not seen"
             yield unknown(Rule.INDEX, node.name, text, source)
         else:
-            text = f"{directory} holds no {name} for Python {lock.env.python}"
+            text = f"{directory} has no {name} for Python {lock.env.python}"
             yield refuse(Rule.INDEX, node.name, text, source)

@@ -23,11 +23,11 @@ def torch_pins(lock: JudgedLock) -> Iterator[Objection]:
         rows = candidates(lock, node)
         if not rows:
             platform = lock.env.target.platform.value
-            text = f"no fact describes {node.name} {node.version} for {platform}"
+            text = f"nothing is known of {node.name} {node.version} for {platform}"
             yield unknown(Rule.PAIRS, node.name, text)
         elif not any(row.torch is None or admits(row.torch, torch) for row in rows):
             pins = ", ".join(sorted({row.torch for row in rows if row.torch}))
-            text = f"{node.name} {node.version} is made for torch {pins}, the lock has {torch}"
+            text = f"{node.name} {node.version} is built for torch {pins}, but the lock has {torch}"
             yield refuse(Rule.PAIRS, node.name, text, lock.cite("binaries", rows[0].source, node.name))
 
 
@@ -43,7 +43,7 @@ def variants(lock: JudgedLock) -> Iterator[Objection]:
             continue
         if local != lock.build.variant:
             own = f"the variant {local}" if local else "PyPI's variant"
-            text = f"{match.node.name} {match.node.version} is of {own}, torch is {lock.env.torch}"
+            text = f"{match.node.name} {match.node.version} is of {own}, but torch is {lock.env.torch}"
             source = lock.cite("binaries", match.row.source, match.row.package)
             yield refuse(Rule.VARIANTS, match.node.name, text, source)
 
@@ -63,18 +63,18 @@ def _cuda(lock: JudgedLock, node: Node, row: Binary) -> Iterator[Objection]:
     name, source = f"{node.name} {node.version}", lock.cite("binaries", row.source, row.package)
     if build.cuda is None:
         yield refuse(
-            Rule.CUDA, node.name, f"{name} needs CUDA {row.cuda}, torch {lock.env.torch} brings none", source
+            Rule.CUDA, node.name, f"{name} needs CUDA {row.cuda}, but torch {lock.env.torch} has none", source
         )
         return
     own, theirs = version(row.cuda), version(build.cuda)
     if own.major != theirs.major:
-        text = f"{name} needs CUDA {row.cuda}, torch {lock.env.torch} brings {build.cuda}"
+        text = f"{name} needs CUDA {row.cuda}, but torch {lock.env.torch} has {build.cuda}"
         yield refuse(Rule.CUDA, node.name, text, source)
     elif row.cudart is not None and build.cudart is not None and row.cudart != build.cudart:
-        text = f"{name} needs {row.cudart}, torch {lock.env.torch} brings {build.cudart}"
+        text = f"{name} needs {row.cudart}, but torch {lock.env.torch} has {build.cudart}"
         yield refuse(Rule.CUDA, node.name, text, source)
     elif own > theirs:
-        text = f"{name} was built with CUDA {row.cuda}, newer than the {build.cuda} of torch {lock.env.torch}"
+        text = f"{name} is built with CUDA {row.cuda}, newer than {build.cuda} of torch {lock.env.torch}"
         yield unknown(Rule.CUDA, node.name, text, source)
 
 
@@ -89,7 +89,7 @@ def abi(lock: JudgedLock) -> Iterator[Objection]:
         source = lock.cite("binaries", row.source, row.package)
         name = f"{row.package} {row.version}"
         if row.cxx11_abi is None or ours is None:
-            yield unknown(Rule.ABI, row.package, f"nobody has read which C++ ABI {name} has", source)
+            yield unknown(Rule.ABI, row.package, f"the C++ ABI of {name} is not known", source)
         elif row.cxx11_abi != ours:
-            text = f"{name} has the C++ ABI {row.cxx11_abi}, torch {lock.env.torch} has {ours}"
+            text = f"{name} has C++ ABI {row.cxx11_abi}, but torch {lock.env.torch} has {ours}"
             yield refuse(Rule.ABI, row.package, text, source)

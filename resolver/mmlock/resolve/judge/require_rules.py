@@ -59,7 +59,7 @@ def extras(lock: JudgedLock) -> Iterator[Objection]:
         has = {name for row in own for name in (*row.extras, *named_extras(row.requires))}
         for extra in sorted({normalize(name) for name in one.extras} - has):
             if not _says_missing(lock, node.name, extra):
-                text = f"{node.name} {node.version} has no extra `{extra}`, and the lock does not say so"
+                text = f"{node.name} {node.version} has no extra `{extra}`, and the lock does not warn of it"
                 yield refuse(Rule.EXTRAS, node.name, text)
 
 
@@ -117,9 +117,7 @@ def _requirement(
 ) -> Iterator[Objection]:
     wanted = requirement(text)
     if wanted is None:
-        yield unknown(
-            Rule.REQUIRES, node.name, f"{node.name} requires `{text}`, which cannot be read", source
-        )
+        yield unknown(Rule.REQUIRES, node.name, f"{node.name} has an invalid requirement: `{text}`", source)
         return
     marker = wanted.marker
     if marker is not None and not any(marker.evaluate(_markers(lock, extra)) for extra in ("", *extras)):
@@ -128,10 +126,10 @@ def _requirement(
     other = lock.nodes.get(name)
     if other is None:
         if name not in given_up and not _stand_in(lock, name):
-            text = f"{node.name} {node.version} requires {text}, which is not in the lock"
+            text = f"{node.name} {node.version} requires {text}, which is not locked"
             yield refuse(Rule.REQUIRES, node.name, text, source)
     elif not admits(str(wanted.specifier), lock.env.torch if name == "torch" else other.version):
-        text = f"{node.name} {node.version} requires {text}, the lock has {other.version}"
+        text = f"{node.name} {node.version} requires {text}, but the lock has {other.version}"
         yield refuse(Rule.REQUIRES, node.name, text, source)
 
 

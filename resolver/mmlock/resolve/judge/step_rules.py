@@ -37,32 +37,30 @@ def _standard(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
     row = lock.matrix.cpp_extension.get(lock.torch)
     lowest = row.header_std if row else None
     if row is None or lowest is None:
-        text = f"nobody has read which C++ standard the headers of torch {lock.torch} need"
+        text = f"the C++ standard that the headers of torch {lock.torch} need is not known"
         yield unknown(Rule.BUILDS, step.package, text)
         return
     used = step.std if step.std is not None else row.default_std
     if used < lowest:
-        text = f"{step.package} is compiled as C++{used}, the headers of torch {lock.torch} need C++{lowest}"
+        text = f"{step.package} is compiled as C++{used}, but torch {lock.torch} needs C++{lowest}"
         yield refuse(Rule.BUILDS, step.package, text, lock.cite("cpp-extension", row.source))
 
 
 def _toolkit(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
     cuda = step.toolchain.cuda
     if cuda is None:
-        yield refuse(
-            Rule.BUILDS, step.package, f"{step.package} is built without a CUDA toolkit for a CUDA target"
-        )
+        yield refuse(Rule.BUILDS, step.package, f"{step.package} is built without CUDA for a CUDA target")
         return
     if lock.cuda is not None and release(cuda) != release(lock.cuda):
-        text = f"{step.package} is built with CUDA {cuda}, torch {lock.env.torch} has {lock.cuda}"
+        text = f"{step.package} is built with CUDA {cuda}, but torch {lock.env.torch} has {lock.cuda}"
         yield refuse(Rule.BUILDS, step.package, text)
     toolkit = lock.toolkit(cuda)
     if toolkit is None:
-        yield unknown(Rule.BUILDS, step.package, f"no fact describes the CUDA toolkit {cuda}")
+        yield unknown(Rule.BUILDS, step.package, f"nothing is known of the CUDA toolkit {cuda}")
         return
     gcc = step.toolchain.gcc_max
     if gcc is None or gcc > toolkit.gcc_max:
-        text = f"nvcc of CUDA {cuda} takes gcc up to {toolkit.gcc_max}, the step allows {gcc or 'any'}"
+        text = f"nvcc of CUDA {cuda} supports gcc up to {toolkit.gcc_max}, but the step allows {gcc or 'any'}"
         yield refuse(Rule.BUILDS, step.package, text, lock.cite("toolkits", toolkit.source))
 
 
@@ -70,9 +68,7 @@ def _archs(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
     """The arch list covers every device, and the toolkit can compile for it."""
     listed = step.env.get("TORCH_CUDA_ARCH_LIST")
     if listed is None:
-        yield unknown(
-            Rule.BUILDS, step.package, f"the build of {step.package} chooses its GPU code by itself"
-        )
+        yield unknown(Rule.BUILDS, step.package, f"the build of {step.package} chooses its own GPU code")
         return
     built, ptx = _arch_list(listed)
     for device in lock.env.target.devices:
@@ -90,7 +86,7 @@ def _archs(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
     for arch in built if cuda is not None else ():
         row = capabilities.get(arch.rstrip("af"))
         if row is None:
-            yield unknown(Rule.BUILDS, step.package, f"no fact tells which CUDA compiles for {arch}")
+            yield unknown(Rule.BUILDS, step.package, f"the CUDA that compiles for {arch} is not known")
         elif not _compiles(cuda or "0", row.first_cuda, row.last_cuda):
             text = f"CUDA {cuda} does not compile for {arch}: {row.first_cuda} to {row.last_cuda or 'now'} do"
             yield refuse(Rule.BUILDS, step.package, text, lock.cite("capabilities", row.source))

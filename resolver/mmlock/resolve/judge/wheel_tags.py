@@ -34,7 +34,7 @@ def misfit(file: str, python: str, platform: Platform, glibc: str | None) -> str
     try:
         tags = parse_wheel_filename(file)[3]
     except InvalidWheelFilename as error:
-        return f"`{file}` is no wheel file name: {error}"
+        return f"`{file}` is not a wheel file name: {error}"
     here = [tag for tag in tags if _platform_fits(tag.platform, platform, glibc)]
     if not here:
         floor = f" with glibc {glibc}" if glibc else ""

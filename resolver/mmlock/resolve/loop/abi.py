@@ -85,7 +85,7 @@ def _answer(
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)
     if known is None:
-        return f"the names that torch {build} exports are not recorded"
+        return f"the symbols that torch {build} exports are not recorded"
     return verdict(read, known, env.target.devices, drivers=tables.drivers, python=env.python)
 
 
@@ -98,7 +98,7 @@ def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
         for text in finding.evidence
     ]
     told += [text for gpu in answer.gpus if gpu.code is Code.NONE for text in gpu.evidence]
-    reason = f"{option.label} cannot be used with {torch.label}: {'; '.join(told[:3])}"
+    reason = f"{option.label} does not work with {torch.label}: {'; '.join(told[:3])}"
     return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
 
 
@@ -109,9 +109,9 @@ def _reason(answer: Verdict) -> Reason:
         *(text for gpu in answer.gpus for text in gpu.evidence[:1]),
     )
     return Reason(
-        text=f"its compiled files load beside torch {answer.torch}: {'; '.join(evidence)}"
+        text=f"its compiled files load with torch {answer.torch}: {'; '.join(evidence)}"
         if answer.loads is Answer.HOLDS
-        else f"nothing in its compiled files speaks against torch {answer.torch}: {'; '.join(evidence)}",
+        else f"its compiled files show no conflict with torch {answer.torch}: {'; '.join(evidence)}",
         source=("read from the wheel's own ELF files",),
         confidence=Confidence.MEASURED,
         kind=ReasonKind.ABI,

@@ -29,7 +29,7 @@ def left_out() -> Finding:
         level=Level.WARNING,
         kind=FindingKind.ABI,
         subject="abi",
-        text="the wheels were not compared with torch: left out by --no-abi-check",
+        text="the wheels were not compared with torch (`--no-abi-check`)",
         source=("the request",),
         confidence=Confidence.MEASURED,
     )

@@ -148,7 +148,7 @@ def decide(
             state.sdists |= new
             continue
         refusal = minimal_refusal(_refused_closure(matrix, request, rows, solution, answer, closer, state))
-        progress(f"the closure refuses {' with '.join(refusal.labels)}")
+        progress(f"dependencies conflict with {' and '.join(refusal.labels)}")
         state.refusals.append(refusal)
     raise _given_up(state)
 
@@ -158,11 +158,11 @@ def _given_up(state: LoopState) -> NoAnswer:
     tried: dict[str, list[str]] = {}
     for refusal in state.refusals:
         tried.setdefault(" ".join(refusal.reason.split()), []).append(" with ".join(refusal.labels))
-    causes = [f"refused: {'; '.join(labels)}: {reason}" for reason, labels in tried.items()]
+    causes = [f"{'; '.join(labels)}: {reason}" for reason, labels in tried.items()]
     return NoAnswer(
-        f"{ROUNDS} answers of the core were tried and the ordinary packages fit none of them",
+        f"gave up after {ROUNDS} combinations: the dependencies fit none of them",
         causes=causes[-MOST_TOLD:],
-        hints=["pin the Python, the torch or the package that is named above, so that fewer are open"],
+        hints=["pin Python, torch or the package named above to leave fewer combinations"],
     )
 
 
@@ -203,7 +203,7 @@ def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
         raise NoAnswer(
             f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",
             causes=[" ".join(answer.reason.split())],
-            hints=[*mistakes, "check the spelling, or name the index that has it with `--extra-index-url`"],
+            hints=[*mistakes, "check the spelling, or pass the index that has it with `--extra-index-url`"],
         )
 
 
@@ -237,14 +237,14 @@ def _question(
 def _unreachable(answer: Unreachable) -> EnvironmentFault:
     if answer.offline:
         return EnvironmentFault(
-            "the ordinary packages could not be resolved offline",
+            "the dependencies could not be resolved offline",
             causes=[answer.reason],
-            hints=["run the same command once without `--offline`: what it reads is kept"],
+            hints=["run the same command once without `--offline` to fill the cache"],
         )
     return EnvironmentFault(
-        "the ordinary packages could not be resolved: the package index cannot be used",
+        "the dependencies could not be resolved: the package index is not available",
         causes=[answer.reason],
-        hints=["check the network, or name a mirror with `--index-url`"],
+        hints=["check the network, or pass a mirror with `--index-url`"],
     )
 
 
@@ -255,6 +255,6 @@ def _learn(state: LoopState, outcome: ClosureOutcome, closer: Closer) -> bool:
     needed = [name for name in names if name in core and name not in state.needed]
     for name in needed:
         who = ", ".join(names[name].via) or "an ordinary package"
-        state.needed[name] = CoreRequirement(name=name, specifier="", text=f"{name} (needed by {who})")
+        state.needed[name] = CoreRequirement(name=name, specifier="", text=f"{name} (required by {who})")
     # Its own part of the closure may go away with the package, so breakages are looked at afterwards.
     return bool(needed) or learn_breakages(state, outcome, closer)

@@ -23,7 +23,7 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
     causes = _refused(unsolved) or chain_lines(matrix, explanation)
     lone = bool(unsolved.refusals) and not explanation.user_constraints
     return NoAnswer(
-        "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
+        "the dependencies fit no combination of known builds" if lone else headline(explanation),
         causes=[*origins(explanation), *causes],
         hints=[
             *mistaken(matrix, request.plain_requirements),
@@ -109,7 +109,7 @@ def _refused(unsolved: NoResolution) -> list[str]:
     for refusal in unsolved.refusals:
         told.setdefault(" ".join(refusal.reason.split()), []).append(" with ".join(refusal.labels))
     lines = [
-        f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
+        f"no dependencies fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
         for reason, labels in told.items()
     ]
     rest = len(lines) - MOST_TOLD

@@ -89,7 +89,7 @@ def assemble(decision: Decision, finder: HashLookup) -> LockedEnv | tuple[NoSour
 
 def _place(decision: Decision, option: Option, finder: HashLookup, parts: _Parts) -> None:
     matrix, solution, target = decision.matrix, decision.solution, decision.target
-    reasons = reasons_for(matrix, decision.rows, solution, option, decision.newer)
+    reasons = reasons_for(matrix, decision.rows, solution, option, target, decision.newer)
     if isinstance(option.choice, BuildChoice):
         requires, _ = requirements_of(matrix, option, target.platform)
         plain = tuple(text for text in requires if not named_extras((text,)))
@@ -127,13 +127,13 @@ def _hashed(
     if known:
         return finder.mirrored(known, package, place.version), ""
     if not place.ask:
-        return (), f"{place.index} publishes no hashes and nobody has recorded one for this wheel"
+        return (), f"{place.index} publishes no hashes and none is recorded for this wheel"
     answer = finder.ask(place, package)
     if isinstance(answer, str):
-        return (), f"its hash is not known here and {place.index} could not be asked: {answer}"
+        return (), f"no hash is recorded, and {place.index} was not available: {answer}"
     tags = target_tags(decision.solution.python, decision.target.platform, decision.target.glibc)
     hashed = tuple(file for file in best_first(answer, tags) if file.sha256)
-    return hashed, f"{place.index} lists no file with a hash that fits"
+    return hashed, f"{place.index} lists no fitting file with a hash"
 
 
 def _place_closed(package: ClosedPackage, parts: _Parts) -> None:
@@ -198,7 +198,7 @@ def _built_when_installed(package: LockedPackage) -> Finding:
         level=Level.WARNING,
         kind=FindingKind.UNPINNED,
         subject=package.name,
-        text=f"{package.name} {package.version} has no wheel: the installer builds its sources, "
+        text=f"{package.name} {package.version} has no wheel: the installer builds it from source, "
         "with build requirements that this lock does not pin",
         source=(package.files[0].url,),
         confidence=Confidence.CAPTURED,
@@ -230,7 +230,7 @@ def _left_out(decision: Decision) -> tuple[Reason, ...]:
             names = ", ".join(module.on_request)
             reasons.append(
                 Reason(
-                    text=f"{names} also provide the module `{module.module}` and are not used unless named",
+                    text=f"{names} also provide the module `{module.module}`; used only when named",
                     source=tuple(module.source),
                     confidence=Confidence.DOCUMENTED,
                     kind=ReasonKind.PROVIDER,

@@ -71,7 +71,7 @@ def _cure(breakage: Breakage) -> str:
         ("keeps", breakage.constraints),
         ("adds", breakage.add),
         ("drops", breakage.drop),
-        ("asks for", tuple(f"{name}={value}" for name, value in breakage.environment.items())),
+        ("sets", tuple(f"{name}={value}" for name, value in breakage.environment.items())),
     )
     return " and ".join(f"{verb} {', '.join(values)}" for verb, values in cures if values)
 
@@ -95,7 +95,7 @@ def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain:
 def missing_extras(
     matrix: Matrix, requirements: Iterable[CoreRequirement], solution: CoreSolution, target: Target
 ) -> Iterator[Finding]:
-    """Asked extras that the chosen releases do not have: installers warn and go on, and so does the lock."""
+    """Requested extras that the chosen releases do not have: installers warn and go on; so does the lock."""
     for requested in requirements:
         if not requested.extras or not holds(requested.marker, target.platform, solution.python):
             continue
@@ -146,7 +146,7 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
                 level=Level.WARNING,
                 kind=FindingKind.UNREAD_CODE,
                 subject=str(option.package),
-                text=f"which GPUs this wheel has code for is published nowhere: not checked for {names}",
+                text=f"the GPUs that this wheel is built for are not published: not checked for {names}",
                 source=readable(matrix, option.source),
                 confidence=Confidence.INFERRED,
             )
@@ -171,17 +171,17 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
 
 def _code_text(code: Code, name: str) -> str:
     if code is Code.PTX:
-        return f"holds only PTX for {name}: the driver compiles it at first use and must be new enough"
-    return f"the archs of this wheel were not read: not checked for {name}"
+        return f"has only PTX for {name}: the driver compiles it at first use and must be new enough"
+    return f"the GPUs that this wheel is built for were not read: not checked for {name}"
 
 
 def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
     if option.confidence is not Confidence.INFERRED or option.form in {Form.BUILD, Form.TORCH_OPS}:
         return []
     text = (
-        "this file name is inferred, it was not seen on the index"
+        "this file name is inferred and was not seen on the index"
         if isinstance(option.choice, IndexChoice)
-        else "what is known of this build is inferred"
+        else "the facts about this build are inferred"
     )
     return [
         Finding(
@@ -204,7 +204,7 @@ def _variant_metadata(option: Option) -> list[Finding]:
             level=Level.NOTE,
             kind=FindingKind.METADATA,
             subject="torch",
-            text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build "
+            text=f"the requirements of torch {build.torch}+{build.variant} are taken from PyPI's build "
             "of that release; CUDA libraries that only its own metadata names are not in the lock",
             source=(build.index,),
             confidence=Confidence.INFERRED,
@@ -221,8 +221,7 @@ def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
             level=Level.NOTE,
             kind=FindingKind.FOREIGN_BUILD,
             subject="torch",
-            text=f"torch {build.torch}+{build.variant} is a CUDA build: "
-            "on this target only its CPU part is used",
+            text=f"torch {build.torch}+{build.variant} is a CUDA build: this target uses only its CPU part",
             source=readable(matrix, option.source),
             confidence=build.confidence,
         )
@@ -237,9 +236,8 @@ def _slower(matrix: Matrix, option: Option) -> list[Finding]:
             level=Level.WARNING,
             kind=FindingKind.SLOW_OPS,
             subject=f"{option.package} {option.version}",
-            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same values but for "
-            "rounding, slower where one box or point waits for another (suppression, voxels) and, "
-            "as a rule, on a GPU",
+            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same results up to "
+            "rounding, but slower, most of all non-maximum suppression and voxelization, and on a GPU",
             source=readable(matrix, option.source),
             confidence=option.confidence,
         )

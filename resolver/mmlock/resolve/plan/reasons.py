@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmlock.core.names import Confidence, Form
+from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.lock.model import Reason, ReasonKind
@@ -12,6 +13,7 @@ from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
+from mmlock.resolve.plan.choice import choice
 
 _KIND = {
     LinkKind.ASSERTS: ReasonKind.ASSERTS,
@@ -26,10 +28,16 @@ _KIND = {
 
 
 def reasons_for(
-    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[NewerVersion] = ()
+    matrix: Matrix,
+    rows: Rows,
+    solution: CoreSolution,
+    option: Option,
+    target: Target,
+    newer: Sequence[NewerVersion] = (),
 ) -> tuple[Reason, ...]:
-    """Asked, then needed by, then needs, then why nothing newer; each with its source."""
-    reasons = [*_asked(rows, solution, option), *_device_code(matrix, option)]
+    """Why this version, who requests it, who needs it, what it needs, why nothing newer; with sources."""
+    first = choice(matrix, rows, solution, option, target, newer)
+    reasons = [*([first] if first else []), *_asked(rows, solution, option), *_device_code(matrix, option)]
     reasons += [
         _reason(matrix, link)
         for link in solution.links
@@ -47,14 +55,14 @@ def reasons_for(
 
 def why_not_newer(newer: NewerVersion) -> Reason:
     """What a newer version would cost, by the order of the objectives."""
-    name = f"{newer.taken.package or newer.slot} {newer.taken.version}"
+    name = str(newer.taken.package or newer.slot.capitalize())
     if newer.best is None:
-        text = f"nothing newer than {name} fits the request"
+        text = f"no {name} newer than {newer.taken.version} satisfies the request"
     elif newer.worse is None:
-        text = f"not {newer.best.label}: it pays the same, and another package could be newer without it"
+        text = f"{newer.best.label} costs the same, but then another package is older"
     else:
-        payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
-        text = f"not {newer.best.label}: it would pay more for `{newer.worse.objective}`{payers}"
+        payers = f": {'; '.join(newer.worse.detail)}" if newer.worse.detail else ""
+        text = f"{newer.best.label} costs more in `{newer.worse.objective}`{payers}"
     return Reason(
         text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind=ReasonKind.OBJECTIVE
     )
@@ -93,7 +101,7 @@ def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
     python = solution.picked["python"].index
     return [
         Reason(
-            text=f"asked for: {constraint.name}",
+            text=f"requested: {constraint.name}",
             source=(constraint.origin,),
             confidence=Confidence.MEASURED,
             kind=ReasonKind.REQUESTED,
@@ -110,7 +118,7 @@ def _device_code(matrix: Matrix, option: Option) -> list[Reason]:
     build = option.choice.build
     return [
         Reason(
-            text=f"holds {' '.join((*build.archs, *build.ptx))}" if build.archs else "holds no GPU code",
+            text=f"is built for {' '.join((*build.archs, *build.ptx))}" if build.archs else "has no GPU code",
             source=readable(matrix, cite("torch-builds", build.source)),
             confidence=build.confidence,
             kind=ReasonKind.GPU,
@@ -124,7 +132,7 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
     rows = [r for r in matrix.index_rows if r.package == option.package and option.version in r.versions]
     if not rows:
         return Reason(
-            text=f"no index that mmlock reads has a wheel of {option.package} {option.version} "
+            text=f"no known index has a wheel of {option.package} {option.version} "
             f"for torch {torch.torch}+{torch.variant} and Python {solution.python}",
             source=option.source and readable(matrix, option.source),
             confidence=Confidence.CAPTURED,

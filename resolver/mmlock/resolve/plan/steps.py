@@ -157,7 +157,7 @@ def toolchain_plan(matrix: Matrix, solution: CoreSolution, target: Target) -> To
             NO_TOOLCHAIN,
             name="host compiler",
             lockable=False,
-            note="a C++ compiler of the machine; it is not part of the lock",
+            note="the C++ compiler of the machine, which is not part of the lock",
         )
     toolkit = next((t for t in matrix.toolkits if t.cuda == chain.cuda), None)
     return ToolchainPlan(

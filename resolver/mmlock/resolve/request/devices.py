@@ -34,10 +34,10 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> TargetDevices:
     """Raises UsageError for names that are no device, NoAnswer for devices nothing public serves."""
     if not arguments.gpus:
         raise UsageError(
-            "no target: which device shall the environment run on?",
+            "no target: which device should the environment run on?",
             hints=[
-                "name it: `--gpu rtx5090`; `mmlock gpus` lists the names",
-                "`--gpu auto` takes this machine's, `--gpu cpu` none",
+                "name it, for example `--gpu rtx5090`; `mmlock gpus` lists the names",
+                "`--gpu auto` uses the GPUs of this machine, `--gpu cpu` none",
             ],
         )
     named: list[tuple[str, Device]] = []
@@ -55,9 +55,9 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> TargetDevices:
     for row in accelerators:
         if row.answer is not AcceleratorAnswer.LOCK:
             raise NoAnswer(
-                f"there is no public environment for {row.name}",
+                f"no public packages support {row.name}",
                 causes=[text for text in (row.note, row.mmcv) if text],
-                hints=["in the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
+                hints=["inside the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
             )
     return TargetDevices(
         devices=ordered,
@@ -135,7 +135,7 @@ def _one_kind(devices: tuple[Device, ...]) -> None:
     if len(kinds) > 1:
         names = " and ".join(device.name for device in devices)
         raise UsageError(
-            f"one lock cannot run on {names}",
+            f"one lock cannot support {names}",
             causes=["they need different builds of torch"],
             hints=["make one lock for each"],
         )

@@ -83,14 +83,14 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
         told = f"did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
         raise UsageError(
             f"`--op {unknown[0]}`: `mmcv.ops` has no such op",
-            hints=[told or "`mmlock scan` tells the names that a project uses"],
+            hints=[told or "`mmlock scan` lists the ops that a project uses"],
         )
 
 
 def _proven(folder: Path) -> Iterable[Validation]:
     if not folder.is_dir():
         raise UsageError(
-            f"`--verdicts {folder}`: there is no such folder", hints=["name the folder that holds the locks"]
+            f"`--verdicts {folder}`: no such folder", hints=["pass the folder that holds the locks"]
         )
     from mmlock.validate.proven import validations
 
@@ -102,7 +102,7 @@ def mistaken(matrix: Matrix, requirements: Iterable[PlainRequirement]) -> list[s
     modules = {normalize(m.module): m for m in matrix.modules if m.core}
     names = dict.fromkeys(requirement_name(one.text) for one in requirements)
     return [
-        f"`{name}` is another project: the module `{modules[name].module}` comes with "
+        f"`{name}` is another project: the module `{modules[name].module}` comes from "
         + " or ".join(f"`{package}`" for package in modules[name].packages[:3])
         for name in names
         if name in modules and name not in modules[name].packages
@@ -135,7 +135,7 @@ def _requirements(matrix: Matrix, arguments: SolveArguments) -> tuple[str, tuple
     stack = next((s for s in matrix.stacks if s.name == name), None)
     if stack is None:
         known = ", ".join(f"`{s.name}`" for s in matrix.stacks)
-        raise UsageError(f"`--stack {name}`: there is no such stack", hints=[f"there are {known}"])
+        raise UsageError(f"unknown `--stack {name}`", hints=[f"expected one of {known}"])
     return name, (*_of_stack(stack), *arguments.requirements)
 
 
@@ -149,9 +149,9 @@ def _of_stack(stack: Stack) -> tuple[Asked, ...]:
 def _core_requirement(matrix: Matrix, asked: Asked, *, constraint: bool = False) -> CoreRequirement:
     if asked.url:
         raise UsageError(
-            f"`{asked.text}`: a URL cannot be taken for `{asked.name}`",
-            causes=["which builds of it fit is what mmlock decides"],
-            hints=[f"ask for a version instead, for example `{asked.name}`"],
+            f"`{asked.text}`: a URL is not supported for `{asked.name}`",
+            causes=["mmlock decides which build of it fits"],
+            hints=[f"request a version instead, for example `{asked.name}`"],
         )
     for extra in asked.extras:
         _known_extra(matrix, asked, extra)
@@ -175,18 +175,19 @@ def _known_extra(matrix: Matrix, asked: Asked, extra: str) -> None:
         return
     if not matrix.requires(asked.name):
         raise UsageError(
-            f"`{asked.text}`: the extras of `{asked.name}` cannot be asked for",
-            causes=[f"mmlock decides `{asked.name}` itself and no metadata of it is recorded"],
-            hints=[f"ask for `{asked.name}` and, beside it, for the packages that the extra brings"],
+            f"`{asked.text}`: extras of `{asked.name}` are not supported",
+            causes=[f"mmlock decides `{asked.name}` itself and has no metadata of it"],
+            hints=[f"request `{asked.name}` and the packages that the extra adds"],
         )
     from difflib import get_close_matches
 
     near = get_close_matches(extra, known, n=3, cutoff=0.5)
     names = ", ".join(f"`{name}`" for name in near or known)
+    hint = f"did you mean {names}?" if near else f"expected one of {names}"
     raise UsageError(
         f"`{asked.text}`: no release of `{asked.name}` has an extra `{extra}`",
-        causes=[] if known else [f"`{asked.name}` has no extras at all"],
-        hints=[f"{'did you mean' if near else 'it has'} {names}" + ("?" if near else "")] if known else [],
+        causes=[] if known else [f"`{asked.name}` has no extras"],
+        hints=[hint] if known else [],
     )
 
 
@@ -214,5 +215,5 @@ def _objectives(arguments: SolveArguments) -> tuple[Objective, ...]:
     objectives = ordered_objectives(arguments.prefer)
     if isinstance(objectives, str):
         known = ", ".join(f"`{objective}`" for objective in Objective)
-        raise UsageError(f"`--prefer {objectives}`: there is no such objective", hints=[f"there are {known}"])
+        raise UsageError(f"unknown `--prefer {objectives}`", hints=[f"expected one of {known}"])
     return objectives

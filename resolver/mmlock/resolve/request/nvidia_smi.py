@@ -67,7 +67,7 @@ def installed_gpus(run: Callable[[Sequence[str]], str] | None = None) -> tuple[I
         try:
             gpus = parse_nvidia_smi(run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]))
         except FileNotFoundError as error:
-            raise _fault("there is no `nvidia-smi` on this machine") from error
+            raise _fault("`nvidia-smi` was not found on this machine") from error
         except subprocess.TimeoutExpired as error:
             raise _fault(f"`nvidia-smi` did not answer within {error.timeout:g} s") from error
         except (OSError, subprocess.CalledProcessError) as error:
@@ -98,7 +98,7 @@ def _reason(error: Exception | None) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         said = (error.stdout or error.stderr or "").strip().splitlines()
         return f"`nvidia-smi` failed: {said[0] if said else f'exit status {error.returncode}'}"
-    return f"`nvidia-smi` cannot be run: {error}" if error else "`nvidia-smi` lists no GPU"
+    return f"`nvidia-smi` failed to start: {error}" if error else "`nvidia-smi` lists no GPU"
 
 
 def _fault(why: str) -> EnvironmentFault:

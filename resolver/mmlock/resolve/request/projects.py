@@ -31,7 +31,7 @@ Note = tuple[str, str]
 _RUNS = frozenset({When.ALWAYS, When.IF})
 _NO_PACKAGE = frozenset({"python", "cuda"})
 _LITE = PackageName("mmcv-lite")
-_GUARD = "guard this import, and mmcv without compiled ops is enough (`--allow-lite`)"
+_GUARD = "guard this import, then mmcv without compiled ops is enough (`--allow-lite`)"
 _MOST_LEFTOVERS = 5
 _UNNAMED = "0.0.0"
 """The version that setuptools gives to what states none."""
@@ -47,9 +47,9 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     extensions = tuple(said.extensions())
     if not requirements and not extensions and arguments.stack is None:
         raise UsageError(
-            f"nothing in `{arguments.project}` asks for a package",
-            causes=["no file declares requirements, and no code imports a package that mmlock knows"],
-            hints=["name requirements beside it: `mmlock solve 'mmdet>=3' --project ...`"],
+            f"nothing in `{arguments.project}` requires a package",
+            causes=["no file declares requirements, and no code imports a package known to mmlock"],
+            hints=["add requirements: `mmlock solve 'mmdet>=3' --project ...`"],
         )
     declared = [pin for pin in scanned.pins if pin.binding is Binding.DECLARED]
     pythons = [pin.specifier for pin in declared if pin.name == "python"]
@@ -192,18 +192,21 @@ class _ProjectRequest:
         for module, bounds in self._bounds().items():
             if len(bounds) > 1:
                 both = " and ".join(f"{one.submodule} ({one.place})" for one in bounds)
-                yield str(bounds[0].place), f"no release of {module} has both {both}: neither bounds the lock"
+                yield (
+                    str(bounds[0].place),
+                    f"no release of {module} has both {both}: neither is a bound",
+                )
         declared = {pin.name for pin in self.scanned.pins}
         for use in self._needed():
             if not use.known and not declared & set(use.packages):
-                text = f"`{use.module}` is imported and declared nowhere: the lock need not have it"
-                yield str(use.place), f"{text}; `--with` and the name of its distribution adds it"
+                text = f"`{use.module}` is imported but not declared: the lock may lack it"
+                yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
         for use in self.scanned.packages:
             if use.when in _RUNS and not use.aside and _unnamed(self.modules.get(use.module)):
                 names = ", ".join(f"`{name}`" for name in use.packages[-2:])
                 yield (
                     str(use.place),
-                    f"`{use.module}` is imported: name the package you want, such as {names}",
+                    f"`{use.module}` is imported: request the package you want, such as {names}",
                 )
         if self.scanned.conclusion.need is Need.IMPORT:
             for place in self.scanned.conclusion.guard:
@@ -220,18 +223,18 @@ class _ProjectRequest:
             names = ", ".join(sorted(_importable(one))) or one.folder
             place = str(one.modules[0].place)
             if one.kind is BuildKind.JIT:
-                yield place, f"`{names}` is compiled when the project runs: it needs compilers there"
+                yield place, f"`{names}` is compiled when the project runs, and needs compilers there"
             elif one.folder == ".":
-                yield place, f"`{names}` is built with the project itself: install that after the lock"
+                yield place, f"`{names}` is built with the project itself: install the project after the lock"
             elif one in built and not one.name:
-                hint = f"`--extension 'NAME=={_UNNAMED} @ {one.folder}'` does"
-                yield place, f"`{names}` is imported, and its setup.py gives the package no name: {hint}"
+                hint = f"name it: `--extension 'NAME=={_UNNAMED} @ {one.folder}'`"
+                yield place, f"`{names}` is imported, and its setup.py names no package: {hint}"
             elif one not in built:
                 hint = f"`--extension {one.folder}` builds it"
-                yield place, f"`{names}` is imported nowhere, or only where it happens to be there: {hint}"
+                yield place, f"`{names}` is not imported, or only if present: {hint}"
         for left in self.scanned.leftovers[:_MOST_LEFTOVERS]:
             made = f" for Python {left.python}" if left.python else ""
-            yield left.path, f"an earlier build left this{made}: it is no part of the lock"
+            yield left.path, f"left over from an earlier build{made}: not part of the lock"
 
     def _advice(self) -> Iterator[Note]:
         seen: set[tuple[str, str]] = set()
@@ -243,5 +246,5 @@ class _ProjectRequest:
             if not pin.specifier or not told or binds or (pin.name, pin.specifier) in seen:
                 continue
             seen.add((pin.name, pin.specifier))
-            why = "torch brings its own CUDA" if cuda else "it does not bind the lock"
-            yield str(pin.place), f"`{pin.text}` stands in a {pin.kind}: {why}"
+            why = "torch has its own CUDA" if cuda else "not used as a bound"
+            yield str(pin.place), f"`{pin.text}` (from a {pin.kind}): {why}"
