@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
 from mmlock.facts.matrix.load import open_matrix
 from mmlock.scan.conclude import Need
 from mmlock.scan.configs.bases import base_faults
 from mmlock.scan.configs.read import Config, read_config
+from mmlock.scan.known import known_of
 from mmlock.scan.module import module_facts
 from mmlock.scan.project import Project
 from mmlock.scan.scan import scan

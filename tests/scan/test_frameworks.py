@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from solved import facts
 
-from mmlock.app.scanning import known_of
 from mmlock.core.names import Confidence, PackageName
 from mmlock.facts.matrix.model import Reach
 from mmlock.scan.conclude import Need
 from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.frameworks import choose
+from mmlock.scan.known import known_of
 from mmlock.scan.module import module_facts
 from mmlock.scan.ops import Catalog, op_uses
 from mmlock.scan.project import Project

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from solved import facts
 
-from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
+from mmlock.scan.known import known_of
 from mmlock.scan.scan import Scan, scan
 from mmlock.scan.text import scan_lines
 

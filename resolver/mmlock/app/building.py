@@ -230,7 +230,7 @@ def explain_log(lines: Sequence[str]) -> Explained:
 
     matrix = open_matrix()
     log = read_log(io.BytesIO("\n".join(lines).encode()))
-    symbols = SymbolStore(matrix.root, cache_root(os.environ))
+    symbols = SymbolStore(matrix.root, open_cache(os.environ))
     mentions = find_mentions(log, matrix)
     found = diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
     causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]

@@ -285,7 +285,7 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
     if asked.torch_ops and not asked.allow_torch_ops:
         hint = "add --allow-torch-ops: a compiled package has all its ops"
         yield Fault(where=f"--op {asked.torch_ops[0]}", text="speaks of ops in plain PyTorch only", hint=hint)
-    if asked.platform and asked.glibc and not asked.platform.startswith("linux"):
+    if asked.platform and asked.glibc and not asked.platform.is_linux:
         hint = "glibc is Linux's: leave --glibc out"
         yield _against(f"--platform {asked.platform}", f"--glibc {asked.glibc}", hint)
 

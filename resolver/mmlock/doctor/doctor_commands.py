@@ -17,7 +17,8 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 
 OUT = "lock"
@@ -87,8 +88,8 @@ def core(matrix: Matrix, wish: Wish) -> CoreSolution | None:
         asked = interpret(matrix, arguments_of(wish))
     except MmlockError:
         return None
-    rows = build_graph(matrix, graph_request(asked, State()))
-    return solve_core(rows, ClingoEngine(), asked.terms)
+    rows = build_graph(matrix, graph_request(asked, LoopState()))
+    return solve_core(rows, ClingoEngine(), asked.objectives)
 
 
 def command(wish: Wish) -> str:

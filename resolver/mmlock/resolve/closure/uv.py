@@ -14,9 +14,9 @@ from msgspec import Struct
 
 from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
-from mmlock.resolve.closure.floors import OLDEST_GLIBC, is_linux, machine
+from mmlock.resolve.closure.floors import OLDEST_GLIBC, machine
 from mmlock.resolve.closure.model import ClosureRequest
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv_find import UvTool
 
 _POSSIBLE = re.compile(
     r"invalid value '[^']*' for '--python-platform.{0,400}?\[possible values: ([^\[\]]*)\]", re.DOTALL
@@ -28,7 +28,7 @@ _TRIPLES = {
 }
 
 
-class Ran(Struct, frozen=True, kw_only=True):
+class UvRun(Struct, frozen=True, kw_only=True):
     """What one run of uv left behind."""
 
     code: int
@@ -38,7 +38,7 @@ class Ran(Struct, frozen=True, kw_only=True):
 
 def platform_word(platform: Platform, glibc: str | None) -> str:
     """What uv calls the platform: `x86_64-manylinux_2_28`."""
-    if is_linux(platform):
+    if platform.is_linux:
         return f"{machine(platform)}-manylinux_{(glibc or OLDEST_GLIBC).replace('.', '_')}"
     return _TRIPLES[platform]
 
@@ -67,12 +67,12 @@ def _pair(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("_"))
 
 
-def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
+def command(uv: UvTool, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
     """The words that start uv, with these packages read from their sources.
 
     The files they name are written by `write_question`.
     """
-    words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
+    words = [uv.path, "pip", "compile", "requirements.in", "--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += [
         "--python-version",
@@ -95,7 +95,7 @@ def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str
 def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -> None:
     """Write the requirement files of a run."""
     files: dict[str, list[str]] = {
-        "wanted.txt": [*core, *(item.text for item in request.wanted)],
+        "requirements.in": [*core, *(item.text for item in request.requirements)],
         "constraints.txt": [item.text for item in request.constraints],
         "drop.txt": list(request.drop),
     }
@@ -110,7 +110,7 @@ def run_uv(
     on_line: Callable[[str], None],
     *,
     meanwhile: Callable[[], None] | None = None,
-) -> Ran:
+) -> UvRun:
     """Run uv in a folder of its own; every line of its log goes to `on_line` as it comes.
 
     `meanwhile` is done while uv starts. Raises OSError when it cannot be started.
@@ -135,7 +135,7 @@ def run_uv(
             process.kill()
             raise
         out.seek(0)
-        return Ran(code=code, out=out.read(), err=err)
+        return UvRun(code=code, out=out.read(), err=err)
 
 
 def _follow(stream: IO[bytes], on_line: Callable[[str], None]) -> str:

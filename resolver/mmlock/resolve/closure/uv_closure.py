@@ -21,16 +21,16 @@ from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
 from mmlock.resolve.closure.metadata_wheel import place_wheels
 from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest
-from mmlock.resolve.closure.uv import Ran, command, nearest_platform, platform_word, run_uv, write_question
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv import UvRun, command, nearest_platform, platform_word, run_uv, write_question
+from mmlock.resolve.closure.uv_find import UvTool
 from mmlock.resolve.closure.uv_log import Failure, Steps, classify, named_packages
 from mmlock.resolve.closure.uv_settings import Sources, uv_environment
 
 
-class Asking(Struct, frozen=True, kw_only=True):
+class UvQuestion(Struct, frozen=True, kw_only=True):
     """A request and the surroundings in which uv answers it."""
 
-    uv: Uv
+    uv: UvTool
     request: ClosureRequest
     places: Sources
     environ: Mapping[str, str]
@@ -67,7 +67,7 @@ class Asking(Struct, frozen=True, kw_only=True):
             # No cache can be written here; the wheels are as good in the folder of this run.
             return place_wheels(self.request.core, folder / "core")
 
-    def _lacking(self, ran: Ran) -> set[PackageName]:
+    def _lacking(self, ran: UvRun) -> set[PackageName]:
         """Packages that uv's refusal names and that may be built from sources."""
         if classify(ran.err) is not Failure.NO_SOLUTION:
             return set()
@@ -75,7 +75,7 @@ class Asking(Struct, frozen=True, kw_only=True):
 
     def _run(
         self, folder: Path, steps: Steps, platforms: MutableMapping[str, str], sdists: set[PackageName]
-    ) -> Ran:
+    ) -> UvRun:
         word = platform_word(self.request.platform, self.request.glibc)
         environ = uv_environment(self.environ, self.places)
         taken = platforms.get(word, word)
