@@ -252,7 +252,7 @@ def test_the_search_gives_up_after_a_bounded_number_of_rounds(monkeypatch: pytes
         put(asked("mmdet", gpu="t4"), Picky(refuses))
     assert "gave up after 2 combinations" in caught.value.message
     (cause,) = caught.value.causes
-    assert cause.startswith("refused: python 3.11 with torch 2.1.2")
+    assert cause.startswith("python 3.11 with torch 2.1.2")
     assert "like it) with torch 2.1" in cause
     assert cause.endswith("not with 2.1.2")
 
