@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -16,8 +15,9 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact, IndexSettings
 from mmlock.core.background import Background
 from mmlock.core.cache import unheard
-from mmlock.core.names import PackageName, Sha256
+from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
+from mmlock.files.digest import sha256_of
 from mmlock.resolve.closure.uv_settings import sources
 from mmlock.resolve.plan.files import PYPI, WheelLocation
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mmlock.net.http import Client
     from mmlock.net.lookup import LookupFault
     from mmlock.net.simple import IndexPage
+
+
+_NOT_REACHED = "it could not be reached"
+"""The system's own words differ from machine to machine; the lock says only what follows."""
 
 
 class Indexes:
@@ -49,7 +53,6 @@ class Indexes:
         self._served = served
         """Told when a kept page that is used was stored."""
         self._client: Client | None = None
-        self._down: dict[str, str] = {}
         self._begun: dict[tuple[str, PackageName], Background[IndexPage | LookupFault]] = {}
         self._opening = threading.Lock()
         self._turn = threading.Lock()
@@ -81,9 +84,8 @@ class Indexes:
         """Files of that version, or why they are not known."""
         if local := self._local(package, place.version):
             return local
-        host = place.index.split("/")[2] if "://" in place.index else place.index
-        if host in self._down:
-            return self._down[host]
+        if self._client is not None and self._client.health.down(place.index):
+            return _NOT_REACHED
         from mmlock.net.lookup import LookupFault, LookupKind, files_of
 
         self._progress(f"asking {place.index} for {package} {place.version}")
@@ -95,8 +97,8 @@ class Indexes:
             if result.kind is LookupKind.UNREACHABLE:
                 # The system's own words differ from machine to machine; the lock says only what follows.
                 self._progress(result.text)
-                self._down[host] = "it could not be reached"
-                return self._down[host]
+                self._open().health.give_up(place.index, result.text)
+                return _NOT_REACHED
             return result.text
         return result
 
@@ -124,15 +126,21 @@ class Indexes:
             for path in sorted(folder.glob("*.whl")):
                 if file_version(path.name, package) == Version(version):
                     self._progress(f"hashing {path.name}")
-                    digest = hashlib.sha256()
-                    with path.open("rb") as file:
-                        while chunk := file.read(1 << 20):
-                            digest.update(chunk)
-                    artifacts.append(
+        result = (
+            page if isinstance(page, LookupFault) else files_of(page, place.index, package, place.version)
+        )
+        if isinstance(result, LookupFault):
+            if result.kind is LookupKind.UNREACHABLE:
+                # The system's own words differ from machine to machine; the lock says only what follows.
+                self._progress(result.text)
+                self._open().health.give_up(place.index, result.text)
+                return _NOT_REACHED
+            return result.text
+        return result
                         Artifact(
                             name=path.name,
                             url=path.resolve().as_uri(),
-                            sha256=Sha256(digest.hexdigest()),
+                            sha256=sha256_of(path),
                             size=path.stat().st_size,
                         )
                     )
