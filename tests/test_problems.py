@@ -12,7 +12,7 @@ from solved import facts
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.faults import Fault
-from mmlock.core.names import Platform
+from mmlock.core.names import Platform, normalize
 from mmlock.core.sources import Inputs, gather
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.engine import ClingoEngine
@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent / "problems"
 REQUEST_KEYS = frozenset(
     {
         "gpu", "with", "stack", "python", "torch", "cuda", "driver", "platform", "glibc", "constraints",
-        "prefer", "no-build", "allow-lite", "allow-torch-ops", "pre", "requires-python", "present",
+        "prefer", "kept", "no-build", "allow-lite", "allow-torch-ops", "pre", "requires-python", "present",
     }
 )  # fmt: skip
 Table = dict[str, Any]
@@ -80,6 +80,7 @@ def arguments(request: Table) -> SolveArguments:
         allow_torch_ops=request.get("allow-torch-ops", False),
         prerelease=request.get("pre", False),
         prefer=tuple(request.get("prefer", [])),
+        preferences=tuple((normalize(name), text) for name, text in request.get("kept", {}).items()),
     ).checked()
 
 

@@ -81,6 +81,9 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Folders of locks whose verdicts count beside the recorded ones."""
     allowed_signers: tuple[Path, ...] = ()
     """Files with public keys: whose verdicts count, besides the user's own."""
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions of an existing lock, kept where the request still allows them; `python` among the names. No
+    part of the request's words: what is upgraded is left out."""
 
     def checked(self) -> SolveArguments:
         """The same request in normal form. Raises UsageError with every fault found."""

@@ -157,6 +157,12 @@ def test_what_is_old_and_unasked_for_goes(answer: Closed, tmp_path: Path) -> Non
     assert cache.load("dd" + "2" * 62) is not None
 
 
+def test_what_is_kept_of_a_lock_is_a_part_of_the_question(ask: MakeQuestion) -> None:
+    request = ask("six")
+    kept = replace(request, preferences=((PackageName("six"), "1.0"),))
+    assert request_digest(kept) != request_digest(request)
+
+
 def test_the_name_of_an_answer_is_all_it_depends_on(ask: MakeQuestion) -> None:
     request = ask("six")
     name = request_digest(request, "uv 1")

@@ -165,6 +165,31 @@ def test_constraints_bind_without_adding(index: Index, ask: MakeQuestion, closer
     assert pins(closer.close(ask("a", constraints=("a<2", "never-asked<1")))) == {"a": "1"}
 
 
+def test_versions_of_an_existing_lock_are_kept_where_they_fit(
+    index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
+) -> None:
+    for release in ("1.0", "1.1", "2.0"):
+        index.add("six", release)
+        index.add("idna", release)
+    index.add("needs", "1", "idna>=1.1")
+    torch = replace(torch, requires=())
+    kept = tuple(
+        (PackageName(name), text)
+        for name, text in {
+            "six": "1.0",
+            "idna": "1.0",
+            "gone": "3",
+            "torch": "9.9",
+            "odd": "no version",
+        }.items()
+    )
+    question = ask("six", "idna", core=(torch,), preferences=kept)
+    assert pins(closer.close(question)) == {"idna": "1.0", "six": "1.0"}
+    assert pins(closer.close(replace(question, preferences=()))) == {"idna": "2.0", "six": "2.0"}
+    bounded = ask("six", "needs", core=(torch,), preferences=kept)
+    assert pins(closer.close(bounded)) == {"idna": "2.0", "needs": "1", "six": "1.0"}
+
+
 def test_a_dropped_package_is_not_resolved(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("a", "1", "chumpy", "b")
     index.add("b", "1", "chumpy>=9")

@@ -19,7 +19,7 @@ from mmlock.facts.matrix.with_extensions import with_extensions
 from mmlock.resolve.closure.model import ClosureAnswer, ClosureConflict, ClosureRequest, Unreachable
 from mmlock.resolve.loop import loop as deciding
 from mmlock.resolve.loop.loop import NoResolution, Resolution, decide
-from mmlock.resolve.loop.nogoods import Refusal
+from mmlock.resolve.loop.nogoods import Refusal, picks_of
 from mmlock.resolve.loop.refusal import no_answer
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.model import InterpretedRequest
@@ -381,6 +381,19 @@ def test_sources_that_would_do_are_a_hint() -> None:
     assert isinstance(found, NoResolution)
     error = no_answer(facts(), requested, found)
     assert error.hints[0] == "`--allow-sdist native` allows `native` to be built from source"
+
+
+def test_versions_of_an_existing_lock_reach_the_core_and_the_closure() -> None:
+    kept = ((PackageName("torch"), "2.8.0"), (PackageName("six"), "1.15.0"))
+    requested = asked("torchvision", "six", gpu="rtx5090", preferences=kept)
+    world = OpenWorld()
+    first, again = decided(requested, world), decided(requested, OpenWorld())
+    assert first.solution.torch.torch == "2.8.0"
+    assert world.asked[-1].preferences == tuple(sorted(kept))
+    assert first.closed == again.closed
+    assert picks_of(first.solution.picked.values()) == picks_of(again.solution.picked.values())
+    newest = decided(asked("torchvision", "six", gpu="rtx5090"), OpenWorld())
+    assert newest.solution.torch.torch != "2.8.0"
 
 
 def test_what_the_user_allows_is_handed_on() -> None:

@@ -77,6 +77,12 @@ def test_what_the_user_said_is_named(
     assert why(solved(*words, **{"gpu": "t4", **more}), package) == text  # type: ignore[arg-type]
 
 
+def test_a_kept_version_says_so() -> None:
+    one = solved("torchvision", gpu="rtx5090", preferences=(("torch", "2.8.0"),))
+    assert why(one, "torch") == "kept from the existing lock"
+    assert why(one, "torchvision") == "newest torchvision for torch 2.8.0"
+
+
 @examples(90)
 @given(graphs())
 def test_no_newer_version_can_take_the_place_of_one_that_is_called_the_newest(rows: Rows) -> None:

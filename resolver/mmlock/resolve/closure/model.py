@@ -43,6 +43,8 @@ class ClosureRequest(Struct, frozen=True, kw_only=True):
     exclude_newer: str | None = None
     prerelease: bool = False
     offline: bool = False
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions of an existing lock: taken where every bound still allows them, before newer ones."""
 
 
 class Closed(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
+from mmlock.core.versions import is_version
 from mmlock.resolve.closure.floors import OLDEST_GLIBC, machine
 from mmlock.resolve.closure.model import ClosureRequest
 from mmlock.resolve.closure.uv_find import UvTool
@@ -21,6 +22,9 @@ from mmlock.resolve.closure.uv_find import UvTool
 _POSSIBLE = re.compile(
     r"invalid value '[^']*' for '--python-platform.{0,400}?\[possible values: ([^\[\]]*)\]", re.DOTALL
 )
+KEPT = "pylock.toml"
+"""The file of a run that holds what is preferred."""
+
 _TRIPLES = {
     Platform.MACOS_ARM64: "aarch64-apple-darwin",
     Platform.MACOS_X86_64: "x86_64-apple-darwin",
@@ -89,6 +93,8 @@ def command(uv: UvTool, request: ClosureRequest, platform: str, sdists: Iterable
     words += ["--exclude-newer", request.exclude_newer] if request.exclude_newer else []
     words += ["--prerelease", "allow"] if request.prerelease else []
     words += ["--offline"] if request.offline else []
+    # What the output file holds already is preferred, as in any lock of uv's; the answer is read elsewhere.
+    words += ["--output-file", KEPT] if request.preferences else []
     return words
 
 
@@ -99,8 +105,20 @@ def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -
         "constraints.txt": [item.text for item in request.constraints],
         "drop.txt": list(request.drop),
     }
+    if request.preferences:
+        files[KEPT] = _kept(request)
     for name, lines in files.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _kept(request: ClosureRequest) -> list[str]:
+    """An earlier answer in the least words that uv reads, without what is decided and what is no version."""
+    decided = {node.name for node in request.core}
+    lines = ['lock-version = "1.0"', 'created-by = "mmlock"']
+    for name, text in request.preferences:
+        if name not in decided and is_version(text):
+            lines += ["", "[[packages]]", f'name = "{name}"', f'version = "{text}"']
+    return lines
 
 
 def run_uv(

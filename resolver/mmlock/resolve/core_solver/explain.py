@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.names import Confidence
-from mmlock.core.versions import InvalidVersion, version
+from mmlock.core.versions import is_version, version
 from mmlock.resolve.core_solver.conflict import ConflictFact, ConflictSearch
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.problem import Problem, make_problem
@@ -179,7 +179,7 @@ def _distance(rows: Rows, constraint: UserConstraint) -> dict[int, int]:
     for slot, members in constraint.parts:
         texts = {text for i in rows.slots[slot] if (text := rows.options[i].version) is not None}
         wanted = {text for i in members if (text := rows.options[i].version) is not None}
-        if not wanted and constraint.version is not None and _is_version(constraint.version):
+        if not wanted and constraint.version is not None and is_version(constraint.version):
             wanted = {constraint.version}  # no such release: its place among those there are
         if not wanted:
             continue
@@ -190,11 +190,3 @@ def _distance(rows: Rows, constraint: UserConstraint) -> dict[int, int]:
             far = len(order) if text is None else min(abs(order[text] - p) for p in places)
             distance[index] = far
     return distance
-
-
-def _is_version(text: str) -> bool:
-    try:
-        version(text)
-    except InvalidVersion:
-        return False
-    return True

@@ -129,10 +129,10 @@ def make_problem(
             if not one.breakage.cured
         ),
         levels=(
-            *(rows.tables.weights[objective] for objective in objectives),
+            *(rows.weights(objective) for objective in objectives),
             *(rows.tables.places[slot] for slot in names),
         ),
-        masks=tuple(rows.tables.masks[objective] for objective in objectives),
+        masks=tuple(rows.masks(objective) for objective in objectives),
         soft_level=list(objectives).index(Objective.DECLARED),
         incompatibility_level=list(objectives).index(Objective.BROKEN),
         validated=tuple(tuple(mask(group) for group in one.groups) for one in rows.validated),

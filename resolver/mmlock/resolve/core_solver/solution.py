@@ -100,7 +100,7 @@ def _paid(
     broken: Sequence[Incompatibility],
     objective: Objective,
 ) -> ObjectiveCost:
-    level = rows.tables.weights[objective]
+    level = rows.weights(objective)
     parts = [(level[o], rows.options[o].label) for o in sorted(chosen) if level.get(o)]
     if objective is Objective.BROKEN:
         parts += [(1, incompatibility.breakage.title) for incompatibility in broken]

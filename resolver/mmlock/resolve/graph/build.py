@@ -18,6 +18,7 @@ from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.extras import link_extras, pulled
 from mmlock.resolve.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.resolve.graph.packages import SlotCatalog, needed_slots
+from mmlock.resolve.graph.preferred_rows import add_preferences
 from mmlock.resolve.graph.request import GraphRequest
 from mmlock.resolve.graph.rows import Link, Rows
 from mmlock.resolve.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
@@ -35,6 +36,7 @@ def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     add_incompatibilities(builder, catalog)
     add_user_constraints(builder, catalog)
     add_validated(builder)
+    add_preferences(builder)
     return builder.rows()
 
 
@@ -57,6 +59,7 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         present=frozenset(),
         validations=(),
         late_breakages=(),
+        preferences=(),
         refused=(),
     )
 

@@ -74,6 +74,7 @@ class GraphBuilder:
         self.user_constraints: list[UserConstraint] = []
         self.incompatibilities: list[Incompatibility] = []
         self.validated: list[ValidatedSet] = []
+        self.kept: dict[int, int] = {}
         self.costs: list[Cost] = []
         self.base: Base | None = None
         self._by_label: dict[Pick, int] | None = None
@@ -272,6 +273,7 @@ class GraphBuilder:
             tables=base.tables,
             nogoods=self._nogoods(),
             validated=tuple(self.validated),
+            kept=dict(self.kept),
             missing=self._missing(),
         )
 

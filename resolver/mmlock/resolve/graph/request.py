@@ -46,5 +46,7 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
     """Ordinary packages that are in any environment, for breakages name them; the version where known."""
     late_breakages: tuple[LateBreakage, ...] = ()
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions of an existing lock, to be kept where that is possible."""
     refused: tuple[tuple[frozenset[Pick], ...], ...] = ()
     """What the closure or the ABI check refused: one option of every group together."""

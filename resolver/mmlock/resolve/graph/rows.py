@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -252,6 +253,8 @@ class Rows(Struct, frozen=True, kw_only=True):
     """One option of every group together is refused: by the closure, or by the files themselves."""
     validated: tuple[ValidatedSet, ...] = ()
     """What was validated on such a target; choosing otherwise costs `Term.VALIDATED`."""
+    kept: Mapping[int, int] = MappingProxyType({})
+    """Option -> 1 where an existing lock has another version of it: what `Objective.KEPT` costs."""
     missing: tuple[str, ...] = ()
     """Sentences about slots for which nothing at all is known on this target."""
 
@@ -259,6 +262,14 @@ class Rows(Struct, frozen=True, kw_only=True):
     def links(self) -> tuple[Link, ...]:
         """Every edge."""
         return (*self.shared, *self.own)
+
+    def weights(self, objective: Objective) -> Mapping[int, int]:
+        """Option -> what it pays for an objective."""
+        return self.kept if objective is Objective.KEPT else self.tables.weights[objective]
+
+    def masks(self, objective: Objective) -> Mapping[int, int]:
+        """Weight -> mask of the options that pay it."""
+        return by_weight(self.kept) if objective is Objective.KEPT else self.tables.masks[objective]
 
     def links_of(self, option: int) -> tuple[Link, ...]:
         """The edges out of one option."""

@@ -126,17 +126,7 @@ class Indexes:
             for path in sorted(folder.glob("*.whl")):
                 if file_version(path.name, package) == Version(version):
                     self._progress(f"hashing {path.name}")
-        result = (
-            page if isinstance(page, LookupFault) else files_of(page, place.index, package, place.version)
-        )
-        if isinstance(result, LookupFault):
-            if result.kind is LookupKind.UNREACHABLE:
-                # The system's own words differ from machine to machine; the lock says only what follows.
-                self._progress(result.text)
-                self._open().health.give_up(place.index, result.text)
-                return _NOT_REACHED
-            return result.text
-        return result
+                    artifacts.append(
                         Artifact(
                             name=path.name,
                             url=path.resolve().as_uri(),

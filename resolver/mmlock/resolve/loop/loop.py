@@ -86,6 +86,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
         validations=request.validations,
+        preferences=arguments.preferences,
         present=state.present | always_there(request.plain_requirements),
         late_breakages=tuple(state.late_breakages.values()),
         refused=tuple(refusal.groups for refusal in state.refusals),
@@ -232,6 +233,7 @@ def _question(
         exclude_newer=arguments.exclude_newer,
         prerelease=arguments.prerelease,
         offline=arguments.offline,
+        preferences=tuple(sorted(arguments.preferences)),
     )
 
 

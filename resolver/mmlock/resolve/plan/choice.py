@@ -40,6 +40,7 @@ _NAMED = 2
 _WITHOUT_COST = {
     Objective.PRERELEASE: "that is no pre-release",
     Objective.BROKEN: "without a known breakage",
+    Objective.KEPT: "that keeps the existing lock",
     Objective.GENERATION: "with current packages around it",
     Objective.OPS: "for which compiled ops exist",
     Objective.VALIDATED: "in a combination that was validated on such a device",
@@ -58,6 +59,7 @@ _WITHOUT_COST = {
 
 _LESS_COST = {
     Objective.BROKEN: "with the fewest known breakages",
+    Objective.KEPT: "that keeps most of the existing lock",
     Objective.BUILDS: "for which the fewest packages must be built",
     Objective.UNVERIFIED: "with the best-tested recipes",
     Objective.DECLARED: "that keeps most declared bounds",
@@ -73,6 +75,8 @@ class _Limit(Struct, frozen=True, kw_only=True):
     text: str
     ruled_out: Group
     source: tuple[str, ...] = ()
+    alone: bool = False
+    """True: the text is the whole sentence."""
 
 
 def choice(
@@ -94,7 +98,7 @@ def choice(
         return None
     subject = " ".join([f"newest {option.package or option.slot}", *_kernels(option, target)])
     clauses = ", ".join(dict.fromkeys(limit.text for limit in limits if limit.text))
-    text = f"{subject} {clauses}".rstrip()
+    text = next((limit.text for limit in limits if limit.alone), f"{subject} {clauses}".rstrip())
     source = (pinned.origin,) if pinned else tuple(key for limit in limits for key in limit.source)
     return Reason(
         text=f"requested: `{pinned.name}`" if pinned else text,
@@ -141,6 +145,10 @@ def _limits(
 ) -> list[_Limit] | None:
     """The fewest things that rule out all newer versions; None where they cannot be told."""
     left = _newer_than(rows, option)
+    costs = [one for one in newer if one.slot == option.slot]
+    kept = option.index not in rows.kept and any(i in rows.kept for i in rows.slots[option.slot])
+    if left and kept and costs and costs[0].worse and costs[0].worse.objective is Objective.KEPT:
+        return [_Limit(text="kept from the existing lock", ruled_out=left, alone=True)]
     candidates = [
         *_by_request(rows, solution, option),
         *_by_others(rows, solution, option, left),
@@ -151,7 +159,6 @@ def _limits(
         # What rules out most; of equals, what the user said comes before what follows from it.
         best = max(candidates, key=lambda limit: len(limit.ruled_out & left), default=None)
         if best is None or not best.ruled_out & left:
-            costs = [one for one in newer if one.slot == option.slot]
             last = _by_cost(solution, costs[0]) if costs else None
             return [*limits, last] if last is not None else None
         limits.append(best)
@@ -192,7 +199,9 @@ def _by_others(rows: Rows, solution: CoreSolution, option: Option, newer: Group)
     groups: dict[Group, list[Option]] = {}
     for other in solution.packages():
         accepted = _accepted(rows, other, option.slot) if other.index != option.index else None
-        if accepted is not None and (ruled_out := newer - accepted):
+        if accepted is None or not (ruled_out := newer - accepted):
+            continue
+        if not _follows(rows, solution, other, option.slot, ruled_out):
             groups.setdefault(ruled_out, []).append(other)
     for ruled_out, others in groups.items():
         named = others[:_NAMED] if option.slot != "torch" else others[:1]
@@ -215,6 +224,25 @@ def _accepted(rows: Rows, option: Option, slot: str) -> Group | None:
             return None
         accepted |= frozenset.intersection(*groups)
     return frozenset(accepted)
+
+
+def _follows(rows: Rows, solution: CoreSolution, other: Option, slot: str, newer: Group) -> bool:
+    """Whether a newer version of a package could go with something newer here, so that it is no limit."""
+    possible = _newer_than(rows, other)
+    for _, members in _constraints(rows, solution, other):
+        possible &= members
+    for picked in solution.picked.values():
+        if picked.index != other.index and picked.slot != slot:
+            for link in rows.links_of(picked.index):
+                if link.hard and link.slot == other.slot:
+                    possible &= link.members
+    return any(_goes_with(rows, solution, index, slot, newer) for index in possible)
+
+
+def _goes_with(rows: Rows, solution: CoreSolution, index: int, slot: str, newer: Group) -> bool:
+    links = [link for link in rows.links_of(index) if link.hard]
+    own = [link.members for link in links if link.slot == slot]
+    return bool(newer.intersection(*own)) and all(_met(link, solution) for link in links if link.slot != slot)
 
 
 def _alike(rows: Rows, option: Option) -> Iterable[int]:
