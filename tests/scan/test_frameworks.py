@@ -15,7 +15,7 @@ from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.frameworks import choose
 from mmlock.scan.known import known_of
 from mmlock.scan.module import module_facts
-from mmlock.scan.ops import Catalog, op_uses
+from mmlock.scan.ops import OpCatalog, op_uses
 from mmlock.scan.project import Project
 from mmlock.scan.scan import scan
 from mmlock.scan.source import parse
@@ -26,7 +26,7 @@ def project(files: Mapping[str, str]) -> Project:
 
 
 def definitions(tree: Project) -> Definitions:
-    catalog = Catalog(facts().ops)
+    catalog = OpCatalog(facts().ops)
     uses = [use for file, facts in tree.modules.items() for use in op_uses(facts, file, catalog)]
     return Definitions(tree, uses)
 

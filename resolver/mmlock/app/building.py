@@ -222,17 +222,18 @@ def explain_log(lines: Sequence[str]) -> Explained:
     import io
 
     from mmlock.binary.tables import SymbolStore
-    from mmlock.doctor.diagnose import Surroundings, diagnose
+    from mmlock.doctor.context import DiagnosisContext
+    from mmlock.doctor.diagnose import diagnose
     from mmlock.doctor.log import read_log
-    from mmlock.doctor.log_entities import find_mentions
+    from mmlock.doctor.log_entities import find_log_entities
     from mmlock.facts.matrix.load import open_matrix
     from mmlock.wheels.symptoms import Explained
 
     matrix = open_matrix()
     log = read_log(io.BytesIO("\n".join(lines).encode()))
     symbols = SymbolStore(matrix.root, open_cache(os.environ))
-    mentions = find_mentions(log, matrix)
-    found = diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
+    entities = find_log_entities(log, matrix)
+    found = diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
     causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]
     return Explained(
         causes=tuple(one.title for one in causes),

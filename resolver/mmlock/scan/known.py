@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from mmlock.facts.matrix.load import Matrix
-from mmlock.scan.scan import Known
+from mmlock.scan.scan import ScanFacts
 
 __all__ = ["known_of"]
 
 
-def known_of(matrix: Matrix) -> Known:
+def known_of(matrix: Matrix) -> ScanFacts:
     """Ops, modules and import reach, as the matrix has them."""
-    return Known(
+    return ScanFacts(
         ops=matrix.ops,
         modules=matrix.modules,
         submodules=matrix.submodules,

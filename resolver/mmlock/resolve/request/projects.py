@@ -19,16 +19,16 @@ from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
 from mmlock.scan.known import known_of
-from mmlock.scan.model import When
+from mmlock.scan.model import RunCondition
 from mmlock.scan.packages import PackageUse
-from mmlock.scan.pins.model import Binding, Pin
+from mmlock.scan.pins.model import Binding, ProjectPin
+from mmlock.scan.reasons import left_out_by_reason
 from mmlock.scan.scan import Scan, scan
-from mmlock.scan.text import unread_by_reason
 
 Note = tuple[str, str]
 """A place and a sentence."""
 
-_RUNS = frozenset({When.ALWAYS, When.IF})
+_RUNS = frozenset({RunCondition.ALWAYS, RunCondition.IF})
 _NO_PACKAGE = frozenset({"python", "cuda"})
 _LITE = PackageName("mmcv-lite")
 _GUARD = "guard this import, then mmcv without compiled ops is enough (`--allow-lite`)"
@@ -95,10 +95,10 @@ class _ProjectRequest:
         """The pins that bind."""
         return (self._asked(pin) for pin in self._pins(Binding.DECLARED) if not pin.constraint)
 
-    def _pins(self, *bindings: Binding) -> Iterator[Pin]:
+    def _pins(self, *bindings: Binding) -> Iterator[ProjectPin]:
         return (p for p in self.scanned.pins if p.binding in bindings and p.name not in _NO_PACKAGE)
 
-    def _asked(self, pin: Pin) -> Asked:
+    def _asked(self, pin: ProjectPin) -> Asked:
         asked = parse_requirement(pin.text, str(pin.place))
         if isinstance(asked, Asked) and asked.name == pin.name and asked.url is None:
             return asked
@@ -213,8 +213,9 @@ class _ProjectRequest:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
                 yield str(place), said
         yield from self._compiled()
-        for why, paths in unread_by_reason(self.scanned.unread).items():
-            yield paths[0], f"not read: {why}" + (f", like {len(paths) - 1} more" if len(paths) > 1 else "")
+        for why, parts in left_out_by_reason(self.scanned.left_out).items():
+            more = f" (and {len(parts) - 1} more)" if len(parts) > 1 else ""
+            yield str(parts[0]), f"not read: {why}{more}"
 
     def _compiled(self) -> Iterator[Note]:
         """Compiled code of the project's own that the lock does not build."""

@@ -13,8 +13,9 @@ from typing import Any
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import is_specifier
 from mmlock.lock.setup_files import read_config, read_setup
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.pins.commands import Said, conda_pin, pip_pin
-from mmlock.scan.source import Unread, parse
+from mmlock.scan.source import parse
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -63,11 +64,11 @@ class _Lines:
 
 
 def toml(text: str) -> dict[str, Any]:
-    """A TOML document. Raises Unread."""
+    """A TOML document. Raises UnreadSourceError."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError):
-        raise Unread("is not TOML") from None
+        raise UnreadSourceError(LeftOutReason.NOT_TOML) from None
 
 
 def pyproject(text: str) -> Iterator[Line]:
@@ -152,7 +153,7 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise Unread("is not JSON") from None
+        raise UnreadSourceError(LeftOutReason.NOT_JSON) from None
     lines = _Lines(text)
     for name, row in _table(document, "default").items():
         bound = row.get("version") if isinstance(row, dict) else None
@@ -164,7 +165,7 @@ def setup_cfg(text: str) -> Iterator[Line]:
     """`install_requires` and the extras of a declarative setuptools project."""
     reader = read_config(text)
     if reader is None:
-        raise Unread("is not INI")
+        raise UnreadSourceError(LeftOutReason.NOT_INI)
     lines = _Lines(text)
     yield from _python(reader.get("options", "python_requires", fallback=None), lines)
     parts = [(reader.get("options", "install_requires", fallback=""), False)]
@@ -175,7 +176,10 @@ def setup_cfg(text: str) -> Iterator[Line]:
 
 
 def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
-    """The literal requirements of `setup(...)`, and the requirement files it reads. Raises Unread."""
+    """The literal requirements of `setup(...)`, and the requirement files it reads.
+
+    Raises UnreadSourceError.
+    """
     found: list[Line] = []
     files: list[str] = []
     for call in read_setup(parse(text)):
