@@ -90,7 +90,7 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
 def _proven(folder: Path) -> Iterable[Validation]:
     if not folder.is_dir():
         raise UsageError(
-            f"`--verdicts {folder}`: no such folder", hints=["pass the folder that holds the locks"]
+            f"`--verdicts {folder}`: there is no such folder", hints=["name the folder that holds the locks"]
         )
     from mmlock.validate.proven import validations
 
