@@ -107,7 +107,7 @@ def test_the_stack_s_word_goes_before_the_target_s_and_both_before_the_file_s() 
         ('[stacks.a]\ntargets = "cpu"', "must be a list of texts"),
         ('[stacks.a]\ntargets = ["../x"]', "cannot be the name of a folder"),
         ('[stacks."a/b"]\ntargets = ["cpu"]', "cannot be the name of a folder"),
-        ('[stacks.a]\ntargets = ["cpu"]\nversion = 1', "is not known here"),
+        ('[stacks.a]\ntargets = ["cpu"]\nversion = 1', "unknown key"),
         ('[stacks.a]\ntargets = ["cpu"]\nplatform = "dos"', "is not a platform"),
         ('[stacks.a]\ntargets = ["cpu"]\nrequirements = ["x=="]', "stacks.a.requirements"),
         ('stacks = ["a"]', "must be a table of tables"),

@@ -57,7 +57,7 @@ def test_with_json_a_bad_request_is_on_stdout_too(run: Run) -> None:
         (["why"], "missing argument `PACKAGE`", "`mmlock why --help`"),
         (
             ["graph", "--format", "svg"],
-            "`svg` is not one of `dot`, `json`, `graphml`",
+            "`svg` is not one of `text`, `json`, `dot`, `graphml`",
             "`mmlock graph --help`",
         ),
         (["matrix", "shwo"], "no such command `shwo`", "`mmlock matrix --help`"),

@@ -87,12 +87,12 @@ def test_the_help_of_solve_has_headings_and_examples_on_their_own_lines(run: Run
     assert headings == [
         "What to lock:",
         "Target:",
-        "What may be chosen:",
-        "Where ordinary packages come from:",
+        "What the solver may choose:",
+        "Package indexes:",
         "Output:",
         "Options:",
     ]
-    assert "  mmlock solve --gpu rtx5090 --out locks/rtx5090" in lines
+    assert "  mmlock solve --gpu rtx5090" in lines
 
 
 def test_the_version(run: Run) -> None:

@@ -13,6 +13,7 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
@@ -57,11 +58,6 @@ def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
 def projects(told: Path | None, folder: Path) -> tuple[Path, ...]:
     """Where in-tree extensions may lie, best first: the project told, else here and around the lock."""
     return (told,) if told is not None else (Path.cwd(), *folder.absolute().parents)
-
-
-def lock_folder(path: Path) -> Path:
-    """The lock folder that is meant by a path: itself, or the one that holds that `pylock.toml`."""
-    return path.parent if path.name == "pylock.toml" else path
 
 
 def write(env: LockedEnv, folder: Path) -> None:
@@ -162,17 +158,19 @@ class _Run:
 
 def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
     """Put a sealed lock into a virtual environment."""
+    from mmlock.wheels.activation import write_activation
     from mmlock.wheels.install import install as put
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
     uv = find_uv(offline=request.offline, progress=progress)
     done = put(env, folder, request.prefix.absolute(), uv, python=request.python, exact=request.exact)
-    lines = [f"{len(env.packages)} packages are in {done.prefix}"]
+    write_activation(done.prefix, env.environment)
+    lines = [f"installed {len(env.packages)} packages into {done.prefix}"]
     if env.environment:
-        lines += ["set when you run it:"]
-        lines += [f"  export {name}={value}" for name, value in sorted(env.environment.items())]
-    lines.append(f"next: {done.python} -c 'import torch'")
+        lines += ["environment variables to set (its activate scripts and `mmlock run` do so):"]
+        lines += [f"  {name}={value}" for name, value in sorted(env.environment.items())]
+    lines.append(f"next: mmlock run {folder} --prefix {request.prefix} -- python -c 'import torch'")
     data = {
         "prefix": str(done.prefix),
         "python": done.python,

@@ -40,9 +40,17 @@ def doctor(
     """
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
+        from mmlock.app import solve
+        from mmlock.app.building import find_uv
+        from mmlock.doctor.apply import Hands
         from mmlock.doctor.examine import doctor_environment
 
-        return doctor_environment(matrix, arguments, progress, confirm)
+        hands = Hands(
+            solve=lambda request: solve(request, progress=progress),
+            find_uv=lambda: find_uv(offline=arguments.offline, progress=progress),
+            confirm=confirm,
+        )
+        return doctor_environment(matrix, arguments, progress, hands)
     named = next(
         (
             option

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mmlock.app.building import find_uv, lock_folder
+from mmlock.app.building import find_uv
 from mmlock.core.build_arguments import ExportArguments, ExportForm
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mmlock.app.lock_folders import accept
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import MmlockError, NoAnswer, UsageError
-from mmlock.core.progress import Progress, silent
+from mmlock.core.faults import Fault
+from mmlock.core.progress import Progress, advance, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.user_files import UserFiles, read_text
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
 from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
@@ -44,6 +47,7 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     for decided in _outcomes(pairs, catalogue.folder, request, decide):
         outcomes.append(decided)
         progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
+        advance(progress, "locks", len(outcomes), len(pairs))
     states = [(pair, _take(pair, outcome, request)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
     table = _table(catalogue, request)
@@ -52,15 +56,14 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
 
 def read_catalogue(file: Path) -> Catalogue:
     """The catalogue in a file."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    text = read_text(str(file))
+    if isinstance(text, Fault):
         raise UsageError(
             f"`{file}` cannot be read",
-            causes=[str(error)],
-            hints=["it says which stacks to lock for which targets: `mmlock locks --help` shows one"],
-        ) from error
-    return parse_catalogue(text, file)
+            causes=[text.text],
+            hints=["it names the stacks to lock and their targets; `mmlock locks --help` shows one"],
+        )
+    return parse_catalogue(text, file, UserFiles())
 
 
 def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
@@ -112,6 +115,7 @@ class _Decide(Struct, frozen=True, kw_only=True):
 
         try:
             verdicts = (self.folder,) if self.folder.is_dir() else ()
+            verdicts = (*verdicts, *pair.request.verdicts)
             arguments = replace(
                 pair.request, offline=self.offline, matrices=self.matrices, verdicts=verdicts
             ).checked()
@@ -137,7 +141,10 @@ def _take(pair: Pair, outcome: Outcome, request: LocksArguments) -> State:
         return State(word="failed", lines=outcome.lines, failed=True)
     if request.check:
         return compare(pair, outcome, _matrix(request.matrices))
-    return write_entry(pair, outcome)
+    state = write_entry(pair, outcome)
+    if pair.request.out is not None:
+        accept(pair.request.out)
+    return state
 
 
 def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:

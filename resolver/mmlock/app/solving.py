@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,19 +51,39 @@ def solve(
     asked = [time.time()]  # and when that was asked which earlier runs have kept
     env = locked(matrix, arguments, progress=progress, closer=closer, served=asked.append)
     from mmlock.lock.text import summary
-    from mmlock.lock.write import put_lock, render_lock
+    from mmlock.lock.write import render_lock
 
+    out = None if arguments.dry_run else arguments.out
     if arguments.out is not None and (arguments.out / "verdict.json").is_file():
         from mmlock.validate.own_verdict import with_verdict
 
         env = with_verdict(env, arguments.out)
     files = render_lock(env, arguments.lock_formats)
-    if arguments.out is not None:
-        put_lock(files, arguments.out)
-    page = Page(text=summary(env, arguments.out), data=lock_data(env))
+    gone = () if out is None else _write(files, env, out)
+    page = Page(text=summary(env, out), data=lock_data(env))
     if place is not None:
         repeat.remember(place, page, files, min(asked))
-    return page
+    if not gone:
+        return page
+    return Page(
+        text=page.text + "".join(f"{line}\n" for line in gone), data={**lock_data(env), "removed": gone}
+    )
+
+
+def _write(files: Mapping[str, str | None], env: LockedEnv, folder: Path) -> tuple[str, ...]:
+    """Write a lock and take away what was made for the one before; says what is gone."""
+    from mmlock.lock.write import put_lock
+
+    beside = any((folder / name).exists() for name in ("verdict.json", "wheels"))
+    if not beside:
+        put_lock(files, folder)
+        return ()
+    from mmlock.app.lock_folders import held
+    from mmlock.upkeep.stale import drop_stale
+
+    before = held(folder)
+    put_lock(files, folder)
+    return drop_stale(folder, before, env)
 
 
 def matrix_for(arguments: SolveArguments) -> Matrix:

@@ -20,6 +20,7 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
 from mmlock.validate.model import Verdict
 from mmlock.validate.runner import KERNELS, Interpreter
@@ -40,7 +41,7 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
     Raises EnvironmentFault or UsageError when that cannot be done; red kernels are an answer.
     """
-    from mmlock.app.building import lock_folder, write
+    from mmlock.app.building import write
     from mmlock.validate.store import NAME, sign, write_verdict
     from mmlock.validate.text import lines
 
@@ -70,7 +71,6 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
 def verdict(request: VerdictArguments) -> Page:
     """Show a verdict, or check that it is about a lock, whole, and signed by somebody known."""
-    from mmlock.app.building import lock_folder
     from mmlock.validate.store import NAME, read_verdict, verify, verify_signature
     from mmlock.validate.text import lines
 

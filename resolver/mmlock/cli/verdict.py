@@ -13,20 +13,20 @@ from mmlock.cli.terminal import Terminal, write
 FAILED = 1
 
 
-@click.group(invoke_without_command=True, short_help="Look at what a validation found.")
+@click.group(invoke_without_command=True, short_help="Show the result of a validation.")
 @click.pass_context
 def verdict(ctx: click.Context) -> None:
-    """Look at the verdict of a validation, or check that it is about a lock."""
+    """Show the verdict of a validation, or check that it is about a lock."""
     if ctx.invoked_subcommand is None:
         write(ctx.get_help())
 
 
 @verdict.command(cls=Sectioned, short_help="Show a verdict.")
-@click.argument("lock", metavar="LOCK|FILE", type=options.FOLDER)
+@click.argument("lock", metavar="[LOCK|FILE]", type=options.FOLDER, default=options.DEFAULT_LOCK)
 @options.form
 @click.pass_obj
 def show(terminal: Terminal, /, lock: Path) -> None:
-    """Show the verdict of a lock folder, or of a verdict file.
+    """Show the verdict of a lock folder (default `lock`), or a verdict file.
 
     \b
     mmlock verdict show lockfiles/openmmlab/cpu
@@ -37,19 +37,21 @@ def show(terminal: Terminal, /, lock: Path) -> None:
 
 
 @verdict.command(cls=Sectioned, short_help="Check that a verdict is about a lock.")
-@click.argument("lock", type=options.FOLDER)
-@click.option("--file", type=options.FOLDER, metavar="FILE", help="The verdict, if not beside the lock.")
+@options.lock_argument
+@click.option(
+    "--file", type=options.FOLDER, metavar="FILE", help="The verdict file; default: beside the lock."
+)
 @click.option(
     "--allowed-signers",
     "signers",
     type=options.FOLDER,
     metavar="FILE",
-    help="Refuse a verdict that nobody in this allowed-signers file of SSH signed.",
+    help="Refuse a verdict unless somebody in this allowed-signers file of SSH signed it.",
 )
 @options.form
 @click.pass_context
 def verify(ctx: click.Context, /, lock: Path, *, file: Path | None, signers: Path | None) -> None:
-    """Refuse a verdict that is about another lock or contradicts itself. Exit code 1: it says FAILED.
+    """Refuse a verdict that is about another lock or contradicts itself. Exit code 1: its result is FAILED.
 
     \b
     mmlock verdict verify lockfiles/openmmlab/cpu

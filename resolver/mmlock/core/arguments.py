@@ -15,17 +15,23 @@ from msgspec.structs import replace
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
+from mmlock.core.named_indexes import index_fault, named_faults, normal_named
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.requirements import Asked
+from mmlock.core.solve_options import LOCK_FORMATS, SolveOption, Wording, wordings
 from mmlock.core.versions import InvalidVersion, is_specifier, version
+
+__all__ = ["AUTO", "CPU", "LOCK_FORMATS", "SolveArguments", "parse_platform", "torch_variant"]
 
 AUTO = "auto"
 CPU = "cpu"
-LOCK_FORMATS = ("pylock", "requirements")
 
 
 class SolveArguments(Struct, frozen=True, kw_only=True):
-    """Everything a user can ask of a solve. `checked()` gives it in normal form."""
+    """Everything a user can ask of a solve. `checked()` gives it in normal form.
+
+    How a user states each of them is in `solve_options.OPTIONS`.
+    """
 
     requirements: tuple[Asked, ...] = ()
     """Empty: what the stack says."""
@@ -79,6 +85,14 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """None: those that came with mmlock."""
     verdicts: tuple[Path, ...] = ()
     """Folders of locks whose verdicts count beside the recorded ones."""
+    dry_run: bool = False
+    """Write nothing into `out`."""
+    upgrade: bool = False
+    """The lock that is in `out` already prefers nothing."""
+    upgrade_packages: tuple[PackageName, ...] = ()
+    """Nor does it of these packages."""
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions to take where nothing speaks against them, sorted by package: those of the lock in `out`."""
 
     def checked(self) -> SolveArguments:
         """The same request in normal form. Raises UsageError with every fault found."""
@@ -90,26 +104,28 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
 
     def words(self) -> tuple[str, ...]:
         """The request as command-line words, sorted; what it does not change is left out."""
-        said: list[str] = [asked.text for asked in self.requirements]
-        said += [f"--constraint={asked.text}" for asked in self.constraints]
-        said += [f"--extension={text}" for text in self.extensions]
-        said += [f"--gpu={gpu}" for gpu in self.gpus]
-        said += [f"--allow-sdist={name}" for name in self.allow_sdist]
-        said += [f"--op={name}" for name in self.torch_ops]
-        said += [f"--prefer={place}:{term}" for place, term in enumerate(self.prefer, start=1)]
-        single = ("stack", "python", "torch", "cuda", "driver", "platform", "glibc", "exclude_newer")
-        for name in (*single, "requires_python"):
-            if (value := getattr(self, name)) is not None:
-                text = value.removeprefix("==") if name == "torch" and "," not in value else value
-                said.append(f"--{name.replace('_', '-')}={text}")
-        flags = {
-            "no-build": self.no_build,
-            "no-abi-check": self.no_abi_check,
-            "allow-lite": self.allow_lite,
-            "allow-torch-ops": self.allow_torch_ops,
-            "pre": self.prerelease,
-        }
-        return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
+        return tuple(sorted(word for option in wordings() for word in _words(self, option)))
+
+
+def _words(arguments: SolveArguments, option: SolveOption) -> Iterable[str]:
+    """How one option appears in the words of a request."""
+    assert option.field is not None
+    value = getattr(arguments, option.field)
+    if value is None or value is False or value == ():
+        return
+    if value is True:
+        yield f"--{option.name}"
+        return
+    for place, item in enumerate(value if isinstance(value, tuple) else (value,), start=1):
+        text = item.text if isinstance(item, Asked) else str(item)
+        if option.field == "torch" and "," not in text:
+            text = text.removeprefix("==")
+        if option.wording is Wording.BARE:
+            yield text
+        elif option.wording is Wording.RANKED:
+            yield f"--{option.name}={place}:{text}"
+        else:
+            yield f"--{option.name}={text}"
 
 
 def parse_platform(text: str) -> Platform | Fault:
@@ -158,7 +174,9 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         glibc=read("--glibc", raw.glibc, _glibc),
         exclude_newer=read("--exclude-newer", raw.exclude_newer, _moment),
         extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
+        torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
+        upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),
         index=_index(raw.index, faults),
@@ -262,11 +280,10 @@ def _lock_formats(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
 def _index(index: IndexSettings, faults: list[Fault]) -> IndexSettings:
     named = [("--index-url", index.index_url)] if index.index_url is not None else []
     named += [("--extra-index-url", url) for url in index.extra_index_urls]
-    for option, url in named:
-        if not re.match(r"(?:https?://[^/\s]|file:///)", url or ""):
-            hint = "for example `https://pypi.org/simple`"
-            faults.append(Fault(where=option, text=f"`{url}` is not the URL of an index", hint=hint))
-    return index
+    faults += [fault for option, url in named if (fault := index_fault(option, url or ""))]
+    normal = replace(index, named=normal_named(index.named))
+    faults += named_faults(normal.named)
+    return normal
 
 
 # ---------------------------------------------------------------- contradictions

@@ -110,6 +110,7 @@ def merge_index(first: IndexSettings, later: IndexSettings) -> IndexSettings:
         extra_index_urls=tuple(dict.fromkeys((*first.extra_index_urls, *later.extra_index_urls))),
         find_links=tuple(dict.fromkeys((*first.find_links, *later.find_links))),
         no_index=first.no_index or later.no_index,
+        named=tuple({one.name: one for one in (*first.named, *later.named)}.values()),
     )
 
 
