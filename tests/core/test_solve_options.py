@@ -153,9 +153,7 @@ def from_toml(option: SolveOption, place: str) -> SolveArguments:
         lines.append("allow-torch-ops = true" if needed.startswith("--") else f'project = "{needed}"')
     tables: dict[str, list[str]] = {"": [], "targets.t4": [], "stacks.s": ['targets = ["t4"]']}
     tables[place] += lines
-    text = "\n".join(
-        line for name, rows in tables.items() for line in ([f"[{name}]"] if name else []) + rows
-    )
+    text = "\n".join(line for name, rows in tables.items() for line in ([f"[{name}]"] if name else []) + rows)
     (pair,) = parse_catalogue(text, Path("mmlock.toml"), UserFiles()).pairs
     return pair.request.checked()
 
@@ -186,10 +184,7 @@ def test_a_key_means_what_the_option_means(option: SolveOption) -> None:
 
 @pytest.mark.parametrize("option", list(wordings()), ids=lambda option: option.id)
 def test_an_option_that_shapes_the_environment_is_in_the_words_of_the_request(option: SolveOption) -> None:
-    if option.command_line:
-        request = from_command_line(option)
-    else:
-        request = from_toml(option, "")
+    request = from_command_line(option) if option.command_line else from_toml(option, "")
     words = request.words()
     texts = SAMPLES.get(option.id, [])
     for place, text in enumerate(texts, start=1):

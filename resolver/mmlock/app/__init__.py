@@ -151,7 +151,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
 
 
 def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
-    """The compatibility graph of a target as `dot`, `json` or `graphml`."""
+    """The compatibility graph of a target as `text`, `dot`, `json` or `graphml`."""
     from mmlock.app import explaining as answers
 
     return answers.graph(_with_project(request, silent), package=package, form=form)

@@ -104,7 +104,7 @@ def _with(arguments: SolveArguments, asked: Asked, stack: str) -> SolveArguments
 
 
 def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
-    """The compatibility graph of a target as `dot`, `json` or `graphml`."""
+    """The compatibility graph of a target as `text`, `dot`, `json` or `graphml`."""
     from mmlock.resolve.graph.draw import draw
     from mmlock.resolve.graph.network import network
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 from mmlock.app.building import find_uv
@@ -12,25 +13,37 @@ from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.atomic import write_aside
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 from mmlock.wheels.export.model import Export, PlannedBuild, import_names, lines
 
+_PROJECTS = {
+    ExportForm.UV: "mmlock.wheels.export.uv_project",
+    ExportForm.POETRY: "mmlock.wheels.export.poetry_project",
+    ExportForm.PDM: "mmlock.wheels.export.pdm_project",
+}
+"""Kinds that need the lock alone."""
+
 
 def export(arguments: ExportArguments, *, progress: Progress = silent) -> Page:
     """Write a lock in another form, to a file where one is named."""
     folder = lock_folder(arguments.lock)
     env = read_lock(folder)
-    matrix = open_matrix(arguments.matrices)
-    whole = Export(
-        env=env,
-        builds=_planned(env, arguments, progress),
-        imports=import_names(env, _modules(matrix), _extensions(matrix, env)),
-        shadows=_shadows(matrix, env),
-    )
-    text = _render(whole, arguments)
+    project = _PROJECTS.get(arguments.form)
+    if project is not None:
+        text: str = import_module(project).render(env, folder)
+    else:
+        matrix = open_matrix(arguments.matrices)
+        whole = Export(
+            env=env,
+            builds=_planned(env, arguments, progress),
+            imports=import_names(env, _modules(matrix), _extensions(matrix, env)),
+            shadows=_shadows(matrix, env),
+        )
+        text = _render(whole, arguments)
     if arguments.out is None:
         return Page(text=text, data={"format": arguments.form.value, "text": text})
     _write(arguments.out, text, executable=arguments.form is ExportForm.SCRIPT)
@@ -112,13 +125,8 @@ def _shadows(matrix: Matrix, env: LockedEnv) -> tuple[str, ...]:
 
 
 def _write(path: Path, text: str, *, executable: bool) -> None:
-    aside = path.with_name(f".{path.name}.aside")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        if executable:
-            aside.chmod(0o755)
-        aside.replace(path)
+        write_aside(path, text.encode(), mode=0o755 if executable else None)
     except OSError as error:
         raise EnvironmentFault(
             f"cannot write `{path}`",

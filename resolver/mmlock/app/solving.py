@@ -25,6 +25,7 @@ from mmlock.resolve.loop.compiled import Checked, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Decided, State, decide
 from mmlock.resolve.loop.prefetch import Ahead
+from mmlock.resolve.request.bound_packages import require_ordinary
 from mmlock.resolve.request.interpret import Interpreted, interpret, mistaken
 from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
@@ -60,7 +61,8 @@ def solve(
         env = with_verdict(env, arguments.out)
     files = render_lock(env, arguments.lock_formats)
     gone = () if out is None else _write(files, env, out)
-    page = Page(text=summary(env, out), data=lock_data(env))
+    unwritten = "dry run: nothing was written\n" if arguments.dry_run else ""
+    page = Page(text=summary(env, out) + unwritten, data=lock_data(env))
     if place is not None:
         repeat.remember(place, page, files, min(asked))
     if not gone:
@@ -106,6 +108,7 @@ def locked(
     served: Callable[[float], object] = unheard,
 ) -> LockedEnv:
     """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
+    require_ordinary(matrix, arguments)
     asked = interpret(matrix, arguments)
     state = State()
     with Indexes(

@@ -74,7 +74,7 @@ class UseCases(Protocol):
         ...
 
     def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
-        """Write the compatibility graph of a target as `dot`, `json` or `graphml`."""
+        """Write the compatibility graph of a target as `text`, `dot`, `json` or `graphml`."""
         ...
 
     def build(self, arguments: BuildArguments, *, progress: Progress) -> Report:

@@ -25,6 +25,8 @@ __all__ = ["AUTO", "CPU", "LOCK_FORMATS", "SolveArguments", "parse_platform", "t
 
 AUTO = "auto"
 CPU = "cpu"
+LONGEST = 200
+"""Characters of a version, a date or a name; no real one has half as many."""
 
 
 class SolveArguments(Struct, frozen=True, kw_only=True):
@@ -158,6 +160,11 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
     def read(option: str, value: str | None, rule: Callable[[str], str | Fault]) -> str | None:
         if value is None:
             return None
+        if len(value) > LONGEST:
+            hint = "give the version alone"
+            text = f"`{value[:20]}...` has {len(value)} characters, {LONGEST} are the most"
+            faults.append(Fault(where=option, text=text, hint=hint))
+            return None
         found = rule(value.strip())
         if isinstance(found, Fault):
             faults.append(replace(found, where=option))
@@ -185,6 +192,10 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
 
 def _gpus(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
     """Names as typed, a comma separating several; `auto` and `cpu` in lower case."""
+    names = tuple(names)
+    if long := [name for name in names if len(name) > LONGEST]:
+        text = f"`{long[0][:20]}...` is not the name of a device"
+        faults.append(Fault(where="--gpu", text=text, hint="`mmlock gpus` lists them"))
     split = [name.strip() for text in names for name in text.split(",")]
     if "" in split:
         hint = "name a card (`--gpu rtx5090`), `auto` or `cpu`; `mmlock gpus` lists them"

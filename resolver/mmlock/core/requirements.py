@@ -26,6 +26,8 @@ _ARCHIVE_SCHEMES = ("http://", "https://", "file://")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _LINE_OPTION = re.compile(r"\s--?[a-z]")
+_MONSTER = re.compile(r"(?<![0-9A-Za-z])[0-9]{100}")
+"""A number of a hundred digits: not a hash, and Python refuses to read one of thousands."""
 _HASH = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})")
 
 
@@ -119,6 +121,9 @@ def merge_index(first: IndexSettings, later: IndexSettings) -> IndexSettings:
 
 def parse_requirement(text: str, origin: str, *, constraint: bool = False) -> Asked | Fault:
     """Read one PEP 508 requirement, or say what is wrong with it."""
+    if _MONSTER.search(text):
+        shown = f"{text[:40]}..."
+        return Fault(where=origin, text=f"cannot read `{shown}`: a number in it is too long")
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:

@@ -38,7 +38,12 @@ _OPERATORS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 @lru_cache(maxsize=65536)
 def version(text: str) -> Version:
     """Parse once, remember. Raises InvalidVersion."""
-    return Version(text)
+    try:
+        return Version(text)
+    except InvalidVersion:
+        raise
+    except ValueError as error:  # a number of more digits than Python reads
+        raise InvalidVersion(f"Invalid version: {text[:40]!r}...: {error}") from error
 
 
 @lru_cache(maxsize=65536)
@@ -49,7 +54,12 @@ def is_prerelease(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _specifiers(text: str) -> SpecifierSet:
-    return SpecifierSet(text)
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        raise
+    except ValueError as error:
+        raise InvalidSpecifier(f"Invalid specifier: {text[:40]!r}...: {error}") from error
 
 
 @lru_cache(maxsize=262144)

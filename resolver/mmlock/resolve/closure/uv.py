@@ -67,12 +67,14 @@ def _pair(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("_"))
 
 
-def command(uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
-    """The words that start uv, with these packages read from their sources.
+def command(
+    uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str], files: Iterable[str] = ()
+) -> list[str]:
+    """The words that start uv, with these packages read from their sources; `files` hold requirements, too.
 
     The files they name are written by `write_question`.
     """
-    words = [uv.path, "pip", "compile", "wanted.txt", "--format", "pylock.toml", "--no-config"]
+    words = [uv.path, "pip", "compile", "wanted.txt", *files, "--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += [
         "--python-version",

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def remember(place: Path, page: Page, files: Mapping[str, str | None], asked: fl
         aside.write_text(json.dumps(kept), encoding="utf-8")
         aside.replace(place)
     except OSError:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
 
 
 def _same(folder: Path, files: Mapping[str, str | None]) -> bool:
