@@ -196,16 +196,7 @@ def test_what_is_recorded_as_a_fact_cannot_be_bound_to_an_index(run: Run, index:
             "`x` is bound to `a` already",
         ),
         (
-            [
-                "--index",
-                "a.b=https://a.example",
-                "--index",
-                "a-b=https://b.example",
-                "--index-package",
-                "a.b=x",
-                "--index-package",
-                "a-b=y",
-            ],
+            [f"--index={n}=https://a.example" for n in ("a.b", "a-b")] + ["--index-package=a.b=x"],
             "is too like `a-b`",
         ),
     ],

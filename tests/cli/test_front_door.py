@@ -45,7 +45,7 @@ def test_text_of_others_cannot_drive_a_terminal(text: str) -> None:
 
 
 def test_letters_of_every_language_stay() -> None:
-    text = "naïve 漢字 עברית \n\tμήκος 👍"
+    text = "naïve 漢字 עברית \n\tตัวอย่าง 👍"
     assert printable(text) == text
 
 

@@ -156,4 +156,4 @@ def test_a_program_that_is_no_python_is_one_error(run: Run, tmp_path: Path) -> N
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho hello\n")
     program.chmod(0o755)
-    assert "did not tell its version" in run("solve", "--python", str(program)).err
+    assert "did not print its version" in run("solve", "--python", str(program)).err

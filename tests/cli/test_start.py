@@ -104,4 +104,4 @@ def test_python_dash_m_runs_it() -> None:
         [sys.executable, "-m", "mmlock", "nope"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: there is no verb `nope`\n")
+    assert done.stderr.startswith("error: unknown verb `nope`\n")

@@ -175,7 +175,7 @@ def test_a_config_needs_the_folder_of_its_project(run: Run, tmp_path: Path) -> N
     for words in (["--config", "a.py"], ["--config", "a.py", "--project", f"{tmp_path}/pyproject.toml"]):
         done = run("solve", *words)
         assert done.code == 2
-        assert "--project FOLDER" in done.err
+        assert "--project DIR" in done.err
 
 
 def test_a_project_without_requirements_of_its_own_is_still_one(run: Run, app: Noted, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_wheel_with_other_bytes_is_not_installed(lock: Path, module: str, told
 
 def test_what_is_interrupted_leaves_nothing(lock: Path) -> None:
     def interrupt(text: str, /) -> None:
-        if text.startswith("looking"):
+        if text.startswith("examining"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -174,7 +174,7 @@ def test_a_part_of_a_validation_writes_no_verdict(lock: Path, tmp_path: Path) ->
 def test_a_gpu_lock_needs_a_gpu_or_a_word(lock: Path, small: LockedEnv) -> None:
     card = Device(kind=DeviceKind.CUDA, name="GeForce RTX 5090", arch="sm_120")
     write_lock(replace(small, target=replace(small.target, devices=(card,))), lock)
-    with pytest.raises(EnvironmentFault, match="sees none here"):
+    with pytest.raises(EnvironmentFault, match="sees none on this machine"):
         _data(lock)
     details = _details(_data(lock, device="cpu"))
     assert (details["device"], details["on_target"]) == ("cpu", False)
@@ -183,8 +183,8 @@ def test_a_gpu_lock_needs_a_gpu_or_a_word(lock: Path, small: LockedEnv) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"suites": ("nothing",)}, "there is no suite `nothing`"),
-        ({"python": "/no/such/python"}, "is no interpreter that can be run"),
+        ({"suites": ("nothing",)}, "unknown suite `nothing`"),
+        ({"python": "/no/such/python"}, "is not a runnable Python interpreter"),
         ({"base_python": "/no/such/python"}, "there is no Python"),
     ],
 )

@@ -44,7 +44,8 @@ def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
-            text=f"`{folder}` is sealed already\n", data={"lock": str(folder), "sealed": True, "steps": []}
+            text=f"`{folder}` is sealed already: there is nothing to build or download\n",
+            data={"lock": str(folder), "sealed": True, "steps": []},
         )
     run = _Run(request, folder, progress)
     rows = []
@@ -91,7 +92,7 @@ class _Run:
         from mmlock.wheels.seal import seal_fetched
         from mmlock.wheels.wheel_file import read_wheel
 
-        self.progress(f"fetching {step.package} {step.version}")
+        self.progress(f"downloading {step.package} {step.version}")
         wanted = Wanted(name=file_name(step.url), urls=(step.url, *step.alternatives))
         file: FetchedFile = self.builder.downloader.get(wanted)
         facts = read_wheel(file.path)
@@ -113,7 +114,7 @@ class _Run:
             "file": wheel.path.name,
             "sha256": wheel.sha256,
             "key": wheel.key,
-            "from": "wheelhouse" if wheel.hit else "built now",
+            "from": "wheelhouse" if wheel.hit else "new build",
             "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in wheel.checks],
         }
 
@@ -189,8 +190,8 @@ def find_uv(*, offline: bool = False, index_url: str | None = None, progress: Pr
     if found is None:
         raise EnvironmentFault(
             "uv was not found",
-            causes=["mmlock makes environments with it"],
-            hints=["install it (`pip install uv`), or name it with MMLOCK_UV"],
+            causes=["mmlock creates environments with it"],
+            hints=["install it (`pip install uv`), or set MMLOCK_UV to its path"],
         )
     return Uv(
         path=found.path,

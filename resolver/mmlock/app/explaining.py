@@ -46,8 +46,7 @@ def why(lock_dir: Path, package: str) -> Page:
         raise UsageError(
             f"`{package}` is not in the lock `{lock_dir}`",
             hints=[
-                f"it holds {', '.join((near or known)[:SOME])}"
-                + (", ..." if len(near or known) > SOME else "")
+                f"it has {', '.join((near or known)[:SOME])}" + (", ..." if len(near or known) > SOME else "")
             ],
         )
     return Page(text=text, data=why_data(env, package))
@@ -59,8 +58,8 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     matrix = open_matrix(arguments.matrices)
     if asked.name not in core_packages(matrix):
         raise UsageError(
-            f"`{asked.text}`: `{asked.name}` is an ordinary package, which the core does not decide",
-            hints=["solve with it, and mmlock tells what stands against it: `mmlock solve --with ...`"],
+            f"`{asked.name}` is an ordinary package; `why-not` explains only torch and compiled extensions",
+            hints=["solve with it, and mmlock explains what is in the way: `mmlock solve --with ...`"],
         )
     base = interpret(matrix, arguments)
     wished = interpret(matrix, _with(arguments, asked, base.stack))
@@ -69,9 +68,9 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     solution = solve_core(rows, ClingoEngine(), wished.terms)
     if solution is not None:
         picked = ", ".join(option.label for option in solution.packages())
-        text = f"nothing stands against `{asked.text}` in the core: Python {solution.python}, {picked}"
+        text = f"`{asked.text}` is possible: Python {solution.python}, {picked}"
         if not holds(asked.marker, wished.target.platform, solution.python):
-            text += f"; on Python {solution.python} its marker does not hold"
+            text += f"; but its marker is false on Python {solution.python}"
         return Page(text=text, data={"holds": True, "solution": [o.label for o in solution.packages()]})
     unsolved = Unsolved(rows=rows, refusals=())
     explanation = explain(unsolved.rows, wished.terms)
@@ -118,6 +117,6 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
         slots = ", ".join(sorted(rows.slots))
         raise UsageError(
             f"`{package}` is not in the graph of this request",
-            hints=[f"it has {slots}", f"ask for it: `mmlock graph {package} --with {package} --gpu ...`"],
+            hints=[f"it has {slots}", f"add it: `mmlock graph {package} --with {package} --gpu ...`"],
         )
     return draw(found, form)

@@ -73,7 +73,8 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
         raise UsageError(
             f"`{unknown[0]}` is not in the catalogue",
             hints=[
-                f"there are {', '.join(sorted({pair.stack for pair in catalogue.pairs}))}, or STACK/TARGET"
+                "expected STACK/TARGET or one of "
+                + ", ".join(sorted({pair.stack for pair in catalogue.pairs}))
             ],
         )
     return tuple(p for p in catalogue.pairs if not words or p.name in words or p.stack in words)
@@ -158,7 +159,7 @@ def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:
             return "stale"
         raise
     if request.check:
-        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "as it should be"
+        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "up to date"
     return "written" if put_table(catalogue.table, held, catalogue.folder) else "unchanged"
 
 
@@ -169,7 +170,7 @@ def _page(
     for pair, state in states:
         lines.append(f"{pair.name}: {state.word}")
         lines += [f"  {line}" for line in state.lines]
-    lines += [f"{name}: a lock that is in no pair of the catalogue" for name in loose]
+    lines += [f"{name}: a lock that the catalogue does not name" for name in loose]
     if table is not None:
         lines.append(f"table: {table}")
     failed = sum(state.failed for _, state in states)
@@ -188,8 +189,8 @@ def _page(
 def _sum(states: list[tuple[Pair, State]], *, stale: int | None, failed: int) -> str:
     told = [f"{len(states)} pairs"]
     refusals = sum(state.refused for _, state in states)
-    told += [f"{refusals} without a lock, for the reason that its `refused.toml` tells"] if refusals else []
-    told += [f"{failed} could not be asked about"] if failed else []
+    told += [f"{refusals} without a solution, see `refused.toml`"] if refusals else []
+    told += [f"{failed} failed"] if failed else []
     if stale is not None:
-        told.append(f"{stale} stale" if stale else "nothing is stale")
+        told.append(f"{stale} out of date" if stale else "all up to date")
     return ", ".join(told)

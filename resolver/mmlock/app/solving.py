@@ -150,9 +150,9 @@ def locked(
             progress(checked.refusal.reason)
             state.refusals.append(checked.refusal)
     raise NoAnswer(
-        f"{ROUNDS} combinations were tried and their wheels do not fit each other",
+        f"the wheels of {ROUNDS} combinations are incompatible with each other",
         causes=[refusal.reason for refusal in state.refusals[-3:]],
-        hints=["ask for another version, or look at one wheel with `mmlock inspect`"],
+        hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
 
 
@@ -178,9 +178,9 @@ def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:
     return EnvironmentFault(
-        f"the sources of {missing.package} {missing.version} are not recorded in the matrix",
-        causes=["a build step needs them with their hash, and no index that mmlock reads serves them"],
-        hints=["ask for another version; sources of your own project are named with `--extension DIR`"],
+        f"the sources of {missing.package} {missing.version} are not recorded",
+        causes=["a build step needs them with their hash, and no index that mmlock reads has them"],
+        hints=["request another version; for sources of your own project, use `--extension DIR`"],
     )
 
 
@@ -212,7 +212,7 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
             *(_about_request(text) for text in mistaken(matrix, asked.wanted)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
-                _about_request(f"`{text}` is asked for on no Python of this target, by its marker", "note")
+                _about_request(f"the marker of `{text}` is false for every Python of this target", "note")
                 for text in asked.idle
             ),
             *_unread_requires(matrix),
@@ -233,8 +233,8 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
             yield Finding(
                 level="warning",
                 subject=name,
-                text=f"what it requires is not plain text in its {one.requires.unread}, which is not run: "
-                "ask for that too, where it is missing",
+                text=f"its requirements are not plain text in {one.requires.unread}, which is not run: "
+                "request those that are missing",
                 source=(one.tree.path,),
                 confidence=Confidence.MEASURED,
             )
@@ -246,7 +246,7 @@ def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:
     for breach in decided.solution.cured:
         for name in breach.breakage.drop:
             if name in wanted:
-                yield f"`{wanted[name]}` was asked for and is left out: {breach.breakage.title}"
+                yield f"`{wanted[name]}` was requested and is left out: {breach.breakage.title}"
 
 
 def _passed_over(decided: Decided) -> Iterator[Finding]:
@@ -274,9 +274,9 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     refused = [o for o in objections if o.severity == "refuse"]
     if refused:
         raise NoAnswer(
-            "the solution does not stand up to a second check",
+            "the solution fails a second check",
             causes=[f"{o.subject}: {o.text}" for o in refused],
-            hints=["this is a fault in mmlock or in its matrix: please report it with the command you ran"],
+            hints=["this is a bug in mmlock or in its facts: please report it with the command you ran"],
         )
     doubts = tuple(
         Finding(

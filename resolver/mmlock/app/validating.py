@@ -57,13 +57,13 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     place = request.out or (None if request.partial else folder / NAME)
     data: dict[str, object] = {"result": verdict.result.value, "reasons": list(verdict.reasons)}
     if place is None:
-        text.append("this was a part of a validation: no verdict was written; `--out FILE` writes one")
+        text.append("partial validation: no verdict was written; `--out FILE` writes one")
     else:
         digest = write_verdict(verdict, place)
         data |= {"verdict": str(place), "sha256": digest}
         if place == folder / NAME:
             write(replace(env, verdict=digest), folder)  # the lock says that it was validated
-        text.append(f"the verdict is in {place}")
+        text.append(f"verdict: {place}")
         if request.sign is not None:
             data["signature"] = str(sign(place, request.sign))
     return Page(text="\n".join(text) + "\n", data={**data, **_plain(verdict)})
@@ -83,9 +83,9 @@ def verdict(request: VerdictArguments) -> Page:
     env = read_lock(folder)
     verify(found, env, str(path))
     who = verify_signature(path, request.signers) if request.signers else None
-    text = [f"{path}: about this lock, and whole", *_filled(env, found), f"it says {found.result.value}"]
+    text = [f"{path}: about this lock, and complete", *_filled(env, found), f"result: {found.result.value}"]
     text += [f"  {reason}" for reason in found.reasons]
-    text += [f"signed by {who}"] if who else ["not checked: who made it (`--allowed-signers FILE`)"]
+    text += [f"signed by {who}"] if who else ["not checked: who signed it (`--allowed-signers FILE`)"]
     return Page(text="\n".join(text) + "\n", data={"result": found.result.value, "signer": who})
 
 
@@ -93,7 +93,7 @@ def _filled(env: LockedEnv, found: Verdict) -> list[str]:
     """The wheels with which a lock that has steps is the one that was validated."""
     steps = {step.package for step in env.steps}
     wheels = [wheel for wheel in found.decided if wheel.package in steps]
-    return [f"its steps came to {name}, sha256 {sha256}" for wheel in wheels for name, sha256 in wheel.files]
+    return [f"its steps made {name}, sha256 {sha256}" for wheel in wheels for name, sha256 in wheel.files]
 
 
 def _plain(found: Verdict) -> dict[str, object]:
@@ -109,8 +109,8 @@ def _sealed(env: LockedEnv, folder: Path) -> None:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
         raise UsageError(
             f"the lock `{folder}` is not sealed",
-            causes=[f"still to be made or fetched: {names}"],
-            hints=[f"`mmlock build {folder}` does that"],
+            causes=[f"still to build or download: {names}"],
+            hints=[f"run `mmlock build {folder}`"],
         )
 
 
@@ -120,7 +120,7 @@ def _suites(env: LockedEnv, request: ValidateArguments) -> tuple[tuple[Suite, st
     known = {suite.name for suite in SUITES}
     if unknown := sorted(set(request.suites) - known):
         raise UsageError(
-            f"there is no suite `{unknown[0]}`", hints=[f"the suites are {', '.join(sorted(known))}"]
+            f"unknown suite `{unknown[0]}`", hints=[f"expected one of {', '.join(sorted(known))}"]
         )
     return chosen((package.name for package in env.packages), request.suites)
 
@@ -137,8 +137,8 @@ def _interpreter(
         path = shutil.which(request.python)
         if path is None:
             raise EnvironmentFault(
-                f"`{request.python}` is no interpreter that can be run",
-                hints=["give the path of a Python, such as `.venv/bin/python`"],
+                f"`{request.python}` is not a runnable Python interpreter",
+                hints=["pass the path of a Python, such as `.venv/bin/python`"],
             )
         path = str(Path(path).absolute())  # it is started from other folders; links must stay links
         yield Interpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
@@ -168,7 +168,9 @@ def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArgument
     from mmlock.wheels.machine import room_for
 
     if root.exists() and any(root.iterdir()):
-        raise UsageError(f"`{root}` is not empty", hints=["`--keep` names a folder that is made for this"])
+        raise UsageError(
+            f"`{root}` is not empty", hints=["name a folder that does not exist yet with `--prefix DIR`"]
+        )
     sizes = [package.files[0].size or 0 for package in env.packages]
     room_for(root, _SPACE * sum(sizes))
     uv = replace(find_uv(offline=request.offline, progress=progress), environ=_clean(os.environ))
@@ -205,7 +207,7 @@ class _Run(Struct, frozen=True, kw_only=True):
 
         asked, env = self.request, self.env
         clock = time.monotonic()
-        progress("looking at what is installed")
+        progress("examining what is installed")
         deep = [package for suite, package in self.chosen if suite.name != "torch"]
         found = probe(self.interpreter, deep)
         differences = compare(env, found)
@@ -256,18 +258,16 @@ class _Run(Struct, frozen=True, kw_only=True):
         wanted = wanted_device(self.env.target) if self.request.device == "auto" else self.request.device
         if wanted is None:
             raise EnvironmentFault(
-                f"no kernel suite knows {self.env.target.kind.value} devices",
-                hints=[
-                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target"
-                ],
+                f"no kernel suite supports {self.env.target.kind.value} devices",
+                hints=["`--device cpu` runs the CPU kernels; the verdict will say that it was not on target"],
             )
         if wanted == "cuda" and not found.hardware.gpus:
             raise EnvironmentFault(
-                "the lock is for a GPU, and its torch sees none here",
+                "the lock is for a GPU, but its torch sees none on this machine",
                 causes=[found.torch_error] if found.torch_error else [],
                 hints=[
                     "run `mmlock validate` on a machine with such a GPU",
-                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target",
+                    "`--device cpu` runs the CPU kernels; the verdict will say that it was not on target",
                 ],
             )
         return wanted

@@ -75,10 +75,10 @@ def from_click(error: click.ClickException) -> MmlockError:
     message = f"{text[:1].lower()}{text[1:]}"
     hints = []
     if isinstance(error, click.NoSuchOption):
-        message = f"there is no option `{error.option_name}`"
+        message = f"unknown option `{error.option_name}`"
         hints += [f"did you mean `{name}`?" for name in error.possibilities or ()][:1]
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        hints.append(f"`{error.ctx.command_path} --help` lists what it takes")
+        hints.append(f"see `{error.ctx.command_path} --help`")
     return UsageError(message, hints=hints)
 
 

@@ -51,7 +51,7 @@ def _asked(path: str, word: str) -> str:
         raise _fault(word, "it did not run") from error
     said = done.stdout.strip()
     if not re.fullmatch(r"\d+\.\d+t?", said):
-        raise _fault(word, "it did not tell its version")
+        raise _fault(word, "it did not print its version")
     return said
 
 

@@ -80,7 +80,7 @@ class Verbs(click.Group):
         """Find the verb that was typed, or name the nearest ones."""
         word = args[0]
         if word not in VERBS and not word.startswith("-"):
-            raise UsageError(f"there is no verb `{word}`", hints=[_nearest(word)])
+            raise UsageError(f"unknown verb `{word}`", hints=[_nearest(word)])
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -130,4 +130,4 @@ def _nearest(word: str) -> str:
     close = get_close_matches(word, VERBS, n=1)
     if close:
         return f"did you mean `mmlock {close[0]}`?"
-    return f"the verbs are {', '.join(f'`{name}`' for name in VERBS)}"
+    return f"expected one of {', '.join(f'`{name}`' for name in VERBS)}"

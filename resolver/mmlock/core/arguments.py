@@ -136,7 +136,7 @@ def parse_platform(text: str) -> Platform | Fault:
     named = {str(platform): platform for platform in Platform}
     if found := named.get(_NICKNAMES.get(word, word)):
         return found
-    hint = f"there are {', '.join(f'`{name}`' for name in named)}"
+    hint = f"expected one of {', '.join(f'`{name}`' for name in named)}"
     return Fault(where="--platform", text=f"`{text}` is not a platform", hint=hint)
 
 
@@ -218,7 +218,7 @@ def _python(text: str) -> str | Fault:
         hint = "name the minor version too, for example `--python 3.12`, or leave it out"
         return Fault(where="", text=f"`{text}` does not say which Python 3", hint=hint)
     if re.search(r"\d\.\d+\.\d", text):
-        hint = f"a lock holds for every patch release: `--python {major}.{minor}{threads}`"
+        hint = f"a lock is for every patch release: `--python {major}.{minor}{threads}`"
         return Fault(where="", text=f"`{text}` names a patch release", hint=hint)
     return f"{major}.{minor}{threads}"
 
@@ -283,7 +283,7 @@ def _lock_formats(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
     known = ", ".join(f"`{name}`" for name in LOCK_FORMATS)
     for name in asked:
         if name not in LOCK_FORMATS:
-            hint = f"there are {known}"
+            hint = f"expected one of {known}"
             faults.append(Fault(where="--lock-format", text=f"`{name}` is not a lock format", hint=hint))
     return tuple(name for name in LOCK_FORMATS if name in asked) or LOCK_FORMATS
 
@@ -307,12 +307,12 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
     if asked.cuda and variant == CPU:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "that build of torch has no CUDA")
     elif asked.cuda and variant and variant.startswith("cu") and _cuda(variant) != asked.cuda:
-        yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "leave one of them out")
+        yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "use one of them")
     if asked.torch_ops and not asked.allow_torch_ops:
         hint = "add --allow-torch-ops: a compiled package has all its ops"
-        yield Fault(where=f"--op {asked.torch_ops[0]}", text="speaks of ops in plain PyTorch only", hint=hint)
+        yield Fault(where=f"--op {asked.torch_ops[0]}", text="is about ops in plain PyTorch only", hint=hint)
     if asked.platform and asked.glibc and not asked.platform.startswith("linux"):
-        hint = "glibc is Linux's: leave --glibc out"
+        hint = "only Linux has glibc: remove --glibc"
         yield _against(f"--platform {asked.platform}", f"--glibc {asked.glibc}", hint)
 
 
@@ -323,11 +323,11 @@ def _cpu_and(asked: SolveArguments, variant: str | None) -> Iterable[Fault]:
         yield _against("--gpu cpu", f"--gpu {others[0]}", hint)
     for option, value in (("--cuda", asked.cuda), ("--driver", asked.driver)):
         if value:
-            hint = f"leave {option} out, or name the card with --gpu"
+            hint = f"remove {option}, or name the card with --gpu"
             yield _against("--gpu cpu", f"{option} {value}", hint)
     # A CUDA build of torch runs on a CPU, too, and PyPI has no other of old releases.
     if variant and variant != CPU and not variant.startswith("cu"):
-        hint = "leave out the variant, or name the card with --gpu"
+        hint = "remove the variant, or name the card with --gpu"
         yield _against("--gpu cpu", f"--torch {asked.torch}", hint)
 
 

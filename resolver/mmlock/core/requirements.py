@@ -266,7 +266,7 @@ class _FileReader:
             option, value = _split_option(words.pop(0))
             kind = _OPTIONS.get(option)
             if kind is None:
-                hint = _REFUSED.get(option, "remove the line; the rest of the file is understood")
+                hint = _REFUSED.get(option, "remove the line; the rest of the file is supported")
                 self.fault(where, f"`{option}` is not supported", hint)
                 return
             if kind.takes_value and value is None:
@@ -331,7 +331,7 @@ _REFUSED: Mapping[str, str] = {
     "-e": _EDITABLE,
     "--editable": _EDITABLE,
     "--no-binary": "ordinary packages come as wheels; allow one source archive with --allow-sdist NAME",
-    "--only-binary": "remove the line: only wheels are taken unless --allow-sdist NAME says otherwise",
+    "--only-binary": "remove the line: only wheels are used unless you pass --allow-sdist NAME",
     "--trusted-host": "set SSL_CERT_FILE to the certificate of that host",
 }
 

@@ -49,7 +49,7 @@ class NoFiles:
 
     def text(self, path: str, /) -> str | Fault:
         """Refuse."""
-        return Fault(where=path, text="no file can be read here")
+        return Fault(where=path, text="files cannot be read")
 
     def project(self, path: str, /, *, parts: bool) -> str | None:
         """Take the path as it is."""
@@ -154,6 +154,6 @@ def _folder(values: Values, files: Files, faults: list[Fault]) -> Path | None:
     if project is not None and files.is_folder(str(project)):
         return Path(project)
     if values.get("configs"):
-        text, hint = "says which part of a project to take", "name its folder: --project FOLDER"
+        text, hint = "selects a part of a project", "name its folder: --project DIR"
         faults.append(Fault(where="--config", text=text, hint=hint))
     return None

@@ -89,7 +89,7 @@ def what_it_runs(env: LockedEnv, folder: Path) -> Iterator[str]:
     yield f"the lock `{folder}` is not one that you solved or accepted; using it would"
     for step in in_order(env.steps):
         if isinstance(step, FetchStep):
-            yield f"  download {step.package} {step.version}, whose hash nobody has recorded:"
+            yield f"  download {step.package} {step.version}, whose hash is unknown:"
             yield from (f"    {url}" for url in (step.url, *step.alternatives))
         else:
             yield from _build(step)
