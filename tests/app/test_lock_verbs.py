@@ -61,8 +61,10 @@ def test_what_is_no_lock_is_left_alone_before_anything_is_asked(solve: Run, inde
     asked = len(index.asked)
     done = solve()
     assert done.code == 2
-    assert done.err.startswith("error: `lock` is not a lock folder\n")
-    assert "--out DIR" in done.err
+    assert done.err.startswith(
+        f"error: `lock` {'cannot be a folder' if made == 'file' else 'is not a lock folder'}\n"
+    )
+    assert "--out" in done.err
     assert len(index.asked) == asked
     assert not Path("lock/pylock.toml").exists()
 

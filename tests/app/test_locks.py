@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -23,6 +24,11 @@ from mmlock.lock.write import write_lock
 from mmlock.resolve.judge import judge
 from mmlock.upkeep.catalogue.state import entries, identity
 from mmlock.upkeep.catalogue.table import BEGIN, END
+from mmlock.validate.attest.keys import own_key
+from mmlock.validate.attest.signers import KeySigner
+from mmlock.validate.attest.trust import Trust, read_trust
+from mmlock.validate.signing import sign_again
+from mmlock.validate.store import Binding, bindings, read_verdict
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = """
@@ -154,7 +160,7 @@ def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: Lock
     assert states(page) == {"openmmlab/rtx5090": "refused", "openmmlab/t4": "written"}
     assert sorted(path.name for path in (home / "lockfiles/openmmlab/rtx5090").iterdir()) == ["refused.toml"]
     assert states(run(home, answers(env, rtx5090=no_answer)))["openmmlab/rtx5090"] == "refused, as before"
-    (first, _) = entries(read_catalogue(home / "mmlock.toml"))
+    (first, _) = entries(read_catalogue(home / "mmlock.toml"), Trust())
     assert first.refused is not None
     assert first.refused.causes == ("no code for it",)
     assert "no lock: `--gpu t4` and `torch==9` cannot hold together" in (home / "README.md").read_text()
@@ -182,9 +188,9 @@ def test_what_could_not_be_asked_about_leaves_its_lock_alone(home: Path, env: Lo
 def test_a_verdict_of_another_lock_is_removed_aloud(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     verdict = home / "lockfiles/openmmlab/t4/verdict.json"
-    verdict.write_text("{}")
+    verdict.write_bytes((ROOT / "lockfiles/openmmlab/cpu/verdict.json").read_bytes())
     page = run(home, answers(env), only=("openmmlab/t4",))
-    assert "its verdict cannot stand" in page.text
+    assert "removed verdict.json" in page.text
     assert not verdict.exists()
 
 
@@ -275,7 +281,7 @@ def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> No
 def test_the_table_in_the_readme_is_that_of_the_committed_locks() -> None:
     catalogue = read_catalogue(ROOT / "mmlock.toml")
     assert catalogue.table is not None
-    held = tuple(entries(catalogue))
+    held = tuple(entries(catalogue, read_trust({}, project=ROOT / "mmlock.toml", own=False)))
     assert all(entry.env is not None or entry.refused is not None for entry in held)
     assert not cataloguing.stale_table(catalogue.table, held, catalogue.folder)
     assert cataloguing.strays(catalogue) == ()
@@ -292,10 +298,49 @@ def test_the_judge_lets_every_committed_lock_stand() -> None:
     assert {name: told for name, told in found.items() if told} == {}
 
 
-def test_every_committed_verdict_is_about_its_lock() -> None:
-    for entry in entries(read_catalogue(ROOT / "mmlock.toml")):
-        assert entry.pair.request.out is not None
-        assert (entry.verdict is not None) == (entry.pair.request.out / "verdict.json").exists()
+def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() -> None:
+    trust = read_trust({}, project=ROOT / "mmlock.toml", own=False)
+    counted = 0
+    for entry in entries(read_catalogue(ROOT / "mmlock.toml"), trust):
+        folder = entry.pair.request.out
+        assert folder is not None
+        assert (entry.verdict is not None) == (folder / "verdict.json").exists()
+        if entry.verdict is not None:
+            counted += 1
+            # `mmlock verdict sign LOCK` signs for files that were made again.
+            assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {Binding.SAME}
+    assert counted == len(list(ROOT.glob("lockfiles/*/*/verdict.json")))
+
+
+def test_a_lock_that_was_made_again_asks_for_another_signature(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = own_key(os.environ)
+    committed = ROOT / "lockfiles/openmmlab/cpu"
+    env = read_lock(committed)
+    run(home, answers(env))
+    folder = home / "lockfiles/openmmlab/t4"
+    record = read_verdict(committed / "verdict.json")
+    sign_again(record, read_lock(folder), folder, KeySigner(private=key))
+    assert "mmlock verdict sign" not in run(home, answers(env)).text
+    page = run(home, answers(replace(env, findings=())))
+    assert page.text.count(f"mmlock verdict sign {folder}") == 1
+    assert read_lock(folder).verdict == record.digest
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(home / "none"))
+    run(home, answers(replace(env, findings=())))
+    assert read_lock(folder).verdict is None
+
+
+def test_verdicts_that_do_not_count_are_told_and_stay(home: Path, env: LockedEnv) -> None:
+    run(home, answers(env))
+    verdict = home / "lockfiles/openmmlab/t4/verdict.json"
+    verdict.write_text('{"_type": "https://in-toto.io/Statement/v1"}')
+    page = run(home, answers(env), only=("openmmlab/t4",))
+    assert isinstance(page.data, dict)
+    assert [one["standing"] for one in page.data["ignored_verdicts"]] == ["older-scheme"]
+    assert page.text.count("older scheme and is not trusted") == 1
+    assert verdict.exists()
+    assert "is not trusted" in run(home, answers(env), check=True).text
 
 
 def test_all_are_decided_before_any_is_written(home: Path, env: LockedEnv) -> None:

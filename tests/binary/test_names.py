@@ -98,3 +98,14 @@ def test_names_read_as_they_were_written(name: str, reads: str) -> None:
 def test_any_text_is_given_back_or_read(tail: str) -> None:
     assert demangle(f"_ZN{tail}")
     assert cxx11_abi([f"_ZN{tail}Ss"]) in {0, None}
+
+
+def test_a_name_that_stands_for_gigabytes_stays_as_it_is() -> None:
+    doubled = "".join(f"S_IS{n}_S{n}_E" for n in "0123456789ABCDEFGHIJKLMNOP")
+    assert demangle(f"_Z1f1aIiiE{doubled}") == f"_Z1f1aIiiE{doubled}"
+    assert demangle("_Z1f1aIiiES_IS0_S0_E").startswith("f(a<int, int>, a<a<int, int>, a<int, int>>")
+
+
+def test_a_constructor_is_named_by_its_class_whatever_the_arguments_of_templates_hold() -> None:
+    assert demangle("_ZN1aI1bI1cEEC1Ev") == "a<b<c>>::a()"
+    assert demangle("_ZN1x1aI1bI1cEED1Ev") == "x::a<b<c>>::~a()"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from mmlock.core.versions import (
     allows,
@@ -13,6 +13,7 @@ from mmlock.core.versions import (
     digit_version,
     is_prerelease,
     is_specifier,
+    version,
 )
 
 # Tuples as `mmengine.utils.digit_version` gives them.
@@ -112,3 +113,12 @@ def test_digit_version_orders_as_pep_440_does(a: str, sa: str, b: str, sb: str) 
 @given(releases, stages, st.sampled_from(["cu118", "cpu", "pt2.8.0cu128"]))
 def test_the_local_part_never_counts(release: str, stage: str, local: str) -> None:
     assert digit_version(f"{release}{stage}+{local}") == digit_version(release + stage)
+
+
+@pytest.mark.parametrize("digits", [1001, 5000])
+def test_a_number_that_no_version_has_is_no_version(digits: int) -> None:
+    """Python refuses to convert numbers of more than 4300 digits, by a ValueError that nobody expects."""
+    with pytest.raises(InvalidVersion):
+        version("1." + "9" * digits)
+    assert not is_specifier(">=1,<1." + "9" * digits)
+    assert is_specifier(",".join(f"!=1.{number}" for number in range(1000)))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mmlock.facts.scrape.archives import Unreadable, read_tree
+from mmlock.facts.scrape.archives import BadArchive, read_tree
 from mmlock.facts.scrape.checks import asserts
 from mmlock.facts.scrape.flash_attn import assets_of
 from mmlock.facts.scrape.metadata import identity, metadata
@@ -33,7 +33,7 @@ def _archive(data: bytes) -> None:
     for name in ("a-1.tar.gz", "a-1-py3-none-any.whl"):
         try:
             read_tree(name, data)
-        except Unreadable:
+        except BadArchive:
             continue
 
 

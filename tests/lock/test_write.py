@@ -102,10 +102,11 @@ def test_a_file_in_the_way_of_the_folder(sealed: LockedEnv, tmp_path: Path) -> N
 def test_a_full_disk_leaves_nothing(
     sealed: LockedEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Path.write_bytes
+    write, written = Path.write_bytes, []
 
     def full(path: Path, data: bytes) -> int:
-        if path.name == "why.md":
+        written.append(path)
+        if len(written) == 2:
             write(path, data[:10])
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         return write(path, data)

@@ -9,7 +9,7 @@ import pytest
 
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.pins.collect import collect
-from mmlock.scan.pins.commands import command_pins, conda_pin
+from mmlock.scan.pins.commands import command_pins, conda_pin, variables
 from mmlock.scan.pins.conflicts import conflicts
 from mmlock.scan.pins.model import Pin
 from mmlock.scan.source import Unread
@@ -167,3 +167,23 @@ def test_exact_versions_that_exclude_each_other_are_a_conflict() -> None:
     told = [(one.name, one.first, one.second) for one in found]
     assert told == [("torch", "torch==1.9.0+cu111", "torch==2.0.0")]
     assert not conflicts(pins({"a.sh": "pip install torch==2.0.0+cu118", "b.sh": "pip install torch==2.0.0"}))
+
+
+def test_variables_that_double_with_every_line_stay_small() -> None:
+    text = "ENV A=xx\n" + "ENV A=$A$A\n" * 200 + "RUN pip install torch==$V a==1\n"
+    assert [(pin.name, pin.specifier) for pin in pins({"Dockerfile": text})] == [("a", "==1")]
+    assert len(variables("$A" * 1000, {"A": "x" * 1000})) < 10_000
+
+
+def test_a_run_of_blanks_changes_nothing_in_a_setup_cfg() -> None:
+    text = "[options]\ninstall_requires =\n  torch    >=1.8,     <2\n  mmcv==1.7.0\n"
+    assert [(pin.name, pin.specifier) for pin in pins({"setup.cfg": text})] == [
+        ("torch", "<2,>=1.8"),
+        ("mmcv", "==1.7.0"),
+    ]
+
+
+def test_items_of_a_conda_environment_are_read_with_blanks_quotes_and_comments() -> None:
+    items = ["- a=1.0", "-  'b=1.0'  # why", '- " c =1.0 "', "- d=1.0# why", "- e=1.0 'f'"]
+    text = "dependencies:\n" + "".join(f"  {item}\n" for item in items)
+    assert [pin.name for pin in pins({"environment.yml": text})] == ["a", "b", "c", "d"]

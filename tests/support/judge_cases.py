@@ -162,6 +162,20 @@ REFUSED = [
     ),
     (classic, gpu("GeForce RTX 5090", "sm_120"), "archs", "torch", "torch 2.1.0+cu118 has no code for"),
     (
+        modern,
+        gpu("V100", "sm_70"),
+        "cudnn",
+        "torch",
+        "cuDNN 9.17.1.4 of torch 2.11.0+cu128 has no kernels for V100",
+    ),
+    (
+        classic,
+        gpu("GeForce GTX 660", "sm_30"),
+        "cudnn",
+        "torch",
+        "cuDNN 8.7.0.84 of torch 2.1.0+cu118 has no",
+    ),
+    (
         classic,
         both(gpu("Tesla K80", "sm_37"), put(SPCONV)),
         "archs",

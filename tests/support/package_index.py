@@ -77,6 +77,12 @@ class Index:
     url: str = ""
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     pages: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Package -> where its page leads."""
+    kind: str = "text/html"
+    """Content-Type of a redirect; empty: none."""
+    broken: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    """File name -> what is answered in its place."""
     hashes: bool = True
     asked: list[str] = field(default_factory=list)
 
@@ -91,6 +97,11 @@ class Index:
     def answer(self, path: str) -> tuple[int, str, bytes]:
         self.asked.append(path)
         _, kind, *rest = unquote(path).split("/")
+        if rest and rest[0] in self.redirects and kind == "simple":
+            return 302, self.kind, b"<html><body>moved</body></html>"
+        if rest and rest[-1] in self.broken:
+            status, body = self.broken[rest[-1]]
+            return status, "application/octet-stream", body
         if rest and rest[0] in self.pages:
             status, body = self.pages[rest[0]]
             return status, "text/html", body
@@ -115,7 +126,10 @@ def serving() -> Iterator[Index]:
         def do_GET(self) -> None:
             status, kind, body = served.answer(self.path)
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            if kind:
+                self.send_header("Content-Type", kind)
+            if status == 302:
+                self.send_header("Location", served.redirects[self.path.split("/")[2]])
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Cache-Control", "max-age=600")
             self.end_headers()

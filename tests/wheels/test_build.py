@@ -30,7 +30,8 @@ from mmlock.wheels.install import install
 from mmlock.wheels.model import BuiltWheel, CheckStatus
 from mmlock.wheels.process import no_network
 from mmlock.wheels.seal import Placement, seal_built
-from mmlock.wheels.wheelhouse import Wheelhouse, record_fault
+from mmlock.wheels.wheel_record import record_fault
+from mmlock.wheels.wheelhouse import Wheelhouse
 
 pytestmark = pytest.mark.slow
 

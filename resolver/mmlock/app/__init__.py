@@ -59,9 +59,13 @@ __all__ = [
 
 def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Decide one environment; write its lock folder where the request names one."""
+    from mmlock.files.folders import check_target
     from mmlock.resolve.loop import answer_cache as repeat
 
-    arguments = _with_project(request.checked(), progress)
+    arguments = request.checked()
+    if arguments.out is not None:
+        check_target(arguments.out)
+    arguments = _with_project(arguments, progress)
     if arguments.dry_run:  # what is in the folder is a part of the question, and nothing becomes of it
         from mmlock.app import lock_folders
 
@@ -256,10 +260,10 @@ def validate(arguments: ValidateArguments, *, progress: Progress = silent) -> Re
 
 
 def verdict(arguments: VerdictArguments) -> Report:
-    """Show a verdict, or check that it is about a lock."""
-    from mmlock.app import validating
+    """Show a verdict, verify it, sign it, or tell the user's own public key."""
+    from mmlock.app import verdicts
 
-    return validating.verdict(arguments)
+    return verdicts.verdict(arguments)
 
 
 def _with_project(arguments: SolveArguments, progress: Progress) -> SolveArguments:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.files.private import open_cache
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
@@ -20,7 +21,8 @@ from mmlock.lock.view import in_order
 
 if TYPE_CHECKING:
     from mmlock.wheels.buildenv import Uv
-    from mmlock.wheels.model import BuiltWheel, FetchedFile
+    from mmlock.wheels.fetching import WheelFetcher
+    from mmlock.wheels.model import BuiltWheel
     from mmlock.wheels.runner import Builder
     from mmlock.wheels.seal import Placement
     from mmlock.wheels.wheelhouse import Wheelhouse
@@ -32,7 +34,7 @@ def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
         return told
     if own := environ.get("MMLOCK_WHEELHOUSE"):
         return Path(own)
-    return cache_root(environ) / "wheelhouse"
+    return open_cache(environ) / "wheelhouse"
 
 
 def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
@@ -41,6 +43,39 @@ def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
     Raises EnvironmentFault or UsageError.
     """
     folder = lock_folder(request.lock)
+    read_lock(folder)
+    with _only_one(folder, progress):
+        return _sealed(request, folder, progress)
+
+
+@contextmanager
+def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
+    """One process at a time seals a lock: the next one then finds it sealed."""
+    import hashlib
+
+    from mmlock.files.locking import hold
+
+    def waiting(holder: str) -> None:
+        progress(
+            f"another mmlock{f' (process {holder})' if holder else ''} is sealing `{folder}`: waiting for it"
+        )
+
+    place = open_cache(os.environ).absolute() / "sealing"
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]
+    with ExitStack() as stack:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(place / f"{name}.lock", waiting=waiting))
+        except OSError as error:
+            raise EnvironmentFault(
+                f"cannot write to `{place}`",
+                causes=[error.strerror or str(error)],
+                hints=["set MMLOCK_CACHE_DIR to a folder that you can write to"],
+            ) from error
+        yield
+
+
+def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
@@ -88,18 +123,38 @@ class _Run:
         self._builder: Builder | None = None
 
     def fetch(self, env: LockedEnv, step: FetchStep) -> tuple[LockedEnv, dict[str, Any]]:
-        from mmlock.net.download import Wanted, file_name
+        from mmlock.lock.model import HashTrust
+        from mmlock.net.credentials import bare
         from mmlock.wheels.seal import seal_fetched
-        from mmlock.wheels.wheel_file import read_wheel
 
         self.progress(f"downloading {step.package} {step.version}")
-        wanted = Wanted(name=file_name(step.url), urls=(step.url, *step.alternatives))
-        file: FetchedFile = self.builder.downloader.get(wanted)
-        facts = read_wheel(file.path)
-        self.local[file.sha256] = file.path
-        sealed = seal_fetched(env, step, file, facts.requires, self.placement)
-        row = {"kind": "fetch", "package": step.package, "version": step.version, "file": file.name}
-        return sealed, {**row, "sha256": file.sha256, "from": file.origin}
+        wheel = self.fetcher.fetch(env, step)
+        self.local[wheel.file.sha256] = wheel.file.path
+        return seal_fetched(env, step, wheel, self.placement), {
+            "kind": "fetch",
+            "package": step.package,
+            "version": step.version,
+            "file": wheel.file.name,
+            "sha256": wheel.file.sha256,
+            "from": bare(wheel.file.origin),
+            "unverified": wheel.hashes is HashTrust.UNVERIFIED,
+            "recorded": str(wheel.recorded) if wheel.recorded else None,
+            "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in wheel.checks],
+        }
+
+    @property
+    def fetcher(self) -> WheelFetcher:
+        from mmlock.facts.matrix.load import open_matrix
+        from mmlock.wheels.fetching import WheelFetcher, beside
+        from mmlock.wheels.recorded import RecordedHashes, place_of
+
+        matrix = open_matrix()
+        return WheelFetcher(
+            downloader=self.builder.downloader,
+            recorded=RecordedHashes(path=self.request.record or place_of(self.folder), matrix=matrix),
+            beside=lambda env, step: beside(env, step, matrix, open_cache(os.environ).absolute()),
+            progress=self.progress,
+        )
 
     def build(self, env: LockedEnv, step: BuildStep) -> tuple[LockedEnv, dict[str, Any]]:
         from mmlock.wheels.seal import seal_built
@@ -141,7 +196,7 @@ class _Run:
         asked = self.request
         return Builder(
             wheelhouse=self.wheelhouse,
-            builds=cache_root(os.environ).absolute() / "builds",
+            builds=open_cache(os.environ) / "builds",
             uv=find_uv(offline=asked.offline, index_url=asked.index_url, progress=self.progress),
             downloader=Downloader(
                 store=self.wheelhouse.files,
@@ -207,6 +262,12 @@ def _text(folder: Path, rows: list[dict[str, Any]]) -> str:
     for row in rows:
         lines += [f"{row['package']} {row['version']} ({row['from']})", f"  {row['file']}"]
         lines.append(f"  sha256 {row['sha256']}")
+        if row.get("unverified"):
+            lines.append("  UNVERIFIED: its index publishes no hash, so nothing could be compared with it")
+        if row.get("recorded"):
+            lines.append(
+                f"  the hash is recorded in {row['recorded']}: commit it, and later builds insist on it"
+            )
         lines += [f"  {c['status']}: {c['name']}: {c['detail']}" for c in row.get("checks", ())]
     lines += [
         "",

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from msgspec.structs import replace
 
 from mmlock.binary.tables import SymbolStore
-from mmlock.core.cache import cache_root
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
@@ -24,6 +23,8 @@ from mmlock.doctor.log_entities import Mentions, find_mentions
 from mmlock.doctor.model import Diagnosis, Log
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.private import open_cache
+from mmlock.files.reading import UnreadableError, read_bounded
 
 STDIN = "-"
 Confirm = Callable[[str], bool]
@@ -84,7 +85,7 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
 
         seen = look(matrix, arguments, progress)
         mentions = Mentions((*mentions.rows, *facts_of(seen.env)))
-    symbols = SymbolStore(matrix.root, cache_root(os.environ))
+    symbols = SymbolStore(matrix.root, open_cache(os.environ))
     first, others = told_apart(
         diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
     )
@@ -98,11 +99,11 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
     if first is None:
         raise _nothing(name, log)
     data = {
-        "text": {"name": name, "lines": log.total, "whole": log.whole},
+        "text": {"name": name, "lines": log.total, "whole": log.whole, "cut": log.cut},
         "cause": diagnosis_data(first),
         "others": [diagnosis_data(one) for one in others],
     }
-    return Page(text="\n".join(diagnosis_lines(first, others)), data=data)
+    return Page(text="\n".join((*diagnosis_lines(first, others), *_left_out(log))), data=data)
 
 
 def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -> Diagnosis:
@@ -127,6 +128,8 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
             hints=["name a log in it; to examine an environment: `mmlock doctor --python PATH`"],
         )
     try:
+        if not path.is_file() and path.exists():
+            read_bounded(path)  # says what it is: a device or a pipe may have no end
         with path.open("rb") as stream:
             progress(f"reading {name}")
             return name, _checked(name, _whole(stream, name))
@@ -135,7 +138,7 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
             f"`{name}`: no such file",
             hints=["name a log, `-` for stdin, or pass the error text with `--text`"],
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UnreadableError) as error:
         raise _unreadable(name, error) from error
 
 
@@ -159,6 +162,11 @@ def _checked(name: str, log: Log) -> Log:
     return log
 
 
+def _left_out(log: Log) -> Iterator[str]:
+    if log.cut:
+        yield f"{log.cut} of {log.total} lines are so long that a part of them was not read"
+
+
 def _nothing(name: str, log: Log) -> NoAnswer:
     if log.binary:
         return NoAnswer(
@@ -171,7 +179,7 @@ def _nothing(name: str, log: Log) -> NoAnswer:
     last = [line.text.strip() for line in log.lines if line.text.strip()][-_END:]
     return NoAnswer(
         f"no known symptom in the {log.total} lines of `{name}`",
-        causes=[f"it ends with: {text[:200]}" for text in last[-1:]],
+        causes=[*(f"it ends with: {text[:200]}" for text in last[-1:]), *_left_out(log)],
         hints=[
             "pass the complete output, from the first error on, not only its last line",
             "examine the environment itself: `mmlock doctor --python PATH`",

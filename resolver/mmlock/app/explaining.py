@@ -14,6 +14,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.requirements import Asked
 from mmlock.facts.matrix.load import open_matrix
+from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import explain
 from mmlock.resolve.core_solver.solution import solve_core
@@ -62,7 +63,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
             hints=["solve with it, and mmlock explains what is in the way: `mmlock solve --with ...`"],
         )
     base = interpret(matrix, arguments)
-    wished = interpret(matrix, _with(arguments, asked, base.stack))
+    wished = interpret(matrix, _with(arguments, asked, base.stack), _validations(arguments))
     progress(f"looking for a solution with {asked.text}")
     rows = build_graph(matrix, graph_request(wished, State()))
     solution = solve_core(rows, ClingoEngine(), wished.terms)
@@ -93,6 +94,15 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
     )
 
 
+def _validations(arguments: SolveArguments) -> tuple[Validation, ...]:
+    """What the verdicts prove that the request names."""
+    if not arguments.verdicts:
+        return ()
+    from mmlock.app.evidence import evidence
+
+    return evidence(arguments).rows
+
+
 def _with(arguments: SolveArguments, asked: Asked, stack: str) -> SolveArguments:
     """The request and one more requirement; the stack stays when nothing else was asked."""
     return replace(
@@ -109,7 +119,8 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
 
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
-    rows = build_graph(matrix, graph_request(interpret(matrix, arguments), State()))
+    request_read = interpret(matrix, arguments, _validations(arguments))
+    rows = build_graph(matrix, graph_request(request_read, State()))
     found = network(matrix, rows, package=package)
     if package is not None and not any(
         data["package"] == normalize(package) for _, data in found.nodes(data=True)

@@ -86,7 +86,7 @@ _FORMS: Mapping[ExportForm, Render] = {
 
 def _write(path: Path, text: str, *, executable: bool) -> None:
     try:
-        write_aside(path, text.encode(), mode=0o755 if executable else None)
+        write_aside(path, text.encode(), mode=0o755 if executable else None, durable=True)
     except OSError as error:
         raise EnvironmentFault(
             f"cannot write `{path}`",

@@ -18,15 +18,15 @@ from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
 from mmlock.core.arguments import SolveArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.inspect_arguments import InspectArguments
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.facts.locate import Found, locate
+from mmlock.facts.locate import LocatedWheel, locate
 from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.facts.symbol_tables import Tables
+from mmlock.facts.symbol_tables import SymbolTables
+from mmlock.files.private import open_cache
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.request.devices import find_devices
 
@@ -42,9 +42,9 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
         )
     matrix = open_matrix(arguments.matrices)
     devices = _devices(matrix, arguments)
-    cache = cache_root(os.environ)
+    cache = open_cache(os.environ)
     with Client(cache=PageCache(folder=cache / "pages"), offline=arguments.offline) as client:
-        tables = Tables(
+        tables = SymbolTables(
             matrix=matrix, cache=cache, client=client, offline=arguments.offline, progress=progress
         )
         thing = arguments.thing
@@ -66,7 +66,7 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
 
 
 def _read(
-    place: Found, arguments: InspectArguments, client: Fetcher, cache: Path, progress: Progress
+    place: LocatedWheel, arguments: InspectArguments, client: Fetcher, cache: Path, progress: Progress
 ) -> Inspected:
     from mmlock.binary.cache import inspect_cached
 
@@ -100,7 +100,9 @@ def _devices(matrix: Matrix, arguments: InspectArguments) -> tuple[Device, ...]:
 # ---------------------------------------------------------------- pages
 
 
-def _page(found: Inspected, arguments: InspectArguments, tables: Tables, devices: Sequence[Device]) -> Page:
+def _page(
+    found: Inspected, arguments: InspectArguments, tables: SymbolTables, devices: Sequence[Device]
+) -> Page:
     torches = tables.chosen(arguments.torch, found)
     verdicts = [_verdict(found, torch, devices, tables, arguments.python) for torch in torches]
     lines = [*text.inspected_lines(found)]
@@ -115,7 +117,7 @@ def _page(found: Inspected, arguments: InspectArguments, tables: Tables, devices
 
 
 def _environment_page(
-    env: Environment, arguments: InspectArguments, tables: Tables, devices: Sequence[Device]
+    env: Environment, arguments: InspectArguments, tables: SymbolTables, devices: Sequence[Device]
 ) -> Page:
     if env.torch is None and not arguments.torch:
         raise NoAnswer(
@@ -141,13 +143,13 @@ def _environment_page(
     )
 
 
-def _torch_page(tables: Tables, place: Found) -> Page:
+def _torch_page(tables: SymbolTables, place: LocatedWheel) -> Page:
     table = tables.of_wheel(place)
     lines = text.torch_lines(table.facts, len(table.names))
     return Page(text="\n".join(lines), data={**_plain(table.facts), "names": len(table.names)})
 
 
-def _exporting(tables: Tables, name: str) -> Page:
+def _exporting(tables: SymbolTables, name: str) -> Page:
     builds = tables.store.exporting(name)
     known = tables.store.builds()
     lines = text.exporting_lines(name, builds, len(known))
@@ -163,7 +165,7 @@ def _exporting(tables: Tables, name: str) -> Page:
 
 
 def _verdict(
-    found: Inspected, torch: TorchSymbols, devices: Sequence[Device], tables: Tables, python: str | None
+    found: Inspected, torch: TorchSymbols, devices: Sequence[Device], tables: SymbolTables, python: str | None
 ) -> Verdict:
     return verdict(found, torch, devices, drivers=tables.drivers, python=python)
 

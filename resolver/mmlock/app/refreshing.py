@@ -13,21 +13,21 @@ from typing import Any
 
 from msgspec import Struct
 
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.facts.matrix import store
-from mmlock.facts.matrix.diff import Change, Held, diff, touched
+from mmlock.facts.matrix.diff import Change, LockContents, diff, touched
 from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
 from mmlock.facts.refresh.drive import Driver, driver
-from mmlock.facts.refresh.indexes import INDEXES, Ask, Overlay
-from mmlock.facts.refresh.report import Outcome, page
+from mmlock.facts.refresh.indexes import INDEXES, IndexQuery, Overlay
+from mmlock.facts.refresh.report import IndexOutcome, page
 from mmlock.facts.refresh.settings import choose
-from mmlock.facts.refresh.state import Seen, last_seen
+from mmlock.facts.refresh.state import LastRead, last_seen
 from mmlock.facts.scrape.openmmlab import is_directory
+from mmlock.files.private import open_cache
 from mmlock.net.fetching import Limits
 from mmlock.net.http import Client
 from mmlock.net.page_cache import PageCache
@@ -73,16 +73,16 @@ def _refresh(
     environ: Mapping[str, str],
     client: Client | None,
 ) -> Page:
-    cache = cache_root(environ) / "refresh"
+    cache = open_cache(environ) / "refresh"
     used = client or Client(
         limits=LIMITS, cache=PageCache(cache / "pages"), offline=arguments.offline, environ=environ
     )
-    overlay, seen = Overlay(root), Seen(cache, root)
-    outcomes: list[Outcome] = []
+    overlay, seen = Overlay(root), LastRead(cache, root)
+    outcomes: list[IndexOutcome] = []
     started = time.monotonic()
     with driver(used, progress=progress) as drive:
         for name in wanted.indexes:
-            ask = Ask(
+            ask = IndexQuery(
                 facts=overlay,
                 matrix=Matrix(root),
                 day=_today(),
@@ -124,7 +124,7 @@ def _inspect(
     places: Mapping[str, str],
     progress: Progress,
     cache: Path,
-) -> Outcome | None:
+) -> IndexOutcome | None:
     """Read what the wheels of new rows hold."""
     from mmlock.facts.refresh.inspect import Reading, inspect_new
 
@@ -140,7 +140,9 @@ def _inspect(
     return inspect_new(reading)
 
 
-def _one(drive: Driver, name: str, ask: Ask, arguments: RefreshArguments, seen: Seen) -> Outcome:
+def _one(
+    drive: Driver, name: str, ask: IndexQuery, arguments: RefreshArguments, seen: LastRead
+) -> IndexOutcome:
     """Ask one index and merge what it says."""
     before = drive.client.traffic.requests, drive.client.traffic.received
     started = time.monotonic()
@@ -151,7 +153,7 @@ def _one(drive: Driver, name: str, ask: Ask, arguments: RefreshArguments, seen: 
     age = seen.when(name) or last_seen(ask.facts.root, INDEXES[name].files)
     if found.read and not found.stale and not arguments.offline and not ask.packages:
         seen.note(name)
-    return Outcome(
+    return IndexOutcome(
         name=name,
         place=ask.place,
         read=found.read,
@@ -274,13 +276,13 @@ def _faults(root: Path, overlay: Overlay) -> list[Any]:
     return [fault for fault in faults if (fault.file, fault.message) not in before]
 
 
-def _locks(arguments: RefreshArguments) -> Iterator[Held]:
+def _locks(arguments: RefreshArguments) -> Iterator[LockContents]:
     from mmlock.upkeep.committed import held_locks
 
     yield from held_locks(arguments.locks or Path("lockfiles"), named=arguments.locks is not None)
 
 
-def _strict(arguments: RefreshArguments, outcomes: list[Outcome]) -> None:
+def _strict(arguments: RefreshArguments, outcomes: list[IndexOutcome]) -> None:
     """With `--strict` an index that could not be read whole is an error, after the rest was written."""
     failed = [one for one in outcomes if one.stale]
     if arguments.strict and failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.folders import check_target
 from mmlock.lock.model import Finding, LockedEnv
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
@@ -31,8 +32,10 @@ from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
 
 if TYPE_CHECKING:
+    from mmlock.facts.matrix.model import Validation
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.steps import NoSources
+    from mmlock.validate.proven import Evidence
 
 
 def solve(
@@ -48,31 +51,37 @@ def solve(
     NoAnswer.
     """
     arguments = request.checked()
+    if arguments.out is not None:
+        check_target(arguments.out)
     matrix = matrix_for(arguments)
+    evidence = _evidence(arguments)
     asked = [time.time()]  # and when that was asked which earlier runs have kept
-    env = locked(matrix, arguments, progress=progress, closer=closer, served=asked.append)
-    from mmlock.lock.text import summary
+    env = locked(
+        matrix,
+        arguments,
+        progress=progress,
+        closer=closer,
+        served=asked.append,
+        validations=evidence.rows if evidence else (),
+    )
     from mmlock.lock.write import render_lock
 
-    out = None if arguments.dry_run else arguments.out
-    if arguments.out is not None and (arguments.out / "verdict.json").is_file():
-        from mmlock.validate.own_verdict import with_verdict
-
-        env = with_verdict(env, arguments.out)
+    env = _with_verdict(env, arguments)
     files = render_lock(env, arguments.lock_formats)
-    gone = () if out is None else _write(files, env, out)
-    unwritten = "dry run: nothing was written\n" if arguments.dry_run else ""
-    page = Page(text=summary(env, out) + unwritten, data=lock_data(env))
+    out = None if arguments.dry_run else arguments.out
+    gone = () if out is None else _write(files, env, arguments, out)
+    page = _page(env, arguments, evidence)
     if place is not None:
         repeat.remember(place, page, files, min(asked))
     if not gone:
         return page
-    return Page(
-        text=page.text + "".join(f"{line}\n" for line in gone), data={**lock_data(env), "removed": gone}
-    )
+    assert isinstance(page.data, dict)
+    return Page(text=page.text + "".join(f"{line}\n" for line in gone), data={**page.data, "removed": gone})
 
 
-def _write(files: Mapping[str, str | None], env: LockedEnv, folder: Path) -> tuple[str, ...]:
+def _write(
+    files: Mapping[str, str | None], env: LockedEnv, arguments: SolveArguments, folder: Path
+) -> tuple[str, ...]:
     """Write a lock and take away what was made for the one before; says what is gone."""
     from mmlock.lock.write import put_lock
 
@@ -80,12 +89,45 @@ def _write(files: Mapping[str, str | None], env: LockedEnv, folder: Path) -> tup
     if not beside:
         put_lock(files, folder)
         return ()
+    from mmlock.app.evidence import trust_for
     from mmlock.app.lock_folders import held
     from mmlock.upkeep.stale import drop_stale
 
     before = held(folder)
     put_lock(files, folder)
-    return drop_stale(folder, before, env)
+    return drop_stale(folder, before, env, trust_for(arguments.allowed_signers))
+
+
+def _evidence(arguments: SolveArguments) -> Evidence | None:
+    if not arguments.verdicts:
+        return None
+    from mmlock.app.evidence import evidence
+
+    return evidence(arguments)
+
+
+def _with_verdict(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
+    """The environment with the verdict that its folder has of it already."""
+    if arguments.out is None or not (arguments.out / "verdict.json").is_file():
+        return env
+    from mmlock.app.evidence import trust_for
+    from mmlock.validate.own_verdict import with_verdict
+
+    return with_verdict(env, arguments.out, trust_for(arguments.allowed_signers))
+
+
+def _page(env: LockedEnv, arguments: SolveArguments, evidence: Evidence | None) -> Page:
+    from mmlock.lock.text import summary
+
+    out = None if arguments.dry_run else arguments.out
+    unwritten = "dry run: nothing was written\n" if arguments.dry_run else ""
+    text, data = summary(env, out) + unwritten, lock_data(env)
+    if evidence is None or not evidence.passed_over:
+        return Page(text=text, data=data)
+    from mmlock.app.evidence import notes, notes_data
+
+    ignored = evidence.passed_over
+    return Page(text=text + notes(ignored), data={**data, "ignored_verdicts": notes_data(ignored)})
 
 
 def matrix_for(arguments: SolveArguments) -> Matrix:
@@ -106,10 +148,14 @@ def locked(
     progress: Progress,
     closer: Closer | None = None,
     served: Callable[[float], object] = unheard,
+    validations: Iterable[Validation] = (),
 ) -> LockedEnv:
-    """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
+    """The locked environment of a request. `served` is told the age of what earlier runs had kept.
+
+    `validations`: what verdicts prove, besides the recorded ones.
+    """
     require_ordinary(matrix, arguments)
-    asked = interpret(matrix, arguments)
+    asked = interpret(matrix, arguments, validations)
     state = State()
     with Indexes(
         index=arguments.index,

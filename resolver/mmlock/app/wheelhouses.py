@@ -7,10 +7,10 @@ from typing import Any
 
 from mmlock.app.building import wheelhouse_root
 from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.files.private import open_cache
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
@@ -71,7 +71,7 @@ def _verify(house: Wheelhouse) -> Page:
 def _prune(house: Wheelhouse, arguments: WheelhouseArguments) -> Page:
     from mmlock.wheels.prune import prune
 
-    builds = cache_root(os.environ).absolute() / "builds"
+    builds = open_cache(os.environ) / "builds"
     gone = prune(house, builds, days=arguments.days, dry_run=arguments.dry_run)
     word = "would remove" if arguments.dry_run else "removed"
     lines = [f"{word} {item.path} ({item.size / _MB:.0f} MB): {item.why}" for item in gone]
@@ -93,15 +93,16 @@ def _push(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress)
 def _serve(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress) -> Page:
     from contextlib import suppress
 
-    from mmlock.wheels.serve import make_server
+    from mmlock.wheels.serve import IndexServer
 
     del progress  # who starts a server wants to know where it is, on a terminal or not
-    server = make_server(house, arguments.host, arguments.port)
-    url = f"http://{arguments.host}:{server.server_address[1]}/simple/"
-    _announce(f"serving {house.root}\n  {url}\n  uv pip install --index {url} ... (Ctrl-C ends it)\n")
-    with server, suppress(KeyboardInterrupt):
-        server.serve_forever()
-    return Page(text="stopped serving\n", data={"url": url})
+    server = IndexServer(house, arguments.host, arguments.port)
+    _announce(
+        f"serving {house.root}\n  {server.url}\n  uv pip install --index {server.url} ... (Ctrl-C ends it)\n"
+    )
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return Page(text="stopped serving\n", data={"url": server.url})
 
 
 def _announce(text: str) -> None:

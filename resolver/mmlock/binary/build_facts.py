@@ -30,7 +30,7 @@ __all__ = ["Holds", "Unread", "read_build", "read_extension_wheel"]
 
 _TORCH_BUDGET = 64 * 1024 * 1024
 _EXTENSION_BUDGET = 160 * 1024 * 1024
-_CUDA = re.compile(r"^cuda(?:\s*:[^=]*)?\s*=\s*['\"](\d+\.\d+)", re.MULTILINE)
+_CUDA = re.compile(r"^cuda[ \t]*(?::[^=\n]*)?=[ \t]*['\"](\d+\.\d+)", re.MULTILINE)
 _RUNTIME = re.compile(r"libcudart\.so\.\d+(?:\.\d+)?")
 
 

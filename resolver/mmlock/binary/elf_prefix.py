@@ -28,7 +28,7 @@ from mmlock.binary.reading import BeyondPrefix, Source, Unreadable
 
 _SEARCHED = 8192
 """The hash table follows the headers and notes, which are some hundred bytes."""
-_LIBRARY = re.compile(r"(?:lib[\w.+-]+|ld-linux[\w-]*)\.so(?:\.\w+)*")
+_LIBRARY = re.compile(r"(?:lib[\w.+-]+|ld-linux[\w-]*)\.so(?:\.\w+){0,6}")
 _ORIGIN = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})")
 _STEP = 64 * 1024
 

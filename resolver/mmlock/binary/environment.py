@@ -22,7 +22,7 @@ from mmlock.core.progress import Progress, silent
 
 _TORCH = re.compile(r"lib(?:torch|c10|caffe2)[\w-]*\.so")
 _VERSION = re.compile(r"""^__version__ = ['"]([^'"+]+)(?:\+([\w.]+))?['"]""", re.MULTILINE)
-_CUDA = re.compile(r"""^cuda\b[^=]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
+_CUDA = re.compile(r"""^cuda\b[^=\n]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
 _MACHINES = {"x86_64": Platform.LINUX_X86_64, "aarch64": Platform.LINUX_AARCH64}
 
 

@@ -16,10 +16,10 @@ from mmlock.binary.tables import TorchBuildId, TorchFacts, TorchSymbols
 from mmlock.core.names import Platform
 
 _VERSION = re.compile(r"""^__version__ = ['"]([^'"+]+)(?:\+([\w.]+))?['"]""", re.MULTILINE)
-_CUDA = re.compile(r"""^cuda\b[^=]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
-_HIP = re.compile(r"""^hip\b[^=]*= ['"](\d+\.\d+)""", re.MULTILINE)
+_CUDA = re.compile(r"""^cuda\b[^=\n]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
+_HIP = re.compile(r"""^hip\b[^=\n]*= ['"](\d+\.\d+)""", re.MULTILINE)
 _ARCHS = re.compile(
-    rb"((?:sm|compute)_\d{2,3}[af]?(?: (?:sm|compute)_\d{2,3}[af]?)+|(?<=\0)sm_\d{2,3}[af]?)\0"
+    rb"((?:sm|compute)_\d{2,3}[af]?(?: (?:sm|compute)_\d{2,3}[af]?){1,60}|(?<=\0)sm_\d{2,3}[af]?)\0"
 )
 _PIECE = 16 * 1024 * 1024
 _OVERLAP = 4096

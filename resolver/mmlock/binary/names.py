@@ -21,7 +21,7 @@ _CUDA = re.compile(
     r"|N[KVrRO]*(?:2at6native|4c10d)"
 )
 # Digits in a mangled name are a length, but for substitutions, parameters, literals and offsets of thunks.
-_DIGITS = re.compile(r"S[0-9A-Z]*_|T[0-9]*_|L[a-z]n?[0-9]+E|^_ZT[hv]n?[0-9]+_(?:n?[0-9]+_)?|([0-9]+)")
+_DIGITS = re.compile(r"S[0-9A-Z]{0,9}_|T[0-9]{0,9}_|L[a-z]n?[0-9]+E|^_ZT[hv]n?[0-9]+_(?:n?[0-9]+_)?|([0-9]+)")
 
 
 def is_torch(name: str) -> bool:

@@ -16,9 +16,9 @@ from mmlock.binary.trees import Tree
 from mmlock.core.progress import Progress, silent
 
 _ROOT = re.compile(r"torch/_C(?:\.[\w-]+)?\.so|torch/lib/libtorch_global_deps\.so")
-_LIBRARY = re.compile(r"torch/lib/[^/]+\.so[.\w]*")
+_LIBRARY = re.compile(r"torch/lib/[^/]+\.so[.\w]{0,60}")
 _ARCH_LIST = re.compile(
-    rb"((?:sm|compute)_\d{2,3}[af]?(?: (?:sm|compute)_\d{2,3}[af]?)+|(?<=\0)sm_\d{2,3}[af]?)\0"
+    rb"((?:sm|compute)_\d{2,3}[af]?(?: (?:sm|compute)_\d{2,3}[af]?){1,60}|(?<=\0)sm_\d{2,3}[af]?)\0"
 )
 _PIECE = 16 * 1024 * 1024
 LARGE = 64 * 1024 * 1024

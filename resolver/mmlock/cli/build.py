@@ -23,6 +23,7 @@ class _Values(TypedDict):
     index_url: str | None
     offline: bool
     project: Path | None
+    record: Path | None
     jobs: int | None
     python: str | None
     rebuild: bool
@@ -48,6 +49,12 @@ _files = (
         type=options.FOLDER,
         metavar="DIR",
         help="Your project, whose extensions are built; default: the current folder, or one around LOCK.",
+    )
+    .add(
+        "--record",
+        type=options.FOLDER,
+        metavar="FILE",
+        help="Record hashes that no index states here; default: mmlock-files.json beside mmlock.toml.",
     )
     .add("--wheelhouse", type=options.FOLDER, metavar="DIR", help="Keep built wheels here.")
     .add("--url", "base_url", metavar="URL", help="Where the lock will find them; default: beside it.")

@@ -29,6 +29,13 @@ FAILED = 2
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many locks to solve at once.")
 @click.option("--offline", is_flag=True, help=options.OFFLINE)
 @click.option("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
+@click.option(
+    "--allowed-signers",
+    type=options.FOLDER,
+    multiple=True,
+    metavar="FILE",
+    help="Verdicts signed by the keys in this file count, besides your own and those in [trust].",
+)
 @options.form
 @options.progress
 @click.pass_context
@@ -42,6 +49,7 @@ def locks(
     jobs: int | None,
     offline: bool,
     matrices: Path | None,
+    allowed_signers: tuple[Path, ...],
     progress: bool | None,
 ) -> None:
     """Solve every pair of a stack and a target in FILE again, and write what differs.
@@ -59,7 +67,13 @@ def locks(
 
     terminal: Terminal = ctx.obj
     arguments = LocksArguments(
-        file=file, only=pairs, check=check, jobs=jobs, offline=offline, matrices=matrices
+        file=file,
+        only=pairs,
+        check=check,
+        jobs=jobs,
+        offline=offline,
+        matrices=matrices,
+        allowed_signers=allowed_signers,
     )
     with shown(wanted=progress) as said:
         report = terminal.app.locks(arguments, progress=said)

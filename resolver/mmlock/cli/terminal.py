@@ -156,7 +156,7 @@ def write_file(path: Path, text: str) -> None:
     from mmlock.files.atomic import write_aside
 
     try:
-        write_aside(path, text.encode(), mode=None)
+        write_aside(path, text.encode(), mode=None, durable=True)
     except OSError as error:
         why = error.strerror or str(error)
         hint = "name a file in a folder that you can write to"

@@ -90,7 +90,7 @@ class UseCases(Protocol):
         ...
 
     def verdict(self, arguments: VerdictArguments) -> Report:
-        """Show a verdict, or check that it is about a lock."""
+        """Show a verdict, verify it, sign it, or tell the user's own public key."""
         ...
 
     def export(self, arguments: ExportArguments, *, progress: Progress) -> Report:

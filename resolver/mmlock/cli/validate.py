@@ -29,6 +29,7 @@ class _Values(TypedDict):
     kernels: Path | None
     out: Path | None
     sign: Path | None
+    unsigned: bool
     offline: bool
 
 
@@ -76,7 +77,8 @@ _verdict = (
         metavar="FILE",
         help="Write the result here: the verdict file; default: beside the lock.",
     )
-    .add("--sign", type=options.FOLDER, metavar="KEY", help="Sign it with this SSH key.")
+    .add("--sign", type=options.FOLDER, metavar="KEY", help="Sign with this Ed25519 key, not with your own.")
+    .add("--no-sign", "unsigned", is_flag=True, help="Do not sign it: no solve will use it.")
 )
 
 
@@ -103,7 +105,7 @@ def validate(
     """Install the lock folder LOCK (default `lock`) into a fresh environment and run its kernels.
 
     Every kernel is compared with a reference in higher precision, forward and backward, each in its own
-    process. The verdict is written beside the lock. Exit code 1: a check failed.
+    process. The verdict is signed with your key and written beside the lock. Exit code 1 means FAILED.
 
     A lock folder is code. For a lock that you neither solved nor accepted before, mmlock shows what it will
     run and asks.

@@ -87,6 +87,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """None: those that came with mmlock."""
     verdicts: tuple[Path, ...] = ()
     """Folders of locks whose verdicts count beside the recorded ones."""
+    allowed_signers: tuple[Path, ...] = ()
+    """Files with public keys: whose verdicts count, besides the user's own."""
     dry_run: bool = False
     """Write nothing into `out`."""
     upgrade: bool = False

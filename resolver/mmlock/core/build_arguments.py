@@ -38,6 +38,8 @@ class BuildArguments(BuildOptions, frozen=True, kw_only=True):
     index_url: str | None = None
     """The index for build requirements that the lock does not hold."""
     offline: bool = False
+    record: Path | None = None
+    """Where hashes of first downloads are recorded; None: `mmlock-files.json` of the project or the lock."""
     project: Path | None = None
     """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
 

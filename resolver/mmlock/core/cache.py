@@ -1,4 +1,4 @@
-"""Folders of this user: where mmlock keeps what it can get again, and what it cannot."""
+"""Folders of this user: where mmlock may keep what it can get again."""
 
 from __future__ import annotations
 
@@ -22,23 +22,6 @@ def cache_root(environ: Mapping[str, str], system: str = sys.platform) -> Path:
         return Path(local) / "mmlock" / "cache"
     home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
     return home / "Library" / "Caches" / "mmlock" if system == "darwin" else home / ".cache" / "mmlock"
-
-
-def state_root(environ: Mapping[str, str], system: str = sys.platform) -> Path:
-    """The folder of what is remembered for good, such as which locks are known; it may not exist yet.
-
-    `MMLOCK_STATE_DIR`, then `XDG_STATE_HOME`, then the habit of the platform.
-    """
-    if own := environ.get("MMLOCK_STATE_DIR"):
-        return Path(own)
-    if xdg := environ.get("XDG_STATE_HOME"):
-        return Path(xdg) / "mmlock"
-    if system == "win32" and (local := environ.get("LOCALAPPDATA")):
-        return Path(local) / "mmlock" / "state"
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
-    if system == "darwin":
-        return home / "Library" / "Application Support" / "mmlock"
-    return home / ".local" / "state" / "mmlock"
 
 
 def unheard(moment: float) -> None:

@@ -15,6 +15,9 @@
     url = "https://pypi.example.org/simple"
     packages = ["our-ops"]
 
+    [trust]                          # whose verdicts count: `mmlock.validate.attest.trust` reads it
+    allowed-signers = "lockfiles/allowed_signers.toml"
+
 Every option of `solve_options` that has a key is one here: for all pairs, in a target, in a stack. What the
 stack says goes before the target, and the target before the file. Paths start from the folder of the file.
 """
@@ -89,6 +92,8 @@ class LocksArguments(Struct, frozen=True, kw_only=True):
     """Solves at the same time; None: as many as there are processors, four at the most."""
     offline: bool = False
     matrices: Path | None = None
+    allowed_signers: tuple[Path, ...] = ()
+    """Files with public keys: whose verdicts count, besides the user's own and those in `[trust]`."""
 
 
 def parse_catalogue(text: str, file: Path, files: Files | None = None) -> Catalogue:
@@ -117,7 +122,7 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def read(self) -> Catalogue:
-        self._known("", self.document, {"folder", "table", "stacks", "targets"})
+        self._known("", self.document, {"folder", "table", "stacks", "targets", "trust"})
         folder = self.file.parent / (self._text("", self.document, "folder") or "lockfiles")
         table = self._text("", self.document, "table")
         base = self._options("", self.document)

@@ -26,6 +26,8 @@ __all__ = [
     "Platform",
     "Sha256",
     "StrEnum",
+    "ToolchainProvider",
+    "WheelDetail",
     "normalize",
     "requirement_name",
 ]
@@ -101,6 +103,22 @@ class Form(StrEnum):
     WITHOUT_OPS = "without-ops"  # mmcv without compiled ops, only with --allow-lite
     LEFT_OUT = "left-out"  # optional and not taken
     GIVEN = "given"  # part of the target: a Python, a toolchain
+
+
+class ToolchainProvider(StrEnum):
+    """Who brings a CUDA toolkit."""
+
+    PIP = "pip"  # wheels from PyPI
+    SYSTEM = "system"  # what the user has installed
+    CONDA = "conda"
+
+
+class WheelDetail(StrEnum):
+    """What only the files inside a wheel tell."""
+
+    ARCHS = "archs"  # GPU code
+    CXX11_ABI = "cxx11-abi"
+    CUDART = "cudart"  # the libcudart it needs or brings
 
 
 class OpNeeds(StrEnum):

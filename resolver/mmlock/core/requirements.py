@@ -24,7 +24,9 @@ from mmlock.core.names import PackageName, normalize
 _VCS = ("git+", "hg+", "svn+", "bzr+")
 _ARCHIVE_SCHEMES = ("http://", "https://", "file://")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
-_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_COMMENT = re.compile(r"(?:^|\s)#.*")
+_LONGEST = 20_000
+"""Characters of an option line: it is split as a shell does, which takes quadratic time for a long word."""
 _LINE_OPTION = re.compile(r"\s--?[a-z]")
 _MONSTER = re.compile(r"(?<![0-9A-Za-z])[0-9]{100}")
 """A number of a hundred digits: not a hash, and Python refuses to read one of thousands."""
@@ -257,6 +259,9 @@ class _FileReader:
             self.asked.append(replace(found, hashes=tuple(sorted(set(hashes)))))
 
     def _options(self, line: str, where: str) -> None:
+        if len(line) > _LONGEST:
+            self.fault(where, f"cannot read an option of more than {_LONGEST} characters")
+            return
         try:
             words = shlex.split(line)
         except ValueError:

@@ -381,6 +381,16 @@ _CHOICE = (
         help="Prefer what the verdicts of these locks prove.",
     ),
     SolveOption(
+        name="allowed-signers",
+        field="allowed_signers",
+        section=Section.CHOICE,
+        kind=Kind.PATH,
+        repeatable=True,
+        metavar="FILE",
+        why_no_key="`allowed-signers` in [trust]",
+        help="Verdicts signed by the keys in this file count, besides your own.",
+    ),
+    SolveOption(
         name="matrices",
         field="matrices",
         section=Section.CHOICE,

@@ -35,15 +35,16 @@ _OPERATORS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
 }
 
 
+_LONGEST = 1000
+"""Of a version or a clause. Python converts no number of some thousand digits."""
+
+
 @lru_cache(maxsize=65536)
 def version(text: str) -> Version:
     """Parse once, remember. Raises InvalidVersion."""
-    try:
-        return Version(text)
-    except InvalidVersion:
-        raise
-    except ValueError as error:  # a number of more digits than Python reads
-        raise InvalidVersion(f"Invalid version: {text[:40]!r}...: {error}") from error
+    if len(text) > _LONGEST:
+        raise InvalidVersion(f"Invalid version: longer than {_LONGEST} characters")
+    return Version(text)
 
 
 @lru_cache(maxsize=65536)
@@ -54,12 +55,9 @@ def is_prerelease(text: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _specifiers(text: str) -> SpecifierSet:
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier:
-        raise
-    except ValueError as error:
-        raise InvalidSpecifier(f"Invalid specifier: {text[:40]!r}...: {error}") from error
+    if len(text) > _LONGEST and any(len(clause) > _LONGEST for clause in text.split(",")):
+        raise InvalidSpecifier(f"Invalid specifier: longer than {_LONGEST} characters")
+    return SpecifierSet(text)
 
 
 @lru_cache(maxsize=262144)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MMCV = "mmcv"
 _PACKAGES = re.compile(r"(?:site|dist)-packages[/\\](?P<top>[^/\\]+)")
-_FOLDER = re.compile(r"(?P<top>\w+)[/\\][^/\\]+$")
+_FOLDER = re.compile(r"\b(?P<top>\w+)[/\\][^/\\]+$")
 
 
 def module_of_file(path: str) -> str:

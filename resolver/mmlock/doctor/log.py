@@ -17,7 +17,13 @@ MIDDLE_BYTES = 16 << 20
 """So much of what is loud is kept after it."""
 TAIL_LINES = 4000
 MAX_LINE = 6000
-"""Longer lines are cut: symbol names end before."""
+"""Longer lines are read in parts of so many bytes: symbol names end before."""
+_PARTS = 40
+"""So many parts of a line are kept."""
+_OF_TAIL = MAX_LINE * 2
+"""So many bytes of a line that may be the end of the text."""
+_REWRITES, _OF_A_LINE = 400, 64
+"""How often a progress bar may write over its line, and what each costs: its end is kept most of all."""
 _BEFORE, _AFTER = 40, 20
 _PATIENCE = 20
 """How often a line that differs in numbers only is kept."""
@@ -76,6 +82,7 @@ def read_log(stream: BinaryIO) -> Log:
         total=keep.number,
         size=size,
         whole=keep.whole,
+        cut=keep.cut,
         binary=_what_instead(first),
     )
 
@@ -171,6 +178,7 @@ class _Keep:
         self._kinds: dict[bytes, int] = {}
         self._dull: set[bytes] = set()
         self._last_kept = 0
+        self.cut = 0
 
     @property
     def whole(self) -> bool:
@@ -216,25 +224,25 @@ class _Keep:
         last = body.rsplit(b"\n", TAIL_LINES)[-TAIL_LINES:]
         self.number += count
         start = self.number - len(last)
-        self._tail.extend((start + place, raw[: MAX_LINE * 2]) for place, raw in enumerate(last, start=1))
+        self._tail.extend((start + place, raw[: _OF_TAIL + 1]) for place, raw in enumerate(last, start=1))
 
     def _line(self, raw: bytes) -> None:
         self.number += 1
         if self._room > 0:
-            self._room -= min(len(raw), MAX_LINE * 4) + 1
-            self._head.extend(_lines(self.number, raw))
+            self._room -= _cost(raw)
+            self._head.extend(self._lines(self.number, raw))
             self._last_kept = self.number
             return
         if self._middle_room > 0 and _LOUD.search(raw) and self._new(raw):
             for number, before in list(self._tail)[-_BEFORE:]:
                 if number > self._last_kept:
-                    self._take(number, before)
+                    self._take(number, self._begun(before))
             self._take(self.number, raw)
             self._after = _AFTER
         elif self._after:
             self._after -= 1
             self._take(self.number, raw)
-        self._tail.append((self.number, raw[: MAX_LINE * 2]))
+        self._tail.append((self.number, raw[: _OF_TAIL + 1]))
 
     def _new(self, raw: bytes) -> bool:
         """Whether such a line was not seen too often."""
@@ -245,8 +253,8 @@ class _Keep:
         return seen < _PATIENCE
 
     def _take(self, number: int, raw: bytes) -> None:
-        self._middle_room -= min(len(raw), MAX_LINE * 4) + 1
-        self._middle.extend(_lines(number, raw))
+        self._middle_room -= _cost(raw)
+        self._middle.extend(self._lines(number, raw))
         self._last_kept = number
 
     def kept(self) -> Iterator[Line]:
@@ -255,19 +263,27 @@ class _Keep:
         yield from self._middle
         for number, raw in self._tail:
             if number > self._last_kept:
-                yield from _lines(number, raw)
+                yield from self._lines(number, self._begun(raw))
+
+    def _begun(self, raw: bytes) -> bytes:
+        """What the tail holds of a line."""
+        self.cut += len(raw) > _OF_TAIL
+        return raw[:_OF_TAIL]
+
+    def _lines(self, number: int, raw: bytes) -> list[Line]:
+        """A line as people see it; what a progress bar has written over is a line of the same number."""
+        written = [part for part in raw.split(b"\r") if part.strip()]
+        first = written[: max(0, min(len(written) - _REWRITES, _REWRITES // 4))]
+        kept = [*first, *written[-_REWRITES:]]
+        parts = [part[at : at + MAX_LINE] for part in kept for at in range(0, len(part), MAX_LINE)]
+        whole = len(kept) == len(written) and len(parts) <= len(kept) + _PARTS
+        self.cut += not whole
+        return [Line(number=number, text=_clean(part)) for part in parts[: len(kept) + _PARTS]]
 
 
-def _lines(number: int, raw: bytes) -> Iterator[Line]:
-    """A line as people see it; what a progress bar has written over is a line of the same number."""
-    for part in raw.split(b"\r"):
-        if not part.strip():
-            continue
-        if len(part) > MAX_LINE:
-            for at in range(0, min(len(part), MAX_LINE * 40), MAX_LINE):
-                yield Line(number=number, text=_clean(part[at : at + MAX_LINE]))
-            continue
-        yield Line(number=number, text=_clean(part))
+def _cost(raw: bytes) -> int:
+    """What keeping a line takes of the room."""
+    return min(len(raw), MAX_LINE * 4) + 1 + _OF_A_LINE * min(raw.rstrip(b"\r").count(b"\r"), _REWRITES)
 
 
 def _clean(raw: bytes) -> str:

@@ -28,7 +28,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("toolkit", r"Cuda compilation tools, release (?P<v>\d+\.\d)"),
         ("toolkit", r"[/\\]cuda-(?P<v>\d+\.\d)[/\\]"),
         ("driver", r"[Dd]river [Vv]ersion[: ]+(?P<v>\d{3}\.\d+(?:\.\d+)?)"),
-        ("gpu", r"GPU ?\d?(?:,\d)*: (?:NVIDIA )?(?P<v>[A-Z][\w -]+?)\s*(?:\(UUID.*)?$"),
+        ("gpu", r"GPU ?\d?(?:,\d)*: (?:NVIDIA )?(?P<v>[A-Z][\w-]+(?: [\w-]+)*)\s*(?:\(UUID|$)"),
         (
             "gpu",
             r"(?P<v>(?:NVIDIA )?(?:GeForce )?(?:RTX|GTX) ?(?:PRO )?A?\d{3,4}0?(?: ?Ti| ?SUPER| ?Super)?)\b",

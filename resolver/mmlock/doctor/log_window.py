@@ -12,7 +12,7 @@ from mmlock.doctor.model import Line, Log, Match
 _FILE = re.compile(
     r"""(?:File "|^\s*|\s)(?:[^"\s]*[/\\])?(?:site|dist)-packages[/\\](?P<top>\w+)[/\\](?P<rest>[^"\s:]*)"""
 )
-_SOURCE = re.compile(r"""File "[^"]*?[/\\](?P<top>mm\w+)[/\\](?P<rest>(?:\w+[/\\])*\w+\.py)\"""")
+_SOURCE = re.compile(r"""File "[^"]*?[/\\](?P<top>mm\w+)[/\\](?P<rest>(?:\w+[/\\]){0,20}\w+\.py)\"""")
 NEAR = 60
 """So many lines around a match may belong to it: a traceback, a step of pip."""
 

@@ -28,6 +28,8 @@ class Log(Struct, frozen=True, kw_only=True):
     """Bytes."""
     whole: bool
     """Whether every line is kept."""
+    cut: int = 0
+    """Kept lines of which a part is left out, for they are longer than any line that people read."""
     binary: str | None = None
     """What it is instead of a text, as a clause."""
 

@@ -23,7 +23,7 @@ PYPI = "https://pypi.org/simple"
 _HINT = "name a wheel, its URL, a folder, an environment, or a package with its version (`xformers==0.0.22`)"
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class LocatedWheel(Struct, frozen=True, kw_only=True):
     """A wheel to read."""
 
     where: str
@@ -37,7 +37,7 @@ class Found(Struct, frozen=True, kw_only=True):
         return Artifact(name=self.name, url=self.where, sha256=self.sha256)
 
 
-def locate(matrix: Matrix, client: Fetcher, thing: str, python: str | None) -> Found:
+def locate(matrix: Matrix, client: Fetcher, thing: str, python: str | None) -> LocatedWheel:
     """The wheel that is meant. Raises UsageError, NoAnswer or EnvironmentFault."""
     if "://" in thing:
         parts = urlsplit(thing)
@@ -47,14 +47,14 @@ def locate(matrix: Matrix, client: Fetcher, thing: str, python: str | None) -> F
         sha256 = re.search(r"sha256=([0-9a-f]{64})", parts.fragment)
         where = thing.partition("#")[0]
         digest = Sha256(sha256[1]) if sha256 else None
-        return Found(where=where, name=name, package=_package(name), sha256=digest)
+        return LocatedWheel(where=where, name=name, package=_package(name), sha256=digest)
     path = Path(thing)
     if path.exists():
-        return Found(where=thing, name=path.name, package=_package(path.name), sha256=None)
+        return LocatedWheel(where=thing, name=path.name, package=_package(path.name), sha256=None)
     return _release(matrix, client, thing, python)
 
 
-def _release(matrix: Matrix, client: Fetcher, thing: str, python: str | None) -> Found:
+def _release(matrix: Matrix, client: Fetcher, thing: str, python: str | None) -> LocatedWheel:
     try:
         asked = Requirement(thing)
         pins = [Version(clause.version) for clause in asked.specifier if clause.operator in {"==", "==="}]
@@ -74,7 +74,7 @@ def _release(matrix: Matrix, client: Fetcher, thing: str, python: str | None) ->
             causes=[f"it has {len(files)} files, none of them a wheel for Linux"],
             hints=["give the URL of a wheel that lies elsewhere, or a wheel that you built"],
         )
-    return Found(where=wheel.url, name=wheel.name, package=package, sha256=wheel.sha256)
+    return LocatedWheel(where=wheel.url, name=wheel.name, package=package, sha256=wheel.sha256)
 
 
 def _recorded(matrix: Matrix, package: PackageName, version: Version) -> list[Artifact]:

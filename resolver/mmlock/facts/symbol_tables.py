@@ -18,14 +18,14 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import PackageName, Platform
 from mmlock.core.progress import Progress
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.facts.locate import PYPI, Found
+from mmlock.facts.locate import PYPI, LocatedWheel
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.net.fetching import Fetcher
 from mmlock.net.lookup import LookupFault, find_files
 
 
-class Tables(Struct, kw_only=True, dict=True):
+class SymbolTables(Struct, kw_only=True, dict=True):
     """The tables of one run."""
 
     matrix: Matrix
@@ -114,7 +114,7 @@ class Tables(Struct, kw_only=True, dict=True):
             raise Unreadable(found.text)
         return found
 
-    def of_wheel(self, place: Found) -> TorchSymbols:
+    def of_wheel(self, place: LocatedWheel) -> TorchSymbols:
         """The table of the very wheel a user named. Raises EnvironmentFault."""
         from mmlock.binary.archive import Archive
         from mmlock.binary.torch_wheel import read_torch

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, Form, PackageName
+from mmlock.core.names import Confidence, Form, PackageName, StrEnum
 from mmlock.core.target import Target
 
 
@@ -21,6 +21,13 @@ class Reason(Struct, frozen=True, kw_only=True):
     confidence: Confidence
     kind: str
     """`asked`, `requires`, `asserts`, `wheel`, `build`, `gpu`, `python`, `pair`, `break`, `objective`."""
+
+
+class HashTrust(StrEnum):
+    """What stands behind the hash of a file."""
+
+    STATED = "stated"  # its index states it, a fact records it, or mmlock built the file
+    UNVERIFIED = "unverified"  # whatever came on the first download: nobody else is known to have seen it
 
 
 class LockedPackage(Struct, frozen=True, kw_only=True):
@@ -37,6 +44,7 @@ class LockedPackage(Struct, frozen=True, kw_only=True):
     via: tuple[str, ...]
     reasons: tuple[Reason, ...] = ()
     index: str | None = None
+    hashes: HashTrust = HashTrust.STATED
 
 
 class FetchStep(Struct, frozen=True, kw_only=True):

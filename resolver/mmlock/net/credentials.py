@@ -1,28 +1,79 @@
-"""Who one is on an index: from its URL, from netrc, from a keyring. Never part of what is shown or stored."""
+"""Who one is on an index: from its URL, from netrc, from a keyring. Never part of what is shown or stored.
+
+`bare` takes the login out of one URL, `redact` out of every URL in a text.
+"""
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct, field
 
-__all__ = ["Credentials", "Login", "bare"]
+__all__ = ["Credentials", "Login", "Origin", "bare", "origin_of", "redact"]
 
 Login = tuple[str, str]
 """User and password."""
 
+_SCHEME = re.compile(r"(?:[A-Za-z][\w+.-]*:)?//")
+
+
+def _login_pattern(end: str, most: str) -> str:
+    """A login up to the last `@` before the path, in what ends at one of the characters `end`.
+
+    The second form has a password with a raw `/`, `?` or `#`: what follows the colon is no port then.
+    """
+    return (
+        rf"(?:[^{end}/?#\\]{most}@"
+        rf"|[^{end}/?#@:\[\]\\]+:(?!\d*(?:[/?#{end}]|$))[^{end}]{most}@)"
+    )
+
+
+_LOGIN = re.compile(_login_pattern(r"\n", "*"))
+# Bounded, so that a hostile text takes time in proportion to its length.
+_LOGIN_IN_TEXT = re.compile("(?<!/)//" + _login_pattern(r"\s", "{0,2000}"))
+_LOGIN_WITHOUT_SCHEME = re.compile(r"(?![A-Za-z]:[\\/])[^/@\s:]+:[^@\s]*@(?=[^/@\s])")
+_PORTS = {"http": 80, "https": 443}
+
 
 def bare(url: str) -> str:
-    """The URL without user and password."""
+    """The URL without user and password. One that cannot be read, or is none, loses what looks like them."""
+    if "@" not in url:
+        return url
+    if scheme := _SCHEME.match(url):
+        login = _LOGIN.match(url, scheme.end())
+        return url[: scheme.end()] + url[login.end() :] if login else url
+    if "//" in url:
+        return _LOGIN_IN_TEXT.sub("//", url)
+    login = _LOGIN_WITHOUT_SCHEME.match(url)
+    return url[login.end() :] if login else url
+
+
+def redact(text: str) -> str:
+    """The text with `***` for user and password in each of its URLs."""
+    return _LOGIN_IN_TEXT.sub("//***@", text) if "@" in text else text
+
+
+class Origin(NamedTuple):
+    """Whom a login is for: never another host, another port or a connection that others can read."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin_of(url: str) -> Origin | None:
+    """Scheme, host and port of an HTTP URL; None when it is none."""
     try:
         parts = urlsplit(url)
-    except ValueError:
-        return url
-    if "@" not in parts.netloc:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+        port = parts.port or _PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return Origin(parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 def _from_keyring(url: str) -> Login | None:
@@ -37,44 +88,65 @@ def _from_keyring(url: str) -> Login | None:
 
 
 class Credentials(Struct):
-    """Logins by host. Those of a URL are remembered for every file of that host."""
+    """Logins by origin. Those of a URL are remembered for every file of that origin. Threads may share it."""
 
     environ: Mapping[str, str]
     keyring: Callable[[str], Login | None] = _from_keyring
-    _known: dict[str, Login] = field(default_factory=dict)
-    _asked: set[str] = field(default_factory=set)
+    _known: dict[Origin, Login] = field(default_factory=dict)
+    _asked: set[Origin] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def learn(self, url: str) -> str:
         """Remember the login a URL carries and give the URL without it."""
         plain = bare(url)
-        if plain != url:
-            parts = urlsplit(url)
-            user, _, word = parts.netloc.rpartition("@")[0].partition(":")
-            self._known[urlsplit(plain).netloc] = (unquote(user), unquote(word))
+        origin = origin_of(plain)
+        if plain != url and origin is not None and (login := _login(url)):
+            with self._lock:
+                self._known[origin] = login
         return plain
 
     def given(self, url: str) -> Login | None:
-        """The login to send at once: from a URL of that host, else from netrc."""
-        host = urlsplit(url).netloc
-        return self._known.get(host) or self._from_netrc(urlsplit(url).hostname or "")
+        """The login to send at once: from a URL of that origin, else from netrc.
+
+        What was given for `http` is used for `https` of the same host, too, where both have their usual port.
+        """
+        origin = origin_of(url)
+        if origin is None:
+            return None
+        secured = Origin("http", origin.host, 80) if origin[::2] == ("https", 443) else origin
+        return self._known.get(origin) or self._known.get(secured) or self._from_netrc(origin.host)
 
     def on_refusal(self, url: str) -> Login | None:
-        """The login to try after a 401: the keyring's, asked once for each host."""
-        host = urlsplit(url).netloc
-        if host in self._asked:
-            return None
-        self._asked.add(host)
-        found = self.keyring(url)
+        """The login to try after a 401: the keyring's, asked once for each origin."""
+        origin = origin_of(url)
+        with self._lock:
+            if origin is None or origin in self._asked:
+                return None
+            self._asked.add(origin)
+        found = self.keyring(bare(url))
         if found:
-            self._known[host] = found
+            with self._lock:
+                self._known[origin] = found
         return found
 
     def _from_netrc(self, host: str) -> Login | None:
         import netrc
 
-        path = Path(self.environ.get("NETRC") or Path.home() / ".netrc")
         try:
+            path = Path(self.environ.get("NETRC") or Path.home() / ".netrc")
             found = netrc.netrc(str(path)).authenticators(host)
-        except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        except (OSError, RuntimeError, netrc.NetrcParseError, UnicodeDecodeError):  # RuntimeError: no home
             return None
         return (found[0], found[2] or "") if found and (found[0] or found[2]) else None
+
+
+def _login(url: str) -> Login | None:
+    """The login in a URL that can be read."""
+    try:
+        parts: SplitResult = urlsplit(url)
+    except ValueError:
+        return None
+    if "@" not in parts.netloc:
+        return None
+    user, _, word = parts.netloc.rpartition("@")[0].partition(":")
+    return unquote(user), unquote(word)

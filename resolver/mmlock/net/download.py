@@ -1,42 +1,66 @@
-"""Brings one file onto this disk, from a folder or from the network: hashed, resumed, noted down."""
+"""Brings one file onto this disk, from a folder or from the network: hashed, resumed, noted down.
+
+STORE/HA/HASH/NAME           a file, by the hash that was made here
+STORE/urls/HASH-OF-URL.json  which hash the file of a URL had when it was accepted
+STORE/urls/HASH-OF-URL/NAME  what has come of it; the lock beside it lets one process at a time write there
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import time
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct, field
 
-from mmlock.core.errors import EnvironmentFault
+from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
-from mmlock.wheels.model import FetchedFile
+from mmlock.files.atomic import write_aside
+from mmlock.files.digest import sha256_of
+from mmlock.files.locking import hold
+from mmlock.files.names import UnsafeNameError, bare_file_name
+from mmlock.net.credentials import bare
+from mmlock.net.fetching import FetchProblem, hints
 
 if TYPE_CHECKING:
-    import httpx
+    from mmlock.net.http import Client
 
-_CHUNK = 1 << 20
-_SAY_EVERY = 5.0
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+__all__ = ["Check", "Downloader", "FetchedFile", "Wanted", "file_name"]
+
+Check = Callable[[Path], object]
+"""Looks at a file, under its own name, before it is accepted; what it raises refuses the file."""
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """A file by its name, the places it may come from, and its hash where one is known."""
+    """A file by its name, the places it may come from, and its hash and size where they are known."""
 
     name: str
     urls: tuple[str, ...]
     sha256: Sha256 | None = None
+    size: int | None = None
+
+
+class FetchedFile(Struct, frozen=True, kw_only=True):
+    """A file on this disk whose bytes were hashed here."""
+
+    path: Path
+    name: str
+    sha256: Sha256
+    size: int
+    origin: str
+    """The URL, without a login, or the path that the bytes came from."""
+    seen_before: bool = False
+    """Whether an earlier download of the same URL had the same hash."""
 
 
 class Downloader(Struct, kw_only=True):
-    """Brings files into one folder, where each lies under its own hash."""
+    """Brings files into one folder, where each lies under its own hash. Processes may share the folder."""
 
     store: Path
     find_links: Sequence[Path] = ()
@@ -44,105 +68,182 @@ class Downloader(Struct, kw_only=True):
     offline: bool = False
     progress: Progress = silent
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    attempts: int = 4
-    pause: float = 0.5
-    transport: httpx.BaseTransport | None = None
+    client: Client | None = None
+    """None: one of its own, by `environ` and `offline`."""
 
-    def get(self, wanted: Wanted) -> FetchedFile:
-        """The file. Raises EnvironmentFault when no place has it, or its bytes are not the known ones."""
-        if wanted.sha256 and (kept := self._kept(wanted.name, wanted.sha256)):
+    def get(self, wanted: Wanted, check: Check | None = None) -> FetchedFile:
+        """The file. What is refused, for its hash, its size or by `check`, is neither kept nor noted down.
+
+        Raises EnvironmentFault when no place has it or its bytes are not the known ones, UsageError for a
+        name that is no file name, and what `check` raises.
+        """
+        try:
+            bare_file_name(wanted.name)
+        except UnsafeNameError as error:
+            hint = "the lock was not written by mmlock: run `mmlock solve` again"
+            raise UsageError(f"nothing is downloaded: {error}", hints=[hint]) from error
+        if wanted.sha256 and (kept := self._kept(wanted, wanted.sha256, check)):
             return kept
         tried: list[str] = []
+        helpful: list[str] = []
         for folder in self.find_links:
             path = folder / wanted.name
             if path.is_file():
-                return self._take(path, wanted, origin=str(path))
+                return self._take(path, wanted, check, origin=str(path))
             tried.append(f"`{folder}` does not hold `{wanted.name}`")
-        for url in wanted.urls:
-            if (found := self._from_url(url, wanted, tried)) is not None:
-                return found
+        with self._connected() as client:
+            for url in wanted.urls:
+                if (got := self._from_url(client, url, wanted, check, tried, helpful)) is not None:
+                    return got
         raise EnvironmentFault(
-            f"`{wanted.name}` cannot be had",
+            f"`{wanted.name}` could not be downloaded",
             causes=tried or ["no place is known that has it"],
-            hints=["if you have the file, name its folder with `--find-links DIR`"],
+            hints=[*dict.fromkeys(helpful), "if you have the file, name its folder with `--find-links DIR`"],
         )
+
+    def forget(self, file: FetchedFile) -> None:
+        """Remove a file of the store, and what was noted of its URL: it turned out to be none to use."""
+        if file.path.is_relative_to(self.store):
+            file.path.unlink(missing_ok=True)
+        self._url_file(file.origin, ".json").unlink(missing_ok=True)
 
     # ---------------------------------------------------------------- places
 
-    def _from_url(self, url: str, wanted: Wanted, tried: list[str]) -> FetchedFile | None:
-        parts = urlsplit(url)
+    def _from_url(
+        self,
+        client: Client,
+        url: str,
+        wanted: Wanted,
+        check: Check | None,
+        tried: list[str],
+        helpful: list[str],
+    ) -> FetchedFile | None:
+        parts = urlsplit(bare(url))
         if parts.scheme in {"", "file"}:
             from urllib.request import url2pathname  # brings a whole HTTP client along
 
             path = Path(url2pathname(parts.path) if parts.scheme else url)
             if path.is_file():
-                return self._take(path, wanted, origin=url)
-            tried.append(f"`{path}` is no file")
+                return self._take(path, wanted, check, origin=url)
+            tried.append(f"`{path}` is not a file")
             return None
-        noted = self._noted(url)
-        if noted and not wanted.sha256 and (kept := self._kept(wanted.name, noted)):
-            return kept
-        if self.offline:
-            tried.append(f"`{url}` was not fetched before, and the network may not be used")
-            return None
-        part = self._part(url)
-        said = self._transfer(url, part)
-        if said is not None:
-            tried.append(said)
-            return None
-        return self._accept(part, wanted, origin=url, noted=noted)
-
-    def _take(self, path: Path, wanted: Wanted, origin: str) -> FetchedFile:
-        """Use a file of this machine where it lies."""
-        digest = _sha256(path)
-        _same(wanted.name, wanted.sha256, digest, origin)
-        return FetchedFile(
-            path=path.resolve(), name=wanted.name, sha256=digest, size=path.stat().st_size, origin=origin
-        )
-
-    def _accept(self, part: Path, wanted: Wanted, origin: str, noted: Sha256 | None) -> FetchedFile:
-        digest = _sha256(part)
+        url = client.learn(url)
         try:
-            _same(wanted.name, wanted.sha256 or noted, digest, origin)
+            (self.store / "urls").mkdir(parents=True, exist_ok=True)
+            with hold(self._url_file(url, ".lock"), waiting=lambda who: self._wait(wanted.name, who)):
+                # Only now: who held the lock may just have brought it.
+                known = wanted.sha256 or self._noted(url)
+                if known and (kept := self._kept(wanted, known, check, origin=url)):
+                    return kept
+                return self._download(client, url, wanted, check, tried, helpful)
+        except OSError as error:
+            raise _disk(self.store, error) from error
+
+    def _wait(self, name: str, holder: str) -> None:
+        who = f"process {holder}" if holder else "another process"
+        self.progress(f"waiting for {who}, which downloads {name}")
+
+    def _download(
+        self,
+        client: Client,
+        url: str,
+        wanted: Wanted,
+        check: Check | None,
+        tried: list[str],
+        helpful: list[str],
+    ) -> FetchedFile | None:
+        from mmlock.net.transfer import Transfer, discard
+
+        part = self._url_file(url, "") / wanted.name
+        part.parent.mkdir(exist_ok=True)
+        known = wanted.sha256 or self._noted(url)
+        transfer = Transfer(
+            client=client, url=url, part=part, name=wanted.name, size=wanted.size, progress=self.progress
+        )
+        fault = transfer.run()
+        if fault is None and transfer.resumed and known and sha256_of(part) != known:
+            # The server said that it was the same file. It was not: once more, from zero.
+            discard(part)
+            fault = transfer.run()
+        if fault is not None:
+            tried.append(fault.text)
+            if fault.problem is not FetchProblem.NOT_FOUND:
+                helpful += hints(fault.problem)
+            return None
+        return self._accept(part, wanted, check, origin=url)
+
+    def _take(self, path: Path, wanted: Wanted, check: Check | None, origin: str) -> FetchedFile:
+        """Use a file of this machine where it lies."""
+        digest, size = sha256_of(path), path.stat().st_size
+        _same(wanted, wanted.sha256, digest, size, origin)
+        if check is not None:
+            check(path)
+        return FetchedFile(path=path.resolve(), name=wanted.name, sha256=digest, size=size, origin=origin)
+
+    def _accept(self, part: Path, wanted: Wanted, check: Check | None, origin: str) -> FetchedFile:
+        from mmlock.net.transfer import discard
+
+        noted = self._noted(origin)
+        digest, size = sha256_of(part), part.stat().st_size
+        try:
+            _same(wanted, wanted.sha256 or noted, digest, size, origin)
         except EnvironmentFault:
-            part.unlink()
+            discard(part)
             raise
+        self._checked(part, check)
         target = self._place(wanted.name, digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         part.replace(target)
+        discard(part)
+        part.parent.rmdir()
         self._note(origin, digest)
         return FetchedFile(
             path=target,
             name=wanted.name,
             sha256=digest,
-            size=target.stat().st_size,
+            size=size,
             origin=origin,
-            seen_before=noted is not None,
+            seen_before=noted == digest,
         )
 
     # ---------------------------------------------------------------- the store
 
+    def _checked(self, path: Path, check: Check | None) -> None:
+        """A file of the store that the check refuses is removed."""
+        try:
+            if check is not None:
+                check(path)
+        except BaseException:
+            from mmlock.net.transfer import discard
+
+            discard(path)
+            raise
+
     def _place(self, name: str, digest: str) -> Path:
         return self.store / digest[:2] / digest / name
 
-    def _kept(self, name: str, digest: Sha256) -> FetchedFile | None:
-        path = self._place(name, digest)
+    def _kept(
+        self, wanted: Wanted, digest: Sha256, check: Check | None, origin: str | None = None
+    ) -> FetchedFile | None:
+        """The file of that hash, if it is here and still whole."""
+        path = self._place(wanted.name, digest)
         if not path.is_file():
             return None
-        if _sha256(path) != digest:  # The disk lied, or somebody wrote into it.
+        if sha256_of(path) != digest:  # The disk lied, or somebody wrote into it.
             path.unlink()
             return None
+        self._checked(path, check)
         return FetchedFile(
-            path=path, name=name, sha256=digest, size=path.stat().st_size, origin=str(path), seen_before=True
+            path=path,
+            name=wanted.name,
+            sha256=digest,
+            size=path.stat().st_size,
+            origin=origin or str(path),
+            seen_before=True,
         )
 
     def _url_file(self, url: str, suffix: str) -> Path:
-        return self.store / "urls" / f"{hashlib.sha256(url.encode()).hexdigest()}{suffix}"
-
-    def _part(self, url: str) -> Path:
-        path = self._url_file(url, ".part")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        return self.store / "urls" / f"{sha256(bare(url).encode()).hexdigest()}{suffix}"
 
     def _noted(self, url: str) -> Sha256 | None:
         """The hash that this URL had when it was fetched here before."""
@@ -152,113 +253,42 @@ class Downloader(Struct, kw_only=True):
             return None
 
     def _note(self, url: str, digest: Sha256) -> None:
-        path = self._url_file(url, ".json")
-        aside = path.with_suffix(".aside")
-        aside.write_text(json.dumps({"url": url, "sha256": digest}) + "\n", encoding="utf-8")
-        aside.replace(path)
+        row = {"url": bare(url), "sha256": digest}
+        write_aside(self._url_file(url, ".json"), json.dumps(row).encode() + b"\n")
 
-    # ---------------------------------------------------------------- the wire
+    @contextmanager
+    def _connected(self) -> Iterator[Client]:
+        if self.client is not None:
+            yield self.client
+            return
+        from mmlock.net.http import Client
 
-    def _transfer(self, url: str, part: Path) -> str | None:
-        """Fill `part` from the network; None when it is whole, else what went wrong."""
-        import httpx
-
-        said = "it was not tried"
-        with self._client() as client:
-            for attempt in range(self.attempts):
-                if attempt:
-                    time.sleep(self.pause * 2 ** (attempt - 1))
-                try:
-                    answer = self._once(client, url, part)
-                except (httpx.HTTPError, httpx.InvalidURL) as error:
-                    answer = (f"`{url}` could not be reached: {str(error) or type(error).__name__}", True)
-                except OSError as error:
-                    raise _disk(part, error) from error
-                if answer is None:
-                    return None
-                said, again = answer
-                if not again:
-                    break
-        return said
-
-    def _once(self, client: httpx.Client, url: str, part: Path) -> tuple[str, bool] | None:
-        """One request. None: the file is whole; else what went wrong and whether to try again."""
-        have = part.stat().st_size if part.is_file() else 0
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-        with client.stream("GET", url, headers=headers) as response:
-            status = response.status_code
-            if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                # Whole already, or of another file: only the hash can tell, and a fresh start is safe.
-                part.unlink(missing_ok=True)
-                return f"`{url}` refused to go on", True
-            if not response.is_success:
-                return f"`{url}` answered {status}", status in _AGAIN
-            resumed = status == HTTPStatus.PARTIAL_CONTENT
-            self._write(response, part, have if resumed else 0)
-        return None
-
-    def _write(self, response: httpx.Response, part: Path, have: int) -> None:
-        length = response.headers.get("content-length", "")
-        total = have + int(length) if length.isdigit() else None
-        told = time.monotonic()
-        with part.open("ab" if have else "wb") as out:
-            done = have
-            for chunk in response.iter_raw():
-                out.write(chunk)
-                done += len(chunk)
-                if time.monotonic() - told > _SAY_EVERY:
-                    told = time.monotonic()
-                    of = f" of {total / 1e6:.0f}" if total else ""
-                    self.progress(f"fetched {done / 1e6:.0f}{of} MB of {file_name(str(response.url))}")
-        if total is not None and done != total:
-            import httpx
-
-            raise httpx.ReadError(f"the connection closed after {done} of {total} bytes")
-
-    def _client(self) -> httpx.Client:
-        import ssl
-
-        import httpx
-
-        certificates = self.environ.get("SSL_CERT_FILE") or self.environ.get("PIP_CERT")
-        return httpx.Client(
-            follow_redirects=True,
-            timeout=httpx.Timeout(60.0, connect=15.0),
-            transport=self.transport,
-            verify=ssl.create_default_context(cafile=certificates) if certificates else True,
-        )
+        with Client(environ=self.environ, offline=self.offline) as client:
+            yield client
 
 
 def file_name(url: str) -> str:
-    """The file name that a URL ends in: `.../torch-2.13.0%2Bcpu-cp311-....whl` decoded."""
+    """The last part of a URL, decoded: `torch-2.13.0+cpu-cp311-....whl`. It need not be a safe file name."""
     return unquote(urlsplit(url).path.rpartition("/")[2] if "://" in url else Path(url).name)
 
 
-def sha256_of(path: Path) -> Sha256:
-    """The hash of a file's bytes."""
-    return _sha256(path)
-
-
-def _sha256(path: Path) -> Sha256:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return Sha256(digest.hexdigest())
-
-
-def _same(name: str, known: str | None, found: str, origin: str) -> None:
-    if known is not None and known != found:
+def _same(wanted: Wanted, known: Sha256 | None, digest: Sha256, size: int, origin: str) -> None:
+    causes = []
+    if known is not None and known != digest:
+        causes += [f"its sha256 is {digest}", f"expected is {known}"]
+    if wanted.size is not None and wanted.size != size:
+        causes += [f"it has {size} bytes, not {wanted.size}"]
+    if causes:
         raise EnvironmentFault(
-            f"`{name}` is not the file that it should be",
-            causes=[f"its sha256 is {found}", f"expected is {known}", f"it came from `{origin}`"],
+            f"`{wanted.name}` is not the file that it should be",
+            causes=[*causes, f"it came from `{bare(origin)}`"],
             hints=["it was changed or damaged on the way: nothing of it was used"],
         )
 
 
 def _disk(path: Path, error: OSError) -> EnvironmentFault:
     return EnvironmentFault(
-        f"cannot write `{path}`",
+        f"cannot write `{error.filename or path}`",
         causes=[error.strerror or str(error)],
         hints=["free some space, or set MMLOCK_CACHE_DIR to a folder on another disk"],
     )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,16 +17,15 @@ from msgspec import Struct, field
 from mmlock.core.cache import unheard
 from mmlock.net.credentials import Credentials, bare
 from mmlock.net.fetching import Fetched, FetchFault, FetchProblem, Limits
+from mmlock.net.host_health import HostHealth
 from mmlock.net.page_cache import PageCache
+from mmlock.net.retries import AGAIN, pause
 from mmlock.net.slow_hosts import Patience
-from mmlock.net.unpacking import ENCODINGS, pieces
+from mmlock.net.unpacking import ENCODINGS, BombError, pieces
 
 if TYPE_CHECKING:
     import httpx
     from typing_extensions import Self
-
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses after which the same GET may succeed."""
 
 
 class Traffic(Struct, eq=False):
@@ -70,6 +67,7 @@ class Client(Struct):
     """None: those of URLs, netrc and the keyring."""
     patience: Patience | None = None
     """None: that of the limits."""
+    health: HostHealth = field(default_factory=HostHealth)
     stopped: bool = False
     """Set when the work is given up: nothing is tried again."""
     _client: httpx.Client | None = None
@@ -92,7 +90,7 @@ class Client(Struct):
 
         `limit`: most bytes, if not the usual. `keep`: whether it goes into the cache.
         """
-        url = self._logins().learn(url)
+        url = self.learn(url)
         cache = self.cache if keep else None
         known = cache.load(url, accept) if cache else None
         if known and (self.offline or abs(self.clock() - known.stored) < self.limits.fresh_seconds):
@@ -116,7 +114,7 @@ class Client(Struct):
 
     def get_range(self, url: str, start: int, end: int) -> Fetched | FetchFault:
         """A part of a file, never cached."""
-        url = self._logins().learn(url)
+        url = self.learn(url)
         if self.offline:
             return FetchFault(
                 problem=FetchProblem.OFFLINE, url=url, text=f"`{url}`: the network may not be used"
@@ -129,80 +127,96 @@ class Client(Struct):
         return answer.page
 
     @contextmanager
-    def stream(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        """One GET whose body the caller reads. Raises httpx.HTTPError, OSError or RuntimeError."""
-        url = self._logins().learn(url)
-        self.traffic.asked()
-        with self._http().stream("GET", url, headers=headers, auth=self._logins().given(url)) as response:
+    def stream(self, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """One GET whose body the caller reads, after redirects.
+
+        Raises httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError or GaveUpError: `fault_of` tells them.
+        """
+        from mmlock.net.connection import opened
+
+        plain = self.learn(url)
+        session = self._http()
+        with opened(session, plain, headers, self._logins(), self.limits, self.traffic.asked) as response:
             try:
                 yield response
             finally:
                 self.traffic.count(response.num_bytes_downloaded, response.status_code)
+
+    @contextmanager
+    def patient(self, url: str) -> Iterator[None]:
+        """While a request of that host is under way: its time is counted."""
+        with self._patience().waiting(urlsplit(url).netloc):
+            yield
+
+    def too_slow(self, url: str, received: int) -> str | None:
+        """Note bytes that came from a host; why it is not waited for any more, None while it may be."""
+        host = urlsplit(url).netloc
+        self._patience().received(host, received)
+        return self._patience().lost(host)
+
+    def learn(self, url: str) -> str:
+        """The URL without its login, which is remembered for that origin."""
+        return self._logins().learn(url)
 
     # ---------------------------------------------------------------- the wire
 
     def _fetch(
         self, url: str, headers: dict[str, str], *, ranged: bool = False, limit: int | None = None
     ) -> _Answer | FetchFault:
-        """One GET, tried again while that may help."""
+        """One GET, tried again while that may help; what comes of it is remembered of the host."""
+        if down := self.health.down(url):
+            return down
+        answer = self._tried(url, headers, ranged=ranged, limit=limit)
+        if not self.stopped:
+            self.health.note(url, answer if isinstance(answer, FetchFault) else answer.page)
+        return answer
+
+    def _tried(
+        self, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
+    ) -> _Answer | FetchFault:
         last: _Answer | FetchFault | None = None
         for attempt in range(self.limits.attempts):
             if self.stopped:
                 break
-            if slow := self._patience().lost(urlsplit(url).netloc):
+            if slow := self.too_slow(url, 0):
                 return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=slow)
             if attempt:
-                self.sleep(self._pause(attempt, last))
+                told = last.retry_after if isinstance(last, _Answer) else None
+                self.sleep(pause(self.limits, attempt, told, self.clock()))
             last = self._once(url, headers, ranged=ranged, limit=limit)
-            if isinstance(last, FetchFault) and last.problem is FetchProblem.DENIED:
-                last = self._with_keyring(last, url, headers, ranged=ranged, limit=limit)
             if isinstance(last, FetchFault) and last.problem is not FetchProblem.UNREACHABLE:
                 return last
-            if isinstance(last, _Answer) and last.status not in _AGAIN:
+            if isinstance(last, _Answer) and last.status not in AGAIN:
                 return last
         if isinstance(last, _Answer):
             text = f"`{url}` answered {last.status}, {self.limits.attempts} times"
             return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text, status=last.status)
         return last or FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=f"`{url}` was not tried")
 
-    def _with_keyring(
-        self, refused: FetchFault, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
-    ) -> _Answer | FetchFault:
-        """Once more with what a keyring knows, where the server wants to know who asks."""
-        if refused.status != HTTPStatus.UNAUTHORIZED or self._logins().on_refusal(url) is None:
-            return refused
-        return self._once(url, headers, ranged=ranged, limit=limit)
-
     def _once(
         self, url: str, headers: dict[str, str], *, ranged: bool, limit: int | None
     ) -> _Answer | FetchFault:
-        import httpx
-
+        status = None
         try:
-            with self._patience().waiting(urlsplit(url).netloc), self.stream(url, headers) as response:
+            with self.patient(url), self.stream(url, headers) as response:
+                status = response.status_code
                 return self._read(url, response, ranged=ranged, limit=limit or self.limits.max_bytes)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
-            # RuntimeError: the client was closed under a thread that still waits.
-            text = f"`{url}` could not be reached: {str(error) or type(error).__name__}"
-            bad = isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol))
-            return FetchFault(
-                problem=FetchProblem.NOT_FOUND if bad else FetchProblem.UNREACHABLE, url=url, text=text
-            )
+        except Exception as error:  # noqa: BLE001 - raised again when it is not of the network
+            return fault_of(url, error, status)
 
     def _read(self, url: str, response: httpx.Response, *, ranged: bool, limit: int) -> _Answer | FetchFault:
         status = response.status_code
-        if fault := _refusal(url, status, response.headers.get("content-encoding"), ranged=ranged):
+        if fault := refusal(url, status, response.headers.get("content-encoding"), ranged=ranged):
             return fault
         body = bytearray()
-        until, host = time.monotonic() + self.limits.total_seconds, urlsplit(url).netloc
-        if status not in _AGAIN:
+        until = time.monotonic() + self.limits.total_seconds
+        if status not in AGAIN:
             for chunk in pieces(response):
                 body += chunk
                 if len(body) > limit:
                     text = f"`{url}` is larger than {limit} bytes"
                     return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
-                self._patience().received(host, len(chunk))
-                slow = self._patience().lost(host)
+                slow = self.too_slow(url, len(chunk))
                 if time.monotonic() > until:
                     slow = f"`{url}` was not sent whole within {self.limits.total_seconds:g} seconds"
                 if slow:
@@ -229,27 +243,12 @@ class Client(Struct):
             return self.patience
 
     def _http(self) -> httpx.Client:
+        from mmlock.net.connection import session
+
         with self._lock:
             if self._client is None:
-                import ssl
-
-                import httpx
-
-                certificates = self.environ.get("SSL_CERT_FILE") or self.environ.get("PIP_CERT")
-                self._client = httpx.Client(
-                    follow_redirects=True,
-                    timeout=httpx.Timeout(self.limits.read_seconds, connect=self.limits.connect_seconds),
-                    trust_env=True,
-                    transport=self.transport,
-                    verify=ssl.create_default_context(cafile=certificates) if certificates else True,
-                )
+                self._client = session(self.environ, self.limits, self.transport)
             return self._client
-
-    def _pause(self, attempt: int, last: _Answer | FetchFault | None) -> float:
-        """Seconds before the next attempt: what the server asks for, else doubling with jitter."""
-        told = _retry_after(last.retry_after, self.clock()) if isinstance(last, _Answer) else None
-        grown: float = self.limits.first_pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)  # noqa: S311
-        return min(self.limits.longest_pause, told if told is not None else grown)
 
 
 class _Answer(Struct, frozen=True, kw_only=True):
@@ -258,7 +257,30 @@ class _Answer(Struct, frozen=True, kw_only=True):
     retry_after: str | None
 
 
-def _refusal(url: str, status: int, encoding: str | None, *, ranged: bool) -> FetchFault | None:
+def fault_of(url: str, error: Exception, status: int | None) -> FetchFault:
+    """What an exception of `Client.stream` means; `status`: what the server had answered by then.
+
+    Raises it again when it is none of the network.
+    """
+    import httpx
+
+    from mmlock.net.connection import GaveUpError
+
+    if isinstance(error, GaveUpError):
+        return FetchFault(problem=error.problem, url=url, text=error.text, status=status)
+    if isinstance(error, BombError):
+        text = f"`{url}` is not unpacked: {error}"
+        return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
+    # RuntimeError: the client was closed under a thread that still waits.
+    if not isinstance(error, (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError)):
+        raise error
+    bad = isinstance(error, (httpx.InvalidURL, httpx.UnsupportedProtocol))
+    problem = FetchProblem.NOT_FOUND if bad else FetchProblem.UNREACHABLE
+    text = f"`{url}` could not be reached: {str(error) or type(error).__name__}"
+    return FetchFault(problem=problem, url=url, text=text, status=status)
+
+
+def refusal(url: str, status: int, encoding: str | None, *, ranged: bool) -> FetchFault | None:
     """What a head says for good; None when the body matters or another attempt may help."""
     problem = {
         401: FetchProblem.DENIED,
@@ -275,7 +297,7 @@ def _refusal(url: str, status: int, encoding: str | None, *, ranged: bool) -> Fe
         # Nobody compresses twice in good faith, and each layer multiplies what a few bytes become.
         text = f"`{url}` is compressed more than once"
         return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text, status=status)
-    if problem is None and not useful and status not in _AGAIN:
+    if problem is None and not useful and status not in AGAIN:
         problem = FetchProblem.STATUS
     text = f"`{url}` answered {status}"
     return FetchFault(problem=problem, url=url, text=text, status=status) if problem else None
@@ -285,15 +307,3 @@ def _total(content_range: str | None) -> int | None:
     """`bytes 0-99/1234` -> 1234."""
     tail = (content_range or "").rpartition("/")[2]
     return int(tail) if tail.isdigit() else None
-
-
-def _retry_after(text: str | None, now: float) -> float | None:
-    """Seconds that a Retry-After header asks for; it may be a number or a date."""
-    if not text:
-        return None
-    if text.strip().isdigit():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except ValueError:
-        return None

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from msgspec import Struct
 
+from mmlock.net.credentials import bare
 from mmlock.net.html import LenientParser
 
 __all__ = ["Anchor", "is_whole", "links"]
@@ -51,7 +52,7 @@ def links(page: bytes, base: str) -> tuple[Anchor, ...]:
         if parts.scheme in {"http", "https"}:
             # What would be more than a file name when decoded stays as it is, and is no name of anything.
             name = raw if re.search(r"[/\\\x00-\x1f]", name) else name
-            found.append(Anchor(name=name, url=url, fragment=fragment))
+            found.append(Anchor(name=name, url=bare(url), fragment=fragment))
     return tuple(found)
 
 

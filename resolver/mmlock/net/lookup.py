@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -13,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, StrEnum, normalize
-from mmlock.net.fetching import Fetcher, FetchFault, FetchProblem
+from mmlock.net.fetching import Fetcher, FetchFault, FetchProblem, NetFault
 from mmlock.net.simple import ACCEPT, IndexPage, ParseFault, parse_page
 
 
@@ -25,11 +24,12 @@ class LookupKind(StrEnum):
     BAD_PAGE = "bad-page"
 
 
-class LookupFault(Struct, frozen=True, kw_only=True):
+class LookupFault(NetFault, frozen=True, kw_only=True):
     """A look-up without an answer to use, as a sentence."""
 
     kind: LookupKind
-    text: str
+    problem: FetchProblem | None = None
+    """What the client met; None: the page came and does not help."""
 
 
 def page_url(index_root: str, package: PackageName) -> str:
@@ -43,7 +43,9 @@ def index_page(client: Fetcher, index_root: str, package: PackageName) -> IndexP
     if isinstance(fetched, FetchFault):
         missing = fetched.problem is FetchProblem.NOT_FOUND
         return LookupFault(
-            kind=LookupKind.NOT_FOUND if missing else LookupKind.UNREACHABLE, text=fetched.text
+            kind=LookupKind.NOT_FOUND if missing else LookupKind.UNREACHABLE,
+            problem=fetched.problem,
+            text=fetched.text,
         )
     page = parse_page(fetched.body, fetched.content_type, fetched.url)
     if isinstance(page, ParseFault):

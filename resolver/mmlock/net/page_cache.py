@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from mmlock.files.atomic import write_aside
+from mmlock.net.credentials import bare
 from mmlock.net.fetching import Fetched
 
 
@@ -26,6 +27,7 @@ class PageCache(Struct, frozen=True):
 
     def load(self, url: str, accept: str) -> Known | None:
         """The stored page; None when there is none or it is broken."""
+        url = bare(url)
         try:
             head, _, body = self._path(url, accept).read_bytes().partition(b"\n")
             row = json.loads(head)
@@ -44,7 +46,8 @@ class PageCache(Struct, frozen=True):
 
     def store(self, url: str, accept: str, page: Fetched, now: float) -> None:
         """Keep a page. A cache that cannot be written is no reason to fail."""
-        head = {"url": url, "final": page.url, "type": page.content_type, "etag": page.etag}
+        url = bare(url)
+        head = {"url": url, "final": bare(page.url), "type": page.content_type, "etag": page.etag}
         head |= {"modified": page.modified, "sha256": sha256(page.body).hexdigest()}
         line = json.dumps({**head, "stored": now}).encode()
         try:

@@ -7,29 +7,33 @@ import re
 import zlib
 from zipfile import BadZipFile, ZipFile
 
-from msgspec import Struct
+from msgspec.structs import force_setattr
 
-from mmlock.net.fetching import Fetched, Fetcher, FetchFault, FetchProblem
+from mmlock.net.credentials import bare, redact
+from mmlock.net.fetching import Fetched, Fetcher, FetchFault, FetchProblem, NetFault
 
 METADATA = r"[^/]+\.dist-info/METADATA"
 _CHUNK = 64 * 1024
 
 
-class RangeFault(Struct, frozen=True, kw_only=True):
+class RangeFault(NetFault, frozen=True, kw_only=True):
     """Why a remote file could not be read in parts."""
 
     url: str
-    text: str
     problem: FetchProblem | None = None
     """What the client met; None: the bytes came and are no readable wheel."""
+
+    def __post_init__(self) -> None:
+        NetFault.__post_init__(self)
+        force_setattr(self, "url", bare(self.url))
 
 
 class _Gave(OSError):
     """Carries a fault through zipfile, which knows exceptions only."""
 
     def __init__(self, text: str, problem: FetchProblem | None = None) -> None:
-        super().__init__(text)
-        self.text = text
+        self.text = redact(text)
+        super().__init__(self.text)
         self.problem = problem
 
 

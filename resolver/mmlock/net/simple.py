@@ -10,9 +10,12 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Sha256, StrEnum
+from mmlock.net.credentials import bare
+from mmlock.net.fetching import NetFault
 from mmlock.net.html import LenientParser
 
 ACCEPT = (
@@ -35,12 +38,15 @@ class PageProblem(StrEnum):
     BROKEN = "broken"  # an index page that cannot be read to its end
 
 
-class ParseFault(Struct, frozen=True, kw_only=True):
+class ParseFault(NetFault, frozen=True, kw_only=True):
     """A page that is no index page: which, and what it is."""
 
     problem: PageProblem
     url: str
-    text: str
+
+    def __post_init__(self) -> None:
+        NetFault.__post_init__(self)
+        force_setattr(self, "url", bare(self.url))
 
 
 class IndexPage(Struct, frozen=True, kw_only=True):
@@ -109,7 +115,7 @@ def _json_file(row: Mapping[str, Any], base: str) -> Artifact:
     sha256 = row["hashes"].get("sha256")
     return Artifact(
         name=str(row["filename"]),
-        url=urldefrag(urljoin(base, row["url"])).url,
+        url=bare(urldefrag(urljoin(base, row["url"])).url),  # a lock would hold its login
         sha256=Sha256(sha256.lower()) if sha256 else None,
         size=row.get("size"),
         upload_time=row.get("upload-time"),
@@ -166,7 +172,7 @@ def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, str | No
         metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
         file = Artifact(
             name=name,
-            url=href,
+            url=bare(href),
             sha256=_sha256(fragment),
             # In no standard, but some indexes say it in HTML too, and uv reads it.
             upload_time=attributes.get("data-upload-time") or None,

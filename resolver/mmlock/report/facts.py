@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import Confidence, PackageName, normalize
+from mmlock.core.names import Confidence, PackageName, WheelDetail, normalize
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.load import Matrix
@@ -21,6 +21,13 @@ OPENMMLAB_INDEX = PackageName("openmmlab-index")
 """The name under which hashes of wheels on OpenMMLab's index are kept."""
 
 _ORDER = {confidence: rank for rank, confidence in enumerate(Confidence)}
+
+
+_DETAILS = {
+    WheelDetail.ARCHS: "GPU code",
+    WheelDetail.CXX11_ABI: "C++ ABI",
+    WheelDetail.CUDART: "libcudart",
+}
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -127,7 +134,8 @@ def _requirements(matrix: Matrix, package: PackageName, wanted: str | None) -> C
         sources = matrix.sources("requires", package)
         for row in matrix.requires(package):
             if _wanted(row.version, wanted):
-                where = f" on {row.platform}" if row.platform else ""
+                where = f" of {row.variant}" if row.variant else ""
+                where += f" on {row.platform}" if row.platform else ""
                 facts += [_fact(text, [row], sources) for text in _declared_texts(row, where)]
     return Chapter(name="requirements", title="Requirements", facts=tuple(facts))
 
@@ -186,6 +194,7 @@ def _build_text(row: model.TorchBuild) -> str:
     parts += _machine_code(row.archs, row.ptx)
     parts.append(f"Python {span(row.pythons)}")
     parts += _abi(row.glibc, row.cxx11_abi, row.cudart)
+    parts += _unread(row.unread)
     if row.note:
         parts.append(row.note)
     return "; ".join(parts)
@@ -206,6 +215,10 @@ def _abi(glibc: str | None, cxx11_abi: int | None, cudart: str | None) -> list[s
     if cudart:
         parts.append(cudart)
     return parts
+
+
+def _unread(details: tuple[WheelDetail, ...]) -> list[str]:
+    return [f"not read in its wheel: {', '.join(_DETAILS[one] for one in details)}"] if details else []
 
 
 def _binaries(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
@@ -244,6 +257,7 @@ def _binary_text(row: model.Binary) -> str:
     parts.append(f"Python {span(row.pythons)}")
     parts.append(" ".join(row.platforms))
     parts += _abi(row.glibc, row.cxx11_abi, row.cudart)
+    parts += _unread(row.unread)
     if row.yanked:
         parts.append("yanked")
     if row.url is not None:

@@ -13,10 +13,10 @@ from mmlock.core.device import Device, format_cc, parse_sm
 from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind
 from mmlock.core.report import Page
-from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of
-from mmlock.facts.devices.support import TorchRange, TorchSupport, torch_support
+from mmlock.facts.devices.find import DeviceProblem, NoDevice, accelerator_of, find_device, gpu_of
+from mmlock.facts.devices.support import TorchRange, TorchSupport, board_platform, torch_support
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Accelerator, Capability, Gpu
+from mmlock.facts.matrix.model import Accelerator, Capability, DeviceAnswer, Gpu
 
 __all__ = ["DeviceView", "device_page", "device_view", "devices_page", "unknown_device"]
 
@@ -39,7 +39,7 @@ class DeviceView(Struct, frozen=True, kw_only=True):
 def unknown_device(found: NoDevice) -> UsageError:
     """The error for a name that is no device, with the nearest ones."""
     near = ", ".join(f"`{name}`" for name in found.nearest)
-    ask = "which one is it" if "more than one" in found.why else "did you mean"
+    ask = "which one is it" if found.problem is DeviceProblem.AMBIGUOUS else "did you mean"
     return UsageError(
         f"`{found.text}` {found.why}",
         hints=[
@@ -68,7 +68,9 @@ def device_view(matrix: Matrix, text: str) -> DeviceView:
         gpu=gpu,
         capability=capability,
         accelerator=accelerator,
-        support=torch_support(matrix, device) if device.arch is not None else None,
+        support=torch_support(matrix, device, board_platform(matrix, text))
+        if device.arch is not None
+        else None,
         sources=tuple(dict.fromkeys(sources)),
     )
 
@@ -116,7 +118,7 @@ def _capability_lines(row: Capability) -> list[str]:
 
 
 def _accelerator_lines(row: Accelerator) -> list[str]:
-    answer = "a lock" if row.answer == "lock" else "no lock, for the reason below"
+    answer = "a lock" if row.answer is DeviceAnswer.LOCK else "no lock, for the reason below"
     lines = [
         f"  kind                 {row.kind}",
         f"  mmlock gives         {answer}",
@@ -220,7 +222,7 @@ def _group_lines(row: Capability, support: TorchSupport, names: Sequence[str]) -
 
 
 def _answer(row: Accelerator) -> str:
-    return "lock" if row.answer == "lock" else "no lock"
+    return "lock" if row.answer is DeviceAnswer.LOCK else "no lock"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,7 +15,9 @@ from mmlock.binary.model import Extension
 __all__ = ["Leftover", "leftovers"]
 
 _MADE = re.compile(r"\.(?:so|pyd)$")
-_EGG = re.compile(r"(?P<name>[^/]+?)-(?P<version>[^-/]+)-py(?P<python>3\.\d+)(?:-[^/]+)?\.egg(?=/|$)")
+_EGG = re.compile(
+    r"(?<![^/])(?P<name>[^/]+?)-(?P<version>[^-/]+)-py(?P<python>3\.\d+)(?:-[^/]{1,60})?\.egg(?=/|$)"
+)
 _TAG = re.compile(r"(?:cpython-|cp)(\d)(\d+)")
 _MOST = 50
 _LARGEST = 512 * 2**20

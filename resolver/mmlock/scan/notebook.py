@@ -15,6 +15,8 @@ __all__ = ["Cell", "code_cells", "notebook_facts"]
 
 _MAGIC = ("!", "%", "?")
 _TRANSPARENT = ("%%time", "%%capture", "%%prun")
+_MISSES, _NEAR = 50, 8192
+"""A line that is spelled otherwise in the file is searched to its end; after so many, only that near."""
 
 Cell = list[tuple[int, str]]
 """Its lines, each with its line in the file."""
@@ -32,17 +34,20 @@ def code_cells(text: str) -> list[Cell]:
 
 
 def _placed(text: str, sources: list[object]) -> Iterator[Cell]:
-    offset, number = 0, 1
+    offset, number, misses = 0, 1, 0
     for source in sources:
         lines = source if isinstance(source, list) else str(source).splitlines(keepends=True)
         cell: Cell = []
         for line in map(str, lines):
             for spelled in (json.dumps(line, ensure_ascii=False), json.dumps(line)):
-                found = text.find(spelled[1:-1], offset)
+                end = len(text) if misses < _MISSES else offset + len(spelled) + _NEAR
+                found = text.find(spelled[1:-1], offset, end)
                 if found >= 0:
                     number += text.count("\n", offset, found)
                     offset = found
                     break
+            else:
+                misses += 1
             cell.append((number, line.rstrip("\n")))
         yield cell
 

@@ -9,13 +9,15 @@ import tokenize
 import warnings
 from pathlib import Path
 
+from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
+
 __all__ = ["LARGEST", "Unread", "parse", "read_bytes", "to_text"]
 
 LARGEST = 8_000_000
 """Bytes of the largest file that is read; generated tables can be larger."""
 
 _PYTHON2 = re.compile(
-    r"^\s*(?:print\s+[\"'\w]|exec\s+[\"'\w]|raise\s+\w+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)", re.MULTILINE
+    r"^[ \t]*(?:print\s+[\"'\w]|exec\s+[\"'\w]|raise\s+\w+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)", re.MULTILINE
 )
 
 
@@ -26,11 +28,10 @@ class Unread(Exception):
 def read_bytes(path: Path, limit: int = LARGEST) -> bytes:
     """The bytes of a file. Raises Unread."""
     try:
-        if path.stat().st_size > limit:
-            raise Unread(f"larger than {limit // 1_000_000} MB")
-        return path.read_bytes()
-    except OSError as error:
-        raise Unread(error.strerror or str(error)) from error
+        return read_bounded(path, limit)
+    except UnreadableError as error:
+        large = error.problem is ReadProblem.TOO_BIG
+        raise Unread(f"larger than {limit // 1_000_000} MB" if large else error.text) from error
 
 
 def to_text(data: bytes) -> str:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.names import normalize
-from mmlock.facts.matrix.diff import Held
+from mmlock.facts.matrix.diff import LockContents
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
 
 __all__ = ["held_locks"]
 
 
-def held_locks(folder: Path, *, named: bool) -> Iterator[Held]:
+def held_locks(folder: Path, *, named: bool) -> Iterator[LockContents]:
     """Every readable lock below a folder. A broken one is no reason to keep facts old, so it is passed over.
 
     Raises UsageError when a folder that was named is not there.
@@ -29,10 +29,10 @@ def held_locks(folder: Path, *, named: bool) -> Iterator[Held]:
         yield _held(env, str(path.parent.relative_to(folder)))
 
 
-def _held(env: LockedEnv, name: str) -> Held:
+def _held(env: LockedEnv, name: str) -> LockContents:
     versions = {row.name: row.version for row in env.packages}
     versions |= {normalize(step.package): step.version for step in env.fetch}
     versions |= {normalize(step.package): step.version for step in env.build}
     files = {one for row in env.packages for file in row.files for one in (file.name, file.url)}
     files |= {step.url for step in env.fetch} | {step.source.name for step in env.build}
-    return Held(name=name, versions=versions, files=frozenset(files))
+    return LockContents(name=name, versions=versions, files=frozenset(files))

@@ -15,10 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from mmlock.core.cache import state_root
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Form
+from mmlock.core.state import state_root
 from mmlock.files.private import private_folder
+from mmlock.files.reading import UnreadableError, read_bounded
 from mmlock.lock.formats import build_toml, pylock
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.view import in_order
@@ -60,10 +61,10 @@ def _digest(folder: Path) -> str | None:
     """Of everything in the folder that decides what is run; None where there is no lock."""
     parts = hashlib.sha256()
     try:
-        parts.update((folder / pylock.NAME).read_bytes())
+        parts.update(read_bounded(folder / pylock.NAME))
         steps = folder / build_toml.NAME
-        parts.update(b"\0" + steps.read_bytes() if steps.is_file() else b"")
-    except (OSError, ValueError):
+        parts.update(b"\0" + read_bounded(steps) if steps.exists() else b"")
+    except (OSError, ValueError, UnreadableError):
         return None
     return parts.hexdigest()
 

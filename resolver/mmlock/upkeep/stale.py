@@ -9,29 +9,30 @@ from packaging.version import Version
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.lock.model import LockedEnv
+from mmlock.validate.attest.trust import Trust
 from mmlock.validate.own_verdict import own_verdict
+from mmlock.validate.standing import Standing
 from mmlock.validate.store import NAME as VERDICT
 from mmlock.wheels.seal import WHEELS
 
 __all__ = ["drop_stale", "drop_verdict"]
 
 
-def drop_stale(folder: Path, old: LockedEnv | None, new: LockedEnv) -> tuple[str, ...]:
+def drop_stale(folder: Path, old: LockedEnv | None, new: LockedEnv, trust: Trust) -> tuple[str, ...]:
     """Remove what belongs to the lock that was in the folder and not to the new one; says what.
 
     `old`: the lock that was there, None where it cannot be read. Raises EnvironmentFault.
     """
-    return (*drop_verdict(folder, new), *_drop_wheels(folder, old, new))
+    return (*drop_verdict(folder, new, trust), *_drop_wheels(folder, old, new))
 
 
-def drop_verdict(folder: Path, env: LockedEnv) -> tuple[str, ...]:
+def drop_verdict(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str, ...]:
     """Remove a verdict about another lock: it would be taken for this one's."""
-    why = own_verdict(folder, env)[1]
-    if why is None:
+    own = own_verdict(folder, env, trust)
+    if own.standing is not Standing.OTHER_LOCK:
         return ()
-    names = sorted(path.name for path in folder.glob(f"{VERDICT}*") if path.is_file())
-    _remove([folder / name for name in names])
-    return (f"removed {', '.join(names)}: {why}; `mmlock validate` makes a new one",)
+    _remove([folder / VERDICT])
+    return (f"removed {VERDICT}: {own.reason}; `mmlock validate` makes a new one",)
 
 
 def _drop_wheels(folder: Path, old: LockedEnv | None, new: LockedEnv) -> tuple[str, ...]:

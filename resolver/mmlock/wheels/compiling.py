@@ -12,7 +12,7 @@ from mmlock.core.progress import Progress
 
 _NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]\s+(.*)$")
 _SOURCE = re.compile(r"(?:\s-c\s+)(\S+\.(?:cpp|cxx|cc|c|cu|mm))\b")
-_SLOW_CC = re.compile(r"^\s*(?:\S*/)?(?:\S*(?:gcc|g\+\+|clang|c\+\+|cc)\S*)\s.*\s-c\s+(\S+)")
+_SLOW_CC = re.compile(r"^\s*(?=\S*(?:gcc|g\+\+|clang|c\+\+|cc))\S+\s.*\s-c\s+(\S+)")
 _EVERY = 2.0
 _MINUTE = 60
 

@@ -91,16 +91,3 @@ class BuiltWheel(Struct, frozen=True, kw_only=True):
     """What the wheelhouse noted down about it."""
     hit: bool
     """Whether it was there already."""
-
-
-class FetchedFile(Struct, frozen=True, kw_only=True):
-    """A file on this disk whose bytes were hashed here."""
-
-    path: Path
-    name: str
-    sha256: Sha256
-    size: int
-    origin: str
-    """The URL or the path that the bytes came from."""
-    seen_before: bool = False
-    """Whether an earlier download of the same URL had the same hash."""

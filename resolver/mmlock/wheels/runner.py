@@ -19,8 +19,9 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
+from mmlock.files.digest import sha256_of
 from mmlock.lock.model import BuildStep, LockedEnv
-from mmlock.net.download import Downloader, sha256_of
+from mmlock.net.download import Downloader
 from mmlock.wheels import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
 from mmlock.wheels.checks import examine, load_check, refuse_failed
 from mmlock.wheels.compiling import CompileProgress

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
+from mmlock.files.atomic import write_aside
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.simple_index import project_page, projects, root_page
 from mmlock.wheels.wheelhouse import Wheelhouse, link_or_copy
@@ -36,7 +37,4 @@ def write_static(wheelhouse: Wheelhouse, target: Path, *, progress: Progress = s
 
 
 def _put(path: Path, body: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.aside")
-    aside.write_bytes(body)
-    aside.replace(path)
+    write_aside(path, body, mode=None)

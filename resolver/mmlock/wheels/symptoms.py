@@ -29,7 +29,7 @@ SYMPTOMS: Sequence[Symptom] = (
         hint="`mmlock wheelhouse prune` frees what old builds left, or set MMLOCK_CACHE_DIR elsewhere",
     ),
     Symptom(
-        pattern=r"Killed signal terminated program|\bKilled\b.*(?:cc1plus|nvcc|cicc|ptxas)"
+        pattern=r"Killed signal terminated program|\bKilled\b(?:(?!Killed).)*(?:cc1plus|nvcc|cicc|ptxas)"
         r"|virtual memory exhausted|out of memory allocating|std::bad_alloc|died due to signal 9",
         cause="a compile job was killed, most likely because memory ran out",
         hint="run again with fewer jobs: `--jobs 1`; it goes on where it stopped",
@@ -60,7 +60,7 @@ SYMPTOMS: Sequence[Symptom] = (
         hint="the recipe lacks a patch for it: correct it in `matrices/`, then solve again",
     ),
     Symptom(
-        pattern=r"detected CUDA version \([^)]*\) mismatches the version that was used to compile",
+        pattern=r"detected CUDA version \([^()]*\) mismatches the version that was used to compile",
         cause="the CUDA toolkit is another one than torch was built with",
         hint="set CUDA_HOME to the toolkit that the lock names",
     ),

@@ -28,7 +28,7 @@ LIBRARY = Path(__file__).parent / "torchops"
 _PACKAGE = "mmcv"
 _BINDING = Path("mmcv/ops/csrc/pytorch/pybind.cpp")
 _COMPILED = "mmcv/ops/csrc/"
-_DEFINITION = re.compile(r'm\.def\(\s*"(\w+)"(.*?)\);', re.DOTALL)
+_DEFINITION = re.compile(r'm\.def\(\s*"(\w+)"((?:(?!m\.def\().)*?)\);', re.DOTALL)
 _ARGUMENT = re.compile(r'py::arg\(\s*"(\w+)"\s*\)')
 _VARIANT = re.compile(r"_v\d+$")
 

@@ -10,9 +10,17 @@ from solved import facts
 
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault
-from mmlock.core.names import DeviceKind
-from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of, named_devices
+from mmlock.core.names import DeviceKind, Platform
+from mmlock.facts.devices.find import (
+    DeviceProblem,
+    NoDevice,
+    accelerator_of,
+    find_device,
+    gpu_of,
+    named_devices,
+)
 from mmlock.facts.matrix.load import Matrix
+from mmlock.report.gpus import device_view
 from mmlock.resolve.request.nvidia_smi import InstalledGpu, device_for, installed_gpus, parse_nvidia_smi
 
 
@@ -109,7 +117,7 @@ def test_a_name_that_two_generations_share_is_not_guessed(matrix: Matrix) -> Non
     found = find_device(matrix, "rtx 6000")
     assert isinstance(found, NoDevice)
     assert found.nearest == ("Quadro RTX 6000", "RTX 6000 Ada Generation")
-    assert "more than one" in found.why
+    assert found.problem is DeviceProblem.AMBIGUOUS
 
 
 def test_a_misspelling_is_answered_with_the_nearest_names(matrix: Matrix) -> None:
@@ -268,3 +276,54 @@ def test_the_real_runner_reports_a_missing_command(monkeypatch: pytest.MonkeyPat
     with pytest.raises(EnvironmentFault) as caught:
         installed_gpus()
     assert "nvidia-smi" in caught.value.causes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("GRID T4-16Q", "T4"),
+        ("NVIDIA A40-48Q", "A40"),
+        ("GRID V100D-8Q", "V100"),
+        ("A100-4-20C", "A100"),
+        ("GRID RTX6000-24Q", "Quadro RTX 6000"),
+        ("NVIDIA RTXA6000-48Q", "RTX A6000"),
+        ("NVIDIA RTX6000-Ada-48Q", "RTX 6000 Ada Generation"),
+        ("NVIDIA GeForce RTX 3080 Ti Laptop GPU", "GeForce RTX 3080 Ti"),
+        ("Quadro RTX 5000 with Max-Q Design", "Quadro RTX 5000"),
+        ("NVIDIA RTX PRO 4000 Blackwell SFF Edition", "RTX PRO 4000 Blackwell"),
+        ("Tesla V100S-PCIE-32GB", "V100"),
+        ("NVIDIA B300 SXM6 AC", "B300"),
+        ("1660 SUPER", "GeForce GTX 1660 SUPER"),
+        ("Tesla K40m", "Tesla K40"),
+        ("GTX 960M", "GeForce GTX 960M"),
+    ],
+)
+def test_a_virtual_mobile_or_reduced_gpu_leads_to_its_chip(matrix: Matrix, text: str, name: str) -> None:
+    found = find_device(matrix, text)
+    assert isinstance(found, Device)
+    assert found.name == name
+
+
+@pytest.mark.parametrize("text", ["GRID Z9-16Q", "X100-8Q", "GTX 3000M", "Q", "-8Q", "RTX9000-Ada-48Q"])
+def test_a_rule_never_leads_to_a_chip_that_is_not_known(matrix: Matrix, text: str) -> None:
+    found = find_device(matrix, text)
+    assert isinstance(found, NoDevice)
+    assert found.text == text
+
+
+@pytest.mark.parametrize(
+    ("text", "platform"),
+    [
+        ("gh200", Platform.LINUX_AARCH64),
+        ("gb200", Platform.LINUX_AARCH64),
+        ("gb300", Platform.LINUX_AARCH64),
+        ("b200", Platform.LINUX_X86_64),
+        ("gb10", Platform.LINUX_AARCH64),
+    ],
+)
+def test_a_board_with_a_processor_of_its_own_tells_the_platform(
+    matrix: Matrix, text: str, platform: Platform
+) -> None:
+    view = device_view(matrix, text)
+    assert view.support is not None
+    assert view.support.platform is platform

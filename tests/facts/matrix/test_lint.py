@@ -157,7 +157,11 @@ def test_faults_of_torch_builds(tmp_path: Path, change: dict[str, Any], message:
         ("<2.3", "~2.3", "when.versions: `~2.3` is no PEP 440 specifier"),
         ("numpy<2", "numpy<<2", "constraints: `numpy<<2` is no requirement"),
         ('[{ package = "torch", versions = "<2.3" }]', "[]", "when: is empty"),
-        ('versions = "<2.3"', 'form = "egg"', "when.form: `egg` is none of"),
+        (
+            'versions = "<2.3"',
+            'form = "egg"',
+            "`$.rows[0].when[0].form` (row `b`); expected one of `wheel`, `build`",
+        ),
         ('fix = "f"', 'fix = ""', "fix: is empty"),
         ('constraints = ["numpy<2"]', 'drop = ["Chum_py"]', "drop: `Chum_py` is not in normal form"),
     ],
@@ -208,8 +212,7 @@ confidence = "measured"
     assert "packages: are missing" in only(faults(tmp_path, curated__toolchains_toml=text)).message
 
 
-def test_a_lock_needs_a_torch(tmp_path: Path) -> None:
-    text = """
+ACCELERATOR = """
 schema = "accelerators"
 [sources]
 nv = "a page"
@@ -224,4 +227,78 @@ build_env = {}
 source = ["nv"]
 confidence = "inferred"
 """
-    assert "torch_variant: is missing" in only(faults(tmp_path, curated__accelerators_toml=text)).message
+
+
+def test_a_lock_needs_a_torch(tmp_path: Path) -> None:
+    assert (
+        "torch_variant: is missing" in only(faults(tmp_path, curated__accelerators_toml=ACCELERATOR)).message
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            'answer = "lock"',
+            'answer = "perhaps"',
+            "`$.rows[0].answer` (row `X`); expected one of `lock`, `reason`",
+        ),
+        (
+            'mmcv = "none"',
+            'mmcv = "none"\ntorch_variant = "gpu"',
+            "`$.rows[0].torch_variant` (row `X`); expected one of `cpu`, `rocm`, `default`",
+        ),
+    ],
+)
+def test_a_word_outside_of_a_vocabulary_names_the_row_and_what_is_wanted(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    text = ACCELERATOR.replace(old, new)
+    assert text != ACCELERATOR
+    assert expected in only(faults(tmp_path, curated__accelerators_toml=text)).message
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"on_pypi": False}, "tag: is missing"),
+        ({"archs": None}, '`"unread":["archs"]` must say'),
+        ({"unread": ["archs"]}, "unread: names archs, which the row tells"),
+        ({"archs": []}, "without GPU code runs nowhere"),
+        ({"pythons": []}, "pythons: are missing"),
+        ({"cudnn": "nine"}, "cudnn: `nine` is no cuDNN version"),
+        ({"unread": ["soul"]}, "expected one of `archs`, `cxx11-abi`, `cudart`"),
+    ],
+)
+def test_a_torch_build_tells_what_a_solve_needs_of_it(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    text = document("torch-builds", {**BUILD, **changes})
+    assert message in only(faults(tmp_path, torch__builds_json=text)).message
+
+
+NAME_RULE = r"""
+schema = "name-rules"
+[sources]
+nv = "a page"
+[[rows]]
+id = "x"
+pattern = 'A(\d+)'
+chip = '\1'
+source = ["nv"]
+confidence = "inferred"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("'A(\\d+)'", "'A(\\d+'", "is no rule"),
+        (r"'\1'", r"'\2'", "is no rule"),
+        ("'A(\\d+)'", "'(.*)'", "matches every name"),
+    ],
+)
+def test_faults_of_rules_for_names(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = NAME_RULE.replace(old, new)
+    assert text != NAME_RULE
+    assert message in only(faults(tmp_path, curated__device_names_toml=text)).message

@@ -12,7 +12,7 @@ from solved import facts as committed
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
 from mmlock.facts.matrix import store
-from mmlock.facts.matrix.diff import Held, Kind, diff, lines, touched
+from mmlock.facts.matrix.diff import ChangeKind, LockContents, diff, lines, touched
 from mmlock.facts.matrix.merge import Facts, merge
 from mmlock.facts.matrix.model import Document, File, IndexRow
 
@@ -120,13 +120,13 @@ def test_merging_twice_is_merging_once_and_its_bytes_are_the_same(before: set[st
 # ---------------------------------------------------------------- diff
 
 
-def changed(old: Document[Any], new: Document[Any]) -> dict[str, Kind]:
+def changed(old: Document[Any], new: Document[Any]) -> dict[str, ChangeKind]:
     return {one.key: one.kind for one in diff({"files/mmdet.json": old}, {"files/mmdet.json": new})}
 
 
 def test_a_diff_tells_added_removed_and_changed() -> None:
     old, new = document(file("a"), file("b")), document(file("b", yanked=True), file("c"))
-    assert changed(old, new) == {"a": Kind.REMOVED, "b": Kind.CHANGED, "c": Kind.ADDED}
+    assert changed(old, new) == {"a": ChangeKind.REMOVED, "b": ChangeKind.CHANGED, "c": ChangeKind.ADDED}
     told = list(lines(diff({"files/mmdet.json": old}, {"files/mmdet.json": new})))
     assert told == [
         "files/mmdet.json: 1 added, 1 removed, 1 changed",
@@ -140,8 +140,10 @@ def test_a_lock_is_touched_by_what_it_holds_and_by_nothing_else() -> None:
     old = document(file("mmdet-3.3.0.whl"), file("mmdet-3.2.0.whl"))
     new = document(file("mmdet-3.3.0.whl", yanked=True), file("mmdet-3.2.0.whl", yanked=True))
     changes = diff({"files/mmdet.json": old}, {"files/mmdet.json": new})
-    holds = Held(name="a/b", versions={PackageName("mmdet"): "3.3.0"}, files=frozenset({"mmdet-3.3.0.whl"}))
-    other = Held(name="c/d", versions={PackageName("mmcv"): "2.1.0"})
+    holds = LockContents(
+        name="a/b", versions={PackageName("mmdet"): "3.3.0"}, files=frozenset({"mmdet-3.3.0.whl"})
+    )
+    other = LockContents(name="c/d", versions={PackageName("mmcv"): "2.1.0"})
     (touch,) = touched(changes, [holds, other])
     assert (touch.lock, [one.key for one in touch.facts], touch.newer) == ("a/b", ["mmdet-3.3.0.whl"], ())
 
@@ -154,7 +156,7 @@ def test_two_equal_states_differ_in_nothing() -> None:
 @pytest.mark.parametrize("given_", [(), (file("a"),)])
 def test_a_new_file_is_all_added(given_: tuple[File, ...]) -> None:
     found = diff({}, {"files/mmdet.json": document(*given_)})
-    assert [one.kind for one in found] == [Kind.ADDED] * len(given_)
+    assert [one.kind for one in found] == [ChangeKind.ADDED] * len(given_)
 
 
 def test_of_a_table_only_the_keys_that_differ_are_told() -> None:

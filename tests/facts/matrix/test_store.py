@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import Confidence
 from mmlock.facts.matrix import store
+from mmlock.facts.matrix.model import Toolkit
 
 HOLD = """
 import sys
@@ -91,3 +95,52 @@ def test_a_folder_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> N
     with pytest.raises(EnvironmentFault) as caught, store.only_writer(tmp_path / "none"):
         pass
     assert caught.value.hints
+
+
+# ---------------------------------------------------------------- bytes
+
+
+def toolkit(cuda: str, note: str | None = None) -> Toolkit:
+    return Toolkit(
+        cuda=cuda,
+        first_sm="sm_50",
+        last_sm="sm_90",
+        archs=None,
+        ptx_isa="8.0",
+        gcc_max=12,
+        clang_max_excl=None,
+        driver=None,
+        driver_floor="525.60.13",
+        source=("nv",),
+        confidence=Confidence.DOCUMENTED,
+        note=note,
+    )
+
+
+def test_rows_are_sorted_one_per_line_without_defaults_and_unused_sources() -> None:
+    data = store.encode("toolkits", [toolkit("12.10"), toolkit("12.9", "é")], {"nv": "NVIDIA", "unused": "x"})
+    head, first, second, tail = data.decode().splitlines()
+    assert head == '{"schema":"toolkits","sources":{"nv":"NVIDIA"},"rows":['
+    assert json.loads(first.rstrip(","))["cuda"] == "12.9"
+    assert '"note":"é"' in first
+    assert "note" not in json.loads(second)
+    assert tail == "]}"
+    assert store.decode("toolkits", data).rows == (toolkit("12.9", "é"), toolkit("12.10"))
+
+
+def test_a_source_that_is_not_defined_is_refused() -> None:
+    with pytest.raises(KeyError, match="nv"):
+        store.encode("toolkits", [toolkit("12.9")], {})
+
+
+def test_decoding_is_strict() -> None:
+    data = store.encode("toolkits", [toolkit("12.9")], {"nv": "NVIDIA"})
+    with pytest.raises(msgspec.ValidationError, match="gcc_max"):
+        store.decode("toolkits", data.replace(b'"gcc_max":12', b'"gcc_max":"12"'))
+
+
+def test_a_file_is_replaced_only_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "files" / "x.json"
+    assert store.replace(path, b"1")
+    assert not store.replace(path, b"1")
+    assert [entry.name for entry in path.parent.iterdir()] == ["x.json"]

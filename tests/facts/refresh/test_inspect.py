@@ -50,7 +50,7 @@ def test_a_new_build_of_a_mirrored_index_is_read_there(run: Run, web: Web, matri
     assert (wheels(report)["pages"], wheels(report)["warnings"]) == (1, [])
     row = build(matrices)
     assert (row.archs, row.ptx, row.cudart) == (("sm_80", "sm_90"), ("compute_90",), "libcudart.so.13")
-    assert (row.cxx11_abi, row.glibc, str(row.confidence), row.note) == (1, "2.28", "measured", None)
+    assert (row.cxx11_abi, row.glibc, str(row.confidence), row.unread) == (1, "2.28", "measured", ())
     assert [key[:-11] for key in row.source] == ["pytorch", "elf"]
     received = wheels(report)["received"]
     assert 0 < received < len(torch_wheel()) * 3
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_or_believed_stays_unknown_and_is_told(
     assert why in told
     row = build(matrices)
     assert (row.archs, row.cxx11_abi) == (None, None)
-    assert row.note == "what its wheel holds was not read"
+    assert row.unread == ("archs", "cxx11-abi", "cudart")
 
 
 def test_older_rows_are_read_where_their_package_is_named(run: Run, web: Web, matrices: Path) -> None:

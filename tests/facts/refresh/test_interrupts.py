@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from children import interruptible
 
 from mmlock.facts.matrix.load import Matrix
 
@@ -86,7 +87,13 @@ def start(copy: Path, slow: Slow, *words: str) -> subprocess.Popen[str]:
     refresh = ["matrix", "refresh", "--matrices", str(copy), "--only", "openmmlab", "--no-progress"]
     command = [sys.executable, "-m", "mmlock", *refresh, "--at", f"openmmlab={slow.root}", *words]
     return subprocess.Popen(
-        command, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=copy.parent
+        command,
+        env=environ,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=copy.parent,
+        preexec_fn=interruptible,  # noqa: PLW1509 - it only restores a signal
     )
 
 

@@ -241,7 +241,8 @@ def test_a_hash_is_recorded_once_and_a_download_goes_on_where_it_broke(
     replica.serve()
     path = f"/mmcv/dist/{DIRECTORY}/{NAME}"
     body = wheel(bytes(range(256)))
-    replica.web.put(path, reply(body=body[:6000], promised=len(body)), body)
+    tag = {"ETag": '"one"'}
+    replica.web.put(path, reply(body=body[:6000], promised=len(body), headers=tag), reply(body, headers=tag))
     report = run(hashes=(DIRECTORY,), trust_removals=True)
     hashed = report["indexes"][-1]
     assert (hashed["name"], hashed["pages"], hashed["stale"]) == ("hashes", 1, [])

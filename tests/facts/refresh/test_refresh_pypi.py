@@ -18,7 +18,7 @@ from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import File
-from mmlock.facts.scrape.pypi_package import Kind, Package, Part, Plan
+from mmlock.facts.scrape.pypi_package import Package, PackageKind, Part, ScrapePlan
 from mmlock.net.simple import IndexPage
 
 if TYPE_CHECKING:
@@ -151,8 +151,12 @@ def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(ma
     facts = Matrix(matrices)
     files, releases = facts.files("mmdet"), facts.releases("mmdet")
     declared = tuple(row for row in facts.requires("mmdet") if row.version not in {"0.6.0", "3.3.0"})
-    plan = Plan(
-        package=normalize("mmdet"), kind=Kind.RELEASES, files=files, releases=releases, requires=declared
+    plan = ScrapePlan(
+        package=normalize("mmdet"),
+        kind=PackageKind.RELEASES,
+        files=files,
+        releases=releases,
+        requires=declared,
     )
     served = tuple(Artifact(name=row.name, url=row.url, sha256=row.sha256) for row in files)
     package = Package(plan=plan, page=IndexPage(files=served, with_metadata={}), files=served)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mmlock.facts.scrape import hashing
-from mmlock.facts.scrape.hashing import Digest, digest
+from mmlock.facts.scrape.hashing import HashedFile, digest
 from mmlock.net.fetching import FetchFault, FetchProblem, Limits
 from mmlock.net.http import Client
 
@@ -31,11 +31,11 @@ def wheel(name: str = "mmcv", version: str = "2.2.0", filler: int = 20_000) -> b
 
 
 WHEEL = wheel()
-DIGEST = Digest(sha256=hashing.Sha256(sha256(WHEEL).hexdigest()), size=len(WHEEL))
+DIGEST = HashedFile(sha256=hashing.Sha256(sha256(WHEEL).hexdigest()), size=len(WHEEL))
 
 
 @pytest.fixture
-def run(web: Web, client: Client, tmp_path: Path) -> Callable[..., Digest | FetchFault]:
+def run(web: Web, client: Client, tmp_path: Path) -> Callable[..., HashedFile | FetchFault]:
     return lambda name=NAME: digest(client, f"{web.root}/{name}", tmp_path / "parts")
 
 
@@ -69,7 +69,7 @@ def test_a_later_run_goes_on_where_an_earlier_one_was_given_up(
 
     with Client(environ={}, sleep=give_up) as first, pytest.raises(KeyboardInterrupt):
         digest(first, f"{web.root}/{NAME}", tmp_path / "parts")
-    assert left(tmp_path) == {".part", ".tag"}
+    assert left(tmp_path) == {".part", ".state"}
     web.put(f"/{NAME}", reply(body=WHEEL, headers=tag))
     web.asked.clear()
     with Client(environ={}) as second:
@@ -123,12 +123,10 @@ def test_what_names_no_wheel_is_not_asked_for(web: Web, run: Callable[..., objec
     assert web.asked == []
 
 
-def test_an_endless_answer_ends(
-    web: Web, run: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hashing, "_MOST_BYTES", 5000)
+def test_an_endless_answer_ends(web: Web, tmp_path: Path) -> None:
     web.put(f"/{NAME}", WHEEL)
-    found = run()
+    with Client(environ={}, limits=Limits(file_bytes=5000)) as client:
+        found = digest(client, f"{web.root}/{NAME}", tmp_path / "parts")
     assert isinstance(found, FetchFault)
     assert found.problem is FetchProblem.TOO_BIG
     assert sum(path.stat().st_size for path in (tmp_path / "parts").glob("*.part")) == 0
@@ -152,7 +150,7 @@ def test_a_server_in_trouble_is_tried_again_a_few_times(
     web.put(f"/{NAME}", reply(status=503))
     found = run()
     assert isinstance(found, FetchFault)
-    assert (found.problem, len(web.asked)) == (FetchProblem.UNREACHABLE, 5)
+    assert (found.problem, len(web.asked)) == (FetchProblem.UNREACHABLE, 4)
 
 
 def test_nothing_is_asked_offline(web: Web, tmp_path: Path) -> None:

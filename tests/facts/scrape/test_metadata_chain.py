@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mmlock.core.names import Confidence, Sha256
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import File, Requires
-from mmlock.facts.scrape.fetch_page import Archive, Get, Inside
+from mmlock.facts.scrape.fetch_page import Get, WheelMember, WholeFile
 from mmlock.facts.scrape.metadata import metadata
 from mmlock.facts.scrape.metadata_chain import (
     WHOLE_LIMIT,
@@ -186,16 +186,16 @@ def file(name: str, size: int | None = 10) -> File:
 
 def order(*files: File, api: str | None = "https://x.example/pypi") -> list[type]:
     found = places(files[0], "9.9.0", files, package=Any, served={}, api=api)  # type: ignore[arg-type]
-    return [type(place.wish) for place in found]
+    return [type(place.request) for place in found]
 
 
 def test_the_places_and_their_order() -> None:
-    assert order(file(WHEEL), file(SDIST)) == [Inside, Archive, Get, Inside]
-    assert order(file(WHEEL), api=None) == [Inside, Inside]
+    assert order(file(WHEEL), file(SDIST)) == [WheelMember, WholeFile, Get, WheelMember]
+    assert order(file(WHEEL), api=None) == [WheelMember, WheelMember]
 
 
 def test_a_large_wheel_is_never_read_whole() -> None:
-    assert order(file(WHEEL, WHOLE_LIMIT + 1)) == [Inside, Get]
+    assert order(file(WHEEL, WHOLE_LIMIT + 1)) == [WheelMember, Get]
 
 
 def test_only_what_stays_as_it_is_leads_on() -> None:

@@ -13,7 +13,7 @@ from mmlock.core.names import Platform
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.scrape.openmmlab import (
     BASE,
-    Page,
+    DirectoryPage,
     directories,
     home,
     page_url,
@@ -37,9 +37,9 @@ def page(names: list[str], folder: str = "./") -> bytes:
     return "".join(f'<a href="{folder}{n}">{folder}{n}</a><br>\n' for n in sorted(names)).encode()
 
 
-def parsed(data: bytes, url: str = URL) -> Page:
+def parsed(data: bytes, url: str = URL) -> DirectoryPage:
     found = parse_page(data, url)
-    assert isinstance(found, Page), found
+    assert isinstance(found, DirectoryPage), found
     return found
 
 
@@ -176,7 +176,7 @@ def test_a_page_cut_inside_a_row_is_never_taken_for_whole(names: set[str], at: i
     cut = data[: at % len(data)]
     found = parse_page(cut, URL)
     rows = cut.count(b"</a><br>")
-    if isinstance(found, Page):
+    if isinstance(found, DirectoryPage):
         # Cut between two rows it looks whole: then it holds those rows, and the merge must doubt it.
         assert len(found.wheels) == rows
     elif cut.strip():

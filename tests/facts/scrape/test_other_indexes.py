@@ -17,7 +17,7 @@ from mmlock.facts.matrix.lint import lint
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.scrape import flash_attn, onedl, pytorch, torch_packages
-from mmlock.facts.scrape.fetch_page import Found, Scrape
+from mmlock.facts.scrape.fetch_page import Scrape, Scraped
 from mmlock.net.fetching import Fetched
 
 if TYPE_CHECKING:
@@ -36,20 +36,21 @@ def html(*links: str) -> bytes:
     return f"<!DOCTYPE html><html><body>{rows}</body></html>".encode()
 
 
-def answered(scrape: Scrape, *bodies: bytes, kind: str = "text/html") -> Found:
-    wishes = list(next(scrape))
+def answered(scrape: Scrape, *bodies: bytes, kind: str = "text/html") -> Scraped:
+    requests = list(next(scrape))
     pages = [
-        Fetched(url=wish.url, content_type=kind, body=body) for wish, body in zip(wishes, bodies, strict=True)
+        Fetched(url=request.url, content_type=kind, body=body)
+        for request, body in zip(requests, bodies, strict=True)
     ]
     try:
         scrape.send(pages)
     except StopIteration as stop:
-        found: Found = stop.value
+        found: Scraped = stop.value
         return found
     raise AssertionError("it wants more")
 
 
-def only(found: Found) -> Facts:
+def only(found: Scraped) -> Facts:
     (facts,) = found.facts
     return facts
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mmlock.facts.matrix.model import Assert, Release
 from mmlock.facts.scrape import archives
-from mmlock.facts.scrape.archives import Unreadable, read_tree
+from mmlock.facts.scrape.archives import BadArchive, read_tree
 from mmlock.facts.scrape.checks import asserts
 from mmlock.facts.scrape.releases import About, read_release
 
@@ -137,7 +137,7 @@ def test_lines_of_mminstall_that_are_no_requirements_are_left_out() -> None:
     ],
 )
 def test_an_archive_that_lies_or_cannot_be_read_is_refused(changes: dict[str, str], text: str) -> None:
-    with pytest.raises(Unreadable, match=text):
+    with pytest.raises(BadArchive, match=text):
         read({**FILES, **changes})
 
 
@@ -212,7 +212,7 @@ def test_what_unpacks_to_too_much_is_refused(form: str, monkeypatch: pytest.Monk
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("setup.py", "x" * 1_000_000)
         data = stream.getvalue()
-    with pytest.raises(Unreadable, match="more than 100000 bytes"):
+    with pytest.raises(BadArchive, match="more than 100000 bytes"):
         read_tree("a-1.tar.gz" if form == "tar" else "a-1-py3-none-any.whl", data)
 
 
@@ -222,11 +222,11 @@ def test_what_unpacks_to_too_much_is_refused(form: str, monkeypatch: pytest.Monk
     ids=["empty", "text", "gzip of text", "cut"],
 )
 def test_what_is_no_archive_is_named(data: bytes) -> None:
-    with pytest.raises(Unreadable, match=r"a-1\.tar\.gz"):
+    with pytest.raises(BadArchive, match=r"a-1\.tar\.gz"):
         read_release("a-1.tar.gz", data, ABOUT, PROVIDERS)
 
 
 @given(st.binary(max_size=300), st.sampled_from(["a-1.tar.gz", "a-1.zip", "a-1-py3-none-any.whl"]))
 def test_no_bytes_are_a_whole_archive(data: bytes, name: str) -> None:
-    with pytest.raises(Unreadable, match=name):
+    with pytest.raises(BadArchive, match=name):
         read_release(name, data, ABOUT, PROVIDERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.cache import cache_root, fresh_seconds
-from mmlock.core.errors import UsageError
+from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import PackageName, Sha256
 from mmlock.resolve.closure.cache import ClosureCache, request_digest
 from mmlock.resolve.closure.closer import UvCloser
@@ -112,13 +113,17 @@ def test_a_broken_entry_is_ignored_and_written_again(answer: Closed, tmp_path: P
     assert cache.load("d" * 64) is not None
 
 
-def test_a_folder_that_cannot_be_written_costs_nothing_but_time(
-    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+def test_a_part_of_the_cache_that_cannot_be_written_costs_nothing_but_time(
+    index: Index, ask: Ask, closer: UvCloser, environ: dict[str, str]
 ) -> None:
     index.add("numpy", "1")
-    (tmp_path / "file").write_text("in the way")
-    closer = UvCloser(environ=environ | {"MMLOCK_CACHE_DIR": str(tmp_path / "file" / "below")})
+    (Path(environ["MMLOCK_CACHE_DIR"]) / "closure").write_text("in the way")
     assert isinstance(closer.close(ask("numpy")), Closed)
+
+
+def test_a_cache_that_cannot_be_used_at_all_is_said_at_once(environ: dict[str, str]) -> None:
+    with pytest.raises(EnvironmentFault, match="cannot be used"):
+        UvCloser(environ=environ | {"MMLOCK_CACHE_DIR": os.devnull})
 
 
 def test_writers_at_once_leave_a_whole_entry(answer: Closed, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from packaging.pylock import Pylock
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.names import PackageName, Platform
+from mmlock.net.fetching import FetchProblem
 from mmlock.resolve.closure import uv_closure
 from mmlock.resolve.closure.closer import UvCloser
 from mmlock.resolve.closure.model import Closed, ClosureAnswer, CoreNode, Refused, Unreachable
@@ -264,6 +265,52 @@ def test_a_page_that_is_no_index_is_no_refusal(index: Index, ask: Ask, closer: U
     answer = closer.close(ask("six"))
     assert isinstance(answer, Unreachable)
     assert "login page" in answer.reason
+
+
+@pytest.mark.parametrize("kind", ["text/html", ""])
+@pytest.mark.parametrize("extra", [False, True])
+def test_an_index_that_redirects_for_ever_is_no_refusal(
+    index: Index,
+    ask: Ask,
+    closer: UvCloser,
+    kind: str,
+    extra: bool,  # noqa: FBT001
+) -> None:
+    """uv takes the page of one redirect too many for an index page without files."""
+    index.redirects["six"] = "/simple/six/"
+    index.kind = kind
+    settings = IndexSettings(index_url=index.url)
+    if extra:
+        other = index.url.replace("/simple", "/other")
+        settings = IndexSettings(index_url=other, extra_index_urls=(f"team={index.url}",))
+    answer = closer.close(replace(ask("six"), index=settings))
+    assert isinstance(answer, Unreachable)
+    assert answer.problem is FetchProblem.REDIRECTS
+    assert "redirected more than 10 times" in answer.reason
+
+
+def test_an_index_that_denies_what_no_other_has_is_no_refusal(
+    index: Index, ask: Ask, closer: UvCloser
+) -> None:
+    index.pages["six"] = (403, b"no")
+    answer = closer.close(ask("six"))
+    assert isinstance(answer, Unreachable)
+    assert answer.problem is FetchProblem.DENIED
+
+
+def test_a_package_that_is_nowhere_is_a_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:
+    assert isinstance(closer.close(ask("six")), Refused)
+    assert len(index.asked) == 1
+
+
+@pytest.mark.parametrize("broken", [(500, b""), (200, b"cut")])
+def test_sources_that_cannot_be_downloaded_are_no_refusal(
+    index: Index, ask: Ask, closer: UvCloser, broken: tuple[int, bytes]
+) -> None:
+    index.add_sdist("old", "1")
+    index.broken["old-1.tar.gz"] = broken
+    answer = closer.close(ask("old", allow_sdist=(PackageName("old"),)))
+    assert isinstance(answer, Unreachable)
 
 
 def test_an_empty_index_page_is_a_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:

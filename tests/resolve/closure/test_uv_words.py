@@ -165,3 +165,33 @@ def test_sources_that_cannot_be_built_are_no_answer_and_told_in_short() -> None:
     assert classify(BROKEN_BACKEND) is Failure.NO_SOLUTION
     told = explanation(BROKEN_BACKEND, ())
     assert told.splitlines() == ["Failed to build `mmseg==1.3.0`", "NameError: name 'reload' is not defined"]
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "Failed to fetch: http://x/deppkg/",
+        "error sending request for url (http://x/a.tar.gz)",
+        "HTTP status server error (500 Internal Server Error) for url (http://x/a.tar.gz)",
+        "Failed to extract archive: six==1",
+    ],
+)
+def test_a_build_that_fails_for_want_of_the_network_is_no_conflict(cause: str) -> None:
+    err = (
+        "error: Failed to download and build `six==1`\n"
+        "  cause: Failed to resolve requirements from `build-system.requires`\n"
+        "  cause: No solution found when resolving: `deppkg`\n"
+        f"  cause: {cause}\n"
+    )
+    assert classify(err) is Failure.UNREACHABLE
+    assert cause in explanation(err, ())
+
+
+def test_a_warning_about_the_network_does_not_hide_a_conflict() -> None:
+    err = (
+        "warning: A managed Python download failed\n"
+        "  cause: error sending request for url (https://x/)\n"
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because a and b, we are stuck.\n"
+    )
+    assert classify(err) is Failure.NO_SOLUTION

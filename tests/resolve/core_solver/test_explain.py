@@ -13,6 +13,7 @@ from solved import Solved, facts, solved
 from mmlock.resolve.core_solver.conflict import Conflict
 from mmlock.resolve.core_solver.explain import MOST, Explanation, explain
 from mmlock.resolve.core_solver.problem import make_instance
+from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import DEFAULT_TERMS, LinkKind, Rows
 from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
 
@@ -168,3 +169,23 @@ def test_a_refusal_of_the_closure_counts_as_a_fact() -> None:
     explanation = explain(refused, DEFAULT_TERMS)
     assert [one.name for one in explanation.asks] == ["torch>=2"]  # Python 3.12 is all there is
     assert explanation.nearest[0].solution.picked["torch"].version == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("wish", "confidence", "said"),
+    [
+        ("mmdet==9.9", "captured", "https://pypi.org/simple/mmdet/ ("),
+        ("mmcv==9.9", "inferred", ""),  # OpenMMLab's own index, which was not read, may hold it
+        ("torch==2.7.1+cu199", "inferred", ""),  # so may PyTorch's
+        ("torchvision==9.9", "inferred", ""),
+    ],
+)
+def test_absence_is_never_measured_and_names_a_list_only_if_it_was_read_whole(
+    wish: str, confidence: str, said: str
+) -> None:
+    refused = solved(wish, gpu="rtx4090")
+    first = explain(refused.rows, DEFAULT_TERMS).chain[0]
+    assert first.text.startswith("nothing known fulfils")
+    assert first.confidence == confidence
+    text = "; ".join(readable(facts(), first.source))
+    assert (said in text) if said else not text

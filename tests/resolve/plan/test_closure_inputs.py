@@ -8,7 +8,12 @@ from solved import Solved, facts, solved
 from mmlock.core.names import PackageName
 from mmlock.resolve.closure.model import ClosureRequest, CoreNode, Wanted
 from mmlock.resolve.graph.extras import asked_extras
-from mmlock.resolve.plan.closure_inputs import closure_request, requirements_of, variant_requirements
+from mmlock.resolve.plan.closure_inputs import (
+    closure_request,
+    core_node,
+    requirements_of,
+    variant_requirements,
+)
 from mmlock.resolve.plan.findings import missing_extras
 
 
@@ -163,3 +168,19 @@ def test_packages_of_a_toolkit_that_the_environment_brings_too_are_the_toolkits_
     assert toolchain.packages
     question = closure_request(facts(), one.solution, one.asked.target, wanted=[], constraints=[])
     assert set(toolchain.packages) <= {bound.text for bound in question.constraints}
+
+
+def test_a_build_beside_pypis_requires_the_libraries_of_its_own_cuda() -> None:
+    one = solved("torch==2.8.0+cu126", gpu="rtx4090", python="3.12")
+    target = one.asked.target
+    node = core_node(facts(), one.solution, one.solution.picked["torch"], target, ())
+    libraries = {text.partition(";")[0].strip() for text in node.requires if text.startswith("nvidia-")}
+    assert {"nvidia-cublas-cu12==12.6.4.1", "nvidia-cudnn-cu12==9.10.2.21"} <= libraries
+    assert not {text for text in libraries if "12.8" in text}, "those are of PyPI's build, for CUDA 12.8"
+
+
+def test_a_build_whose_requirements_nobody_concluded_has_those_of_no_cuda() -> None:
+    one = solved("torch==2.7.1+cu118", gpu="rtx4090", python="3.12")
+    node = core_node(facts(), one.solution, one.solution.picked["torch"], one.asked.target, ())
+    assert "filelock" in names(node.requires)
+    assert not {name for name in names(node.requires) if name.startswith("nvidia-")}

@@ -18,7 +18,7 @@ from mmlock.doctor.environment.model import Distribution, Leftover, Record
 from mmlock.doctor.environment.paths import exists, is_dir
 
 _EGG = re.compile(r"(?P<name>[\w.]+?)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.egg-info")
-_VERSIONED = re.compile(r"\.so\.[\w.]+$")
+_VERSIONED = re.compile(r"\.so\.[\w.]{1,60}$")
 """Libraries with letters in their version (`libssl.so.1.1.1k`)."""
 _IMPORTABLE = re.compile(r"[A-Za-z_]\w*(?:\.py)?")
 _MAX_METADATA = 4 * 1024 * 1024

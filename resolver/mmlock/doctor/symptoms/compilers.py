@@ -27,7 +27,7 @@ _ASKED = re.compile(
 
 def host_compiler(match: Match, here: Surroundings) -> Examined:
     """Which toolkits take which gcc."""
-    limit = match.fields.get("gcc", "").partition(".")[0]
+    limit = match.fields.get("gcc", "").partition(".")[0][:4]
     toolkits = sorted(here.matrix.toolkits, key=lambda row: version(row.cuda))
     told = match.fields.get("toolkit") or here.mentions.value("toolkit") or here.mentions.value("cuda")
     row = next((row for row in toolkits if row.cuda == told), None)

@@ -119,7 +119,7 @@ def driver(match: Match, around: Surroundings) -> Examined:
     evidence: list[str] = []
     wishes = wishes_of(match.row.cures, match.fields, around.mentions, around.matrix)
     have = around.mentions.value("driver")
-    if (number := match.fields.get("found", "")).isdigit():
+    if (number := match.fields.get("found", "")).isdigit() and len(number) <= len("12040"):
         major, rest = divmod(int(number), 1000)
         serves = f"{major}.{rest // 10}"
         evidence.append(f"the driver is of CUDA {serves} (`{number}`)")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from mmlock.core.names import normalize
-from mmlock.core.versions import version
+from mmlock.core.versions import InvalidVersion, version
 from mmlock.doctor.log_window import after, blamed, joined, runs
 from mmlock.doctor.model import Examined, Match
 from mmlock.doctor.proposals import wishes_of
@@ -24,7 +24,7 @@ _CUDA = re.compile(
 _DRIVER = re.compile(r"lib(?:cuda|nvidia-ml|nvcuvid)\.so.*")
 _TORCH = re.compile(r"lib(?:torch|c10|caffe2|shm)[\w-]*\.so.*")
 _DESKTOP = re.compile(r"lib(?:GL|gthread-2\.0|glib-2\.0|SM|Xext|Xrender|X11|xcb)\.so.*")
-_XFORMERS = re.compile(r"PyTorch (?P<built>[\d.]+(?:\+\w+)?) .*\(you have (?P<met>[\d.]+(?:\+\w+)?)\)")
+_XFORMERS = re.compile(r"PyTorch (?P<built>[\d.]+(?:\+\w+)?) .{0,100}\(you have (?P<met>[\d.]+(?:\+\w+)?)\)")
 
 
 def library(match: Match, around: Surroundings) -> Examined:
@@ -75,9 +75,12 @@ def _torch(name: str, around: Surroundings) -> Iterator[str]:
 
 def glibc(match: Match, around: Surroundings) -> Examined:
     """Which torch builds the machine's glibc could still do."""
-    wanted = match.fields.get("version", "")
+    try:
+        wanted = version(match.fields.get("version", "").rstrip("."))
+    except InvalidVersion:
+        return Examined()
     rows = [row for row in around.matrix.torch_builds if row.on_pypi and row.glibc and "x86" in row.platform]
-    fewer = [row for row in rows if row.glibc and version(row.glibc) < version(wanted)]
+    fewer = [row for row in rows if row.glibc and version(row.glibc) < wanted]
     floors = sorted({row.glibc for row in fewer if row.glibc}, key=version)
     known = [row.torch for row in rows]
     evidence = [

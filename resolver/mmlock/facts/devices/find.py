@@ -15,20 +15,40 @@ from functools import lru_cache
 from msgspec import Struct
 
 from mmlock.core.device import Device, format_cc, parse_sm
-from mmlock.core.names import DeviceKind
+from mmlock.core.names import DeviceKind, StrEnum
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Gpu
 
-__all__ = ["NoDevice", "accelerator_of", "find_device", "gpu_of", "named_devices"]
+__all__ = ["DeviceProblem", "NoDevice", "accelerator_of", "find_device", "gpu_of", "named_devices"]
+
+
+class DeviceProblem(StrEnum):
+    """Why a name leads to no device."""
+
+    UNKNOWN = "unknown"
+    AMBIGUOUS = "ambiguous"  # it fits devices of different capabilities
+    NO_CAPABILITY = "no-capability"  # it looks like a compute capability, and none has that number
+
+
+_WHY = {
+    DeviceProblem.UNKNOWN: "is not a device mmlock knows",
+    DeviceProblem.AMBIGUOUS: "names more than one device",
+    DeviceProblem.NO_CAPABILITY: "is not a compute capability mmlock knows",
+}
 
 
 class NoDevice(Struct, frozen=True, kw_only=True):
     """A name that is no device, or not one alone."""
 
     text: str
-    why: str
+    problem: DeviceProblem
     nearest: tuple[str, ...]
     """Canonical names, best first; may be empty."""
+
+    @property
+    def why(self) -> str:
+        """A clause that can follow the name."""
+        return _WHY[self.problem]
 
 
 # Words that tell nothing apart, then brands, which tell a few cards apart (Quadro RTX 6000, RTX 6000 Ada).
@@ -58,6 +78,31 @@ def find_device(matrix: Matrix, text: str) -> Device | NoDevice:
     if found := _CAPABILITY.match(text.lower()):
         major, minor = found[1] or found[3], found[2] or found[4]
         return _bare_capability(matrix, text, f"sm_{major}{minor}")
+    named = _named(matrix, text)
+    if isinstance(named, Device):
+        return named
+    chips = (_named(matrix, chip) for chip in _chips(matrix, text))
+    return next((chip for chip in chips if isinstance(chip, Device)), named)
+
+
+_MAKER = re.compile(r"^NVIDIA[ -]+")
+
+
+def _chips(matrix: Matrix, text: str) -> Iterator[str]:
+    """What the rules for virtual and mobile GPUs make of a name, in their order."""
+    name = _MAKER.sub("", " ".join(text.upper().split()))
+    for rule in matrix.name_rules:
+        if matched := _pattern(rule.pattern).fullmatch(name):
+            yield matched.expand(rule.chip)
+
+
+@lru_cache(maxsize=64)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _named(matrix: Matrix, text: str) -> Device | NoDevice:
+    """The device that has this name in some spelling."""
     entries = _entries(matrix)
     words = _words(text)
     for stage in range(_STAGES):
@@ -67,9 +112,9 @@ def find_device(matrix: Matrix, text: str) -> Device | NoDevice:
             continue
         rivals = [*hits, *(_longer(entries, wanted, stage) if stage > 1 else ())]
         if len({entry.device.arch for entry in rivals}) > 1:
-            return NoDevice(text=text, why="names more than one device", nearest=_unique(rivals))
+            return NoDevice(text=text, problem=DeviceProblem.AMBIGUOUS, nearest=_unique(rivals))
         return hits[0].device
-    return NoDevice(text=text, why="is not a device mmlock knows", nearest=_nearest(entries, words))
+    return NoDevice(text=text, problem=DeviceProblem.UNKNOWN, nearest=_nearest(entries, words))
 
 
 def accelerator_of(matrix: Matrix, device: Device) -> Accelerator | None:
@@ -177,7 +222,7 @@ def _bare_capability(matrix: Matrix, text: str, sm: str) -> Device | NoDevice:
     near = sorted(known, key=distance)[:_NEAREST]
     return NoDevice(
         text=text,
-        why=f"is not a compute capability mmlock knows ({format_cc(sm)})",
+        problem=DeviceProblem.NO_CAPABILITY,
         nearest=tuple(f"{other} ({format_cc(other)})" for other in near),
     )
 

@@ -12,7 +12,7 @@ from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
-__all__ = ["TorchRange", "TorchSupport", "home_platform", "torch_support"]
+__all__ = ["TorchRange", "TorchSupport", "board_platform", "home_platform", "torch_support"]
 
 
 class TorchRange(Struct, frozen=True, kw_only=True):
@@ -46,8 +46,16 @@ def home_platform(matrix: Matrix, device: Device) -> Platform:
     """The platform such a device usually sits in."""
     if device.kind is DeviceKind.MPS:
         return Platform.MACOS_ARM64
+    if found := board_platform(matrix, device.name):
+        return found
     machine = next((row.machine for row in matrix.capabilities if row.sm == device.arch), "x86_64")
     return Platform.LINUX_AARCH64 if machine == "aarch64" else Platform.LINUX_X86_64
+
+
+def board_platform(matrix: Matrix, *names: str) -> Platform | None:
+    """The platform of the board that one of the names tells (`GB200`); None where none does."""
+    plain = "".join(filter(str.isalnum, " ".join(names).upper()))
+    return next((board.platform for board in matrix.boards if board.name in plain), None)
 
 
 def torch_support(matrix: Matrix, device: Device, platform: Platform | None = None) -> TorchSupport:
@@ -59,7 +67,9 @@ def torch_support(matrix: Matrix, device: Device, platform: Platform | None = No
     here = [
         row
         for row in matrix.torch_builds
-        if row.platform is platform and row.variant.startswith("rocm") is rocm
+        if row.platform is platform
+        and (row.kind is DeviceKind.ROCM) is rocm
+        and row.kind is not DeviceKind.XPU
     ]
     ptx_only, unknown = False, 0
     for build in here:

@@ -6,7 +6,31 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform, Sha256, StrEnum
+from mmlock.core.names import (
+    Confidence,
+    DeviceKind,
+    Form,
+    PackageName,
+    Platform,
+    Sha256,
+    StrEnum,
+    ToolchainProvider,
+)
+
+
+class DeviceAnswer(StrEnum):
+    """What can be given to a user of a device."""
+
+    LOCK = "lock"  # public artifacts make an environment
+    REASON = "reason"  # they cannot: the row says why
+
+
+class TorchChoice(StrEnum):
+    """Which builds of torch a device takes."""
+
+    CPU = "cpu"
+    ROCM = "rocm"
+    DEFAULT = "default"  # the one PyPI serves
 
 
 class Accelerator(Struct, frozen=True, kw_only=True):
@@ -15,10 +39,9 @@ class Accelerator(Struct, frozen=True, kw_only=True):
     name: str
     kind: DeviceKind
     aliases: tuple[str, ...]
-    answer: str
-    """`lock` when public artifacts make an environment; `reason` when they cannot."""
-    torch_variant: str | None = None
-    """What torch to take: `cpu`, `rocm`, `default` (PyPI's), None when none is public."""
+    answer: DeviceAnswer
+    torch_variant: TorchChoice | None = None
+    """None when no torch for it is public."""
     platform: Platform | None = None
     """The platform such a device implies (`macosx_arm64` for MPS)."""
     plugin: PackageName | None = None
@@ -42,8 +65,7 @@ class Toolchain(Struct, frozen=True, kw_only=True):
     """`13.0`: the minor must equal torch's."""
     lockable: bool
     """Whether every file of it can be pinned by hash."""
-    provider: str
-    """`pip`, `system`, `conda`."""
+    provider: ToolchainProvider
     packages: tuple[str, ...]
     """Exact requirements for provider `pip`."""
     setup: tuple[str, ...]
@@ -61,8 +83,8 @@ class When(Struct, frozen=True, kw_only=True):
     """A package, or `python`, `gpu` (then `versions` bounds the compute capability)."""
     versions: str = ""
     """PEP 440 specifier; empty: any."""
-    form: str | None = None
-    """`wheel` or `build`; None: any."""
+    form: Form | None = None
+    """None: any."""
     cuda: str = ""
     """PEP 440 specifier on the CUDA of the torch build or wheel; empty: any."""
 
@@ -208,6 +230,37 @@ class Board(Struct, frozen=True, kw_only=True):
     name: str
     """The word in its name that tells it (`GH200`)."""
     platform: Platform
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+class NameRule(Struct, frozen=True, kw_only=True):
+    """How names of a kind lead to the chip that they stand for. File `curated/device_names.toml`, key `id`.
+
+    Asked only where no device has the name as it is, and only a device that is known is an answer.
+    """
+
+    id: str
+    pattern: str
+    """Regular expression, matched with the whole name in upper case without the maker's name."""
+    chip: str
+    """What to look for instead; `\\1` is the first group of the pattern."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+class Cudnn(Struct, frozen=True, kw_only=True):
+    """Which GPUs some releases of cuDNN have kernels for. File `curated/cudnn.toml`, key `id`."""
+
+    id: str
+    versions: str
+    """PEP 440 specifier on cuDNN."""
+    cuda: str
+    """Major of the CUDA that the library is built for: `12`."""
+    lowest: str
+    """The lowest compute capability (`sm_50`) of its support matrix: GPUs below it are refused."""
+    highest: str
+    """The highest; newer minors of that major run its code, a newer major has none."""
     source: tuple[str, ...]
     confidence: Confidence
 

@@ -12,13 +12,23 @@ from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, sort_key
 from mmlock.facts.matrix.model import Document, File, IndexRow
 
-__all__ = ["Change", "Held", "Kind", "Touch", "as_data", "diff", "lines", "summary", "touched"]
+__all__ = [
+    "Change",
+    "ChangeKind",
+    "ConcernedLock",
+    "LockContents",
+    "as_data",
+    "diff",
+    "lines",
+    "summary",
+    "touched",
+]
 
 Documents = Mapping[str, Document[Any]]
 """Relative path -> matrix file."""
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What happened to a fact."""
 
     ADDED = "added"
@@ -26,14 +36,14 @@ class Kind(StrEnum):
     CHANGED = "changed"
 
 
-_MARKS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+_MARKS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 
 
 class Change(Struct, frozen=True, kw_only=True):
     """One fact that is in one state and not, or otherwise, in the other."""
 
     path: str
-    kind: Kind
+    kind: ChangeKind
     key: str
     """What identifies the fact, for people."""
     package: PackageName | None
@@ -47,7 +57,7 @@ class Change(Struct, frozen=True, kw_only=True):
     @property
     def fields(self) -> tuple[tuple[str, Any, Any], ...]:
         """Name, old and new value of what differs, for a changed fact."""
-        if self.kind is not Kind.CHANGED:
+        if self.kind is not ChangeKind.CHANGED:
             return ()
         names = (item.name for item in structs.fields(self.old))
         pairs = ((name, getattr(self.old, name), getattr(self.new, name)) for name in names)
@@ -70,7 +80,7 @@ def _file(path: str, old: Document[Any] | None, new: Document[Any] | None) -> It
         had, has = before.get(key), after.get(key)
         if had == has:
             continue
-        kind = Kind.ADDED if had is None else Kind.REMOVED if has is None else Kind.CHANGED
+        kind = ChangeKind.ADDED if had is None else ChangeKind.REMOVED if has is None else ChangeKind.CHANGED
         text = key_text(section.key, rows[key])
         package = _package(section, path, rows[key])
         yield Change(path=path, kind=kind, key=text, package=package, old=had, new=has)
@@ -93,7 +103,7 @@ def _package(section: Section, path: str, row: Any) -> PackageName | None:
 # ---------------------------------------------------------------- locks
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class LockContents(Struct, frozen=True, kw_only=True):
     """What a committed lock holds, as far as facts can touch it."""
 
     name: str
@@ -103,7 +113,7 @@ class Held(Struct, frozen=True, kw_only=True):
     """Names and URLs of its files."""
 
 
-class Touch(Struct, frozen=True, kw_only=True):
+class ConcernedLock(Struct, frozen=True, kw_only=True):
     """A lock, and what of the changes concerns it."""
 
     lock: str
@@ -113,18 +123,18 @@ class Touch(Struct, frozen=True, kw_only=True):
     """Facts about newer releases of what it holds."""
 
 
-def touched(changes: Sequence[Change], locks: Iterable[Held]) -> tuple[Touch, ...]:
+def touched(changes: Sequence[Change], locks: Iterable[LockContents]) -> tuple[ConcernedLock, ...]:
     """The locks that some change concerns."""
     found = []
     for lock in locks:
-        facts = tuple(one for one in changes if one.kind is not Kind.ADDED and _holds(lock, one))
-        newer = tuple(one for one in changes if one.kind is Kind.ADDED and _is_newer(lock, one))
+        facts = tuple(one for one in changes if one.kind is not ChangeKind.ADDED and _holds(lock, one))
+        newer = tuple(one for one in changes if one.kind is ChangeKind.ADDED and _is_newer(lock, one))
         if facts or newer:
-            found.append(Touch(lock=lock.name, facts=facts, newer=newer))
+            found.append(ConcernedLock(lock=lock.name, facts=facts, newer=newer))
     return tuple(found)
 
 
-def _holds(lock: Held, change: Change) -> bool:
+def _holds(lock: LockContents, change: Change) -> bool:
     row = change.row
     if isinstance(row, File):
         return row.name in lock.files or row.url in lock.files
@@ -135,7 +145,7 @@ def _holds(lock: Held, change: Change) -> bool:
     return held is not None and (release is None or _public(held) == _public(release))
 
 
-def _is_newer(lock: Held, change: Change) -> bool:
+def _is_newer(lock: LockContents, change: Change) -> bool:
     held = lock.versions.get(change.package) if change.package else None
     release = _release(change)
     if held is None or release is None:
@@ -168,7 +178,7 @@ _MOST = 25
 
 def summary(changes: Sequence[Change]) -> str:
     """`12 facts added, 1 removed, 3 changed`."""
-    counts = {kind: sum(1 for one in changes if one.kind is kind) for kind in Kind}
+    counts = {kind: sum(1 for one in changes if one.kind is kind) for kind in ChangeKind}
     if not changes:
         return "no fact differs"
     return ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)

@@ -85,7 +85,7 @@ SECTIONS: dict[str, Section] = {
             name="requires",
             path="requires/*.json",
             row=model.Requires,
-            key=("version", "platform"),
+            key=("version", "platform", "variant"),
             per_package=True,
         ),
         Section(
@@ -105,6 +105,8 @@ SECTIONS: dict[str, Section] = {
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
         Section(name="submodules", path="curated/submodules.toml", row=model.Submodule, key=("name",)),
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
+        Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
+        Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )
 }

@@ -13,9 +13,10 @@ from msgspec.structs import fields
 
 from mmlock.core.errors import MatrixError
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.decoding import decode, parse_toml
 from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
 from mmlock.facts.matrix.lint_curated import row_faults
-from mmlock.facts.matrix.load import decode, matrix_files, parse_toml
+from mmlock.facts.matrix.location import matrix_files
 
 __all__ = ["Problem", "canonical", "lint"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from mmlock.core.names import Form
 from mmlock.core.versions import allows
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
@@ -14,7 +13,6 @@ from mmlock.facts.matrix.lint_rows import row_faults
 __all__ = ["row_faults"]
 
 _LEAST_RANK = 9
-_FORMS = frozenset(form.value for form in Form)
 
 
 @row_faults.register
@@ -25,8 +23,6 @@ def _(row: model.Breakage) -> Faults:
         yield from forms.names("when.package", (when.package,))
         yield from forms.specifiers("when.versions", when.versions)
         yield from forms.specifiers("when.cuda", when.cuda)
-        if when.form is not None:
-            yield from forms.one_of("when.form", when.form, _FORMS)
     for field in ("title", "symptom", "fix"):
         yield from forms.said(field, getattr(row, field))
     yield from forms.requirements("constraints", row.constraints)
@@ -119,6 +115,26 @@ def _(row: model.Default) -> Faults:
 def _(row: model.Board) -> Faults:
     if not row.name.isalnum() or row.name != row.name.upper():
         yield f"`name` is `{row.name}`, not one upper-case word"
+
+
+@row_faults.register
+def _(row: model.NameRule) -> Faults:
+    yield from forms.said("chip", row.chip)
+    try:
+        pattern = re.compile(row.pattern)
+        pattern.sub(row.chip, "")
+    except re.error as error:
+        yield f"pattern, chip: `{row.pattern}` with `{row.chip}` is no rule ({error})"
+        return
+    if pattern.fullmatch(""):
+        yield f"pattern: `{row.pattern}` matches every name"
+
+
+@row_faults.register
+def _(row: model.Cudnn) -> Faults:
+    yield from forms.specifiers("versions", row.versions)
+    yield from forms.matches("cuda", (row.cuda,), re.compile(r"\d{1,2}"), "major of CUDA")
+    yield from forms.archs("lowest, highest", (row.lowest, row.highest))
 
 
 @row_faults.register

@@ -135,7 +135,12 @@ def _accelerators(facts: _Facts) -> Iterator[Fault]:
     built = {arch for row in facts.rows("torch-builds") for arch in row.archs or ()}
     plugins = {row.package for row in facts.rows("binaries")}
     for file, index, row in facts.located("accelerators"):
-        if row.kind is DeviceKind.ROCM and row.answer == "lock" and built and row.arch not in built:
+        if (
+            row.kind is DeviceKind.ROCM
+            and row.answer is model.DeviceAnswer.LOCK
+            and built
+            and row.arch not in built
+        ):
             yield file, index, f"arch: no torch build holds `{row.arch}`, so `lock` cannot be the answer"
         if row.plugin is not None and plugins and row.plugin not in plugins:
             yield file, index, f"plugin: there is no binaries/{row.plugin}.json"

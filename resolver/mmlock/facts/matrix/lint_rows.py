@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import singledispatch
 
-from mmlock.core.names import OpNeeds
+from mmlock.core.names import DeviceKind, OpNeeds, WheelDetail
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.lint_forms import Faults
@@ -15,13 +15,10 @@ __all__ = ["row_faults"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PYTHON = re.compile(r"3\.\d{1,2}t?")
 _CUDA = re.compile(r"\d{1,2}\.\d{1,2}")
-_DOTTED = re.compile(r"\d+(\.\d+)+")
+_DOTTED = re.compile(r"\b\d+(\.\d+)+")
 _CAPABILITY = re.compile(r"\d{1,2}\.\d[af]?")
-_DIRECTORY = re.compile(r"(cpu|cu\d{2,3}|ascend[0-9a-z.]*)/torch\d+\.\d+\.\d+")
+_DIRECTORY = re.compile(r"(cpu|cu\d{2,3}|ascend[0-9a-z.]{0,20})/torch\d+\.\d+\.\d+")
 _ABIS = frozenset({None, 0, 1})
-_PROVIDERS = frozenset({"pip", "system", "conda"})
-_ANSWERS = frozenset({"lock", "reason"})
-_TORCH_CHOICES = frozenset({None, "cpu", "rocm", "default"})
 _OPERATORS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
 
@@ -48,9 +45,7 @@ def _(row: model.Capability) -> Faults:
 
 @row_faults.register
 def _(row: model.Accelerator) -> Faults:
-    yield from forms.one_of("answer", row.answer, _ANSWERS)
-    yield from forms.one_of("torch_variant", row.torch_variant, _TORCH_CHOICES)
-    if row.answer == "lock" and row.torch_variant is None:
+    if row.answer is model.DeviceAnswer.LOCK and row.torch_variant is None:
         yield "torch_variant: is missing, though the answer is `lock`"
     yield from forms.said("mmcv", row.mmcv)
     yield from forms.said("note", row.note)
@@ -64,12 +59,13 @@ def _(row: model.Toolkit) -> Faults:
     yield from forms.archs("first_sm, last_sm", (row.first_sm, row.last_sm))
     yield from forms.archs("archs", row.archs)
     yield from forms.matches("driver", (row.driver, row.driver_floor), _DOTTED, "driver version")
+    windows = (row.driver_windows, row.driver_floor_windows)
+    yield from forms.matches("driver_windows", windows, _DOTTED, "driver version")
 
 
 @row_faults.register
 def _(row: model.Toolchain) -> Faults:
     yield from forms.matches("cuda", (row.cuda,), _CUDA, "CUDA version")
-    yield from forms.one_of("provider", row.provider, _PROVIDERS)
     yield from forms.requirements("packages", row.packages, exact=True)
     if row.lockable and not row.packages:
         yield "packages: are missing, though it says it is lockable"
@@ -102,6 +98,17 @@ def _(row: model.TorchBuild) -> Faults:
     yield from forms.one_of("cxx11_abi", row.cxx11_abi, _ABIS)
     yield from forms.matches("glibc", (row.glibc,), _DOTTED, "glibc version")
     yield from forms.matches("pythons", row.pythons, _PYTHON, "Python version")
+    yield from forms.matches("cudnn", (row.cudnn,), _DOTTED, "cuDNN version")
+    if not row.pythons:
+        yield "pythons: are missing, so no environment can hold it"
+    if row.tag is None and not row.on_pypi:
+        yield "tag: is missing, so no file name can be made; it is the platform tag of its wheels"
+    if row.archs is None and WheelDetail.ARCHS not in row.unread:
+        yield 'archs: are unknown, which `"unread":["archs"]` must say'
+    if row.archs is not None and WheelDetail.ARCHS in row.unread:
+        yield "unread: names archs, which the row tells"
+    if row.kind in {DeviceKind.CUDA, DeviceKind.ROCM} and row.archs == ():
+        yield f"archs: a build for {row.kind} without GPU code runs nowhere"
 
 
 @row_faults.register
@@ -109,6 +116,7 @@ def _(row: model.Requires) -> Faults:
     yield from forms.versions("version", row.version)
     yield from forms.requirements("requires", row.requires)
     yield from forms.specifiers("requires_python", row.requires_python)
+    yield from forms.matches("variant", (row.variant,), forms.VARIANT, "torch variant")
 
 
 @row_faults.register
@@ -116,6 +124,9 @@ def _(row: model.File) -> Faults:
     yield from forms.said("name", row.name)
     yield from forms.url("url", row.url)
     yield from forms.matches("sha256", (row.sha256,), _SHA256, "SHA-256 (64 lower-case hex digits)")
+    yield from forms.matches("disputed", row.disputed, _SHA256, "SHA-256 (64 lower-case hex digits)")
+    if row.disputed and (row.sha256 is not None or len(row.disputed) == 1):
+        yield "disputed: holds two hashes or more, and `sha256` is null then"
     if row.size is not None and row.size <= 0:
         yield f"size: {row.size} is no size of a file"
     yield from forms.specifiers("requires_python", row.requires_python)

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import sys
 from collections.abc import Mapping
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from mmlock.core.errors import MatrixError
 from mmlock.core.extension import Extension
 from mmlock.core.names import PackageName, normalize
 from mmlock.facts.matrix import model
-from mmlock.facts.matrix.layout import SECTIONS, Section, key_text
+from mmlock.facts.matrix.decoding import LINT_HINT, decode
+from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 __all__ = ["ENVIRONMENT_VARIABLE", "Matrix", "decode", "find_root", "matrix_files", "open_matrix"]
-
-_LINT_HINT = "run `mmlock matrix lint` to see every fault of every matrix file at once"
-_ROW = re.compile(r"\$\.rows\[(\d+)\]")
-_BYTE = re.compile(r"\(byte (\d+)\)")
 
 
 class Matrix:
@@ -191,6 +178,16 @@ class Matrix:
         return self._rows("boards")
 
     @property
+    def cudnn(self) -> tuple[model.Cudnn, ...]:
+        """Which GPUs releases of cuDNN have kernels for."""
+        return self._rows("cudnn")
+
+    @property
+    def name_rules(self) -> tuple[model.NameRule, ...]:
+        """How names of virtual and mobile GPUs lead to their chip."""
+        return self._rows("name-rules")
+
+    @property
     def defaults(self) -> Mapping[str, str]:
         """Values taken when the user says nothing, by name."""
         value: Mapping[str, str] | None = self._values.get("defaults")
@@ -266,7 +263,7 @@ class Matrix:
             raise MatrixError(
                 f"`{path}` cannot be read from the matrix folder `{self.root}`",
                 causes=[error.strerror or str(error)],
-                hints=["the folder must hold the whole `matrices/` tree of an mmlock release", _LINT_HINT],
+                hints=["the folder must hold the whole `matrices/` tree of an mmlock release", LINT_HINT],
             ) from error
 
 
@@ -276,63 +273,3 @@ class Matrix:
 def open_matrix(path: Path | None = None) -> Matrix:
     """The matrix at `path`, else at $MMLOCK_MATRICES, else the one shipped, else the checkout's."""
     return Matrix(find_root(path, os.environ))
-
-
-# ---------------------------------------------------------------- decoding
-
-
-@lru_cache(maxsize=64)
-def parse_toml(data: bytes) -> Mapping[str, Any]:
-    """A TOML document, to be read and not changed: a lint wants each several times. Raises ValueError."""
-    return tomllib.loads(data.decode())
-
-
-@cache
-def _decoder(row: type) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(model.Document[row])  # type: ignore[valid-type]
-
-
-def decode(section: Section, path: str, data: bytes) -> model.Document[Any]:
-    """One matrix file as values. Raises MatrixError naming the file, the row and the fault."""
-    try:
-        if not section.curated:
-            document: model.Document[Any] = _decoder(section.row).decode(data)
-        else:
-            document = msgspec.convert(
-                parse_toml(data),
-                model.Document[section.row],  # type: ignore[name-defined]
-            )
-    except (ValueError, RecursionError) as error:
-        raise MatrixError(
-            f"matrix file `{path}` is broken", causes=[_explain(section, data, error)], hints=[_LINT_HINT]
-        ) from error
-    if document.schema != section.name:
-        raise MatrixError(
-            f"matrix file `{path}` states schema `{document.schema}`, not `{section.name}`",
-            hints=["this mmlock and this matrix folder are of different releases", _LINT_HINT],
-        )
-    return document
-
-
-def _explain(section: Section, data: bytes, error: Exception) -> str:
-    """What is wrong and where, with the key of the row when it can still be read."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}"
-    if isinstance(error, msgspec.ValidationError):
-        row = _ROW.search(str(error))
-        key = _raw_key(section, data, int(row[1])) if row else None
-        return f"{error} (row `{key}`)" if key else str(error)
-    if isinstance(error, msgspec.DecodeError) and (byte := _BYTE.search(str(error))):
-        line = data.count(b"\n", 0, int(byte[1])) + 1
-        return f"{error}, line {line}"
-    return str(error) or type(error).__name__
-
-
-def _raw_key(section: Section, data: bytes, index: int) -> str | None:
-    """The key of a row that does not fit its type, from the bare document."""
-    try:
-        raw = parse_toml(data) if section.curated else msgspec.json.decode(data)
-        row = raw["rows"][index]
-    except (ValueError, LookupError, TypeError):
-        return None
-    return key_text(section.key, row) if isinstance(row, dict) else None

@@ -17,16 +17,19 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
-from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256
+from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform, Sha256, WheelDetail
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import (
     Accelerator,
     Board,
     Breakage,
+    Cudnn,
     Cure,
     Default,
+    DeviceAnswer,
     Grouping,
     Module,
+    NameRule,
     Patch,
     Recipe,
     Stack,
@@ -34,6 +37,7 @@ from mmlock.facts.matrix.curated import (
     Symptom,
     SymptomKind,
     Toolchain,
+    TorchChoice,
     Verified,
     When,
 )
@@ -46,14 +50,17 @@ __all__ = [
     "Breakage",
     "Capability",
     "CppExtension",
+    "Cudnn",
     "Cure",
     "Default",
+    "DeviceAnswer",
     "Document",
     "File",
     "Gpu",
     "Grouping",
     "IndexRow",
     "Module",
+    "NameRule",
     "Op",
     "Patch",
     "ProvidedWheel",
@@ -68,6 +75,7 @@ __all__ = [
     "Toolchain",
     "Toolkit",
     "TorchBuild",
+    "TorchChoice",
     "Validation",
     "Verified",
     "When",
@@ -131,10 +139,22 @@ class Toolkit(Struct, frozen=True, kw_only=True):
     driver: str | None
     """Driver the release notes name for it (Linux); needed to compile its PTX."""
     driver_floor: str
-    """Oldest driver that runs its cubins (minor-version compatibility)."""
+    """Oldest driver that runs its cubins (minor-version compatibility), on Linux."""
+    driver_windows: str | None = None
+    """As `driver`, on Windows; None where NVIDIA names none."""
+    driver_floor_windows: str | None = None
+    """As `driver_floor`, on Windows."""
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
+
+    def driver_on(self, platform: Platform) -> str | None:
+        """The driver that compiles its PTX on a platform; None where it is not known."""
+        return self.driver_windows if platform is Platform.WINDOWS_X86_64 else self.driver
+
+    def floor_on(self, platform: Platform) -> str | None:
+        """The oldest driver that runs its cubins on a platform; None where it is not known."""
+        return self.driver_floor_windows if platform is Platform.WINDOWS_X86_64 else self.driver_floor
 
 
 class CppExtension(Struct, frozen=True, kw_only=True):
@@ -182,6 +202,18 @@ class TorchBuild(Struct, frozen=True, kw_only=True):
     note: str | None = None
     tag: str | None = None
     """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
+    unread: tuple[WheelDetail, ...] = ()
+    """What its wheel tells and nobody has read there; the field may hold what follows from elsewhere."""
+    cudnn: str | None = None
+    """cuDNN it brings or requires (`9.10.2.21`); None: not known, or no CUDA."""
+
+    @property
+    def kind(self) -> DeviceKind:
+        """The kind of device it is made for."""
+        if self.cuda is not None:
+            return DeviceKind.CUDA
+        kinds = {"rocm": DeviceKind.ROCM, "xpu": DeviceKind.XPU}
+        return next((kind for name, kind in kinds.items() if self.variant.startswith(name)), DeviceKind.CPU)
 
 
 class Validation(Struct, frozen=True, kw_only=True):
@@ -193,7 +225,7 @@ class Validation(Struct, frozen=True, kw_only=True):
     lock: Sha256
     """Digest of the locked environment."""
     verdict: Sha256
-    """Of the verdict file."""
+    """The digest of the verdict, which stays when it is signed again."""
     stack: str
     kind: DeviceKind
     archs: tuple[str, ...]
@@ -218,7 +250,7 @@ class Validation(Struct, frozen=True, kw_only=True):
 
 
 class Requires(Struct, frozen=True, kw_only=True):
-    """Metadata of a release. Files `requires/PACKAGE.json`, key (version, platform)."""
+    """Metadata of a release. Files `requires/PACKAGE.json`, key (version, platform, variant)."""
 
     version: str
     requires: tuple[str, ...]
@@ -230,6 +262,8 @@ class Requires(Struct, frozen=True, kw_only=True):
     """Set where wheels of one release differ by platform."""
     extras: tuple[str, ...] = ()
     """Provides-Extra in normal form, as far as recorded; one that brings nothing stands only here."""
+    variant: str | None = None
+    """Set for a build of torch that PyPI does not serve (`cu126`)."""
 
 
 class File(Struct, frozen=True, kw_only=True):
@@ -245,6 +279,8 @@ class File(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     upload_time: str | None = None
+    disputed: tuple[Sha256, ...] = ()
+    """Hashes that published lock files state for it and that differ: none of them is believed."""
 
 
 class Binary(Struct, frozen=True, kw_only=True):
@@ -277,6 +313,8 @@ class Binary(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
+    unread: tuple[WheelDetail, ...] = ()
+    """What its wheel tells and nobody has read there."""
 
 
 class ProvidedWheel(Struct, frozen=True, kw_only=True):

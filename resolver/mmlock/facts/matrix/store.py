@@ -7,11 +7,10 @@ out: a changed fact is a changed line.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ from msgspec import NODEFAULT, Struct, structs
 from mmlock.core.errors import EnvironmentFault
 from mmlock.facts.matrix.layout import SECTIONS, sort_key
 from mmlock.facts.matrix.model import Document
+from mmlock.files.atomic import write_aside, write_together
+from mmlock.files.locking import BusyError, hold
 
 __all__ = ["decode", "encode", "only_writer", "read", "replace", "row_text", "write_all"]
 
@@ -84,14 +85,7 @@ def replace(path: Path, data: bytes) -> bool:
     """Write aside and rename. False when the file already holds these bytes."""
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        aside.write_bytes(data)
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+    write_aside(path, data, mode=None, durable=True)
     return True
 
 
@@ -102,30 +96,21 @@ def write_all(root: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
     is not interrupted, so that facts which belong together change together.
     Raises EnvironmentFault.
     """
-    asides: dict[Path, Path] = {}
-    changed: list[str] = []
+    changed: dict[str, bytes] = {}
     try:
         for name, data in sorted(files.items()):
             path = root / name
             if path.is_file() and path.read_bytes() == data:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            asides[path] = path.with_name(f".{path.name}.new")
-            asides[path].write_bytes(data)
-            changed.append(name)
-        with _uninterrupted():
-            for path, aside in asides.items():
-                aside.replace(path)
+            changed[name] = data
+        write_together({root / name: data for name, data in changed.items()}, renaming=_uninterrupted)
     except OSError as error:
         raise EnvironmentFault(
             f"the matrix folder `{root}` cannot be written",
             causes=[f"{error.filename}: {error.strerror or error}"],
             hints=["give a folder that you may write with `--matrices`, or only look with `--dry-run`"],
         ) from error
-    finally:
-        for aside in asides.values():
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
     return tuple(changed)
 
 
@@ -154,61 +139,20 @@ def _uninterrupted() -> Iterator[None]:
 @contextmanager
 def only_writer(root: Path) -> Iterator[None]:
     """Hold the matrix folder for writing. Raises EnvironmentFault when another process does."""
-    path = root / LOCK_NAME
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"the matrix folder `{root}` cannot be written",
-            causes=[error.strerror or str(error)],
-            hints=["give a folder that you may write with `--matrices`, or only look with `--dry-run`"],
-        ) from error
-    try:
-        if not _grab(handle) or not _still_there(path, handle):
-            holder = os.pread(handle, 32, 0).decode(errors="replace").strip() if hasattr(os, "pread") else ""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold(root / LOCK_NAME, remove=True))
+        except BusyError as error:
+            held = f"process {error.holder} holds `{LOCK_NAME}`" if error.holder else f"`{LOCK_NAME}` is held"
             raise EnvironmentFault(
                 f"another refresh is writing `{root}`",
-                causes=[f"process {holder} holds `{path.name}`" if holder else f"`{path.name}` is held"],
+                causes=[held],
                 hints=["wait until it has ended, or only look with `--dry-run`"],
-            )
-        os.truncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
-        try:
-            yield
-        finally:
-            # Removed while it is held: whoever opened the old file finds it gone and says so.
-            with suppress(OSError):
-                path.unlink()
-    finally:
-        os.close(handle)
-
-
-def _still_there(path: Path, handle: int) -> bool:
-    """Whether the file that is held is the one with that name, not one just removed by its holder."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    except OSError:
-        return False
-
-
-if os.name == "nt":
-
-    def _grab(handle: int) -> bool:
-        import msvcrt
-
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
-
-else:
-
-    def _grab(handle: int) -> bool:
-        import fcntl
-
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+            ) from error
+        except OSError as error:
+            raise EnvironmentFault(
+                f"the matrix folder `{root}` cannot be written",
+                causes=[error.strerror or str(error)],
+                hints=["give a folder that you may write with `--matrices`, or only look with `--dry-run`"],
+            ) from error
+        yield

@@ -1,19 +1,18 @@
-"""The one fetch loop: grants the wishes of scrapers, several at a time, each file once."""
+"""The one fetch loop: answers what scrapers ask for, several at a time, each file once."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from mmlock.core.progress import Progress, silent
-from mmlock.facts.scrape.fetch_page import Answer, Archive, Found, Get, Inside, Scrape, Wish
+from mmlock.facts.scrape.fetch_page import Answer, FetchPage, Get, Scrape, Scraped, WheelMember, WholeFile
 from mmlock.facts.scrape.metadata_chain import WHOLE_LIMIT
 from mmlock.net.fetching import Fetched, FetchFault, FetchProblem
 from mmlock.net.http import Client
@@ -25,134 +24,112 @@ __all__ = ["CONCURRENCY", "Driver", "driver"]
 CONCURRENCY = 8
 """Requests under way at once: what browsers do, and what the indexes bear."""
 
-PATIENCE = 3
-"""So many answers of a host may drip past their time: each takes minutes, all of them hours."""
 ARCHIVE_LIMIT = 256 * 1024 * 1024
 _CHUNK = 32 * 1024
 """Some wheels keep a small directory; the end of the file in one request serves most of them."""
 
 
 class Driver(Struct):
-    """Runs scrapers over one client. A host that cannot be reached, or only drips, is not asked again."""
+    """Runs scrapers over one client, which asks no host again that cannot be reached or only drips."""
 
     client: Client
     pool: Workers
     progress: Progress = silent
-    _down: dict[str, str] = field(default_factory=dict)
-    _dripped: Counter[str] = field(default_factory=Counter)
-    _alive: set[str] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, name: str, scrape: Scrape) -> Found:
+    def run(self, name: str, scrape: Scrape) -> Scraped:
         """What a scraper finds."""
         try:
-            wishes = next(scrape)
+            requests = next(scrape)
             while True:
-                wishes = scrape.send(self.grant(name, wishes))
+                requests = scrape.send(self.fetch(name, requests))
         except StopIteration as stop:
-            found: Found = stop.value
+            found: Scraped = stop.value
             return found
 
-    def grant(self, name: str, wishes: Sequence[Wish]) -> list[Answer]:
-        """Answers in the order of the wishes."""
-        answers: dict[Wish, Answer] = {}
-        todo = list(dict.fromkeys(wishes))
+    def fetch(self, name: str, requests: Sequence[FetchPage]) -> list[Answer]:
+        """Answers in the order of the requests."""
+        answers: dict[FetchPage, Answer] = {}
+        todo = list(dict.fromkeys(requests))
         hosts: set[str] = set()
-        for wish in todo:
-            host = urlsplit(wish.url).netloc
-            if host not in hosts | self._alive | self._down.keys():
+        for request in todo:
+            host = urlsplit(request.url).netloc
+            if host not in hosts and not self.client.health.known(request.url):
                 # One request learns whether a host is there; many would each wait for it.
                 hosts.add(host)
-                answers[wish] = self._answer(wish)
-        rest = [wish for wish in todo if wish not in answers]
+                answers[request] = self._answer(request)
+        rest = [request for request in todo if request not in answers]
         if rest:
             self.progress(f"{name}: {len(todo)} to read")
-        running: list[tuple[Wish, Future[Answer]]] = [
-            (wish, self.pool.submit(self._answer, wish)) for wish in rest
+        running: list[tuple[FetchPage, Future[Answer]]] = [
+            (request, self.pool.submit(self._answer, request)) for request in rest
         ]
-        for at, (wish, future) in enumerate(running, 1):
-            answers[wish] = future.result()
+        for at, (request, future) in enumerate(running, 1):
+            answers[request] = future.result()
             if at % 50 == 0:
                 self.progress(f"{name}: {at} of {len(running)} read")
-        return [answers[wish] for wish in wishes]
+        return [answers[request] for request in requests]
 
-    def _answer(self, wish: Wish) -> Answer:
-        host = urlsplit(wish.url).netloc
-        if said := self._down.get(host):
-            return FetchFault(problem=FetchProblem.UNREACHABLE, url=wish.url, text=said)
-        answer = self._fetch(wish)
-        with self._lock:
-            if isinstance(answer, FetchFault) and answer.problem is FetchProblem.TOO_SLOW:
-                self._dripped[host] += 1
-                if self._dripped[host] >= PATIENCE:
-                    self._down[host] = f"{answer.text}; neither were others of that host"
-            if isinstance(answer, Fetched) or answer.status is not None:
-                self._alive.add(host)
-            elif answer.problem is FetchProblem.UNREACHABLE and host not in self._alive:
-                self._down[host] = answer.text
-        return answer
+    def _answer(self, request: FetchPage) -> Answer:
+        if isinstance(request, Get):
+            return self.client.get(request.url, accept=request.accept)
+        if isinstance(request, WholeFile):
+            return self._archive(request)
+        return self._inside(request)
 
-    def _fetch(self, wish: Wish) -> Answer:
-        if isinstance(wish, Get):
-            return self.client.get(wish.url, accept=wish.accept)
-        if isinstance(wish, Archive):
-            return self._archive(wish)
-        return self._inside(wish)
-
-    def _archive(self, wish: Archive) -> Answer:
+    def _archive(self, request: WholeFile) -> Answer:
         """A whole file, from the cache for ever: its name there is its hash."""
         cache = self.client.cache
-        known = cache.load(f"sha256:{wish.sha256}", "*/*") if cache else None
+        known = cache.load(f"sha256:{request.sha256}", "*/*") if cache else None
         if known:
             return known.page
-        answer = self.client.get(wish.url, limit=ARCHIVE_LIMIT, keep=False)
+        answer = self.client.get(request.url, limit=ARCHIVE_LIMIT, keep=False)
         if isinstance(answer, FetchFault):
             return answer
-        if sha256(answer.body).hexdigest() != wish.sha256:
-            text = f"`{wish.url}` has another sha256 than its index says"
-            return FetchFault(problem=FetchProblem.CORRUPT, url=wish.url, text=text)
+        if sha256(answer.body).hexdigest() != request.sha256:
+            text = f"`{request.url}` has another sha256 than its index says"
+            return FetchFault(problem=FetchProblem.CORRUPT, url=request.url, text=text)
         if cache:
-            cache.store(f"sha256:{wish.sha256}", "*/*", answer, self.client.clock())
+            cache.store(f"sha256:{request.sha256}", "*/*", answer, self.client.clock())
         return answer
 
-    def _inside(self, wish: Inside) -> Answer:
+    def _inside(self, request: WheelMember) -> Answer:
         cache = self.client.cache
-        key = f"{wish.url}#{wish.member}"
+        key = f"{request.url}#{request.member}"
         known = cache.load(key, "*/*") if cache else None
         if known:
             return known.page
-        answer = self._whole(wish) if wish.whole else self._beside(wish) or self._by_range(wish)
+        answer = self._whole(request) if request.whole else self._beside(request) or self._by_range(request)
         if isinstance(answer, Fetched) and cache:
             cache.store(key, "*/*", answer, self.client.clock())
         return answer
 
-    def _beside(self, wish: Inside) -> Answer | None:
+    def _beside(self, request: WheelMember) -> Answer | None:
         """What the index serves by itself; None when it does not, or serves something else."""
-        if wish.beside is None:
+        if request.beside is None:
             return None
-        answer = self.client.get(wish.beside, keep=False)
+        answer = self.client.get(request.beside, keep=False)
         if isinstance(answer, FetchFault):
             # A server that is down says nothing of the wheel either.
             return answer if answer.problem in {FetchProblem.UNREACHABLE, FetchProblem.OFFLINE} else None
-        if wish.beside_sha256 and sha256(answer.body).hexdigest() != wish.beside_sha256:
+        if request.beside_sha256 and sha256(answer.body).hexdigest() != request.beside_sha256:
             return None
         return answer
 
-    def _by_range(self, wish: Inside) -> Answer:
-        return _member(wish, read_member(self.client, wish.url, wish.member, chunk=_CHUNK))
+    def _by_range(self, request: WheelMember) -> Answer:
+        return _member(request, read_member(self.client, request.url, request.member, chunk=_CHUNK))
 
-    def _whole(self, wish: Inside) -> Answer:
-        whole = self.client.get(wish.url, limit=WHOLE_LIMIT, keep=False)
+    def _whole(self, request: WheelMember) -> Answer:
+        whole = self.client.get(request.url, limit=WHOLE_LIMIT, keep=False)
         if isinstance(whole, FetchFault):
             return whole
-        return _member(wish, member_of(whole.body, wish.url, wish.member))
+        return _member(request, member_of(whole.body, request.url, request.member))
 
 
-def _member(wish: Inside, read: bytes | RangeFault) -> Answer:
+def _member(request: WheelMember, read: bytes | RangeFault) -> Answer:
     if isinstance(read, RangeFault):
         problem = read.problem or FetchProblem.CORRUPT
-        return FetchFault(problem=problem, url=wish.url, text=read.text)
-    return Fetched(url=wish.url, content_type="", body=read)
+        return FetchFault(problem=problem, url=request.url, text=read.text)
+    return Fetched(url=request.url, content_type="", body=read)
 
 
 @contextmanager

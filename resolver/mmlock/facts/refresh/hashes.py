@@ -13,7 +13,7 @@ from mmlock.core.progress import Progress
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import File
 from mmlock.facts.refresh.indexes import Overlay
-from mmlock.facts.refresh.report import Outcome
+from mmlock.facts.refresh.report import IndexOutcome
 from mmlock.facts.scrape import openmmlab
 from mmlock.facts.scrape.hashing import digest
 from mmlock.facts.scrape.tags import wheel_name
@@ -29,7 +29,7 @@ PACKAGE = PackageName("openmmlab-index")
 
 def record(
     client: Client, facts: Overlay, specs: Sequence[str], base: str, progress: Progress, folder: Path
-) -> Outcome:
+) -> IndexOutcome:
     """Download each wheel that is named and has no hash yet; what fails is told and tried another time."""
     started, before = time.monotonic(), (client.traffic.requests, client.traffic.received)
     known = {row.url: row for row in facts.rows("files", PACKAGE)}
@@ -57,7 +57,7 @@ def record(
     warnings = facts.lay(
         Facts(schema="files", package=PACKAGE, rows=tuple(rows), sources=sources), trust_removals=False
     )
-    return Outcome(
+    return IndexOutcome(
         name="hashes",
         unit="wheels",
         place=base,

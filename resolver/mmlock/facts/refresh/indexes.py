@@ -17,7 +17,7 @@ from mmlock.facts.matrix.model import Document
 from mmlock.facts.scrape import flash_attn, onedl, openmmlab, pypi, pytorch, pytorch_files, torch_packages
 from mmlock.facts.scrape.fetch_page import Scrape
 
-__all__ = ["INDEXES", "Ask", "Facts", "Overlay", "providers"]
+__all__ = ["INDEXES", "Facts", "IndexQuery", "Overlay", "providers"]
 
 
 class Overlay(Struct):
@@ -73,7 +73,7 @@ class Overlay(Struct):
         }
 
 
-class Ask(Struct, frozen=True, kw_only=True):
+class IndexQuery(Struct, frozen=True, kw_only=True):
     """What one index is asked with."""
 
     facts: Overlay
@@ -93,20 +93,20 @@ def providers(matrix: Matrix) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _pypi(ask: Ask) -> Scrape:
+def _pypi(ask: IndexQuery) -> Scrape:
     plans = [plan for plan in _plans(ask) if not ask.packages or plan.package in ask.packages]
     return pypi.scrape(plans, day=ask.day, providers=providers(ask.matrix), index=ask.place)
 
 
-def _plans(ask: Ask) -> Iterator[pypi.Plan]:
+def _plans(ask: IndexQuery) -> Iterator[pypi.ScrapePlan]:
     """One plan for each package the matrix knows and PyPI has."""
-    facts, kinds = ask.facts, pypi.Kind
+    facts, kinds = ask.facts, pypi.PackageKind
     builds = facts.rows("torch-builds")
     modules = {package: row.module for row in ask.matrix.modules for package in row.packages}
 
-    def plan(package: PackageName, kind: pypi.Kind, **known: Any) -> pypi.Plan:
+    def plan(package: PackageName, kind: pypi.PackageKind, **known: Any) -> pypi.ScrapePlan:
         files, requires = facts.rows("files", package), facts.rows("requires", package)
-        return pypi.Plan(package=package, kind=kind, files=files, requires=requires, **known)
+        return pypi.ScrapePlan(package=package, kind=kind, files=files, requires=requires, **known)
 
     yield plan(PackageName("torch"), kinds.TORCH, builds=builds)
     for package in facts.packages("binaries"):
@@ -124,16 +124,16 @@ def _plans(ask: Ask) -> Iterator[pypi.Plan]:
         yield plan(PackageName(name), kinds.TOOLKIT)
 
 
-def _binary_kind(package: str, rows: tuple[Any, ...]) -> pypi.Kind:
+def _binary_kind(package: str, rows: tuple[Any, ...]) -> pypi.PackageKind:
     if rows and all(row.url for row in rows):
-        return pypi.Kind.SOURCE
+        return pypi.PackageKind.SOURCE
     if rows and all(row.same_variant for row in rows):
-        return pypi.Kind.COMPANION
-    known = {"xformers": pypi.Kind.XFORMERS, "torch-npu": pypi.Kind.NPU}
-    return known.get(package, pypi.Kind.SPCONV)
+        return pypi.PackageKind.COMPANION
+    known = {"xformers": pypi.PackageKind.XFORMERS, "torch-npu": pypi.PackageKind.NPU}
+    return known.get(package, pypi.PackageKind.SPCONV)
 
 
-def _openmmlab(ask: Ask) -> Scrape:
+def _openmmlab(ask: IndexQuery) -> Scrape:
     return openmmlab.scrape(
         builds=ask.facts.rows("torch-builds"),
         known=ask.facts.rows("openmmlab-index"),
@@ -145,7 +145,7 @@ def _openmmlab(ask: Ask) -> Scrape:
     )
 
 
-def _pytorch(ask: Ask) -> Scrape:
+def _pytorch(ask: IndexQuery) -> Scrape:
     rows = {name: ask.facts.rows("binaries", name) for name in ask.facts.packages("binaries")}
     return pytorch.scrape(
         known=ask.facts.rows("torch-builds"),
@@ -156,22 +156,22 @@ def _pytorch(ask: Ask) -> Scrape:
     )
 
 
-def _flash_attn(ask: Ask) -> Scrape:
+def _flash_attn(ask: IndexQuery) -> Scrape:
     return flash_attn.scrape(known=ask.facts.rows("binaries", "flash-attn"), day=ask.day, api=ask.place)
 
 
-def _onedl(ask: Ask) -> Scrape:
+def _onedl(ask: IndexQuery) -> Scrape:
     return onedl.scrape(builds=ask.facts.rows("torch-builds"), day=ask.day, base=ask.place)
 
 
-def _torch_packages(ask: Ask) -> Scrape:
+def _torch_packages(ask: IndexQuery) -> Scrape:
     return torch_packages.scrape(day=ask.day, base=ask.place)
 
 
 class Index(Struct, frozen=True, kw_only=True):
     """One index: how it is asked, where it is, and which files it writes."""
 
-    scrape: Callable[[Ask], Scrape]
+    scrape: Callable[[IndexQuery], Scrape]
     place: str
     files: tuple[str, ...]
     """Matrix files, as patterns: what keeps its age when the index is down."""

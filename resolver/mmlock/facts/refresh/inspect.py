@@ -22,9 +22,9 @@ from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import Binary, TorchBuild
 from mmlock.facts.matrix.provenance import dated, seen_on
 from mmlock.facts.refresh.indexes import Overlay
-from mmlock.facts.refresh.report import Outcome
+from mmlock.facts.refresh.report import IndexOutcome
 from mmlock.facts.scrape import pytorch, pytorch_files
-from mmlock.facts.scrape.binaries import ABI_OF_TORCH, UNREAD, abi_of_torch
+from mmlock.facts.scrape.binaries import ABI_OF_TORCH, abi_of_torch
 from mmlock.facts.scrape.tags import cuda_of_variant, newest, wheel_name
 from mmlock.net.fetching import Fetcher, FetchFault
 from mmlock.net.http import Client
@@ -64,7 +64,7 @@ class _Task(Struct, frozen=True, kw_only=True):
     wheel: Artifact
 
 
-def inspect_new(reading: Reading) -> Outcome | None:
+def inspect_new(reading: Reading) -> IndexOutcome | None:
     """Read the wheels of new rows; None when there is nothing to read."""
     before = reading.client.traffic.requests, reading.client.traffic.received
     started = time.monotonic()
@@ -82,7 +82,7 @@ def inspect_new(reading: Reading) -> Outcome | None:
             unknown.append(f"{task.wheel.name}: {told}")
         else:
             read += 1
-    return Outcome(
+    return IndexOutcome(
         name="wheels",
         unit="wheels",
         place="",
@@ -175,7 +175,7 @@ def _lacks(row: Any) -> bool:
     """Whether a wheel could tell more than the row does."""
     if isinstance(row, TorchBuild) and row.platform in _READABLE and row.cxx11_abi is None:
         return True
-    return row.archs is None or row.note in UNREAD
+    return row.archs is None or bool(row.unread)
 
 
 def _best(
@@ -234,7 +234,7 @@ def _row(row: Any, holds: Holds, source: str) -> Any:
         cxx11_abi=row.cxx11_abi if row.cxx11_abi is not None else holds.cxx11_abi,
         glibc=newest(row.glibc, holds.glibc),
         confidence=Confidence.MEASURED,
-        note=None if row.note in UNREAD else row.note,
+        unread=(),
     )
     return seen_on(new, source)
 

@@ -8,19 +8,28 @@ from typing import Any
 
 from msgspec import Struct
 
+from mmlock.core.names import StrEnum
 from mmlock.core.report import Page
-from mmlock.facts.matrix.diff import Change, Touch, as_data, lines, summary
+from mmlock.facts.matrix.diff import Change, ConcernedLock, as_data, lines, summary
 from mmlock.facts.refresh.state import age
 from mmlock.net.credentials import bare
 from mmlock.net.http import Traffic
 
-__all__ = ["Outcome", "diff_page", "page"]
+__all__ = ["IndexOutcome", "diff_page", "page"]
 
 _MOST = 5
 """Warnings and unread pages of one index that a person is shown; the JSON form has all."""
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class IndexState(StrEnum):
+    """How much of an index could be read."""
+
+    READ = "read"
+    PARTLY = "partly"
+    OUTAGE = "outage"
+
+
+class IndexOutcome(Struct, frozen=True, kw_only=True):
     """How one index fared."""
 
     name: str
@@ -37,17 +46,16 @@ class Outcome(Struct, frozen=True, kw_only=True):
     unit: str = "pages"
 
     @property
-    def state(self) -> str:
-        """`read`, `partly` or `outage`."""
+    def state(self) -> IndexState:
         if not self.stale:
-            return "read"
-        return "partly" if self.read else "outage"
+            return IndexState.READ
+        return IndexState.PARTLY if self.read else IndexState.OUTAGE
 
 
 def page(
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[IndexOutcome],
     changes: Sequence[Change],
-    touches: Sequence[Touch],
+    touches: Sequence[ConcernedLock],
     *,
     refused: Sequence[str],
     written: Sequence[str],
@@ -79,23 +87,23 @@ def page(
     return Page(text="\n".join(text), data=data)
 
 
-def diff_page(changes: Sequence[Change], touches: Sequence[Touch]) -> Page:
+def diff_page(changes: Sequence[Change], touches: Sequence[ConcernedLock]) -> Page:
     """The report of a comparison."""
     return Page(text="\n".join(_change_lines(changes, touches)), data=_change_data(changes, touches))
 
 
-def _outcome_lines(outcome: Outcome) -> Iterator[str]:
+def _outcome_lines(outcome: IndexOutcome) -> Iterator[str]:
     seconds = f"{outcome.requests} requests, {outcome.received / 1e6:.2f} MB, {outcome.seconds:.1f} s"
-    if outcome.state == "outage":
+    if outcome.state is IndexState.OUTAGE:
         yield f"{outcome.name}: could not be read; its facts stay, {age(outcome.last)}"
-    elif outcome.state == "partly":
+    elif outcome.state is IndexState.PARTLY:
         count = len(outcome.stale)
         read = f"{outcome.read} {outcome.unit} read"
         yield f"{outcome.name}: {read}, {count} not; their facts stay, {age(outcome.last)}"
     else:
         yield f"{outcome.name}: {outcome.read} {outcome.unit} read ({seconds})"
     # Of a host that is down one line says all.
-    yield from _some(outcome.stale, "not read", most=1 if outcome.state == "outage" else _MOST)
+    yield from _some(outcome.stale, "not read", most=1 if outcome.state is IndexState.OUTAGE else _MOST)
     yield from _some(outcome.warnings, "warning")
 
 
@@ -106,7 +114,7 @@ def _some(texts: Sequence[str], label: str, *, most: int = _MOST) -> Iterator[st
         yield f"  {label}: and {len(texts) - most} more"
 
 
-def _change_lines(changes: Sequence[Change], touches: Sequence[Touch]) -> Iterator[str]:
+def _change_lines(changes: Sequence[Change], touches: Sequence[ConcernedLock]) -> Iterator[str]:
     yield summary(changes)
     yield from lines(changes)
     for touch in touches:
@@ -118,7 +126,7 @@ def _change_lines(changes: Sequence[Change], touches: Sequence[Touch]) -> Iterat
             yield f"newer than lock {touch.lock} holds: {told}"
 
 
-def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+def _outcome_data(outcome: IndexOutcome) -> dict[str, Any]:
     return {
         "name": outcome.name,
         "place": bare(outcome.place),
@@ -133,7 +141,7 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _change_data(changes: Sequence[Change], touches: Sequence[Touch]) -> dict[str, Any]:
+def _change_data(changes: Sequence[Change], touches: Sequence[ConcernedLock]) -> dict[str, Any]:
     return {
         "changes": [as_data(change) for change in changes],
         "locks": [

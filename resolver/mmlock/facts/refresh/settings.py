@@ -14,10 +14,10 @@ from mmlock.core.faults import Fault, usage_error
 from mmlock.facts.scrape.pypi import INDEX
 from mmlock.net.credentials import bare
 
-__all__ = ["Chosen", "choose", "pip_files"]
+__all__ = ["ChosenIndex", "choose", "pip_files"]
 
 
-class Chosen(Struct, frozen=True, kw_only=True):
+class ChosenIndex(Struct, frozen=True, kw_only=True):
     """An index and who named it."""
 
     url: str
@@ -31,12 +31,12 @@ class Chosen(Struct, frozen=True, kw_only=True):
         return bare(self.url)
 
 
-def choose(option: str | None, environ: Mapping[str, str], system: str = sys.platform) -> Chosen:
+def choose(option: str | None, environ: Mapping[str, str], system: str = sys.platform) -> ChosenIndex:
     """The index: the option, else uv's variables, else pip's variable and files, else PyPI.
 
     Raises UsageError for what is no URL of a simple index.
     """
-    chosen = next(_named(option, environ, system), Chosen(url=INDEX, origin="the default"))
+    chosen = next(_named(option, environ, system), ChosenIndex(url=INDEX, origin="the default"))
     parts = urlsplit(chosen.url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         text = f"`{chosen.shown}` is no http or https URL"
@@ -45,17 +45,17 @@ def choose(option: str | None, environ: Mapping[str, str], system: str = sys.pla
     return chosen
 
 
-def _named(option: str | None, environ: Mapping[str, str], system: str) -> Iterator[Chosen]:
+def _named(option: str | None, environ: Mapping[str, str], system: str) -> Iterator[ChosenIndex]:
     if option:
-        yield Chosen(url=option, origin="--index-url")
+        yield ChosenIndex(url=option, origin="--index-url")
     for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         if value := environ.get(name):
             # uv takes `NAME=URL` too.
             tail = value.partition("=")[2] if "=" in value.partition("://")[0] else value
-            yield Chosen(url=tail.strip(), origin=name)
+            yield ChosenIndex(url=tail.strip(), origin=name)
     for path in pip_files(environ, system):
         if value := _from_pip(path):
-            yield Chosen(url=value, origin=str(path))
+            yield ChosenIndex(url=value, origin=str(path))
 
 
 def pip_files(environ: Mapping[str, str], system: str = sys.platform) -> tuple[Path, ...]:

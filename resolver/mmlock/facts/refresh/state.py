@@ -11,12 +11,12 @@ from pathlib import Path
 
 from mmlock.files.atomic import write_aside
 
-__all__ = ["Seen", "age", "last_seen"]
+__all__ = ["LastRead", "age", "last_seen"]
 
 _DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
 
-class Seen:
+class LastRead:
     """Index -> the moment it was last read whole, for one matrix folder."""
 
     def __init__(self, cache: Path, root: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
-__all__ = ["Tree", "Unreadable", "bare_info", "pkg_info", "read_tree", "requires_txt"]
+__all__ = ["ArchiveTree", "BadArchive", "bare_info", "pkg_info", "read_tree", "requires_txt"]
 
 _LIMIT = 512 * 1024 * 1024
 """Bytes an archive may unpack to; the largest release is a tenth of it."""
@@ -20,11 +20,11 @@ _FILE_LIMIT = 4 * 1024 * 1024
 _TEXT = (".py", ".txt", ".toml", ".cfg", "PKG-INFO", "METADATA", ".in")
 
 
-class Unreadable(Exception):
+class BadArchive(Exception):
     """An archive that cannot be read: says which, and why."""
 
 
-class Tree(Struct, frozen=True, kw_only=True):
+class ArchiveTree(Struct, frozen=True, kw_only=True):
     """An archive: every path below its root folder, and the bytes of what is text."""
 
     paths: frozenset[str]
@@ -36,8 +36,8 @@ class Tree(Struct, frozen=True, kw_only=True):
         return data.decode("utf-8-sig", "replace") if data is not None else None
 
 
-def read_tree(name: str, data: bytes) -> Tree:
-    """The tree of an archive. Raises Unreadable."""
+def read_tree(name: str, data: bytes) -> ArchiveTree:
+    """The tree of an archive. Raises BadArchive."""
     members = _zip(data, name) if name.endswith((".whl", ".zip")) else _tar(data, name)
     try:
         found = dict(members)
@@ -49,11 +49,11 @@ def read_tree(name: str, data: bytes) -> Tree:
         zipfile.BadZipFile,
         NotImplementedError,
     ) as fault:
-        raise Unreadable(f"{name}: not a readable archive: {fault}") from fault
+        raise BadArchive(f"{name}: not a readable archive: {fault}") from fault
     if not name.endswith(".whl"):
         found = _below_root(found)
     texts = {path: body for path, body in found.items() if body is not None}
-    return Tree(paths=frozenset(found), texts=texts)
+    return ArchiveTree(paths=frozenset(found), texts=texts)
 
 
 def _is_plain(path: str) -> bool:
@@ -107,7 +107,7 @@ def _tar(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
 def _zip(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         if sum(member.file_size for member in archive.infolist()) > _LIMIT:
-            raise Unreadable(f"{name}: it unpacks to more than {_LIMIT} bytes")
+            raise BadArchive(f"{name}: it unpacks to more than {_LIMIT} bytes")
         for member in archive.infolist():
             if member.is_dir() or not _is_plain(member.filename):
                 continue
@@ -120,18 +120,18 @@ def _zip(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
 # ---------------------------------------------------------------- metadata of sdists
 
 
-def bare_info(tree: Tree, name: str) -> bytes:
-    """PKG-INFO of an sdist as it is. Raises Unreadable."""
+def bare_info(tree: ArchiveTree, name: str) -> bytes:
+    """PKG-INFO of an sdist as it is. Raises BadArchive."""
     infos = sorted((path for path in tree.texts if path.split("/")[-1] == "PKG-INFO"), key=len)
     if not infos:
-        raise Unreadable(f"{name}: no PKG-INFO in it")
+        raise BadArchive(f"{name}: no PKG-INFO in it")
     return tree.texts[infos[0]]
 
 
-def pkg_info(tree: Tree, name: str) -> bytes:
+def pkg_info(tree: ArchiveTree, name: str) -> bytes:
     """PKG-INFO with its requirements. Old setuptools kept them in requires.txt only.
 
-    Raises Unreadable.
+    Raises BadArchive.
     """
     info = bare_info(tree, name)
     listed = requires_txt(tree)
@@ -140,7 +140,7 @@ def pkg_info(tree: Tree, name: str) -> bytes:
     return _joined(info, listed)
 
 
-def requires_txt(tree: Tree) -> str | None:
+def requires_txt(tree: ArchiveTree) -> str | None:
     """The egg-info's requires.txt, where there is one."""
     found = sorted((path for path in tree.texts if path.endswith(".egg-info/requires.txt")), key=len)
     return tree.text(found[0]) if found else None

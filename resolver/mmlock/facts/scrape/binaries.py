@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
-from mmlock.core.names import Confidence, PackageName, Platform
+from mmlock.core.names import Confidence, PackageName, Platform, WheelDetail
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.model import Binary, File, Requires, TorchBuild
 from mmlock.facts.scrape.tags import (
@@ -27,11 +27,9 @@ from mmlock.facts.scrape.tags import (
 
 __all__ = [
     "ABI_OF_TORCH",
-    "BUILD_UNREAD",
     "LIST",
     "SOURCES",
     "UNREAD",
-    "WHEEL_UNREAD",
     "Built",
     "abi_of_torch",
     "arch_words",
@@ -46,13 +44,9 @@ __all__ = [
     "xformers_row",
 ]
 
-ARCHS_UNREAD = "its archs were not read"
-ABI_UNREAD = "libcudart and C++ ABI were not read"
 ABI_OF_TORCH = "C++ ABI of the torch builds that it is for; its wheel does not tell it"
-BUILD_UNREAD = "its archs and its C++ ABI were not read"
-WHEEL_UNREAD = "what its wheel holds was not read"
-UNREAD = frozenset({ARCHS_UNREAD, ABI_UNREAD, BUILD_UNREAD, WHEEL_UNREAD})
-"""Notes of rows that names and metadata alone tell of: they go when a wheel has been read."""
+UNREAD = (WheelDetail.ARCHS, WheelDetail.CXX11_ABI, WheelDetail.CUDART)
+"""Of rows that names and metadata alone tell of: it is emptied when a wheel has been read."""
 
 META, LIST, BUILD = "pypi-meta", "pypi-list", "xf-build"
 """Source keys: metadata of a wheel, the list of files, the build record inside a wheel."""
@@ -136,7 +130,7 @@ def companion(
 # ---------------------------------------------------------------- new releases
 
 
-class Release(Struct, frozen=True, kw_only=True):
+class ReleaseFiles(Struct, frozen=True, kw_only=True):
     """The wheels of one release as an index lists them."""
 
     package: PackageName
@@ -183,7 +177,7 @@ class Release(Struct, frozen=True, kw_only=True):
         )
 
 
-def companion_row(release: Release, requires: Sequence[Requires], first_torch: str | None) -> Binary:
+def companion_row(release: ReleaseFiles, requires: Sequence[Requires], first_torch: str | None) -> Binary:
     """A new torchvision or torchaudio. `first_torch`: the newest torch there is, where it declares none."""
     pin = next((pin for row in requires if (pin := torch_pin(row.requires))), None)
     floor = f">={first_torch}" if first_torch else None
@@ -218,34 +212,40 @@ def built(data: bytes) -> Built | None:
         return None
 
 
-def xformers_row(release: Release, requires: Sequence[Requires], record: Built | None) -> Binary:
+def xformers_row(release: ReleaseFiles, requires: Sequence[Requires], record: Built | None) -> Binary:
     """A new xformers: its build record names CUDA and archs, its metadata torch."""
     pin = next((pin for row in requires if (pin := torch_pin(row.requires))), None)
     row = release.row(
         torch=pin,
         source=(META, BUILD) if record else (META,),
         confidence=Confidence.INFERRED,
-        note=ABI_UNREAD,
+        note=None,
     )
     if record is None:
-        return row
-    return _with(row, cuda=record.cuda, archs=record.archs, ptx=record.ptx, same_variant=False)
+        return _with(row, unread=UNREAD)
+    unread = tuple(part for part in UNREAD if part is not WheelDetail.ARCHS or record.archs is None)
+    return _with(row, cuda=record.cuda, archs=record.archs, ptx=record.ptx, same_variant=False, unread=unread)
 
 
-def spconv_row(release: Release) -> Binary:
+def spconv_row(release: ReleaseFiles) -> Binary:
     """A new spconv-cuXXX: CUDA from its name, not linked to torch."""
     pythons = release.pythons
     row = release.row(
         torch=None,
         source=(LIST,),
         confidence=Confidence.CAPTURED,
-        note=ARCHS_UNREAD,
+        note=None,
         platforms=served(release.files, release.version, pythons) or None,
     )
-    return _with(row, cuda=cuda_of_variant(release.package.rpartition("-")[2]), same_variant=False)
+    return _with(
+        row,
+        cuda=cuda_of_variant(release.package.rpartition("-")[2]),
+        same_variant=False,
+        unread=(WheelDetail.ARCHS,),
+    )
 
 
-def npu_rows(release: Release, requires: Sequence[Requires]) -> Iterator[Binary]:
+def npu_rows(release: ReleaseFiles, requires: Sequence[Requires]) -> Iterator[Binary]:
     """A new torch-npu. Its wheels pin torch's `+cpu` build on x86_64 only: one row for each distinct pin."""
     declared = {row.platform: torch_pin(row.requires) for row in requires}
     pins: dict[str | None, list[Platform]] = {}

@@ -1,6 +1,6 @@
 """How an index says what it wants to read: the seam between pure scrapers and the one fetch loop.
 
-A scraper is a generator: it yields a batch of wishes, is sent the answers in the same order, and returns
+A scraper is a generator: it yields a batch of requests, is sent the answers in the same order, and returns
 what it found. It opens nothing itself, so a test answers it with bytes.
 """
 
@@ -14,7 +14,7 @@ from mmlock.core.names import Sha256
 from mmlock.facts.matrix.merge import Facts
 from mmlock.net.fetching import Fetched, FetchFault
 
-__all__ = ["Answer", "Archive", "Found", "Get", "Inside", "Scrape", "Wish"]
+__all__ = ["Answer", "FetchPage", "Get", "Scrape", "Scraped", "WheelMember", "WholeFile"]
 
 
 class Get(Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Get(Struct, frozen=True, kw_only=True):
     accept: str = "*/*"
 
 
-class Inside(Struct, frozen=True, kw_only=True):
+class WheelMember(Struct, frozen=True, kw_only=True):
     """One member of a remote wheel: read by range. Its bytes never change, so they are kept."""
 
     url: str
@@ -38,18 +38,18 @@ class Inside(Struct, frozen=True, kw_only=True):
     """Whether the whole wheel may be fetched, and nothing less; a small one."""
 
 
-class Archive(Struct, frozen=True, kw_only=True):
+class WholeFile(Struct, frozen=True, kw_only=True):
     """A whole file whose hash is known. It is checked, and kept by its hash."""
 
     url: str
     sha256: Sha256
 
 
-Wish = Get | Inside | Archive
+FetchPage = Get | WheelMember | WholeFile
 Answer = Fetched | FetchFault
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class Scraped(Struct, frozen=True, kw_only=True):
     """What a scraper brings home."""
 
     facts: tuple[Facts, ...] = ()
@@ -61,4 +61,4 @@ class Found(Struct, frozen=True, kw_only=True):
     """Pages that could be read; 0 with something stale is an outage."""
 
 
-Scrape = Generator[Sequence[Wish], Sequence[Answer], Found]
+Scrape = Generator[Sequence[FetchPage], Sequence[Answer], Scraped]

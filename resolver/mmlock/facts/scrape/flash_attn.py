@@ -19,7 +19,7 @@ from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import Binary
 from mmlock.facts.matrix.provenance import dated, seen_on
-from mmlock.facts.scrape.fetch_page import Found, Get, Scrape
+from mmlock.facts.scrape.fetch_page import Get, Scrape, Scraped
 from mmlock.facts.scrape.tags import cuda_of_variant, glibc_of_tag, platforms_of, pythons_of, wheel_name
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import FetchFault
@@ -176,7 +176,7 @@ def scrape(*, known: Sequence[Binary], day: str, api: str = API) -> Scrape:
         sources={source: f"{bare(api)}, read {day}"},
         scope=lambda row: not stale and row.version in spoken,
     )
-    return Found(facts=(facts,) if read else (), stale=tuple(stale), read=read)
+    return Scraped(facts=(facts,) if read else (), stale=tuple(stale), read=read)
 
 
 def _supported(release: str, known: set[str]) -> bool:

@@ -7,9 +7,7 @@ import time
 import zipfile
 import zlib
 from hashlib import sha256
-from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
@@ -19,38 +17,31 @@ from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.scrape.metadata import identity
 from mmlock.facts.scrape.tags import wheel_name
 from mmlock.files.atomic import write_aside
-from mmlock.net.credentials import bare
+from mmlock.files.digest import sha256_of
+from mmlock.files.locking import hold
 from mmlock.net.fetching import FetchFault, FetchProblem
 from mmlock.net.http import Client
+from mmlock.net.transfer import Transfer, discard
 
-if TYPE_CHECKING:
-    import httpx
+__all__ = ["HashedFile", "digest"]
 
-__all__ = ["Digest", "digest"]
-
-_ATTEMPTS = 5
-_BLOCK = 1 << 20
-_MOST_BYTES = 4 << 30
-"""The largest wheels are of torch, with a bit over 3 GB."""
-_MOST_SECONDS = 3600.0
-"""For one attempt; what came stays, so that the next goes on."""
 _KEPT_SECONDS = 7 * 24 * 3600.0
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
-class Digest(Struct, frozen=True, kw_only=True):
+class HashedFile(Struct, frozen=True, kw_only=True):
     """What a file is, by its bytes."""
 
     sha256: Sha256
     size: int
 
 
-def digest(client: Client, url: str, folder: Path) -> Digest | FetchFault:
+def digest(client: Client, url: str, folder: Path) -> HashedFile | FetchFault:
     """Download a wheel into a folder, check and hash it, remove it.
 
     What came before an interruption is used again where the server can tell that the file is still the same.
     """
-    url = bare(url)
+    url = client.learn(url)
     if wheel_name(_name(url)) is None:
         return FetchFault(problem=FetchProblem.CORRUPT, url=url, text=f"`{url}` names no wheel")
     if client.offline:
@@ -60,117 +51,36 @@ def digest(client: Client, url: str, folder: Path) -> Digest | FetchFault:
     part = folder / f"{sha256(url.encode()).hexdigest()}.part"
     if done := _done(part):
         return done
-    if not part.with_suffix(".tag").is_file():
-        part.unlink(missing_ok=True)
-    fault = FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=f"`{url}` was not tried")
-    for attempt in range(_ATTEMPTS):
-        if client.stopped:
-            break
-        if attempt:
-            client.sleep(min(client.limits.longest_pause, client.limits.first_pause * 2**attempt))
-        answer = _attempt(client, url, part)
-        if answer is None:
-            return _settled(url, part)
-        fault = answer
-        if fault.problem is not FetchProblem.UNREACHABLE:
-            break
-    return fault
-
-
-def _attempt(client: Client, url: str, part: Path) -> FetchFault | None:
-    """Fetch what is still missing; None when the file is whole."""
-    import httpx
-
-    tag = part.with_suffix(".tag")
-    have = part.stat().st_size if part.is_file() else 0
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-        if tag.is_file():
-            # Should the file have changed, the server sends all of it.
-            headers["If-Range"] = tag.read_text("utf-8")
-    try:
-        with client.stream(url, headers) as response:
-            return _save(url, response, part, have)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError) as error:
-        text = f"`{url}` could not be read whole: {str(error) or type(error).__name__}"
-        return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text)
-
-
-def _save(url: str, response: httpx.Response, part: Path, have: int) -> FetchFault | None:
-    status = response.status_code
-    span = re.match(r"bytes (\d+)-\d+/(\d+)", response.headers.get("content-range", ""))
-    if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-        part.unlink()  # longer than the file is now: begin anew
-        return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=f"`{url}` changed", status=status)
-    if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-        again = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        problem = FetchProblem.UNREACHABLE if again else FetchProblem.STATUS
-        return FetchFault(problem=problem, url=url, text=f"`{url}` answered {status}", status=status)
-    goes_on = status == HTTPStatus.PARTIAL_CONTENT and span is not None and int(span[1]) == have
-    length = response.headers.get("content-length", "")
-    total = int(span[2]) if goes_on and span else int(length) if length.isdigit() else None
-    _note_state(response, part.with_suffix(".tag"))
-    if fault := _write(url, response, part, total, goes_on=goes_on):
-        return fault
-    if total is not None and part.stat().st_size != total:
-        text = f"`{url}`: {part.stat().st_size} of {total} bytes came"
-        return FetchFault(problem=FetchProblem.UNREACHABLE, url=url, text=text)
-    return None
-
-
-def _note_state(response: httpx.Response, tag: Path) -> None:
-    """Keep by what the server knows this state of the file; a weak tag is no proof of the same bytes."""
-    etag = response.headers.get("etag", "")
-    state = etag if etag and not etag.startswith("W/") else response.headers.get("last-modified")
-    if state:
-        tag.write_text(state, "utf-8")
-    else:
-        tag.unlink(missing_ok=True)
-
-
-def _write(
-    url: str, response: httpx.Response, part: Path, total: int | None, *, goes_on: bool
-) -> FetchFault | None:
-    """Write the body as it comes, so that nothing is lost when it breaks off."""
-    until = time.monotonic() + _MOST_SECONDS
-    written = part.stat().st_size if goes_on else 0
-    with part.open("ab" if goes_on else "wb") as file:
-        for chunk in response.iter_raw():
-            written += len(chunk)
-            if written > (_MOST_BYTES if total is None else min(total, _MOST_BYTES)):
-                file.truncate(0)
-                text = f"`{url}` is larger than it may be ({total or _MOST_BYTES} bytes)"
-                return FetchFault(problem=FetchProblem.TOO_BIG, url=url, text=text)
-            file.write(chunk)
-            if time.monotonic() > until:
-                text = f"`{url}` was not sent whole within {_MOST_SECONDS:g} seconds; the next run goes on"
-                return FetchFault(problem=FetchProblem.TOO_SLOW, url=url, text=text)
-    return None
+    # Two refreshes at once would write into the same part.
+    with hold(part.with_suffix(".lock"), waiting=_wait, remove=True):
+        if done := _done(part):
+            return done
+        fault = Transfer(client=client, url=url, part=part, name=_name(url)).run()
+        return fault if fault is not None else _settled(url, part)
 
 
 # ---------------------------------------------------------------- what came
 
 
-def _settled(url: str, part: Path) -> Digest | FetchFault:
+def _settled(url: str, part: Path) -> HashedFile | FetchFault:
     """The hash of a file that came whole and is the wheel that its name says."""
     try:
         if (why := _no_wheel(_name(url), part)) is not None:
             return FetchFault(problem=FetchProblem.CORRUPT, url=url, text=f"`{url}` {why}")
-        whole = sha256()
-        with part.open("rb") as file:
-            while block := file.read(_BLOCK):
-                whole.update(block)
-        found = Digest(sha256=Sha256(whole.hexdigest()), size=part.stat().st_size)
+        found = HashedFile(sha256=sha256_of(part), size=part.stat().st_size)
         # A run over many wheels may end before it is told what the first of them are.
         write_aside(part.with_suffix(".done"), f"{found.sha256} {found.size}".encode())
         return found
     finally:
-        part.unlink(missing_ok=True)
-        part.with_suffix(".tag").unlink(missing_ok=True)
+        discard(part)
 
 
-def _done(part: Path) -> Digest | None:
+def _wait(holder: str) -> None:
+    """Another refresh reads the same wheel: what it finds out is used here, too."""
+    del holder
+
+
+def _done(part: Path) -> HashedFile | None:
     """What an earlier run found out and did not live to tell."""
     path = part.with_suffix(".done")
     try:
@@ -180,7 +90,7 @@ def _done(part: Path) -> Digest | None:
         found = re.fullmatch(r"([0-9a-f]{64}) (\d+)", path.read_text("ascii"))
     except (OSError, ValueError):
         return None
-    return Digest(sha256=Sha256(found[1]), size=int(found[2])) if found else None
+    return HashedFile(sha256=Sha256(found[1]), size=int(found[2])) if found else None
 
 
 def _name(url: str) -> str:

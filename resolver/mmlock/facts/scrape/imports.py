@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, field
 
-from mmlock.facts.scrape.archives import Tree
+from mmlock.facts.scrape.archives import ArchiveTree
 
 __all__ = ["ENTRIES", "Imports", "imported"]
 
@@ -37,7 +37,7 @@ class Imports(Struct):
 class _Walk(Struct):
     """One interpreter that has imported nothing yet."""
 
-    tree: Tree
+    tree: ArchiveTree
     module: str
     found: Imports
     parsed: dict[str, tuple[ast.Import | ast.ImportFrom, ...]]
@@ -136,7 +136,7 @@ def _survives(caught: ast.expr | None) -> bool:
     return any(isinstance(name, ast.Name) and name.id in _SURVIVES for name in names)
 
 
-def imported(tree: Tree, module: str) -> Imports:
+def imported(tree: ArchiveTree, module: str) -> Imports:
     """What all entry modules of a package need together."""
     found = Imports()
     parsed: dict[str, tuple[ast.Import | ast.ImportFrom, ...]] = {}

@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from mmlock.core.names import Confidence, PackageName, Sha256, StrEnum
 from mmlock.facts.matrix.model import File
-from mmlock.facts.scrape.fetch_page import Archive, Get, Inside, Wish
+from mmlock.facts.scrape.fetch_page import FetchPage, Get, WheelMember, WholeFile
 from mmlock.net.fetching import FetchProblem
 from mmlock.net.ranged import METADATA
 
-__all__ = ["WHOLE_LIMIT", "Origin", "Place", "leads_on", "places", "release_metadata", "weakest"]
+__all__ = ["WHOLE_LIMIT", "MetadataPlace", "Origin", "leads_on", "places", "release_metadata", "weakest"]
 
 WHOLE_LIMIT = 64 * 1024 * 1024
 """A whole wheel larger than this is not worth a few lines of it."""
@@ -42,11 +42,11 @@ class Origin(StrEnum):
         return Confidence.MEASURED if self is Origin.WHEEL else Confidence.INFERRED
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class MetadataPlace(Struct, frozen=True, kw_only=True):
     """One place to read it."""
 
     origin: Origin
-    wish: Wish
+    request: FetchPage
     name: str
     """The file, or the page, for people."""
 
@@ -59,22 +59,22 @@ def places(
     package: PackageName,
     served: Mapping[str, Sha256 | None],
     api: str | None,
-) -> Iterator[Place]:
+) -> Iterator[MetadataPlace]:
     """The places for one wheel of a release, in their order. `files`: all of the release."""
     beside = f"{wheel.url}.metadata" if wheel.url in served else None
-    inside = Inside(url=wheel.url, member=METADATA, beside=beside, beside_sha256=served.get(wheel.url))
-    yield Place(origin=Origin.WHEEL, wish=inside, name=wheel.name)
+    inside = WheelMember(url=wheel.url, member=METADATA, beside=beside, beside_sha256=served.get(wheel.url))
+    yield MetadataPlace(origin=Origin.WHEEL, request=inside, name=wheel.name)
     for sdist in files:
         if sdist.name.endswith((".tar.gz", ".zip")) and sdist.sha256 is not None:
-            archive = Archive(url=sdist.url, sha256=sdist.sha256)
-            yield Place(origin=Origin.SDIST, wish=archive, name=sdist.name)
+            archive = WholeFile(url=sdist.url, sha256=sdist.sha256)
+            yield MetadataPlace(origin=Origin.SDIST, request=archive, name=sdist.name)
             break
     if api is not None:
         page = f"{api}/{package}/{release}/json"
-        yield Place(origin=Origin.JSON, wish=Get(url=page), name=page)
+        yield MetadataPlace(origin=Origin.JSON, request=Get(url=page), name=page)
     if wheel.size is None or wheel.size <= WHOLE_LIMIT:
-        whole = Inside(url=wheel.url, member=METADATA, whole=True)
-        yield Place(origin=Origin.WHEEL, wish=whole, name=wheel.name)
+        whole = WheelMember(url=wheel.url, member=METADATA, whole=True)
+        yield MetadataPlace(origin=Origin.WHEEL, request=whole, name=wheel.name)
 
 
 def leads_on(problem: FetchProblem) -> bool:

@@ -8,7 +8,7 @@ from mmlock.core.names import PackageName
 from mmlock.core.versions import version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import TorchBuild
-from mmlock.facts.scrape.fetch_page import Answer, Found, Get, Scrape
+from mmlock.facts.scrape.fetch_page import Answer, Get, Scrape, Scraped
 from mmlock.facts.scrape.providers import Offer, offer, provided
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import FetchFault, FetchProblem
@@ -57,7 +57,7 @@ def scrape(*, builds: Iterable[TorchBuild], day: str, base: str = BASE) -> Scrap
     )
     if not offers and not stale:
         stale = [f"`{bare(base)}` has no directory of any known torch"]
-    return Found(facts=(facts,) if offers else (), stale=tuple(stale), read=len(spoken))
+    return Scraped(facts=(facts,) if offers else (), stale=tuple(stale), read=len(spoken))
 
 
 def _read(

@@ -17,7 +17,7 @@ from mmlock.core.names import Confidence, PackageName, Platform, normalize
 from mmlock.core.versions import version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import File, IndexRow, TorchBuild
-from mmlock.facts.scrape.fetch_page import Answer, Found, Get, Scrape
+from mmlock.facts.scrape.fetch_page import Answer, Get, Scrape, Scraped
 from mmlock.facts.scrape.tags import minor, platform_of_tag, pythons_of, wheel_name
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import Fetched, FetchFault, FetchProblem
@@ -25,7 +25,7 @@ from mmlock.net.links import Anchor, is_whole, links
 from mmlock.net.simple import PageProblem, ParseFault
 
 __all__ = [
-    "Listed",
+    "MmcvWheel",
     "directories",
     "home",
     "is_directory",
@@ -40,7 +40,7 @@ BASE = "https://download.openmmlab.com/mmcv/dist"
 NAME = "openmmlab"
 
 _PACKAGES = frozenset({"mmcv", "mmcv-full"})
-_DIRECTORY = re.compile(r"(?:cpu|cu\d{2,3}|ascend[0-9a-z.]*)/torch\d+\.\d+\.\d+")
+_DIRECTORY = re.compile(r"(?:cpu|cu\d{2,3}|ascend[0-9a-z.]{0,20})/torch\d+\.\d+\.\d+")
 _PLATFORMS: Mapping[str, tuple[tuple[Platform, Confidence], ...]] = {
     "manylinux1_x86_64": ((Platform.LINUX_X86_64, Confidence.CAPTURED),),
     "win_amd64": ((Platform.WINDOWS_X86_64, Confidence.CAPTURED),),
@@ -60,7 +60,7 @@ _MANY_MISSING = 0.2
 """A share of known directories that may be gone at once; more is an index in trouble."""
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class MmcvWheel(Struct, frozen=True, kw_only=True):
     """One wheel of the index."""
 
     directory: str
@@ -70,10 +70,10 @@ class Listed(Struct, frozen=True, kw_only=True):
     tag: str
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class DirectoryPage(Struct, frozen=True, kw_only=True):
     """A directory as its page shows it."""
 
-    wheels: tuple[Listed, ...]
+    wheels: tuple[MmcvWheel, ...]
     strangers: tuple[str, ...]
     """Links that are no wheel of this directory by the index's rules."""
 
@@ -109,7 +109,7 @@ def _newest_first(directory: str) -> tuple[object, ...]:
     return version(torch), variant != "cpu", len(variant), variant
 
 
-def parse_page(data: bytes, url: str) -> Page | ParseFault:
+def parse_page(data: bytes, url: str) -> DirectoryPage | ParseFault:
     """The wheels of one directory, or why the bytes are not its page. `url`: after redirects."""
     found = links(data, url)
     wheels, strangers = [], []
@@ -120,15 +120,15 @@ def parse_page(data: bytes, url: str) -> Page | ParseFault:
         else:
             wheels.append(listed)
     fault = _fault(data, url, wheels)
-    return fault or Page(wheels=tuple(dict.fromkeys(wheels)), strangers=tuple(strangers))
+    return fault or DirectoryPage(wheels=tuple(dict.fromkeys(wheels)), strangers=tuple(strangers))
 
 
-def _fault(data: bytes, url: str, wheels: Sequence[Listed]) -> ParseFault | None:
+def _fault(data: bytes, url: str, wheels: Sequence[MmcvWheel]) -> ParseFault | None:
     if not data.strip():
         problem, text = PageProblem.EMPTY, "answered with an empty page"
     elif not wheels:
         problem, text = PageProblem.NOT_INDEX, "lists no wheel of mmcv: it is some other page"
-        if re.search(rb"<input[^>]+password", data, re.IGNORECASE):
+        if re.search(rb"<input[^<>]+password", data, re.IGNORECASE):
             problem, text = PageProblem.LOGIN, "answered with a login page"
     elif not is_whole(data):
         problem, text = PageProblem.BROKEN, "breaks off in the middle"
@@ -137,7 +137,7 @@ def _fault(data: bytes, url: str, wheels: Sequence[Listed]) -> ParseFault | None
     return ParseFault(problem=problem, url=url, text=f"`{url}` {text}")
 
 
-def _listed(anchor: Anchor) -> Listed | None:
+def _listed(anchor: Anchor) -> MmcvWheel | None:
     """A link as a wheel of its directory; None when the name does not keep to the rules of the index."""
     parsed = wheel_name(anchor.name)
     place = _DIRECTORY.search(urlsplit(anchor.url).path)
@@ -148,7 +148,7 @@ def _listed(anchor: Anchor) -> Listed | None:
     honest = parsed.abi in {parsed.python, f"{parsed.python}m"} and bool(_served(place[0], parsed.tag))
     if package not in _PACKAGES or len(pythons) != 1 or not honest or "+" in parsed.version:
         return None
-    return Listed(
+    return MmcvWheel(
         directory=place[0], package=package, version=parsed.version, python=pythons[0], tag=parsed.tag
     )
 
@@ -165,7 +165,7 @@ def _served(directory: str, tag: str) -> tuple[tuple[Platform, Confidence], ...]
     return _PLATFORMS.get(tag, ())
 
 
-def rows_of(wheels: Iterable[Listed], source: str) -> list[IndexRow]:
+def rows_of(wheels: Iterable[MmcvWheel], source: str) -> list[IndexRow]:
     """Rows: one for each package, platform and set of Pythons of a directory."""
     pythons: dict[tuple[str, PackageName, str, str], set[str]] = {}
     for one in wheels:
@@ -232,8 +232,8 @@ def scrape(
     answers = yield [*(Get(url=page_url(base, one)) for one in wanted), Get(url=old_page)]
     source = f"page-{day}"
     pages, missing, stale = _read(wanted, answers)
-    stale += _gone(missing, {row.directory for row in known}, read=len(pages))
-    spoken = {*pages, *missing} - {text.partition(":")[0] for text in stale}
+    stale.update(_gone(missing, {row.directory for row in known}, read=len(pages)))
+    spoken = {*pages, *missing} - stale.keys()
     warnings = [
         f"{directory}: {len(page.strangers)} links are no wheels of mmcv, such as `{page.strangers[0]}`"
         for directory, page in pages.items()
@@ -247,7 +247,12 @@ def scrape(
     if isinstance(last, Fetched) and is_whole(last.body):
         older = _older(parse_old_page(last.body, last.url, source), files, base)
         found.append(Facts(schema="files", package="openmmlab-index", rows=older, sources=sources))
-    return Found(facts=tuple(found), stale=tuple(stale), warnings=tuple(warnings), read=len(pages))
+    return Scraped(
+        facts=tuple(found),
+        stale=tuple(f"{directory}: {why}" for directory, why in stale.items()),
+        warnings=tuple(warnings),
+        read=len(pages),
+    )
 
 
 def _facts(
@@ -266,36 +271,37 @@ def _facts(
     )
 
 
-def _read(wanted: Sequence[str], answers: Sequence[Answer]) -> tuple[dict[str, Page], list[str], list[str]]:
-    """Pages by directory, directories that are not there, and those that could not be read and why."""
-    pages: dict[str, Page] = {}
+def _read(
+    wanted: Sequence[str], answers: Sequence[Answer]
+) -> tuple[dict[str, DirectoryPage], list[str], dict[str, str]]:
+    """Pages by directory, directories that are not there, and why others could not be read."""
+    pages: dict[str, DirectoryPage] = {}
     missing: list[str] = []
-    stale: list[str] = []
+    stale: dict[str, str] = {}
     for directory, answer in zip(wanted, answers, strict=False):
         if isinstance(answer, FetchFault):
             if answer.problem is FetchProblem.NOT_FOUND:
                 missing.append(directory)
             else:
-                stale.append(f"{directory}: {answer.text}")
+                stale[directory] = answer.text
             continue
         page = parse_page(answer.body, answer.url)
         if isinstance(page, ParseFault):
-            stale.append(f"{directory}: {page.text}")
+            stale[directory] = page.text
         elif urlsplit(answer.url).path.find(f"/{directory}/") < 0:
-            stale.append(f"{directory}: it leads to `{answer.url}`")
+            stale[directory] = f"it leads to `{answer.url}`"
         else:
             pages[directory] = page
     return pages, missing, stale
 
 
-def _gone(missing: Sequence[str], known: Collection[str], *, read: int) -> list[str]:
+def _gone(missing: Sequence[str], known: Collection[str], *, read: int) -> dict[str, str]:
     """Known directories that are not believed to be gone: an index that is moving answers 404 too."""
     lost = [directory for directory in missing if directory in known]
     if read and len(lost) <= max(2, int(len(known) * _MANY_MISSING)):
-        return []
-    return [
-        f"{directory}: not found, and so are {len(lost) - 1} other known directories" for directory in lost
-    ]
+        return {}
+    text = f"not found, and so are {len(lost) - 1} other known directories"
+    return dict.fromkeys(lost, text)
 
 
 def is_directory(text: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from mmlock.facts.scrape.archives import Tree
+from mmlock.facts.scrape.archives import ArchiveTree
 
 __all__ = ["probe"]
 
 _IN_SETUP: Mapping[str, re.Pattern[str]] = {
     "setup_locals_version": re.compile(r"locals\(\)\s*\[\s*['\"]__version__"),
-    "setup_imports_pkg_resources": re.compile(r"^\s*(?:import|from)\s+pkg_resources", re.MULTILINE),
+    "setup_imports_pkg_resources": re.compile(r"^[ \t]*(?:import|from)\s+pkg_resources", re.MULTILINE),
     "setup_imports_torch": re.compile(r"^(?:import|from)\s+torch\b", re.MULTILINE),
     # Anywhere: without the probe above only where a `try` or a function guards it.
     "setup_imports_torch_guarded": re.compile(r"^[ \t]*(?:import|from)\s+torch\b", re.MULTILINE),
@@ -21,25 +21,25 @@ _IN_SETUP: Mapping[str, re.Pattern[str]] = {
 _IN_PACKAGE: Mapping[str, re.Pattern[str]] = {
     "adafactor_double_register": re.compile(r"register_module\(name=['\"]Adafactor['\"]"),
     "collections_abc_removed": re.compile(
-        r"from collections import [^\n]*\b(?:Sequence|Iterable|Mapping|MutableMapping|Callable)\b"
+        r"from collections import [^\n]{0,400}\b(?:Sequence|Iterable|Mapping|MutableMapping|Callable)\b"
     ),
-    "distutils_in_package": re.compile(r"^\s*(?:import|from)\s+distutils\b", re.MULTILINE),
+    "distutils_in_package": re.compile(r"^[ \t]*(?:import|from)\s+distutils\b", re.MULTILINE),
     "numpy_ge_1_24_removed_alias": re.compile(r"\bnp\.(?:int|float|bool|object|str|complex|long)\b(?!\s*\()"),
     "numpy_ge_1_24_removed_alias_call": re.compile(r"\bnp\.(?:int|float|bool|object|str|complex|long)\s*\("),
     "numpy_ge_2_removed_name": re.compile(r"\bnp\.(?:float_|complex_|Inf|Infinity|NaN|product|in1d|trapz)\b"),
-    "pkg_resources_in_package": re.compile(r"^\s*(?:import|from)\s+pkg_resources", re.MULTILINE),
+    "pkg_resources_in_package": re.compile(r"^[ \t]*(?:import|from)\s+pkg_resources", re.MULTILINE),
     "torch_adafactor_renamed": re.compile(r"\bTorchAdafactor\b"),
     # Up to the end of the call, one pair of brackets inside it.
     "torch_load_without_weights_only": re.compile(r"\btorch\.load\((?!(?:[^()]|\([^()]*\))*weights_only)"),
     "yapf_version_guard": re.compile(r"\byapf\.__version__"),
-    "yapf_verify_kwarg": re.compile(r"FormatCode\([^)]*verify\s*="),
+    "yapf_verify_kwarg": re.compile(r"FormatCode\([^)]{0,400}verify\s*="),
 }
 """In the package: the number of files."""
 
 _STANDARD = re.compile(r"['\"][-/]std[=:]c\+\+(\d\d)['\"]")
 
 
-def probe(tree: Tree, module: str) -> dict[str, int]:
+def probe(tree: ArchiveTree, module: str) -> dict[str, int]:
     """The patterns a release shows, by name; absent ones are left out."""
     setup = tree.text("setup.py") or ""
     found = {name: 1 for name, pattern in _IN_SETUP.items() if pattern.search(setup)}

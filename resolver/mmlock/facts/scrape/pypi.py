@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import version
-from mmlock.facts.scrape.fetch_page import Answer, Found, Get, Scrape
+from mmlock.facts.scrape.fetch_page import Answer, Get, Scrape, Scraped
 from mmlock.facts.scrape.pypi_facts import facts_of
-from mmlock.facts.scrape.pypi_package import NAME, Kind, Package, Plan
+from mmlock.facts.scrape.pypi_package import NAME, Package, PackageKind, ScrapePlan
 from mmlock.facts.scrape.pypi_rows import details
 from mmlock.facts.scrape.tags import release_of
 from mmlock.net.credentials import bare
@@ -22,7 +22,7 @@ from mmlock.net.links import is_whole
 from mmlock.net.lookup import page_url
 from mmlock.net.simple import ACCEPT, ParseFault, parse_page
 
-__all__ = ["INDEX", "NAME", "TOOLKIT", "Kind", "Plan", "scrape"]
+__all__ = ["INDEX", "NAME", "TOOLKIT", "PackageKind", "ScrapePlan", "scrape"]
 
 INDEX = "https://pypi.org/simple"
 
@@ -31,7 +31,7 @@ TOOLKIT = ("nvidia-cuda-nvcc", "nvidia-nvvm", "nvidia-cuda-crt", "nvidia-cuda-ru
 
 
 def scrape(
-    plans: Sequence[Plan],
+    plans: Sequence[ScrapePlan],
     *,
     day: str,
     providers: Mapping[str, Sequence[str]],
@@ -50,12 +50,12 @@ def scrape(
     yield from _list(packages, index)
     wants = [(package, want) for package in packages for want in package.wants]
     while wants:  # each round asks only for what the last one did not tell, in the next place of a few
-        answers = yield [want.wish for _, want in wants]
+        answers = yield [want.request for _, want in wants]
         told = zip(wants, answers, strict=True)
         again = [(package, package.take(want, answer, providers)) for (package, want), answer in told]
         wants = [(package, want) for package, want in again if want is not None]
     newest = max((row.torch for plan in plans for row in plan.builds), key=version, default=None)
-    return Found(
+    return Scraped(
         facts=tuple(f for package in packages for f in facts_of(package, bare(index), day, newest)),
         stale=(*stale, *(text for package in packages for text in package.stale)),
         warnings=tuple(text for package in packages for text in package.warnings),
@@ -77,7 +77,7 @@ def _list(packages: Sequence[Package], index: str) -> Scrape:
     }
     for package in packages:
         package.list(more.get(package.plan.package, {}))
-    return Found()
+    return Scraped()
 
 
 def _api(index: str) -> str | None:
@@ -86,7 +86,7 @@ def _api(index: str) -> str | None:
     return f"{root}/pypi" if slash and last == "simple" else None
 
 
-def _open(plan: Plan, answer: Answer, api: str | None) -> Package | str:
+def _open(plan: ScrapePlan, answer: Answer, api: str | None) -> Package | str:
     """A package with its page, or why there is none."""
     if isinstance(answer, FetchFault):
         gone = answer.problem is FetchProblem.NOT_FOUND

@@ -14,7 +14,7 @@ from mmlock.facts.matrix.provenance import dated, read_on, seen_on
 from mmlock.facts.scrape import binaries
 from mmlock.facts.scrape.metadata import collapse
 from mmlock.facts.scrape.metadata_chain import Origin, weakest
-from mmlock.facts.scrape.pypi_package import NAME, Kind, Package
+from mmlock.facts.scrape.pypi_package import NAME, Package, PackageKind
 from mmlock.facts.scrape.releases import SOURCE as ARCHIVE
 from mmlock.facts.scrape.tags import pythons_of, release_of, wheel_name
 from mmlock.facts.scrape.torch_wheels import SOURCES as TORCH_SOURCES
@@ -49,9 +49,9 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
         rows = tuple(row for found in new.values() for row in found)
         sources = {str(key): f"{_WHERE[key]} on {page} ({day})" for key in origins.values()}
         yield _facts("requires", plan.package, rows, sources)
-    if plan.kind is Kind.RELEASES:
+    if plan.kind is PackageKind.RELEASES:
         yield _releases(package, day)
-    elif plan.kind is Kind.TORCH:
+    elif plan.kind is PackageKind.TORCH:
         # A release may have appeared on PyTorch's index first: its builds there are no builds of PyPI.
         known = {row.torch for row in plan.builds if row.on_pypi}
         built = [
@@ -70,7 +70,7 @@ def _confidence(package: Package, release: str) -> Confidence:
     """What an sdist says of a release that has nothing else is said of the very file."""
     origin = weakest(package.origins[release])
     wheels = any(row.name.endswith(".whl") for row in package.rows.rows if release_of(row.name) == release)
-    if origin is Origin.SDIST and not (wheels and package.plan.kind is not Kind.SOURCE):
+    if origin is Origin.SDIST and not (wheels and package.plan.kind is not PackageKind.SOURCE):
         return Confidence.MEASURED
     return origin.confidence
 
@@ -109,12 +109,14 @@ def _releases(package: Package, day: str) -> Facts:
     return _facts("releases", package.plan.package, rows, sources)
 
 
-def _fresh(package: Package, new: dict[str, list[Requires]], known: set[str]) -> Iterator[binaries.Release]:
+def _fresh(
+    package: Package, new: dict[str, list[Requires]], known: set[str]
+) -> Iterator[binaries.ReleaseFiles]:
     """Releases that were read now and have no row yet."""
     for release in new:
         if release not in known:
             files = tuple(row for row in package.rows.rows if release_of(row.name) == release)
-            yield binaries.Release(package=package.plan.package, version=release, files=files)
+            yield binaries.ReleaseFiles(package=package.plan.package, version=release, files=files)
 
 
 def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: str | None) -> Iterator[Binary]:
@@ -122,13 +124,13 @@ def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: st
     plan = package.plan
     for release in _fresh(package, new, {row.version for row in plan.binaries}):
         requires = new[release.version]
-        if plan.kind is Kind.COMPANION:
+        if plan.kind is PackageKind.COMPANION:
             yield binaries.companion_row(release, requires, newest_torch)
-        elif plan.kind is Kind.XFORMERS:
+        elif plan.kind is PackageKind.XFORMERS:
             yield binaries.xformers_row(release, requires, package.records.get(release.version))
-        elif plan.kind is Kind.SPCONV:
+        elif plan.kind is PackageKind.SPCONV:
             yield binaries.spconv_row(release)
-        elif plan.kind is Kind.NPU:
+        elif plan.kind is PackageKind.NPU:
             yield from binaries.npu_rows(release, requires)
 
 

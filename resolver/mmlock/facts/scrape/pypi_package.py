@@ -13,23 +13,23 @@ from mmlock.core.versions import InvalidVersion, is_prerelease, version
 from mmlock.facts.matrix.model import Binary, File, Release, Requires, TorchBuild
 from mmlock.facts.scrape import binaries
 from mmlock.facts.scrape.archives import pkg_info, read_tree
-from mmlock.facts.scrape.fetch_page import Answer, Archive, Inside, Wish
+from mmlock.facts.scrape.fetch_page import Answer, FetchPage, WheelMember, WholeFile
 from mmlock.facts.scrape.metadata import Metadata, identity, metadata, pick
-from mmlock.facts.scrape.metadata_chain import Origin, Place, leads_on, places, release_metadata
-from mmlock.facts.scrape.pypi_rows import Detail, Listing, listing
-from mmlock.facts.scrape.releases import About, Unreadable, read_release
+from mmlock.facts.scrape.metadata_chain import MetadataPlace, Origin, leads_on, places, release_metadata
+from mmlock.facts.scrape.pypi_rows import Detail, ListedFiles, listing
+from mmlock.facts.scrape.releases import About, BadArchive, read_release
 from mmlock.facts.scrape.tags import is_old_wheel, release_of
 from mmlock.net.fetching import Fetched, FetchFault
 from mmlock.net.simple import IndexPage
 
-__all__ = ["NAME", "Kind", "Package", "Plan", "Want"]
+__all__ = ["NAME", "Package", "PackageKind", "ScrapePlan", "Want"]
 
 NAME = "pypi"
 
 _BUILD_RECORD = r"xformers/cpp_lib\.json"
 
 
-class Kind(StrEnum):
+class PackageKind(StrEnum):
     """What is recorded of a package."""
 
     TORCH = "torch"
@@ -42,7 +42,9 @@ class Kind(StrEnum):
     TOOLKIT = "toolkit"
 
 
-FROM_WHEEL = frozenset({Kind.TORCH, Kind.COMPANION, Kind.XFORMERS, Kind.SPCONV, Kind.NPU})
+FROM_WHEEL = frozenset(
+    {PackageKind.TORCH, PackageKind.COMPANION, PackageKind.XFORMERS, PackageKind.SPCONV, PackageKind.NPU}
+)
 
 
 class Part(StrEnum):
@@ -53,11 +55,11 @@ class Part(StrEnum):
     RECORD = "record"  # the build record of xformers
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class ScrapePlan(Struct, frozen=True, kw_only=True):
     """One package, and what is known of it."""
 
     package: PackageName
-    kind: Kind
+    kind: PackageKind
     files: tuple[File, ...] = ()
     requires: tuple[Requires, ...] = ()
     releases: tuple[Release, ...] = ()
@@ -68,7 +70,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     @property
     def known(self) -> frozenset[str]:
         """Releases that need not be read again."""
-        if self.kind is Kind.RELEASES:
+        if self.kind is PackageKind.RELEASES:
             return frozenset(row.version for row in self.releases)
         return self.declared
 
@@ -82,9 +84,9 @@ class Plan(Struct, frozen=True, kw_only=True):
         release = release_of(name)
         if release is None or is_old_wheel(name):
             return False
-        if self.kind in {Kind.RELEASES, Kind.SOURCE}:
+        if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE}:
             return True
-        if self.kind is Kind.TOOLKIT:
+        if self.kind is PackageKind.TOOLKIT:
             return not is_prerelease(release) and "linux" in name.rpartition("-")[2]
         known = self.known | {row.version for row in self.binaries} | {row.torch for row in self.builds}
         if not known or release in known:
@@ -93,15 +95,15 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class Want(Struct, frozen=True, kw_only=True):
-    """A wish and what its answer will be used for."""
+    """A request and what its answer will be used for."""
 
     release: str
     platform: Platform | None
     file: File
-    wish: Wish
+    request: FetchPage
     parts: frozenset[Part] = frozenset({Part.REQUIRES})
     origin: Origin = Origin.SDIST
-    instead: tuple[Place, ...] = ()
+    instead: tuple[MetadataPlace, ...] = ()
     """Where the same can be read when this cannot."""
     tried: tuple[str, ...] = ()
     """Why the places before this one did not tell."""
@@ -112,19 +114,19 @@ class Want(Struct, frozen=True, kw_only=True):
             return None
         place, *rest = self.instead
         return structs.replace(
-            self, wish=place.wish, origin=place.origin, instead=tuple(rest), tried=(*self.tried, text)
+            self, request=place.request, origin=place.origin, instead=tuple(rest), tried=(*self.tried, text)
         )
 
 
 class Package(Struct):
     """One package on its way through the refresh."""
 
-    plan: Plan
+    plan: ScrapePlan
     page: IndexPage
     files: tuple[Artifact, ...]
     api: str | None = None
     """Where the JSON API of the index is, if it has one."""
-    rows: Listing = field(default_factory=lambda: Listing(rows=(), warnings=()))
+    rows: ListedFiles = field(default_factory=lambda: ListedFiles(rows=(), warnings=()))
     wants: tuple[Want, ...] = ()
     said: dict[str, dict[Platform | None, Metadata]] = field(default_factory=dict)
     origins: dict[str, list[Origin]] = field(default_factory=dict)
@@ -149,13 +151,13 @@ class Package(Struct):
         self.wants = tuple(self._wants())
 
     def _wants(self) -> Iterator[Want]:
-        if self.plan.kind is Kind.TOOLKIT:
+        if self.plan.kind is PackageKind.TOOLKIT:
             return
         by_release: dict[str, list[File]] = {}
         for row in self.rows.rows:
             by_release.setdefault(release_of(row.name) or "", []).append(row)
         for release, files in by_release.items():
-            if self.plan.kind is Kind.RELEASES:
+            if self.plan.kind is PackageKind.RELEASES:
                 yield from self._release_wants(release, files)
             elif release in self.plan.known:
                 continue
@@ -189,25 +191,25 @@ class Package(Struct):
                 release=release,
                 platform=platform,
                 file=file,
-                wish=first.wish,
+                request=first.request,
                 origin=first.origin,
                 instead=tuple(rest),
             )
-            if self.plan.kind is Kind.XFORMERS and platform is Platform.LINUX_X86_64:
-                record = Inside(url=file.url, member=_BUILD_RECORD)
+            if self.plan.kind is PackageKind.XFORMERS and platform is Platform.LINUX_X86_64:
+                record = WheelMember(url=file.url, member=_BUILD_RECORD)
                 parts = frozenset({Part.RECORD})
-                yield Want(release=release, platform=platform, file=file, wish=record, parts=parts)
+                yield Want(release=release, platform=platform, file=file, request=record, parts=parts)
 
     def _archive_want(self, release: str, files: Sequence[File], parts: frozenset[Part]) -> Iterator[Want]:
         """The sdist; for a release without one the first wheel, where wheels are wanted at all."""
         sdists = [file for file in files if not file.name.endswith(".whl")]
-        wheels = [file for file in files if self.plan.kind is Kind.RELEASES and file not in sdists]
+        wheels = [file for file in files if self.plan.kind is PackageKind.RELEASES and file not in sdists]
         for file in (sorted(sdists, key=lambda one: one.name.endswith(".zip")) or wheels)[:1]:
             if file.sha256 is None:
                 self.stale.append(f"{file.name}: its index tells no hash, so it is not read")
                 continue
-            wish = Archive(url=file.url, sha256=file.sha256)
-            yield Want(release=release, platform=None, file=file, wish=wish, parts=parts)
+            request = WholeFile(url=file.url, sha256=file.sha256)
+            yield Want(release=release, platform=None, file=file, request=request, parts=parts)
 
     # ------------------------------------------------------------ answers
 
@@ -223,7 +225,7 @@ class Package(Struct):
             return following
         try:
             return self._read(want, answer, providers)
-        except Unreadable as fault:
+        except BadArchive as fault:
             self.warnings.append(f"{fault}; the release is left out")
             return None
 
@@ -255,7 +257,7 @@ class Package(Struct):
         except InvalidVersion:
             same = False
         if not same:
-            raise Unreadable(f"{want.file.name}: inside it is {name or 'no name'} {told}")
+            raise BadArchive(f"{want.file.name}: inside it is {name or 'no name'} {told}")
 
     def _about(self, release: str) -> About:
         files = [row for row in self.rows.rows if release_of(row.name) == release]
@@ -272,7 +274,7 @@ class Package(Struct):
 
 def _info(want: Want, data: bytes) -> bytes | None:
     """METADATA, or what says the same, from an answer. Raises Unreadable; None when it is not told."""
-    if isinstance(want.wish, Archive):
-        name = unquote(want.wish.url.rpartition("/")[2])
+    if isinstance(want.request, WholeFile):
+        name = unquote(want.request.url.rpartition("/")[2])
         return pkg_info(read_tree(name, data), name)
     return release_metadata(data) if want.origin is Origin.JSON else data

@@ -13,7 +13,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.names import Confidence, Sha256
 from mmlock.facts.matrix.model import File
 
-__all__ = ["Detail", "Listing", "details", "home", "listing"]
+__all__ = ["Detail", "ListedFiles", "details", "home", "listing"]
 
 
 _PYPI_FOLDERS = re.compile(r"/packages/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/?#]+$")
@@ -28,7 +28,7 @@ class Detail(Struct, frozen=True, kw_only=True):
     yanked: bool
 
 
-class Listing(Struct, frozen=True, kw_only=True):
+class ListedFiles(Struct, frozen=True, kw_only=True):
     """The rows of a page, and what on it is not believed."""
 
     rows: tuple[File, ...]
@@ -57,7 +57,7 @@ def _detail(entry: Mapping[str, Any]) -> Detail:
 
 def listing(
     files: Sequence[Artifact], known: Sequence[File], more: Mapping[str, Detail], source: str
-) -> Listing:
+) -> ListedFiles:
     """Rows for files. A hash that differs from the recorded one is never taken: a file cannot change."""
     recorded = {row.name: row for row in known}
     rows: dict[str, File] = {}
@@ -75,7 +75,7 @@ def listing(
             warnings.append(f"{file.name}: `{url}` is no https URL, and a lock would hold it; it is left out")
             continue
         rows[file.name] = _again(old, file, detail) if old else _new(file, url, detail, source)
-    return Listing(rows=tuple(rows.values()), warnings=tuple(warnings))
+    return ListedFiles(rows=tuple(rows.values()), warnings=tuple(warnings))
 
 
 def _again(old: File, file: Artifact, detail: Detail | None) -> File:

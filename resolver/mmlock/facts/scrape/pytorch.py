@@ -21,9 +21,9 @@ from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import File, TorchBuild
 from mmlock.facts.matrix.provenance import dated, seen_on
 from mmlock.facts.scrape import pytorch_files
-from mmlock.facts.scrape.binaries import WHEEL_UNREAD
-from mmlock.facts.scrape.fetch_page import Answer, Found, Get, Scrape, Wish
-from mmlock.facts.scrape.pypi_rows import Listing, listing
+from mmlock.facts.scrape.binaries import UNREAD
+from mmlock.facts.scrape.fetch_page import Answer, FetchPage, Get, Scrape, Scraped
+from mmlock.facts.scrape.pypi_rows import ListedFiles, listing
 from mmlock.facts.scrape.pytorch_files import VARIANT
 from mmlock.facts.scrape.tags import cuda_of_variant, glibc_of_tag, pythons_of, wheel_name
 from mmlock.net.credentials import bare
@@ -31,7 +31,7 @@ from mmlock.net.fetching import FetchFault, FetchProblem
 from mmlock.net.links import is_whole
 from mmlock.net.simple import ACCEPT, IndexPage, ParseFault, parse_page
 
-__all__ = ["BASE", "NAME", "Listed", "rows_of", "scrape", "wheels_of"]
+__all__ = ["BASE", "NAME", "TorchWheel", "rows_of", "scrape", "wheels_of"]
 
 BASE = "https://download.pytorch.org/whl"
 NAME = "pytorch"
@@ -39,7 +39,7 @@ LIST = "torch_stable.html"
 """A list of the links to all wheels, as PyTorch's index had it first and mirrors still have."""
 
 
-class Listed(Struct, frozen=True, kw_only=True):
+class TorchWheel(Struct, frozen=True, kw_only=True):
     """One wheel of torch on the index."""
 
     torch: str
@@ -53,7 +53,7 @@ class Listed(Struct, frozen=True, kw_only=True):
         return self.torch, self.variant, self.platform
 
 
-def wheels_of(files: Iterable[Artifact]) -> tuple[Listed, ...]:
+def wheels_of(files: Iterable[Artifact]) -> tuple[TorchWheel, ...]:
     """The final releases of torch among the files of a page, by the variant in name or folder.
 
     Builds outside the scheme (`cpu.cxx11.abi`, `cu118.with.pypi.cudnn`) are none that mmlock speaks of.
@@ -61,7 +61,7 @@ def wheels_of(files: Iterable[Artifact]) -> tuple[Listed, ...]:
     return tuple(dict.fromkeys(one for file in files if (one := _listed(file)) is not None))
 
 
-def _listed(file: Artifact) -> Listed | None:
+def _listed(file: Artifact) -> TorchWheel | None:
     name = wheel_name(file.name)
     if name is None or name.name != "torch" or name.platform is None:
         return None
@@ -71,14 +71,17 @@ def _listed(file: Artifact) -> Listed | None:
     pythons = name.pythons
     if not VARIANT.fullmatch(variant) or len(pythons) != 1 or is_prerelease(torch):
         return None
-    return Listed(torch=torch, variant=variant, platform=name.platform, python=pythons[0], tag=name.tag)
+    return TorchWheel(torch=torch, variant=variant, platform=name.platform, python=pythons[0], tag=name.tag)
 
 
 def rows_of(
-    wheels: Iterable[Listed], known: Mapping[tuple[str, str, Platform], TorchBuild], base: str, source: str
+    wheels: Iterable[TorchWheel],
+    known: Mapping[tuple[str, str, Platform], TorchBuild],
+    base: str,
+    source: str,
 ) -> Iterator[TorchBuild]:
     """A row for each build: a known one with the Pythons and the tag of now, else what a page can tell."""
-    builds: dict[tuple[str, str, Platform], list[Listed]] = {}
+    builds: dict[tuple[str, str, Platform], list[TorchWheel]] = {}
     for one in wheels:
         builds.setdefault(one.key, []).append(one)
     for key, found in builds.items():
@@ -114,8 +117,8 @@ def _new(
         pythons=pythons,
         source=(source,),
         confidence=Confidence.CAPTURED,
-        note=WHEEL_UNREAD if gpu else None,
         tag=tag,
+        unread=UNREAD if gpu else (),
     )
 
 
@@ -136,9 +139,9 @@ def scrape(
     pages, complete = yield from _ask(root, known, packages)
     if not pages.listed("torch"):
         reason = pages.stale or (f"`{bare(root)}/torch/` lists no wheel of torch",)
-        return Found(stale=reason)
+        return Scraped(stale=reason)
     listing = _files(pages, packages, known, files)
-    return Found(
+    return Scraped(
         facts=(_builds(pages, known, root, day, complete=complete), _hashes(listing, root, day)),
         stale=pages.stale,
         warnings=listing.warnings,
@@ -148,7 +151,7 @@ def scrape(
 
 def _ask(
     root: str, known: Sequence[TorchBuild], packages: Sequence[str]
-) -> Generator[Sequence[Wish], Sequence[Answer], tuple[_Pages, bool]]:
+) -> Generator[Sequence[FetchPage], Sequence[Answer], tuple[_Pages, bool]]:
     """What the pages list, and whether they are those of an index: what it no longer lists is gone.
 
     Mirrors that are no index have one list of links (`torch_stable.html`), or folders of files by variant.
@@ -197,7 +200,7 @@ def _supported(torch: str, known: Sequence[TorchBuild]) -> bool:
 
 def _files(
     pages: _Pages, packages: Sequence[str], known: Sequence[TorchBuild], files: Sequence[File]
-) -> Listing:
+) -> ListedFiles:
     """Rows of wheels. A companion's version says nothing of torch, so that all of its releases are kept."""
     found = [
         file
@@ -207,7 +210,7 @@ def _files(
     return listing(found, files, {}, NAME)
 
 
-def _hashes(listed: Listing, root: str, day: str) -> Facts:
+def _hashes(listed: ListedFiles, root: str, day: str) -> Facts:
     """Files come and never go: what a file is stays true, and which builds there are, other rows say."""
     return Facts(
         schema="files",

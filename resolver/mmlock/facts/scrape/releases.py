@@ -12,13 +12,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Confidence, normalize
 from mmlock.facts.matrix.model import Assert, Release
-from mmlock.facts.scrape.archives import Tree, Unreadable, bare_info, read_tree, requires_txt
+from mmlock.facts.scrape.archives import ArchiveTree, BadArchive, bare_info, read_tree, requires_txt
 from mmlock.facts.scrape.checks import asserts
 from mmlock.facts.scrape.imports import imported
 from mmlock.facts.scrape.metadata import header, identity, is_requirement
 from mmlock.facts.scrape.probes import probe
 
-__all__ = ["SOURCE", "About", "Unreadable", "read_release"]
+__all__ = ["SOURCE", "About", "BadArchive", "read_release"]
 
 SOURCE = "archive"
 
@@ -49,7 +49,7 @@ class _Declared(Struct, frozen=True, kw_only=True):
 
 
 def read_release(name: str, data: bytes, about: About, providers: Mapping[str, Sequence[str]]) -> Release:
-    """One release from the bytes of its sdist or wheel. Raises Unreadable.
+    """One release from the bytes of its sdist or wheel. Raises BadArchive.
 
     `providers`: import name -> distributions that bring it.
     """
@@ -76,25 +76,25 @@ def read_release(name: str, data: bytes, about: About, providers: Mapping[str, S
     )
 
 
-def _asserts(tree: Tree, module: str, name: str) -> tuple[Assert, ...]:
+def _asserts(tree: ArchiveTree, module: str, name: str) -> tuple[Assert, ...]:
     source = tree.text(f"{module}/__init__.py")
     if source is None:
-        raise Unreadable(f"{name}: there is no {module}/__init__.py in it")
+        raise BadArchive(f"{name}: there is no {module}/__init__.py in it")
     try:
         return asserts(source)
     except (SyntaxError, ValueError, RecursionError) as fault:
-        raise Unreadable(f"{name}: {module}/__init__.py is no Python that can be read: {fault}") from fault
+        raise BadArchive(f"{name}: {module}/__init__.py is no Python that can be read: {fault}") from fault
 
 
 # ---------------------------------------------------------------- what it declares
 
 
-def _info(tree: Tree, name: str) -> bytes:
+def _info(tree: ArchiveTree, name: str) -> bytes:
     if not name.endswith(".whl"):
         return bare_info(tree, name)
     found = [path for path in tree.texts if path.endswith(".dist-info/METADATA") and path.count("/") == 1]
     if len(found) != 1:
-        raise Unreadable(f"{name}: {len(found)} METADATA files in it, not one")
+        raise BadArchive(f"{name}: {len(found)} METADATA files in it, not one")
     return tree.texts[found[0]]
 
 
@@ -102,7 +102,7 @@ def _same(name: str, info: bytes, about: About) -> None:
     """Refuse an archive that is of another package or version than its name says."""
     package, version = identity(info)
     if normalize(package) != normalize(about.package) or _digits(version) != _digits(about.version):
-        raise Unreadable(f"{name}: inside it is {package} {version}")
+        raise BadArchive(f"{name}: inside it is {package} {version}")
 
 
 def _digits(text: str) -> str:
@@ -114,7 +114,7 @@ def _digits(text: str) -> str:
         return text
 
 
-def _declared(tree: Tree, info: bytes) -> _Declared:
+def _declared(tree: ArchiveTree, info: bytes) -> _Declared:
     """Requirements without an extra, and those of the extra for OpenMMLab's installer."""
     fields = header(info)
     python = fields.get("Requires-Python")
@@ -149,7 +149,7 @@ def _from_fields(values: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...
     return tuple(requires), tuple(mim)
 
 
-def _mminstall(tree: Tree, module: str) -> tuple[str, ...]:
+def _mminstall(tree: ArchiveTree, module: str) -> tuple[str, ...]:
     """The lines of mminstall.txt, which stands beside the requirements or inside the package."""
     for path in ("requirements/mminstall.txt", f"{module}/.mim/requirements/mminstall.txt"):
         text = tree.text(path)

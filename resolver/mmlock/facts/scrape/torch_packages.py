@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName
 from mmlock.facts.matrix.merge import Facts
-from mmlock.facts.scrape.fetch_page import Found, Get, Scrape
+from mmlock.facts.scrape.fetch_page import Get, Scrape, Scraped
 from mmlock.facts.scrape.providers import Offer, offer, provided
 from mmlock.facts.scrape.tags import wheel_name
 from mmlock.net.credentials import bare
@@ -50,12 +50,12 @@ def scrape(*, day: str, base: str = BASE) -> Scrape:
     url = f"{base.rstrip('/')}/{PACKAGE}/"
     (answer,) = yield [Get(url=url, accept=ACCEPT)]
     if isinstance(answer, FetchFault):
-        return Found(stale=(answer.text,))
+        return Scraped(stale=(answer.text,))
     page = parse_page(answer.body, answer.content_type, answer.url)
     if isinstance(page, ParseFault):
-        return Found(stale=(page.text,))
+        return Scraped(stale=(page.text,))
     if "json" not in answer.content_type and not is_whole(answer.body):
-        return Found(stale=(f"`{answer.url}` breaks off in the middle",))
+        return Scraped(stale=(f"`{answer.url}` breaks off in the middle",))
     source = f"{NAME}-{day}"
     facts = Facts(
         schema="providers",
@@ -64,4 +64,4 @@ def scrape(*, day: str, base: str = BASE) -> Scrape:
         sources={source: f"{bare(url)}, read {day}"},
         scope=lambda row: row.provider == PROVIDER,
     )
-    return Found(facts=(facts,), read=1)
+    return Scraped(facts=(facts,), read=1)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from mmlock.core.names import Confidence, Platform
+from mmlock.core.names import Confidence, Platform, WheelDetail
 from mmlock.facts.matrix.model import Requires, TorchBuild
-from mmlock.facts.scrape.binaries import BUILD_UNREAD, Release
+from mmlock.facts.scrape.binaries import ReleaseFiles
 from mmlock.facts.scrape.tags import glibc_of_tag, minor, pythons_of, wheel_name
 
 __all__ = ["SOURCES", "cuda_of", "torch_rows"]
@@ -26,7 +26,7 @@ _RUNTIME = re.compile(r"nvidia-cuda-runtime(-cu\d+)?|cuda-toolkit")
 """Distributions whose version is that of the CUDA a torch was built with."""
 
 
-def torch_rows(release: Release, requires: Sequence[Requires]) -> Iterator[TorchBuild]:
+def torch_rows(release: ReleaseFiles, requires: Sequence[Requires]) -> Iterator[TorchBuild]:
     """One build for each platform PyPI has wheels for. Their archs are not known from here."""
     names = [name for file in release.files if (name := wheel_name(file.name)) is not None]
     for platform in sorted({name.platform for name in names if name.platform is not None}):
@@ -48,7 +48,7 @@ def torch_rows(release: Release, requires: Sequence[Requires]) -> Iterator[Torch
             pythons=pythons_of({one for name in own for one in name.pythons}),
             source=(FILES, META) if cuda else (FILES,),
             confidence=Confidence.INFERRED if cuda else Confidence.CAPTURED,
-            note=BUILD_UNREAD if cuda else None,
+            unread=(WheelDetail.ARCHS, WheelDetail.CXX11_ABI) if cuda else (),
         )
 
 

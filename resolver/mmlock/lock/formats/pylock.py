@@ -16,6 +16,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.target import Target
+from mmlock.lock.fields import environment_faults, package_faults
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -27,7 +28,7 @@ from mmlock.lock.formats.parts import (
 )
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
-from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, TermValue
+from mmlock.lock.model import BuildStep, FetchStep, Finding, HashTrust, LockedEnv, LockedPackage, TermValue
 
 __all__ = ["CREATED_BY", "MARK", "NAME", "NOT_RUN", "PartialLock", "read", "render"]
 
@@ -183,6 +184,7 @@ def _about_package(package: LockedPackage, standard: str | None) -> dict[str, An
         {
             "form": package.form.value,
             "core": package.core,
+            "hash": package.hashes.value if package.hashes is not HashTrust.STATED else None,
             "via": list(package.via),
             "files-requires-python": Inline(pythons),
             "yanked": [file.name for file in package.files if file.yanked],
@@ -237,7 +239,7 @@ def read(text: str, file: str = NAME) -> PartialLock:
 
 def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
     verdict = about.text("verdict")
-    return LockedEnv(
+    env = LockedEnv(
         stack=about.text("stack"),
         target=_read_target(about.table("target")),
         python=about.text("python"),
@@ -256,6 +258,8 @@ def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
         engine=about.text("engine"),
         verdict=None if verdict == NOT_RUN else verdict,
     )
+    about.faults(environment_faults(env))
+    return env
 
 
 def _read_target(table: Cursor) -> Target:
@@ -302,7 +306,7 @@ def _read_package(table: Cursor) -> LockedPackage:
     tables = [*table.tables("wheels"), *([table.table("sdist")] if "sdist" in table else [])]
     if not tables:
         table.fault("wheels", "is missing, and so is `sdist`")
-    return LockedPackage(
+    package = LockedPackage(
         name=normalize(table.text("name")),
         version=table.text("version"),
         form=about.choice("form", Form),
@@ -311,7 +315,10 @@ def _read_package(table: Cursor) -> LockedPackage:
         via=about.texts("via"),
         reasons=reasons_in(about, "reasons"),
         index=table.maybe_text("index"),
+        hashes=about.choice("hash", HashTrust) if "hash" in about else HashTrust.STATED,
     )
+    table.faults(package_faults(package))
+    return package
 
 
 def _read_file(item: Cursor, package: Cursor, about: Cursor) -> Artifact:

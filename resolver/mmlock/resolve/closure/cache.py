@@ -16,8 +16,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.core.cache import FRESH_SECONDS, cache_root, fresh_seconds, unheard
+from mmlock.core.cache import FRESH_SECONDS, fresh_seconds, unheard
 from mmlock.files.atomic import write_aside
+from mmlock.files.private import open_cache
 from mmlock.resolve.closure.model import Closed, ClosureRequest, Refused
 
 _FORMAT = 1
@@ -61,7 +62,7 @@ class ClosureCache:
         cls, environ: Mapping[str, str], *, served: Callable[[float], object] = unheard
     ) -> ClosureCache:
         """The cache of the user whose environment this is."""
-        return cls(cache_root(environ) / "closure", ttl=fresh_seconds(environ), served=served)
+        return cls(open_cache(environ) / "closure", ttl=fresh_seconds(environ), served=served)
 
     def load(self, digest: str, *, any_age: bool = False) -> Closed | Refused | None:
         """The stored answer; None when there is none, it is broken, or too old."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import ClosedPackage, IndexSettings
 from mmlock.core.names import PackageName, Platform
+from mmlock.net.fetching import FetchProblem
 
 
 class CoreNode(Struct, frozen=True, kw_only=True):
@@ -75,6 +76,8 @@ class Unreachable(Struct, frozen=True, kw_only=True):
 
     reason: str
     offline: bool
+    problem: FetchProblem | None = None
+    """What is wrong with the way to the index, where that is known."""
 
 
 ClosureAnswer = Closed | Refused | Unreachable

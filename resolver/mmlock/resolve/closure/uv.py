@@ -19,7 +19,7 @@ from mmlock.resolve.closure.model import ClosureRequest
 from mmlock.resolve.closure.uv_find import Uv
 
 _POSSIBLE = re.compile(
-    r"invalid value '[^']*' for '--python-platform.*?\[possible values: ([^\]]*)\]", re.DOTALL
+    r"invalid value '[^']*' for '--python-platform.{0,400}?\[possible values: ([^\[\]]*)\]", re.DOTALL
 )
 _TRIPLES = {
     Platform.MACOS_ARM64: "aarch64-apple-darwin",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from itertools import product
+
 from msgspec.structs import replace
 
 from mmlock.core.artifact import ClosedPackage
@@ -11,8 +15,20 @@ from mmlock.resolve.closure.tags import target_tags
 from mmlock.resolve.closure.uv import Ran
 from mmlock.resolve.closure.uv_find import Uv
 from mmlock.resolve.closure.uv_lock import LockFault, fitting, read_lock
-from mmlock.resolve.closure.uv_log import Failure, Steps, classify, explanation, named_packages, unknown_pages
+from mmlock.resolve.closure.uv_log import (
+    Failure,
+    Steps,
+    classify,
+    denied_pages,
+    explanation,
+    named_packages,
+    unknown_pages,
+    unread_page,
+)
 from mmlock.resolve.closure.uv_settings import Sources
+
+_MOST_PAGES = 3
+"""So many pages of each index are looked at; where one is broken, mostly all are."""
 
 
 def closed(uv: Uv, request: ClosureRequest, ran: Ran, steps: Steps) -> ClosureAnswer:
@@ -49,7 +65,9 @@ def _no_file(request: ClosureRequest, package: ClosedPackage) -> Refused:
     return Refused(reason=reason, packages=(package.name,))
 
 
-def failed(request: ClosureRequest, ran: Ran, steps: Steps, places: Sources) -> Refused | Unreachable:
+def failed(
+    request: ClosureRequest, ran: Ran, steps: Steps, places: Sources, environ: Mapping[str, str]
+) -> Refused | Unreachable:
     """The error of uv as a refusal of these packages, or as a question that could not be put."""
     reason = explanation(ran.err, request.core)
     match classify(ran.err):
@@ -57,29 +75,39 @@ def failed(request: ClosureRequest, ran: Ran, steps: Steps, places: Sources) -> 
             # A cache that holds some pages and not others proves nothing about the index.
             return Unreachable(reason=reason, offline=True)
         case Failure.NO_SOLUTION:
-            if fault := _broken_page(request, ran.err, places):
-                return Unreachable(reason=fault, offline=False)
+            names = (*unknown_pages(ran.err), *denied_pages(ran.err))
+            if fault := _index_fault(request, names, places, environ):
+                return fault
             return Refused(reason=reason, packages=named_packages(reason, request, steps.spoken_of))
         case Failure.OFFLINE:
             return Unreachable(reason=reason, offline=True)
         case Failure.UNREACHABLE:
+            names = tuple(requirement_name(item.text) for item in request.wanted[:1])
+            if unread_page(ran.err) and (fault := _index_fault(request, names, places, environ)):
+                return fault
             return Unreachable(reason=reason or f"uv ended with {ran.code} and said nothing", offline=False)
 
 
-def _broken_page(request: ClosureRequest, err: str, places: Sources) -> str | None:
-    """Whether an index that named no file for a package is no index at all, as a sentence.
+def _index_fault(
+    request: ClosureRequest, names: Sequence[PackageName], places: Sources, environ: Mapping[str, str]
+) -> Unreachable | None:
+    """Whether one of the indexes is none, or cannot be read, and so may have what uv did not find.
 
-    uv reads a login page as an index page without files. Only after such a refusal the page is looked
-    at once more.
+    uv reads a login page, and a redirect that leads to no end, as an index page without files. Only after
+    such a refusal the pages are looked at once more.
     """
-    empty = unknown_pages(err)
-    root = places.default
-    if not empty or request.offline or root is None or not root.startswith("http"):
+    roots = [re.sub(r"^[\w-]+=(?=\w+://)", "", place) for place in (*places.extra, places.default or "")]
+    roots = [root for root in roots if root.startswith(("http://", "https://"))]
+    if not names or not roots or request.offline:
         return None
+    from mmlock.net.fetching import FetchProblem, Limits
     from mmlock.net.http import Client
     from mmlock.net.lookup import LookupFault, LookupKind, index_page
 
-    with Client() as client:
-        page = index_page(client, root, empty[0])
-    bad = isinstance(page, LookupFault) and page.kind is LookupKind.BAD_PAGE
-    return page.text if bad and isinstance(page, LookupFault) else None
+    with Client(environ=environ, limits=Limits(attempts=2)) as client:
+        for root, name in product(roots, names[:_MOST_PAGES]):
+            page = index_page(client, root, name)
+            if isinstance(page, LookupFault) and page.kind is not LookupKind.NOT_FOUND:
+                problem = page.problem or FetchProblem.CORRUPT
+                return Unreachable(reason=page.text, offline=False, problem=problem)
+    return None

@@ -65,7 +65,7 @@ class Asking(Struct, frozen=True, kw_only=True):
 
         if ran.code == 0:
             return closed(self.uv, self.request, ran, steps)
-        return failed(self.request, ran, steps, self.places)
+        return failed(self.request, ran, steps, self.places, self.environ)
 
     def _core_lines(self, core_folder: Path, folder: Path) -> tuple[str, ...]:
         try:

@@ -17,8 +17,8 @@ from packaging.tags import Tag
 
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.names import PackageName, Sha256, normalize
+from mmlock.net.credentials import bare
 from mmlock.resolve.closure.tags import best_first
-from mmlock.resolve.closure.uv_settings import redact
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -72,7 +72,7 @@ def _file(entry: Mapping[str, Any]) -> Artifact:
     upload = entry.get("upload-time")
     return Artifact(
         name=entry.get("name") or unquote(urlsplit(url).path.rpartition("/")[2]),
-        url=redact(url).replace("***@", ""),
+        url=bare(url),
         sha256=Sha256(sha256.lower()) if sha256 else None,
         size=entry.get("size"),
         upload_time=_utc(upload) if isinstance(upload, datetime) else None,

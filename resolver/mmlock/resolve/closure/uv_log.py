@@ -14,16 +14,22 @@ from msgspec import Struct, field
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.net.credentials import redact
 from mmlock.resolve.closure.model import ClosureRequest, CoreNode
-from mmlock.resolve.closure.uv_settings import redact
 
 _EDGE = re.compile(r"DEBUG Adding transitive dependency for ([\w.-]+)(?:\[[^\]]*\])?==([^\s:]+): ([\w.-]+)")
 _LOOK = re.compile(r"DEBUG Searching for a compatible version of ([\w.-]+)")
 _TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 _DISABLED = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECASE)
 _BUILD = re.compile(r"^error: Failed to (download and )?build|build backend returned an error", re.MULTILINE)
+_NETWORK = re.compile(
+    r"^(?:error|\s*cause): (?:Failed to fetch\b|Failed to extract archive|Request failed"
+    r"|error sending request|error decoding response|HTTP status|operation timed out)",
+    re.MULTILINE,
+)
+"""Lines of uv's errors that speak of the way to a file and not of what is in it."""
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
-_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^)]*\)")
+_FLAG_ASIDE = re.compile(r" \(i\.e\., with [^()]*\)")
 
 
 class Steps(Struct, kw_only=True):
@@ -67,11 +73,12 @@ def classify(err: str) -> Failure:
     """What kind of failure uv's error is."""
     if "Couldn't parse requirement" in err:
         return Failure.NO_SOLUTION
-    if "No solution found" not in err and _BUILD.search(err):
-        return Failure.NO_SOLUTION
-    if "No solution found" not in err:
+    found_none = "No solution found" in err
+    if _of_network(err) or not (found_none or _BUILD.search(err)):
         # "network connectivity is disabled" is what it says of a file that is not cached.
         return Failure.OFFLINE if _DISABLED.search(err) else Failure.UNREACHABLE
+    if not found_none:
+        return Failure.NO_SOLUTION
     if "the network was disabled" in err:
         return Failure.OFFLINE
     if "could not be queried due to" in err:
@@ -83,7 +90,7 @@ def explanation(err: str, core: Iterable[CoreNode]) -> str:
     """The reasons uv gives, as sentences: no prefixes, no warnings, no paths of files made for the run."""
     lines: list[str] = []
     own = _own_lines(err)
-    if _BUILD.search(err):
+    if _BUILD.search(err) and not _of_network(err):
         # Of what the build backend said, the exception is enough.
         own = [*own[:1], *[line for line in own[1:] if _RAISED.fullmatch(line)][-1:]]
     for line in own:
@@ -117,6 +124,25 @@ def named_packages(
 def unknown_pages(err: str) -> tuple[PackageName, ...]:
     """Packages whose index page was there and named no file at all."""
     return tuple(normalize(name) for name in re.findall(r"there are no versions of ([\w.-]+)(?= and|,)", err))
+
+
+def denied_pages(err: str) -> tuple[PackageName, ...]:
+    """Packages that no index had, where one of the indexes answered 403: it may have them."""
+    if "403 Forbidden" not in err:
+        return ()
+    return tuple(
+        normalize(name) for name in re.findall(r"([\w.-]+) was not found in the package registry", err)
+    )
+
+
+def unread_page(err: str) -> bool:
+    """Whether uv got something that is no page, such as one redirect too many, and does not say what."""
+    return "Content-Type" in err
+
+
+def _of_network(err: str) -> bool:
+    """Whether the error, apart from its warnings, is of the way to a page or file: also within a build."""
+    return _NETWORK.search("\n".join(_own_lines(err))) is not None
 
 
 def _own_lines(err: str) -> list[str]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from mmlock.core.artifact import IndexSettings, NamedIndex
+from mmlock.net.credentials import redact
 from mmlock.resolve.closure.bound_indexes import credentials
 from mmlock.resolve.closure.floors import MACOS
 
@@ -94,8 +95,3 @@ def uv_environment(environ: Mapping[str, str], places: Sources) -> dict[str, str
     }
     logins = credentials(places.named) if places.named else {}
     return kept | {key: value for key, value in chosen.items() if value} | logins
-
-
-def redact(text: str) -> str:
-    """The text without the passwords of its URLs."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)

@@ -13,6 +13,7 @@ from itertools import combinations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mmlock.core.names import Confidence
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.resolve.core_solver.conflict import Claim, Conflict
 from mmlock.resolve.core_solver.engine import ClingoEngine
@@ -78,7 +79,9 @@ def _rejections(rows: Rows, asks: Sequence[Ask]) -> list[ChainLink]:
         for slot, members in ask.parts:
             if not members:
                 text = f"nothing known fulfils {ask.name}" + (f"; {ask.nothing}" if ask.nothing else "")
-                links.append(ChainLink(text=text, source=(), confidence="measured"))
+                # That nobody recorded one is no proof, but for an index that was read whole.
+                known = Confidence.CAPTURED if ask.listed else Confidence.INFERRED
+                links.append(ChainLink(text=text, source=ask.listed, confidence=known.value))
                 if not ask.nothing:
                     links += _told_off(rows, ask, rows.slots[slot])
     return list(dict.fromkeys(links))
@@ -110,7 +113,9 @@ def _told_off(rows: Rows, ask: Ask, options: Sequence[int]) -> list[ChainLink]:
     rest = len(links) - MOST
     if rest <= 0:
         return links
-    more = ChainLink(text=f"and {rest} more like these", source=(), confidence="measured")
+    order = [one.value for one in Confidence]
+    weakest = max((link.confidence for link in links[MOST:]), key=order.index)
+    more = ChainLink(text=f"and {rest} more like these", source=(), confidence=weakest)
     return [*links[:MOST], more]
 
 

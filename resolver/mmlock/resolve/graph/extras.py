@@ -28,9 +28,16 @@ __all__ = [
 ]
 
 
-def declared(matrix: Matrix, package: str, version: str | None, platform: Platform) -> Requires | None:
-    """The recorded metadata of a release on a platform; None when nobody recorded it."""
-    rows = [row for row in matrix.requires(package) if row.version == version]
+def declared(
+    matrix: Matrix, package: str, version: str | None, platform: Platform, variant: str | None = None
+) -> Requires | None:
+    """The recorded metadata of a release on a platform; None when nobody recorded it.
+
+    `variant`: of a torch build that PyPI does not serve; where nobody recorded it, PyPI's is given.
+    """
+    known = [row for row in matrix.requires(package) if row.version == version]
+    rows = [row for row in known if row.variant == variant and row.platform is platform]
+    rows = rows or [row for row in known if row.variant is None]
     own = (row for row in rows if row.platform is platform)
     return next(own, None) or next((row for row in rows if row.platform is None), rows[0] if rows else None)
 

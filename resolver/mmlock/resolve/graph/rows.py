@@ -212,6 +212,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     """The one version that was asked for, where there is one."""
     hint: str = ""
     """What to do where no option fulfils it."""
+    listed: tuple[str, ...] = ()
+    """The lists, with their day, that show whole that no option fulfils it; empty: none was read whole."""
 
 
 class Breach(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from functools import partial
 from mmlock.core.device import Code, Device, code_for, format_cc, parse_sm
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import version
+from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
 from mmlock.resolve.graph.builder import Builder, cite
@@ -24,11 +25,7 @@ TORCH = PackageName("torch")
 
 def variant_kind(build: TorchBuild) -> DeviceKind:
     """The kind of device a torch build is made for."""
-    if build.cuda is not None:
-        return DeviceKind.CUDA
-    if build.variant.startswith("rocm"):
-        return DeviceKind.ROCM
-    return DeviceKind.CPU
+    return build.kind
 
 
 def torch_version(build: TorchBuild) -> str:
@@ -182,8 +179,11 @@ def build_arch(
 def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
     """Whether a torch build has code for a device. Not known counts as no.
 
-    PTX counts when the driver, where it is told, is of the toolkit's own release or newer.
+    PTX counts when the driver, where it is told, is of the toolkit's own release or newer. A build whose
+    cuDNN has dropped the device fails at the first convolution.
     """
+    if dropping_cudnn(builder.matrix, build, device) is not None:
+        return False
     code = code_for(device, build.archs, build.ptx)
     if code is Code.PTX:
         return driver_compiles(builder, build.cuda)
@@ -195,7 +195,8 @@ def driver_compiles(builder: Builder, cuda: str | None) -> bool:
     driver = builder.request.target.driver
     if driver is None or cuda is None:
         return True
-    needed = next((t.driver for t in builder.matrix.toolkits if t.cuda == cuda), None)
+    platform = builder.request.target.platform
+    needed = next((t.driver_on(platform) for t in builder.matrix.toolkits if t.cuda == cuda), None)
     return needed is not None and version(driver) >= version(needed)
 
 

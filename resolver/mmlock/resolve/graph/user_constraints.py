@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mmlock.core.device import Code, Device, code_for
-from mmlock.core.names import Confidence, DeviceKind, Form, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, version
+from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import Builder, cite
@@ -88,7 +89,7 @@ def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
 
     def reject(option: Option) -> Rejection:
         if isinstance(option.choice, TorchChoice):
-            return _no_code(option.choice.build, device)
+            return _no_code(builder, option.choice.build, device)
         return Rejection(
             text=f"{option.label} has no code for {device.arch} ({device.name})",
             source=option.source,
@@ -107,7 +108,14 @@ def _lacks_code(builder: Builder, option: Option, device: Device) -> bool:
     return code is Code.NONE or (code is Code.PTX and not driver_compiles(builder, row.cuda))
 
 
-def _no_code(build: TorchBuild, device: Device) -> Rejection:
+def _no_code(builder: Builder, build: TorchBuild, device: Device) -> Rejection:
+    held_by = dropping_cudnn(builder.matrix, build, device)
+    if held_by is not None and code_for(device, build.archs, build.ptx) is not Code.NONE:
+        text = (
+            f"torch {build.torch}+{build.variant} brings cuDNN {build.cudnn}, which has kernels for "
+            f"{held_by.lowest} to {held_by.highest}: none for {device.arch} ({device.name})"
+        )
+        return Rejection(text=text, source=cite("cudnn", held_by.source), confidence=held_by.confidence)
     if build.archs is None:
         text = f"the archs of torch {build.torch}+{build.variant} are not known"
     else:
@@ -136,11 +144,16 @@ def _ask_machine(builder: Builder) -> None:
         floors = {t.cuda: t for t in builder.matrix.toolkits}
         driver = version(target.driver)
 
+        def floor_of(build: TorchBuild) -> str | None:
+            toolkit = floors.get(build.cuda or "")
+            return toolkit.floor_on(target.platform) if toolkit else None
+
         def reject(build: TorchBuild) -> Rejection:
             toolkit = floors.get(build.cuda or "")
-            needed = toolkit.driver_floor if toolkit else "a driver that is not known"
+            floor = toolkit.floor_on(target.platform) if toolkit else None
+            needed = f"driver {floor}" if floor else "a driver that is not known"
             return Rejection(
-                text=f"CUDA {build.cuda} of torch {build.torch}+{build.variant} needs driver {needed}",
+                text=f"CUDA {build.cuda} of torch {build.torch}+{build.variant} needs {needed}",
                 source=cite("toolkits", toolkit.source) if toolkit else (),
                 confidence=toolkit.confidence if toolkit else Confidence.INFERRED,
             )
@@ -149,9 +162,9 @@ def _ask_machine(builder: Builder) -> None:
             builder,
             f"--driver {target.driver}",
             f"driver:{target.driver}",
-            lambda build: build.cuda in floors and version(floors[build.cuda].driver_floor) <= driver,
+            lambda build: (floor := floor_of(build)) is not None and version(floor) <= driver,
             reject,
-            there=lambda build: f"driver {floors[build.cuda].driver_floor}" if build.cuda in floors else None,
+            there=lambda build: f"driver {floor}" if (floor := floor_of(build)) else None,
         )
 
 
@@ -265,10 +278,27 @@ def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
             wanted=_wanted(wish.specifier),
             nothing="" if members else _known_of(builder, wish, loose),
             hint="" if members else _where_it_runs(builder, wish),
+            listed=() if members else _listed_whole(builder, names),
             origin=wish.origin,
             unless=unless,
         )
     )
+
+
+def _listed_whole(builder: Builder, names: set[PackageName]) -> tuple[str, ...]:
+    """The lists that show which versions of these packages there are; none where wheels are elsewhere too.
+
+    A refresh reads PyPI's page of a package whole. Other indexes, and builds by torch variant, may hold more.
+    """
+    matrix = builder.matrix
+    elsewhere = {row.package for row in matrix.index_rows}
+    found: list[str] = []
+    for name in sorted(names):
+        more = any(row.url or row.same_variant for row in matrix.binaries(name))
+        if name in elsewhere or more or not matrix.files(name):
+            return ()
+        found += cite("files", tuple(matrix.sources("files", name)), name)
+    return tuple(found)
 
 
 def _known_of(builder: Builder, wish: CoreWish, loose: Group) -> str:

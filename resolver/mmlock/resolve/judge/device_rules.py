@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmlock.core.device import Code, Device, code_for
+from mmlock.core.device import Code, Device, code_for, parse_sm
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import InvalidVersion, version
+from mmlock.facts.matrix.model import TorchBuild
 from mmlock.resolve.judge.binaries import Match, matches
-from mmlock.resolve.judge.case import Case, refuse, unknown
+from mmlock.resolve.judge.case import Case, admits, refuse, unknown
 from mmlock.resolve.judge.model import Objection
 
 __all__ = ["accelerators", "archs", "drivers", "glibc", "torch_build"]
@@ -43,6 +44,7 @@ def archs(case: Case) -> Iterator[Objection]:
             source = case.cite("torch-builds", case.build.source)
             code = code_for(device, case.build.archs, case.build.ptx)
             yield from _verdict(name, "torch", device, code, source)
+            yield from _cudnn(case, case.build, device)
     for match in matches(case):
         row = match.row
         # A wheel without CUDA has nothing to run on the device; torch-npu and the like.
@@ -52,6 +54,28 @@ def archs(case: Case) -> Iterator[Objection]:
             source = case.cite("binaries", row.source, row.package)
             code = code_for(device, row.archs, row.ptx)
             yield from _verdict(f"{row.package} {row.version}", row.package, device, code, source)
+
+
+def _cudnn(case: Case, build: TorchBuild, device: Device) -> Iterator[Objection]:
+    """The cuDNN that torch brings has kernels for the device too."""
+    name = f"torch {case.env.torch}"
+    for row in case.matrix.cudnn:
+        of_build = build.cuda is not None and build.cuda.partition(".")[0] == row.cuda
+        capability = device.capability
+        if not of_build or capability is None:
+            continue
+        lowest, highest = parse_sm(row.lowest), parse_sm(row.highest)
+        if lowest[:2] <= capability and capability[0] <= highest[0]:
+            continue
+        source = case.cite("cudnn", row.source)
+        if build.cudnn is None and capability < lowest[:2]:
+            text = (
+                f"it is not known which cuDNN {name} brings: {row.versions} has no kernels for {device.arch}"
+            )
+            yield unknown("cudnn", "torch", text, source)
+        elif build.cudnn is not None and admits(row.versions, build.cudnn):
+            text = f"cuDNN {build.cudnn} of {name} has no kernels for {device.name} ({device.arch})"
+            yield refuse("cudnn", "torch", text, source)
 
 
 def _verdict(
@@ -118,7 +142,8 @@ def _needs(case: Case) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:
             yield name, None, ()
         else:
             # PTX is compiled by the driver, which must be as new as the toolkit that wrote it.
-            needed = toolkit.driver if ptx else toolkit.driver_floor
+            platform = case.env.target.platform
+            needed = toolkit.driver_on(platform) if ptx else toolkit.floor_on(platform)
             yield name, needed, case.cite("toolkits", toolkit.source)
 
 

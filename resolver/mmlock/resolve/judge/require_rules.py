@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from packaging.requirements import Requirement
 
 from mmlock.core.markers import NEWEST_PATCH, named_extras, requirement
-from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.core.names import Confidence, PackageName, Platform, normalize
 from mmlock.resolve.judge.break_rules import applies
 from mmlock.resolve.judge.case import Case, Node, admits, refuse, unknown
 from mmlock.resolve.judge.model import Objection
@@ -85,10 +85,17 @@ def _asked_extras(case: Case) -> dict[PackageName, frozenset[str]]:
 
 def _declared(case: Case, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     """Recorded Requires-Dist of a package and who recorded it."""
-    if node.name == "torch" and (case.build is None or not case.build.on_pypi):
-        return None  # what is recorded is PyPI's build; others need other nvidia packages
     platform = case.env.target.platform
     rows = [row for row in case.matrix.requires(node.name) if row.version == node.base]
+    if node.name == "torch" and (case.build is None or not case.build.on_pypi):
+        # What is recorded without a variant is PyPI's build; others need other nvidia packages. What was only
+        # concluded of those is good enough to put into a lock, and not to refuse one.
+        variant = case.build.variant if case.build else None
+        rows = [row for row in rows if row.variant == variant and row.confidence is not Confidence.INFERRED]
+        if not rows:
+            return None
+    else:
+        rows = [row for row in rows if row.variant is None]
     own = [row for row in rows if row.platform is platform] or [row for row in rows if row.platform is None]
     if own:
         return own[0].requires, case.cite("requires", own[0].source, node.name)

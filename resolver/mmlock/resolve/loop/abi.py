@@ -11,12 +11,12 @@ from mmlock.binary.inspect import Effort, Uninspected
 from mmlock.binary.model import Answer, Inspected, Verdict
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
-from mmlock.core.cache import cache_root
 from mmlock.core.device import Code
 from mmlock.core.names import Confidence, PackageName
 from mmlock.core.progress import Progress
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.symbol_tables import Tables
+from mmlock.facts.symbol_tables import SymbolTables
+from mmlock.files.private import open_cache
 from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
@@ -32,9 +32,9 @@ def check_abi(
     matrix: Matrix, env: LockedEnv, decided: Decided, client: Fetcher, *, offline: bool, progress: Progress
 ) -> Checked:
     """Every wheel of the core that holds compiled code for torch, against the torch of the lock."""
-    tables = Tables(
+    tables = SymbolTables(
         matrix=matrix,
-        cache=cache_root(os.environ),
+        cache=open_cache(os.environ),
         client=client,
         offline=offline,
         progress=progress,
@@ -74,7 +74,9 @@ def _effort(option: Option) -> Effort:
     return Effort(budget=BUDGET, gpu=not known)
 
 
-def _answer(read: Inspected | Uninspected, tables: Tables, env: LockedEnv, decided: Decided) -> Verdict | str:
+def _answer(
+    read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Decided
+) -> Verdict | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
         return f"its files could not be read: {read.why}"

@@ -17,9 +17,11 @@ from pathlib import Path
 
 from mmlock import __version__
 from mmlock.core.arguments import AUTO, SolveArguments
-from mmlock.core.cache import cache_root, fresh_seconds
+from mmlock.core.cache import fresh_seconds
 from mmlock.core.report import Page
 from mmlock.facts.matrix.location import find_root
+from mmlock.files.atomic import write_aside
+from mmlock.files.private import open_cache
 
 _FORMAT = 1
 
@@ -46,14 +48,8 @@ def remember(place: Path, page: Page, files: Mapping[str, str | None], asked: fl
         "data": page.data,
         "files": {name: text and sha256(text.encode()).hexdigest() for name, text in files.items()},
     }
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(kept), encoding="utf-8")
-        aside.replace(place)
-    except OSError:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_aside(place, json.dumps(kept).encode())
 
 
 def _same(folder: Path, files: Mapping[str, str | None]) -> bool:
@@ -76,13 +72,15 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
     local = (arguments.index.find_links, arguments.extensions, arguments.verdicts)
     if AUTO in arguments.gpus or any(local):
         return None
+    if arguments.out is not None and (arguments.out / "verdict.json").exists():
+        return None  # whether the lock may name it depends on whom the user trusts now
     root = find_root(arguments.matrices, environ)
     about = {name: value for name, value in environ.items() if name.startswith(("UV_", "PIP_", "MMLOCK_"))}
     parts = [_FORMAT, __version__, repr(arguments), sorted(about.items()), str(root)]
     parts.append(_stamps(str(root), (".json", ".toml", ".symbols")))
     parts.append(_stamps(str(Path(__file__).resolve().parents[2]), (".py", ".lp")))
     digest = sha256(json.dumps(parts).encode()).hexdigest()
-    return cache_root(environ) / "answers" / f"{digest}.json"
+    return open_cache(environ) / "answers" / f"{digest}.json"
 
 
 def _stamps(root: str, endings: tuple[str, ...]) -> list[tuple[str, int, int]]:

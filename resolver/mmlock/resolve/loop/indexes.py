@@ -184,14 +184,14 @@ class Indexes:
             return self._client
 
     def _new_client(self) -> Client:
-        from mmlock.core.cache import cache_root
+        from mmlock.files.private import open_cache
         from mmlock.net.fetching import Limits
         from mmlock.net.http import Client
         from mmlock.net.page_cache import PageCache
 
         return Client(
             limits=Limits(attempts=2),
-            cache=PageCache(folder=cache_root(self._environ) / "pages"),
+            cache=PageCache(folder=open_cache(self._environ) / "pages"),
             offline=self.offline,
             environ=self._environ,
             served=self._served,

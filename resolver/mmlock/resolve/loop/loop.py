@@ -15,6 +15,7 @@ from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
+from mmlock.net.fetching import hints
 from mmlock.resolve.closure.model import (
     Closed,
     Closer,
@@ -41,8 +42,8 @@ __all__ = ["ROUNDS", "Decided", "State", "Unsolved", "decide", "graph_request"]
 Wheelless = Callable[[PackageName, "str | None"], bool]
 """Whether a version (None: every version) of an ordinary package has sources and no wheel at all."""
 
-_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
-_NO_WHEEL = re.compile(r"([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
+_NOT_FOUND = re.compile(r"(?<![A-Za-z0-9._-])([A-Za-z0-9._-]+) was not found in the package registry")
+_NO_WHEEL = re.compile(r"(?<![A-Za-z0-9._-])([A-Za-z0-9._-]+)(?:==([^\s=]+))? ha(?:s|ve) no usable wheels")
 
 ROUNDS = 48
 """How many answers of the core are put to the closure before giving up."""
@@ -244,7 +245,7 @@ def _unreachable(answer: Unreachable) -> EnvironmentFault:
     return EnvironmentFault(
         "the ordinary packages could not be resolved: the package index cannot be used",
         causes=[answer.reason],
-        hints=["check the network, or name a mirror with `--index-url`"],
+        hints=[*hints(answer.problem), "name another index or a mirror with `--index-url`"],
     )
 
 

@@ -115,6 +115,8 @@ def _hashed(
     known = tuple(file for file in place.files if file.sha256)
     if known:
         return finder.mirrored(known, package, place.version), ""
+    if place.disputed:
+        return (), f"{place.index} publishes no hashes, and published lock files disagree about this wheel"
     if not place.ask:
         return (), f"{place.index} publishes no hashes and nobody has recorded one for this wheel"
     answer = finder.ask(place, package)
@@ -202,11 +204,12 @@ def driver_floor(matrix: Matrix, cuda: str | None, target: Target) -> str | None
         return None
     toolkits = {t.cuda: t for t in matrix.toolkits}
     first = {row.sm: row.first_cuda for row in matrix.capabilities}
-    needed = [toolkits[cuda].driver_floor] if cuda in toolkits else []
+    floor = toolkits[cuda].floor_on(target.platform) if cuda in toolkits else None
+    needed = [floor] if floor else []
     for device in target.devices:
         toolkit = toolkits.get(first.get(device.arch or "", ""))
-        if toolkit is not None and toolkit.driver is not None:
-            needed.append(toolkit.driver)
+        if toolkit is not None and (driver := toolkit.driver_on(target.platform)) is not None:
+            needed.append(driver)
     return max(needed, key=version, default=None)
 
 

@@ -89,7 +89,7 @@ def core_node(
     """A decided package with the requirements its wheel will declare."""
     assert option.package is not None
     requires, requires_python = requirements_of(matrix, option, target.platform)
-    if isinstance(option.choice, TorchChoice) and not option.choice.build.on_pypi:
+    if isinstance(option.choice, TorchChoice) and not variant_recorded(matrix, option.choice.build):
         requires = variant_requirements(requires, option.choice.build)
     has = named_extras(requires) if extras else frozenset()
     return CoreNode(
@@ -115,13 +115,23 @@ def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple
     own = matrix.extensions.get(option.package) if option.package else None
     if own is not None and own.requires.unread is None:
         return own.requires.lines, None
-    row = declared(matrix, option.package or "", metadata_version(option), platform)
+    build = option.choice.build if isinstance(option.choice, TorchChoice) else None
+    variant = build.variant if build is not None and not build.on_pypi else None
+    row = declared(matrix, option.package or "", metadata_version(option), platform, variant)
     if row is not None:
         return row.requires, row.requires_python
     choice = option.choice
     if isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice)) and choice.release is not None:
         return choice.release.requires, choice.release.requires_python
     return (), None
+
+
+def variant_recorded(matrix: Matrix, build: TorchBuild) -> bool:
+    """Whether the facts say what this very build of torch requires."""
+    return build.on_pypi or any(
+        row.version == build.torch and row.variant == build.variant and row.platform is build.platform
+        for row in matrix.requires("torch")
+    )
 
 
 def variant_requirements(requires: Sequence[str], build: TorchBuild) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from msgspec import Struct
 from packaging.tags import Tag
@@ -26,6 +26,8 @@ from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchCh
 PYPI = "https://pypi.org/simple"
 PYTORCH_INDEX = "pytorch-index"
 """Under this name `files/` holds what is recorded of PyTorch's own index."""
+GITHUB_RELEASES = "github-releases"
+"""And under this one, of wheels that projects attach to their releases."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -41,6 +43,8 @@ class Place(Struct, frozen=True, kw_only=True):
     """Whether that index publishes hashes, so that asking it can seal the package."""
     version: str
     """As the index names it, local part included."""
+    disputed: bool = False
+    """Whether published lock files state different hashes for the file, so that none is believed."""
 
 
 def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, python: str) -> Place:
@@ -57,7 +61,8 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
             return _torch_place(matrix, torch, str(row.package), row.version, tags, python)
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
-            return Place(index=url.rpartition("/")[0], files=(), url=url, ask=False, version=row.version)
+            rows = [file for file in matrix.files(GITHUB_RELEASES) if unquote(file.url) == unquote(url)]
+            return _place(url.rpartition("/")[0], rows, url, row.version)
     assert option.package is not None
     assert option.version is not None
     found = best_first(recorded(matrix.files(option.package), option.version), tags)
@@ -128,16 +133,15 @@ def _torch_place(
     full = f"{plain}+{build.variant}"
     known = (file for file in matrix.files(PYTORCH_INDEX) if file.url.startswith(f"{build.index}/{package}-"))
     if found := best_first(recorded(known, full), tags):
-        return Place(index=build.index, files=found, url=None, ask=False, version=full)
+        ask = not any(file.sha256 for file in found)
+        return Place(index=build.index, files=found, url=found[0].url, ask=ask, version=full)
     tag = build.tag
     url = None
     if tag is not None:
         abi = _abi_tag(python)
         name = f"{package}-{full}-{abi}-{_abi_flag(abi)}-{tag}.whl"
         url = f"{build.index}/{quote(name)}"
-    own = (file for file in matrix.files("pytorch-index") if file.name.startswith(f"{package}-{full}-"))
-    files = best_first(recorded(own, full), tags)
-    return Place(index=build.index, files=files, url=url, ask=True, version=full)
+    return Place(index=build.index, files=(), url=url, ask=True, version=full)
 
 
 def _abi_tag(python: str) -> str:
@@ -166,11 +170,17 @@ def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: st
     stem = str(option.package).replace("-", "_")
     tag = _INDEX_TAGS[choice.row.platform]
     url = f"{directory}/{stem}-{option.version}-{abi}-{_abi_flag(abi)}-{tag}.whl"
-    known = [artifact(f) for f in matrix.files("openmmlab-index") if f.url == url]
+    rows = [file for file in matrix.files("openmmlab-index") if file.url == url]
+    return _place(f"{directory}/index.html", rows, url, str(option.version))
+
+
+def _place(index: str, rows: Sequence[File], url: str, version: str) -> Place:
+    """One file of an index that publishes no hashes, with what is recorded of it."""
     return Place(
-        index=f"{directory}/index.html",
-        files=tuple(known),
+        index=index,
+        files=tuple(artifact(row) for row in rows),
         url=url,
         ask=False,
-        version=str(option.version),
+        version=version,
+        disputed=any(row.disputed for row in rows),
     )

@@ -14,9 +14,10 @@ from mmlock.facts.matrix.model import Accelerator, Breakage
 from mmlock.lock.model import Finding, Reason
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
-from mmlock.resolve.graph.extras import lacking, provided
+from mmlock.resolve.graph.extras import declared, lacking, provided
 from mmlock.resolve.graph.request import CoreWish
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+from mmlock.resolve.plan.closure_inputs import variant_recorded
 
 
 def findings(
@@ -28,7 +29,7 @@ def findings(
     for option in solution.packages():
         found += _unknown_code(matrix, option, target)
         found += _inferred(matrix, option)
-        found += _variant_metadata(option)
+        found += _variant_metadata(matrix, option)
         found += _slower(matrix, option)
         found += _foreign(matrix, option, target)
     found += _cured(matrix, solution)
@@ -173,16 +174,25 @@ def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
     ]
 
 
-def _variant_metadata(option: Option) -> list[Finding]:
+def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:
     if not isinstance(option.choice, TorchChoice) or option.choice.build.on_pypi:
         return []
     build = option.choice.build
+    text = (
+        f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build of that release"
+    )
+    if variant_recorded(matrix, build):
+        row = declared(matrix, "torch", build.torch, build.platform, build.variant)
+        if row is None or row.confidence is not Confidence.INFERRED:
+            return []
+        text += " and those of its CUDA"
+    else:
+        text += "; CUDA libraries that only its own metadata names are not in the lock"
     return [
         Finding(
             level="note",
             subject="torch",
-            text=f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build "
-            "of that release; CUDA libraries that only its own metadata names are not in the lock",
+            text=text,
             source=(build.index,),
             confidence=Confidence.INFERRED,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
 from mmlock.core.arguments import AUTO, SolveArguments
@@ -11,8 +9,9 @@ from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device
+from mmlock.facts.devices.support import board_platform
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Accelerator
+from mmlock.facts.matrix.model import Accelerator, DeviceAnswer
 
 
 class FoundDevices(Struct, frozen=True, kw_only=True):
@@ -52,7 +51,7 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
     _one_kind(ordered)
     accelerators = tuple(row for device in ordered if (row := accelerator_of(matrix, device)))
     for row in accelerators:
-        if row.answer != "lock":
+        if row.answer is not DeviceAnswer.LOCK:
             raise NoAnswer(
                 f"there is no public environment for {row.name}",
                 causes=[text for text in (row.note, row.mmcv) if text],
@@ -74,7 +73,10 @@ def _words_by_device(matrix: Matrix, named: list[tuple[str, Device]]) -> dict[De
         words.setdefault(device, []).append(word)
     ordered = sorted(words, key=lambda device: (device.name.lower(), device.name, device.arch or ""))
     return {
-        device: min(words[device], key=lambda word: (_board(matrix, device, word) is None, len(word), word))
+        device: min(
+            words[device],
+            key=lambda word: (board_platform(matrix, word, device.name) is None, len(word), word),
+        )
         for device in ordered
     }
 
@@ -131,12 +133,6 @@ def _platform(
     for device, word in named.items():
         if device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64":
             return Platform.LINUX_AARCH64
-        if found := _board(matrix, device, word):
+        if found := board_platform(matrix, word, device.name):
             return found
     return None
-
-
-def _board(matrix: Matrix, device: Device, word: str) -> Platform | None:
-    """The platform of the board that a part comes on, where its names tell one."""
-    plain = re.sub(r"[^A-Z0-9]", "", f"{word} {device.name}".upper())
-    return next((board.platform for board in matrix.boards if board.name in plain), None)

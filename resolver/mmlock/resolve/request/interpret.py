@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,8 +46,13 @@ class Interpreted(Struct, frozen=True, kw_only=True):
     """What the verdicts of the user's own locks prove."""
 
 
-def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
-    """Raises UsageError for what the matrix does not know and NoAnswer for devices nothing public serves."""
+def interpret(
+    matrix: Matrix, arguments: SolveArguments, validations: Iterable[Validation] = ()
+) -> Interpreted:
+    """A request in the matrix's terms; `validations` are what the verdicts of the user's own locks prove.
+
+    Raises UsageError for what the matrix does not know and NoAnswer for devices nothing public serves.
+    """
     found = find_devices(matrix, arguments)
     target = _target(matrix, arguments, found.devices, found.platform, found.driver)
     stack, requirements = _requirements(matrix, arguments)
@@ -84,7 +88,7 @@ def interpret(matrix: Matrix, arguments: SolveArguments) -> Interpreted:
         ),
         terms=_terms(arguments),
         idle=tuple(a.text for a in requirements if a.name in core and not applies(a)),
-        validations=tuple(row for folder in arguments.verdicts for row in _proven(folder)),
+        validations=tuple(validations),
     )
 
 
@@ -101,16 +105,6 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
             f"`--op {unknown[0]}`: `mmcv.ops` has no such op",
             hints=[told or "`mmlock scan` tells the names that a project uses"],
         )
-
-
-def _proven(folder: Path) -> Iterable[Validation]:
-    if not folder.is_dir():
-        raise UsageError(
-            f"`--verdicts {folder}`: there is no such folder", hints=["name the folder that holds the locks"]
-        )
-    from mmlock.validate.proven import validations
-
-    return validations(folder)
 
 
 def mistaken(matrix: Matrix, wanted: Iterable[Wanted]) -> list[str]:

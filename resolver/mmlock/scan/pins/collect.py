@@ -20,7 +20,7 @@ __all__ = ["collect"]
 _REQUIREMENTS = re.compile(r"(?:requirements?|constraints?)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
 _DOCUMENT = re.compile(r"(?:readme|install|get_?started|faq)[\w.-]*\.(?:md|rst|txt)$", re.IGNORECASE)
 _DOCKERFILE = re.compile(r"(?:dockerfile(?:[.-][\w.-]+)?|[\w.-]+\.dockerfile)$", re.IGNORECASE)
-_CONDA = re.compile(r"(?:environment|conda|env)[\w.-]*\.ya?ml$", re.IGNORECASE)
+_CONDA = re.compile(r"\A(?:environment|conda|env)[\w.-]*\.ya?ml$", re.IGNORECASE)
 _TAKEN = frozenset({"requirements.txt", "requirements/mminstall.txt"})
 """What tools install for a project unasked: pip by habit, mim by its own rule."""
 _LOCKS = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"})

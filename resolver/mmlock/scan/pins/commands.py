@@ -72,9 +72,21 @@ def logical_lines(text: str, first: int = 1) -> Iterator[tuple[int, str]]:
         yield start, held
 
 
+_ROOM = 4096
+"""So many characters more may variables make of a text: `A=$A$A` doubles with every line."""
+
+
 def variables(text: str, known: Mapping[str, str]) -> str:
-    """The text with the variables that are known put in."""
-    return _VARIABLE.sub(lambda found: known.get(found[1], found[2] or found[0]), text)
+    """The text with the variables that are known put in, as far as there is room."""
+    room = _ROOM
+
+    def value(found: re.Match[str]) -> str:
+        nonlocal room
+        put = known.get(found[1], found[2] or found[0])
+        room -= max(0, len(put) - len(found[0]))
+        return put if room >= 0 else found[0]
+
+    return _VARIABLE.sub(value, text)
 
 
 def command_pins(line: str) -> Iterator[Said]:
@@ -93,9 +105,13 @@ def _unquoted(line: str) -> str:
     return re.sub(r"(['\"])(.*?)\1", lambda found: re.sub(r"[;&|]", "\x1f", found[0]), line)
 
 
+_LONGEST = 20_000
+"""Characters of a command that is split as a shell does: that takes quadratic time for a long word."""
+
+
 def _words(part: str) -> list[str]:
     try:
-        words = shlex.split(part, comments=True)
+        words = shlex.split(part, comments=True) if len(part) <= _LONGEST else part.split()
     except ValueError:
         words = part.split()
     return [word.replace("\x1f", ";") for word in words]

@@ -7,7 +7,9 @@ import configparser
 import json
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from mmlock.core.names import PackageName, normalize
@@ -26,19 +28,40 @@ __all__ = ["conda_environment", "lock_file", "pipfile", "pyproject", "setup_cfg"
 Line = tuple[int, Said, bool]
 """Line, what is said, whether it is for an extra only."""
 
-_ITEM = re.compile(r"(\s*)-\s*[\"']?([^\"'#]+?)[\"']?\s*(?:#.*)?$")
+_ITEM = re.compile(r"(\s*)-\s*(?:[\"']\s*)?([^\"'#\s][^\"'#]*)(?:[\"']\s*)?(?:#.*)?$")
+
+
+_LOOKED_AT = 200_000_000
+"""So many characters are searched for the lines of values, which takes a fraction of a second."""
+_OF_A_LINE = 500
+"""What a line that must be looked at counts for."""
 
 
 class _Lines:
     """Finds the line on which a value stands, in a format whose reader does not tell."""
 
     def __init__(self, text: str) -> None:
-        self.lines = text.splitlines()
+        self._text = text
+        self._lines = text.splitlines(keepends=True)
+        self._starts = list(accumulate(map(len, self._lines), initial=0))
+        self._left = _LOOKED_AT
+        self._last = 1
 
     def of(self, *words: str) -> int:
-        """The first line that holds all of these."""
-        numbers = (n for n, line in enumerate(self.lines, start=1) if all(word in line for word in words))
-        return next(numbers, 1)
+        """The first line that holds all of these. Late ones in a file of endless values get the last such."""
+        rare = max(words, key=len)
+        at = 0
+        while self._left > 0:
+            found = self._text.find(rare, at)
+            self._left -= (found if found >= 0 else len(self._text)) - at + _OF_A_LINE
+            if found < 0:
+                return 1
+            number = bisect_right(self._starts, found)
+            if all(word in self._lines[number - 1] for word in words):
+                self._last = number
+                return number
+            at = self._starts[number]
+        return self._last
 
 
 def toml(text: str) -> dict[str, Any]:
@@ -96,7 +119,7 @@ def _poetry_specifier(text: str) -> str | None:
         return ""
     clauses: list[str] = []
     for part in text.replace(" ", "").split(","):
-        if found := re.fullmatch(r"\^(\d+)((?:\.\d+)*)", part):
+        if found := re.fullmatch(r"\^(\d{1,9})((?:\.\d{1,9})*)", part):
             upper = (
                 f"{int(found[1]) + 1}" if int(found[1]) else f"0.{int((found[2] or '.0').split('.')[1]) + 1}"
             )
@@ -141,6 +164,8 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
 
 def setup_cfg(text: str) -> Iterator[Line]:
     """`install_requires` and the extras of a declarative setuptools project."""
+    # The reader takes quadratic time for a run of blanks; at the start of a line they mean something.
+    text = "\n".join(re.sub(r"(?<=\S)\s{2,}", " ", line) for line in text.splitlines())
     reader = configparser.RawConfigParser(strict=False)
     try:
         reader.read_string(text)
