@@ -41,6 +41,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     return (yield)
 
 
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered for good is remembered for a test: which locks are known."""
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
+
+
 _STARTED = pytest.StashKey[float]()
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,67 +13,15 @@ from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.app.solving import _judged, locked
-from mmlock.cli.main import main
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.progress import silent
 from mmlock.lock.model import Finding, Level
-from mmlock.resolve.loop.loop import Resolution, decide
-from mmlock.resolve.request.interpret import interpret
+
+from .conftest import Run, stock
 
 NOWHERE = "http://127.0.0.1:9/simple"
 """The discard port: nobody answers there."""
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How one command line ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("uv")
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uv_cache: Path, capsys: pytest.CaptureFixture[str]
-) -> Run:
-    for name in [n for n in os.environ if n.startswith(("UV_", "PIP_", "MMLOCK_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setenv("MMLOCK_MATRICES", str(Path(__file__).parents[2] / "matrices"))
-
-    def call(*words: str) -> Ran:
-        code = main(list(words))
-        seen = capsys.readouterr()
-        return Ran(code, seen.out, seen.err)
-
-    return call
-
-
-def stock(index: Any, *words: str, **more: object) -> None:
-    """Put into the index what the request will need."""
-    found = decide(
-        facts(),
-        interpret(facts(), request(*words, **more)),  # type: ignore[arg-type]
-        OpenWorld(),
-        progress=silent,
-        wheelless=lambda *_: False,
-    )
-    assert isinstance(found, Resolution)
-    for package in found.closed.packages:
-        index.add(package.name, package.version)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -109,7 +54,7 @@ def test_a_solve_writes_a_lock_and_the_same_bytes_again(run: Run, index: Any, tm
     assert "torch 2.11.0+cu130" in told.out
     unknown = run("why", "mmdeploy", "--lock", str(first))
     assert unknown.code == 2
-    assert "hint: it holds" in unknown.err
+    assert "hint: it has" in unknown.err
 
 
 def test_the_json_twin_holds_what_the_lock_holds(run: Run, index: Any) -> None:

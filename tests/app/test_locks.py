@@ -113,7 +113,7 @@ def test_the_stack_s_word_goes_before_the_target_s_and_both_before_the_file_s() 
         ('[stacks.a]\ntargets = "cpu"', "must be a list of texts"),
         ('[stacks.a]\ntargets = ["../x"]', "cannot be the name of a folder"),
         ('[stacks."a/b"]\ntargets = ["cpu"]', "cannot be the name of a folder"),
-        ('[stacks.a]\ntargets = ["cpu"]\nversion = 1', "is not known here"),
+        ('[stacks.a]\ntargets = ["cpu"]\nversion = 1', "unknown key"),
         ('[stacks.a]\ntargets = ["cpu"]\nplatform = "dos"', "is not a platform"),
         ('[stacks.a]\ntargets = ["cpu"]\nrequirements = ["x=="]', "stacks.a.requirements"),
         ('stacks = ["a"]', "must be a table of tables"),
@@ -169,7 +169,7 @@ def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: Lock
 def test_a_refusal_takes_the_place_of_a_lock_and_a_lock_that_of_a_refusal(home: Path, env: LockedEnv) -> None:
     folder = home / "lockfiles/openmmlab/t4"
     run(home, answers(env))
-    assert "gone: pylock.toml" in run(home, answers(env, t4=no_answer)).text
+    assert "removed the lock that was there: pylock.toml" in run(home, answers(env, t4=no_answer)).text
     assert [path.name for path in folder.iterdir()] == ["refused.toml"]
     run(home, answers(env))
     assert "refused.toml" not in [path.name for path in folder.iterdir()]
@@ -190,13 +190,25 @@ def test_a_verdict_of_another_lock_is_removed_aloud(home: Path, env: LockedEnv) 
     verdict = home / "lockfiles/openmmlab/t4/verdict.json"
     verdict.write_bytes((ROOT / "lockfiles/openmmlab/cpu/verdict.json").read_bytes())
     page = run(home, answers(env), only=("openmmlab/t4",))
-    assert "is the verdict of another lock; removed" in page.text
+    assert "removed verdict.json" in page.text
     assert not verdict.exists()
+
+
+def test_the_table_may_be_anywhere_and_is_made_where_it_is_missing(home: Path, env: LockedEnv) -> None:
+    for place, link in (
+        ("lockfiles/README.md", "openmmlab/t4/why.md"),
+        ("d/l.md", "../lockfiles/openmmlab/t4/"),
+    ):
+        (home / "mmlock.toml").write_text(dedent(CATALOGUE).replace("README.md", place))
+        assert stale(run(home, answers(env), check=True)) >= 1
+        run(home, answers(env))
+        assert f"[t4]({link}" in (home / place).read_text()
+        assert stale(run(home, answers(env), check=True)) == 0
 
 
 def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) -> None:
     (home / "README.md").write_text("# Read me\n")
-    with pytest.raises(EnvironmentFault, match="no place for the table"):
+    with pytest.raises(EnvironmentFault, match="no marks for the table"):
         run(home, answers(env))
 
 
@@ -206,7 +218,7 @@ def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) ->
 def test_a_fresh_catalogue_passes_and_nothing_is_written(home: Path, env: LockedEnv) -> None:
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, t4=no_answer), check=True)
-    assert (states(page), stale(page)) == ({"openmmlab/rtx5090": "fresh", "openmmlab/t4": "refused"}, 0)
+    assert (states(page), stale(page)) == ({"openmmlab/rtx5090": "up to date", "openmmlab/t4": "refused"}, 0)
 
 
 def test_missing_locks_and_another_table_are_stale(home: Path, env: LockedEnv) -> None:
@@ -223,7 +235,7 @@ def test_another_version_is_stale_and_other_words_are_not(home: Path, env: Locke
     assert f"{first.name}: {first.version} -> 99" in page.text
     reworded = run(home, answers(replace(env, left_out=())), check=True)
     assert stale(reworded) == 0
-    assert "told otherwise" in reworded.text
+    assert "explanations changed" in reworded.text
 
 
 def test_what_a_lock_makes_belongs_to_it_and_the_words_about_it_do_not(env: LockedEnv) -> None:
@@ -238,7 +250,7 @@ def test_a_lock_that_the_judge_refuses_is_stale(home: Path, env: LockedEnv) -> N
     bad = replace(env, python="3.5")
     write_lock(bad, home / "lockfiles/openmmlab/t4")
     page = run(home, answers(bad), only=("openmmlab/t4",), check=True)
-    assert states(page)["openmmlab/t4"] == "objected to"
+    assert states(page)["openmmlab/t4"] == "rejected by the judge"
     assert stale(page) == 1
 
 
@@ -246,11 +258,13 @@ def test_locks_and_answers_that_came_or_went_are_stale(home: Path, env: LockedEn
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, rtx5090=no_answer), check=True)
     assert states(page) == {
-        "openmmlab/rtx5090": "stale: there is no answer any more",
-        "openmmlab/t4": "stale: there is an answer now",
+        "openmmlab/rtx5090": "out of date: there is no solution any more",
+        "openmmlab/t4": "out of date: there is a solution now",
     }
     write_lock(env, home / "lockfiles/openmmlab/k80")
-    assert "openmmlab/k80: a lock that is in no pair" in run(home, answers(env), check=True).text
+    assert (
+        "openmmlab/k80: a lock that the catalogue does not name" in run(home, answers(env), check=True).text
+    )
 
 
 def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> None:

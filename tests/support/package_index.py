@@ -9,6 +9,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -117,8 +118,9 @@ class Index:
         return f'<a href="/files/{package}/{quote(name)}{fragment}">{name}</a>\n'
 
 
-@pytest.fixture
-def index() -> Iterator[Index]:
+@contextmanager
+def serving() -> Iterator[Index]:
+    """One more index, for as long as it is needed."""
     served = Index()
 
     class Handler(BaseHTTPRequestHandler):
@@ -147,6 +149,12 @@ def index() -> Iterator[Index]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def index() -> Iterator[Index]:
+    with serving() as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,9 @@ class Noted:
     fails: UsageError | None = None
     asked: list[Any] = field(default_factory=list)
 
+    def review(self, lock: Path) -> None:
+        """Every lock is known."""
+
     def validate(self, arguments: ValidateArguments, *, progress: Progress) -> Page:
         del progress
         return self.verdict(arguments)

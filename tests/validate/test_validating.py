@@ -140,7 +140,7 @@ def test_a_wheel_with_other_bytes_is_not_installed(lock: Path, module: str, told
 
 def test_what_is_interrupted_leaves_nothing(lock: Path) -> None:
     def interrupt(text: str, /) -> None:
-        if text.startswith("looking"):
+        if text.startswith("examining"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

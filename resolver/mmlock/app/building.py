@@ -14,6 +14,7 @@ from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.files.private import open_cache
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
@@ -79,7 +80,8 @@ def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
-            text=f"`{folder}` is sealed already\n", data={"lock": str(folder), "sealed": True, "steps": []}
+            text=f"`{folder}` is sealed already: there is nothing to build or download\n",
+            data={"lock": str(folder), "sealed": True, "steps": []},
         )
     run = _Run(request, folder, progress)
     rows = []
@@ -93,11 +95,6 @@ def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
 def projects(told: Path | None, folder: Path) -> tuple[Path, ...]:
     """Where in-tree extensions may lie, best first: the project told, else here and around the lock."""
     return (told,) if told is not None else (Path.cwd(), *folder.absolute().parents)
-
-
-def lock_folder(path: Path) -> Path:
-    """The lock folder that is meant by a path: itself, or the one that holds that `pylock.toml`."""
-    return path.parent if path.name == "pylock.toml" else path
 
 
 def write(env: LockedEnv, folder: Path) -> None:
@@ -131,7 +128,7 @@ class _Run:
         from mmlock.net.credentials import bare
         from mmlock.wheels.seal import seal_fetched
 
-        self.progress(f"fetching {step.package} {step.version}")
+        self.progress(f"downloading {step.package} {step.version}")
         wheel = self.fetcher.fetch(env, step)
         self.local[wheel.file.sha256] = wheel.file.path
         return seal_fetched(env, step, wheel, self.placement), {
@@ -173,7 +170,7 @@ class _Run:
             "file": wheel.path.name,
             "sha256": wheel.sha256,
             "key": wheel.key,
-            "from": "wheelhouse" if wheel.hit else "built now",
+            "from": "wheelhouse" if wheel.hit else "new build",
             "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in wheel.checks],
         }
 
@@ -243,17 +240,19 @@ def explain_log(lines: Sequence[str]) -> Explained:
 
 def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
     """Put a sealed lock into a virtual environment."""
+    from mmlock.wheels.activation import write_activation
     from mmlock.wheels.install import install as put
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
     uv = find_uv(offline=request.offline, progress=progress)
     done = put(env, folder, request.prefix.absolute(), uv, python=request.python, exact=request.exact)
-    lines = [f"{len(env.packages)} packages are in {done.prefix}"]
+    write_activation(done.prefix, env.environment)
+    lines = [f"installed {len(env.packages)} packages into {done.prefix}"]
     if env.environment:
-        lines += ["set when you run it:"]
-        lines += [f"  export {name}={value}" for name, value in sorted(env.environment.items())]
-    lines.append(f"next: {done.python} -c 'import torch'")
+        lines += ["environment variables to set (its activate scripts and `mmlock run` do so):"]
+        lines += [f"  {name}={value}" for name, value in sorted(env.environment.items())]
+    lines.append(f"next: mmlock run {folder} --prefix {request.prefix} -- python -c 'import torch'")
     data = {
         "prefix": str(done.prefix),
         "python": done.python,
@@ -272,8 +271,8 @@ def find_uv(*, offline: bool = False, index_url: str | None = None, progress: Pr
     if found is None:
         raise EnvironmentFault(
             "uv was not found",
-            causes=["mmlock makes environments with it"],
-            hints=["install it (`pip install uv`), or name it with MMLOCK_UV"],
+            causes=["mmlock creates environments with it"],
+            hints=["install it (`pip install uv`), or set MMLOCK_UV to its path"],
         )
     return Uv(
         path=found.path,

@@ -49,8 +49,7 @@ def why(lock_dir: Path, package: str) -> Page:
         raise UsageError(
             f"`{package}` is not in the lock `{lock_dir}`",
             hints=[
-                f"it holds {', '.join((near or known)[:SOME])}"
-                + (", ..." if len(near or known) > SOME else "")
+                f"it has {', '.join((near or known)[:SOME])}" + (", ..." if len(near or known) > SOME else "")
             ],
         )
     return Page(text=text, data=why_data(env, package))
@@ -98,7 +97,7 @@ def _with(arguments: SolveArguments, asked: Asked, stack: str) -> SolveArguments
 
 
 def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
-    """The compatibility graph of a target as `dot`, `json` or `graphml`."""
+    """The compatibility graph of a target as `text`, `dot`, `json` or `graphml`."""
     from mmlock.resolve.graph.draw import draw
     from mmlock.resolve.graph.network import network
 
@@ -113,6 +112,6 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
         slots = ", ".join(sorted(rows.slots))
         raise UsageError(
             f"`{package}` is not in the graph of this request",
-            hints=[f"it has {slots}", f"ask for it: `mmlock graph {package} --with {package} --gpu ...`"],
+            hints=[f"it has {slots}", f"add it: `mmlock graph {package} --with {package} --gpu ...`"],
         )
     return draw(found, form)

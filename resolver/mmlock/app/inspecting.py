@@ -38,7 +38,7 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
 
     if not arguments.thing.strip():
         raise UsageError(
-            "nothing to inspect was named", hints=["name a wheel, a folder or `PACKAGE==VERSION`"]
+            "there is nothing to inspect", hints=["name a wheel, a folder or `PACKAGE==VERSION`"]
         )
     matrix = open_matrix(arguments.matrices)
     devices = _devices(matrix, arguments)
@@ -111,7 +111,7 @@ def _page(
     gpus = [] if verdicts else [gpu_finding(found, device, tables.drivers) for device in devices]
     lines += [line for one in gpus for line in text.gpu_lines(one)]
     if not verdicts and any(one.torch_needs for one in found.extensions):
-        lines += ["", "whether it loads depends on torch: name one with `--torch 2.9.1`"]
+        lines += ["", "whether it loads depends on torch: pass one with `--torch 2.9.1`"]
     data = {**_plain(found), "verdicts": _rows(verdicts), "gpus": [_plain(one) for one in gpus]}
     return Page(text="\n".join(lines), data=data)
 
@@ -121,9 +121,9 @@ def _environment_page(
 ) -> Page:
     if env.torch is None and not arguments.torch:
         raise NoAnswer(
-            f"there is no torch in `{env.place}`",
+            f"`{env.place}` has no torch",
             causes=[f"{len(env.packages)} of its packages have files that need torch"],
-            hints=["name one to compare with: `--torch 2.9.1`"],
+            hints=["pass one to compare with: `--torch 2.9.1`"],
         )
     torches = tables.chosen(arguments.torch, None) if arguments.torch else (env.torch,)
     python = arguments.python or env.python

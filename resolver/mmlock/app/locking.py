@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
 
 from mmlock.app.evidence import notes, notes_data, trust_for
+from mmlock.app.lock_folders import accept
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import MmlockError, NoAnswer, UsageError
-from mmlock.core.progress import Progress, silent
+from mmlock.core.faults import Fault
+from mmlock.core.progress import Progress, advance, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.matrix.model import Validation
-from mmlock.files.reading import UnreadableError, read_bounded
+from mmlock.files.user_files import UserFiles, read_text
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
 from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
@@ -48,26 +50,28 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     outcomes: list[tuple[Pair, Outcome]] = []
     trust = trust_for(request.allowed_signers, request.file)
     proven = validations((catalogue.folder,), trust) if catalogue.folder.is_dir() else Evidence()
-    for decided in _outcomes(pairs, proven, request, decide):
+    own = {pair.name: validations(pair.request.verdicts, trust) for pair in pairs if pair.request.verdicts}
+    for decided in _outcomes(pairs, proven, own, request, decide):
         outcomes.append(decided)
         progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
+        advance(progress, "locks", len(outcomes), len(pairs))
     states = [(pair, _take(pair, outcome, request, trust)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
     table = _table(catalogue, request, trust)
-    return _page(states, loose, table, proven.passed_over, check=request.check)
+    ignored = (*proven.passed_over, *(one for each in own.values() for one in each.passed_over))
+    return _page(states, loose, table, tuple(dict.fromkeys(ignored)), check=request.check)
 
 
 def read_catalogue(file: Path) -> Catalogue:
     """The catalogue in a file."""
-    try:
-        text = read_bounded(file).decode()
-    except (UnreadableError, UnicodeDecodeError) as error:
+    text = read_text(str(file))
+    if isinstance(text, Fault):
         raise UsageError(
             f"`{file}` cannot be read",
-            causes=[str(error)],
-            hints=["it says which stacks to lock for which targets: `mmlock locks --help` shows one"],
-        ) from error
-    return parse_catalogue(text, file)
+            causes=[text.text],
+            hints=["it names the stacks to lock and their targets; `mmlock locks --help` shows one"],
+        )
+    return parse_catalogue(text, file, UserFiles())
 
 
 def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
@@ -77,7 +81,8 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
         raise UsageError(
             f"`{unknown[0]}` is not in the catalogue",
             hints=[
-                f"there are {', '.join(sorted({pair.stack for pair in catalogue.pairs}))}, or STACK/TARGET"
+                "expected STACK/TARGET or one of "
+                + ", ".join(sorted({pair.stack for pair in catalogue.pairs}))
             ],
         )
     return tuple(p for p in catalogue.pairs if not words or p.name in words or p.stack in words)
@@ -87,12 +92,21 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def _outcomes(
-    pairs: tuple[Pair, ...], proven: Evidence, request: LocksArguments, decide: Decide | None
+    pairs: tuple[Pair, ...],
+    proven: Evidence,
+    own: Mapping[str, Evidence],
+    request: LocksArguments,
+    decide: Decide | None,
 ) -> Iterator[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order; several processes where that pays."""
     jobs = min(request.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
     if decide is None:
-        decide = _Decide(offline=request.offline, matrices=request.matrices, validations=proven.rows)
+        decide = _Decide(
+            offline=request.offline,
+            matrices=request.matrices,
+            validations=proven.rows,
+            own={name: one.rows for name, one in own.items()},
+        )
     if jobs <= 1:
         yield from ((pair, decide(pair)) for pair in pairs)
         return
@@ -111,6 +125,8 @@ class _Decide(Struct, frozen=True, kw_only=True):
     matrices: Path | None
     validations: tuple[Validation, ...]
     """What the verdicts of all locks prove."""
+    own: Mapping[str, tuple[Validation, ...]]
+    """What those prove that a pair names itself, by the pair."""
 
     def __call__(self, pair: Pair) -> Outcome:
         from msgspec.structs import replace
@@ -121,7 +137,8 @@ class _Decide(Struct, frozen=True, kw_only=True):
             arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
             matrix = _matrix(self.matrices)
             try:
-                env = locked(matrix, arguments, progress=silent, validations=self.validations)
+                rows = (*self.validations, *self.own.get(pair.name, ()))
+                env = locked(matrix, arguments, progress=silent, validations=rows)
                 return replace(env, stack=pair.stack)
             except NoAnswer as error:
                 return refused(pair.stack, arguments.words(), error, matrix.digest)
@@ -142,7 +159,10 @@ def _take(pair: Pair, outcome: Outcome, request: LocksArguments, trust: Trust) -
         return State(word="failed", lines=outcome.lines, failed=True)
     if request.check:
         return compare(pair, outcome, _matrix(request.matrices), trust)
-    return write_entry(pair, outcome, trust)
+    state = write_entry(pair, outcome, trust)
+    if pair.request.out is not None:
+        accept(pair.request.out)
+    return state
 
 
 def _table(catalogue: Catalogue, request: LocksArguments, trust: Trust) -> str | None:
@@ -156,7 +176,7 @@ def _table(catalogue: Catalogue, request: LocksArguments, trust: Trust) -> str |
             return "stale"
         raise
     if request.check:
-        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "as it should be"
+        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "up to date"
     return "written" if put_table(catalogue.table, held, catalogue.folder) else "unchanged"
 
 
@@ -172,7 +192,7 @@ def _page(
     for pair, state in states:
         lines.append(f"{pair.name}: {state.word}")
         lines += [f"  {line}" for line in state.lines]
-    lines += [f"{name}: a lock that is in no pair of the catalogue" for name in loose]
+    lines += [f"{name}: a lock that the catalogue does not name" for name in loose]
     if table is not None:
         lines.append(f"table: {table}")
     failed = sum(state.failed for _, state in states)
@@ -192,8 +212,8 @@ def _page(
 def _sum(states: list[tuple[Pair, State]], *, stale: int | None, failed: int) -> str:
     told = [f"{len(states)} pairs"]
     refusals = sum(state.refused for _, state in states)
-    told += [f"{refusals} without a lock, for the reason that its `refused.toml` tells"] if refusals else []
-    told += [f"{failed} could not be asked about"] if failed else []
+    told += [f"{refusals} without a solution, see `refused.toml`"] if refusals else []
+    told += [f"{failed} failed"] if failed else []
     if stale is not None:
-        told.append(f"{stale} stale" if stale else "nothing is stale")
+        told.append(f"{stale} out of date" if stale else "all up to date")
     return ", ".join(told)

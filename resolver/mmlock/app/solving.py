@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.prefetch import Prefetch
+from mmlock.resolve.request.bound_packages import require_ordinary
 from mmlock.resolve.request.interpret import interpret, mistaken
 from mmlock.resolve.request.model import InterpretedRequest
 from mmlock.resolve.request.pinned_hashes import hold_hashes
@@ -65,16 +66,38 @@ def solve(
         served=asked.append,
         validations=evidence.rows if evidence else (),
     )
-    from mmlock.lock.write import put_lock, render_lock
+    from mmlock.lock.write import render_lock
 
     env = _with_verdict(env, arguments)
     files = render_lock(env, arguments.lock_formats)
-    if arguments.out is not None:
-        put_lock(files, arguments.out)
+    out = None if arguments.dry_run else arguments.out
+    gone = () if out is None else _write(files, env, arguments, out)
     page = _page(env, arguments, evidence)
     if place is not None:
         repeat.remember(place, page, files, min(asked))
-    return page
+    if not gone:
+        return page
+    assert isinstance(page.data, dict)
+    return Page(text=page.text + "".join(f"{line}\n" for line in gone), data={**page.data, "removed": gone})
+
+
+def _write(
+    files: Mapping[str, str | None], env: LockedEnv, arguments: SolveArguments, folder: Path
+) -> tuple[str, ...]:
+    """Write a lock and take away what was made for the one before; says what is gone."""
+    from mmlock.lock.write import put_lock
+
+    beside = any((folder / name).exists() for name in ("verdict.json", "wheels"))
+    if not beside:
+        put_lock(files, folder)
+        return ()
+    from mmlock.app.evidence import trust_for
+    from mmlock.app.lock_folders import held
+    from mmlock.upkeep.stale import drop_stale
+
+    before = held(folder)
+    put_lock(files, folder)
+    return drop_stale(folder, before, env, trust_for(arguments.allowed_signers))
 
 
 def _evidence(arguments: SolveArguments) -> Evidence | None:
@@ -98,7 +121,9 @@ def _with_verdict(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
 def _page(env: LockedEnv, arguments: SolveArguments, evidence: Evidence | None) -> Page:
     from mmlock.lock.text import summary
 
-    text, data = summary(env, arguments.out), lock_data(env)
+    out = None if arguments.dry_run else arguments.out
+    unwritten = "dry run: nothing was written\n" if arguments.dry_run else ""
+    text, data = summary(env, out) + unwritten, lock_data(env)
     if evidence is None or not evidence.passed_over:
         return Page(text=text, data=data)
     from mmlock.app.evidence import notes, notes_data
@@ -131,6 +156,7 @@ def locked(
 
     `validations`: what verdicts prove, besides the recorded ones.
     """
+    require_ordinary(matrix, arguments)
     asked = interpret(matrix, arguments, validations)
     state = LoopState()
     with Indexes(
@@ -172,9 +198,9 @@ def locked(
             progress(checked.refusal.reason)
             state.refusals.append(checked.refusal)
     raise NoAnswer(
-        f"{ROUNDS} combinations were tried and their wheels do not fit each other",
+        f"the wheels of {ROUNDS} combinations are incompatible with each other",
         causes=[refusal.reason for refusal in state.refusals[-3:]],
-        hints=["ask for another version, or look at one wheel with `mmlock inspect`"],
+        hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
 
 
@@ -207,9 +233,9 @@ def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:
     return EnvironmentFault(
-        f"the sources of {missing.package} {missing.version} are not recorded in the matrix",
-        causes=["a build step needs them with their hash, and no index that mmlock reads serves them"],
-        hints=["ask for another version; sources of your own project are named with `--extension DIR`"],
+        f"the sources of {missing.package} {missing.version} are not recorded",
+        causes=["a build step needs them with their hash, and no index that mmlock reads has them"],
+        hints=["request another version; for sources of your own project, use `--extension DIR`"],
     )
 
 
@@ -241,7 +267,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
             *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
-                _about_request(f"the marker of `{text}` holds on no Python of this target", Level.NOTE)
+                _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
             *_unread_requires(matrix),
@@ -269,8 +295,8 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
             yield Finding(
                 level=Level.WARNING,
                 subject=name,
-                text=f"what it requires is not plain text in its {one.requires.unread}, which is not run: "
-                "ask for that too, where it is missing",
+                text=f"its requirements are not plain text in {one.requires.unread}, which is not run: "
+                "request those that are missing",
                 source=(one.tree.path,),
                 confidence=Confidence.MEASURED,
             )
@@ -282,7 +308,7 @@ def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
     for breach in decided.solution.cured:
         for name in breach.breakage.drop:
             if name in wanted:
-                yield f"`{wanted[name]}` was asked for and is left out: {breach.breakage.title}"
+                yield f"`{wanted[name]}` was requested and is left out: {breach.breakage.title}"
 
 
 def _passed_over(decided: Resolution) -> Iterator[Finding]:
@@ -311,9 +337,9 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     refused = [o for o in objections if o.severity is Severity.REFUSE]
     if refused:
         raise NoAnswer(
-            "the solution does not stand up to a second check",
+            "the solution fails a second check",
             causes=[f"{o.subject}: {o.text}" for o in refused],
-            hints=["this is a fault in mmlock or in its matrix: please report it with the command you ran"],
+            hints=["this is a bug in mmlock or in its facts: please report it with the command you ran"],
         )
     doubts = tuple(
         Finding(

@@ -20,6 +20,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import ValidateArguments
 from mmlock.files.private import open_cache
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
 from mmlock.validate.model import KernelDevice, Verdict
 from mmlock.validate.runner import KERNELS, TargetInterpreter
@@ -44,7 +45,6 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
     Raises EnvironmentFault or UsageError when that cannot be done; red kernels are an answer.
     """
-    from mmlock.app.building import lock_folder
     from mmlock.app.verdicts import signer_with
     from mmlock.validate.store import NAME
     from mmlock.validate.text import lines
@@ -85,7 +85,7 @@ def _kept(
 
 def _where_kept(place: Path | None, signer: Signer | None) -> str:
     if place is None:
-        return "only a part was validated: no verdict was written; `--out FILE` writes one"
+        return "partial validation: no verdict was written; `--out FILE` writes one"
     if signer is None:
         return f"verdict: {place} (not signed: nobody's solve will use it)"
     return f"verdict: {place} (signed)"
@@ -134,7 +134,7 @@ def _interpreter(
         if path is None:
             raise EnvironmentFault(
                 f"`{request.python}` is not a runnable Python interpreter",
-                hints=["give the path of a Python, such as `.venv/bin/python`"],
+                hints=["pass the path of a Python, such as `.venv/bin/python`"],
             )
         path = str(Path(path).absolute())  # it is started from other folders; links must stay links
         yield TargetInterpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
@@ -165,7 +165,7 @@ def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArgument
 
     if root.exists() and any(root.iterdir()):
         raise UsageError(
-            f"`{root}` is not empty", hints=["`--keep` takes a folder that is empty or does not exist yet"]
+            f"`{root}` is not empty", hints=["name a folder that does not exist yet with `--prefix DIR`"]
         )
     sizes = [package.files[0].size or 0 for package in env.packages]
     room_for(root, _SPACE * sum(sizes))
@@ -203,7 +203,7 @@ class _Run(Struct, frozen=True, kw_only=True):
 
         request, env = self.request, self.env
         clock = time.monotonic()
-        progress("looking at what is installed")
+        progress("examining what is installed")
         deep = [package for suite, package in self.chosen if suite.name != "torch"]
         probed = probe(self.interpreter, deep)
         differences = compare(env, probed)
@@ -265,7 +265,7 @@ class _Run(Struct, frozen=True, kw_only=True):
                 causes=[probed.torch_error] if probed.torch_error else [],
                 hints=[
                     "run `mmlock validate` on a machine with such a GPU",
-                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target",
+                    "`--device cpu` runs the CPU kernels; the verdict will say that it was not on target",
                 ],
             )
         return wanted

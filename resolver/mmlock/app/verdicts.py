@@ -33,8 +33,8 @@ def verdict(request: VerdictArguments) -> Page:
 
 
 def _show(request: VerdictArguments, lock: Path) -> Page:
-    from mmlock.app.building import lock_folder
     from mmlock.app.evidence import trust_for
+    from mmlock.lock.folders import lock_folder
     from mmlock.validate.standing import Standing, VerdictError
     from mmlock.validate.statement import statement_data
     from mmlock.validate.store import NAME, read_verdict, trusted_signer
@@ -58,8 +58,8 @@ def _show(request: VerdictArguments, lock: Path) -> Page:
 
 def _verify(request: VerdictArguments, lock: Path) -> Page:
     """Raises UsageError for a verdict of another lock, or one that nobody who is trusted signed."""
-    from mmlock.app.building import lock_folder
     from mmlock.app.evidence import trust_for
+    from mmlock.lock.folders import lock_folder
     from mmlock.validate.store import NAME, check_about, check_files, read_verdict, trusted_signer
     from mmlock.validate.text import binding_lines, concerns, signed_with
 
@@ -88,7 +88,7 @@ def _verify(request: VerdictArguments, lock: Path) -> Page:
 
 def _sign(request: VerdictArguments, lock: Path) -> Page:
     """Sign the verdict beside a lock for the files as they are. Raises UsageError if it is of another one."""
-    from mmlock.app.building import lock_folder
+    from mmlock.lock.folders import lock_folder
     from mmlock.validate.attest.signers import SigstoreSigner
     from mmlock.validate.signing import sign_again
     from mmlock.validate.store import NAME, bindings, check_about, read_verdict

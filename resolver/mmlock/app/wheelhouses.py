@@ -60,13 +60,11 @@ def _verify(house: Wheelhouse) -> Page:
     total = sum(1 for _ in house.entries())
     if bad:
         raise EnvironmentFault(
-            f"{len(bad)} of {total} wheels in `{house.root}` are not what they should be",
+            f"{len(bad)} of {total} wheels in `{house.root}` are damaged",
             causes=[f"build {entry.key}: {entry.why}" for entry in bad],
-            hints=[
-                "`mmlock wheelhouse prune` removes entries that cannot be read; delete the others' folders"
-            ],
+            hints=["`mmlock wheelhouse prune` removes unreadable entries; delete the folders of the others"],
         )
-    text = f"{total} wheels in {house.root} are what their records say\n"
+    text = f"{total} wheels in {house.root} match their records\n"
     return Page(text=text, data={"root": str(house.root), "verified": total})
 
 
@@ -77,7 +75,7 @@ def _prune(house: Wheelhouse, arguments: WheelhouseArguments) -> Page:
     gone = prune(house, builds, days=arguments.days, dry_run=arguments.dry_run)
     word = "would remove" if arguments.dry_run else "removed"
     lines = [f"{word} {item.path} ({item.size / _MB:.0f} MB): {item.why}" for item in gone]
-    lines.append(f"{word} {len(gone)} things, {sum(item.size for item in gone) / _MB:.0f} MB")
+    lines.append(f"{word} {len(gone)} files and folders, {sum(item.size for item in gone) / _MB:.0f} MB")
     data = [{"path": str(item.path), "size": item.size, "why": item.why} for item in gone]
     return Page(text="\n".join(lines) + "\n", data={"dry_run": arguments.dry_run, "removed": data})
 
@@ -88,7 +86,7 @@ def _push(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress)
     if arguments.target is None:
         raise UsageError("`push` needs a folder", hints=["`mmlock wheelhouse push DIR`"])
     count = write_static(house, arguments.target.absolute(), progress=progress)
-    text = f"{count} wheels are in {arguments.target}; serve that folder, the index is at /simple/\n"
+    text = f"wrote {count} wheels to {arguments.target}; serve that folder, the index is at /simple/\n"
     return Page(text=text, data={"target": str(arguments.target), "wheels": count})
 
 
@@ -104,7 +102,7 @@ def _serve(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress
     )
     with suppress(KeyboardInterrupt):
         server.run()
-    return Page(text="no longer serving\n", data={"url": server.url})
+    return Page(text="stopped serving\n", data={"url": server.url})
 
 
 def _announce(text: str) -> None:

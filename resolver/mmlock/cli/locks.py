@@ -23,14 +23,12 @@ FAILED = 2
     default=Path("mmlock.toml"),
     show_default=True,
     metavar="FILE",
-    help="Which stacks to lock for which targets.",
+    help="The file that names the stacks and their targets.",
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 says that a lock is stale.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Solves at the same time.")
-@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
-@click.option(
-    "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
-)
+@click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a lock is out of date.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many locks to solve at once.")
+@click.option("--offline", is_flag=True, help=options.OFFLINE)
+@click.option("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 @click.option(
     "--allowed-signers",
     type=options.FOLDER,
@@ -54,9 +52,10 @@ def locks(
     allowed_signers: tuple[Path, ...],
     progress: bool | None,
 ) -> None:
-    """Solve every pair of a stack and a target that FILE names, and write what differs.
+    """Solve every pair of a stack and a target in FILE again, and write what differs.
 
-    A pair without an answer gets a `refused.toml` with the reason, and stops no other pair.
+    A pair that has no solution gets a `refused.toml` with the reason; the others are still solved. Most
+    options of `mmlock solve` are keys of FILE, for all pairs, for a target or for a stack.
 
     \b
     folder = "lockfiles"
@@ -76,7 +75,8 @@ def locks(
         matrices=matrices,
         allowed_signers=allowed_signers,
     )
-    report = terminal.app.locks(arguments, progress=shown(wanted=progress))
+    with shown(wanted=progress) as said:
+        report = terminal.app.locks(arguments, progress=said)
     terminal.show(report)
     if isinstance(report.data, dict):
         if report.data.get("failed"):

@@ -22,21 +22,21 @@ _signers = click.option(
 )
 
 
-@click.group(invoke_without_command=True, short_help="Look at what a validation found.")
+@click.group(invoke_without_command=True, short_help="Show the result of a validation.")
 @click.pass_context
 def verdict(ctx: click.Context) -> None:
-    """Look at the verdict of a validation, verify it or sign it."""
+    """Show the verdict of a validation, verify it or sign it."""
     if ctx.invoked_subcommand is None:
         write(ctx.get_help())
 
 
 @verdict.command(cls=Sectioned, short_help="Show a verdict.")
-@click.argument("lock", metavar="LOCK|FILE", type=options.FOLDER)
+@click.argument("lock", metavar="[LOCK|FILE]", type=options.FOLDER, default=options.DEFAULT_LOCK)
 @_signers
 @options.form
 @click.pass_obj
 def show(terminal: Terminal, /, lock: Path, *, signers: tuple[Path, ...]) -> None:
-    """Show the verdict of a lock folder, or of a verdict file.
+    """Show the verdict of a lock folder (default `lock`), or a verdict file.
 
     \b
     mmlock verdict show lockfiles/openmmlab/cpu
@@ -50,8 +50,8 @@ def show(terminal: Terminal, /, lock: Path, *, signers: tuple[Path, ...]) -> Non
 @verdict.command(
     cls=Sectioned, short_help="Check that a verdict is about a lock and signed by someone you trust."
 )
-@click.argument("lock", type=options.FOLDER)
-@click.option("--file", type=options.FOLDER, metavar="FILE", help="The verdict, if not beside the lock.")
+@options.lock_argument
+@click.option("--file", type=options.FOLDER, metavar="FILE", help="The verdict; default: beside the lock.")
 @_signers
 @options.form
 @click.pass_context
@@ -59,7 +59,7 @@ def verify(ctx: click.Context, /, lock: Path, *, file: Path | None, signers: tup
     """Refuse a verdict of another lock, one that contradicts itself, and one by nobody you trust.
 
     Trusted are your own key, the keys in [trust] of ./mmlock.toml and those in --allowed-signers. Exit
-    code 1: the verdict is genuine and says FAILED.
+    code 1: the verdict is genuine and its result is FAILED.
 
     \b
     mmlock verdict verify lockfiles/openmmlab/cpu --allowed-signers lockfiles/allowed_signers.toml
@@ -75,7 +75,7 @@ def verify(ctx: click.Context, /, lock: Path, *, file: Path | None, signers: tup
 
 
 @verdict.command(cls=Sectioned, short_help="Sign the verdict of a lock.")
-@click.argument("lock", type=options.FOLDER)
+@options.lock_argument
 @click.option("--sign", type=options.FOLDER, metavar="KEY", help="Sign with this Ed25519 key, not your own.")
 @click.option(
     "--sigstore", is_flag=True, help="Sign with your identity through sigstore, which needs the network."

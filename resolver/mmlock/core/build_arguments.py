@@ -61,6 +61,9 @@ class ExportForm(StrEnum):
     SCRIPT = "script"  # a shell script that builds and installs
     DOCKERFILE = "dockerfile"
     NOTEBOOK = "notebook"  # one cell
+    UV = "uv"  # parts of a pyproject.toml
+    POETRY = "poetry"
+    PDM = "pdm"
 
 
 class ExportArguments(Struct, frozen=True, kw_only=True):

@@ -71,12 +71,15 @@ def _pair(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("_"))
 
 
-def command(uv: UvTool, request: ClosureRequest, platform: str, sdists: Iterable[str]) -> list[str]:
-    """The words that start uv, with these packages read from their sources.
+def command(
+    uv: UvTool, request: ClosureRequest, platform: str, sdists: Iterable[str], files: Iterable[str] = ()
+) -> list[str]:
+    """The words that start uv, with these packages read from their sources; `files` hold requirements, too.
 
     The files they name are written by `write_question`.
     """
-    words = [uv.path, "pip", "compile", "requirements.in", "--format", "pylock.toml", "--no-config"]
+    words = [uv.path, "pip", "compile", "requirements.in", *files]
+    words += ["--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += [
         "--python-version",
