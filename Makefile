@@ -95,7 +95,7 @@ $(BASE): pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(DEV): pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,graph,rich]'
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,graph]'
 	@touch $@ $(BASE)
 
 $(DOCS): pyproject.toml | $(DEV)

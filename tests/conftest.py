@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -16,6 +19,10 @@ settings.register_profile(
     "mmlock", deadline=None, derandomize=True, print_blob=True, max_examples=100 if MANY else 40
 )
 settings.load_profile("mmlock")
+
+# No test signs with, or trusts, the key of whoever runs it.
+os.environ["MMLOCK_STATE_DIR"] = _state = tempfile.mkdtemp(prefix="mmlock-state-")
+atexit.register(shutil.rmtree, _state, ignore_errors=True)
 
 _CPU = "cpu seconds"
 _SHOWN = 6
@@ -32,6 +39,12 @@ def _cpu() -> float:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
     item.stash[_STARTED] = _cpu()
     return (yield)
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered for good is remembered for a test: which locks are known."""
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(tmp_path_factory.getbasetemp() / "state"))
 
 
 _STARTED = pytest.StashKey[float]()

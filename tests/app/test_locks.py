@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -16,13 +17,18 @@ from mmlock.core.catalogue import LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.names import Confidence
 from mmlock.core.report import Page
-from mmlock.lock.model import LockedEnv, Reason
+from mmlock.lock.model import LockedEnv, Reason, ReasonKind
 from mmlock.lock.read import read_lock
 from mmlock.lock.refused import refused
 from mmlock.lock.write import write_lock
 from mmlock.resolve.judge import judge
 from mmlock.upkeep.catalogue.state import entries, identity
 from mmlock.upkeep.catalogue.table import BEGIN, END
+from mmlock.validate.attest.keys import own_key
+from mmlock.validate.attest.signers import KeySigner
+from mmlock.validate.attest.trust import Trust, read_trust
+from mmlock.validate.signing import sign_again
+from mmlock.validate.store import Binding, bindings, read_verdict
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = """
@@ -107,7 +113,7 @@ def test_the_stack_s_word_goes_before_the_target_s_and_both_before_the_file_s() 
         ('[stacks.a]\ntargets = "cpu"', "must be a list of texts"),
         ('[stacks.a]\ntargets = ["../x"]', "cannot be the name of a folder"),
         ('[stacks."a/b"]\ntargets = ["cpu"]', "cannot be the name of a folder"),
-        ('[stacks.a]\ntargets = ["cpu"]\nversion = 1', "is not known here"),
+        ('[stacks.a]\ntargets = ["cpu"]\nversion = 1', "unknown key"),
         ('[stacks.a]\ntargets = ["cpu"]\nplatform = "dos"', "is not a platform"),
         ('[stacks.a]\ntargets = ["cpu"]\nrequirements = ["x=="]', "stacks.a.requirements"),
         ('stacks = ["a"]', "must be a table of tables"),
@@ -144,7 +150,7 @@ def test_it_writes_every_pair_and_then_nothing(home: Path, env: LockedEnv) -> No
 def test_facts_about_other_things_leave_a_lock_as_it_is(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     assert set(states(run(home, answers(replace(env, matrix_digest="f" * 64)))).values()) == {"unchanged"}
-    told = Reason(text="new words", source=("s",), confidence=Confidence.MEASURED, kind="provider")
+    told = Reason(text="new words", source=("s",), confidence=Confidence.MEASURED, kind=ReasonKind.PROVIDER)
     page = run(home, answers(replace(env, matrix_digest="f" * 64, left_out=(told,))))
     assert set(states(page).values()) == {"written"}
 
@@ -154,7 +160,7 @@ def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: Lock
     assert states(page) == {"openmmlab/rtx5090": "refused", "openmmlab/t4": "written"}
     assert sorted(path.name for path in (home / "lockfiles/openmmlab/rtx5090").iterdir()) == ["refused.toml"]
     assert states(run(home, answers(env, rtx5090=no_answer)))["openmmlab/rtx5090"] == "refused, as before"
-    (first, _) = entries(read_catalogue(home / "mmlock.toml"))
+    (first, _) = entries(read_catalogue(home / "mmlock.toml"), Trust())
     assert first.refused is not None
     assert first.refused.causes == ("no code for it",)
     assert "no lock: `--gpu t4` and `torch==9` cannot hold together" in (home / "README.md").read_text()
@@ -163,7 +169,7 @@ def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: Lock
 def test_a_refusal_takes_the_place_of_a_lock_and_a_lock_that_of_a_refusal(home: Path, env: LockedEnv) -> None:
     folder = home / "lockfiles/openmmlab/t4"
     run(home, answers(env))
-    assert "gone: pylock.toml" in run(home, answers(env, t4=no_answer)).text
+    assert "removed the lock that was there: pylock.toml" in run(home, answers(env, t4=no_answer)).text
     assert [path.name for path in folder.iterdir()] == ["refused.toml"]
     run(home, answers(env))
     assert "refused.toml" not in [path.name for path in folder.iterdir()]
@@ -182,15 +188,27 @@ def test_what_could_not_be_asked_about_leaves_its_lock_alone(home: Path, env: Lo
 def test_a_verdict_of_another_lock_is_removed_aloud(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     verdict = home / "lockfiles/openmmlab/t4/verdict.json"
-    verdict.write_text("{}")
+    verdict.write_bytes((ROOT / "lockfiles/openmmlab/cpu/verdict.json").read_bytes())
     page = run(home, answers(env), only=("openmmlab/t4",))
-    assert "its verdict cannot stand" in page.text
+    assert "removed verdict.json" in page.text
     assert not verdict.exists()
+
+
+def test_the_table_may_be_anywhere_and_is_made_where_it_is_missing(home: Path, env: LockedEnv) -> None:
+    for place, link in (
+        ("lockfiles/README.md", "openmmlab/t4/why.md"),
+        ("d/l.md", "../lockfiles/openmmlab/t4/"),
+    ):
+        (home / "mmlock.toml").write_text(dedent(CATALOGUE).replace("README.md", place))
+        assert stale(run(home, answers(env), check=True)) >= 1
+        run(home, answers(env))
+        assert f"[t4]({link}" in (home / place).read_text()
+        assert stale(run(home, answers(env), check=True)) == 0
 
 
 def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) -> None:
     (home / "README.md").write_text("# Read me\n")
-    with pytest.raises(EnvironmentFault, match="no place for the table"):
+    with pytest.raises(EnvironmentFault, match="no marks for the table"):
         run(home, answers(env))
 
 
@@ -200,7 +218,7 @@ def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) ->
 def test_a_fresh_catalogue_passes_and_nothing_is_written(home: Path, env: LockedEnv) -> None:
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, t4=no_answer), check=True)
-    assert (states(page), stale(page)) == ({"openmmlab/rtx5090": "fresh", "openmmlab/t4": "refused"}, 0)
+    assert (states(page), stale(page)) == ({"openmmlab/rtx5090": "up to date", "openmmlab/t4": "refused"}, 0)
 
 
 def test_missing_locks_and_another_table_are_stale(home: Path, env: LockedEnv) -> None:
@@ -217,7 +235,7 @@ def test_another_version_is_stale_and_other_words_are_not(home: Path, env: Locke
     assert f"{first.name}: {first.version} -> 99" in page.text
     reworded = run(home, answers(replace(env, left_out=())), check=True)
     assert stale(reworded) == 0
-    assert "told otherwise" in reworded.text
+    assert "explanations changed" in reworded.text
 
 
 def test_what_a_lock_makes_belongs_to_it_and_the_words_about_it_do_not(env: LockedEnv) -> None:
@@ -232,7 +250,7 @@ def test_a_lock_that_the_judge_refuses_is_stale(home: Path, env: LockedEnv) -> N
     bad = replace(env, python="3.5")
     write_lock(bad, home / "lockfiles/openmmlab/t4")
     page = run(home, answers(bad), only=("openmmlab/t4",), check=True)
-    assert states(page)["openmmlab/t4"] == "objected to"
+    assert states(page)["openmmlab/t4"] == "rejected by the judge"
     assert stale(page) == 1
 
 
@@ -240,11 +258,13 @@ def test_locks_and_answers_that_came_or_went_are_stale(home: Path, env: LockedEn
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, rtx5090=no_answer), check=True)
     assert states(page) == {
-        "openmmlab/rtx5090": "stale: there is no answer any more",
-        "openmmlab/t4": "stale: there is an answer now",
+        "openmmlab/rtx5090": "out of date: there is no solution any more",
+        "openmmlab/t4": "out of date: there is a solution now",
     }
     write_lock(env, home / "lockfiles/openmmlab/k80")
-    assert "openmmlab/k80: a lock that is in no pair" in run(home, answers(env), check=True).text
+    assert (
+        "openmmlab/k80: a lock that the catalogue does not name" in run(home, answers(env), check=True).text
+    )
 
 
 def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> None:
@@ -261,7 +281,7 @@ def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> No
 def test_the_table_in_the_readme_is_that_of_the_committed_locks() -> None:
     catalogue = read_catalogue(ROOT / "mmlock.toml")
     assert catalogue.table is not None
-    held = tuple(entries(catalogue))
+    held = tuple(entries(catalogue, read_trust({}, project=ROOT / "mmlock.toml", own=False)))
     assert all(entry.env is not None or entry.refused is not None for entry in held)
     assert not cataloguing.stale_table(catalogue.table, held, catalogue.folder)
     assert cataloguing.strays(catalogue) == ()
@@ -278,10 +298,49 @@ def test_the_judge_lets_every_committed_lock_stand() -> None:
     assert {name: told for name, told in found.items() if told} == {}
 
 
-def test_every_committed_verdict_is_about_its_lock() -> None:
-    for entry in entries(read_catalogue(ROOT / "mmlock.toml")):
-        assert entry.pair.request.out is not None
-        assert (entry.verdict is not None) == (entry.pair.request.out / "verdict.json").exists()
+def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() -> None:
+    trust = read_trust({}, project=ROOT / "mmlock.toml", own=False)
+    counted = 0
+    for entry in entries(read_catalogue(ROOT / "mmlock.toml"), trust):
+        folder = entry.pair.request.out
+        assert folder is not None
+        assert (entry.verdict is not None) == (folder / "verdict.json").exists()
+        if entry.verdict is not None:
+            counted += 1
+            # `mmlock verdict sign LOCK` signs for files that were made again.
+            assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {Binding.SAME}
+    assert counted == len(list(ROOT.glob("lockfiles/*/*/verdict.json")))
+
+
+def test_a_lock_that_was_made_again_asks_for_another_signature(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = own_key(os.environ)
+    committed = ROOT / "lockfiles/openmmlab/cpu"
+    env = read_lock(committed)
+    run(home, answers(env))
+    folder = home / "lockfiles/openmmlab/t4"
+    record = read_verdict(committed / "verdict.json")
+    sign_again(record, read_lock(folder), folder, KeySigner(private=key))
+    assert "mmlock verdict sign" not in run(home, answers(env)).text
+    page = run(home, answers(replace(env, findings=())))
+    assert page.text.count(f"mmlock verdict sign {folder}") == 1
+    assert read_lock(folder).verdict == record.digest
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(home / "none"))
+    run(home, answers(replace(env, findings=())))
+    assert read_lock(folder).verdict is None
+
+
+def test_verdicts_that_do_not_count_are_told_and_stay(home: Path, env: LockedEnv) -> None:
+    run(home, answers(env))
+    verdict = home / "lockfiles/openmmlab/t4/verdict.json"
+    verdict.write_text('{"_type": "https://in-toto.io/Statement/v1"}')
+    page = run(home, answers(env), only=("openmmlab/t4",))
+    assert isinstance(page.data, dict)
+    assert [one["standing"] for one in page.data["ignored_verdicts"]] == ["older-scheme"]
+    assert page.text.count("older scheme and is not trusted") == 1
+    assert verdict.exists()
+    assert "is not trusted" in run(home, answers(env), check=True).text
 
 
 def test_all_are_decided_before_any_is_written(home: Path, env: LockedEnv) -> None:

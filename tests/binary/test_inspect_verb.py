@@ -87,7 +87,7 @@ def test_which_torches_export_a_name(capsys: pytest.CaptureFixture[str]) -> None
         (["{ext}", "--torch", "2.1.2+cu999"], "there is no torch `2.1.2+cu999`"),
         (["{ext}", "--gpu", "rtx5091"], "rtx5091"),
         (["{text}"], "cannot be inspected"),
-        (["{empty}"], "no torch in"),
+        (["{empty}"], "has no torch"),
         (["http://127.0.0.1:9/ext-1.0-cp310-cp310-linux_x86_64.whl", "--offline"], "cannot be inspected"),
         (["{ext}", "--torch", "2.1.2+cu118", "--offline"], "are not at hand"),
     ],

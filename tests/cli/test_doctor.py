@@ -34,11 +34,11 @@ def test_a_text_is_diagnosed(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["--text", "all is well"], 1, "nothing in the 1 lines of `--text` is a symptom"),
+        (["--text", "all is well"], 1, "no known symptom in the 1 lines of `--text`"),
         (["--text", " \n "], 2, "`--text` is empty"),
-        (["nowhere.log"], 2, "there is no file `nowhere.log`"),
+        (["nowhere.log"], 2, "`nowhere.log`: no such file"),
         (["."], 2, "is a folder"),
-        (["x", "--text", "y"], 2, "are both given"),
+        (["x", "--text", "y"], 2, "`--text` contradicts"),
         (["--text", "x", "--python", "/no/y"], 2, "/no/y"),
         (["--python", "nowhere"], 2, "`nowhere`: no such file"),
     ],

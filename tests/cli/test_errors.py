@@ -49,15 +49,15 @@ def test_with_json_a_bad_request_is_on_stdout_too(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "says", "hint"),
     [
-        (["sovle"], "there is no verb `sovle`", "did you mean `mmlock solve`?"),
-        (["xyzzy"], "there is no verb `xyzzy`", "the verbs are `solve`, `why`"),
-        (["solve", "--gup", "x"], "there is no option `--gup`", "`mmlock solve --help`"),
-        (["--nope"], "there is no option `--nope`", "`mmlock --help`"),
+        (["sovle"], "unknown verb `sovle`", "did you mean `mmlock solve`?"),
+        (["xyzzy"], "unknown verb `xyzzy`", "expected one of `solve`, `why`"),
+        (["solve", "--gup", "x"], "unknown option `--gup`", "`mmlock solve --help`"),
+        (["--nope"], "unknown option `--nope`", "`mmlock --help`"),
         (["solve", "--gpu"], "`--gpu` requires an argument", "`mmlock solve --help`"),
         (["why"], "missing argument `PACKAGE`", "`mmlock why --help`"),
         (
             ["graph", "--format", "svg"],
-            "`svg` is not one of `dot`, `json`, `graphml`",
+            "`svg` is not one of `text`, `json`, `dot`, `graphml`",
             "`mmlock graph --help`",
         ),
         (["matrix", "shwo"], "no such command `shwo`", "`mmlock matrix --help`"),

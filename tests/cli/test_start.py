@@ -87,12 +87,12 @@ def test_the_help_of_solve_has_headings_and_examples_on_their_own_lines(run: Run
     assert headings == [
         "What to lock:",
         "Target:",
-        "What may be chosen:",
-        "Where ordinary packages come from:",
+        "What the solver may choose:",
+        "Package indexes:",
         "Output:",
         "Options:",
     ]
-    assert "  mmlock solve --gpu rtx5090 --out locks/rtx5090" in lines
+    assert "  mmlock solve --gpu rtx5090" in lines
 
 
 def test_the_version(run: Run) -> None:
@@ -104,4 +104,4 @@ def test_python_dash_m_runs_it() -> None:
         [sys.executable, "-m", "mmlock", "nope"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: there is no verb `nope`\n")
+    assert done.stderr.startswith("error: unknown verb `nope`\n")

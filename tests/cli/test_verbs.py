@@ -73,9 +73,9 @@ def test_solve_hands_over_everything_it_was_given(run: Run, app: Noted, tmp_path
     assert asked.allow_sdist == ("future-fstrings",)
 
 
-def test_solve_without_words_asks_for_nothing_in_particular(run: Run, app: Noted) -> None:
+def test_solve_without_words_asks_for_nothing_in_particular_and_writes_lock(run: Run, app: Noted) -> None:
     assert run("solve").code == 0
-    assert app.request == SolveArguments()
+    assert app.request == SolveArguments(out=Path("lock"))
 
 
 def test_a_requirements_file_may_come_from_stdin(
@@ -118,21 +118,26 @@ def test_why_not_takes_the_requirement_apart_from_the_request(run: Run, app: Not
 
 def test_why_reads_a_lock_folder_or_the_lock_in_it(run: Run, app: Noted, tmp_path: Path) -> None:
     (tmp_path / "pylock.toml").touch()
-    assert run("why", "mmcv", "--lock", str(tmp_path)).code == 0
-    assert run("why", "mmcv", "--lock", str(tmp_path / "pylock.toml")).code == 0
-    assert app.calls == [("why", tmp_path, "mmcv")] * 2
+    assert run("why", "mmcv", str(tmp_path)).code == 0
+    assert run("why", "mmcv", str(tmp_path / "pylock.toml")).code == 0
+    former = run("why", "mmcv", "--lock", str(tmp_path))
+    assert (former.code, former.out) == (0, "why done\n")
+    assert former.err == (
+        "warning: `--lock` has another name now: use the argument: `mmlock why PACKAGE LOCK`\n"
+    )
+    assert app.calls == [("why", tmp_path, "mmcv")] * 3
 
 
 def test_why_without_a_lock_names_the_locks_below(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "mmlock solve --out" in run("why", "mmcv").err
+    assert "mmlock solve" in run("why", "mmcv").err
     (tmp_path / "lockfiles/openmmlab/a100").mkdir(parents=True)
     (tmp_path / "lockfiles/openmmlab/a100/pylock.toml").touch()
     ran = run("why", "mmcv")
     assert ran.code == 2
-    assert "`lockfiles/openmmlab/a100`" in ran.err
+    assert "`mmlock why PACKAGE lockfiles/openmmlab/a100`" in ran.err
 
 
 def test_graph_writes_a_file_whole(run: Run, tmp_path: Path) -> None:
@@ -170,10 +175,10 @@ def test_a_config_needs_the_folder_of_its_project(run: Run, tmp_path: Path) -> N
     for words in (["--config", "a.py"], ["--config", "a.py", "--project", f"{tmp_path}/pyproject.toml"]):
         done = run("solve", *words)
         assert done.code == 2
-        assert "--project FOLDER" in done.err
+        assert "--project DIR" in done.err
 
 
 def test_a_project_without_requirements_of_its_own_is_still_one(run: Run, app: Noted, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\n")
     assert run("solve", "--project", str(tmp_path)).code == 0
-    assert app.request == SolveArguments(project=tmp_path)
+    assert app.request == SolveArguments(project=tmp_path, out=Path("lock"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from made_environments import MINOR, World, make_world
@@ -12,7 +14,7 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize
 from mmlock.core.progress import silent
-from mmlock.doctor.apply import apply, make_plan, plan_lines
+from mmlock.doctor.apply import Hands, apply, make_plan, plan_lines
 from mmlock.doctor.checks import examine
 from mmlock.doctor.environment.model import Environment
 from mmlock.doctor.environment.read import read_environment
@@ -69,6 +71,15 @@ def test_a_plan_takes_nothing_away_that_the_lock_does_not_bring_back(world: Worl
     assert plan.empty
 
 
+def hands(confirm: Callable[[str], bool]) -> Hands:
+    """Those of a doctor who may ask, and does nothing."""
+
+    def never(*_: object) -> NoReturn:
+        raise AssertionError("nothing may be done")
+
+    return Hands(solve=never, find_uv=never, confirm=confirm)
+
+
 def test_nothing_happens_without_a_yes(world: World) -> None:
     world.mmcv(ops=False)
     world.dist("mmdet", "3.3.0")
@@ -80,7 +91,7 @@ def test_nothing_happens_without_a_yes(world: World) -> None:
         return False
 
     found = examine(env, matrix())[0]
-    done = apply(matrix(), env, found, lock(), LOCK, DoctorArguments(), silent, no)
+    done = apply(matrix(), env, found, lock(), LOCK, DoctorArguments(), silent, hands(no))
     assert not done.done
     assert done.lines[-1] == "nothing was changed"
     assert "remove mmcv 2.1.0" in shown[0]
@@ -98,10 +109,14 @@ def test_nothing_happens_without_a_yes(world: World) -> None:
 def test_a_lock_that_does_not_fit_is_refused(world: World, change: dict[str, object], says: str) -> None:
     wrong = replace(lock(), **change)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=says):
-        apply(matrix(), read(world), (), wrong, LOCK, DoctorArguments(yes=True), silent, lambda _: True)
+        apply(
+            matrix(), read(world), (), wrong, LOCK, DoctorArguments(yes=True), silent, hands(lambda _: True)
+        )
 
 
 def test_an_environment_that_others_use_is_not_changed(tmp_path: Path) -> None:
     world = make_world(tmp_path / "env", running=False)
     with pytest.raises(UsageError, match="is not changed"):
-        apply(matrix(), read(world), (), lock(), LOCK, DoctorArguments(yes=True), silent, lambda _: True)
+        apply(
+            matrix(), read(world), (), lock(), LOCK, DoctorArguments(yes=True), silent, hands(lambda _: True)
+        )

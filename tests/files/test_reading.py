@@ -37,9 +37,13 @@ def test_folders_missing_files_and_impossible_names_are_told_apart(tmp_path: Pat
 
 
 @posix
-@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null", "/dev/random"])
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/full", "/dev/random"])
 def test_a_device_is_refused(device: str) -> None:
     assert problem(device) is ReadProblem.SPECIAL
+
+
+def test_the_null_device_is_an_empty_file() -> None:
+    assert read_bounded(os.devnull, 0) == b""
 
 
 @posix

@@ -28,7 +28,8 @@ def test_a_missing_half(unsealed: LockedEnv, tmp_path: Path, name: str) -> None:
 
 def test_halves_of_two_solves(unsealed: LockedEnv, tmp_path: Path) -> None:
     write_lock(unsealed, tmp_path)
-    other = replace(unsealed, build=(replace(unsealed.build[0], version="2.2.0"),))
+    source = replace(unsealed.build[0].source, name="mmcv-2.2.0.tar.gz")
+    other = replace(unsealed, build=(replace(unsealed.build[0], version="2.2.0", source=source),))
     write_lock(other, tmp_path / "other")
     (tmp_path / "other" / "build.toml").replace(tmp_path / "build.toml")
     with pytest.raises(UsageError) as caught:

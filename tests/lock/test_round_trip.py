@@ -13,17 +13,29 @@ from msgspec.structs import replace
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, normalize
+from mmlock.core.names import (
+    Confidence,
+    DeviceKind,
+    Form,
+    PackageName,
+    Platform,
+    Sha256,
+    ToolchainProvider,
+    normalize,
+)
 from mmlock.core.target import Target
 from mmlock.lock.model import (
     BuildStep,
     BuildTool,
     FetchStep,
     Finding,
+    FindingKind,
+    Level,
     LockedEnv,
     LockedPackage,
     PatchPlan,
     Reason,
+    ReasonKind,
     SourceGroup,
     TermValue,
     ToolchainPlan,
@@ -32,7 +44,10 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 from mmlock.lock.write import render_lock, write_lock
 
-text = st.text(max_size=12)
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+paths = st.from_regex(r"[a-z]{1,4}(/[a-z]{1,4}\.cu){1,2}", fullmatch=True)
+urls = st.from_regex(r"https://[a-z]{1,5}\.example/[a-z]{0,5}", fullmatch=True)
+numbers = st.sampled_from(["12.4", "580.65.06", "2"])
 texts = st.lists(text, max_size=3).map(tuple)
 names = st.from_regex(r"[a-z]{1,8}", fullmatch=True).map(normalize)
 versions = st.sampled_from(["1.0", "2.1.0rc1", "2.11.0+cu130"])
@@ -40,89 +55,128 @@ hashes = st.from_regex(r"[0-9a-f]{64}", fullmatch=True).map(Sha256)
 maps = st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), text, max_size=3)
 moments = st.datetimes(timezones=st.none()).map(lambda when: f"{when.isoformat()}Z")
 reasons = st.lists(
-    st.builds(Reason, text=text, source=texts, confidence=st.sampled_from(Confidence), kind=text), max_size=2
+    st.builds(
+        Reason,
+        text=text,
+        source=texts,
+        confidence=st.sampled_from(Confidence),
+        kind=st.sampled_from(ReasonKind),
+    ),
+    max_size=2,
 ).map(tuple)
 
 
-def artifacts(suffix: str, sha: st.SearchStrategy[Sha256 | None] = hashes) -> st.SearchStrategy[Artifact]:
-    return st.builds(
-        Artifact,
-        name=names.map(lambda name: name + suffix),
-        url=names.map(lambda name: f"https://files.pythonhosted.org/{name}{suffix}"),
-        sha256=sha,
-        size=st.none() | st.integers(0, 2**40),
-        upload_time=st.none() | moments,
-        requires_python=st.sampled_from([None, ">=3.9", ">=3.6.*"]),
-        yanked=st.booleans(),
+def artifacts(
+    name: str, version: str, end: str, sha: st.SearchStrategy[Sha256 | None] = hashes
+) -> st.SearchStrategy[Artifact]:
+    """Files of one release; `end` is a pattern of how their names end."""
+    stem = f"{name.replace('-', '_')}-{version}"
+    return st.from_regex(end, fullmatch=True).flatmap(
+        lambda rest: st.builds(
+            Artifact,
+            name=st.just(stem + rest),
+            url=st.just(f"https://files.pythonhosted.org/{(stem + rest).replace('+', '%2B')}"),
+            sha256=sha,
+            size=st.none() | st.integers(0, 2**40),
+            upload_time=st.none() | moments,
+            requires_python=st.sampled_from([None, ">=3.9", ">=3.6.*"]),
+            yanked=st.booleans(),
+        )
     )
 
 
-files = st.lists(artifacts(".whl"), min_size=1, max_size=3, unique_by=lambda file: file.name).map(tuple)
-packages = st.builds(
-    LockedPackage,
-    name=names,
-    version=versions,
-    form=st.just(Form.WHEEL),
-    files=files | artifacts(".tar.gz").map(lambda file: (file,)),
-    core=st.booleans(),
-    via=texts,
-    reasons=reasons,
-    index=st.none() | st.just("https://pypi.org/simple"),
+WHEEL = r"-py3-none-[a-z]{3,5}\.whl"
+SDIST = r"\.tar\.gz"
+releases = st.tuples(names, versions)
+
+
+def locked(release: tuple[PackageName, str]) -> st.SearchStrategy[LockedPackage]:
+    wheels = st.lists(artifacts(*release, WHEEL), min_size=1, max_size=3, unique_by=lambda file: file.name)
+    return st.builds(
+        LockedPackage,
+        name=st.just(release[0]),
+        version=st.just(release[1]),
+        form=st.just(Form.WHEEL),
+        files=wheels.map(tuple) | artifacts(*release, SDIST).map(lambda file: (file,)),
+        core=st.booleans(),
+        via=texts,
+        reasons=reasons,
+        index=st.none() | urls,
+    )
+
+
+packages = releases.flatmap(locked)
+fetches = releases.flatmap(
+    lambda release: st.builds(
+        FetchStep,
+        package=st.just(release[0]),
+        version=st.just(release[1]),
+        url=artifacts(*release, WHEEL).map(lambda file: file.url),
+        index=urls,
+        why=text,
+        reasons=reasons,
+        alternatives=st.lists(urls, max_size=2).map(tuple),
+    )
 )
-fetches = st.builds(
-    FetchStep,
-    package=names,
-    version=versions,
-    url=text,
-    index=text,
-    why=text,
-    reasons=reasons,
-    alternatives=texts,
-)
-toolchains = st.builds(
-    ToolchainPlan,
-    name=text,
-    provider=text,
-    cuda=st.none() | text,
-    lockable=st.booleans(),
-    packages=texts,
-    files=st.lists(artifacts(".whl", st.none() | hashes), max_size=2).map(tuple),
-    setup=texts,
-    cuda_home=st.none() | text,
-    gcc_max=st.none() | st.integers(4, 20),
-    gcc_source=st.none() | text,
-    note=st.none() | text,
+
+
+def toolchain(release: tuple[PackageName, str]) -> st.SearchStrategy[ToolchainPlan]:
+    return st.builds(
+        ToolchainPlan,
+        name=text,
+        provider=st.sampled_from(ToolchainProvider),
+        cuda=st.none() | numbers,
+        lockable=st.booleans(),
+        packages=st.just((f"{release[0]}=={release[1]}",)),
+        files=st.lists(artifacts(*release, WHEEL, st.none() | hashes), max_size=2).map(tuple),
+        setup=st.lists(text.map(lambda line: " ".join(line.split())), max_size=2).map(tuple),
+        cuda_home=st.none() | text,
+        gcc_max=st.none() | st.integers(4, 20),
+        gcc_source=st.none() | text,
+        note=st.none() | text,
+    )
+
+
+toolchains = releases.flatmap(toolchain)
+tools = releases.flatmap(
+    lambda release: st.builds(
+        BuildTool, name=st.just(release[0]), version=st.just(release[1]), file=artifacts(*release, WHEEL)
+    )
 )
 trees = st.builds(
     SourceTree, path=st.sampled_from(["models/ops", "a b"]), sha256=hashes, files=st.integers(1, 10**6)
 )
-builds = st.builds(
-    BuildStep,
-    package=names,
-    version=versions,
-    recipe=text,
-    why=text,
-    source=artifacts(".tar.gz", st.none() | hashes) | trees,
-    build_requires=texts,
-    toolchain=toolchains,
-    env=maps,
-    patches=st.lists(
-        st.builds(PatchPlan, id=text, file=text, find=text, replace=text, reason=text), max_size=2
-    ).map(tuple),
-    std=st.none() | st.integers(11, 23),
-    check=texts,
-    memory_mb=st.integers(0, 10**6),
-    verified=st.none() | text.filter(lambda words: words not in {"", "unverified"}),
-    reasons=reasons,
-    requires=names.map(lambda name: (name,)) | texts,
-    note=st.none() | text,
-    form=st.sampled_from([Form.BUILD, Form.TORCH_OPS]),
-    ops=texts,
-    groups=st.lists(st.builds(SourceGroup, file=text, parts=texts), max_size=2).map(tuple),
-    tools=st.lists(
-        st.builds(BuildTool, name=names, version=versions, file=artifacts(".whl", hashes)), max_size=2
-    ).map(tuple),
-)
+
+
+def step(release: tuple[PackageName, str]) -> st.SearchStrategy[BuildStep]:
+    patches = st.builds(PatchPlan, id=text, file=paths, find=text, replace=text, reason=text)
+    groups = st.builds(SourceGroup, file=paths, parts=st.lists(paths, max_size=2).map(tuple))
+    return st.builds(
+        BuildStep,
+        package=st.just(release[0]),
+        version=st.just(release[1]),
+        recipe=text,
+        why=text,
+        source=artifacts(*release, SDIST, st.none() | hashes) | trees,
+        build_requires=st.lists(names.map(lambda name: f"{name}>=1"), max_size=3).map(tuple),
+        toolchain=toolchains,
+        env=maps,
+        patches=st.lists(patches, max_size=2).map(tuple),
+        std=st.none() | st.integers(11, 23),
+        check=texts,
+        memory_mb=st.integers(0, 10**6),
+        verified=st.none() | text.filter(lambda words: words not in {"", "unverified"}),
+        reasons=reasons,
+        requires=names.map(lambda name: (name,)) | texts,
+        note=st.none() | text,
+        form=st.sampled_from([Form.BUILD, Form.TORCH_OPS]),
+        ops=texts,
+        groups=st.lists(groups, max_size=2).map(tuple),
+        tools=st.lists(tools, max_size=2).map(tuple),
+    )
+
+
+builds = releases.flatmap(step)
 devices = st.builds(
     Device,
     kind=st.sampled_from(DeviceKind),
@@ -151,7 +205,7 @@ def environments(draw: st.DrawFn) -> LockedEnv:
             target=targets,
             python=st.sampled_from(["3.8", "3.12", "3.13t"]),
             torch=versions,
-            driver_floor=st.none() | text,
+            driver_floor=st.none() | numbers,
             request=texts,
             packages=some(packages, "name"),
             fetch=some(fetches, "package"),
@@ -161,7 +215,9 @@ def environments(draw: st.DrawFn) -> LockedEnv:
             findings=st.lists(
                 st.builds(
                     Finding,
-                    level=st.sampled_from(["warning", "note"]),
+                    level=st.sampled_from(Level),
+                    kind=st.sampled_from(FindingKind),
+                    detail=st.none() | text.filter(bool),
                     subject=text,
                     text=text,
                     source=texts,

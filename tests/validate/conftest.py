@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,17 @@ from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Form, PackageName, Platform, Sha256
 from mmlock.core.target import Target
 from mmlock.lock.model import LockedEnv, LockedPackage
+from mmlock.validate.attest.keys import PrivateKey, own_key
+from mmlock.validate.attest.signers import KeySigner
+from mmlock.validate.attest.trust import Trust, TrustedKey
 from mmlock.validate.conclude import conclude
 from mmlock.validate.digest import lock_digest
 from mmlock.validate.model import (
-    Case,
     CheckRow,
+    Comparison,
     Hardware,
     InstalledPackage,
+    KernelDevice,
     Probe,
     Status,
     SuiteRun,
@@ -60,7 +65,7 @@ def env() -> LockedEnv:
 
 
 @pytest.fixture
-def found() -> Probe:
+def probed() -> Probe:
     packages = [
         InstalledPackage(name="torch", version="2.13.0+cpu"),
         InstalledPackage(name="mmcv", version="2.1.0"),
@@ -78,12 +83,14 @@ def found() -> Probe:
 
 
 def row(name: str, status: Status = Status.PASSED, reason: str | None = None) -> CheckRow:
-    case = Case(name="2x3 float32 forward", ok=status is Status.PASSED, error=1e-7, rtol=1e-4, atol=1e-5)
+    case = Comparison(
+        name="2x3 float32 forward", ok=status is Status.PASSED, error=1e-7, rtol=1e-4, atol=1e-5
+    )
     return CheckRow(
         suite="mmcv",
         name=name,
         status=status,
-        device="cpu",
+        device=KernelDevice.CPU,
         reason=reason,
         seed=7,
         seconds=0.25,
@@ -99,14 +106,13 @@ def made(env: LockedEnv) -> Callable[..., Verdict]:
 
     def make(*rows: CheckRow, on_target: bool = True) -> Verdict:
         suites = (SuiteRun(name="mmcv", package="mmcv", checks=rows, seconds=1.5),)
-        result, reasons = conclude((), suites, on_target=on_target)
+        result, _ = conclude((), suites, on_target=on_target)
         return Verdict(
             result=result,
-            reasons=reasons,
             lock_digest=lock_digest(env),
             stack=env.stack,
             target=("cpu",),
-            device="cpu",
+            device=KernelDevice.CPU,
             on_target=on_target,
             python="3.11.7",
             packages={"mmcv": "2.1.0", "torch": "2.13.0+cpu"},
@@ -124,6 +130,29 @@ def made(env: LockedEnv) -> Callable[..., Verdict]:
         )
 
     return make
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> PrivateKey:
+    """The user's own key."""
+    return own_key({"MMLOCK_STATE_DIR": str(tmp_path / "state")})
+
+
+@pytest.fixture
+def signer(key: PrivateKey) -> KeySigner:
+    return KeySigner(private=key)
+
+
+@pytest.fixture
+def trust(key: PrivateKey) -> Trust:
+    """Only the own key counts."""
+    return Trust(signers=(TrustedKey(name="me", key=key.public, origin="here"),))
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> KeySigner:
+    """Somebody whom nobody here trusts."""
+    return KeySigner(private=own_key({"MMLOCK_STATE_DIR": str(tmp_path / "stranger")}))
 
 
 @pytest.fixture

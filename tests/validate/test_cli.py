@@ -15,6 +15,8 @@ from mmlock.core.progress import Progress
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
 
+LOCK = Path(__file__).parents[2] / "lockfiles/openmmlab/cpu"
+
 
 @dataclass
 class Noted:
@@ -23,6 +25,9 @@ class Noted:
     result: str = "PASSED"
     fails: UsageError | None = None
     asked: list[Any] = field(default_factory=list)
+
+    def review(self, lock: Path) -> None:
+        """Every lock is known."""
 
     def validate(self, arguments: ValidateArguments, *, progress: Progress) -> Page:
         del progress
@@ -83,6 +88,22 @@ def test_red_is_exit_code_1(result: str, code: int, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == f"{result}\n{result}\n"
 
 
+def test_signers_and_keys_reach_the_library() -> None:
+    noted = Noted()
+    assert noted.run("validate", "lock", "--no-sign") == 0
+    assert noted.run("verdict", "verify", "lock", "--allowed-signers", "a", "--allowed-signers", "b") == 0
+    assert noted.run("verdict", "sign", "lock", "--sign", "key") == 0
+    assert noted.run("verdict", "sign", "lock", "--sigstore") == 0
+    assert noted.run("verdict", "key") == 0
+    assert noted.asked == [
+        ValidateArguments(lock=Path("lock"), unsigned=True),
+        VerdictArguments(action=VerdictAction.VERIFY, lock=Path("lock"), signers=(Path("a"), Path("b"))),
+        VerdictArguments(action=VerdictAction.SIGN, lock=Path("lock"), sign=Path("key")),
+        VerdictArguments(action=VerdictAction.SIGN, lock=Path("lock"), sigstore=True),
+        VerdictArguments(action=VerdictAction.KEY),
+    ]
+
+
 def test_looking_at_a_red_verdict_is_no_failure() -> None:
     noted = Noted("FAILED")
     assert noted.run("verdict", "show", "lock") == 0
@@ -93,3 +114,38 @@ def test_a_refused_verdict_is_an_error(capsys: pytest.CaptureFixture[str]) -> No
     noted = Noted(fails=UsageError("`v` is the verdict of another lock"))
     assert noted.run("verdict", "verify", "lock", "--file", "v", "--allowed-signers", "s") == 2
     assert capsys.readouterr().err == "error: `v` is the verdict of another lock\n"
+
+
+HOSTILE = {
+    "nested": b"[" * 200_000,
+    "digits": b'{"payload": ' + b"9" * 6000 + b"}",
+    "nan": b'{"payload": NaN}',
+    "twice": b'{"payload": "", "payload": ""}',
+    "types": b'{"payload": 1, "payloadType": [], "signatures": {}}',
+    "older": b'{"_type": "https://in-toto.io/Statement/v1"}',
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(HOSTILE))
+@pytest.mark.parametrize("verb", ["show", "verify"])
+def test_a_hostile_verdict_is_one_error(
+    kind: str, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "verdict.json"
+    file.write_bytes(HOSTILE[kind])
+    words = [str(file)] if verb == "show" else [str(LOCK), "--file", str(file)]
+    assert main(["verdict", verb, *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("error:") == 1
+    assert "Traceback" not in err
+    assert "internal" not in err
+
+
+def test_old_verdicts_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "verdict.json"
+    file.write_bytes(HOSTILE["older"])
+    assert main(["verdict", "show", str(file)]) == 2
+    assert "is a verdict of an older scheme and is not trusted" in capsys.readouterr().err

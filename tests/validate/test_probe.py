@@ -14,7 +14,7 @@ import pytest
 from mmlock.core.errors import EnvironmentFault
 from mmlock.validate.model import InstalledPackage
 from mmlock.validate.probe import probe
-from mmlock.validate.runner import Interpreter
+from mmlock.validate.runner import TargetInterpreter
 
 
 def _install(site: Path, *, archive: str | None = None) -> Path:
@@ -41,7 +41,7 @@ def site(tmp_path: Path) -> Path:
 
 def _package(site: Path, *, deep: bool = False) -> InstalledPackage:
     python = site.parents[2] / "bin" / "python"
-    found = probe(Interpreter(path=str(python), environ=dict(os.environ)), ["made-ext"] if deep else [])
+    found = probe(TargetInterpreter(path=str(python), environ=dict(os.environ)), ["made-ext"] if deep else [])
     assert found.torch is None
     assert "No module named 'torch'" in str(found.torch_error)
     assert found.hardware.cores > 0
@@ -81,5 +81,5 @@ def test_an_installation_that_did_not_end_is_found(site: Path) -> None:
 
 
 def test_what_is_no_python_is_told() -> None:
-    with pytest.raises(EnvironmentFault, match="did not tell"):
-        probe(Interpreter(path="/bin/echo", environ={}))
+    with pytest.raises(EnvironmentFault, match="could not be inspected"):
+        probe(TargetInterpreter(path="/bin/echo", environ={}))

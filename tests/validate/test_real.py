@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmlock.validate.model import Status
-from mmlock.validate.runner import KERNELS, Interpreter, RunOptions, run_suites
+from mmlock.validate.model import KernelDevice, Status
+from mmlock.validate.runner import KERNELS, RunOptions, TargetInterpreter, run_suites
 from mmlock.validate.suites import SUITES
 
 PYTHON = os.environ.get("MMLOCK_TEST_PYTHON")
@@ -21,8 +21,8 @@ MMCV = [(suite, "mmcv") for suite in SUITES if suite.name == "mmcv"]
 
 
 def _run(kernels: Path, seed: int) -> dict[str, Status]:
-    interpreter = Interpreter(path=str(PYTHON), environ=dict(os.environ))
-    (run,) = run_suites(interpreter, MMCV, RunOptions(device="cpu", kernels=kernels, seed=seed))
+    interpreter = TargetInterpreter(path=str(PYTHON), environ=dict(os.environ))
+    (run,) = run_suites(interpreter, MMCV, RunOptions(device=KernelDevice.CPU, kernels=kernels, seed=seed))
     assert run.broken is None
     return {row.name: row.status for row in run.checks}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.validate.model import CheckRow, Status, SuiteRun
+from mmlock.validate.model import CheckRow, KernelDevice, Status, SuiteRun
 from mmlock.validate.probe import probe
-from mmlock.validate.runner import KERNELS, Interpreter, RunOptions, kernels_digest, run_suites
-from mmlock.validate.suites import Suite
+from mmlock.validate.runner import KERNELS, RunOptions, TargetInterpreter, kernels_digest, run_suites
+from mmlock.validate.suites import KernelSuite
 
 CHECKS = """
     import os, signal, sys, time
@@ -86,7 +86,7 @@ CHECKS = """
     def declines(t):
         raise Skip("the moon is full")
 """
-HERE = Interpreter(path=sys.executable, environ=dict(os.environ))
+HERE = TargetInterpreter(path=sys.executable, environ=dict(os.environ))
 
 
 def _run(
@@ -95,9 +95,9 @@ def _run(
     for name in ("__init__.py", "run.py", "harness.py"):
         shutil.copy(KERNELS / name, folder / name)
     (folder / "made_ops.py").write_text(textwrap.dedent(text), encoding="utf-8")
-    suite = Suite(name="made", packages=("made",), files=("made_ops",))
+    suite = KernelSuite(name="made", packages=("made",), files=("made_ops",))
     options = RunOptions(
-        device="cpu", limit=limit, only=tuple(only), kernels=folder, import_limit=import_limit
+        device=KernelDevice.CPU, limit=limit, only=tuple(only), kernels=folder, import_limit=import_limit
     )
     (run,) = run_suites(HERE, [(suite, "made")], options)
     return run
@@ -213,11 +213,11 @@ def test_without_fork_the_rows_are_the_same(tmp_path: Path) -> None:
 
 
 def test_an_interpreter_that_cannot_be_run_is_an_error(tmp_path: Path) -> None:
-    nobody = Interpreter(path=str(tmp_path / "python"), environ={})
-    suite = Suite(name="made", packages=("made",), files=("made_ops",))
-    with pytest.raises(EnvironmentFault, match="cannot be run"):
-        run_suites(nobody, [(suite, "made")], RunOptions(device="cpu"))
-    with pytest.raises(EnvironmentFault, match="cannot be run"):
+    nobody = TargetInterpreter(path=str(tmp_path / "python"), environ={})
+    suite = KernelSuite(name="made", packages=("made",), files=("made_ops",))
+    with pytest.raises(EnvironmentFault, match="is not a runnable Python"):
+        run_suites(nobody, [(suite, "made")], RunOptions(device=KernelDevice.CPU))
+    with pytest.raises(EnvironmentFault, match="is not a runnable Python"):
         probe(nobody)
 
 

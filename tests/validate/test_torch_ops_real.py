@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mmlock.validate.model import Status
-from mmlock.validate.runner import Interpreter, RunOptions, run_suites
+from mmlock.validate.model import KernelDevice, Status
+from mmlock.validate.runner import RunOptions, TargetInterpreter, run_suites
 from mmlock.validate.suites import SUITES
 
 PYTHON = os.environ.get("MMLOCK_TEST_PLAIN_PYTHON")
@@ -55,8 +55,8 @@ for _name in NAMES:
 
 
 def _run(environ: dict[str, str], seed: int = 0) -> dict[str, Status]:
-    interpreter = Interpreter(path=str(PYTHON), environ={**os.environ, **environ}, isolated=not environ)
-    (run,) = run_suites(interpreter, MMCV, RunOptions(device="cpu", seed=seed))
+    interpreter = TargetInterpreter(path=str(PYTHON), environ={**os.environ, **environ}, isolated=not environ)
+    (run,) = run_suites(interpreter, MMCV, RunOptions(device=KernelDevice.CPU, seed=seed))
     assert run.broken is None, run.broken
     return {row.name: row.status for row in run.checks}
 
@@ -98,9 +98,11 @@ def test_the_check_of_the_extension_that_projects_build_themselves(
         MSDA.replace("FACTOR", factor), encoding="utf-8"
     )
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    interpreter = Interpreter(path=str(PYTHON), environ=environ, isolated=False)
+    interpreter = TargetInterpreter(path=str(PYTHON), environ=environ, isolated=False)
     suite = next(suite for suite in SUITES if suite.name == "msda")
-    (run,) = run_suites(interpreter, [(suite, "multiscaledeformableattention")], RunOptions(device="cpu"))
+    (run,) = run_suites(
+        interpreter, [(suite, "multiscaledeformableattention")], RunOptions(device=KernelDevice.CPU)
+    )
     assert [row.status for row in run.checks] == [status], (run.broken, run.checks)
 
 

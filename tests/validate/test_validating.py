@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mmlock.app import validating
+from mmlock.app import validating, verdicts
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -21,6 +21,9 @@ from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, Ver
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.validate.attest.keys import own_key, own_key_path
+from mmlock.validate.attest.trust import OWN
+from mmlock.validate.standing import Standing, VerdictError
 from mmlock.wheels.machine import this_platform
 
 HERE = this_platform()
@@ -67,6 +70,7 @@ def small(env: LockedEnv, tmp_path: Path) -> LockedEnv:
 @pytest.fixture
 def lock(small: LockedEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(tmp_path / "state"))
     write_lock(small, tmp_path / "lock")
     return tmp_path / "lock"
 
@@ -101,19 +105,27 @@ def test_a_lock_is_installed_and_nothing_of_it_stays(lock: Path) -> None:
     assert _left(lock) == []
     # It holds no torch, so no kernel can have been run, and that is not a success.
     assert data["result"] == "FAILED"
-    assert "no kernel was run" in data["reasons"]
+    assert {"kind": "nothing-ran", "text": "no kernel ran"} in data["concerns"]
 
 
 def test_its_verdict_is_verified_and_is_not_of_another_lock(lock: Path, small: LockedEnv) -> None:
     assert read_lock(lock).verdict is None
     data = _data(lock)
-    assert read_lock(lock).verdict == data["sha256"]
+    assert read_lock(lock).verdict == data["digest"]
     request = VerdictArguments(action=VerdictAction.VERIFY, lock=lock)
-    assert validating.verdict(request).data == {"result": "FAILED", "signer": None}
-    assert validating.verdict(replace(request, action=VerdictAction.SHOW)).text.startswith("FAILED")
+    assert verdicts.verdict(request).data == {
+        "result": "FAILED",
+        "signer": OWN,
+        "trusted_by": OWN,
+        "files": {"pylock.toml": "same", "requirements.txt": "same"},
+    }
+    shown = verdicts.verdict(replace(request, action=VerdictAction.SHOW))
+    assert shown.text.startswith("FAILED")
+    assert isinstance(shown.data, dict)
+    assert shown.data["standing"] == "trusted"
     write_lock(replace(small, environment={}), lock)
     with pytest.raises(UsageError, match="another lock"):
-        validating.verdict(request)
+        verdicts.verdict(request)
 
 
 @pytest.mark.parametrize(("module", "told"), [("x = 2\n", "ash mismatch"), ("x = 'longer'\n", "has size")])
@@ -128,7 +140,7 @@ def test_a_wheel_with_other_bytes_is_not_installed(lock: Path, module: str, told
 
 def test_what_is_interrupted_leaves_nothing(lock: Path) -> None:
     def interrupt(text: str, /) -> None:
-        if text.startswith("looking"):
+        if text.startswith("examining"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -160,7 +172,7 @@ def test_an_existing_interpreter_is_compared_with_the_lock(
     (module,) = prefix.glob("lib/python*/site-packages/made_ext.py")
     module.unlink()
     data = _data(lock, python=python)
-    assert "made-ext: made_ext.py is missing" in data["reasons"]
+    assert {"kind": "difference", "text": "made-ext: made_ext.py is missing"} in data["concerns"]
 
 
 def test_a_part_of_a_validation_writes_no_verdict(lock: Path, tmp_path: Path) -> None:
@@ -174,7 +186,7 @@ def test_a_part_of_a_validation_writes_no_verdict(lock: Path, tmp_path: Path) ->
 def test_a_gpu_lock_needs_a_gpu_or_a_word(lock: Path, small: LockedEnv) -> None:
     card = Device(kind=DeviceKind.CUDA, name="GeForce RTX 5090", arch="sm_120")
     write_lock(replace(small, target=replace(small.target, devices=(card,))), lock)
-    with pytest.raises(EnvironmentFault, match="sees none here"):
+    with pytest.raises(EnvironmentFault, match="torch sees none on this machine"):
         _data(lock)
     details = _details(_data(lock, device="cpu"))
     assert (details["device"], details["on_target"]) == ("cpu", False)
@@ -183,8 +195,8 @@ def test_a_gpu_lock_needs_a_gpu_or_a_word(lock: Path, small: LockedEnv) -> None:
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ({"suites": ("nothing",)}, "there is no suite `nothing`"),
-        ({"python": "/no/such/python"}, "is no interpreter that can be run"),
+        ({"suites": ("nothing",)}, "unknown suite `nothing`"),
+        ({"python": "/no/such/python"}, "is not a runnable Python interpreter"),
         ({"base_python": "/no/such/python"}, "there is no Python"),
     ],
 )
@@ -199,3 +211,70 @@ def test_a_prefix_that_is_in_use_is_left_alone(lock: Path, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="is not empty"):
         _data(lock, keep=tmp_path / "mine")
     assert (tmp_path / "mine" / "file").read_text() == "x"
+
+
+# ---------------------------------------------------------------- whose verdict it is
+
+
+def _ask_verdict(action: VerdictAction, lock: Path, **more: Any) -> dict[str, Any]:
+    data = verdicts.verdict(VerdictArguments(action=action, lock=lock, **more)).data
+    assert isinstance(data, dict)
+    return data
+
+
+def test_it_is_signed_with_the_own_key_unless_that_is_not_wanted(lock: Path, tmp_path: Path) -> None:
+    environ = {"MMLOCK_STATE_DIR": str(tmp_path / "state")}
+    assert _data(lock, unsigned=True)["signed"] is False
+    assert not own_key_path(environ).exists()
+    assert _ask_verdict(VerdictAction.SHOW, lock)["standing"] == "unsigned"
+    with pytest.raises(VerdictError) as error:
+        _ask_verdict(VerdictAction.VERIFY, lock)
+    assert error.value.standing is Standing.UNSIGNED
+    signed = _ask_verdict(VerdictAction.SIGN, lock)
+    assert signed["files"] == {"pylock.toml": "same", "requirements.txt": "same"}
+    assert _ask_verdict(VerdictAction.VERIFY, lock)["signer"] == OWN
+
+
+def test_another_s_verdict_is_verified_by_his_key_alone(lock: Path, tmp_path: Path) -> None:
+    other = own_key({"MMLOCK_STATE_DIR": str(tmp_path / "other")})
+    _data(lock, sign=other.path)
+    with pytest.raises(VerdictError) as error:
+        _ask_verdict(VerdictAction.VERIFY, lock)
+    assert error.value.standing is Standing.FOREIGN
+    signers = tmp_path / "allowed.toml"
+    signers.write_text(f'keys = [{{ name = "ann", key = "{other.public}" }}]\n')
+    verified = _ask_verdict(VerdictAction.VERIFY, lock, signers=(signers,))
+    assert (verified["signer"], verified["trusted_by"]) == ("ann", str(signers))
+
+
+def test_a_key_that_cannot_be_used_is_found_out_before_the_work(lock: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with pytest.raises(EnvironmentFault, match="private key"):
+        validating.validate(_ask(lock, sign=tmp_path / "none.pem"), progress=heard.append)
+    assert heard == []
+
+
+def test_the_verdict_of_another_lock_is_not_signed(lock: Path, small: LockedEnv) -> None:
+    _data(lock)
+    before = (lock / "verdict.json").read_bytes()
+    write_lock(replace(small, environment={}), lock)
+    with pytest.raises(VerdictError) as error:
+        _ask_verdict(VerdictAction.SIGN, lock)
+    assert error.value.standing is Standing.OTHER_LOCK
+    assert (lock / "verdict.json").read_bytes() == before
+
+
+def test_the_own_public_key_is_a_line_for_a_file_of_signers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMLOCK_STATE_DIR", str(tmp_path / "state"))
+    page = verdicts.verdict(VerdictArguments(action=VerdictAction.KEY))
+    key = own_key({"MMLOCK_STATE_DIR": str(tmp_path / "state")})
+    assert isinstance(page.data, dict)
+    assert page.data["key"] == key.public
+    from mmlock.validate.attest.trust import read_trust
+
+    (tmp_path / "signers.toml").write_text(f"keys = [\n{page.text}]\n")
+    nobody = {"MMLOCK_STATE_DIR": str(tmp_path / "none")}
+    (signer,) = read_trust(nobody, signers=[tmp_path / "signers.toml"]).signers
+    assert signer.key == key.public  # type: ignore[union-attr]

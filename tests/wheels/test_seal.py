@@ -9,16 +9,18 @@ from pathlib import Path
 
 import pytest
 from build_world import artifact_of, locked, make_env, make_step
+from made_wheels import put_wheel
 from msgspec.structs import replace
 
 from mmlock.app.building import build, find_uv, install
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Sha256, normalize
-from mmlock.lock.model import FetchStep, LockedEnv
+from mmlock.lock.model import FetchStep, HashTrust, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
 from mmlock.net.download import FetchedFile
+from mmlock.wheels.fetching import FetchedWheel
 from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
 from mmlock.wheels.seal import Placement, seal_built, seal_fetched, unmet
 
@@ -27,18 +29,14 @@ URL = f"https://example.invalid/whl/{NAME.replace('+', '%2B')}"
 
 
 def make_wheel(folder: Path, requires: str = "") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    info = "probe-1.0+cpu.dist-info"
-    with zipfile.ZipFile(folder / NAME, "w") as archive:
-        archive.writestr("probe.py", "")
-        archive.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: probe\nVersion: 1.0+cpu\n{requires}"
-        )
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr(
-            f"{info}/RECORD", f"probe.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
-        )
-    return folder / NAME
+    metadata = f"Metadata-Version: 2.1\nName: probe\nVersion: 1.0+cpu\n{requires}"
+    return put_wheel(folder, NAME, {"probe.py": b""}, metadata=metadata)
+
+
+def fetched(wheel: Path, origin: str, *, remote: bool) -> FetchedWheel:
+    digest = Sha256(hashlib.sha256(wheel.read_bytes()).hexdigest())
+    file = FetchedFile(path=wheel, name=NAME, sha256=digest, size=wheel.stat().st_size, origin=origin)
+    return FetchedWheel(file=file, requires=(), checks=(), hashes=HashTrust.UNVERIFIED, remote=remote)
 
 
 def fetch_step() -> FetchStep:
@@ -88,6 +86,16 @@ def test_a_built_wheel_takes_the_place_of_its_step(env: LockedEnv, tmp_path: Pat
     assert read_lock(tmp_path / "lock") == sealed
 
 
+def test_a_wheel_that_changed_since_it_was_checked_is_not_put_beside_the_lock(
+    env: LockedEnv, tmp_path: Path
+) -> None:
+    wheel = built(tmp_path)
+    wheel.path.write_bytes(b"another build")
+    with pytest.raises(EnvironmentFault, match="is not the wheel that was checked"):
+        seal_built(env, env.build[0], wheel, Placement(folder=tmp_path / "lock"))
+    assert list((tmp_path / "lock" / "wheels").iterdir()) == []
+
+
 def test_a_served_wheel_is_named_by_its_url(env: LockedEnv, tmp_path: Path) -> None:
     placement = Placement(folder=tmp_path / "lock", base_url="https://wheels.example/x/")
     sealed = seal_built(env, env.build[0], built(tmp_path), placement)
@@ -111,6 +119,17 @@ def test_a_glibc_that_was_asked_for_is_kept_or_refused(env: LockedEnv, tmp_path:
         seal_built(asked, asked.build[0], built(tmp_path, glibc="2.34"), Placement(folder=tmp_path))
 
 
+def test_a_wheel_that_needs_just_the_glibc_that_was_asked_for_is_taken(
+    env: LockedEnv, tmp_path: Path
+) -> None:
+    floor = env.target.glibc
+    assert floor is not None
+    asked = replace(env, request=(f"--glibc={floor}", "--gpu=cpu"))
+    sealed = seal_built(asked, asked.build[0], built(tmp_path, glibc=floor), Placement(folder=tmp_path))
+    assert sealed.target.glibc == floor
+    assert [finding.text for finding in sealed.findings if "glibc" in finding.text] == []
+
+
 @pytest.mark.parametrize(
     ("requires", "said"),
     [
@@ -132,11 +151,10 @@ def test_what_the_metadata_asks_is_compared_with_the_lock(
 
 def test_a_fetched_wheel_of_a_folder_lies_beside_the_lock(env: LockedEnv, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "links")
-    file = FetchedFile(path=wheel, name=NAME, sha256=Sha256("0" * 64), size=1, origin=str(wheel))
     step = fetch_step()
-    sealed = seal_fetched(
-        replace(env, fetch=(step,), build=()), step, file, (), Placement(folder=tmp_path / "lock")
-    )
+    unsealed = replace(env, fetch=(step,), build=())
+    wheel_here = fetched(wheel, str(wheel), remote=False)
+    sealed = seal_fetched(unsealed, step, wheel_here, Placement(folder=tmp_path / "lock"))
     (package,) = [p for p in sealed.packages if p.name == "probe"]
     assert package.files[0].url == f"wheels/{NAME}"
     assert package.index is None
@@ -145,9 +163,9 @@ def test_a_fetched_wheel_of_a_folder_lies_beside_the_lock(env: LockedEnv, tmp_pa
 
 def test_a_fetched_wheel_of_its_index_keeps_its_url(env: LockedEnv, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path / "links")
-    file = FetchedFile(path=wheel, name=NAME, sha256=Sha256("0" * 64), size=1, origin=URL)
     step = fetch_step()
-    sealed = seal_fetched(replace(env, fetch=(step,), build=()), step, file, (), Placement(folder=tmp_path))
+    unsealed = replace(env, fetch=(step,), build=())
+    sealed = seal_fetched(unsealed, step, fetched(wheel, URL, remote=True), Placement(folder=tmp_path))
     (package,) = [p for p in sealed.packages if p.name == "probe"]
     assert (package.files[0].url, package.index) == (URL, step.index)
 

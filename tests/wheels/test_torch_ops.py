@@ -16,14 +16,12 @@ import pytest
 from build_world import artifact_of, host_platform, make_env, make_step, tar_of
 from msgspec.structs import replace
 
-from mmlock.app.exporting import _planned
-from mmlock.core.build_arguments import ExportArguments, ExportForm
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Form, normalize
-from mmlock.core.progress import silent
 from mmlock.lock.model import BuildStep, LockedEnv, PatchPlan
 from mmlock.net.download import Downloader
 from mmlock.wheels.buildenv import Uv
+from mmlock.wheels.export.planned import planned_builds
 from mmlock.wheels.model import BuiltWheel, CheckStatus
 from mmlock.wheels.runner import Builder
 from mmlock.wheels.seal import Placement, seal_built
@@ -231,9 +229,8 @@ def test_the_lock_is_sealed_with_it(build: Callable[..., BuiltWheel], tmp_path: 
 
 def test_a_script_cannot_make_it(tmp_path: Path) -> None:
     env = make_env((), (step_of(tmp_path),))
-    asked = ExportArguments(lock=tmp_path, form=ExportForm.SCRIPT)
     with pytest.raises(UsageError, match="a script cannot do that"):
-        _planned(env, asked, silent)
+        planned_builds(env, lambda: pytest.fail("nothing is to be pinned"))
 
 
 # ---------------------------------------------------------------- the library

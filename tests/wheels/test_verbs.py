@@ -32,6 +32,9 @@ class Asked:
 
     build = install = export = wheelhouse = _note
 
+    def review(self, lock: Path) -> None:
+        """Every lock is known."""
+
 
 def ask(*words: str) -> object:
     asked = Asked()
@@ -78,7 +81,7 @@ def ask(*words: str) -> object:
             InstallArguments(lock=Path("L"), prefix=Path("p"), exact=True),
         ),
         (
-            ["export", "L", "--format", "notebook", "--out", "x.ipynb"],
+            ["export", "notebook", "L", "--out", "x.ipynb"],
             ExportArguments(lock=Path("L"), form=ExportForm.NOTEBOOK, out=Path("x.ipynb")),
         ),
         (["wheelhouse", "list"], WheelhouseArguments(action=WheelhouseAction.LIST)),
@@ -102,9 +105,9 @@ def test_words_become_arguments(words: list[str], want: object) -> None:
     ("words", "said"),
     [
         (["install", "L", "--keep-others", "--remove-others"], "contradicts"),
-        (["export", "L"], "--format"),
+        (["export", "html", "L"], "`script`, `dockerfile`"),
         (["export", "L", "--format", "html"], "html"),
-        (["build"], "LOCK"),
+        (["build", "L", "M"], "unexpected extra argument"),
     ],
 )
 def test_bad_words_are_told(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

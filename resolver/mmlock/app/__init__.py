@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 __all__ = [
+    "accept",
     "build",
+    "cache_dir",
+    "cache_prune",
+    "cache_size",
     "diff",
     "doctor",
     "export",
@@ -36,8 +40,11 @@ __all__ = [
     "inspect",
     "install",
     "lint",
+    "lock_diff",
     "locks",
     "refresh",
+    "review",
+    "run_environment",
     "scan",
     "show_gpus",
     "show_package",
@@ -52,15 +59,29 @@ __all__ = [
 
 def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Decide one environment; write its lock folder where the request names one."""
+    from mmlock.files.folders import check_target
     from mmlock.resolve.loop import answer_cache as repeat
 
-    arguments = _with_project(request.checked(), progress)
+    arguments = request.checked()
+    if arguments.out is not None:
+        check_target(arguments.out)
+    arguments = _with_project(arguments, progress)
+    if arguments.dry_run:  # what is in the folder is a part of the question, and nothing becomes of it
+        from mmlock.app import lock_folders
+
+        arguments = lock_folders.with_preferences(arguments)
     place = repeat.place(arguments, os.environ)
     if place and (known := repeat.recall(place, arguments, os.environ)) is not None:
         return known
-    from mmlock.app import solving
+    from mmlock.app import lock_folders, solving
 
-    return solving.solve(arguments, progress=progress, place=place)
+    if arguments.out is not None and not arguments.dry_run:
+        lock_folders.require_place(arguments.out)
+        arguments = lock_folders.with_preferences(arguments)
+    report = solving.solve(arguments, progress=progress, place=place)
+    if arguments.out is not None and not arguments.dry_run:
+        lock_folders.accept(arguments.out)
+    return report
 
 
 def locks(arguments: LocksArguments, *, progress: Progress = silent) -> Report:
@@ -77,6 +98,55 @@ def why(lock_dir: Path, package: str) -> Report:
     return answers.why(lock_dir, package)
 
 
+def review(lock: Path) -> Report | None:
+    """What using a lock would run; None for one that this user solved or accepted."""
+    from mmlock.app import lock_folders
+
+    return lock_folders.review(lock)
+
+
+def accept(lock: Path) -> None:
+    """Note that this user accepts a lock as it is."""
+    from mmlock.app import lock_folders
+
+    lock_folders.accept(lock)
+
+
+def lock_diff(old: Path, new: Path) -> Report:
+    """What differs between two locks."""
+    from mmlock.app import comparing
+
+    return comparing.compare_locks(old, new)
+
+
+def run_environment(lock: Path, prefix: Path) -> dict[str, str]:
+    """The variables for a command that is to run in the environment of a lock."""
+    from mmlock.app import running
+
+    return running.run_environment(lock, prefix)
+
+
+def cache_dir() -> Report:
+    """Where the cache is."""
+    from mmlock.app import caching
+
+    return caching.place()
+
+
+def cache_size() -> Report:
+    """How large each part of the cache is."""
+    from mmlock.app import caching
+
+    return caching.size()
+
+
+def cache_prune(*, days: float | None = None, dry_run: bool = False) -> Report:
+    """Remove what can be downloaded or computed again."""
+    from mmlock.app import caching
+
+    return caching.prune(days=days, dry_run=dry_run)
+
+
 def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Report:
     """Tell what stands against one requirement on the request's target."""
     from mmlock.app import explaining as answers
@@ -85,7 +155,7 @@ def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silen
 
 
 def graph(request: SolveArguments, *, package: str | None = None, form: str = "dot") -> str:
-    """The compatibility graph of a target as `dot`, `json` or `graphml`."""
+    """The compatibility graph of a target as `text`, `dot`, `json` or `graphml`."""
     from mmlock.app import explaining as answers
 
     return answers.graph(_with_project(request, silent), package=package, form=form)
@@ -154,9 +224,10 @@ def diff(old: Path, new: Path, *, locks: Path | None = None) -> Report:
 
 def build(arguments: BuildArguments, *, progress: Progress = silent) -> Report:
     """Run the steps of a lock and seal it."""
-    from mmlock.app import building
+    from mmlock.app import building, lock_folders
 
-    return building.build(arguments, progress=progress)
+    with lock_folders.stays_known(arguments.lock):
+        return building.build(arguments, progress=progress)
 
 
 def install(arguments: InstallArguments, *, progress: Progress = silent) -> Report:
@@ -182,16 +253,17 @@ def wheelhouse(arguments: WheelhouseArguments, *, progress: Progress = silent) -
 
 def validate(arguments: ValidateArguments, *, progress: Progress = silent) -> Report:
     """Install a lock, or take an interpreter, and run its kernels against references."""
-    from mmlock.app import validating
+    from mmlock.app import lock_folders, validating
 
-    return validating.validate(arguments, progress=progress)
+    with lock_folders.stays_known(arguments.lock):
+        return validating.validate(arguments, progress=progress)
 
 
 def verdict(arguments: VerdictArguments) -> Report:
-    """Show a verdict, or check that it is about a lock."""
-    from mmlock.app import validating
+    """Show a verdict, verify it, sign it, or tell the user's own public key."""
+    from mmlock.app import verdicts
 
-    return validating.verdict(arguments)
+    return verdicts.verdict(arguments)
 
 
 def _with_project(arguments: SolveArguments, progress: Progress) -> SolveArguments:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.files.private import open_cache
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 
 if TYPE_CHECKING:
-    from mmlock.net.download import FetchedFile
     from mmlock.wheels.buildenv import Uv
+    from mmlock.wheels.fetching import WheelFetcher
     from mmlock.wheels.model import BuiltWheel
     from mmlock.wheels.runner import Builder
     from mmlock.wheels.seal import Placement
+    from mmlock.wheels.symptoms import Explained
     from mmlock.wheels.wheelhouse import Wheelhouse
 
 
@@ -32,7 +35,7 @@ def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
         return told
     if own := environ.get("MMLOCK_WHEELHOUSE"):
         return Path(own)
-    return cache_root(environ) / "wheelhouse"
+    return open_cache(environ) / "wheelhouse"
 
 
 def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
@@ -41,10 +44,44 @@ def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
     Raises EnvironmentFault or UsageError.
     """
     folder = lock_folder(request.lock)
+    read_lock(folder)
+    with _only_one(folder, progress):
+        return _sealed(request, folder, progress)
+
+
+@contextmanager
+def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
+    """One process at a time seals a lock: the next one then finds it sealed."""
+    import hashlib
+
+    from mmlock.files.locking import hold
+
+    def waiting(holder: str) -> None:
+        progress(
+            f"another mmlock{f' (process {holder})' if holder else ''} is sealing `{folder}`: waiting for it"
+        )
+
+    place = open_cache(os.environ).absolute() / "sealing"
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]
+    with ExitStack() as stack:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(place / f"{name}.lock", waiting=waiting))
+        except OSError as error:
+            raise EnvironmentFault(
+                f"cannot write to `{place}`",
+                causes=[error.strerror or str(error)],
+                hints=["set MMLOCK_CACHE_DIR to a folder that you can write to"],
+            ) from error
+        yield
+
+
+def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
-            text=f"`{folder}` is sealed already\n", data={"lock": str(folder), "sealed": True, "steps": []}
+            text=f"`{folder}` is sealed already: there is nothing to build or download\n",
+            data={"lock": str(folder), "sealed": True, "steps": []},
         )
     run = _Run(request, folder, progress)
     rows = []
@@ -58,11 +95,6 @@ def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
 def projects(told: Path | None, folder: Path) -> tuple[Path, ...]:
     """Where in-tree extensions may lie, best first: the project told, else here and around the lock."""
     return (told,) if told is not None else (Path.cwd(), *folder.absolute().parents)
-
-
-def lock_folder(path: Path) -> Path:
-    """The lock folder that is meant by a path: itself, or the one that holds that `pylock.toml`."""
-    return path.parent if path.name == "pylock.toml" else path
 
 
 def write(env: LockedEnv, folder: Path) -> None:
@@ -92,18 +124,38 @@ class _Run:
         self._builder: Builder | None = None
 
     def fetch(self, env: LockedEnv, step: FetchStep) -> tuple[LockedEnv, dict[str, Any]]:
-        from mmlock.net.download import Wanted, file_name
+        from mmlock.lock.model import HashTrust
+        from mmlock.net.credentials import bare
         from mmlock.wheels.seal import seal_fetched
-        from mmlock.wheels.wheel_file import read_wheel
 
-        self.progress(f"fetching {step.package} {step.version}")
-        wanted = Wanted(name=file_name(step.url), urls=(step.url, *step.alternatives))
-        file: FetchedFile = self.builder.downloader.get(wanted)
-        facts = read_wheel(file.path)
-        self.local[file.sha256] = file.path
-        sealed = seal_fetched(env, step, file, facts.requires, self.placement)
-        row = {"kind": "fetch", "package": step.package, "version": step.version, "file": file.name}
-        return sealed, {**row, "sha256": file.sha256, "from": file.origin}
+        self.progress(f"downloading {step.package} {step.version}")
+        wheel = self.fetcher.fetch(env, step)
+        self.local[wheel.file.sha256] = wheel.file.path
+        return seal_fetched(env, step, wheel, self.placement), {
+            "kind": "fetch",
+            "package": step.package,
+            "version": step.version,
+            "file": wheel.file.name,
+            "sha256": wheel.file.sha256,
+            "from": bare(wheel.file.origin),
+            "unverified": wheel.hashes is HashTrust.UNVERIFIED,
+            "recorded": str(wheel.recorded) if wheel.recorded else None,
+            "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in wheel.checks],
+        }
+
+    @property
+    def fetcher(self) -> WheelFetcher:
+        from mmlock.facts.matrix.load import open_matrix
+        from mmlock.wheels.fetching import WheelFetcher, beside
+        from mmlock.wheels.recorded import RecordedHashes, place_of
+
+        matrix = open_matrix()
+        return WheelFetcher(
+            downloader=self.builder.downloader,
+            recorded=RecordedHashes(path=self.request.record or place_of(self.folder), matrix=matrix),
+            beside=lambda env, step: beside(env, step, matrix, open_cache(os.environ).absolute()),
+            progress=self.progress,
+        )
 
     def build(self, env: LockedEnv, step: BuildStep) -> tuple[LockedEnv, dict[str, Any]]:
         from mmlock.wheels.seal import seal_built
@@ -118,7 +170,7 @@ class _Run:
             "file": wheel.path.name,
             "sha256": wheel.sha256,
             "key": wheel.key,
-            "from": "wheelhouse" if wheel.hit else "built now",
+            "from": "wheelhouse" if wheel.hit else "new build",
             "checks": [{"name": c.name, "status": c.status.value, "detail": c.detail} for c in wheel.checks],
         }
 
@@ -145,7 +197,7 @@ class _Run:
         asked = self.request
         return Builder(
             wheelhouse=self.wheelhouse,
-            builds=cache_root(os.environ).absolute() / "builds",
+            builds=open_cache(os.environ) / "builds",
             uv=find_uv(offline=asked.offline, index_url=asked.index_url, progress=self.progress),
             downloader=Downloader(
                 store=self.wheelhouse.files,
@@ -158,22 +210,49 @@ class _Run:
             options=asked,
             environ=os.environ,
             progress=self.progress,
+            explain=explain_log,
         )
+
+
+def explain_log(lines: Sequence[str]) -> Explained:
+    """What the doctor knows of the log of a failed build: its causes in a sentence each, and what to do."""
+    import io
+
+    from mmlock.binary.tables import SymbolStore
+    from mmlock.doctor.context import DiagnosisContext
+    from mmlock.doctor.diagnose import diagnose
+    from mmlock.doctor.log import read_log
+    from mmlock.doctor.log_entities import find_log_entities
+    from mmlock.facts.matrix.load import open_matrix
+    from mmlock.wheels.symptoms import Explained
+
+    matrix = open_matrix()
+    log = read_log(io.BytesIO("\n".join(lines).encode()))
+    symbols = SymbolStore(matrix.root, open_cache(os.environ))
+    entities = find_log_entities(log, matrix)
+    found = diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
+    causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]
+    return Explained(
+        causes=tuple(one.title for one in causes),
+        hints=tuple(dict.fromkeys(text for one in causes for text in one.advice)),
+    )
 
 
 def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
     """Put a sealed lock into a virtual environment."""
+    from mmlock.wheels.activation import write_activation
     from mmlock.wheels.install import install as put
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
     uv = find_uv(offline=request.offline, progress=progress)
     done = put(env, folder, request.prefix.absolute(), uv, python=request.python, exact=request.exact)
-    lines = [f"{len(env.packages)} packages are in {done.prefix}"]
+    write_activation(done.prefix, env.environment)
+    lines = [f"installed {len(env.packages)} packages into {done.prefix}"]
     if env.environment:
-        lines += ["set when you run it:"]
-        lines += [f"  export {name}={value}" for name, value in sorted(env.environment.items())]
-    lines.append(f"next: {done.python} -c 'import torch'")
+        lines += ["environment variables to set (its activate scripts and `mmlock run` do so):"]
+        lines += [f"  {name}={value}" for name, value in sorted(env.environment.items())]
+    lines.append(f"next: mmlock run {folder} --prefix {request.prefix} -- python -c 'import torch'")
     data = {
         "prefix": str(done.prefix),
         "python": done.python,
@@ -192,8 +271,8 @@ def find_uv(*, offline: bool = False, index_url: str | None = None, progress: Pr
     if found is None:
         raise EnvironmentFault(
             "uv was not found",
-            causes=["mmlock makes environments with it"],
-            hints=["install it (`pip install uv`), or name it with MMLOCK_UV"],
+            causes=["mmlock creates environments with it"],
+            hints=["install it (`pip install uv`), or set MMLOCK_UV to its path"],
         )
     return Uv(
         path=found.path,
@@ -209,6 +288,12 @@ def _text(folder: Path, rows: list[dict[str, Any]]) -> str:
     for row in rows:
         lines += [f"{row['package']} {row['version']} ({row['from']})", f"  {row['file']}"]
         lines.append(f"  sha256 {row['sha256']}")
+        if row.get("unverified"):
+            lines.append("  UNVERIFIED: its index publishes no hash, so nothing could be compared with it")
+        if row.get("recorded"):
+            lines.append(
+                f"  the hash is recorded in {row['recorded']}: commit it, and later builds insist on it"
+            )
         lines += [f"  {c['status']}: {c['name']}: {c['detail']}" for c in row.get("checks", ())]
     lines += [
         "",

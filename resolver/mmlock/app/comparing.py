@@ -1,9 +1,11 @@
-"""`mmlock matrix diff`: two states of the facts, compared fact by fact."""
+"""`mmlock matrix diff` and `mmlock lock-diff`: two states of the facts, and two locks, compared."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from mmlock.core.errors import MatrixError
 from mmlock.core.report import Page
@@ -12,9 +14,12 @@ from mmlock.facts.matrix.layout import section_of
 from mmlock.facts.matrix.load import decode, find_root, matrix_files
 from mmlock.facts.matrix.model import Document
 from mmlock.facts.refresh.report import diff_page
+from mmlock.lock.folders import lock_folder
+from mmlock.lock.read import read_lock
 from mmlock.upkeep.committed import held_locks
+from mmlock.upkeep.lock_diff import diff_lines, diff_locks
 
-__all__ = ["compare"]
+__all__ = ["compare", "compare_locks"]
 
 
 def compare(old: Path, new: Path, *, locks: Path | None) -> Page:
@@ -38,3 +43,10 @@ def _documents(folder: Path) -> dict[str, Document[Any]]:
                 f"`{root / path}` cannot be read", causes=[error.strerror or str(error)]
             ) from error
     return documents
+
+
+def compare_locks(old: Path, new: Path) -> Page:
+    """What differs between two lock folders. Raises MmlockError for one that cannot be read."""
+    found = diff_locks(read_lock(lock_folder(old)), read_lock(lock_folder(new)))
+    data = {"differs": found.differs, **msgspec.to_builtins(found)}
+    return Page(text="\n".join(diff_lines(found)) + "\n", data=data)

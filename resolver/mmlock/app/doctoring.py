@@ -12,7 +12,6 @@ from typing import BinaryIO
 from msgspec.structs import replace
 
 from mmlock.binary.tables import SymbolStore
-from mmlock.core.cache import cache_root
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
@@ -25,6 +24,8 @@ from mmlock.doctor.log_entities import LogEntities, find_log_entities
 from mmlock.doctor.model import Diagnosis, Log
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.private import open_cache
+from mmlock.files.reading import UnreadableError, read_bounded
 
 STDIN = "-"
 Confirm = Callable[[str], bool]
@@ -41,9 +42,17 @@ def doctor(
     """
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
+        from mmlock.app import solve
+        from mmlock.app.building import find_uv
+        from mmlock.doctor.apply import Hands
         from mmlock.doctor.examine import doctor_environment
 
-        return doctor_environment(matrix, arguments, progress, confirm)
+        hands = Hands(
+            solve=lambda request: solve(request, progress=progress),
+            find_uv=lambda: find_uv(offline=arguments.offline, progress=progress),
+            confirm=confirm,
+        )
+        return doctor_environment(matrix, arguments, progress, hands)
     named = next(
         (
             option
@@ -58,8 +67,8 @@ def doctor(
     )
     if named:
         raise UsageError(
-            f"`{named}` changes or cures an environment, and a text was given",
-            hints=["read the text with the environment first: `mmlock doctor LOG --python PATH`"],
+            f"`{named}` is about an environment, but a text was given",
+            hints=["diagnose both first: `mmlock doctor LOG --python PATH`"],
         )
     return _of_text(matrix, arguments, progress)
 
@@ -77,12 +86,12 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
 
         seen = look(matrix, arguments, progress)
         entities = LogEntities((*entities.rows, *facts_of(seen.env)))
-    symbols = SymbolStore(matrix.root, cache_root(os.environ))
+    symbols = SymbolStore(matrix.root, open_cache(os.environ))
     first, others = told_apart(
         diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
     )
     if first is not None and not (seen and seen.wrong):
-        progress("asking the solver whether the commands hold")
+        progress("solving the proposed commands")
         first = _with_commands(matrix, first, arguments)
     if seen is not None:
         from mmlock.doctor.both import both
@@ -108,9 +117,7 @@ def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -
 def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
     if arguments.text is not None:
         if arguments.log is not None:
-            raise UsageError(
-                f"`--text` and `{arguments.log}` are both given", hints=["leave one of them out"]
-            )
+            raise UsageError(f"`--text` contradicts `{arguments.log}`", hints=["use one of them"])
         return "--text", _checked("--text", read_log(io.BytesIO(arguments.text.encode("utf-8", "replace"))))
     name = arguments.log or STDIN
     if name == STDIN:
@@ -119,18 +126,20 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
     if path.is_dir():
         raise UsageError(
             f"`{name}` is a folder",
-            hints=["name a log in it; an environment is looked at with `mmlock doctor --python PATH`"],
+            hints=["name a log in it; to examine an environment: `mmlock doctor --python PATH`"],
         )
     try:
+        if not path.is_file() and path.exists():
+            read_bounded(path)  # says what it is: a device or a pipe may have no end
         with path.open("rb") as stream:
             progress(f"reading {name}")
             return name, _checked(name, _whole(stream, name))
     except FileNotFoundError as error:
         raise UsageError(
-            f"there is no file `{name}`",
-            hints=["name a log, `-` for stdin, or give the error itself with `--text`"],
+            f"`{name}`: no such file",
+            hints=["name a log, `-` for stdin, or pass the error text with `--text`"],
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UnreadableError) as error:
         raise _unreadable(name, error) from error
 
 
@@ -144,13 +153,13 @@ def _whole(stream: BinaryIO, name: str) -> Log:
 def _unreadable(name: str, error: Exception) -> EnvironmentFault:
     why = getattr(error, "strerror", None) or str(error)
     return EnvironmentFault(
-        f"`{name}` cannot be read", causes=[why], hints=["give a file that you may read, or `-` for stdin"]
+        f"`{name}` cannot be read", causes=[why], hints=["name a file that you can read, or `-` for stdin"]
     )
 
 
 def _checked(name: str, log: Log) -> Log:
     if log.binary is None and not any(line.text.strip() for line in log.lines):
-        raise UsageError(f"`{name}` is empty", hints=["give the whole output of what failed"])
+        raise UsageError(f"`{name}` is empty", hints=["pass the complete output of what failed"])
     return log
 
 
@@ -162,19 +171,19 @@ def _left_out(log: Log) -> Iterator[str]:
 def _nothing(name: str, log: Log) -> NoAnswer:
     if log.binary:
         return NoAnswer(
-            f"`{name}` is no text: {log.binary}",
+            f"`{name}` is not text: {log.binary}",
             hints=[
-                "give the output of what failed, as text",
-                "compiled files and wheels are read by `mmlock inspect`",
+                "pass the output of what failed, as text",
+                "for compiled files and wheels, use `mmlock inspect`",
             ],
         )
     last = [line.text.strip() for line in log.lines if line.text.strip()][-_END:]
     return NoAnswer(
-        f"nothing in the {log.total} lines of `{name}` is a symptom that mmlock knows",
+        f"no known symptom in the {log.total} lines of `{name}`",
         causes=[*(f"it ends with: {text[:200]}" for text in last[-1:]), *_left_out(log)],
         hints=[
-            "give the whole output, from the first error on, not only its last line",
-            "`mmlock doctor --python PATH` looks at the environment itself",
-            "if it is about the environment, please send the text in a report: a symptom is one row of data",
+            "pass the complete output, from the first error on, not only its last line",
+            "examine the environment itself: `mmlock doctor --python PATH`",
+            "if the environment causes it, please report the text: a symptom is one row of data",
         ],
     )

@@ -18,7 +18,6 @@ from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
 from mmlock.core.arguments import SolveArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.inspect_arguments import InspectArguments
@@ -27,6 +26,7 @@ from mmlock.core.report import Page
 from mmlock.facts.locate import LocatedWheel, locate
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.symbol_tables import SymbolTables
+from mmlock.files.private import open_cache
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.request.devices import find_devices
 
@@ -38,11 +38,11 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
 
     if not arguments.thing.strip():
         raise UsageError(
-            "nothing to inspect was named", hints=["name a wheel, a folder or `PACKAGE==VERSION`"]
+            "there is nothing to inspect", hints=["name a wheel, a folder or `PACKAGE==VERSION`"]
         )
     matrix = open_matrix(arguments.matrices)
     devices = _devices(matrix, arguments)
-    cache = cache_root(os.environ)
+    cache = open_cache(os.environ)
     with Client(cache=PageCache(folder=cache / "pages"), offline=arguments.offline) as client:
         tables = SymbolTables(
             matrix=matrix, cache=cache, client=client, offline=arguments.offline, progress=progress
@@ -111,7 +111,7 @@ def _page(
     gpus = [] if verdicts else [gpu_finding(found, device, tables.drivers) for device in devices]
     lines += [line for one in gpus for line in text.gpu_lines(one)]
     if not verdicts and any(one.torch_needs for one in found.extensions):
-        lines += ["", "whether it loads depends on torch: name one with `--torch 2.9.1`"]
+        lines += ["", "whether it loads depends on torch: pass one with `--torch 2.9.1`"]
     data = {**_plain(found), "verdicts": _rows(verdicts), "gpus": [_plain(one) for one in gpus]}
     return Page(text="\n".join(lines), data=data)
 
@@ -121,9 +121,9 @@ def _environment_page(
 ) -> Page:
     if env.torch is None and not arguments.torch:
         raise NoAnswer(
-            f"there is no torch in `{env.place}`",
+            f"`{env.place}` has no torch",
             causes=[f"{len(env.packages)} of its packages have files that need torch"],
-            hints=["name one to compare with: `--torch 2.9.1`"],
+            hints=["pass one to compare with: `--torch 2.9.1`"],
         )
     torches = tables.chosen(arguments.torch, None) if arguments.torch else (env.torch,)
     python = arguments.python or env.python

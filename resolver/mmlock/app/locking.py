@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
 
+from mmlock.app.evidence import notes, notes_data, trust_for
+from mmlock.app.lock_folders import accept
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import MmlockError, NoAnswer, UsageError
-from mmlock.core.progress import Progress, silent
+from mmlock.core.faults import Fault
+from mmlock.core.progress import Progress, advance, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.facts.matrix.model import Validation
+from mmlock.files.user_files import UserFiles, read_text
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
 from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table
+from mmlock.validate.attest.trust import Trust
+from mmlock.validate.proven import Evidence, PassedOver, validations
 
 MOST_JOBS = 4
 
@@ -41,26 +48,30 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     pairs = _chosen(catalogue, request.only)
     # All are decided before any is written: what verdicts prove must not depend on who was first.
     outcomes: list[tuple[Pair, Outcome]] = []
-    for decided in _outcomes(pairs, catalogue.folder, request, decide):
+    trust = trust_for(request.allowed_signers, request.file)
+    proven = validations((catalogue.folder,), trust) if catalogue.folder.is_dir() else Evidence()
+    own = {pair.name: validations(pair.request.verdicts, trust) for pair in pairs if pair.request.verdicts}
+    for decided in _outcomes(pairs, proven, own, request, decide):
         outcomes.append(decided)
         progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
-    states = [(pair, _take(pair, outcome, request)) for pair, outcome in outcomes]
+        advance(progress, "locks", len(outcomes), len(pairs))
+    states = [(pair, _take(pair, outcome, request, trust)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
-    table = _table(catalogue, request)
-    return _page(states, loose, table, check=request.check)
+    table = _table(catalogue, request, trust)
+    ignored = (*proven.passed_over, *(one for each in own.values() for one in each.passed_over))
+    return _page(states, loose, table, tuple(dict.fromkeys(ignored)), check=request.check)
 
 
 def read_catalogue(file: Path) -> Catalogue:
     """The catalogue in a file."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    text = read_text(str(file))
+    if isinstance(text, Fault):
         raise UsageError(
             f"`{file}` cannot be read",
-            causes=[str(error)],
-            hints=["it says which stacks to lock for which targets: `mmlock locks --help` shows one"],
-        ) from error
-    return parse_catalogue(text, file)
+            causes=[text.text],
+            hints=["it names the stacks to lock and their targets; `mmlock locks --help` shows one"],
+        )
+    return parse_catalogue(text, file, UserFiles())
 
 
 def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
@@ -70,7 +81,8 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
         raise UsageError(
             f"`{unknown[0]}` is not in the catalogue",
             hints=[
-                f"there are {', '.join(sorted({pair.stack for pair in catalogue.pairs}))}, or STACK/TARGET"
+                "expected STACK/TARGET or one of "
+                + ", ".join(sorted({pair.stack for pair in catalogue.pairs}))
             ],
         )
     return tuple(p for p in catalogue.pairs if not words or p.name in words or p.stack in words)
@@ -80,12 +92,21 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def _outcomes(
-    pairs: tuple[Pair, ...], folder: Path, request: LocksArguments, decide: Decide | None
+    pairs: tuple[Pair, ...],
+    proven: Evidence,
+    own: Mapping[str, Evidence],
+    request: LocksArguments,
+    decide: Decide | None,
 ) -> Iterator[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order; several processes where that pays."""
     jobs = min(request.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
     if decide is None:
-        decide = _Decide(offline=request.offline, matrices=request.matrices, folder=folder)
+        decide = _Decide(
+            offline=request.offline,
+            matrices=request.matrices,
+            validations=proven.rows,
+            own={name: one.rows for name, one in own.items()},
+        )
     if jobs <= 1:
         yield from ((pair, decide(pair)) for pair in pairs)
         return
@@ -102,8 +123,10 @@ class _Decide(Struct, frozen=True, kw_only=True):
 
     offline: bool
     matrices: Path | None
-    folder: Path
-    """Of all locks: what their verdicts prove counts."""
+    validations: tuple[Validation, ...]
+    """What the verdicts of all locks prove."""
+    own: Mapping[str, tuple[Validation, ...]]
+    """What those prove that a pair names itself, by the pair."""
 
     def __call__(self, pair: Pair) -> Outcome:
         from msgspec.structs import replace
@@ -111,13 +134,12 @@ class _Decide(Struct, frozen=True, kw_only=True):
         from mmlock.app.solving import locked
 
         try:
-            verdicts = (self.folder,) if self.folder.is_dir() else ()
-            arguments = replace(
-                pair.request, offline=self.offline, matrices=self.matrices, verdicts=verdicts
-            ).checked()
+            arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
             matrix = _matrix(self.matrices)
             try:
-                return replace(locked(matrix, arguments, progress=silent), stack=pair.stack)
+                rows = (*self.validations, *self.own.get(pair.name, ()))
+                env = locked(matrix, arguments, progress=silent, validations=rows)
+                return replace(env, stack=pair.stack)
             except NoAnswer as error:
                 return refused(pair.stack, arguments.words(), error, matrix.digest)
         except MmlockError as error:
@@ -132,37 +154,45 @@ def _matrix(path: Path | None) -> Matrix:
 # ---------------------------------------------------------------- what comes of it
 
 
-def _take(pair: Pair, outcome: Outcome, request: LocksArguments) -> State:
+def _take(pair: Pair, outcome: Outcome, request: LocksArguments, trust: Trust) -> State:
     if isinstance(outcome, Failed):
         return State(word="failed", lines=outcome.lines, failed=True)
     if request.check:
-        return compare(pair, outcome, _matrix(request.matrices))
-    return write_entry(pair, outcome)
+        return compare(pair, outcome, _matrix(request.matrices), trust)
+    state = write_entry(pair, outcome, trust)
+    if pair.request.out is not None:
+        accept(pair.request.out)
+    return state
 
 
-def _table(catalogue: Catalogue, request: LocksArguments) -> str | None:
+def _table(catalogue: Catalogue, request: LocksArguments, trust: Trust) -> str | None:
     """What became of the table of all locks, in words; None where there is none to keep."""
     if catalogue.table is None or (request.check and request.only):
         return None
     try:
-        held: tuple[Entry, ...] = tuple(entries(catalogue))
+        held: tuple[Entry, ...] = tuple(entries(catalogue, trust))
     except MmlockError:
         if request.check:
             return "stale"
         raise
     if request.check:
-        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "as it should be"
+        return "stale" if stale_table(catalogue.table, held, catalogue.folder) else "up to date"
     return "written" if put_table(catalogue.table, held, catalogue.folder) else "unchanged"
 
 
 def _page(
-    states: list[tuple[Pair, State]], loose: tuple[str, ...], table: str | None, *, check: bool
+    states: list[tuple[Pair, State]],
+    loose: tuple[str, ...],
+    table: str | None,
+    ignored: tuple[PassedOver, ...],
+    *,
+    check: bool,
 ) -> Page:
     lines = []
     for pair, state in states:
         lines.append(f"{pair.name}: {state.word}")
         lines += [f"  {line}" for line in state.lines]
-    lines += [f"{name}: a lock that is in no pair of the catalogue" for name in loose]
+    lines += [f"{name}: a lock that the catalogue does not name" for name in loose]
     if table is not None:
         lines.append(f"table: {table}")
     failed = sum(state.failed for _, state in states)
@@ -174,15 +204,16 @@ def _page(
         "table": table,
         "stale": stale if check else 0,
         "failed": failed,
+        "ignored_verdicts": notes_data(ignored),
     }
-    return Page(text="\n".join(lines) + "\n", data=data)
+    return Page(text="\n".join(lines) + "\n" + notes(ignored), data=data)
 
 
 def _sum(states: list[tuple[Pair, State]], *, stale: int | None, failed: int) -> str:
     told = [f"{len(states)} pairs"]
     refusals = sum(state.refused for _, state in states)
-    told += [f"{refusals} without a lock, for the reason that its `refused.toml` tells"] if refusals else []
-    told += [f"{failed} could not be asked about"] if failed else []
+    told += [f"{refusals} without a solution, see `refused.toml`"] if refusals else []
+    told += [f"{failed} failed"] if failed else []
     if stale is not None:
-        told.append(f"{stale} stale" if stale else "nothing is stale")
+        told.append(f"{stale} out of date" if stale else "all up to date")
     return ", ".join(told)

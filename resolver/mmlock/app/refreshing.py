@@ -13,7 +13,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
@@ -28,6 +27,7 @@ from mmlock.facts.refresh.report import IndexOutcome, page
 from mmlock.facts.refresh.settings import choose
 from mmlock.facts.refresh.state import LastRead, last_seen
 from mmlock.facts.scrape.openmmlab import is_directory
+from mmlock.files.private import open_cache
 from mmlock.net.fetching import Limits
 from mmlock.net.http import Client
 from mmlock.net.page_cache import PageCache
@@ -73,7 +73,7 @@ def _refresh(
     environ: Mapping[str, str],
     client: Client | None,
 ) -> Page:
-    cache = cache_root(environ) / "refresh"
+    cache = open_cache(environ) / "refresh"
     used = client or Client(
         limits=LIMITS, cache=PageCache(cache / "pages"), offline=arguments.offline, environ=environ
     )
@@ -176,9 +176,9 @@ def _root(arguments: RefreshArguments, environ: Mapping[str, str]) -> Path:
     root = find_root(arguments.matrices if named or not (here / "gpus.json").is_file() else here, environ)
     if root.name == "_matrices":
         raise UsageError(
-            "there is no matrix folder to refresh here",
+            "there is no matrix folder to refresh",
             causes=[f"the facts in use, `{root}`, are part of the installed package"],
-            hints=["name a folder with `--matrices`; a copy of that one is a good start"],
+            hints=["name a folder with `--matrices`, for example a copy of that one"],
         )
     return root
 
@@ -196,7 +196,7 @@ def _wanted(arguments: RefreshArguments, facts: Overlay) -> _Wanted:
     packages = {normalize(name) for name in arguments.only if name not in INDEXES}
     if strangers := sorted(packages - known):
         raise UsageError(
-            f"`--only`: there is no index and no package `{strangers[0]}`",
+            f"`--only`: `{strangers[0]}` is neither an index nor a package",
             hints=[
                 f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}; packages are named as on PyPI"
             ],
@@ -211,8 +211,8 @@ def _inspected(arguments: RefreshArguments, facts: Overlay) -> frozenset[str]:
     named = frozenset(normalize(name) for name in arguments.inspect)
     if strangers := sorted(named - {"torch", *facts.packages("binaries")}):
         raise UsageError(
-            f"`--inspect`: no fact speaks of wheels of `{strangers[0]}`",
-            hints=[f"there are torch, {', '.join(facts.packages('binaries'))}"],
+            f"`--inspect`: there are no facts about wheels of `{strangers[0]}`",
+            hints=[f"expected one of torch, {', '.join(facts.packages('binaries'))}"],
         )
     return named
 
@@ -220,13 +220,13 @@ def _inspected(arguments: RefreshArguments, facts: Overlay) -> frozenset[str]:
 def _places(arguments: RefreshArguments, environ: Mapping[str, str]) -> dict[str, str]:
     if strangers := [name for name in arguments.places if name not in INDEXES]:
         raise UsageError(
-            f"`--at`: there is no index `{strangers[0]}`",
+            f"`--at`: `{strangers[0]}` is not an index",
             hints=[f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}"],
         )
     if strange := [text for text in arguments.hashes if "://" not in text and not is_directory(text)]:
         raise UsageError(
-            f"`--hashes {strange[0]}` names no directory of OpenMMLab's index and no URL",
-            hints=["such as `--hashes cu118/torch2.1.0`"],
+            f"`--hashes {strange[0]}` is neither a directory of OpenMMLab's index nor a URL",
+            hints=["for example `--hashes cu118/torch2.1.0`"],
         )
     places = {name: index.place for name, index in INDEXES.items()}
     places["pypi"] = choose(arguments.index_url, environ).url
@@ -251,9 +251,9 @@ def _settle(root: Path, overlay: Overlay) -> tuple[tuple[Change, ...], tuple[str
         overlay.merged.pop(name, None)
     if faults and (left := _faults(root, overlay)):
         raise MatrixError(
-            "what the indexes say does not fit the other facts; nothing was written",
+            "the indexes contradict the other facts; nothing was written",
             causes=[str(fault) for fault in left[:20]],
-            hints=["run it again with `--only INDEX`, index by index, to see which one it is"],
+            hints=["run it again with `--only INDEX` for each index, to find the one"],
         )
     old = {name: document for name in overlay.merged if (document := overlay.on_disk(name))}
     return diff(old, overlay.merged), refused
@@ -287,7 +287,7 @@ def _strict(arguments: RefreshArguments, outcomes: list[IndexOutcome]) -> None:
     failed = [one for one in outcomes if one.stale]
     if arguments.strict and failed:
         raise EnvironmentFault(
-            f"{len(failed)} of {len(outcomes)} indexes could not be read whole",
+            f"{len(failed)} of {len(outcomes)} indexes could not be read completely",
             causes=[f"{one.name}: {text}" for one in failed for text in one.stale[:3]],
-            hints=["the facts that could be read are merged; without `--strict` this is no error"],
+            hints=["what could be read was merged; without `--strict` this is not an error"],
         )

@@ -36,11 +36,11 @@ def lint(matrices: Path | None) -> Report:
     problems = check(root)
     if not problems:
         files = sum(1 for path in root.rglob("*") if path.suffix in {".json", ".toml"})
-        return Page(text=f"{files} matrix files in {root}: no fault", data={"files": files, "problems": []})
+        return Page(text=f"{files} matrix files in {root}: no errors", data={"files": files, "problems": []})
     told = [str(problem) for problem in problems[:MOST_FAULTS]]
     rest = len(problems) - len(told)
     raise MatrixError(
-        f"{len(problems)} faults in the matrix files of `{root}`",
+        f"{len(problems)} errors in the matrix files of `{root}`",
         causes=[*told, *([f"and {rest} more"] if rest else [])],
-        hints=["`matrices/README.md` says what each file holds"],
+        hints=["`matrices/README.md` describes each file"],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,20 +18,26 @@ from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.files.folders import check_target
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
-from mmlock.resolve.loop.compiled import Checked, compiled_wheels, left_out
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
-from mmlock.resolve.loop.loop import ROUNDS, Decided, State, decide
-from mmlock.resolve.loop.prefetch import Ahead
-from mmlock.resolve.request.interpret import Interpreted, interpret, mistaken
+from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.loop.prefetch import Prefetch
+from mmlock.resolve.request.bound_packages import require_ordinary
+from mmlock.resolve.request.interpret import interpret, mistaken
+from mmlock.resolve.request.model import InterpretedRequest
 from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
 
 if TYPE_CHECKING:
+    from mmlock.facts.matrix.model import Validation
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.steps import NoSources
+    from mmlock.validate.proven import Evidence
 
 
 def solve(
@@ -47,23 +53,83 @@ def solve(
     NoAnswer.
     """
     arguments = request.checked()
-    matrix = matrix_for(arguments)
-    asked = [time.time()]  # and when that was asked which earlier runs have kept
-    env = locked(matrix, arguments, progress=progress, closer=closer, served=asked.append)
-    from mmlock.lock.text import summary
-    from mmlock.lock.write import put_lock, render_lock
-
-    if arguments.out is not None and (arguments.out / "verdict.json").is_file():
-        from mmlock.validate.own_verdict import with_verdict
-
-        env = with_verdict(env, arguments.out)
-    files = render_lock(env, arguments.lock_formats)
     if arguments.out is not None:
-        put_lock(files, arguments.out)
-    page = Page(text=summary(env, arguments.out), data=lock_data(env))
+        check_target(arguments.out)
+    matrix = matrix_for(arguments)
+    evidence = _evidence(arguments)
+    asked = [time.time()]  # and when that was asked which earlier runs have kept
+    env = locked(
+        matrix,
+        arguments,
+        progress=progress,
+        closer=closer,
+        served=asked.append,
+        validations=evidence.rows if evidence else (),
+    )
+    from mmlock.lock.write import render_lock
+
+    env = _with_verdict(env, arguments)
+    files = render_lock(env, arguments.lock_formats)
+    out = None if arguments.dry_run else arguments.out
+    gone = () if out is None else _write(files, env, arguments, out)
+    page = _page(env, arguments, evidence)
     if place is not None:
         repeat.remember(place, page, files, min(asked))
-    return page
+    if not gone:
+        return page
+    assert isinstance(page.data, dict)
+    return Page(text=page.text + "".join(f"{line}\n" for line in gone), data={**page.data, "removed": gone})
+
+
+def _write(
+    files: Mapping[str, str | None], env: LockedEnv, arguments: SolveArguments, folder: Path
+) -> tuple[str, ...]:
+    """Write a lock and take away what was made for the one before; says what is gone."""
+    from mmlock.lock.write import put_lock
+
+    beside = any((folder / name).exists() for name in ("verdict.json", "wheels"))
+    if not beside:
+        put_lock(files, folder)
+        return ()
+    from mmlock.app.evidence import trust_for
+    from mmlock.app.lock_folders import held
+    from mmlock.upkeep.stale import drop_stale
+
+    before = held(folder)
+    put_lock(files, folder)
+    return drop_stale(folder, before, env, trust_for(arguments.allowed_signers))
+
+
+def _evidence(arguments: SolveArguments) -> Evidence | None:
+    if not arguments.verdicts:
+        return None
+    from mmlock.app.evidence import evidence
+
+    return evidence(arguments)
+
+
+def _with_verdict(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
+    """The environment with the verdict that its folder has of it already."""
+    if arguments.out is None or not (arguments.out / "verdict.json").is_file():
+        return env
+    from mmlock.app.evidence import trust_for
+    from mmlock.validate.own_verdict import with_verdict
+
+    return with_verdict(env, arguments.out, trust_for(arguments.allowed_signers))
+
+
+def _page(env: LockedEnv, arguments: SolveArguments, evidence: Evidence | None) -> Page:
+    from mmlock.lock.text import summary
+
+    out = None if arguments.dry_run else arguments.out
+    unwritten = "dry run: nothing was written\n" if arguments.dry_run else ""
+    text, data = summary(env, out) + unwritten, lock_data(env)
+    if evidence is None or not evidence.passed_over:
+        return Page(text=text, data=data)
+    from mmlock.app.evidence import notes, notes_data
+
+    ignored = evidence.passed_over
+    return Page(text=text + notes(ignored), data={**data, "ignored_verdicts": notes_data(ignored)})
 
 
 def matrix_for(arguments: SolveArguments) -> Matrix:
@@ -84,10 +150,15 @@ def locked(
     progress: Progress,
     closer: Closer | None = None,
     served: Callable[[float], object] = unheard,
+    validations: Iterable[Validation] = (),
 ) -> LockedEnv:
-    """The locked environment of a request. `served` is told the age of what earlier runs had kept."""
-    asked = interpret(matrix, arguments)
-    state = State()
+    """The locked environment of a request. `served` is told the age of what earlier runs had kept.
+
+    `validations`: what verdicts prove, besides the recorded ones.
+    """
+    require_ordinary(matrix, arguments)
+    asked = interpret(matrix, arguments, validations)
+    state = LoopState()
     with Indexes(
         index=arguments.index,
         offline=arguments.offline,
@@ -95,7 +166,7 @@ def locked(
         environ=os.environ,
         served=served,
     ) as indexes:
-        ahead = Ahead(matrix=matrix, asked=asked, indexes=indexes)
+        ahead = Prefetch(matrix=matrix, request=asked, indexes=indexes)
         closer = closer or _uv(ahead, progress, served)
         for _ in range(ROUNDS):
             decided = decide(
@@ -105,9 +176,9 @@ def locked(
                 progress=progress,
                 wheelless=indexes.wheelless,
                 state=state,
-                told=ahead.decided,
+                on_core=ahead.decided,
             )
-            if not isinstance(decided, Decided):
+            if not isinstance(decided, Resolution):
                 from mmlock.resolve.loop.refusal import no_answer
 
                 raise no_answer(matrix, asked, decided)
@@ -127,18 +198,18 @@ def locked(
             progress(checked.refusal.reason)
             state.refusals.append(checked.refusal)
     raise NoAnswer(
-        f"{ROUNDS} combinations were tried and their wheels do not fit each other",
+        f"the wheels of {ROUNDS} combinations are incompatible with each other",
         causes=[refusal.reason for refusal in state.refusals[-3:]],
-        hints=["ask for another version, or look at one wheel with `mmlock inspect`"],
+        hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
 
 
 def _checked(
-    matrix: Matrix, env: LockedEnv, decided: Decided, indexes: Indexes, progress: Progress
-) -> Checked:
+    matrix: Matrix, env: LockedEnv, decided: Resolution, indexes: Indexes, progress: Progress
+) -> WheelCheck:
     """The environment with its compiled wheels looked at, where it has any."""
     if not any(True for _ in compiled_wheels(env, decided)):
-        return Checked(env=env, refusal=None)
+        return WheelCheck(env=env, refusal=None)
     from mmlock.resolve.loop.abi import check_abi
 
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
@@ -147,7 +218,14 @@ def _checked(
 def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
     """The environment with what reading the project found."""
     found = tuple(
-        Finding(level="note", subject=place, text=text, source=(place,), confidence=Confidence.MEASURED)
+        Finding(
+            level=Level.NOTE,
+            kind=FindingKind.PROJECT,
+            subject=place,
+            text=text,
+            source=(place,),
+            confidence=Confidence.MEASURED,
+        )
         for place, text in notes
     )
     return replace(env, findings=(*env.findings, *found))
@@ -155,13 +233,13 @@ def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:
     return EnvironmentFault(
-        f"the sources of {missing.package} {missing.version} are not recorded in the matrix",
-        causes=["a build step needs them with their hash, and no index that mmlock reads serves them"],
-        hints=["ask for another version; sources of your own project are named with `--extension DIR`"],
+        f"the sources of {missing.package} {missing.version} are not recorded",
+        causes=["a build step needs them with their hash, and no index that mmlock reads has them"],
+        hints=["request another version; for sources of your own project, use `--extension DIR`"],
     )
 
 
-def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> Closer:
+def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.resolve.closure.cache import ClosureCache
     from mmlock.resolve.closure.closer import UvCloser
 
@@ -169,7 +247,7 @@ def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> 
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
 
 
-def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
+def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.findings import missing_extras
 
@@ -185,11 +263,11 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         newer=decided.newer,
         torch_ops=asked.arguments.torch_ops,
         notes=(
-            *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
-            *(_about_request(text) for text in mistaken(matrix, asked.wanted)),
+            *missing_extras(matrix, asked.core_requirements, decided.solution, asked.target),
+            *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
-                _about_request(f"`{text}` is asked for on no Python of this target, by its marker", "note")
+                _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
             *_unread_requires(matrix),
@@ -198,9 +276,16 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
     )
 
 
-def _about_request(text: str, level: str = "warning") -> Finding:
+def _about_request(text: str, level: Level = Level.WARNING) -> Finding:
     source = ("the request",)
-    return Finding(level=level, subject="request", text=text, source=source, confidence=Confidence.MEASURED)
+    return Finding(
+        level=level,
+        kind=FindingKind.REQUEST,
+        subject="request",
+        text=text,
+        source=source,
+        confidence=Confidence.MEASURED,
+    )
 
 
 def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
@@ -208,29 +293,30 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
     for name, one in sorted(matrix.extensions.items()):
         if one.requires.unread is not None:
             yield Finding(
-                level="warning",
+                level=Level.WARNING,
                 subject=name,
-                text=f"what it requires is not plain text in its {one.requires.unread}, which is not run: "
-                "ask for that too, where it is missing",
+                text=f"its requirements are not plain text in {one.requires.unread}, which is not run: "
+                "request those that are missing",
                 source=(one.tree.path,),
                 confidence=Confidence.MEASURED,
             )
 
 
-def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:
+def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
     """What was asked for by name and is left out as the cure of a known breakage."""
-    wanted = {requirement_name(one.text): one.text for one in asked.wanted}
+    wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
     for breach in decided.solution.cured:
         for name in breach.breakage.drop:
             if name in wanted:
-                yield f"`{wanted[name]}` was asked for and is left out: {breach.breakage.title}"
+                yield f"`{wanted[name]}` was requested and is left out: {breach.breakage.title}"
 
 
-def _passed_over(decided: Decided) -> Iterator[Finding]:
+def _passed_over(decided: Resolution) -> Iterator[Finding]:
     """What the closure refused before it found an answer."""
     for refusal in decided.refusals:
         yield Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.PASSED_OVER,
             subject="closure",
             text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
             source=(decided.closed.engine,),
@@ -245,30 +331,31 @@ def first_line(text: str) -> str:
 
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from mmlock.resolve.judge import judge
+    from mmlock.resolve.judge import Rule, Severity, judge
 
     objections = judge(env, matrix)
-    refused = [o for o in objections if o.severity == "refuse"]
+    refused = [o for o in objections if o.severity is Severity.REFUSE]
     if refused:
         raise NoAnswer(
-            "the solution does not stand up to a second check",
+            "the solution fails a second check",
             causes=[f"{o.subject}: {o.text}" for o in refused],
-            hints=["this is a fault in mmlock or in its matrix: please report it with the command you ran"],
+            hints=["this is a bug in mmlock or in its facts: please report it with the command you ran"],
         )
     doubts = tuple(
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.UNCHECKED,
             subject=o.subject,
             text=f"not checked: {o.text}",
             source=o.source,
             confidence=Confidence.INFERRED,
         )
         for o in objections
-        if o.severity == "unknown" and not (o.rule == "archs" and _read(env, o.subject))
+        if o.severity is Severity.UNKNOWN and not (o.rule is Rule.ARCHS and _read(env, o.subject))
     )
     return replace(env, findings=(*env.findings, *doubts))
 
 
 def _read(env: LockedEnv, subject: str) -> bool:
     """Whether the wheel's own files were read, which tells more than the matrix knows."""
-    return any(p.name == subject and any(r.kind == "abi" for r in p.reasons) for p in env.packages)
+    return any(p.name == subject and any(r.kind is ReasonKind.ABI for r in p.reasons) for p in env.packages)

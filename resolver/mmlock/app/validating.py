@@ -1,4 +1,4 @@
-"""`mmlock validate` and `mmlock verdict`: a lock is installed and its kernels are run."""
+"""`mmlock validate`: a lock is installed and its kernels are run."""
 
 from __future__ import annotations
 
@@ -15,22 +15,27 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock import __version__
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
+from mmlock.core.validate_arguments import ValidateArguments
+from mmlock.files.private import open_cache
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
-from mmlock.validate.model import Verdict
-from mmlock.validate.runner import KERNELS, Interpreter
+from mmlock.validate.model import KernelDevice, Verdict
+from mmlock.validate.runner import KERNELS, TargetInterpreter
+from mmlock.validate.statement import statement_data
 
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
+    from mmlock.validate.attest.signers import Signer
     from mmlock.validate.model import Probe
-    from mmlock.validate.suites import Suite
+    from mmlock.validate.store import VerdictRecord
+    from mmlock.validate.suites import KernelSuite
 
 _LEAKS = ("PYTHON", "PIP_", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD", "LD_LIBRARY_PATH", "UV_")
 _KEPT = ("UV_CACHE_DIR", "UV_LINK_MODE", "UV_CONCURRENT", "UV_HTTP", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
+AUTO = "auto"
 _SPACE = 3
 """A wheel unpacks to about three times its size."""
 
@@ -40,66 +45,57 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
     Raises EnvironmentFault or UsageError when that cannot be done; red kernels are an answer.
     """
-    from mmlock.app.building import lock_folder, write
-    from mmlock.validate.store import NAME, sign, write_verdict
+    from mmlock.app.verdicts import signer_with
+    from mmlock.validate.store import NAME
     from mmlock.validate.text import lines
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
     _sealed(env, folder)
     chosen = _suites(env, request)
+    place = request.out or (None if request.partial else folder / NAME)
+    # Before the hours of a validation: a key that cannot be used is found out now.
+    signer = None if request.unsigned or place is None else signer_with(request.sign)
     started = datetime.now(timezone.utc)
     with _interpreter(env, folder, request, progress) as (interpreter, installed):
         run = _Run(env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen)
         verdict = run.verdict(started, progress)
-    text = [*lines(verdict), ""]
-    place = request.out or (None if request.partial else folder / NAME)
-    data: dict[str, object] = {"result": verdict.result.value, "reasons": list(verdict.reasons)}
+    record = _kept(verdict, env, folder, place, signer)
+    data: dict[str, object] = {"result": verdict.result.value, "concerns": _concerns(verdict)}
+    if place is not None:
+        data |= {"verdict": str(place), "digest": record.digest, "signed": signer is not None}
+    text = [*lines(verdict), "", _where_kept(place, signer)]
+    return Page(text="\n".join(text) + "\n", data={**data, "statement": statement_data(record.statement)})
+
+
+def _kept(
+    verdict: Verdict, env: LockedEnv, folder: Path, place: Path | None, signer: Signer | None
+) -> VerdictRecord:
+    """The verdict, written where it belongs; beside its lock, the lock names it."""
+    from mmlock.validate.signing import attest, bound_files, put_verdict
+    from mmlock.validate.store import NAME, write_verdict
+
+    if place == folder / NAME:
+        return put_verdict(verdict, env, folder, signer)
+    record = attest(verdict, bound_files(folder), signer)
+    if place is not None:
+        write_verdict(record.envelope, place)
+    return record
+
+
+def _where_kept(place: Path | None, signer: Signer | None) -> str:
     if place is None:
-        text.append("this was a part of a validation: no verdict was written; `--out FILE` writes one")
-    else:
-        digest = write_verdict(verdict, place)
-        data |= {"verdict": str(place), "sha256": digest}
-        if place == folder / NAME:
-            write(replace(env, verdict=digest), folder)  # the lock says that it was validated
-        text.append(f"the verdict is in {place}")
-        if request.sign is not None:
-            data["signature"] = str(sign(place, request.sign))
-    return Page(text="\n".join(text) + "\n", data={**data, **_plain(verdict)})
+        return "partial validation: no verdict was written; `--out FILE` writes one"
+    if signer is None:
+        return f"verdict: {place} (not signed: nobody's solve will use it)"
+    return f"verdict: {place} (signed)"
 
 
-def verdict(request: VerdictArguments) -> Page:
-    """Show a verdict, or check that it is about a lock, whole, and signed by somebody known."""
-    from mmlock.app.building import lock_folder
-    from mmlock.validate.store import NAME, read_verdict, verify, verify_signature
-    from mmlock.validate.text import lines
+def _concerns(verdict: Verdict) -> list[dict[str, str]]:
+    from mmlock.validate.conclude import concerns_of
+    from mmlock.validate.text import concern
 
-    alone = request.lock.suffix == ".json" and request.action is VerdictAction.SHOW
-    path = request.file or (request.lock if alone else lock_folder(request.lock) / NAME)
-    found = read_verdict(path)
-    if request.action is VerdictAction.SHOW:
-        return Page(text="\n".join(lines(found)) + "\n", data=_plain(found))
-    folder = lock_folder(request.lock)
-    env = read_lock(folder)
-    verify(found, env, str(path))
-    who = verify_signature(path, request.signers) if request.signers else None
-    text = [f"{path}: about this lock, and whole", *_filled(env, found), f"it says {found.result.value}"]
-    text += [f"  {reason}" for reason in found.reasons]
-    text += [f"signed by {who}"] if who else ["not checked: who made it (`--allowed-signers FILE`)"]
-    return Page(text="\n".join(text) + "\n", data={"result": found.result.value, "signer": who})
-
-
-def _filled(env: LockedEnv, found: Verdict) -> list[str]:
-    """The wheels with which a lock that has steps is the one that was validated."""
-    steps = {step.package for step in env.steps}
-    wheels = [wheel for wheel in found.decided if wheel.package in steps]
-    return [f"its steps came to {name}, sha256 {sha256}" for wheel in wheels for name, sha256 in wheel.files]
-
-
-def _plain(found: Verdict) -> dict[str, object]:
-    from mmlock.validate.statement import to_statement
-
-    return {"statement": to_statement(found)}
+    return [{"kind": one.kind.value, "text": concern(one)} for one in concerns_of(verdict)]
 
 
 def _sealed(env: LockedEnv, folder: Path) -> None:
@@ -108,19 +104,19 @@ def _sealed(env: LockedEnv, folder: Path) -> None:
     if not env.sealed:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
         raise UsageError(
-            f"the lock `{folder}` is not sealed",
-            causes=[f"still to be made or fetched: {names}"],
-            hints=[f"`mmlock build {folder}` does that"],
+            f"the lock `{folder}` is not sealed yet",
+            causes=[f"still to build or download: {names}"],
+            hints=[f"run `mmlock build {folder}` first"],
         )
 
 
-def _suites(env: LockedEnv, request: ValidateArguments) -> tuple[tuple[Suite, str], ...]:
+def _suites(env: LockedEnv, request: ValidateArguments) -> tuple[tuple[KernelSuite, str], ...]:
     from mmlock.validate.suites import SUITES, chosen
 
     known = {suite.name for suite in SUITES}
     if unknown := sorted(set(request.suites) - known):
         raise UsageError(
-            f"there is no suite `{unknown[0]}`", hints=[f"the suites are {', '.join(sorted(known))}"]
+            f"unknown suite `{unknown[0]}`", hints=[f"expected one of {', '.join(sorted(known))}"]
         )
     return chosen((package.name for package in env.packages), request.suites)
 
@@ -131,23 +127,23 @@ def _suites(env: LockedEnv, request: ValidateArguments) -> tuple[tuple[Suite, st
 @contextmanager
 def _interpreter(
     env: LockedEnv, folder: Path, request: ValidateArguments, progress: Progress
-) -> Iterator[tuple[Interpreter, float | None]]:
+) -> Iterator[tuple[TargetInterpreter, float | None]]:
     """The interpreter to validate, and the seconds its installation took (None: it was there)."""
     if request.python is not None:
         path = shutil.which(request.python)
         if path is None:
             raise EnvironmentFault(
-                f"`{request.python}` is no interpreter that can be run",
-                hints=["give the path of a Python, such as `.venv/bin/python`"],
+                f"`{request.python}` is not a runnable Python interpreter",
+                hints=["pass the path of a Python, such as `.venv/bin/python`"],
             )
         path = str(Path(path).absolute())  # it is started from other folders; links must stay links
-        yield Interpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
+        yield TargetInterpreter(path=path, environ={**os.environ, **env.environment}, isolated=False), None
         return
     with _root(request) as root:
         started = time.monotonic()
         python = _install(env, folder, root, request, progress)
         environ = {**_clean(os.environ), **env.environment}
-        yield Interpreter(path=python, environ=environ), time.monotonic() - started
+        yield TargetInterpreter(path=python, environ=environ), time.monotonic() - started
 
 
 @contextmanager
@@ -158,7 +154,7 @@ def _root(request: ValidateArguments) -> Iterator[Path]:
         return
     from mmlock.validate.fresh import fresh_folder
 
-    with fresh_folder(cache_root(os.environ).absolute() / "validate") as folder:
+    with fresh_folder(open_cache(os.environ) / "validate") as folder:
         yield folder / "prefix"
 
 
@@ -168,7 +164,9 @@ def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArgument
     from mmlock.wheels.machine import room_for
 
     if root.exists() and any(root.iterdir()):
-        raise UsageError(f"`{root}` is not empty", hints=["`--keep` names a folder that is made for this"])
+        raise UsageError(
+            f"`{root}` is not empty", hints=["name a folder that does not exist yet with `--prefix DIR`"]
+        )
     sizes = [package.files[0].size or 0 for package in env.packages]
     room_for(root, _SPACE * sum(sizes))
     uv = replace(find_uv(offline=request.offline, progress=progress), environ=_clean(os.environ))
@@ -192,82 +190,82 @@ class _Run(Struct, frozen=True, kw_only=True):
 
     env: LockedEnv
     request: ValidateArguments
-    interpreter: Interpreter
+    interpreter: TargetInterpreter
     installed: float | None
-    chosen: tuple[tuple[Suite, str], ...]
+    chosen: tuple[tuple[KernelSuite, str], ...]
 
     def verdict(self, started: datetime, progress: Progress) -> Verdict:
         from mmlock.validate.compare import compare
         from mmlock.validate.conclude import conclude, on_target
-        from mmlock.validate.digest import decided, lock_digest
+        from mmlock.validate.digest import core_wheels, lock_digest
         from mmlock.validate.probe import probe
         from mmlock.validate.runner import RunOptions, kernels_digest, run_suites
 
-        asked, env = self.request, self.env
+        request, env = self.request, self.env
         clock = time.monotonic()
-        progress("looking at what is installed")
+        progress("examining what is installed")
         deep = [package for suite, package in self.chosen if suite.name != "torch"]
-        found = probe(self.interpreter, deep)
-        differences = compare(env, found)
-        device = self._device(found)
+        probed = probe(self.interpreter, deep)
+        differences = compare(env, probed)
+        device = self._device(probed)
         looked = time.monotonic() - clock
         options = RunOptions(
             device=device,
-            seed=asked.seed,
-            limit=asked.limit,
-            only=asked.checks,
-            kernels=(asked.kernels or KERNELS).absolute(),
+            seed=request.seed,
+            limit=request.limit,
+            only=request.checks,
+            kernels=(request.kernels or KERNELS).absolute(),
         )
-        suites = run_suites(self.interpreter, self.chosen, options, progress) if found.torch else ()
+        suites = run_suites(self.interpreter, self.chosen, options, progress) if probed.torch else ()
         checked = time.monotonic() - clock - looked
-        fits = on_target(env.target, device, found.hardware.gpus)
-        torch_error = None if found.torch else found.torch_error
-        result, reasons = conclude(differences, suites, on_target=fits, torch_error=torch_error)
+        fits = on_target(env.target, device, probed.hardware.gpus)
+        torch_error = None if probed.torch else probed.torch_error
+        result, _ = conclude(differences, suites, on_target=fits, torch_error=torch_error)
         seconds = {} if self.installed is None else {"install": round(self.installed, 2)}
         return Verdict(
             result=result,
-            reasons=reasons,
             lock_digest=lock_digest(env),
-            decided=decided(env),
+            core_wheels=core_wheels(env),
             stack=env.stack,
             target=tuple(item.name for item in env.target.devices),
             device=device,
             on_target=fits,
-            python=found.python,
-            torch=found.torch,
+            python=probed.python,
+            torch=probed.torch,
             torch_error=torch_error,
-            packages={name: package.version for name, package in sorted(found.packages.items())},
+            packages={name: package.version for name, package in sorted(probed.packages.items())},
             environment=dict(env.environment),
-            hardware=found.hardware,
+            hardware=probed.hardware,
             differences=differences,
             suites=suites,
             kernels_digest=kernels_digest(options.kernels),
-            seed=asked.seed,
+            seed=request.seed,
             fresh=self.installed is not None,
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             seconds={**seconds, "probe": round(looked, 2), "checks": round(checked, 2)},
             tool=f"mmlock {__version__}",
         )
 
-    def _device(self, found: Probe) -> str:
+    def _device(self, probed: Probe) -> KernelDevice:
         """What to run the kernels on. Raises EnvironmentFault when this machine has no such device."""
         from mmlock.validate.conclude import wanted_device
 
-        wanted = wanted_device(self.env.target) if self.request.device == "auto" else self.request.device
+        named = self.request.device
+        wanted = wanted_device(self.env.target) if named == AUTO else KernelDevice(named)
         if wanted is None:
             raise EnvironmentFault(
-                f"no kernel suite knows {self.env.target.kind.value} devices",
+                f"no kernel suite runs on {self.env.target.kind.value} devices",
                 hints=[
                     "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target"
                 ],
             )
-        if wanted == "cuda" and not found.hardware.gpus:
+        if wanted is KernelDevice.CUDA and not probed.hardware.gpus:
             raise EnvironmentFault(
-                "the lock is for a GPU, and its torch sees none here",
-                causes=[found.torch_error] if found.torch_error else [],
+                "the lock is for a GPU and torch sees none on this machine",
+                causes=[probed.torch_error] if probed.torch_error else [],
                 hints=[
                     "run `mmlock validate` on a machine with such a GPU",
-                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target",
+                    "`--device cpu` runs the CPU kernels; the verdict will say that it was not on target",
                 ],
             )
         return wanted

@@ -7,10 +7,10 @@ from typing import Any
 
 from mmlock.app.building import wheelhouse_root
 from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
-from mmlock.core.cache import cache_root
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.files.private import open_cache
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
@@ -60,24 +60,22 @@ def _verify(house: Wheelhouse) -> Page:
     total = sum(1 for _ in house.entries())
     if bad:
         raise EnvironmentFault(
-            f"{len(bad)} of {total} wheels in `{house.root}` are not what they should be",
+            f"{len(bad)} of {total} wheels in `{house.root}` are damaged",
             causes=[f"build {entry.key}: {entry.why}" for entry in bad],
-            hints=[
-                "`mmlock wheelhouse prune` removes entries that cannot be read; delete the others' folders"
-            ],
+            hints=["`mmlock wheelhouse prune` removes unreadable entries; delete the folders of the others"],
         )
-    text = f"{total} wheels in {house.root} are what their records say\n"
+    text = f"{total} wheels in {house.root} match their records\n"
     return Page(text=text, data={"root": str(house.root), "verified": total})
 
 
 def _prune(house: Wheelhouse, arguments: WheelhouseArguments) -> Page:
     from mmlock.wheels.prune import prune
 
-    builds = cache_root(os.environ).absolute() / "builds"
+    builds = open_cache(os.environ) / "builds"
     gone = prune(house, builds, days=arguments.days, dry_run=arguments.dry_run)
     word = "would remove" if arguments.dry_run else "removed"
     lines = [f"{word} {item.path} ({item.size / _MB:.0f} MB): {item.why}" for item in gone]
-    lines.append(f"{word} {len(gone)} things, {sum(item.size for item in gone) / _MB:.0f} MB")
+    lines.append(f"{word} {len(gone)} files and folders, {sum(item.size for item in gone) / _MB:.0f} MB")
     data = [{"path": str(item.path), "size": item.size, "why": item.why} for item in gone]
     return Page(text="\n".join(lines) + "\n", data={"dry_run": arguments.dry_run, "removed": data})
 
@@ -88,22 +86,23 @@ def _push(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress)
     if arguments.target is None:
         raise UsageError("`push` needs a folder", hints=["`mmlock wheelhouse push DIR`"])
     count = write_static(house, arguments.target.absolute(), progress=progress)
-    text = f"{count} wheels are in {arguments.target}; serve that folder, the index is at /simple/\n"
+    text = f"wrote {count} wheels to {arguments.target}; serve that folder, the index is at /simple/\n"
     return Page(text=text, data={"target": str(arguments.target), "wheels": count})
 
 
 def _serve(house: Wheelhouse, arguments: WheelhouseArguments, progress: Progress) -> Page:
     from contextlib import suppress
 
-    from mmlock.wheels.serve import make_server
+    from mmlock.wheels.serve import IndexServer
 
     del progress  # who starts a server wants to know where it is, on a terminal or not
-    server = make_server(house, arguments.host, arguments.port)
-    url = f"http://{arguments.host}:{server.server_address[1]}/simple/"
-    _announce(f"serving {house.root}\n  {url}\n  uv pip install --index {url} ... (Ctrl-C ends it)\n")
-    with server, suppress(KeyboardInterrupt):
-        server.serve_forever()
-    return Page(text="no longer serving\n", data={"url": url})
+    server = IndexServer(house, arguments.host, arguments.port)
+    _announce(
+        f"serving {house.root}\n  {server.url}\n  uv pip install --index {server.url} ... (Ctrl-C ends it)\n"
+    )
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return Page(text="stopped serving\n", data={"url": server.url})
 
 
 def _announce(text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from mmlock.cli import options
+from mmlock.cli import accept, options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import Section, Sectioned
 from mmlock.cli.terminal import Terminal
@@ -23,6 +23,7 @@ class _Values(TypedDict):
     index_url: str | None
     offline: bool
     project: Path | None
+    record: Path | None
     jobs: int | None
     python: str | None
     rebuild: bool
@@ -33,63 +34,83 @@ class _Values(TypedDict):
 
 
 _files = (
-    Section("Where files come from and go to")
+    Section("Files")
     .many(
         "-f",
         "--find-links",
         type=options.FOLDER,
         metavar="DIR",
-        help="A folder with files that need not be fetched.",
+        help="Take files from this folder instead of downloading them.",
     )
-    .add("--index-url", metavar="URL", help="The index for build requirements, instead of PyPI.")
-    .add("--offline", is_flag=True, help="Use only what was fetched before.")
+    .add("--index-url", metavar="URL", help="The package index for build requirements, instead of PyPI.")
+    .add("--offline", is_flag=True, help=options.OFFLINE)
     .add(
         "--project",
         type=options.FOLDER,
         metavar="DIR",
-        help="Where extensions of your own tree lie; default: here, or around LOCK.",
+        help="Your project, whose extensions are built; default: the current folder, or one around LOCK.",
     )
-    .add("--wheelhouse", type=options.FOLDER, metavar="DIR", help="Where built wheels are kept.")
-    .add("--url", "base_url", metavar="URL", help="Where the lock shall find them; default: beside it.")
+    .add(
+        "--record",
+        type=options.FOLDER,
+        metavar="FILE",
+        help="Record hashes that no index states here; default: mmlock-files.json beside mmlock.toml.",
+    )
+    .add("--wheelhouse", type=options.FOLDER, metavar="DIR", help="Keep built wheels here.")
+    .add("--url", "base_url", metavar="URL", help="Where the lock will find them; default: beside it.")
 )
 
 _running = (
-    Section("How it runs")
+    Section("How to build")
     .add(
-        "--jobs", type=int, metavar="N", help="Files to compile at once; default: what cores and memory bear."
+        "--jobs",
+        type=click.IntRange(min=1, max=4096),
+        metavar="N",
+        help="Files to compile at once; default: as many as cores and memory allow.",
     )
-    .add("--python", metavar="PATH", help="The interpreter to build with.")
+    .add("--python", metavar="PATH", help="Build with this Python interpreter.")
     .add("--rebuild", is_flag=True, help="Build even what the wheelhouse has.")
-    .add("--keep", is_flag=True, help="Leave the build folder when all went well.")
-    .add("--network", is_flag=True, help="Let the compile use the network.")
+    .add("--keep", is_flag=True, help="Keep the build folder of a build that succeeded.")
+    .add("--network", is_flag=True, help="Let the build use the network.")
     .add(
         "--quiet-minutes",
         type=float,
         default=15.0,
         show_default=True,
-        help="Stop a build that does nothing so long.",
+        metavar="N",
+        help="Stop a build that has neither written nor worked for so long.",
     )
-    .add("--precompile/--no-precompile", default=True, help="Read torch's headers from a precompiled one.")
+    .add("--precompile/--no-precompile", default=True, help="Precompile torch's headers once.")
 )
 
 
-@click.command(cls=Sectioned, short_help="Make what a lock still lacks, and seal it.")
-@click.argument("lock", type=options.FOLDER)
+@click.command(cls=Sectioned, short_help="Build and download what a lock lacks, and seal it.")
+@options.lock_argument
 @_files
 @_running
+@accept.yes
 @options.form
 @options.progress
 @click.pass_obj
-def build(terminal: Terminal, /, lock: Path, *, progress: bool | None, **values: Unpack[_Values]) -> None:
-    """Run the steps of the lock folder LOCK: fetch and hash, build and check. Then the lock is sealed.
+def build(
+    terminal: Terminal, /, lock: Path, *, yes: bool, progress: bool | None, **values: Unpack[_Values]
+) -> None:
+    """Run the steps of the lock folder LOCK (default `lock`): download and hash, build and check.
 
-    A build that was stopped goes on where it was when the same command is run again.
+    Then every package of the lock is a file with a hash: the lock is sealed. A build that was stopped is
+    resumed when the same command runs again.
+
+    A lock folder is code: its steps run commands on this machine. For a lock that you neither solved nor
+    accepted before, mmlock shows what it will run and asks.
 
     \b
-    mmlock build lockfiles/openmmlab/rtx5090
-    mmlock build . --find-links ~/wheels --jobs 4
+    mmlock build
+    mmlock build lockfiles/openmmlab/rtx5090 --find-links ~/wheels --jobs 4
     """
     from mmlock.core.build_arguments import BuildArguments
 
     arguments = BuildArguments(lock=lock, **values)
-    terminal.show(terminal.app.build(arguments, progress=shown(wanted=progress)))
+    accept.require_accepted(terminal, lock, yes=yes)
+    with shown(wanted=progress) as said:
+        report = terminal.app.build(arguments, progress=said)
+    terminal.show(report)

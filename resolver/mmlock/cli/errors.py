@@ -10,12 +10,11 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 import click
 
-from mmlock.cli.terminal import Terminal, to_json, write
-from mmlock.core.errors import MmlockError, UsageError
+from mmlock.cli.terminal import Terminal, output_fault, printable, silence, tell, to_json, write
+from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
 
 ISSUES = "please report it with the command and, from a run with MMLOCK_DEBUG=1, the traceback"
 INTERRUPTED = 130
@@ -33,19 +32,41 @@ def guarded(run: Callable[[], object], terminal: Terminal) -> int:
     except MmlockError as error:
         return _told(error, terminal)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a person never sees a traceback unasked
-        return _ended(error)
+        return _ended(error, terminal)
     return 0
 
 
-def _ended(error: BaseException) -> int:
+def _ended(error: BaseException, terminal: Terminal) -> int:
     """Whatever is no answer and no known error."""
     if isinstance(error, (KeyboardInterrupt, EOFError, click.Abort)):
-        _tell(["error: interrupted"])
+        tell("error: interrupted")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        _silence_stdout()
+        silence(sys.stdout)
         return PIPE_CLOSED
+    if isinstance(error, OSError) and _cannot_write():
+        return _told(output_fault(error), terminal)
+    if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
+        return _told(_refused(error), terminal)
     return _internal(error)
+
+
+def _cannot_write() -> bool:
+    """Whether it is stdout that fails; what could not be written is still in its buffer."""
+    try:
+        sys.stdout.write("")
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _refused(error: OSError) -> EnvironmentFault:
+    """A file or folder that the system refused and that nobody had reckoned with."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else str(error.filename)
+    why = error.strerror or str(error)
+    hints = ["check that path, and the variables and options that name it (MMLOCK_CACHE_DIR, --out, ...)"]
+    return EnvironmentFault(f"cannot use `{name}`", causes=[why], hints=hints)
 
 
 def from_click(error: click.ClickException) -> MmlockError:
@@ -54,10 +75,10 @@ def from_click(error: click.ClickException) -> MmlockError:
     message = f"{text[:1].lower()}{text[1:]}"
     hints = []
     if isinstance(error, click.NoSuchOption):
-        message = f"there is no option `{error.option_name}`"
+        message = f"unknown option `{error.option_name}`"
         hints += [f"did you mean `{name}`?" for name in error.possibilities or ()][:1]
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        hints.append(f"`{error.ctx.command_path} --help` lists what it takes")
+        hints.append(f"see `{error.ctx.command_path} --help`")
     return UsageError(message, hints=hints)
 
 
@@ -67,19 +88,26 @@ def _told(error: MmlockError, terminal: Terminal) -> int:
         try:
             write(to_json({"error": _as_data(error)}))
         except BrokenPipeError:
-            _silence_stdout()
+            silence(sys.stdout)
+        except EnvironmentFault:
+            return EnvironmentFault.exit_code
     return error.exit_code
 
 
 def _as_data(error: MmlockError) -> Mapping[str, object]:
-    return {"message": error.message, "causes": list(error.causes), "hints": list(error.hints)}
+    return {
+        "message": error.message,
+        "causes": list(error.causes),
+        "hints": list(error.hints),
+        **({"sources": list(error.sources)} if error.sources else {}),
+    }
 
 
 def _internal(error: BaseException) -> int:
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     _tell([f"error: internal error: {what}", f"hint: {ISSUES}"])
     if os.environ.get("MMLOCK_DEBUG", "") not in {"", "0"}:
-        traceback.print_exception(error, file=sys.stderr)
+        tell("".join(traceback.format_exception(error)).rstrip())
     return 2
 
 
@@ -88,15 +116,4 @@ def _tell(lines: list[str]) -> None:
         label, _, text = line.partition(": ")
         # A line break inside a message keeps to the right of its label.
         indent = "\n" + " " * (len(label) + 2)
-        sys.stderr.write(f"{label}: {indent.join(printable(text).splitlines())}\n")
-
-
-def printable(text: str) -> str:
-    """The text with control characters spelled out: what others wrote must not drive a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
-
-
-def _silence_stdout() -> None:
-    """Let the interpreter's own last flush go nowhere."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        tell(f"{label}: {indent.join(printable(text).splitlines())}")

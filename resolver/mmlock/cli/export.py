@@ -3,59 +3,86 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mmlock.cli import options
+from mmlock.cli import accept, options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Sectioned
-from mmlock.cli.terminal import Terminal
+from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.terminal import Terminal, write_raw
+from mmlock.core.errors import UsageError
 
-_FORMS = ("script", "dockerfile", "notebook")
+KINDS = ("script", "dockerfile", "notebook", "uv", "poetry", "pdm")
 
-
-@click.command(cls=Sectioned, short_help="Write a lock as a script, a Dockerfile or a notebook cell.")
-@click.argument("lock", type=options.FOLDER)
-@click.option("--format", "form", type=click.Choice(_FORMS), required=True, help="What to write.")
-@click.option("--out", type=options.FOLDER, metavar="FILE", help="The file to write; default: stdout.")
-@click.option(
-    "-f",
-    "--find-links",
-    type=options.FOLDER,
-    multiple=True,
-    metavar="DIR",
-    help="Files that need not be fetched.",
+_export = (
+    Section("What to write")
+    .add("--out", type=options.FOLDER, metavar="FILE", help=options.OUT_FILE)
+    .many(
+        "-f",
+        "--find-links",
+        type=options.FOLDER,
+        metavar="DIR",
+        help="Take files from this folder instead of downloading them.",
+    )
+    .add("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
+    .add("--offline", is_flag=True, help=options.OFFLINE)
 )
-@click.option(
-    "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
-)
-@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
+
+
+@click.command(cls=Sectioned, short_help="Write a lock as a script, an image, a notebook, a project.")
+@click.argument("kind", metavar="KIND")
+@click.argument("lock", type=options.FOLDER, required=False, metavar="[LOCK]")
+@_export
+@accept.yes
+@options.formats(*KINDS, hidden=KINDS)
 @options.progress
 @click.pass_obj
 def export(
     terminal: Terminal,
     /,
-    lock: Path,
+    kind: str,
+    lock: Path | None,
     *,
-    form: str,
-    out: Path | None,
-    find_links: tuple[Path, ...],
-    matrices: Path | None,
-    offline: bool,
+    format: str,
+    yes: bool,
     progress: bool | None,
+    **values: Any,
 ) -> None:
-    """Write the lock folder LOCK in a form that does the same without mmlock.
+    """Write the lock folder LOCK (default `lock`) in a form that works without mmlock.
 
-    script: builds what is missing, installs by hash, checks the imports.
-    dockerfile: an image that does so.
-    notebook: one cell for Kaggle or Colab; an `.ipynb` when FILE ends so.
+    KIND is one of
 
     \b
-    mmlock export lockfiles/openmmlab/rtx5090 --format notebook --out setup.ipynb
+    script       a shell script: builds what is missing, installs by hash, checks the imports
+    dockerfile   an image that does so
+    notebook     one cell for Kaggle or Colab; a notebook when FILE ends in .ipynb
+    uv, poetry, pdm
+                 the part of a pyproject.toml with the pins, indexes and sources of the lock
+
+    What is written holds the commands of the lock. For a lock that you neither solved nor accepted before,
+    mmlock shows them and asks.
+
+    \b
+    mmlock export script
+    mmlock export notebook lockfiles/openmmlab/rtx5090 --out setup.ipynb
     """
     from mmlock.core.build_arguments import ExportArguments, ExportForm
 
-    arguments = ExportArguments(
-        lock=lock, form=ExportForm(form), out=out, matrices=matrices, offline=offline, find_links=find_links
-    )
-    terminal.show(terminal.app.export(arguments, progress=shown(wanted=progress)))
+    if format in KINDS:
+        if lock is not None:
+            raise UsageError("too many arguments", hints=[f"write `mmlock export {format} {kind}`"])
+        options.say(f"`--format {format}` is now the argument KIND: `mmlock export {format} {kind}`")
+        kind, lock = format, Path(kind)
+    if kind not in KINDS:
+        known = ", ".join(f"`{name}`" for name in KINDS)
+        raise UsageError(f"`{kind}` is not a kind of export", hints=[f"expected one of {known}"])
+    lock = lock or options.DEFAULT_LOCK
+    arguments = ExportArguments(lock=lock, form=ExportForm(kind), **values)
+    accept.require_accepted(terminal, lock, yes=yes)
+    with shown(wanted=progress) as said:
+        report = terminal.app.export(arguments, progress=said)
+    if values["out"] is None and not terminal.as_json:
+        write_raw(report.text)
+    else:
+        terminal.show(report)

@@ -11,13 +11,13 @@ from mmlock.cli.sections import Sectioned
 from mmlock.cli.terminal import Terminal
 
 
-@click.command(cls=Sectioned, short_help="List devices, or tell what runs on one.")
+@click.command(cls=Sectioned, short_help="List devices, or show what runs on one.")
 @click.argument("name", required=False)
-@click.option("--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than mmlock's own.")
+@click.option("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 @options.form
 @click.pass_obj
 def gpus(terminal: Terminal, /, name: str | None, matrices: Path | None) -> None:
-    """List the devices that are known; with NAME, tell what runs on that one.
+    """List the known devices; with NAME, show what runs on that one.
 
     \b
     mmlock gpus

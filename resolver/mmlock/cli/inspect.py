@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from mmlock.cli import options
+from mmlock.cli.interpreters import python_version
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import Section, Sectioned
 from mmlock.cli.terminal import Terminal
@@ -30,20 +31,20 @@ class _Values(TypedDict):
 
 
 _against = (
-    Section("What it shall go with")
-    .many("--torch", metavar="VERSION", help="`2.9.1` (PyPI's build) or `2.9.1+cu118`; repeat to compare.")
-    .many("--gpu", "gpus", metavar="NAME", help="A device (`rtx5090`, `a100`) or `auto`; repeat for more.")
-    .add("--python", metavar="X.Y", help="The target's Python.")
+    Section("What to compare with")
+    .many("--torch", metavar="VERSION", help="`2.9.1` (PyPI's build) or `2.9.1+cu118`; repeatable.")
+    .many("--gpu", "gpus", metavar="NAME", help="A device (`rtx5090`, `a100`) or `auto`; repeatable.")
+    .add("--python", metavar="X.Y", help="The Python version, such as `3.12`, or an interpreter that has it.")
 )
 _how = (
-    Section("How it is read")
-    .add("--whole", is_flag=True, help="Read remote files whole, not just their beginnings.")
-    .add("--offline", is_flag=True, help="Use only what was fetched before.")
-    .add("--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than mmlock's own.")
+    Section("How to read")
+    .add("--whole", is_flag=True, help="Download remote files completely, not just their first parts.")
+    .add("--offline", is_flag=True, help=options.OFFLINE)
+    .add("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 )
 
 
-@click.command(cls=Sectioned, short_help="Tell whether compiled files load beside a torch.")
+@click.command(cls=Sectioned, short_help="Check whether compiled files load with a torch.")
 @click.argument("thing", metavar="WHEEL|URL|FOLDER|ENV|PKG==V|SYMBOL")
 @_against
 @_how
@@ -51,15 +52,19 @@ _how = (
 @options.form
 @click.pass_obj
 def inspect(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[_Values]) -> None:
-    """Read the compiled files of a wheel, here or on the web, without installing or running them.
+    """Read the compiled files of a wheel, local or remote, without installing or running them.
 
-    Told are the torch names and libraries they need, their GPU code, and whether that fits a torch build
-    and a device. A remote wheel costs some megabytes, not its whole size. Given a mangled torch name, it
-    tells which torch builds export it.
+    Shows the torch symbols and libraries they need, the GPUs they have code for, and whether that is
+    compatible with a torch build and a device. Of a remote wheel, some megabytes are downloaded, not all of
+    it. For a mangled torch symbol, shows which torch builds export it.
 
     \b
     mmlock inspect xformers==0.0.22 --torch 2.0.1 --torch 2.1.2 --gpu rtx3090
     mmlock inspect ./mmcv-2.1.0-cp310-cp310-linux_x86_64.whl --torch 2.1.2
     mmlock inspect .venv --gpu auto
     """
-    terminal.show(terminal.app.inspect(InspectArguments(**values), progress=shown(wanted=progress)))
+    if values["python"] is not None:
+        values["python"] = python_version(values["python"])
+    with shown(wanted=progress) as said:
+        report = terminal.app.inspect(InspectArguments(**values), progress=said)
+    terminal.show(report)

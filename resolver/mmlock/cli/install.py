@@ -13,20 +13,13 @@ from mmlock.cli.terminal import Terminal
 from mmlock.core.errors import UsageError
 
 
-@click.command(cls=Sectioned, short_help="Put a sealed lock into a virtual environment.")
-@click.argument("lock", type=options.FOLDER)
-@click.option(
-    "--prefix",
-    type=options.FOLDER,
-    default=Path(".venv"),
-    show_default=True,
-    metavar="DIR",
-    help="The environment.",
-)
-@click.option("--python", metavar="PATH", help="The interpreter for a new environment.")
-@click.option("--keep-others", is_flag=True, help="Leave what is there and not in the lock.")
-@click.option("--remove-others", is_flag=True, help="Remove what is not in the lock.")
-@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
+@click.command(cls=Sectioned, short_help="Install a sealed lock into a virtual environment.")
+@options.lock_argument
+@options.prefix
+@click.option("--python", metavar="PATH", help="Make a new environment with this Python interpreter.")
+@click.option("--keep-others", is_flag=True, help="Keep packages that are not in the lock.")
+@click.option("--remove-others", is_flag=True, help="Remove packages that are not in the lock.")
+@click.option("--offline", is_flag=True, help=options.OFFLINE)
 @options.form
 @options.progress
 @click.pass_obj
@@ -42,19 +35,22 @@ def install(
     offline: bool,
     progress: bool | None,
 ) -> None:
-    """Install the lock folder LOCK with uv, each package by its hash.
+    """Install the lock folder LOCK (default `lock`) with uv, each package by its hash.
 
-    The environment then holds the lock and nothing else. One that mmlock did not make is emptied of other
-    packages only when that is said.
+    The environment then holds the lock and nothing else; in one that mmlock did not make, other packages
+    are removed only with --remove-others. Its activate scripts set the variables that the lock needs.
 
     \b
-    mmlock install lockfiles/openmmlab/rtx5090 --prefix .venv
+    mmlock install
+    mmlock install lockfiles/openmmlab/rtx5090 --prefix env
     """
     from mmlock.core.build_arguments import InstallArguments
 
     if keep_others and remove_others:
-        raise UsageError("`--keep-others` contradicts `--remove-others`", hints=["leave one of them out"])
+        raise UsageError("`--keep-others` contradicts `--remove-others`", hints=["use one of them"])
     exact = True if remove_others else False if keep_others else None
 
     arguments = InstallArguments(lock=lock, prefix=prefix, python=python, offline=offline, exact=exact)
-    terminal.show(terminal.app.install(arguments, progress=shown(wanted=progress)))
+    with shown(wanted=progress) as said:
+        report = terminal.app.install(arguments, progress=said)
+    terminal.show(report)

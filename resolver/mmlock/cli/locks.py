@@ -23,13 +23,18 @@ FAILED = 2
     default=Path("mmlock.toml"),
     show_default=True,
     metavar="FILE",
-    help="Which stacks to lock for which targets.",
+    help="The file that names the stacks and their targets.",
 )
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 says that a lock is stale.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Solves at the same time.")
-@click.option("--offline", is_flag=True, help="Use only what was fetched before.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with code 1 if a lock is out of date.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="How many locks to solve at once.")
+@click.option("--offline", is_flag=True, help=options.OFFLINE)
+@click.option("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 @click.option(
-    "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
+    "--allowed-signers",
+    type=options.FOLDER,
+    multiple=True,
+    metavar="FILE",
+    help="Verdicts signed by the keys in this file count, besides your own and those in [trust].",
 )
 @options.form
 @options.progress
@@ -44,11 +49,13 @@ def locks(
     jobs: int | None,
     offline: bool,
     matrices: Path | None,
+    allowed_signers: tuple[Path, ...],
     progress: bool | None,
 ) -> None:
-    """Solve every pair of a stack and a target that FILE names, and write what differs.
+    """Solve every pair of a stack and a target in FILE again, and write what differs.
 
-    A pair without an answer gets a `refused.toml` with the reason, and stops no other pair.
+    A pair that has no solution gets a `refused.toml` with the reason; the others are still solved. Most
+    options of `mmlock solve` are keys of FILE, for all pairs, for a target or for a stack.
 
     \b
     folder = "lockfiles"
@@ -60,9 +67,16 @@ def locks(
 
     terminal: Terminal = ctx.obj
     arguments = LocksArguments(
-        file=file, only=pairs, check=check, jobs=jobs, offline=offline, matrices=matrices
+        file=file,
+        only=pairs,
+        check=check,
+        jobs=jobs,
+        offline=offline,
+        matrices=matrices,
+        allowed_signers=allowed_signers,
     )
-    report = terminal.app.locks(arguments, progress=shown(wanted=progress))
+    with shown(wanted=progress) as said:
+        report = terminal.app.locks(arguments, progress=said)
     terminal.show(report)
     if isinstance(report.data, dict):
         if report.data.get("failed"):

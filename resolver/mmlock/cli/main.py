@@ -14,13 +14,13 @@ import click
 
 from mmlock import __version__
 from mmlock.cli.errors import guarded
-from mmlock.cli.terminal import Terminal
+from mmlock.cli.terminal import Terminal, prepare_streams
 from mmlock.cli.usecases import UseCases, library
 from mmlock.core.errors import UsageError
 
 
 class Verb(NamedTuple):
-    """Where a verb's command stands, and its line in the help."""
+    """Where the command of a verb is, and its line in the help."""
 
     module: str
     attribute: str
@@ -29,29 +29,30 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "solve": Verb("mmlock.cli.solve", "solve", "Lock an environment that runs on a device."),
-    "why": Verb("mmlock.cli.why", "why", "Tell why a package of a lock is what it is."),
-    "why-not": Verb("mmlock.cli.why_not", "why_not", "Tell what stands against a requirement."),
-    "build": Verb("mmlock.cli.build", "build", "Make what a lock still lacks, and seal it."),
-    "install": Verb("mmlock.cli.install", "install", "Put a sealed lock into a virtual environment."),
+    "why": Verb("mmlock.cli.why", "why", "Explain why a package of a lock is what it is."),
+    "why-not": Verb("mmlock.cli.why_not", "why_not", "Explain why a requirement is impossible."),
+    "lock-diff": Verb("mmlock.cli.lock_diff", "lock_diff", "Compare two locks."),
+    "build": Verb("mmlock.cli.build", "build", "Build and download what a lock lacks, and seal it."),
+    "install": Verb("mmlock.cli.install", "install", "Install a sealed lock into a virtual environment."),
+    "run": Verb("mmlock.cli.run", "run", "Run a command in the environment of a lock."),
     "validate": Verb(
         "mmlock.cli.validate", "validate", "Install a lock and run its kernels against references."
     ),
-    "verdict": Verb("mmlock.cli.verdict", "verdict", "Look at what a validation found."),
+    "verdict": Verb("mmlock.cli.verdict", "verdict", "Show the result of a validation."),
     "locks": Verb("mmlock.cli.locks", "locks", "Solve every lock of mmlock.toml again."),
     "export": Verb(
-        "mmlock.cli.export", "export", "Write a lock as a script, a Dockerfile or a notebook cell."
+        "mmlock.cli.export", "export", "Write a lock as a script, an image, a notebook, a project."
     ),
-    "wheelhouse": Verb(
-        "mmlock.cli.wheelhouse", "wheelhouse", "Look at the wheels that were built, serve them."
-    ),
+    "wheelhouse": Verb("mmlock.cli.wheelhouse", "wheelhouse", "List the wheels that were built, serve them."),
+    "cache": Verb("mmlock.cli.cache", "cache", "Show the cache, free its space."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
-    "scan": Verb("mmlock.cli.scan", "scan", "Tell what a source tree needs, without running it."),
-    "inspect": Verb("mmlock.cli.inspect", "inspect", "Tell whether compiled files load beside a torch."),
+    "scan": Verb("mmlock.cli.scan", "scan", "Show what a source tree needs, without running it."),
+    "inspect": Verb("mmlock.cli.inspect", "inspect", "Check whether compiled files load with a torch."),
     "doctor": Verb(
-        "mmlock.cli.doctor", "doctor", "Tell what is wrong, from an error text or an environment."
+        "mmlock.cli.doctor", "doctor", "Find out what is wrong, from an error text or an environment."
     ),
-    "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or tell what runs on one."),
-    "matrix": Verb("mmlock.cli.matrix", "matrix", "Look at the facts, check and refresh them."),
+    "gpus": Verb("mmlock.cli.gpus", "gpus", "List devices, or show what runs on one."),
+    "matrix": Verb("mmlock.cli.matrix", "matrix", "Show the facts, check and refresh them."),
 }
 
 
@@ -79,7 +80,7 @@ class Verbs(click.Group):
         """Find the verb that was typed, or name the nearest ones."""
         word = args[0]
         if word not in VERBS and not word.startswith("-"):
-            raise UsageError(f"there is no verb `{word}`", hints=[_nearest(word)])
+            raise UsageError(f"unknown verb `{word}`", hints=[_nearest(word)])
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -95,15 +96,17 @@ def mmlock() -> None:
     """Lock environments for compiled PyTorch extensions.
 
     mmlock picks versions of Python, CUDA, torch and extensions such as mmcv that run on the device you
-    name, and writes them down with hashes. Where no wheel exists, it writes the steps that make one.
+    name, and locks them by hash. Where no wheel exists, the lock has the steps that build one.
+
+    \b
+    Completion of words in your shell, once and then in every new one (bash; zsh and fish alike):
+    echo 'eval "$(_MMLOCK_COMPLETE=bash_source mmlock)"' >> ~/.bashrc
     """
 
 
 def main(argv: Sequence[str] | None = None, *, load: Callable[[], UseCases] = library) -> int:
     """Run one command line and give its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # A terminal that knows only ASCII still gets every answer.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     if argv is None:  # What a batch system sends: locks are released, children end, as after Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if "_MMLOCK_COMPLETE" in os.environ:
@@ -127,4 +130,4 @@ def _nearest(word: str) -> str:
     close = get_close_matches(word, VERBS, n=1)
     if close:
         return f"did you mean `mmlock {close[0]}`?"
-    return f"the verbs are {', '.join(f'`{name}`' for name in VERBS)}"
+    return f"expected one of {', '.join(f'`{name}`' for name in VERBS)}"

@@ -11,15 +11,13 @@ from mmlock.cli.matrix_refresh import diff, refresh
 from mmlock.cli.sections import Sectioned
 from mmlock.cli.terminal import Terminal, write
 
-_matrices = click.option(
-    "--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than those that came with mmlock."
-)
+_matrices = click.option("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 
 
-@click.group(invoke_without_command=True, short_help="Look at the facts, check and refresh them.")
+@click.group(invoke_without_command=True, short_help="Show the facts, check and refresh them.")
 @click.pass_context
 def matrix(ctx: click.Context) -> None:
-    """Look at the facts that decide, check that they are well-formed, or read them again."""
+    """Show the facts that mmlock decides by, check that they are well-formed, or update them."""
     if ctx.invoked_subcommand is None:
         write(ctx.get_help())
 

@@ -16,8 +16,8 @@ from mmlock.core.refreshing import RefreshArguments
 
 _what = (
     Section("What to read")
-    .many("--only", metavar="NAME", help="This index or package; repeat it for several.")
-    .add("--index-url", metavar="URL", help="The package index instead of the configured one.")
+    .many("--only", metavar="NAME", help="Only this index or package; repeatable.")
+    .add("--index-url", metavar="URL", help="The package index, instead of the configured one.")
     .many("--at", "places", metavar="INDEX=URL", help="Read this index from a mirror.")
     .many(
         "--hashes",
@@ -28,47 +28,49 @@ _what = (
     .many(
         "--inspect",
         metavar="NAME",
-        help="Read parts of the wheels of this package whose GPU archs or C++ ABI are not known, "
-        "not of new ones only.",
+        help="Read parts of all wheels of this package whose GPU archs or C++ ABI are unknown, "
+        "not only of new ones.",
     )
-    .add("--offline", is_flag=True, help="Use only what was fetched before.")
+    .add("--offline", is_flag=True, help=options.OFFLINE)
 )
 
 _how = (
     Section("What to do with it")
-    .add("--dry-run", is_flag=True, help="Tell what would change; write nothing.")
-    .add("--strict", is_flag=True, help="Fail when an index cannot be read whole.")
-    .add("--trust-removals", is_flag=True, help="Let facts go that are not listed any more, however many.")
-    .add("--matrices", type=options.FOLDER, metavar="DIR", help="The facts to rewrite; default `matrices`.")
+    .add("--dry-run", is_flag=True, help="Show what would change; write nothing.")
+    .add("--strict", is_flag=True, help="Fail if an index cannot be read completely.")
+    .add("--trust-removals", is_flag=True, help="Remove facts that are no longer listed, however many.")
+    .add("--matrices", type=options.FOLDER, metavar="DIR", help="The facts to update; default `matrices`.")
     .add("--locks", type=options.FOLDER, metavar="DIR", help="Committed locks; default `lockfiles`.")
 )
 
 
-@click.command(cls=Sectioned, short_help="Read the indexes again and rewrite what differs.")
+@click.command(cls=Sectioned, short_help="Read the indexes again and write what differs.")
 @_what
 @_how
 @options.progress
 @options.form
 @click.pass_obj
 def refresh(terminal: Terminal, /, *, places: tuple[str, ...], progress: bool | None, **asked: Any) -> None:
-    """Read the indexes again, rewrite the scraped facts that differ, and tell what differs.
+    """Read the indexes again, write the scraped facts that differ, and show the differences.
 
-    An index that cannot be read keeps its facts. Facts written by hand are never touched.
+    If an index cannot be read, its facts stay as they are. Facts written by hand are never changed.
 
     \b
     mmlock matrix refresh --dry-run
     mmlock matrix refresh --only openmmlab
     """
     arguments = RefreshArguments(places=dict(_place(text) for text in places), **asked)
-    terminal.show(terminal.app.refresh(arguments, progress=lines(wanted=progress)))
+    with lines(wanted=progress) as said:
+        report = terminal.app.refresh(arguments, progress=said)
+    terminal.show(report)
 
 
 def _place(text: str) -> tuple[str, str]:
     name, sign, url = text.partition("=")
     if not sign or "://" not in url:
         raise UsageError(
-            f"`--at {text}` names no index and URL",
-            hints=["such as `--at openmmlab=https://mirror.example/dist`"],
+            f"`--at {text}` is not INDEX=URL",
+            hints=["for example `--at openmmlab=https://mirror.example/dist`"],
         )
     return name, url
 
@@ -80,7 +82,7 @@ def _place(text: str) -> tuple[str, str]:
 @options.form
 @click.pass_obj
 def diff(terminal: Terminal, /, old: Path, new: Path, locks: Path | None) -> None:
-    """Tell which facts two matrix folders have added, removed or changed, and which locks that concerns.
+    """Show which facts differ between two matrix folders, and which locks that affects.
 
     \b
     git worktree add ../before HEAD~1

@@ -1,85 +1,65 @@
-"""Options that several verbs share."""
+"""Options that several verbs share. Those of a solve are made from `core.solve_options`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mmlock.cli.sections import Section, Verb
-from mmlock.core.arguments import LOCK_FORMATS
+from mmlock.cli.sections import Section, SectionOption, Verb
+from mmlock.core import solve_options
+from mmlock.core.solve_options import Kind, SolveOption
 
 FOLDER = click.Path(path_type=Path)
+DEFAULT_LOCK = Path("lock")
+FACTS = "Use these facts instead of those that came with mmlock."
+OFFLINE = "Use only what was downloaded before."
+OUT_FILE = "Write the result here instead of to stdout."
 
-inputs = (
-    Section("What to lock")
-    .many("--with", "with_", metavar="REQ", help="A requirement, as if given as an argument.")
-    .many("-r", "--requirements", "files", metavar="FILE", help="A requirements file; `-` is stdin.")
-    .many(
-        "-c", "--constraint", "constraint_files", metavar="FILE", help="Bounds on packages, if they come in."
-    )
-    .add("--project", metavar="FOLDER", help="A project to read, or a pyproject.toml.")
-    .many("--config", "configs", metavar="FILE", help="Of the project, only what this config needs.")
-    .many("--extra", "extras", metavar="NAME", help="An extra of the project.")
-    .many("--group", "groups", metavar="NAME", help="A dependency group of the project.")
-    .many(
-        "--extension",
-        "extensions",
-        metavar="DIR",
-        help="A folder of your project with an extension to build, such as `models/ops`.",
-    )
-    .add("--stack", metavar="NAME", help="A named set of requirements.")
-    .add("--pre", is_flag=True, help="Take pre-releases too.")
-)
 
-target = (
-    Section("Target")
-    .many(
-        "--gpu",
-        "gpus",
-        metavar="NAME",
-        help="A device (`rtx5090`, `a100`), `auto` or `cpu`. Repeat it: one lock runs on all of them.",
-    )
-    .add("--python", metavar="X.Y", help="The target's Python.")
-    .add("--torch", metavar="VERSION", help="`2.9.1`, `2.9`, `>=2.6`, `2.9.1+cu128`.")
-    .add("--cuda", metavar="X.Y", help="The CUDA that torch is built with.")
-    .add("--driver", metavar="VERSION", help="The NVIDIA driver of the machine.")
-    .add("--platform", metavar="NAME", help="`linux_x86_64`, `linux_aarch64`, `win_amd64`, ...")
-    .add("--glibc", metavar="X.Y", help="The glibc of the machine.")
-)
+def _of_table(*sections: solve_options.Section) -> Callable[[Verb], Verb]:
+    """The options of these sections, as a decorator."""
+    made = [_made(option) for option in solve_options.of_section(*sections)]
 
-choice = (
-    Section("What may be chosen")
-    .add("--no-build", is_flag=True, help="Only what exists as a wheel.")
-    .add("--no-abi-check", is_flag=True, help="Do not read the chosen wheels' compiled files.")
-    .add("--allow-lite", is_flag=True, help="Packages without their compiled ops are an answer too.")
-    .add("--allow-torch-ops", is_flag=True, help="Slower ops in plain PyTorch are an answer too.")
-    .many("--op", "torch_ops", metavar="NAME", help="An op of mmcv.ops they must have; default all.")
-    .many("--allow-sdist", metavar="NAME", help="This package may be built when it is installed.")
-    .many("--prefer", metavar="TERM", help="Put this objective first; repeat for the next ones.")
-    .many("--verdicts", type=FOLDER, metavar="DIR", help="Prefer what the verdicts of these locks prove.")
-    .add("--matrices", type=FOLDER, metavar="DIR", help="Facts other than those that came with mmlock.")
-)
+    def put(verb: Verb) -> Verb:
+        for option in reversed(made):
+            verb = option(verb)
+        return verb
 
-index = (
-    Section("Where ordinary packages come from")
-    .add("--index-url", metavar="URL", help="The index instead of PyPI.")
-    .many("--extra-index-url", metavar="URL", help="One more index.")
-    .many("--find-links", "-f", metavar="PLACE", help="A folder or page with wheels.")
-    .add("--offline", is_flag=True, help="Use only what was fetched before.")
-    .add("--exclude-newer", metavar="DATE", help="As if nothing after this date had been uploaded.")
-)
+    return put
 
-output = (
-    Section("Output")
-    .add("--out", type=FOLDER, metavar="DIR", help="The lock folder to write.")
-    .many("--lock-format", "lock_formats", metavar="NAME", help=f"{', '.join(LOCK_FORMATS)}; default all.")
+
+def _made(option: SolveOption) -> Callable[[Any], Any]:
+    words = [f"--{option.name}", option.id, *([f"-{option.short}"] if option.short else [])]
+    more: dict[str, Any] = {"multiple": True} if option.repeatable else {}
+    if option.kind is Kind.FLAG:
+        more["is_flag"] = True
+    else:
+        more["metavar"] = option.metavar
+    if option.kind is Kind.PATH:
+        more["type"] = FOLDER
+    return click.option(*words, cls=SectionOption, section=option.section.value, help=option.help, **more)
+
+
+inputs = _of_table(solve_options.Section.INPUT)
+target = _of_table(solve_options.Section.TARGET)
+choice = _of_table(solve_options.Section.CHOICE)
+index = _of_table(solve_options.Section.INDEX)
+output = _of_table(solve_options.Section.OUTPUT)
+request = _of_table(
+    solve_options.Section.INPUT,
+    solve_options.Section.TARGET,
+    solve_options.Section.CHOICE,
+    solve_options.Section.INDEX,
 )
+"""Everything that describes an environment."""
 
 progress = Section("Output").add(
     "--progress/--no-progress",
     default=None,
-    help="Say on stderr what is being done; by default on a terminal only.",
+    help="Show progress on stderr; by default on a terminal only.",
 )
 
 
@@ -90,18 +70,66 @@ def _note_format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-form = Section("Output").add(
-    "--format",
-    type=click.Choice(["text", "json"]),
-    default="text",
+def formats(
+    *kinds: str,
+    default: str = "text",
+    expose: bool = True,
+    help: str = "For people or for programs.",  # noqa: A002 - click's word
+    hidden: tuple[str, ...] = (),
+) -> Section:
+    """`--format`: text or JSON, and what else a verb can write. `hidden` are taken and not listed."""
+    shown = [kind for kind in ("text", "json", *kinds) if kind not in hidden]
+    return Section("Output").add(
+        "--format",
+        type=click.Choice(["text", "json", *kinds]),
+        metavar=f"[{'|'.join(shown)}]",
+        default=default,
+        show_default=True,
+        expose_value=expose,
+        is_eager=True,
+        callback=_note_format,
+        help=help,
+    )
+
+
+form = formats(expose=False)
+
+
+prefix = Section("Environment").add(
+    "--prefix",
+    type=FOLDER,
+    default=Path(".venv"),
     show_default=True,
-    expose_value=False,
-    is_eager=True,
-    callback=_note_format,
-    help="For people or for programs.",
+    metavar="DIR",
+    help="The environment.",
 )
 
 
-def request(verb: Verb) -> Verb:
-    """Everything that describes an environment: inputs, target, choice, index."""
-    return inputs(target(choice(index(verb))))
+def lock_argument(verb: Verb) -> Verb:
+    """LOCK: a lock folder, or the `pylock.toml` in it."""
+    return click.argument("lock", type=FOLDER, default=DEFAULT_LOCK, metavar="[LOCK]")(verb)
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    from mmlock.cli.terminal import tell
+
+    tell(f"warning: {text}")
+
+
+def renamed(old: str, parameter: str, instead: str, **attributes: Any) -> Callable[[Verb], Verb]:
+    """An option under its former name: it still works, is not listed, and says what to write instead."""
+
+    def note(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        del param
+        if value is not None and value is not False and value != ():
+            say(f"`{old}` has another name now: use {instead}")
+            ctx.meta.setdefault("mmlock.renamed", {})[parameter] = value
+        return value
+
+    return click.option(old, f"old_{parameter}", hidden=True, expose_value=False, callback=note, **attributes)
+
+
+def former(parameter: str) -> Any:
+    """What was given under a former name; None: nothing."""
+    return click.get_current_context().meta.get("mmlock.renamed", {}).get(parameter)

@@ -26,27 +26,29 @@ class _Values(TypedDict):
 
 
 _what = (
-    Section("What is read")
-    .many("--config", "configs", metavar="FILE", help="Only what this config needs; repeat for more.")
-    .add("--matrices", type=options.FOLDER, metavar="DIR", help="Facts other than mmlock's own.")
+    Section("What to read")
+    .many("--config", "configs", metavar="FILE", help="Read only what this config needs; repeatable.")
+    .add("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 )
 
 
-@click.command(cls=Sectioned, short_help="Tell what a source tree needs, without running it.")
-@click.argument("project", type=options.FOLDER, metavar="PROJECT")
+@click.command(cls=Sectioned, short_help="Show what a source tree needs, without running it.")
+@click.argument("project", type=options.FOLDER, metavar="[PROJECT]", default=Path())
 @_what
 @options.progress
 @options.form
 @click.pass_obj
 def scan(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[_Values]) -> None:
-    """Read the sources and configs of a project, without running any of them.
+    """Read the sources and configs of a project (default: the current folder) without running any of them.
 
-    Told are the ops of mmcv that it reaches, what each of them needs, whether compiled ops are needed at
-    all, the packages it imports, the extensions it builds, and the versions it pins.
+    Shows the ops of mmcv that it uses and what each of them needs, whether compiled ops are needed at all,
+    the packages it imports, the extensions it builds, and the versions it pins.
 
     \b
-    mmlock scan .
+    mmlock scan
     mmlock scan ~/work/detector --config configs/faster_rcnn.py
     """
     arguments = ScanArguments(**values)
-    terminal.show(terminal.app.scan(arguments, progress=shown(wanted=progress)))
+    with shown(wanted=progress) as said:
+        report = terminal.app.scan(arguments, progress=said)
+    terminal.show(report)

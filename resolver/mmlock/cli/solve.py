@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.request import RequestValues, request_from
+from mmlock.cli.request import request_from
 from mmlock.cli.sections import Sectioned
 from mmlock.cli.terminal import Terminal
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 @click.command(cls=Sectioned, short_help="Lock an environment that runs on a device.")
@@ -23,14 +20,18 @@ if TYPE_CHECKING:
 @options.form
 @options.progress
 @click.pass_obj
-def solve(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[RequestValues]) -> None:
-    """Lock an environment that runs on a device.
+def solve(terminal: Terminal, /, *, progress: bool | None, **values: Any) -> None:
+    """Lock an environment that runs on a device, into the folder `lock` or that of --out.
 
-    REQ is a requirement such as `mmdet>=3.0`. Without any, the default stack is locked.
+    REQ is a requirement such as `mmdet>=3.0`. Without any, the default stack is locked. The versions of a
+    lock that is in the folder already are kept where possible; see --upgrade.
 
     \b
-    mmlock solve --gpu rtx5090 --out locks/rtx5090
-    mmlock solve 'mmsegmentation>=1.2' --gpu auto --python 3.10
+    mmlock solve --gpu rtx5090
+    mmlock solve 'mmsegmentation>=1.2' --gpu auto --python 3.10 --out locks/here
     """
+    values["out"] = values["out"] or options.DEFAULT_LOCK
     request = request_from(values)
-    terminal.show(terminal.app.solve(request, progress=shown(wanted=progress)))
+    with shown(wanted=progress) as said:
+        report = terminal.app.solve(request, progress=said)
+    terminal.show(report)

@@ -41,12 +41,40 @@ class UseCases(Protocol):
         """Tell the argument for one package of a lock."""
         ...
 
+    def review(self, lock: Path) -> Report | None:
+        """Tell what using a lock would run; None for one that this user solved or accepted."""
+        ...
+
+    def accept(self, lock: Path) -> None:
+        """Note that this user accepts a lock as it is."""
+        ...
+
+    def lock_diff(self, old: Path, new: Path) -> Report:
+        """Tell what differs between two locks."""
+        ...
+
+    def run_environment(self, lock: Path, prefix: Path) -> dict[str, str]:
+        """Give the variables for a command that is to run in the environment of a lock."""
+        ...
+
+    def cache_dir(self) -> Report:
+        """Tell where the cache is."""
+        ...
+
+    def cache_size(self) -> Report:
+        """Tell how large each part of the cache is."""
+        ...
+
+    def cache_prune(self, *, days: float | None, dry_run: bool) -> Report:
+        """Remove what can be downloaded or computed again."""
+        ...
+
     def why_not(self, asked: Asked, request: SolveArguments, *, progress: Progress) -> Report:
         """Tell what stands against one requirement on the request's target."""
         ...
 
     def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
-        """Write the compatibility graph of a target as `dot`, `json` or `graphml`."""
+        """Write the compatibility graph of a target as `text`, `dot`, `json` or `graphml`."""
         ...
 
     def build(self, arguments: BuildArguments, *, progress: Progress) -> Report:
@@ -62,7 +90,7 @@ class UseCases(Protocol):
         ...
 
     def verdict(self, arguments: VerdictArguments) -> Report:
-        """Show a verdict, or check that it is about a lock."""
+        """Show a verdict, verify it, sign it, or tell the user's own public key."""
         ...
 
     def export(self, arguments: ExportArguments, *, progress: Progress) -> Report:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 import click
 
-from mmlock.cli import options
+from mmlock.cli import accept, options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import Section, Sectioned
 from mmlock.cli.terminal import Terminal
@@ -28,62 +28,99 @@ class _Values(TypedDict):
     checks: tuple[str, ...]
     kernels: Path | None
     out: Path | None
-    keep: Path | None
     sign: Path | None
+    unsigned: bool
     offline: bool
 
 
 _where = (
-    Section("Where it runs")
-    .add("--python", metavar="PATH", help="Validate this interpreter as it is, install nothing.")
-    .add("--base-python", metavar="PATH", help="The interpreter that the fresh prefix is made from.")
-    .add("--keep", type=options.FOLDER, metavar="DIR", help="Make the prefix here and leave it.")
-    .add("--offline", is_flag=True, help="Use only what was fetched before.")
+    Section("Where to run")
+    .add("--python", metavar="PATH", help="Validate this Python interpreter as it is; install nothing.")
+    .add("--base-python", metavar="PATH", help="Make the fresh environment with this Python interpreter.")
+    .add(
+        "--prefix",
+        type=options.FOLDER,
+        metavar="DIR",
+        help="The environment: make it here and keep it; default: a temporary one.",
+    )
+    .add("--offline", is_flag=True, help=options.OFFLINE)
     .add(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),
         default="auto",
         show_default=True,
-        help="What the kernels run on; `auto` is what the lock is for.",
+        help="Run the kernels on this device; `auto` is what the lock is for.",
     )
 )
 _what = (
-    Section("What is run")
+    Section("What to run")
     .many("--suite", "suites", metavar="NAME", help="Only the checks of this package (`mmcv`).")
     .many("--check", "checks", metavar="NAME", help="Only this check (`roi_align`).")
-    .add("--seed", type=int, default=0, show_default=True, help="For the random inputs.")
-    .add("--limit", type=float, default=120.0, show_default=True, metavar="SECONDS", help="For one check.")
-    .add("--kernels", type=options.FOLDER, metavar="DIR", help="Check files other than mmlock's own.")
+    .add("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the random inputs.")
+    .add(
+        "--limit",
+        type=float,
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Stop a check that takes longer.",
+    )
+    .add(
+        "--kernels", type=options.FOLDER, metavar="DIR", help="Use these check files instead of mmlock's own."
+    )
 )
 _verdict = (
-    Section("The verdict")
-    .add("--out", type=options.FOLDER, metavar="FILE", help="Write it here, not beside the lock.")
-    .add("--sign", type=options.FOLDER, metavar="KEY", help="Sign it with this SSH key.")
+    Section("Verdict")
+    .add(
+        "--out",
+        type=options.FOLDER,
+        metavar="FILE",
+        help="Write the result here: the verdict file; default: beside the lock.",
+    )
+    .add("--sign", type=options.FOLDER, metavar="KEY", help="Sign with this Ed25519 key, not with your own.")
+    .add("--no-sign", "unsigned", is_flag=True, help="Do not sign it: no solve will use it.")
 )
 
 
 @click.command(cls=Sectioned, short_help="Install a lock and run its kernels against references.")
-@click.argument("lock", type=options.FOLDER)
+@options.lock_argument
 @_where
 @_what
 @_verdict
+@options.renamed("--keep", "keep", "`--prefix DIR`", type=options.FOLDER)
+@accept.yes
 @options.form
 @options.progress
 @click.pass_context
-def validate(ctx: click.Context, /, lock: Path, *, progress: bool | None, **values: Unpack[_Values]) -> None:
-    """Install the lock folder LOCK into a fresh prefix and run the kernels of its extensions.
+def validate(
+    ctx: click.Context,
+    /,
+    lock: Path,
+    *,
+    prefix: Path | None,
+    yes: bool,
+    progress: bool | None,
+    **values: Unpack[_Values],
+) -> None:
+    """Install the lock folder LOCK (default `lock`) into a fresh environment and run its kernels.
 
     Every kernel is compared with a reference in higher precision, forward and backward, each in its own
-    process. The verdict goes beside the lock. Exit code 1 says that something is red.
+    process. The verdict is signed with your key and written beside the lock. Exit code 1 means FAILED.
+
+    A lock folder is code. For a lock that you neither solved nor accepted before, mmlock shows what it will
+    run and asks.
 
     \b
-    mmlock validate lockfiles/openmmlab/cpu
+    mmlock validate
     mmlock validate lockfiles/openmmlab/a100 --python /opt/conda/bin/python
     """
     from mmlock.core.validate_arguments import ValidateArguments
 
     terminal: Terminal = ctx.obj
-    report = terminal.app.validate(ValidateArguments(lock=lock, **values), progress=shown(wanted=progress))
+    arguments = ValidateArguments(lock=lock, keep=prefix or options.former("keep"), **values)
+    accept.require_accepted(terminal, lock, yes=yes)
+    with shown(wanted=progress) as said:
+        report = terminal.app.validate(arguments, progress=said)
     terminal.show(report)
     if isinstance(report.data, dict) and report.data.get("result") == "FAILED":
         ctx.exit(FAILED)

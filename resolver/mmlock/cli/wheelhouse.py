@@ -1,4 +1,4 @@
-"""`mmlock wheelhouse`: the wheels that were built here."""
+"""`mmlock wheelhouse`: the wheels that were built on this machine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mmlock.core.build_arguments import WheelhouseArguments
 
 _root = click.option(
-    "--wheelhouse", "root", type=options.FOLDER, metavar="DIR", help="Another one than the user's own."
+    "--wheelhouse", "root", type=options.FOLDER, metavar="DIR", help="The wheelhouse, instead of your own."
 )
 
 
-@click.group(invoke_without_command=True, short_help="Look at the wheels that were built, serve them.")
+@click.group(invoke_without_command=True, short_help="List the wheels that were built, serve them.")
 @click.pass_context
 def wheelhouse(ctx: click.Context) -> None:
-    """Look at the wheels that were built, check, serve or copy them, free space."""
+    """List the wheels that were built, check, serve or copy them, free space."""
     if ctx.invoked_subcommand is None:
         write(ctx.get_help())
 
@@ -33,7 +33,7 @@ def wheelhouse(ctx: click.Context) -> None:
 @options.form
 @click.pass_obj
 def list_(terminal: Terminal, /, root: Path | None) -> None:
-    """List the wheels with what they were built for."""
+    """List the wheels and what each was built for."""
     from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
 
     _run(terminal, WheelhouseArguments(action=WheelhouseAction.LIST, root=root))
@@ -52,35 +52,35 @@ def verify(terminal: Terminal, /, root: Path | None) -> None:
 
 @wheelhouse.command(cls=Sectioned, short_help="Free space.")
 @_root
-@click.option("--days", type=float, metavar="N", help="Remove wheels older than this, too.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@click.option("--days", type=float, metavar="N", help="Also remove wheels older than this.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed; remove nothing.")
 @options.form
 @click.pass_obj
 def prune(terminal: Terminal, /, root: Path | None, *, days: float | None, dry_run: bool) -> None:
-    """Remove stopped builds, half downloads and damaged entries."""
+    """Remove interrupted builds, partial downloads and damaged entries."""
     from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
 
     action = WheelhouseAction.PRUNE
     _run(terminal, WheelhouseArguments(action=action, root=root, days=days, dry_run=dry_run))
 
 
-@wheelhouse.command(cls=Sectioned, short_help="Copy it to a folder that is served.")
+@wheelhouse.command(cls=Sectioned, short_help="Copy the wheels to a folder for a file server.")
 @click.argument("target", type=options.FOLDER, metavar="DIR")
 @_root
 @options.form
 @options.progress
 @click.pass_obj
 def push(terminal: Terminal, /, target: Path, *, root: Path | None, progress: bool | None) -> None:
-    """Write the wheels and an index of plain files into DIR, for any file server."""
+    """Write the wheels and a static package index into DIR, for any file server."""
     from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
 
     _run(terminal, WheelhouseArguments(action=WheelhouseAction.PUSH, root=root, target=target), progress)
 
 
-@wheelhouse.command(cls=Sectioned, short_help="Serve it as a package index.")
+@wheelhouse.command(cls=Sectioned, short_help="Serve the wheels as a package index.")
 @_root
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=int, default=8098, show_default=True, help="0 takes a free one.")
+@click.option("--port", type=int, default=8098, show_default=True, help="The port; 0 picks a free one.")
 @options.form
 @click.pass_obj
 def serve(terminal: Terminal, /, root: Path | None, *, host: str, port: int) -> None:
@@ -91,4 +91,6 @@ def serve(terminal: Terminal, /, root: Path | None, *, host: str, port: int) -> 
 
 
 def _run(terminal: Terminal, arguments: WheelhouseArguments, progress: bool | None = None) -> None:  # noqa: FBT001
-    terminal.show(terminal.app.wheelhouse(arguments, progress=shown(wanted=progress)))
+    with shown(wanted=progress) as said:
+        report = terminal.app.wheelhouse(arguments, progress=said)
+    terminal.show(report)

@@ -14,28 +14,29 @@ from mmlock.core.errors import UsageError
 LOCK = "pylock.toml"
 
 
-@click.command(cls=Sectioned, short_help="Tell why a package of a lock is what it is.")
+@click.command(cls=Sectioned, short_help="Explain why a package of a lock is what it is.")
 @click.argument("package")
-@click.option(
-    "--lock", "lock_dir", type=options.FOLDER, default=Path(), metavar="DIR", help="The lock folder."
-)
+@options.lock_argument
+@options.renamed("--lock", "lock", "the argument: `mmlock why PACKAGE LOCK`", type=options.FOLDER)
 @options.form
 @click.pass_obj
-def why(terminal: Terminal, /, package: str, lock_dir: Path) -> None:
-    """Tell why PACKAGE is in a lock, in this version and this form.
+def why(terminal: Terminal, /, package: str, lock: Path) -> None:
+    """Explain why PACKAGE is in the lock folder LOCK (default `lock`), in this version and form.
 
     \b
-    mmlock why mmcv --lock lockfiles/openmmlab/rtx5090
+    mmlock why mmcv
+    mmlock why mmcv lockfiles/openmmlab/rtx5090
     """
-    folder = lock_dir.parent if lock_dir.name == LOCK else lock_dir
+    given: Path = options.former("lock") or lock
+    folder = given.parent if given.name == LOCK else given
     if not (folder / LOCK).is_file():
-        raise UsageError(f"`{folder}` holds no `{LOCK}`", hints=[_where(folder)])
+        raise UsageError(f"`{folder}` is not a lock folder", causes=[f"it has no `{LOCK}`"], hints=[_where()])
     terminal.show(terminal.app.why(folder, package))
 
 
-def _where(folder: Path) -> str:
-    """The locks that lie below, or how to make one."""
-    below = sorted(path.parent for path in folder.glob(f"lockfiles/*/*/{LOCK}"))
+def _where() -> str:
+    """The locks below the current folder, or how to make one."""
+    below = sorted(path.parent for path in Path().glob(f"lockfiles/*/*/{LOCK}"))
     if below:
-        return f"name one with --lock: {', '.join(f'`{path}`' for path in below)}"
-    return "name the lock folder with --lock, or write one with `mmlock solve --out DIR`"
+        return f"name one: {', '.join(f'`mmlock why PACKAGE {path}`' for path in below[:3])}"
+    return "make one with `mmlock solve`, or name its folder: `mmlock why PACKAGE LOCK`"

@@ -15,17 +15,25 @@ from msgspec.structs import replace
 
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
+from mmlock.core.named_indexes import index_fault, named_faults, normal_named
 from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.requirements import Asked
+from mmlock.core.solve_options import LOCK_FORMATS, SolveOption, Wording, wordings
 from mmlock.core.versions import InvalidVersion, is_specifier, version
+
+__all__ = ["AUTO", "CPU", "LOCK_FORMATS", "SolveArguments", "parse_platform", "torch_variant"]
 
 AUTO = "auto"
 CPU = "cpu"
-LOCK_FORMATS = ("pylock", "requirements")
+LONGEST = 200
+"""Characters of a version, a date or a name; no real one has half as many."""
 
 
 class SolveArguments(Struct, frozen=True, kw_only=True):
-    """Everything a user can ask of a solve. `checked()` gives it in normal form."""
+    """Everything a user can ask of a solve. `checked()` gives it in normal form.
+
+    How a user states each of them is in `solve_options.OPTIONS`.
+    """
 
     requirements: tuple[Asked, ...] = ()
     """Empty: what the stack says."""
@@ -79,6 +87,17 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """None: those that came with mmlock."""
     verdicts: tuple[Path, ...] = ()
     """Folders of locks whose verdicts count beside the recorded ones."""
+    allowed_signers: tuple[Path, ...] = ()
+    """Files with public keys: whose verdicts count, besides the user's own."""
+    dry_run: bool = False
+    """Write nothing into `out`."""
+    upgrade: bool = False
+    """The lock that is in `out` already prefers nothing."""
+    upgrade_packages: tuple[PackageName, ...] = ()
+    """Nor does it of these packages."""
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions of an existing lock, kept where the request still allows them; `python` among the names. No
+    part of the request's words: what is upgraded is left out."""
 
     def checked(self) -> SolveArguments:
         """The same request in normal form. Raises UsageError with every fault found."""
@@ -90,26 +109,28 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
 
     def words(self) -> tuple[str, ...]:
         """The request as command-line words, sorted; what it does not change is left out."""
-        said: list[str] = [asked.text for asked in self.requirements]
-        said += [f"--constraint={asked.text}" for asked in self.constraints]
-        said += [f"--extension={text}" for text in self.extensions]
-        said += [f"--gpu={gpu}" for gpu in self.gpus]
-        said += [f"--allow-sdist={name}" for name in self.allow_sdist]
-        said += [f"--op={name}" for name in self.torch_ops]
-        said += [f"--prefer={place}:{term}" for place, term in enumerate(self.prefer, start=1)]
-        single = ("stack", "python", "torch", "cuda", "driver", "platform", "glibc", "exclude_newer")
-        for name in (*single, "requires_python"):
-            if (value := getattr(self, name)) is not None:
-                text = value.removeprefix("==") if name == "torch" and "," not in value else value
-                said.append(f"--{name.replace('_', '-')}={text}")
-        flags = {
-            "no-build": self.no_build,
-            "no-abi-check": self.no_abi_check,
-            "allow-lite": self.allow_lite,
-            "allow-torch-ops": self.allow_torch_ops,
-            "pre": self.prerelease,
-        }
-        return tuple(sorted(said + [f"--{name}" for name, on in flags.items() if on]))
+        return tuple(sorted(word for option in wordings() for word in _words(self, option)))
+
+
+def _words(arguments: SolveArguments, option: SolveOption) -> Iterable[str]:
+    """How one option appears in the words of a request."""
+    assert option.field is not None
+    value = getattr(arguments, option.field)
+    if value is None or value is False or value == ():
+        return
+    if value is True:
+        yield f"--{option.name}"
+        return
+    for place, item in enumerate(value if isinstance(value, tuple) else (value,), start=1):
+        text = item.text if isinstance(item, Asked) else str(item)
+        if option.field == "torch" and "," not in text:
+            text = text.removeprefix("==")
+        if option.wording is Wording.BARE:
+            yield text
+        elif option.wording is Wording.RANKED:
+            yield f"--{option.name}={place}:{text}"
+        else:
+            yield f"--{option.name}={text}"
 
 
 def parse_platform(text: str) -> Platform | Fault:
@@ -118,7 +139,7 @@ def parse_platform(text: str) -> Platform | Fault:
     named = {str(platform): platform for platform in Platform}
     if found := named.get(_NICKNAMES.get(word, word)):
         return found
-    hint = f"there are {', '.join(f'`{name}`' for name in named)}"
+    hint = f"expected one of {', '.join(f'`{name}`' for name in named)}"
     return Fault(where="--platform", text=f"`{text}` is not a platform", hint=hint)
 
 
@@ -142,6 +163,11 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
     def read(option: str, value: str | None, rule: Callable[[str], str | Fault]) -> str | None:
         if value is None:
             return None
+        if len(value) > LONGEST:
+            hint = "give the version alone"
+            text = f"`{value[:20]}...` has {len(value)} characters, {LONGEST} are the most"
+            faults.append(Fault(where=option, text=text, hint=hint))
+            return None
         found = rule(value.strip())
         if isinstance(found, Fault):
             faults.append(replace(found, where=option))
@@ -158,7 +184,9 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         glibc=read("--glibc", raw.glibc, _glibc),
         exclude_newer=read("--exclude-newer", raw.exclude_newer, _moment),
         extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
+        torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
+        upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),
         index=_index(raw.index, faults),
@@ -167,6 +195,10 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
 
 def _gpus(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
     """Names as typed, a comma separating several; `auto` and `cpu` in lower case."""
+    names = tuple(names)
+    if long := [name for name in names if len(name) > LONGEST]:
+        text = f"`{long[0][:20]}...` is not the name of a device"
+        faults.append(Fault(where="--gpu", text=text, hint="`mmlock gpus` lists them"))
     split = [name.strip() for text in names for name in text.split(",")]
     if "" in split:
         hint = "name a card (`--gpu rtx5090`), `auto` or `cpu`; `mmlock gpus` lists them"
@@ -189,7 +221,7 @@ def _python(text: str) -> str | Fault:
         hint = "name the minor version too, for example `--python 3.12`, or leave it out"
         return Fault(where="", text=f"`{text}` does not say which Python 3", hint=hint)
     if re.search(r"\d\.\d+\.\d", text):
-        hint = f"a lock holds for every patch release: `--python {major}.{minor}{threads}`"
+        hint = f"a lock is for every patch release: `--python {major}.{minor}{threads}`"
         return Fault(where="", text=f"`{text}` names a patch release", hint=hint)
     return f"{major}.{minor}{threads}"
 
@@ -254,7 +286,7 @@ def _lock_formats(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
     known = ", ".join(f"`{name}`" for name in LOCK_FORMATS)
     for name in asked:
         if name not in LOCK_FORMATS:
-            hint = f"there are {known}"
+            hint = f"expected one of {known}"
             faults.append(Fault(where="--lock-format", text=f"`{name}` is not a lock format", hint=hint))
     return tuple(name for name in LOCK_FORMATS if name in asked) or LOCK_FORMATS
 
@@ -262,11 +294,10 @@ def _lock_formats(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
 def _index(index: IndexSettings, faults: list[Fault]) -> IndexSettings:
     named = [("--index-url", index.index_url)] if index.index_url is not None else []
     named += [("--extra-index-url", url) for url in index.extra_index_urls]
-    for option, url in named:
-        if not re.match(r"(?:https?://[^/\s]|file:///)", url or ""):
-            hint = "for example `https://pypi.org/simple`"
-            faults.append(Fault(where=option, text=f"`{url}` is not the URL of an index", hint=hint))
-    return index
+    faults += [fault for option, url in named if (fault := index_fault(option, url or ""))]
+    normal = replace(index, named=normal_named(index.named))
+    faults += named_faults(normal.named)
+    return normal
 
 
 # ---------------------------------------------------------------- contradictions
@@ -279,12 +310,12 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
     if asked.cuda and variant == CPU:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "that build of torch has no CUDA")
     elif asked.cuda and variant and variant.startswith("cu") and _cuda(variant) != asked.cuda:
-        yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "leave one of them out")
+        yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "use one of them")
     if asked.torch_ops and not asked.allow_torch_ops:
         hint = "add --allow-torch-ops: a compiled package has all its ops"
-        yield Fault(where=f"--op {asked.torch_ops[0]}", text="speaks of ops in plain PyTorch only", hint=hint)
-    if asked.platform and asked.glibc and not asked.platform.startswith("linux"):
-        hint = "glibc is Linux's: leave --glibc out"
+        yield Fault(where=f"--op {asked.torch_ops[0]}", text="is about ops in plain PyTorch only", hint=hint)
+    if asked.platform and asked.glibc and not asked.platform.is_linux:
+        hint = "only Linux has glibc: remove --glibc"
         yield _against(f"--platform {asked.platform}", f"--glibc {asked.glibc}", hint)
 
 
@@ -295,11 +326,11 @@ def _cpu_and(asked: SolveArguments, variant: str | None) -> Iterable[Fault]:
         yield _against("--gpu cpu", f"--gpu {others[0]}", hint)
     for option, value in (("--cuda", asked.cuda), ("--driver", asked.driver)):
         if value:
-            hint = f"leave {option} out, or name the card with --gpu"
+            hint = f"remove {option}, or name the card with --gpu"
             yield _against("--gpu cpu", f"{option} {value}", hint)
     # A CUDA build of torch runs on a CPU, too, and PyPI has no other of old releases.
     if variant and variant != CPU and not variant.startswith("cu"):
-        hint = "leave out the variant, or name the card with --gpu"
+        hint = "remove the variant, or name the card with --gpu"
         yield _against("--gpu cpu", f"--torch {asked.torch}", hint)
 
 

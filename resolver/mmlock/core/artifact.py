@@ -26,13 +26,23 @@ class Artifact(Struct, frozen=True, kw_only=True):
         return self.name.endswith(".whl")
 
 
+class NamedIndex(Struct, frozen=True, kw_only=True):
+    """An index that serves the packages named here and no other; they come from nowhere else."""
+
+    name: str
+    url: str
+    packages: tuple[PackageName, ...] = ()
+
+
 class IndexSettings(Struct, frozen=True, kw_only=True):
     """Where ordinary packages come from. None and () mean the tool's own defaults."""
 
     index_url: str | None = None
     extra_index_urls: tuple[str, ...] = ()
+    """Each goes before the main index: what it has is not looked for there."""
     find_links: tuple[str, ...] = ()
     no_index: bool = False
+    named: tuple[NamedIndex, ...] = ()
 
     @property
     def is_default(self) -> bool:

@@ -38,6 +38,8 @@ class BuildArguments(BuildOptions, frozen=True, kw_only=True):
     index_url: str | None = None
     """The index for build requirements that the lock does not hold."""
     offline: bool = False
+    record: Path | None = None
+    """Where hashes of first downloads are recorded; None: `mmlock-files.json` of the project or the lock."""
     project: Path | None = None
     """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
 
@@ -59,6 +61,9 @@ class ExportForm(StrEnum):
     SCRIPT = "script"  # a shell script that builds and installs
     DOCKERFILE = "dockerfile"
     NOTEBOOK = "notebook"  # one cell
+    UV = "uv"  # parts of a pyproject.toml
+    POETRY = "poetry"
+    PDM = "pdm"
 
 
 class ExportArguments(Struct, frozen=True, kw_only=True):

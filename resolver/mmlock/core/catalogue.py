@@ -2,7 +2,7 @@
 
     folder = "lockfiles"             # one folder STACK/TARGET for each pair; this is the default
     exclude-newer = "2026-11-21"     # so that the same facts give the same locks
-    table = "README.md"              # keeps a table of all locks between two marks
+    table = "lockfiles/README.md"    # keeps a table of all locks between two marks
 
     [targets.kaggle]                 # a target without a table is the GPU of that name
     gpus = ["t4", "p100"]
@@ -10,24 +10,37 @@
     [stacks.openmmlab]               # a stack without requirements is the known one of that name
     targets = ["rtx5090", "cpu", "kaggle"]
 
-Stacks and targets take the options of `mmlock solve` too; what the stack says goes before the target.
+    [[index]]                        # these packages come from there and from nowhere else
+    name = "team"
+    url = "https://pypi.example.org/simple"
+    packages = ["our-ops"]
+
+    [trust]                          # whose verdicts count: `mmlock.validate.attest.trust` reads it
+    allowed-signers = "lockfiles/allowed_signers.toml"
+
+Every option of `solve_options` that has a key is one here: for all pairs, in a target, in a stack. What the
+stack says goes before the target, and the target before the file. Paths start from the folder of the file.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.core.arguments import SolveArguments, parse_platform
+from mmlock.core.arguments import SolveArguments
+from mmlock.core.artifact import NamedIndex
+from mmlock.core.errors import UsageError
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import normalize
 from mmlock.core.requirements import Asked, parse_requirement, unique
+from mmlock.core.solve_options import OPTIONS, Kind, SolveOption
+from mmlock.core.stated import Files, NoFiles, stated
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,10 +49,12 @@ else:
 
 NAME = "mmlock.toml"
 
-_TEXTS = ("python", "torch", "cuda", "driver", "glibc", "exclude-newer")
-_FLAGS = {"no-build": "no_build", "allow-lite": "allow_lite", "pre": "prerelease"}
-_LISTS = ("allow-sdist", "prefer")
-_OPTIONS = {*_TEXTS, *_FLAGS, *_LISTS, "platform"}
+KEYS: Mapping[str, SolveOption] = {option.key: option for option in OPTIONS if option.key}
+"""The keys of solve options, by name."""
+_ONLY_IN = {"gpus": "targets", "requirements": "stacks"}
+"""Keys that have a meaning in one kind of table: they make the target, and the stack."""
+_OWN_STACK = ("requirements", "requirement-files", "project")
+"""Keys with which a stack is the user's own, not the known one of its name."""
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -77,15 +92,20 @@ class LocksArguments(Struct, frozen=True, kw_only=True):
     """Solves at the same time; None: as many as there are processors, four at the most."""
     offline: bool = False
     matrices: Path | None = None
+    allowed_signers: tuple[Path, ...] = ()
+    """Files with public keys: whose verdicts count, besides the user's own and those in `[trust]`."""
 
 
-def parse_catalogue(text: str, file: Path) -> Catalogue:
-    """Read a `mmlock.toml`; its folders are relative to where it lies. Raises UsageError with all faults."""
+def parse_catalogue(text: str, file: Path, files: Files | None = None) -> Catalogue:
+    """Read a `mmlock.toml`; its folders are relative to where it lies. Raises UsageError with all faults.
+
+    `files` reads the requirement and constraint files that it names; None: it may name none.
+    """
     try:
         document = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: an integer of thousands of digits, too
         raise usage_error([Fault(where=str(file), text=f"is not TOML: {error}")]) from error
-    reader = _Reader(document, file)
+    reader = _Reader(document, file, files or NoFiles())
     found = reader.read()
     if reader.faults:
         raise usage_error(reader.faults)
@@ -95,18 +115,17 @@ def parse_catalogue(text: str, file: Path) -> Catalogue:
 class _Reader:
     """Collects the pairs of one document and what is wrong with it."""
 
-    def __init__(self, document: Mapping[str, Any], file: Path) -> None:
+    def __init__(self, document: Mapping[str, Any], file: Path, files: Files) -> None:
         self.document = document
         self.file = file
+        self.files = files
         self.faults: list[Fault] = []
 
     def read(self) -> Catalogue:
-        self._known("", self.document, {"folder", "table", "formats", "stacks", "targets", *_OPTIONS})
+        self._known("", self.document, {"folder", "table", "stacks", "targets", "trust"})
         folder = self.file.parent / (self._text("", self.document, "folder") or "lockfiles")
         table = self._text("", self.document, "table")
-        base = self._options("", self.document, SolveArguments())
-        if "formats" in self.document:
-            base = replace(base, lock_formats=self._texts("", self.document, "formats"))
+        base = self._options("", self.document)
         targets = self._tables("targets")
         pairs = tuple(self._pairs(folder, base, targets))
         if not pairs and not self.faults:
@@ -114,61 +133,106 @@ class _Reader:
         return Catalogue(folder=folder, table=self.file.parent / table if table else None, pairs=pairs)
 
     def _pairs(
-        self, folder: Path, base: SolveArguments, targets: Mapping[str, Mapping[str, Any]]
+        self, folder: Path, base: Mapping[str, Any], targets: Mapping[str, Mapping[str, Any]]
     ) -> Iterator[Pair]:
         for target, table in targets.items():
-            self._known(f"targets.{target}", table, {"gpus", *_OPTIONS})
+            self._known(f"targets.{target}", table, set())
+        of_target = {name: self._options(f"targets.{name}", table) for name, table in targets.items()}
         for stack, table in self._tables("stacks").items():
             place = f"stacks.{stack}"
-            self._known(place, table, {"targets", "requirements", *_OPTIONS})
-            asked = self._requirements(place, table)
+            self._known(place, table, {"targets"})
+            of_stack = self._options(place, table)
             for target in self._texts(place, table, "targets"):
                 if not _WORD.fullmatch(target):
                     self._fault(f"{place}.targets", f"`{target}` cannot be the name of a folder")
                     continue
-                own = targets.get(target, {})
-                request = self._options(f"targets.{target}", own, base)
-                request = replace(
-                    self._options(place, table, request),
-                    gpus=self._texts(f"targets.{target}", own, "gpus") or (target,),
-                    stack=None if asked else stack,
-                    requirements=asked,
-                    out=folder / stack / target,
-                )
-                yield Pair(stack=stack, target=target, request=request)
+                values = {"gpus": (target,), **base, **of_target.get(target, {}), **of_stack}
+                values["out"] = folder / stack / target
+                if not any(key in table for key in _OWN_STACK):
+                    values["stack"] = stack
+                request = self._request(place, values)
+                if request is not None:
+                    yield Pair(stack=stack, target=target, request=request)
 
-    def _options(self, place: str, table: Mapping[str, Any], base: SolveArguments) -> SolveArguments:
-        """The request with what a table says."""
-        found: dict[str, Any] = {}
-        for key in _TEXTS:
-            if (text := self._text(place, table, key)) is not None:
-                found[key.replace("-", "_")] = text
-        for key, field in _FLAGS.items():
-            if key in table:
-                found[field] = table[key]
-                if not isinstance(table[key], bool):
-                    self._fault(_join(place, key), "must be true or false")
-        if "allow-sdist" in table:
-            found["allow_sdist"] = tuple(normalize(n) for n in self._texts(place, table, "allow-sdist"))
-        if "prefer" in table:
-            found["prefer"] = self._texts(place, table, "prefer")
-        if (text := self._text(place, table, "platform")) is not None:
-            platform = parse_platform(text)
-            if isinstance(platform, Fault):
-                self.faults.append(replace(platform, where=f"{self.file}: {_join(place, 'platform')}"))
-            else:
-                found["platform"] = platform
-        return replace(base, **found)
+    def _request(self, place: str, values: Mapping[str, Any]) -> SolveArguments | None:
+        if self.faults:  # of these very values: they would be told twice
+            return None
+        try:
+            request = stated(values, self.files)
+        except UsageError as error:
+            told = error.causes or (error.message,)
+            self.faults += [
+                Fault(where=f"{self.file}: {place}", text=text, hint=next(iter(error.hints), None))
+                for text in told
+            ]
+            return None
+        return replace(request, requirements=unique(request.requirements))
 
-    def _requirements(self, place: str, table: Mapping[str, Any]) -> tuple[Asked, ...]:
-        found = []
-        for text in self._texts(place, table, "requirements"):
-            asked = parse_requirement(text, f"{self.file}: {place}.requirements")
+    # ------------------------------------------------------------ options
+
+    def _options(self, place: str, table: Mapping[str, Any]) -> dict[str, Any]:
+        """What a table says, by the ids of the options."""
+        return {
+            option.id: value
+            for key, option in KEYS.items()
+            if key in table and (value := self._value(place, table, option)) is not None
+        }
+
+    def _value(self, place: str, table: Mapping[str, Any], option: SolveOption) -> Any:
+        key = option.key or ""
+        if option.kind is Kind.INDEX:
+            return tuple(self._indexes(_join(place, key), table[key]))
+        if option.kind is Kind.FLAG:
+            if not isinstance(table[key], bool):
+                self._fault(_join(place, key), "must be true or false")
+            return bool(table[key])
+        if not option.repeatable:
+            text = self._text(place, table, key)
+            return None if text is None else self._made(option, text)
+        texts = self._texts(place, table, key)
+        if option.kind is Kind.REQUIREMENT:
+            return tuple(
+                self._requirements(_join(place, key), texts, constraint=option.field == "constraints")
+            )
+        return tuple(self._made(option, text) for text in texts)
+
+    def _made(self, option: SolveOption, text: str) -> Any:
+        """A text as the value that its kind means: paths start from the folder of the file."""
+        if option.kind is Kind.PACKAGE:
+            return normalize(text)
+        if option.kind in {Kind.FILE, Kind.PROJECT, Kind.PLACE}:
+            return text if "://" in text else self._beside(text)
+        if option.kind is Kind.PATH:
+            return Path(self._beside(text))
+        if option.kind is Kind.EXTENSION:
+            name, sign, folder = text.rpartition("@")
+            return f"{name}{sign} {self._beside(folder.strip())}" if sign else self._beside(text)
+        return text
+
+    def _beside(self, path: str) -> str:
+        return (self.file.parent / path).as_posix()
+
+    def _requirements(self, where: str, texts: Iterable[str], *, constraint: bool) -> Iterator[Asked]:
+        for text in texts:
+            asked = parse_requirement(text, f"{self.file}: {where}", constraint=constraint)
             if isinstance(asked, Fault):
                 self.faults.append(asked)
             else:
-                found.append(asked)
-        return unique(found)
+                yield asked
+
+    def _indexes(self, where: str, value: object) -> Iterator[NamedIndex]:
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self._fault(where, "must be tables: [[index]] with name, url and packages")
+            return
+        for place, table in enumerate(value):
+            at = f"{where}[{place}]"
+            self._only(at, table, {"name", "url", "packages"})
+            name, url = self._text(at, table, "name"), self._text(at, table, "url")
+            if name is None or url is None:
+                self._fault(at, "needs a name, a url and packages")
+                continue
+            packages = tuple(normalize(text) for text in self._texts(at, table, "packages"))
+            yield NamedIndex(name=name, url=url, packages=packages)
 
     # ------------------------------------------------------------ values
 
@@ -197,11 +261,15 @@ class _Reader:
         self._fault(_join(place, key), "must be a list of texts")
         return ()
 
-    def _known(self, place: str, table: Mapping[str, Any], keys: set[str]) -> None:
+    def _known(self, place: str, table: Mapping[str, Any], own: set[str]) -> None:
+        kind = place.partition(".")[0]
+        self._only(place, table, own | {key for key in KEYS if _ONLY_IN.get(key, kind) == kind})
+
+    def _only(self, place: str, table: Mapping[str, Any], keys: set[str]) -> None:
         for key in table:
             if key not in keys:
-                hint = f"there are {', '.join(sorted(keys))}"
-                self._fault(_join(place, key), "is not known here", hint)
+                hint = f"expected one of {', '.join(sorted(keys))}"
+                self._fault(_join(place, key), "unknown key", hint)
 
     def _fault(self, key: str, text: str, hint: str | None = None) -> None:
         self.faults.append(Fault(where=f"{self.file}: {key}", text=text, hint=hint))

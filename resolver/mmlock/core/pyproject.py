@@ -19,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-_DYNAMIC = "write the list into `[project]`, or export it to a file and give that with -r"
+_DYNAMIC = "write the list into `[project]`, or export it to a file and pass that with -r"
 
 
 def parse_project(
@@ -28,7 +28,7 @@ def parse_project(
     """Read a pyproject.toml; `name` is what messages call it. With faults, the value is incomplete."""
     try:
         document = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # ValueError: an integer of thousands of digits, too
         return Gathered(), (Fault(where=name, text=f"is not TOML: {error}"),)
     reader = _Project(document, name)
     reader.read(extras, groups)
@@ -55,7 +55,7 @@ class _Project:
             self.fault("project", "is not a table")
         elif extras or not groups:
             hint = "the dependencies of other layouts (`tool.poetry`, setup.py) must be exported to a file"
-            self.fault("project", "is missing, so there are no dependencies to read", hint)
+            self.fault("project", "is missing: there are no dependencies to read", hint)
         if groups:
             self._groups(groups)
 
@@ -69,7 +69,7 @@ class _Project:
         else:
             self.requires_python = bound
         if "dependencies" in _texts(project.get("dynamic")):
-            self.fault("project.dependencies", "is dynamic: only a build can tell it", _DYNAMIC)
+            self.fault("project.dependencies", "is dynamic: only a build knows it", _DYNAMIC)
         else:
             self._list("project.dependencies", project.get("dependencies", []))
 
@@ -93,7 +93,7 @@ class _Project:
         if not extras:
             return
         if "optional-dependencies" in _texts(project.get("dynamic")):
-            self.fault("project.optional-dependencies", "is dynamic: only a build can tell it", _DYNAMIC)
+            self.fault("project.optional-dependencies", "is dynamic: only a build knows it", _DYNAMIC)
             return
         table = project.get("optional-dependencies", {})
         if not isinstance(table, dict):

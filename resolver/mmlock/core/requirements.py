@@ -28,6 +28,8 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LONGEST = 20_000
 """Characters of an option line: it is split as a shell does, which takes quadratic time for a long word."""
 _LINE_OPTION = re.compile(r"\s--?[a-z]")
+_MONSTER = re.compile(r"(?<![0-9A-Za-z])[0-9]{100}")
+"""A number of a hundred digits: not a hash, and Python refuses to read one of thousands."""
 _HASH = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})")
 
 
@@ -112,6 +114,7 @@ def merge_index(first: IndexSettings, later: IndexSettings) -> IndexSettings:
         extra_index_urls=tuple(dict.fromkeys((*first.extra_index_urls, *later.extra_index_urls))),
         find_links=tuple(dict.fromkeys((*first.find_links, *later.find_links))),
         no_index=first.no_index or later.no_index,
+        named=tuple({one.name: one for one in (*first.named, *later.named)}.values()),
     )
 
 
@@ -120,6 +123,9 @@ def merge_index(first: IndexSettings, later: IndexSettings) -> IndexSettings:
 
 def parse_requirement(text: str, origin: str, *, constraint: bool = False) -> Asked | Fault:
     """Read one PEP 508 requirement, or say what is wrong with it."""
+    if _MONSTER.search(text):
+        shown = f"{text[:40]}..."
+        return Fault(where=origin, text=f"cannot read `{shown}`: a number in it is too long")
     try:
         parsed = Requirement(text)
     except InvalidRequirement as error:
@@ -265,7 +271,7 @@ class _FileReader:
             option, value = _split_option(words.pop(0))
             kind = _OPTIONS.get(option)
             if kind is None:
-                hint = _REFUSED.get(option, "remove the line; the rest of the file is understood")
+                hint = _REFUSED.get(option, "remove the line; the rest of the file is supported")
                 self.fault(where, f"`{option}` is not supported", hint)
                 return
             if kind.takes_value and value is None:
@@ -330,7 +336,7 @@ _REFUSED: Mapping[str, str] = {
     "-e": _EDITABLE,
     "--editable": _EDITABLE,
     "--no-binary": "ordinary packages come as wheels; allow one source archive with --allow-sdist NAME",
-    "--only-binary": "remove the line: only wheels are taken unless --allow-sdist NAME says otherwise",
+    "--only-binary": "remove the line: only wheels are used unless you pass --allow-sdist NAME",
     "--trusted-host": "set SSL_CERT_FILE to the certificate of that host",
 }
 

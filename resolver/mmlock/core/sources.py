@@ -39,7 +39,7 @@ def gather(inputs: Inputs, read: Read) -> Gathered:
     elif inputs.extras or inputs.groups:
         option = "--extra" if inputs.extras else "--group"
         hint = "name the project: --project pyproject.toml"
-        faults.append(Fault(where=option, text="says which part of a project to take", hint=hint))
+        faults.append(Fault(where=option, text="selects a part of a project", hint=hint))
     for constraint, paths in ((False, inputs.files), (True, inputs.constraint_files)):
         for path in paths:
             include = Include(path=path, constraint=constraint, where=path)

@@ -31,7 +31,9 @@ class ValidateArguments(Struct, frozen=True, kw_only=True):
     keep: Path | None = None
     """Make the prefix here and leave it."""
     sign: Path | None = None
-    """An SSH key to sign the verdict with."""
+    """The private key to sign with; None: the user's own."""
+    unsigned: bool = False
+    """Do not sign: the verdict then counts for nobody."""
     offline: bool = False
 
     @property
@@ -45,15 +47,21 @@ class VerdictAction(StrEnum):
 
     SHOW = "show"
     VERIFY = "verify"
+    SIGN = "sign"
+    KEY = "key"  # tell the public half of the user's own key
 
 
 class VerdictArguments(Struct, frozen=True, kw_only=True):
     """What a user can ask of `mmlock verdict`."""
 
     action: VerdictAction
-    lock: Path
+    lock: Path | None = None
     """A lock folder, or with `show` a verdict file."""
     file: Path | None = None
     """The verdict; None: the one beside the lock."""
-    signers: Path | None = None
-    """An allowed-signers file of SSH: then an unsigned verdict is refused."""
+    signers: tuple[Path, ...] = ()
+    """Files with public keys that count, besides the user's own and those of `mmlock.toml`."""
+    sign: Path | None = None
+    """The private key to sign with; None: the user's own."""
+    sigstore: bool = False
+    """Sign with an identity instead of a key."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from mmlock.app.building import find_uv
+from mmlock.core.arguments import SolveArguments
 from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress
@@ -17,9 +17,22 @@ from mmlock.doctor.checks.records import fault_text
 from mmlock.doctor.environment.model import Environment, Trouble
 from mmlock.facts.matrix.load import Matrix
 from mmlock.lock.model import LockedEnv
+from mmlock.wheels.activation import write_activation
+from mmlock.wheels.buildenv import Uv
 from mmlock.wheels.install import install
 
 _SHOWN = 20
+
+
+class Hands(Struct, frozen=True, kw_only=True):
+    """What the doctor lets others do: he looks and says what would cure, and does nothing himself."""
+
+    solve: Callable[[SolveArguments], object]
+    """Write the lock of a request into its folder. Raises NoAnswer."""
+    find_uv: Callable[[], Uv]
+    """The uv that changes an environment. Raises EnvironmentFault."""
+    confirm: Callable[[str], bool]
+    """Show a plan to a person; whether it may be carried out."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -51,7 +64,7 @@ def apply(
     folder: Path,
     arguments: DoctorArguments,
     progress: Progress,
-    confirm: Callable[[str], bool],
+    hands: Hands,
 ) -> Applied:
     """Show the plan; when it is agreed to, carry it out with uv, each package by its hash.
 
@@ -62,9 +75,9 @@ def apply(
     lines = tuple(plan_lines(env, plan))
     if plan.empty:
         return Applied(done=False, lines=lines)
-    if not arguments.yes and not confirm("\n".join(lines)):
+    if not arguments.yes and not hands.confirm("\n".join(lines)):
         return Applied(done=False, lines=(*lines, "nothing was changed"))
-    uv = find_uv(offline=arguments.offline, progress=progress)
+    uv = hands.find_uv()
     interpreter = str(env.interpreter.path)
     if plan.remove:
         progress(f"removing {', '.join(plan.remove)}")
@@ -75,6 +88,7 @@ def apply(
     for path in plan.delete:
         _delete(path, env)
     install(lock, folder, env.interpreter.prefix, uv, python=None, exact=False)
+    write_activation(env.interpreter.prefix, lock.environment)
     done = [f"done: {env.interpreter.prefix} matches the lock {folder}"]
     done += ["environment variables to set:"] if lock.environment else []
     done += [f"  export {name}={value}" for name, value in sorted(lock.environment.items())]

@@ -17,7 +17,8 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 
 OUT = "lock"
@@ -83,8 +84,8 @@ def core(matrix: Matrix, proposed: ProposedSolve) -> CoreSolution | None:
         asked = interpret(matrix, arguments_of(proposed))
     except MmlockError:
         return None
-    rows = build_graph(matrix, graph_request(asked, State()))
-    return solve_core(rows, ClingoEngine(), asked.terms)
+    rows = build_graph(matrix, graph_request(asked, LoopState()))
+    return solve_core(rows, ClingoEngine(), asked.objectives)
 
 
 def command(proposed: ProposedSolve) -> str:

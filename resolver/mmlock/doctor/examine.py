@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +15,7 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
+from mmlock.doctor.apply import Hands
 from mmlock.doctor.checks import examine
 from mmlock.doctor.checks.locked import compare
 from mmlock.doctor.doctor_commands import arguments_of, command, core, gives
@@ -25,12 +26,12 @@ from mmlock.doctor.environment.text import SOUND, environment_data, environment_
 from mmlock.doctor.environment_fixes import cures, left_aside
 from mmlock.doctor.model import Proposal, ProposedSolve
 from mmlock.facts.matrix.load import Matrix
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.resolve.request.devices import find_devices
 
 FIX = Path("mmlock-fix")
-Confirm = Callable[[str], bool]
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -51,9 +52,7 @@ class Seen(Struct, frozen=True, kw_only=True):
         return Page(text="\n".join([*lines, *more]), data={**data, **extra, "wrong": self.wrong})
 
 
-def doctor_environment(
-    matrix: Matrix, arguments: DoctorArguments, progress: Progress, confirm: Confirm
-) -> Page:
+def doctor_environment(matrix: Matrix, arguments: DoctorArguments, progress: Progress, hands: Hands) -> Page:
     """The report. Raises UsageError, EnvironmentFault or NoAnswer."""
     path = find_interpreter(arguments.python, os.environ, Path.cwd())
     folder, lock = _named_lock(arguments)
@@ -61,7 +60,7 @@ def doctor_environment(
     solves = _solves(matrix, seen, arguments)
     lines: list[str] = []
     if arguments.fix:
-        folder, lock = _fix(matrix, seen.env, solves, arguments, progress)
+        folder, lock = _fix(matrix, seen.env, solves, arguments, hands)
         lines = ["", *_written(folder, lock, left_aside(seen.env, matrix))]
     if not arguments.apply:
         named = str(folder) if folder else None
@@ -73,7 +72,7 @@ def doctor_environment(
         raise UsageError(
             "`--apply` needs a lock", hints=["name one with `--lock`, or create one with `--fix`"]
         )
-    return _changed(matrix, seen, lock, folder, arguments, progress, confirm)
+    return _changed(matrix, seen, lock, folder, arguments, progress, hands)
 
 
 def look(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Seen:
@@ -94,8 +93,6 @@ def _solves(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> tuple[Pro
 def _named_lock(arguments: DoctorArguments) -> tuple[Path | None, LockedEnv | None]:
     if arguments.lock is None:
         return None, None
-    from mmlock.app.building import lock_folder
-
     folder = lock_folder(arguments.lock)
     return folder, read_lock(folder)
 
@@ -123,12 +120,12 @@ def _changed(
     folder: Path,
     arguments: DoctorArguments,
     progress: Progress,
-    confirm: Confirm,
+    hands: Hands,
 ) -> Page:
     """The plan, what became of it, and what is wrong afterwards."""
     from mmlock.doctor.apply import apply
 
-    applied = apply(matrix, seen.env, seen.troubles, lock, folder, arguments, progress, confirm)
+    applied = apply(matrix, seen.env, seen.troubles, lock, folder, arguments, progress, hands)
     lines = list(applied.lines)
     after = seen
     if applied.done:
@@ -162,11 +159,9 @@ def _fix(
     env: Environment,
     solves: Sequence[ProposedSolve],
     arguments: DoctorArguments,
-    progress: Progress,
+    hands: Hands,
 ) -> tuple[Path, LockedEnv]:
     """Write the lock of the first cure that holds with its closure. Raises NoAnswer."""
-    from mmlock.app.solving import solve
-
     out = arguments.out or FIX
     refused: list[str] = []
     for proposed in solves:
@@ -181,7 +176,7 @@ def _fix(
             matrices=arguments.matrices,
         )
         try:
-            solve(request, progress=progress)
+            hands.solve(request)
         except NoAnswer as error:
             refused += [error.message, *error.causes[:1]]
             continue

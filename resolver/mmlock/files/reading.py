@@ -49,7 +49,8 @@ _SPECIAL: tuple[tuple[Callable[[int], bool], str], ...] = (
 def read_bounded(path: Path | str, limit: int = LARGEST) -> bytes:
     """The bytes of an ordinary file of at most `limit` bytes.
 
-    A pipe that the shell made for the command (`<(...)`, `/dev/stdin`) is read, too. Raises UnreadableError.
+    A pipe that the shell made for the command (`<(...)`, `/dev/stdin`) is read, too, and the null device is
+    empty. Raises UnreadableError.
     """
     given = _is_given(path)
     try:
@@ -87,6 +88,8 @@ def _is_given(path: Path | str) -> bool:
 def _check(kept: os.stat_result, limit: int, *, given: bool) -> None:
     if stat.S_ISDIR(kept.st_mode):
         raise UnreadableError(ReadProblem.FOLDER, "is a folder")
+    if stat.S_ISCHR(kept.st_mode) and kept.st_rdev == Path(os.devnull).stat().st_rdev:
+        return
     for holds, text in _SPECIAL:
         if holds(kept.st_mode) and not (given and holds is stat.S_ISFIFO):
             raise UnreadableError(ReadProblem.SPECIAL, text)

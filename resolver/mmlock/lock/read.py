@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
 from mmlock.lock.formats import build_toml, pylock
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 
@@ -29,8 +30,14 @@ def read_lock(folder: Path) -> LockedEnv:
 
 def _text(path: Path, folder: Path) -> str:
     try:
-        return path.read_bytes().decode()
-    except FileNotFoundError as error:
+        return read_bounded(path).decode()
+    except UnreadableError as error:
+        if error.problem is not ReadProblem.MISSING:
+            raise EnvironmentFault(
+                f"`{path}` cannot be read",
+                causes=[error.text],
+                hints=["give a lock folder that you may read"],
+            ) from error
         raise EnvironmentFault(
             f"`{folder}` is not a whole lock folder",
             causes=[f"`{path.name}` is missing" if folder.is_dir() else "there is no such folder"],
@@ -41,12 +48,6 @@ def _text(path: Path, folder: Path) -> str:
             f"`{path}` is not UTF-8 text",
             causes=[f"byte {error.start} cannot be read"],
             hints=["run `mmlock solve` again to write it anew"],
-        ) from error
-    except OSError as error:
-        raise EnvironmentFault(
-            f"`{path}` cannot be read",
-            causes=[error.strerror or str(error)],
-            hints=["give a lock folder that you may read"],
         ) from error
 
 

@@ -9,12 +9,15 @@ from msgspec import Struct
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.files.atomic import write_together
+from mmlock.lock.fields import build_faults, environment_faults, fetch_faults, package_faults
 from mmlock.lock.formats import FORMATS
 from mmlock.lock.model import LockedEnv
+from mmlock.lock.without_credentials import without_credentials
 
 __all__ = ["WriteReport", "put_lock", "render_lock", "write_lock"]
 
 _MARK_WITHIN = 1000
+_FAULTS_SHOWN = 12
 
 
 class WriteReport(Struct, frozen=True, kw_only=True):
@@ -36,10 +39,29 @@ def render_lock(env: LockedEnv, formats: Iterable[str] | None = None) -> dict[st
         raise UsageError(
             f"no lock format is called `{unknown[0]}`", hints=[f"the formats are: {', '.join(FORMATS)}"]
         )
+    env = without_credentials(env)
+    _refuse_unsafe(env)
     return {
         item.file: item.render(env) if item.name in wanted or not item.optional else None
         for item in FORMATS.values()
     }
+
+
+def _refuse_unsafe(env: LockedEnv) -> None:
+    """Raise EnvironmentFault for what nobody could read back: an index may call its files anything."""
+    faults = [f"`{key}` {text}" for key, text in environment_faults(env)]
+    for package in env.packages:
+        faults += [f"{package.name}: `{key}` {text}" for key, text in package_faults(package)]
+    for fetch in env.fetch:
+        faults += [f"{fetch.package}: `{key}` {text}" for key, text in fetch_faults(fetch)]
+    for build in env.build:
+        faults += [f"{build.package}: `{key}` {text}" for key, text in build_faults(build)]
+    if faults:
+        raise EnvironmentFault(
+            "the lock is not written: an index or a recipe gave what may not stand in one",
+            causes=faults[:_FAULTS_SHOWN],
+            hints=["look at the index pages and facts that it comes from"],
+        )
 
 
 def write_lock(env: LockedEnv, folder: Path, formats: Iterable[str] | None = None) -> WriteReport:

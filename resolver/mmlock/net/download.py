@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct, field
@@ -26,8 +27,9 @@ from mmlock.files.locking import hold
 from mmlock.files.names import UnsafeNameError, bare_file_name
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import FetchProblem, hints
-from mmlock.net.http import Client
-from mmlock.net.transfer import Transfer, discard
+
+if TYPE_CHECKING:
+    from mmlock.net.http import Client
 
 __all__ = ["Check", "Downloader", "FetchedFile", "Wanted", "file_name"]
 
@@ -150,6 +152,8 @@ class Downloader(Struct, kw_only=True):
         tried: list[str],
         helpful: list[str],
     ) -> FetchedFile | None:
+        from mmlock.net.transfer import Transfer, discard
+
         part = self._url_file(url, "") / wanted.name
         part.parent.mkdir(exist_ok=True)
         known = wanted.sha256 or self._noted(url)
@@ -177,6 +181,8 @@ class Downloader(Struct, kw_only=True):
         return FetchedFile(path=path.resolve(), name=wanted.name, sha256=digest, size=size, origin=origin)
 
     def _accept(self, part: Path, wanted: Wanted, check: Check | None, origin: str) -> FetchedFile:
+        from mmlock.net.transfer import discard
+
         noted = self._noted(origin)
         digest, size = sha256_of(part), part.stat().st_size
         try:
@@ -208,6 +214,8 @@ class Downloader(Struct, kw_only=True):
             if check is not None:
                 check(path)
         except BaseException:
+            from mmlock.net.transfer import discard
+
             discard(path)
             raise
 
@@ -253,6 +261,8 @@ class Downloader(Struct, kw_only=True):
         if self.client is not None:
             yield self.client
             return
+        from mmlock.net.http import Client
+
         with Client(environ=self.environ, offline=self.offline) as client:
             yield client
 

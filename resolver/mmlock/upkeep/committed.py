@@ -20,9 +20,7 @@ def held_locks(folder: Path, *, named: bool) -> Iterator[LockContents]:
     Raises UsageError when a folder that was named is not there.
     """
     if named and not folder.is_dir():
-        raise UsageError(
-            f"there is no folder `{folder}`", hints=["`--locks` takes the folder with the locks"]
-        )
+        raise UsageError(f"`{folder}`: no such folder", hints=["pass the folder with the locks to `--locks`"])
     for path in sorted(folder.rglob("pylock.toml")):
         try:
             env = read_lock(path.parent)

@@ -1,4 +1,4 @@
-"""What an interpreter has otherwise than a lock. Pure."""
+"""In what an interpreter differs from a lock. Pure."""
 
 from __future__ import annotations
 
@@ -7,51 +7,55 @@ from collections.abc import Iterator
 from packaging.version import InvalidVersion, Version
 
 from mmlock.lock.model import LockedEnv, LockedPackage
-from mmlock.validate.model import Difference, InstalledPackage, Probe
+from mmlock.validate.model import Difference, DifferenceKind, InstalledPackage, Probe
 
 TOOLS = frozenset({"pip", "setuptools", "wheel", "uv"})
 """What an environment may hold for installing; no kernel depends on it."""
 
 
-def compare(env: LockedEnv, found: Probe) -> tuple[Difference, ...]:
+def compare(env: LockedEnv, probe: Probe) -> tuple[Difference, ...]:
     """Every difference, the graver ones first."""
-    return (*_python(env, found), *_packages(env, found), *_extra(env, found))
+    return (*_python(env, probe), *_packages(env, probe), *_extra(env, probe))
 
 
-def _python(env: LockedEnv, found: Probe) -> Iterator[Difference]:
-    if found.minor != env.python or found.implementation != "CPython":
-        text = f"it is {found.implementation} {found.minor}, the lock is for CPython {env.python}"
-        yield Difference(kind="python", package="python", text=text)
+def _python(env: LockedEnv, probe: Probe) -> Iterator[Difference]:
+    if probe.minor != env.python or probe.implementation != "CPython":
+        yield Difference(
+            kind=DifferenceKind.PYTHON,
+            package="python",
+            locked=f"CPython {env.python}",
+            installed=f"{probe.implementation} {probe.minor}",
+        )
 
 
-def _packages(env: LockedEnv, found: Probe) -> Iterator[Difference]:
+def _packages(env: LockedEnv, probe: Probe) -> Iterator[Difference]:
     for package in env.packages:
-        there = found.packages.get(package.name)
-        if there is None:
-            yield Difference(
-                kind="missing", package=package.name, text=f"{package.version} is locked and not installed"
-            )
+        installed = probe.packages.get(package.name)
+        if installed is None:
+            yield Difference(kind=DifferenceKind.MISSING, package=package.name, locked=package.version)
             continue
-        if not same_version(there.version, package.version):
-            text = f"{there.version} is installed, {package.version} is locked"
-            yield Difference(kind="version", package=package.name, text=text)
-        yield from _bytes(package, there)
+        if not same_version(installed.version, package.version):
+            yield Difference(
+                kind=DifferenceKind.VERSION,
+                package=package.name,
+                locked=package.version,
+                installed=installed.version,
+            )
+        yield from _bytes(package, installed)
 
 
-def _bytes(package: LockedPackage, there: InstalledPackage) -> Iterator[Difference]:
+def _bytes(package: LockedPackage, installed: InstalledPackage) -> Iterator[Difference]:
     known = {file.sha256 for file in package.files}
-    if there.sha256 is not None and there.sha256 not in known:
-        text = f"it was installed from an archive with sha256 {there.sha256}, which is not in the lock"
-        yield Difference(kind="bytes", package=package.name, text=text)
-    for fault in there.faults:
-        yield Difference(kind="files", package=package.name, text=fault)
+    if installed.sha256 is not None and installed.sha256 not in known:
+        yield Difference(kind=DifferenceKind.BYTES, package=package.name, installed=installed.sha256)
+    for fault in installed.faults:
+        yield Difference(kind=DifferenceKind.FILES, package=package.name, detail=fault)
 
 
-def _extra(env: LockedEnv, found: Probe) -> Iterator[Difference]:
+def _extra(env: LockedEnv, probe: Probe) -> Iterator[Difference]:
     locked = {package.name for package in env.packages}
-    for name in sorted(set(found.packages) - locked - TOOLS):
-        text = f"{found.packages[name].version} is installed and not in the lock"
-        yield Difference(kind="extra", package=name, text=text)
+    for name in sorted(set(probe.packages) - locked - TOOLS):
+        yield Difference(kind=DifferenceKind.EXTRA, package=name, installed=probe.packages[name].version)
 
 
 def same_version(one: str, other: str) -> bool:

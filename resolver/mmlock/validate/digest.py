@@ -7,16 +7,16 @@ import json
 from collections.abc import Iterable
 
 from msgspec.structs import replace
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Form, PackageName, Sha256
 from mmlock.lock.model import LockedEnv, LockedPackage
-from mmlock.validate.model import Decided
+from mmlock.validate.model import CoreWheel
 
 
 def lock_digest(env: LockedEnv) -> str:
-    """The identity of a locked environment: Python, platform, packages, files, run-time variables.
+    """The identity of a locked environment: Python, target devices, packages, files, run-time variables.
 
     Why something was chosen, and whether it was validated, are not part of it: a verdict stays true when
     a sentence changes, and may be named in the lock that it is about.
@@ -24,6 +24,7 @@ def lock_digest(env: LockedEnv) -> str:
     content = {
         "python": env.python,
         "platform": env.target.platform.value,
+        "devices": sorted([one.kind.value, one.name, one.arch or ""] for one in env.target.devices),
         "torch": env.torch,
         "packages": [
             [package.name, package.version, sorted([file.name, file.sha256 or ""] for file in package.files)]
@@ -40,10 +41,10 @@ def lock_digest(env: LockedEnv) -> str:
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
 
-def decided(env: LockedEnv) -> tuple[Decided, ...]:
+def core_wheels(env: LockedEnv) -> tuple[CoreWheel, ...]:
     """The packages of a sealed lock that its steps may have brought, by name."""
     return tuple(
-        Decided(
+        CoreWheel(
             package=package.name,
             version=package.version,
             files=tuple((file.name, file.sha256 or "") for file in package.files),
@@ -53,14 +54,13 @@ def decided(env: LockedEnv) -> tuple[Decided, ...]:
     )
 
 
-def sealed_with(env: LockedEnv, wheels: Iterable[Decided]) -> LockedEnv:
+def sealed_with(env: LockedEnv, wheels: Iterable[CoreWheel]) -> LockedEnv:
     """The lock with these wheels in the place of its steps; a step that none of them answers stays."""
-    found = {wheel.package: wheel for wheel in wheels}
+    by_name = {wheel.package: wheel for wheel in wheels}
     done = [
         (step.package, wheel)
         for step in env.steps
-        if (wheel := found.get(step.package))
-        and Version(wheel.version).public == Version(step.version).public
+        if (wheel := by_name.get(step.package)) and same_release(wheel.version, step.version)
     ]
     names = {name for name, _ in done}
     return replace(
@@ -71,6 +71,14 @@ def sealed_with(env: LockedEnv, wheels: Iterable[Decided]) -> LockedEnv:
     )
 
 
-def _package(name: PackageName, wheel: Decided) -> LockedPackage:
+def same_release(one: str, other: str) -> bool:
+    """Whether two versions are builds of the same release. What is no version is no release."""
+    try:
+        return Version(one).public == Version(other).public
+    except InvalidVersion:
+        return False
+
+
+def _package(name: PackageName, wheel: CoreWheel) -> LockedPackage:
     files = tuple(Artifact(name=file, url=file, sha256=Sha256(sha256)) for file, sha256 in wheel.files)
     return LockedPackage(name=name, version=wheel.version, form=Form.WHEEL, files=files, core=True, via=())

@@ -29,9 +29,9 @@ def fresh_folder(place: Path) -> Iterator[Path]:
             _lock(owner, wait=True)
     except OSError as error:
         raise EnvironmentFault(
-            f"no prefix can be made in `{place}`",
+            f"no folder can be made in `{place}`",
             causes=[error.strerror or str(error)],
-            hints=["set MMLOCK_CACHE_DIR to a folder that you may write to"],
+            hints=["set MMLOCK_CACHE_DIR to a folder that you can write to"],
         ) from error
     try:
         for path, handle in left:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from mmlock.core.names import StrEnum
+
+Digest = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+Moment = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")]
 
 
 class Status(StrEnum):
@@ -31,13 +35,20 @@ class Result(StrEnum):
     FAILED = "FAILED"
 
 
-class Case(Struct, frozen=True, kw_only=True):
-    """One comparison with a reference."""
+class KernelDevice(StrEnum):
+    """What kernels run on, in torch's words."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """One comparison of a kernel with its reference."""
 
     name: str
     ok: bool
     error: float | None = None
-    """Largest absolute error; None where equality is asked."""
+    """Largest absolute error; None where they must be equal."""
     rtol: float | None = None
     atol: float | None = None
     note: str | None = None
@@ -49,16 +60,16 @@ class CheckRow(Struct, frozen=True, kw_only=True):
     suite: str
     name: str
     status: Status
-    device: str
+    device: KernelDevice
     reason: str | None = None
-    """Why it is not passed."""
+    """Why it did not pass, in the words of the check."""
     seed: int | None = None
     seconds: float | None = None
     error: float | None = None
     """Largest absolute error of all cases."""
     ratio: float | None = None
     """Largest error as a part of what is allowed there."""
-    cases: tuple[Case, ...] = ()
+    cases: tuple[Comparison, ...] = ()
     where: tuple[str, ...] = ()
     printed: str | None = None
 
@@ -79,7 +90,7 @@ class SuiteRun(Struct, frozen=True, kw_only=True):
         return self.broken is not None or any(row.status.red for row in self.checks)
 
 
-class Gpu(Struct, frozen=True, kw_only=True):
+class VisibleGpu(Struct, frozen=True, kw_only=True):
     """One GPU that torch saw."""
 
     name: str
@@ -88,7 +99,7 @@ class Gpu(Struct, frozen=True, kw_only=True):
 
 
 class Hardware(Struct, frozen=True, kw_only=True):
-    """The machine that it ran on. None: it did not tell."""
+    """The machine that it ran on. None: unknown."""
 
     system: str
     machine: str
@@ -98,11 +109,11 @@ class Hardware(Struct, frozen=True, kw_only=True):
     memory_mb: int | None = None
     glibc: str | None = None
     driver: str | None = None
-    gpus: tuple[Gpu, ...] = ()
+    gpus: tuple[VisibleGpu, ...] = ()
 
 
 class InstalledPackage(Struct, frozen=True, kw_only=True):
-    """A package as it lies in an interpreter."""
+    """A package as an interpreter has it."""
 
     name: str
     version: str
@@ -129,22 +140,60 @@ class Probe(Struct, frozen=True, kw_only=True):
     """Why torch cannot be imported."""
 
 
-class Difference(Struct, frozen=True, kw_only=True):
-    """Something an interpreter has otherwise than the lock."""
+class DifferenceKind(StrEnum):
+    """In what an interpreter differs from a lock."""
 
-    kind: str
-    """`python`, `missing`, `version`, `bytes`, `files`, `extra`."""
+    PYTHON = "python"
+    MISSING = "missing"  # a locked package
+    VERSION = "version"
+    BYTES = "bytes"  # installed from an archive that is not in the lock
+    FILES = "files"  # an installed file is missing or was changed
+    EXTRA = "extra"  # a package that is not in the lock
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """Something in which an interpreter differs from the lock."""
+
+    kind: DifferenceKind
     package: str
-    text: str
+    locked: str | None = None
+    """The version in the lock; for `python`, of Python."""
+    installed: str | None = None
+    """What is there instead: a version, or for `bytes` the sha256 of an archive."""
+    detail: str | None = None
+    """For `files`: which one, and what is wrong with it."""
 
     @property
     def red(self) -> bool:
-        """Packages that the lock does not know of may be there; nothing else may differ."""
-        return self.kind != "extra"
+        """Whether it fails a validation: all but packages that the lock does not know of."""
+        return self.kind is not DifferenceKind.EXTRA
 
 
-class Decided(Struct, frozen=True, kw_only=True):
-    """A package that was decided on purpose, with the file it came as."""
+class ConcernKind(StrEnum):
+    """Why a validation did not pass."""
+
+    TORCH = "torch"  # it cannot be used
+    DIFFERENCE = "difference"  # what is installed is not what is locked
+    LOADING = "loading"  # a package does not load
+    CHECK = "check"  # a kernel failed
+    NOTHING_RAN = "nothing-ran"  # no kernel did
+    OFF_TARGET = "off-target"  # not on hardware that the lock is for
+    IDLE_SUITE = "idle-suite"  # no kernel of a package
+
+
+class Concern(Struct, frozen=True, kw_only=True):
+    """One reason why a validation did not pass; what it is about is in the field that fits its kind."""
+
+    kind: ConcernKind
+    difference: Difference | None = None
+    suite: SuiteRun | None = None
+    check: CheckRow | None = None
+    detail: str | None = None
+    """What an import said."""
+
+
+class CoreWheel(Struct, frozen=True, kw_only=True):
+    """A package that the core solver decided, with the file it came as."""
 
     package: str
     version: str
@@ -153,17 +202,15 @@ class Decided(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What ran, on what, and how far it was from the references."""
+    """What ran, on what, and how far it was from the references. `conclude` says why it is not PASSED."""
 
     result: Result
-    reasons: tuple[str, ...]
-    """Why the result is not PASSED; empty if it is."""
-    lock_digest: str
+    lock_digest: Digest
     stack: str
     target: tuple[str, ...]
     """The devices that the lock is for."""
-    device: str
-    """What the kernels ran on: `cpu`, `cuda`."""
+    device: KernelDevice
+    """What the kernels ran on."""
     on_target: bool
     """Whether that is a device the lock is for."""
     python: str
@@ -173,17 +220,17 @@ class Verdict(Struct, frozen=True, kw_only=True):
     hardware: Hardware
     differences: tuple[Difference, ...]
     suites: tuple[SuiteRun, ...]
-    kernels_digest: str
+    kernels_digest: Digest
     """Of the check files that ran."""
     seed: int
     fresh: bool
-    """Whether the lock was installed for this, and not found installed."""
-    started: str
+    """Whether the lock was installed for this, and not already installed."""
+    started: Moment
     """ISO 8601 in UTC."""
     torch: str | None = None
     torch_error: str | None = None
     """Why torch could not be used."""
-    decided: tuple[Decided, ...] = ()
+    core_wheels: tuple[CoreWheel, ...] = ()
     """With these in the place of its steps, the lock before it was sealed is the one that this is about."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Of each stage: `install`, `probe`, `checks`."""

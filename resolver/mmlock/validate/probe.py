@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.validate.model import Gpu, Hardware, InstalledPackage, Probe
-from mmlock.validate.runner import KERNELS, Interpreter
+from mmlock.validate.model import Hardware, InstalledPackage, Probe, VisibleGpu
+from mmlock.validate.runner import KERNELS, TargetInterpreter
 
 _LIMIT = 300
 
 
-def probe(interpreter: Interpreter, deep: Iterable[str] = ()) -> Probe:
+def probe(interpreter: TargetInterpreter, deep: Iterable[str] = ()) -> Probe:
     """What the interpreter is; the files of the packages in `deep` are hashed.
 
     Raises EnvironmentFault when it cannot tell.
@@ -32,28 +32,30 @@ def probe(interpreter: Interpreter, deep: Iterable[str] = ()) -> Probe:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise EnvironmentFault(f"`{interpreter.path}` cannot be run", causes=[str(error)]) from error
+        raise EnvironmentFault(
+            f"`{interpreter.path}` is not a runnable Python interpreter", causes=[str(error)]
+        ) from error
     try:
         return read_probe(json.loads(ran.stdout))
     except (ValueError, KeyError, TypeError) as error:
-        told = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
+        lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
         raise EnvironmentFault(
-            f"`{interpreter.path}` did not tell what it is",
-            causes=told or [f"it ended with exit code {ran.returncode}"],
+            f"`{interpreter.path}` could not be inspected",
+            causes=lines or [f"it ended with exit code {ran.returncode}"],
             hints=["give a CPython 3.7 or newer with `--python PATH`"],
         ) from error
 
 
-def read_probe(told: Mapping[str, Any]) -> Probe:
+def read_probe(answer: Mapping[str, Any]) -> Probe:
     """The answer of `kernels/probe.py` as a value."""
-    torch = told["torch"]
+    torch = answer["torch"]
     return Probe(
-        python=told["python"],
-        minor=told["minor"],
-        implementation=told["implementation"],
-        prefix=told["prefix"],
-        packages={row["name"]: _package(row) for row in told["packages"]},
-        hardware=_hardware(told["machine"], torch.get("devices", ())),
+        python=answer["python"],
+        minor=answer["minor"],
+        implementation=answer["implementation"],
+        prefix=answer["prefix"],
+        packages={row["name"]: _package(row) for row in answer["packages"]},
+        hardware=_hardware(answer["machine"], torch.get("devices", ())),
         torch=torch.get("version"),
         torch_cuda=torch.get("cuda"),
         torch_error=torch.get("error") or torch.get("devices_error"),
@@ -72,5 +74,7 @@ def _package(row: Mapping[str, Any]) -> InstalledPackage:
 def _hardware(machine: Mapping[str, Any], gpus: Iterable[Mapping[str, Any]]) -> Hardware:
     return Hardware(
         **machine,
-        gpus=tuple(Gpu(name=gpu["name"], arch=gpu["arch"], memory_mb=gpu["memory_mb"]) for gpu in gpus),
+        gpus=tuple(
+            VisibleGpu(name=gpu["name"], arch=gpu["arch"], memory_mb=gpu["memory_mb"]) for gpu in gpus
+        ),
     )

@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from mmlock.core.errors import MmlockError
+from msgspec import Struct
+
+from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.names import Confidence, DeviceKind, PackageName, Sha256
-from mmlock.core.progress import Progress, silent
 from mmlock.core.versions import version
 from mmlock.facts.matrix.model import Validation
 from mmlock.lock.formats import pylock
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
+from mmlock.validate.attest.trust import Trust
 from mmlock.validate.model import Hardware, Result, Status, Verdict
-from mmlock.validate.store import NAME, read_verdict, verify
+from mmlock.validate.standing import Standing, VerdictError
+from mmlock.validate.store import NAME, check_about, read_verdict, trusted_signer
 from mmlock.wheels.seal import BUILT
+
+__all__ = ["Evidence", "PassedOver", "validation", "validations"]
 
 TORCH = "torch"
 
 
-def validations(folder: Path, *, progress: Progress = silent) -> Iterator[Validation]:
-    """What the verdicts below a folder prove. One that cannot stand, as of another lock, proves nothing."""
-    for path in _verdicts(folder):
+class PassedOver(Struct, frozen=True, kw_only=True):
+    """A verdict that does not count."""
+
+    path: str
+    standing: Standing
+    reason: str
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """What verdicts prove, and which of them prove nothing."""
+
+    rows: tuple[Validation, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
+
+
+def validations(folders: Iterable[Path], trust: Trust) -> Evidence:
+    """What the verdicts below these folders prove: those of their locks, signed by somebody who is trusted.
+
+    Raises UsageError for a folder that is not there.
+    """
+    rows: list[Validation] = []
+    passed_over: list[PassedOver] = []
+    for path in _verdicts(folders):
         try:
-            env, verdict = read_lock(path.parent), read_verdict(path)
-            verify(verdict, env, str(path))
+            env, record = read_lock(path.parent), read_verdict(path)
+            check_about(record.verdict, env, str(path))
+            trusted_signer(record, trust, str(path))
         except MmlockError as error:
-            progress(f"not counted: {error.message}")
+            if path.exists():  # else another process removed it just now
+                standing = error.standing if isinstance(error, VerdictError) else Standing.UNREADABLE
+                passed_over.append(PassedOver(path=str(path), standing=standing, reason=error.message))
             continue
-        digest = Sha256(hashlib.sha256(path.read_bytes()).hexdigest())
-        if (row := validation(env, verdict, digest, str(path))) is not None:
-            yield row
+        if (row := validation(env, record.verdict, record.digest, str(path))) is not None:
+            rows.append(row)
+    return Evidence(rows=tuple(rows), passed_over=tuple(passed_over))
 
 
-def _verdicts(folder: Path) -> list[Path]:
+def _verdicts(folders: Iterable[Path]) -> list[Path]:
     """Verdicts beside locks, in order. What vanishes, as another process writes locks, is passed over."""
-    found = (Path(place) for place, _, files in os.walk(folder) if NAME in files and pylock.NAME in files)
-    return sorted(place / NAME for place in found)
+    places: dict[Path, None] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError(
+                f"`--verdicts {folder}`: there is no such folder",
+                hints=["name the folder that holds the locks"],
+            )
+        walked = (
+            Path(place) for place, _, files in os.walk(folder) if NAME in files and pylock.NAME in files
+        )
+        places |= dict.fromkeys(sorted(place / NAME for place in walked))
+    return list(places)
 
 
 def validation(env: LockedEnv, verdict: Verdict, digest: Sha256, source: str) -> Validation | None:
@@ -48,8 +85,8 @@ def validation(env: LockedEnv, verdict: Verdict, digest: Sha256, source: str) ->
         return None
     torch, _, variant = env.torch.partition("+")
     rows = [row for suite in verdict.suites for row in suite.checks]
-    decided = {p.name: p.version for p in env.packages if p.core}
-    decided |= {step.package: step.version for step in env.steps}
+    versions = {p.name: p.version for p in env.packages if p.core}
+    versions |= {step.package: step.version for step in env.steps}
     return Validation(
         lock=Sha256(verdict.lock_digest),
         verdict=digest,
@@ -61,7 +98,7 @@ def validation(env: LockedEnv, verdict: Verdict, digest: Sha256, source: str) ->
         python=env.python,
         torch=torch,
         variant=variant,
-        packages={name: version(text).public for name, text in sorted(decided.items()) if name != TORCH},
+        packages={name: version(text).public for name, text in sorted(versions.items()) if name != TORCH},
         built=tuple(sorted(_built(env))),
         passed=sum(row.status is Status.PASSED for row in rows),
         skipped=sum(row.status is Status.SKIPPED for row in rows),
@@ -73,7 +110,7 @@ def validation(env: LockedEnv, verdict: Verdict, digest: Sha256, source: str) ->
 
 def _built(env: LockedEnv) -> set[PackageName]:
     """Packages made from source, whether or not that has been done yet."""
-    made = (p.name for p in env.packages if any(reason.text.startswith(BUILT) for reason in p.reasons))
+    made = (p.name for p in env.packages if any(reason.kind == BUILT for reason in p.reasons))
     return {*made, *(step.package for step in env.build)}
 
 

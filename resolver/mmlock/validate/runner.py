@@ -20,16 +20,16 @@ from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
-from mmlock.validate.model import Case, CheckRow, Status, SuiteRun
-from mmlock.validate.suites import Suite
+from mmlock.validate.model import CheckRow, Comparison, KernelDevice, Status, SuiteRun
+from mmlock.validate.suites import KernelSuite
 
 KERNELS = Path(__file__).parent / "kernels"
 _GRACE = 30.0
 """Seconds between the limit of a check and giving up on the process that watches it."""
-_TOLD = 600
+_STDERR_TAIL = 600
 
 
-class Interpreter(Struct, frozen=True, kw_only=True):
+class TargetInterpreter(Struct, frozen=True, kw_only=True):
     """The Python whose kernels are run, and what it may see."""
 
     path: str
@@ -44,7 +44,7 @@ class Interpreter(Struct, frozen=True, kw_only=True):
 class RunOptions(Struct, frozen=True, kw_only=True):
     """How the checks are run."""
 
-    device: str
+    device: KernelDevice
     seed: int = 0
     limit: float = 120.0
     """Seconds for one check."""
@@ -63,8 +63,8 @@ def kernels_digest(folder: Path = KERNELS) -> str:
 
 
 def run_suites(
-    interpreter: Interpreter,
-    suites: Sequence[tuple[Suite, str]],
+    interpreter: TargetInterpreter,
+    suites: Sequence[tuple[KernelSuite, str]],
     options: RunOptions,
     progress: Progress = silent,
 ) -> tuple[SuiteRun, ...]:
@@ -73,9 +73,9 @@ def run_suites(
 
 
 def _run(
-    interpreter: Interpreter, suite: Suite, package: str, options: RunOptions, progress: Progress
+    interpreter: TargetInterpreter, suite: KernelSuite, package: str, options: RunOptions, progress: Progress
 ) -> SuiteRun:
-    words = [suite.words, "--device", options.device, "--seed", str(options.seed)]
+    words = [suite.words, "--device", options.device.value, "--seed", str(options.seed)]
     words += ["--limit", str(options.limit), *(word for name in options.only for word in ("--only", name))]
     reader = _Reader(suite=suite, package=package, options=options, progress=progress)
     progress(f"importing {package}")
@@ -87,11 +87,11 @@ def _run(
         finally:
             _stop(process)
         stderr.seek(0)
-        tail = stderr.read().decode("utf-8", "replace").strip()[-_TOLD:]
+        tail = stderr.read().decode("utf-8", "replace").strip()[-_STDERR_TAIL:]
     return reader.finish(process.returncode, tail)
 
 
-def _start(command: list[str], interpreter: Interpreter, stderr: Any) -> subprocess.Popen[bytes]:
+def _start(command: list[str], interpreter: TargetInterpreter, stderr: Any) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
@@ -104,7 +104,8 @@ def _start(command: list[str], interpreter: Interpreter, stderr: Any) -> subproc
         )
     except OSError as error:
         raise EnvironmentFault(
-            f"`{interpreter.path}` cannot be run", causes=[error.strerror or str(error)]
+            f"`{interpreter.path}` is not a runnable Python interpreter",
+            causes=[error.strerror or str(error)],
         ) from error
 
 
@@ -148,7 +149,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 class _Reader(Struct, kw_only=True):
     """Makes one suite's rows into values, and notes what should have come and did not."""
 
-    suite: Suite
+    suite: KernelSuite
     package: str
     options: RunOptions
     progress: Progress
@@ -225,14 +226,14 @@ def read_row(row: Mapping[str, Any]) -> CheckRow:
         suite=str(row["suite"]),
         name=str(row["check"]),
         status=Status(row["status"]),
-        device=str(row["device"]),
+        device=KernelDevice(row["device"]),
         reason=row.get("reason"),
         seed=row.get("seed"),
         seconds=row.get("seconds"),
         error=row.get("error"),
         ratio=row.get("ratio"),
         cases=tuple(
-            Case(
+            Comparison(
                 name=str(case["case"]),
                 ok=bool(case["ok"]),
                 error=case.get("error"),

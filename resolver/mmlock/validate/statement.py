@@ -1,51 +1,132 @@
 """A verdict as an in-toto statement with a test-result predicate, and back. Pure.
 
 https://github.com/in-toto/attestation/blob/main/spec/predicates/test-result.md
-What that predicate has no field for stands under its key `mmlock`.
+What that predicate has no field for is under its key `mmlock`. Subjects are the files of the lock, which any
+verifier of in-toto statements can bind, and the environment that they describe, which only mmlock can.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import to_builtins
+import msgspec
+from msgspec import Raw, Struct, field
 
-from mmlock.core.errors import UsageError
-from mmlock.validate.model import Status, Verdict
+from mmlock.core.names import Sha256
+from mmlock.validate.attest.documents import DocumentError, DocumentProblem, decode
+from mmlock.validate.attest.statements import Statement, Subject
+from mmlock.validate.model import Result, Status, Verdict
 
-STATEMENT = "https://in-toto.io/Statement/v1"
+__all__ = [
+    "ENVIRONMENT",
+    "PREDICATE",
+    "file_subjects",
+    "predicate_bytes",
+    "predicate_digest",
+    "statement_data",
+    "verdict_statement",
+    "verdict_within",
+]
+
 PREDICATE = "https://in-toto.io/attestation/test-result/v0.1"
-SUBJECT = "mmlock-environment"
+ENVIRONMENT = "mmlock-environment"
+"""The subject that is no file: what the lock installs, however its files are worded."""
+_ENVIRONMENT_DIGEST = "mmlockEnvironment"
+"""Of `digest.lock_digest`; not `sha256`, which in a statement means that of a file."""
 KERNELS = "mmlock-kernels"
-_SCHEMA = 1
-_WIDTH = 150
-_AGAIN = "run `mmlock validate` again to write it anew"
+SCHEMA = 2
+"""1: unsigned, or with an SSH signature in a file beside it."""
 
 
-def to_statement(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as plain values."""
+class _Descriptor(Struct, frozen=True, kw_only=True):
+    name: str
+    digest: Mapping[str, str]
+
+
+class _Predicate(Struct, frozen=True, kw_only=True):
+    result: Result
+    configuration: tuple[_Descriptor, ...]
+    passed: tuple[str, ...] = field(name="passedTests")
+    warned: tuple[str, ...] = field(name="warnedTests")
+    failed: tuple[str, ...] = field(name="failedTests")
+    mmlock: Raw
+
+
+class _Schema(Struct, frozen=True, kw_only=True):
+    schema: int
+
+
+def predicate_bytes(verdict: Verdict) -> bytes:
+    """What a statement says of its subjects; the same verdict gives the same bytes."""
+    return msgspec.json.encode(_predicate(verdict))
+
+
+def predicate_digest(predicate: bytes) -> Sha256:
+    """The identity of a verdict, whatever it is bound to and whoever signed it: a lock names it."""
+    return Sha256(hashlib.sha256(predicate).hexdigest())
+
+
+def verdict_statement(verdict: Verdict, predicate: bytes, files: Mapping[str, bytes]) -> Statement:
+    """The statement that a verdict holds for these files, and for the environment that it was made of."""
+    return Statement(
+        subjects=(*file_subjects(files), _environment(verdict)),
+        predicate_type=PREDICATE,
+        predicate=predicate,
+    )
+
+
+def file_subjects(files: Mapping[str, bytes]) -> tuple[Subject, ...]:
+    """Files by the sha256 of their bytes, in the order of their names."""
+    return tuple(
+        Subject(name=name, digest={"sha256": hashlib.sha256(data).hexdigest()})
+        for name, data in sorted(files.items())
+    )
+
+
+def verdict_within(statement: Statement) -> Verdict:
+    """The verdict of a statement. Raises DocumentError when there is none in it, or it contradicts itself."""
+    if statement.predicate_type != PREDICATE:
+        raise DocumentError(DocumentProblem.WRONG_TYPE, f"predicateType is not `{PREDICATE}`")
+    predicate = decode(statement.predicate, _Predicate)
+    schema = decode(bytes(predicate.mmlock), _Schema).schema
+    if schema != SCHEMA:
+        raise DocumentError(
+            DocumentProblem.WRONG_TYPE, f"predicate.mmlock.schema is {schema}; this mmlock reads {SCHEMA}"
+        )
+    verdict = decode(bytes(predicate.mmlock), Verdict)
+    _same_throughout(statement, predicate, verdict)
+    return verdict
+
+
+def statement_data(statement: Statement) -> dict[str, Any]:
+    """The statement as plain values, for programs."""
+    from mmlock.validate.attest.statements import encode_statement
+
+    data: dict[str, Any] = msgspec.json.decode(encode_statement(statement))
+    return data
+
+
+def _environment(verdict: Verdict) -> Subject:
+    return Subject(name=ENVIRONMENT, digest={_ENVIRONMENT_DIGEST: verdict.lock_digest})
+
+
+def _predicate(verdict: Verdict) -> _Predicate:
     rows = [row for suite in verdict.suites for row in suite.checks]
-    details = _without_none(to_builtins(verdict))
-    return {
-        "_type": STATEMENT,
-        "subject": [{"name": SUBJECT, "digest": {"sha256": verdict.lock_digest}}],
-        "predicateType": PREDICATE,
-        "predicate": {
-            "result": verdict.result.value,
-            "configuration": [{"name": KERNELS, "digest": {"sha256": verdict.kernels_digest}}],
-            "passedTests": [f"{row.suite}/{row.name}" for row in rows if row.status is Status.PASSED],
-            "warnedTests": [f"{row.suite}/{row.name}" for row in rows if row.status is Status.SKIPPED],
-            "failedTests": [f"{row.suite}/{row.name}" for row in rows if row.status.red],
-            "mmlock": {"schema": _SCHEMA, **details},
-        },
-    }
 
+    def named(*statuses: Status) -> tuple[str, ...]:
+        return tuple(f"{row.suite}/{row.name}" for row in rows if row.status in statuses)
 
-def render(verdict: Verdict) -> str:
-    """The text of `verdict.json`: short values on one line each, so that a person can read a difference."""
-    return _dump(to_statement(verdict), "") + "\n"
+    details = {"schema": SCHEMA, **_without_none(msgspec.to_builtins(verdict))}
+    return _Predicate(
+        result=verdict.result,
+        configuration=(_Descriptor(name=KERNELS, digest={"sha256": verdict.kernels_digest}),),
+        passed=named(Status.PASSED),
+        warned=named(Status.SKIPPED),
+        failed=named(Status.FAILED, Status.CRASHED, Status.TIMEOUT),
+        mmlock=Raw(msgspec.json.encode(details)),
+    )
 
 
 def _without_none(value: Any) -> Any:
@@ -56,60 +137,24 @@ def _without_none(value: Any) -> Any:
     return value
 
 
-def _dump(value: Any, indent: str) -> str:
-    short = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if len(short) + len(indent) <= _WIDTH or not isinstance(value, (dict, list)):
-        return short
-    inner = indent + "  "
-    if isinstance(value, dict):
-        body = [f"{json.dumps(str(key))}: {_dump(item, inner)}" for key, item in value.items()]
-        return "{\n" + ",\n".join(inner + line for line in body) + "\n" + indent + "}"
-    return "[\n" + ",\n".join(inner + _dump(item, inner) for item in value) + "\n" + indent + "]"
+def _same_throughout(statement: Statement, read: _Predicate, verdict: Verdict) -> None:
+    """Raise DocumentError where the standard fields say otherwise than mmlock's own."""
+    expected = _predicate(verdict)
+    differing = [
+        f"predicate.{name}" for name, key in _STANDARD.items() if getattr(read, key) != getattr(expected, key)
+    ]
+    if _environment(verdict) not in statement.subjects:
+        differing.insert(0, "subject")
+    if differing:
+        raise DocumentError(
+            DocumentProblem.CONTRADICTION, f"{', '.join(differing)} and predicate.mmlock say different things"
+        )
 
 
-def read(data: bytes, where: str) -> Verdict:
-    """The verdict of a statement. Raises UsageError when it is none, or contradicts itself."""
-    import msgspec
-
-    document = _document(data, where)
-    predicate = document["predicate"]
-    details = dict(predicate["mmlock"])
-    if details.pop("schema", None) != _SCHEMA:
-        raise _fault(where, f"predicate.mmlock.schema is not {_SCHEMA}, the one this mmlock reads")
-    try:
-        verdict = msgspec.convert(details, Verdict)
-    except msgspec.ValidationError as error:
-        raise _fault(where, f"predicate.mmlock: {error}") from error
-    if told := _contradiction(document, to_statement(verdict)):
-        raise _fault(where, told)
-    return verdict
-
-
-def _document(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except ValueError as error:
-        raise _fault(where, f"it is no JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise _fault(where, "it is no JSON object")
-    for key, wanted in (("_type", STATEMENT), ("predicateType", PREDICATE)):
-        if document.get(key) != wanted:
-            raise _fault(where, f"{key} is not `{wanted}`")
-    predicate = document.get("predicate")
-    if not isinstance(predicate, dict) or not isinstance(predicate.get("mmlock"), dict):
-        raise _fault(where, "predicate.mmlock is missing")
-    return document
-
-
-def _contradiction(document: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
-    """What a statement says otherwise than its own details do."""
-    if document.get("subject") != expected["subject"]:
-        return "subject is not the lock of predicate.mmlock.lock_digest"
-    for key in ("result", "configuration", "passedTests", "warnedTests", "failedTests"):
-        if document["predicate"].get(key) != expected["predicate"][key]:
-            return f"predicate.{key} is not what predicate.mmlock comes to"
-    return None
-
-
-def _fault(where: str, cause: str) -> UsageError:
-    return UsageError(f"`{where}` is not a verdict that can be used", causes=[cause], hints=[_AGAIN])
+_STANDARD: Mapping[str, str] = {
+    "result": "result",
+    "configuration": "configuration",
+    "passedTests": "passed",
+    "warnedTests": "warned",
+    "failedTests": "failed",
+}

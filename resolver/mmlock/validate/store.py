@@ -1,123 +1,222 @@
-"""Verdicts on the disk, and their signatures (by `ssh-keygen -Y`, which most machines have)."""
+"""Verdicts as files: a DSSE envelope beside the lock that it is about."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
 from pathlib import Path
 
-from mmlock.core.errors import EnvironmentFault, UsageError
+from msgspec import Struct
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import Sha256, StrEnum
 from mmlock.files.atomic import write_aside
+from mmlock.files.digest import sha256_of
+from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
+from mmlock.lock.formats import pylock
 from mmlock.lock.model import LockedEnv
+from mmlock.lock.write import render_lock
+from mmlock.validate.attest.documents import DocumentError, check_json
+from mmlock.validate.attest.envelope import Envelope, encode_envelope, read_envelope
+from mmlock.validate.attest.statements import PAYLOAD_TYPE, Statement, read_statement
+from mmlock.validate.attest.trust import SignatureState, Trust, TrustedIdentity, TrustedKey, check_signature
 from mmlock.validate.conclude import conclude
 from mmlock.validate.digest import lock_digest, sealed_with
 from mmlock.validate.model import Verdict
-from mmlock.validate.statement import read, render
+from mmlock.validate.standing import Standing, VerdictError, standing_of
+from mmlock.validate.statement import predicate_digest, verdict_within
+
+__all__ = [
+    "LARGEST",
+    "NAME",
+    "Binding",
+    "VerdictRecord",
+    "bindings",
+    "check_about",
+    "check_files",
+    "open_verdict",
+    "read_verdict",
+    "trusted_signer",
+    "write_verdict",
+]
 
 NAME = "verdict.json"
-NAMESPACE = "mmlock-verdict"
+LARGEST = 16 * 1024 * 1024
+"""Bytes of a verdict file; one with every suite has about a tenth of a megabyte."""
+_AGAIN = "run `mmlock validate` again to make a new one"
 
 
-def write_verdict(verdict: Verdict, path: Path) -> str:
-    """Write a verdict aside and rename it; gives the sha256 of the file."""
-    data = render(verdict).encode()
+class VerdictRecord(Struct, frozen=True, kw_only=True):
+    """A verdict with what was signed of it."""
+
+    verdict: Verdict
+    statement: Statement
+    envelope: Envelope
+
+    @property
+    def digest(self) -> Sha256:
+        """Of the verdict itself: it stays when the same verdict is signed again or bound to other files."""
+        return predicate_digest(self.statement.predicate)
+
+
+class Binding(StrEnum):
+    """How a file beside a verdict stands to the file that was signed."""
+
+    SAME = "same"
+    CHANGED = "changed"  # written again since: the environment may still be the same
+    MISSING = "missing"
+
+
+def write_verdict(envelope: Envelope, path: Path) -> None:
+    """Write a verdict whole, or leave what is there. Raises EnvironmentFault."""
     try:
-        write_aside(path, data, mode=None, durable=True)
-    except OSError as error:
+        write_aside(path, encode_envelope(envelope), mode=None, durable=True)
+    except (OSError, ValueError) as error:
         raise EnvironmentFault(
             f"the verdict cannot be written to `{path}`",
-            causes=[error.strerror or str(error)],
-            hints=["name a file in a folder that you may write to with `--out`"],
+            causes=[getattr(error, "strerror", None) or str(error)],
+            hints=["name a file in a folder that you can write to with `--out`"],
         ) from error
-    return hashlib.sha256(data).hexdigest()
 
 
-def read_verdict(path: Path) -> Verdict:
-    """The verdict in a file. Raises EnvironmentFault where there is none, UsageError for a wrong one."""
+def read_verdict(path: Path) -> VerdictRecord:
+    """The verdict in a file. Raises EnvironmentFault where there is none, VerdictError for a bad one."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise EnvironmentFault(
-            f"there is no verdict at `{path}`",
-            causes=[error.strerror or str(error)],
-            hints=["`mmlock validate LOCK` makes one"],
-        ) from error
-    return read(data, str(path))
+        data = read_bounded(path, LARGEST)
+    except UnreadableError as error:
+        if error.problem is ReadProblem.MISSING:
+            raise EnvironmentFault(
+                f"there is no verdict at `{path}`", hints=["`mmlock validate LOCK` makes one"]
+            ) from error
+        raise VerdictError(Standing.UNREADABLE, f"the verdict `{path}` {error.text}") from error
+    return open_verdict(data, str(path))
 
 
-def verify(verdict: Verdict, env: LockedEnv, where: str) -> None:
-    """Raise UsageError unless this is a verdict about this very lock whose result follows from its rows.
+def open_verdict(data: bytes, where: str) -> VerdictRecord:
+    """The verdict in the bytes of a file; its signatures are not looked at. Raises VerdictError."""
+    try:
+        document = check_json(data)
+        if isinstance(document, dict) and "_type" in document and "payload" not in document:
+            raise _older(where)
+        envelope = read_envelope(data)
+        if envelope.payload_type != PAYLOAD_TYPE:
+            raise _unusable(where, f"payloadType is not `{PAYLOAD_TYPE}`")
+        statement = read_statement(envelope.payload)
+        verdict = verdict_within(statement)
+    except DocumentError as error:
+        raise _unusable(where, error.detail) from error
+    return VerdictRecord(verdict=verdict, statement=statement, envelope=envelope)
+
+
+def check_about(verdict: Verdict, env: LockedEnv, where: str) -> None:
+    """Raise VerdictError unless this is a verdict about this very lock whose result follows from its rows.
 
     A lock with steps is meant when the verdict's wheels in their place make it the one that was validated.
     """
-    digest = lock_digest(env if env.sealed else sealed_with(env, verdict.decided))
+    digest = lock_digest(env if env.sealed else sealed_with(env, verdict.core_wheels))
     if verdict.lock_digest != digest:
-        raise UsageError(
+        raise VerdictError(
+            Standing.OTHER_LOCK,
             f"`{where}` is the verdict of another lock",
             causes=[f"it is about {verdict.lock_digest}", f"this lock is {digest}"],
             hints=["the lock has changed since: run `mmlock validate` again"],
         )
-    result, reasons = conclude(
+    result, _ = conclude(
         verdict.differences, verdict.suites, on_target=verdict.on_target, torch_error=verdict.torch_error
     )
-    if (result, reasons) != (verdict.result, verdict.reasons):
-        raise UsageError(
+    if result is not verdict.result:
+        raise VerdictError(
+            Standing.CONTRADICTORY,
             f"the result in `{where}` does not follow from its rows",
-            causes=[f"it says {verdict.result.value}, its rows come to {result.value}", *reasons[:3]],
-            hints=["run `mmlock validate` again to write it anew"],
+            causes=[f"it says {verdict.result.value}, its rows come to {result.value}"],
+            hints=[_AGAIN],
         )
 
 
-# ---------------------------------------------------------------- signatures
-
-
-def signature_of(path: Path) -> Path:
-    """Where the signature of a verdict file lies."""
-    return path.with_name(f"{path.name}.sig")
-
-
-def sign(path: Path, key: Path) -> Path:
-    """Sign a verdict file with an SSH key. Raises EnvironmentFault when that cannot be done."""
-    signature_of(path).unlink(missing_ok=True)
-    ran = _ssh_keygen(["sign", "-f", str(key), "-n", NAMESPACE, str(path)], b"")
-    if ran.returncode:
-        raise EnvironmentFault(
-            f"`{path}` cannot be signed with `{key}`",
-            causes=ran.stderr.decode("utf-8", "replace").strip().splitlines()[-2:],
-            hints=["give a private SSH key that needs no passphrase, or load it into an agent"],
-        )
-    return signature_of(path)
-
-
-def verify_signature(path: Path, signers: Path) -> str:
-    """Who signed a verdict file, as an allowed-signers file names them. Raises UsageError for nobody."""
-    signature = signature_of(path)
-    if not signature.is_file():
-        raise UsageError(
-            f"`{path}` is not signed",
-            causes=[f"there is no `{signature.name}` beside it"],
-            hints=["sign one with `mmlock validate LOCK --sign KEY`"],
-        )
-    found = _ssh_keygen(["find-principals", "-s", str(signature), "-f", str(signers)], b"")
-    who = found.stdout.decode().split("\n")[0].strip()
-    if found.returncode or not who:
-        raise UsageError(
-            f"the signature of `{path}` is by nobody in `{signers}`",
-            hints=["add the signer's public key to that file, if you trust it"],
-        )
-    words = ["verify", "-f", str(signers), "-I", who, "-n", NAMESPACE, "-s", str(signature)]
-    if _ssh_keygen(words, path.read_bytes()).returncode:
-        raise UsageError(
-            f"the signature of `{path}` is not of these bytes",
-            causes=[f"the key is {who}'s, the file was changed after it was signed"],
-        )
-    return who
-
-
-def _ssh_keygen(words: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+def trusted_signer(record: VerdictRecord, trust: Trust, where: str) -> TrustedKey | TrustedIdentity:
+    """Who signed a verdict and is trusted. Raises VerdictError when nobody did, or nobody can tell here."""
     try:
-        return subprocess.run(["ssh-keygen", "-Y", *words], input=data, capture_output=True, check=False)
-    except OSError as error:
-        raise EnvironmentFault(
-            "`ssh-keygen` was not found", causes=["verdicts are signed with it"], hints=["install OpenSSH"]
+        check = check_signature(record.envelope, trust)
+    except EnvironmentFault as error:
+        raise VerdictError(
+            Standing.UNCHECKED,
+            f"the signature of `{where}` cannot be verified: {error.message}",
+            causes=error.causes,
+            hints=error.hints,
         ) from error
+    if check.signer is not None:
+        return check.signer
+    standing = standing_of(check.state)
+    if check.state is SignatureState.UNSIGNED:
+        raise VerdictError(
+            standing,
+            f"`{where}` is not signed",
+            hints=["if you vouch for it: `mmlock verdict sign LOCK`"],
+        )
+    if check.state is SignatureState.ALTERED:
+        raise VerdictError(
+            standing,
+            f"`{where}` was changed after it was signed",
+            causes=["it names a key that you trust, whose signature does not match"],
+            hints=[_AGAIN],
+        )
+    ids = ", ".join(one.keyid[:16] or "a key without an id" for one in record.envelope.signatures)
+    raise VerdictError(
+        standing,
+        f"`{where}` is signed by nobody you trust",
+        causes=[f"signed by {ids}"],
+        hints=[
+            "if you trust the signer, add the public key: `--allowed-signers FILE`, or [trust] in mmlock.toml"
+        ],
+    )
+
+
+def bindings(record: VerdictRecord, folder: Path) -> dict[str, Binding]:
+    """How the files that a verdict was signed for stand now, by name."""
+    return {
+        subject.name: _binding(folder / subject.name, digest)
+        for subject in record.statement.subjects
+        # A name from outside: it must be that of a file in this folder.
+        if (digest := subject.digest.get("sha256")) and Path(subject.name).name == subject.name
+    }
+
+
+def _binding(path: Path, digest: str) -> Binding:
+    try:
+        return Binding.SAME if sha256_of(path) == digest else Binding.CHANGED
+    except (OSError, ValueError):
+        return Binding.MISSING
+
+
+def check_files(record: VerdictRecord, env: LockedEnv, folder: Path) -> dict[str, Binding]:
+    """How the signed files stand now. Raises VerdictError for one that is neither signed nor of this lock.
+
+    What `pylock.toml` installs is compared by `check_about`; the others are what mmlock makes of it.
+    """
+    bound = bindings(record, folder)
+    changed = [name for name, binding in bound.items() if binding is Binding.CHANGED and name != pylock.NAME]
+    if not changed:
+        return bound
+    lock = render_lock(env)
+    for name in changed:
+        text = lock.get(name)
+        if text is None or (folder / name).read_bytes() != text.encode():
+            raise VerdictError(
+                Standing.OTHER_LOCK,
+                f"`{folder / name}` is neither the file that was signed nor what this lock comes to",
+                hints=["make the lock again, then `mmlock verdict sign LOCK`"],
+            )
+    return bound
+
+
+def _older(where: str) -> VerdictError:
+    return VerdictError(
+        Standing.OLDER_SCHEME,
+        f"`{where}` is a verdict of an older scheme and is not trusted",
+        causes=["it is not in a signed envelope; SSH signatures of verdicts are no longer read"],
+        hints=[_AGAIN],
+    )
+
+
+def _unusable(where: str, cause: str) -> VerdictError:
+    return VerdictError(
+        Standing.UNREADABLE, f"`{where}` is not a usable verdict", causes=[cause], hints=[_AGAIN]
+    )

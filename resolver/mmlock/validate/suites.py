@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 
-class Suite(Struct, frozen=True, kw_only=True):
+class KernelSuite(Struct, frozen=True, kw_only=True):
     """The checks of one package, and where they are."""
 
     name: str
@@ -29,10 +29,10 @@ class Suite(Struct, frozen=True, kw_only=True):
         return f"{self.name}:{','.join(self.files)}"
 
 
-SUITES: tuple[Suite, ...] = (
-    Suite(name="torch", packages=("torch",), files=("torch_ops",)),
-    Suite(name="torchvision", packages=("torchvision",), files=("torchvision_ops",)),
-    Suite(
+SUITES: tuple[KernelSuite, ...] = (
+    KernelSuite(name="torch", packages=("torch",), files=("torch_ops",)),
+    KernelSuite(name="torchvision", packages=("torchvision",), files=("torchvision_ops",)),
+    KernelSuite(
         name="mmcv",
         packages=("mmcv", "mmcv-full", "onedl-mmcv"),
         files=(
@@ -50,16 +50,16 @@ SUITES: tuple[Suite, ...] = (
             "mmcv_layers",
         ),
     ),
-    Suite(name="mmdet3d", packages=("mmdet3d",), files=("mmdet3d_ops",)),
-    Suite(name="msda", packages=("multiscaledeformableattention",), files=("msda",)),
-    Suite(name="xformers", packages=("xformers",), files=("xformers_ops",)),
-    Suite(name="flash-attn", packages=("flash-attn",), files=("flash_attn_ops",)),
-    Suite(name="spconv", packages=("spconv", "spconv-cu*"), files=("spconv_ops",)),
-    Suite(name="models", packages=("mmdet", "mmsegmentation"), files=("models",)),
+    KernelSuite(name="mmdet3d", packages=("mmdet3d",), files=("mmdet3d_ops",)),
+    KernelSuite(name="msda", packages=("multiscaledeformableattention",), files=("msda",)),
+    KernelSuite(name="xformers", packages=("xformers",), files=("xformers_ops",)),
+    KernelSuite(name="flash-attn", packages=("flash-attn",), files=("flash_attn_ops",)),
+    KernelSuite(name="spconv", packages=("spconv", "spconv-cu*"), files=("spconv_ops",)),
+    KernelSuite(name="models", packages=("mmdet", "mmsegmentation"), files=("models",)),
 )
 
 
-def chosen(names: Iterable[str], only: tuple[str, ...] = ()) -> tuple[tuple[Suite, str], ...]:
+def chosen(names: Iterable[str], only: tuple[str, ...] = ()) -> tuple[tuple[KernelSuite, str], ...]:
     """The suites for these packages, each with the package it checks."""
     present = tuple(names)
     pairs = [(suite, suite.of(present)) for suite in SUITES if not only or suite.name in only]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import normalize
@@ -39,15 +39,16 @@ class Examined(Struct, frozen=True, kw_only=True):
 
 def examine(facts: WheelFacts, plan: BuildPlan) -> Examined:
     """Look at a wheel without running anything of it."""
-    inspected = _inspect(facts.path) if facts.libraries else None
+    inspected = inspect_file(facts.path) if facts.libraries else None
+    step = plan.step
     checks = (
-        _identity(facts, plan),
-        _python(facts, plan),
-        *_recipe(facts, plan),
+        identity_check(facts, step.package, step.version),
+        tags_check(facts, plan.python, step.check),
+        *recipe_checks(facts, step.check),
         *_archs(facts, plan, inspected),
         *_needs_glibc(inspected),
     )
-    return Examined(checks=checks, glibc=_glibc(inspected))
+    return Examined(checks=checks, glibc=glibc_of(inspected))
 
 
 def refuse_failed(facts: WheelFacts, checks: tuple[Check, ...], log: Path) -> None:
@@ -61,75 +62,86 @@ def refuse_failed(facts: WheelFacts, checks: tuple[Check, ...], log: Path) -> No
         )
 
 
-def _passed(name: str, detail: str) -> Check:
+def passed(name: str, detail: str) -> Check:
+    """The question was asked and the answer is good."""
     return Check(name=name, status=CheckStatus.PASSED, detail=detail)
 
 
-def _failed(name: str, detail: str) -> Check:
+def failed(name: str, detail: str) -> Check:
+    """Such a wheel is not used."""
     return Check(name=name, status=CheckStatus.FAILED, detail=detail)
 
 
-def _unknown(name: str, detail: str) -> Check:
+def unknown(name: str, detail: str) -> Check:
+    """Nobody knows, and that is told."""
     return Check(name=name, status=CheckStatus.NOT_CHECKED, detail=detail)
 
 
 # ---------------------------------------------------------------- name, Python, files
 
 
-def _identity(facts: WheelFacts, plan: BuildPlan) -> Check:
-    step = plan.step
+def identity_check(facts: WheelFacts, package: str, version: str) -> Check:
+    """Whether it is the release that was asked for, by its own METADATA."""
+    name = "name and version"
     said = f"{facts.metadata_name} {facts.metadata_version}"
-    same = normalize(facts.metadata_name) == step.package
-    if same and Version(facts.metadata_version).public == Version(step.version).public:
-        return _passed("name and version", said)
-    return _failed("name and version", f"it says {said}, asked was {step.package} {step.version}")
+    try:
+        found, wanted = Version(facts.metadata_version), Version(version)
+    except InvalidVersion:
+        return failed(name, f"it says {said}, requested: {package} {version}")
+    local = found.local == wanted.local or not (found.local and wanted.local)
+    if normalize(facts.metadata_name) == package and found.public == wanted.public and local:
+        return passed(name, said)
+    return failed(name, f"it says {said}, requested: {package} {version}")
 
 
-def _python(facts: WheelFacts, plan: BuildPlan) -> Check:
-    """Whether the tags are for the Python and the machine of the lock."""
+def tags_check(facts: WheelFacts, python: str, patterns: Sequence[str]) -> Check:
+    """Whether the tags are for the Python of the lock; `patterns` say whether compiled code is expected."""
     name = "tags"
     tags = ", ".join(sorted(str(tag) for tag in facts.tags))
-    wants_code = any(text.startswith("file:") and _is_code(text) for text in plan.step.check)
+    wants_code = any(text.startswith("file:") and _is_code(text) for text in patterns)
     if facts.pure:
         if not wants_code:
-            return _passed(name, tags)
-        return _failed(
+            return passed(name, tags)
+        return failed(
             name,
             f"{tags} says that it runs anywhere: it was built without its compiled part,"
             " as happens when torch cannot be imported during the build",
         )
     if not facts.libraries and wants_code:
-        return _failed(name, f"{tags}, but there is no compiled file in it")
-    abi = "cp" + plan.python.replace(".", "")
+        return failed(name, f"{tags}, but there is no compiled file in it")
+    abi = "cp" + python.replace(".", "")
     fits = any(tag.interpreter == abi.removesuffix("t") or tag.abi in {"abi3", "none"} for tag in facts.tags)
-    return _passed(name, tags) if fits else _failed(name, f"{tags} is not for Python {plan.python}")
+    return passed(name, tags) if fits else failed(name, f"{tags} is not for Python {python}")
 
 
 def _is_code(check: str) -> bool:
     return check.endswith((".so", ".pyd"))
 
 
-def _recipe(facts: WheelFacts, plan: BuildPlan) -> Iterator[Check]:
-    """The checks that the recipe itself names."""
-    for text in plan.step.check:
+def recipe_checks(facts: WheelFacts, patterns: Sequence[str]) -> Iterator[Check]:
+    """The checks that a recipe names: `file:mmcv/_ext*.so`, `tag:cp312`."""
+    for text in patterns:
         kind, _, value = text.partition(":")
         if kind == "file":
-            found = [name for name in facts.members if fnmatchcase(name, value)]
+            # Recipes are written for Linux; on Windows the same module is a `.pyd`.
+            forms = (value, value.removesuffix(".so") + ".pyd") if value.endswith(".so") else (value,)
+            found = [name for name in facts.members if any(fnmatchcase(name, form) for form in forms)]
             missing = f"there is no `{value}` in the wheel"
-            yield _passed(text, found[0]) if found else _failed(text, missing)
+            yield passed(text, found[0]) if found else failed(text, missing)
         elif kind == "tag":
             tags = {tag.interpreter for tag in facts.tags}
             wanted = value.removesuffix("t")
             wrong = f"its tags are for {', '.join(sorted(tags))}"
-            yield _passed(text, wanted) if wanted in tags else _failed(text, wrong)
+            yield passed(text, wanted) if wanted in tags else failed(text, wrong)
         else:
-            yield _unknown(text, "this mmlock does not know such a check")
+            yield unknown(text, "this mmlock does not know such a check")
 
 
 # ---------------------------------------------------------------- what the binaries say
 
 
-def _inspect(path: Path) -> Inspected | str:
+def inspect_file(path: Path) -> Inspected | str:
+    """What the compiled files of a wheel say, or why they cannot be read."""
     from mmlock.binary.inspect import inspect_wheel
     from mmlock.binary.model import Inspected
 
@@ -142,11 +154,11 @@ def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None
     if not plan.archs:
         return
     if isinstance(inspected, str):
-        yield _unknown(_GPU, inspected)
+        yield unknown(_GPU, inspected)
         return
     codes = [ext.gpu_code for ext in inspected.extensions if ext.gpu_code is not None] if inspected else []
     if not codes:
-        yield _failed(
+        yield failed(
             _GPU, f"no GPU code in {', '.join(facts.libraries) or 'it'}; asked was {';'.join(plan.archs)}"
         )
         return
@@ -162,8 +174,8 @@ def arch_check(asked: Sequence[str], cubins: AbstractSet[str], ptx: AbstractSet[
     lacking += [name for name in with_ptx if name not in ptx]
     held = " ".join(sorted(cubins | ptx)) or "none"
     if lacking:
-        return _failed(_GPU, f"no code for {' '.join(lacking)}; it holds {held}")
-    return _passed(_GPU, held)
+        return failed(_GPU, f"no code for {' '.join(lacking)}; it holds {held}")
+    return passed(_GPU, held)
 
 
 def _number(arch: str) -> str:
@@ -175,14 +187,12 @@ def _needs_glibc(inspected: Inspected | str | None) -> Iterator[Check]:
     if inspected is None:
         return
     if isinstance(inspected, str):
-        yield _unknown("glibc", inspected)
+        yield unknown("glibc", inspected)
         return
     floors = _floors(inspected)
     text = ", ".join(f"{name} {version}" for name, version in sorted(floors.items()))
     yield (
-        _passed("libraries it needs", text)
-        if text
-        else _unknown("libraries it needs", "its files do not say")
+        passed("libraries it needs", text) if text else unknown("libraries it needs", "its files do not say")
     )
 
 
@@ -199,7 +209,8 @@ def _as_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
-def _glibc(inspected: Inspected | str | None) -> str | None:
+def glibc_of(inspected: Inspected | str | None) -> str | None:
+    """The highest glibc version that compiled files ask for; None where that is not known."""
     if inspected is None or isinstance(inspected, str):
         return None
     return _floors(inspected).get("GLIBC")
@@ -234,13 +245,13 @@ def load_check(
                 timeout=_PROBE_SECONDS,
             )
         except (OSError, subprocess.SubprocessError) as error:
-            return (_unknown(name, str(error)),)
+            return (unknown(name, str(error)),)
     try:
         answers: dict[str, str] = json.loads(ran.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         tail = (ran.stderr.strip().splitlines() or [f"it ended with {ran.returncode}"])[-1]
-        return (_failed(name, tail) if ran.returncode < 0 else _unknown(name, tail),)
+        return (failed(name, tail) if ran.returncode < 0 else unknown(name, tail),)
     bad = {path: why for path, why in answers.items() if why}
     if bad:
-        return tuple(_failed(name, f"{path}: {why}") for path, why in sorted(bad.items()))
-    return (_passed(name, ", ".join(sorted(answers))),)
+        return tuple(failed(name, f"{path}: {why}") for path, why in sorted(bad.items()))
+    return (passed(name, ", ".join(sorted(answers))),)

@@ -13,18 +13,30 @@ from packaging.version import Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
-from mmlock.core.names import Confidence, Form, Platform, normalize
-from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason
+from mmlock.core.names import Confidence, Form, Platform, Sha256, normalize
+from mmlock.files.digest import sha256_of
+from mmlock.files.names import bare_file_name
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    HashTrust,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    Reason,
+    ReasonKind,
+)
 from mmlock.net.credentials import bare
-from mmlock.net.download import FetchedFile
+from mmlock.wheels.fetching import FetchedWheel
 from mmlock.wheels.model import BuiltWheel, CheckStatus
 from mmlock.wheels.wheelhouse import link_or_copy
 
 WHEELS = "wheels"
 """The folder beside `pylock.toml` that holds what no index has."""
 
-BUILT = "built by recipe"
-"""How the reason of a package starts that was built for the lock."""
+BUILT = "built"
+"""The kind of the reason that a package has when it was built for the lock."""
 
 
 class Placement(Struct, frozen=True, kw_only=True):
@@ -35,12 +47,17 @@ class Placement(Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     """None: beside the lock, as a relative path, so that the folder can be moved as a whole."""
 
-    def place(self, wheel: Path) -> str:
-        """Put a wheel where the lock will look for it; gives its URL or relative path."""
+    def place(self, wheel: Path, sha256: Sha256) -> str:
+        """Put a wheel where the lock will look for it; gives its URL or relative path.
+
+        Raises EnvironmentFault when that is not possible, or its bytes are not those of the hash: another
+        process may have built the wheel anew meanwhile.
+        """
+        target = self.folder / WHEELS / bare_file_name(wheel.name)
         if self.base_url is not None:
             return f"{self.base_url.rstrip('/')}/{quote(wheel.name)}"
         try:
-            link_or_copy(wheel, self.folder / WHEELS / wheel.name)
+            link_or_copy(wheel, target, lambda path: _require_hash(path, wheel, sha256))
         except OSError as error:
             raise EnvironmentFault(
                 f"`{wheel.name}` cannot be put beside the lock",
@@ -50,12 +67,22 @@ class Placement(Struct, frozen=True, kw_only=True):
         return f"{WHEELS}/{wheel.name}"
 
 
+def _require_hash(path: Path, wheel: Path, sha256: Sha256) -> None:
+    found = sha256_of(path)
+    if found != sha256:
+        raise EnvironmentFault(
+            f"`{wheel.name}` is not the wheel that was checked",
+            causes=[f"its sha256 is {found}, not {sha256}", f"something has changed `{wheel}` meanwhile"],
+            hints=["run the same command again; `mmlock wheelhouse verify` looks at all wheels"],
+        )
+
+
 def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Placement) -> LockedEnv:
     """The lock with a built wheel in the place of its step."""
     unsure = [check for check in wheel.checks if check.status is CheckStatus.NOT_CHECKED]
     findings = [
         Finding(
-            level="note",
+            level=Level.NOTE,
             subject=f"{wheel.package} {wheel.version}",
             text=f"not checked after the build: {check.name} ({check.detail})",
             source=(f"build {wheel.key}",),
@@ -72,7 +99,7 @@ def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Pl
         files=(
             Artifact(
                 name=wheel.path.name,
-                url=placement.place(wheel.path),
+                url=placement.place(wheel.path, wheel.sha256),
                 sha256=wheel.sha256,
                 size=wheel.size,
                 requires_python=step.source.requires_python if isinstance(step.source, Artifact) else None,
@@ -88,11 +115,9 @@ def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Pl
     return _with_unmet(env, f"{wheel.package} {wheel.version}", needs)
 
 
-def seal_fetched(
-    env: LockedEnv, step: FetchStep, file: FetchedFile, requires: Iterable[str], placement: Placement
-) -> LockedEnv:
+def seal_fetched(env: LockedEnv, step: FetchStep, wheel: FetchedWheel, placement: Placement) -> LockedEnv:
     """The lock with a fetched wheel in the place of its step."""
-    remote = file.origin in map(bare, (step.url, *step.alternatives))
+    file = wheel.file
     package = LockedPackage(
         name=step.package,
         version=step.version,
@@ -100,32 +125,54 @@ def seal_fetched(
         files=(
             Artifact(
                 name=file.name,
-                url=file.origin if remote else placement.place(file.path),
+                url=bare(file.origin) if wheel.remote else placement.place(file.path, file.sha256),
                 sha256=file.sha256,
                 size=file.size,
             ),
         ),
         core=True,
         via=(),
-        reasons=(*step.reasons, _how_fetched(step, file, remote=remote)),
-        index=step.index if remote else None,
-    )
-    note = Finding(
-        level="note",
-        subject=f"{step.package} {step.version}",
-        text="its hash was recorded when it was fetched, its index publishes none to compare it with"
-        if remote
-        else "its bytes come from a folder given with --find-links; nobody compared them with its index",
-        source=(step.url,),
-        confidence=Confidence.MEASURED,
+        reasons=(*step.reasons, _how_fetched(step, wheel)),
+        index=step.index if wheel.remote else None,
+        hashes=wheel.hashes,
     )
     env = replace(
         env,
         fetch=tuple(other for other in env.fetch if other != step),
         packages=_sorted((*env.packages, package)),
-        findings=(*env.findings, note),
+        findings=(*env.findings, _trust(step, wheel), *_unsure(step, wheel)),
     )
-    return _with_unmet(env, f"{step.package} {step.version}", requires)
+    return _with_unmet(env, f"{step.package} {step.version}", wheel.requires)
+
+
+def _trust(step: FetchStep, wheel: FetchedWheel) -> Finding:
+    """What stands behind the hash of a fetched wheel."""
+    level, silent = Level.WARNING, "its index publishes no hash"
+    if wheel.hashes is HashTrust.STATED:
+        level, text = Level.NOTE, f"{silent}; the wheel is the one whose hash was recorded before"
+    elif wheel.remote:
+        text = f"UNVERIFIED: {silent}, and this was the first download"
+    else:
+        text = f"UNVERIFIED: it comes from a folder given with --find-links, and {silent}"
+    return Finding(
+        level=level,
+        subject=f"{step.package} {step.version}",
+        text=text,
+        source=(bare(step.url),),
+        confidence=Confidence.MEASURED,
+    )
+
+
+def _unsure(step: FetchStep, wheel: FetchedWheel) -> Iterator[Finding]:
+    for check in wheel.checks:
+        if check.status is CheckStatus.NOT_CHECKED:
+            yield Finding(
+                level=Level.NOTE,
+                subject=f"{step.package} {step.version}",
+                text=f"not checked after the download: {check.name} ({check.detail})",
+                source=(bare(step.url),),
+                confidence=Confidence.MEASURED,
+            )
 
 
 def _sorted(packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
@@ -135,23 +182,25 @@ def _sorted(packages: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
 def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
     passed = [check.name for check in wheel.checks if check.status is CheckStatus.PASSED]
     return Reason(
-        text=f"{BUILT} {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
+        text=f"built by recipe {step.recipe}, build {wheel.key[:16]}; checked: {', '.join(passed)}",
         source=(
             f"{step.source.name}, sha256 {step.source.sha256}",
             f"compiler: {wheel.record.get('compiler')}",
         ),
         confidence=Confidence.MEASURED,
-        kind="build",
+        kind=ReasonKind.BUILT,
     )
 
 
-def _how_fetched(step: FetchStep, file: FetchedFile, *, remote: bool) -> Reason:
-    where = file.origin if remote else f"a local file in the place of {step.url}"
+def _how_fetched(step: FetchStep, wheel: FetchedWheel) -> Reason:
+    url = bare(step.url)
+    where = bare(wheel.file.origin) if wheel.remote else f"a local file in place of {url}"
+    passed = [check.name for check in wheel.checks if check.status is CheckStatus.PASSED]
     return Reason(
-        text=f"hashed when it was fetched ({file.size} bytes)",
+        text=f"downloaded ({wheel.file.size} bytes) and hashed; checked: {', '.join(passed)}",
         source=(where,),
         confidence=Confidence.MEASURED,
-        kind="wheel",
+        kind=ReasonKind.WHEEL,
     )
 
 
@@ -170,7 +219,7 @@ def _with_glibc(env: LockedEnv, wheel: BuiltWheel) -> LockedEnv:
             ],
         )
     note = Finding(
-        level="note",
+        level=Level.NOTE,
         subject=f"{wheel.package} {wheel.version}",
         text=f"built on this machine it needs glibc {needed}, so the lock does, too (before: {floor})",
         source=(f"build {wheel.key}",),
@@ -188,7 +237,7 @@ def _with_unmet(env: LockedEnv, subject: str, requires: Iterable[str]) -> Locked
     if not faults:
         return env
     found = Finding(
-        level="warning",
+        level=Level.WARNING,
         subject=subject,
         text=f"its own metadata asks for what the lock does not hold: {'; '.join(faults)}",
         source=("Requires-Dist of the wheel",),

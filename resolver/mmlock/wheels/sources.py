@@ -8,10 +8,21 @@ from pathlib import Path, PurePosixPath
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.extension import SourceTree, is_source, tree_digest
+from mmlock.files.names import UnsafeNameError, bare_file_name
 from mmlock.lock.model import BuildStep
 from mmlock.lock.trees import tree_files
 from mmlock.net.download import Downloader, Wanted
 from mmlock.wheels.archive import unpack
+
+
+def safe_name(name: str) -> str:
+    """A name of a lock, which becomes a file. Raises UsageError when it would not be one in one folder."""
+    try:
+        return bare_file_name(name)
+    except UnsafeNameError as error:
+        raise UsageError(
+            f"nothing is downloaded: {error}", hints=["mmlock did not write this lock: do not use it"]
+        ) from error
 
 
 def bring(step: BuildStep, home: Path, downloader: Downloader, projects: Sequence[Path]) -> Path:
@@ -24,7 +35,7 @@ def bring(step: BuildStep, home: Path, downloader: Downloader, projects: Sequenc
         downloader.progress(f"taking {source.path}")
         return _copied(step, source, home, projects)
     downloader.progress(f"fetching {source.name}")
-    file = downloader.get(Wanted(name=source.name, urls=(source.url,), sha256=source.sha256))
+    file = downloader.get(Wanted(name=safe_name(source.name), urls=(source.url,), sha256=source.sha256))
     return unpack(file.path, home)
 
 

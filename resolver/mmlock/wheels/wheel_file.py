@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from email.parser import HeaderParser
 from pathlib import Path
@@ -19,8 +20,12 @@ from packaging.version import InvalidVersion
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import PackageName
 from mmlock.files.atomic import aside
+from mmlock.wheels.wheel_zip import read_text, zip_faults
 
 _STAMP_DEFAULT = (1980, 1, 1, 0, 0, 0)
+_SHOWN = 6
+_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error)
+"""What zipfile raises for archives that are damaged, encrypted or packed in an odd way."""
 _MODE = 0o644 << 16
 _MODE_RUN = 0o755 << 16
 
@@ -58,16 +63,15 @@ def read_wheel(path: Path) -> WheelFacts:
     """The facts of a wheel on disk. Raises EnvironmentFault when it is none."""
     try:
         name, version, build, tags = parse_wheel_filename(path.name)
+        if wrong := list(zip_faults(path)):
+            raise _broken(path, *wrong[:_SHOWN])
         with zipfile.ZipFile(path) as archive:
             members = tuple(info.filename for info in archive.infolist() if not info.is_dir())
             metadata = [m for m in members if m.endswith(".dist-info/METADATA") and m.count("/") == 1]
             if len(metadata) != 1:
                 raise _broken(path, f"it holds {len(metadata)} METADATA files")
-            bad = [m for m in members if m.startswith("/") or ".." in m.split("/")]
-            if bad:
-                raise _broken(path, f"`{bad[0]}` would be written outside the environment")
-            headers = HeaderParser().parsestr(archive.read(metadata[0]).decode("utf-8", "replace"))
-    except (InvalidWheelFilename, InvalidVersion, zipfile.BadZipFile, OSError) as error:
+            headers = HeaderParser().parsestr(read_text(archive, metadata[0]))
+    except (InvalidWheelFilename, InvalidVersion, *_UNREADABLE) as error:
         raise _broken(path, str(error)) from error
     return WheelFacts(
         path=path,
@@ -82,8 +86,8 @@ def read_wheel(path: Path) -> WheelFacts:
     )
 
 
-def _broken(path: Path, why: str) -> EnvironmentFault:
-    return EnvironmentFault(f"`{path.name}` is no whole wheel", causes=[why])
+def _broken(path: Path, *why: str) -> EnvironmentFault:
+    return EnvironmentFault(f"`{path.name}` is no whole wheel", causes=why)
 
 
 class Rewrite(Struct, frozen=True, kw_only=True):

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,10 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256, normalize
 from mmlock.files.atomic import aside
 from mmlock.files.digest import sha256_of
+from mmlock.files.locking import hold
+from mmlock.files.names import bare_file_name
 from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
+from mmlock.wheels.wheel_record import record_fault
 
 ENTRY = "entry.json"
 PROVENANCE = "provenance.json"
@@ -71,9 +76,11 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
         key = folder.name
         try:
             entry = json.loads((folder / ENTRY).read_bytes())
-            path = folder / str(entry["file"])
-            if entry["schema"] != SCHEMA or path.name != entry["file"]:
+            if entry["schema"] != SCHEMA:
                 return Damaged(key=key, why=f"its `{ENTRY}` is of another mmlock")
+            path = folder / bare_file_name(entry["file"])
+            if path.is_symlink() or folder.is_symlink():
+                return Damaged(key=key, why="it is a link to somewhere else")
             if path.stat().st_size != entry["size"]:
                 return Damaged(
                     key=key, why=f"`{path.name}` has {path.stat().st_size} bytes, not {entry['size']}"
@@ -111,10 +118,8 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
             new = Path(tempfile.mkdtemp(prefix=".new-", dir=self._wheels))
             try:
                 self._fill(new, wheel, about, checks, provenance, log)
-                target = self._wheels / key
-                if target.exists():
-                    shutil.rmtree(target)
-                new.replace(target)
+                with self._writing():
+                    self._exchange(new, self._wheels / key)
             except BaseException:
                 shutil.rmtree(new, ignore_errors=True)
                 raise
@@ -127,6 +132,29 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
         found = self._read(self._wheels / key)
         assert isinstance(found, BuiltWheel)
         return found
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One process at a time adds and removes entries."""
+        with hold(self._wheels / ".lock", waiting=lambda _: None):
+            yield
+
+    def _exchange(self, new: Path, target: Path) -> None:
+        """Put a filled folder in its place. One with the same wheel stays: others may be reading it."""
+        old = self._read(target) if target.exists() else None
+        if isinstance(old, BuiltWheel) and (new / old.path.name).is_file():
+            digests = {old.sha256, sha256_of(new / old.path.name), sha256_of(old.path)}
+            if len(digests) == 1:
+                shutil.rmtree(new)
+                return
+        if target.exists():
+            # Renamed first, so that nobody meets a folder that is half removed.
+            gone = target.with_name(f".gone-{secrets.token_hex(6)}")
+            target.replace(gone)
+            new.replace(target)
+            shutil.rmtree(gone, ignore_errors=True)
+            return
+        new.replace(target)
 
     def _fill(
         self,
@@ -169,7 +197,8 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
 
     def remove(self, key: str) -> None:
         """Take a wheel out."""
-        shutil.rmtree(self._wheels / key)
+        with self._writing():
+            shutil.rmtree(self._wheels / bare_file_name(key))
 
 
 def _fault_of(wheel: BuiltWheel) -> str | None:
@@ -186,34 +215,11 @@ def _fault_of(wheel: BuiltWheel) -> str | None:
     return record_fault(wheel.path)
 
 
-def record_fault(path: Path) -> str | None:
-    """What contradicts the RECORD inside a wheel; None when all of it holds."""
-    import base64
-    import csv
-    import hashlib
-    import io
-    import zipfile
+def link_or_copy(source: Path, target: Path, check: Callable[[Path], object] | None = None) -> None:
+    """Put a file at another place without spending disk where that is possible.
 
-    try:
-        with zipfile.ZipFile(path) as archive:
-            name = next(n for n in archive.namelist() if n.endswith(".dist-info/RECORD"))
-            rows = {row[0]: row[1] for row in csv.reader(io.StringIO(archive.read(name).decode())) if row}
-            for member in archive.namelist():
-                if member == name or member.endswith("/"):
-                    continue
-                method, _, said = rows.get(member, "").partition("=")
-                if method != "sha256":
-                    return f"`{member}` has no sha256 in its RECORD"
-                digest = hashlib.sha256(archive.read(member)).digest()
-                if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != said:
-                    return f"`{member}` is not what its RECORD says"
-    except (zipfile.BadZipFile, OSError, StopIteration, UnicodeDecodeError) as error:
-        return f"it is no whole wheel: {str(error) or type(error).__name__}"
-    return None
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file at another place without spending disk where that is possible."""
+    `check` looks at the very bytes before they appear there; what it raises leaves the place as it was.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with aside(target) as place:
         place.unlink()
@@ -221,3 +227,5 @@ def link_or_copy(source: Path, target: Path) -> None:
             place.hardlink_to(source)
         except OSError:
             shutil.copyfile(source, place)
+        if check is not None:
+            check(place)

@@ -97,5 +97,5 @@ def test_older_rows_are_read_where_their_package_is_named(run: Run, web: Web, ma
 
 
 def test_a_package_without_wheels_cannot_be_inspected(run: Run) -> None:
-    with pytest.raises(UsageError, match="no fact speaks of wheels of `mmdet`"):
+    with pytest.raises(UsageError, match="no facts about wheels of `mmdet`"):
         run(inspect=("mmdet",))

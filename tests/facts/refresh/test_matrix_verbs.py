@@ -34,18 +34,18 @@ def test_an_outage_is_told_and_is_no_error(copy: Path, capsys: pytest.CaptureFix
 
 def test_strict_makes_it_one(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix", "refresh", "--only", "openmmlab", "--offline", "--strict"]) == 2
-    assert "error: 1 of 1 indexes could not be read whole" in capsys.readouterr().err
+    assert "error: 1 of 1 indexes could not be read completely" in capsys.readouterr().err
     assert copy.is_dir()
 
 
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--only", "nothing"], "`--only`: there is no index and no package `nothing`"),
-        (["--at", "openmmlab"], "`--at openmmlab` names no index and URL"),
-        (["--at", "nothing=https://x.example"], "`--at`: there is no index `nothing`"),
+        (["--only", "nothing"], "`--only`: `nothing` is neither an index nor a package"),
+        (["--at", "openmmlab"], "`--at openmmlab` is not INDEX=URL"),
+        (["--at", "nothing=https://x.example"], "`--at`: `nothing` is not an index"),
         (["--matrices", "nowhere"], "`nowhere`, is not one"),
-        (["--locks", "nowhere", "--offline", "--only", "openmmlab"], "there is no folder `nowhere`"),
+        (["--locks", "nowhere", "--offline", "--only", "openmmlab"], "`nowhere`: no such folder"),
         (["--index-url", "ftp://x"], "--index-url: `ftp://x` is no http or https URL"),
     ],
 )

@@ -340,7 +340,7 @@ def test_a_login_in_the_url_is_used_and_appears_nowhere(
 
 
 def test_a_name_that_nobody_knows_is_refused_with_the_names_there_are(run: Run) -> None:
-    with pytest.raises(UsageError, match="no index and no package `openmmlabb`") as caught:
+    with pytest.raises(UsageError, match="`openmmlabb` is neither an index nor a package") as caught:
         run("openmmlabb")
     assert "`openmmlab`" in caught.value.hints[0]
 

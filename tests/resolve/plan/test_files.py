@@ -10,7 +10,7 @@ from mmlock.core.names import Confidence, Form, PackageName, Platform
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import IndexRow
 from mmlock.resolve.graph.rows import IndexChoice, Option
-from mmlock.resolve.plan.files import PYPI, Place, locate, recorded, sdist
+from mmlock.resolve.plan.files import PYPI, WheelLocation, locate, recorded, sdist
 
 # Seen in public lock files, manifests and captured index pages (`observed_urls` of the OpenMMLab facts).
 SEEN = [
@@ -31,7 +31,7 @@ TAGS = {
 }
 
 
-def place_of(one: Solved, package: str) -> Place:
+def place_of(one: Solved, package: str) -> WheelLocation:
     option = next(o for o in one.solution.packages() if o.package == package)
     return locate(facts(), option, one.solution.torch, one.asked.target, one.solution.python)
 
@@ -97,12 +97,26 @@ def test_another_variant_has_the_address_of_its_own_index() -> None:
     torch = place_of(one, "torch")
     assert torch.version == "2.1.2+cu118"
     assert torch.index == "https://download.pytorch.org/whl/cu118"
-    assert torch.files == ()
-    assert torch.ask is True
     url = "https://download.pytorch.org/whl/cu118/torch-2.1.2%2Bcu118-cp310-cp310-linux_x86_64.whl"
-    assert torch.url in {url, None}
+    assert (torch.url, torch.ask) == (url, False), "public lock files state its hash"
+    assert [file.url for file in torch.files] == [url]
     vision = place_of(one, "torchvision")
-    assert (vision.version, vision.index, vision.ask) == ("0.16.2+cu118", torch.index, True)
+    assert (vision.version, vision.index) == ("0.16.2+cu118", torch.index)
+
+
+def test_a_file_that_nobody_recorded_has_the_address_that_the_index_gives_such_files() -> None:
+    one = solved("torch==1.12.1", gpu="cpu", python="3.10")
+    torch = place_of(one, "torch")
+    url = "https://download.pytorch.org/whl/cpu/torch-1.12.1%2Bcpu-cp310-cp310-linux_x86_64.whl"
+    assert (torch.files, torch.url, torch.ask) == ((), url, True)
+
+
+def test_a_hash_of_another_directory_is_not_taken_for_the_same_name() -> None:
+    one = solved("mmcv==2.2.0", "torch==2.3.1+cu121", gpu="t4", python="3.12")
+    place = place_of(one, "mmcv")
+    assert place.url is not None
+    assert "/cu121/torch2.3.0/" in place.url, "the recorded one is of torch2.4.0"
+    assert place.files == ()
 
 
 def test_a_flash_attn_wheel_has_the_address_of_its_release() -> None:

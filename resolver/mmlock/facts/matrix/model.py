@@ -227,7 +227,7 @@ class Validation(Struct, frozen=True, kw_only=True):
     lock: Sha256
     """Digest of the locked environment."""
     verdict: Sha256
-    """Of the verdict file."""
+    """The digest of the verdict, which stays when it is signed again."""
     stack: str
     kind: DeviceKind
     archs: tuple[str, ...]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Form, normalize
+from mmlock.core.names import Form, ToolchainProvider, normalize
+from mmlock.lock.fields import build_faults, fetch_faults
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -136,7 +136,7 @@ def _toolchain(plan: ToolchainPlan) -> dict[str, Any]:
     return given(
         {
             "name": plan.name,
-            "provider": plan.provider,
+            "provider": str(plan.provider),
             "cuda": plan.cuda,
             "lockable": plan.lockable,
             "packages": list(plan.packages),
@@ -178,7 +178,7 @@ def read(text: str, file: str = NAME) -> tuple[tuple[FetchStep, ...], tuple[Buil
 def _read_fetch(table: Cursor) -> FetchStep:
     if table.text("hash") != UNVERIFIED:
         table.fault("hash", f"is not `{UNVERIFIED}`; a file with a hash belongs into pylock.toml")
-    return FetchStep(
+    step = FetchStep(
         package=normalize(table.text("package")),
         version=table.text("version"),
         url=table.text("url"),
@@ -187,11 +187,13 @@ def _read_fetch(table: Cursor) -> FetchStep:
         reasons=reasons_in(table, "reasons"),
         alternatives=table.texts("alternatives"),
     )
+    table.faults(fetch_faults(step))
+    return step
 
 
 def _read_build(table: Cursor) -> BuildStep:
     verified = table.text("verified")
-    return BuildStep(
+    step = BuildStep(
         package=normalize(table.text("package")),
         version=table.text("version"),
         recipe=table.text("recipe"),
@@ -215,6 +217,8 @@ def _read_build(table: Cursor) -> BuildStep:
         tools=tuple(_read_tool(item) for item in table.tables("tools")),
         note=table.maybe_text("note"),
     )
+    table.faults(build_faults(step))
+    return step
 
 
 def _read_tool(table: Cursor) -> BuildTool:
@@ -226,8 +230,6 @@ def _read_tool(table: Cursor) -> BuildTool:
 
 def _read_tree(table: Cursor) -> SourceTree:
     path = table.text("path")
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        table.fault("path", f"`{path}` leads out of the project")
     sha256 = table.table("hashes").sha256("sha256")
     return SourceTree(path=path, sha256=sha256, files=table.number("files"))
 
@@ -258,7 +260,7 @@ def _read_sources(table: Cursor) -> Artifact:
 def _read_toolchain(table: Cursor) -> ToolchainPlan:
     return ToolchainPlan(
         name=table.text("name"),
-        provider=table.text("provider"),
+        provider=table.choice("provider", ToolchainProvider),
         cuda=table.maybe_text("cuda"),
         lockable=table.flag("lockable"),
         packages=table.texts("packages"),

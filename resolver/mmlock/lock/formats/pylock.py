@@ -16,6 +16,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.target import Target
+from mmlock.lock.fields import environment_faults, package_faults
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -27,7 +28,17 @@ from mmlock.lock.formats.parts import (
 )
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
-from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, TermValue
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    FindingKind,
+    HashTrust,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    TermValue,
+)
 
 __all__ = ["CREATED_BY", "MARK", "NAME", "NOT_RUN", "PartialLock", "read", "render"]
 
@@ -137,8 +148,10 @@ def _finding(finding: Finding) -> Inline:
     return Inline(
         given(
             {
-                "level": finding.level,
+                "level": str(finding.level),
+                "kind": None if finding.kind is FindingKind.GENERAL else str(finding.kind),
                 "subject": finding.subject,
+                "detail": finding.detail,
                 "confidence": finding.confidence.value,
                 "text": finding.text,
                 "source": list(finding.source),
@@ -183,6 +196,7 @@ def _about_package(package: LockedPackage, standard: str | None) -> dict[str, An
         {
             "form": package.form.value,
             "core": package.core,
+            "hash": package.hashes.value if package.hashes is not HashTrust.STATED else None,
             "via": list(package.via),
             "files-requires-python": Inline(pythons),
             "yanked": [file.name for file in package.files if file.yanked],
@@ -237,7 +251,7 @@ def read(text: str, file: str = NAME) -> PartialLock:
 
 def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
     verdict = about.text("verdict")
-    return LockedEnv(
+    env = LockedEnv(
         stack=about.text("stack"),
         target=_read_target(about.table("target")),
         python=about.text("python"),
@@ -256,6 +270,8 @@ def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
         engine=about.text("engine"),
         verdict=None if verdict == NOT_RUN else verdict,
     )
+    about.faults(environment_faults(env))
+    return env
 
 
 def _read_target(table: Cursor) -> Target:
@@ -280,11 +296,13 @@ def _read_target(table: Cursor) -> Target:
 
 def _read_finding(item: Cursor) -> Finding:
     return Finding(
-        level=item.text("level"),
+        level=item.choice("level", Level),
         subject=item.text("subject"),
         text=item.text("text"),
         source=item.texts("source"),
         confidence=item.choice("confidence", Confidence),
+        kind=item.choice("kind", FindingKind) if "kind" in item else FindingKind.GENERAL,
+        detail=item.maybe_text("detail"),
     )
 
 
@@ -302,7 +320,7 @@ def _read_package(table: Cursor) -> LockedPackage:
     tables = [*table.tables("wheels"), *([table.table("sdist")] if "sdist" in table else [])]
     if not tables:
         table.fault("wheels", "is missing, and so is `sdist`")
-    return LockedPackage(
+    package = LockedPackage(
         name=normalize(table.text("name")),
         version=table.text("version"),
         form=about.choice("form", Form),
@@ -311,7 +329,10 @@ def _read_package(table: Cursor) -> LockedPackage:
         via=about.texts("via"),
         reasons=reasons_in(about, "reasons"),
         index=table.maybe_text("index"),
+        hashes=about.choice("hash", HashTrust) if "hash" in about else HashTrust.STATED,
     )
+    table.faults(package_faults(package))
+    return package
 
 
 def _read_file(item: Cursor, package: Cursor, about: Cursor) -> Artifact:

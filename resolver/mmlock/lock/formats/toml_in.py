@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -53,6 +53,11 @@ class Cursor:
         """Note that the value at `key` is not what it must be."""
         self._faults.append(f"`{self.where(key)}` {text}")
 
+    def faults(self, found: Iterable[tuple[str, str]]) -> None:
+        """Note several, each as the key below this table and what is wrong there."""
+        for key, text in found:
+            self.fault(key, text)
+
     def check(self) -> None:
         """Raise UsageError with every fault noted so far, if there is any."""
         if not self._faults:
@@ -71,6 +76,7 @@ class Cursor:
     def text(self, key: str) -> str:
         value = self._data.get(key)
         if isinstance(value, str):
+            self._plain(key, value)
             return value
         self._wrong(key, "a string")
         return ""
@@ -99,6 +105,7 @@ class Cursor:
         """A list of strings; nothing when the key is absent."""
         value = self._data.get(key, [])
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            self._plain(key, *value)
             return tuple(value)
         self._wrong(key, "a list of strings")
         return ()
@@ -107,6 +114,7 @@ class Cursor:
         """A table of strings; nothing when the key is absent."""
         value = self._data.get(key, {})
         if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
+            self._plain(key, *value, *value.values())
             return dict(value)
         self._wrong(key, "a table of strings")
         return {}
@@ -153,6 +161,11 @@ class Cursor:
             return value.isoformat().replace("+00:00", "Z")
         self._wrong(key, "a date-time with its zone")
         return None
+
+    def _plain(self, key: str, *texts: str) -> None:
+        """No program takes a null character in a word or a file name: it would end there."""
+        if any("\0" in text for text in texts):
+            self.fault(key, "contains a null character")
 
     def _wrong(self, key: str, wanted: str) -> None:
         self.fault(key, f"must be {wanted}" if key in self._data else f"is missing; it must be {wanted}")

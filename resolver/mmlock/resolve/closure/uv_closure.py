@@ -17,20 +17,21 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from mmlock.core.names import PackageName
+from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.progress import Progress
+from mmlock.resolve.closure.bound_indexes import FILE, bound, packages_in, project_text
 from mmlock.resolve.closure.metadata_wheel import place_wheels
 from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest
-from mmlock.resolve.closure.uv import Ran, command, nearest_platform, platform_word, run_uv, write_question
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv import UvRun, command, nearest_platform, platform_word, run_uv, write_question
+from mmlock.resolve.closure.uv_find import UvTool
 from mmlock.resolve.closure.uv_log import Failure, Steps, classify, named_packages
 from mmlock.resolve.closure.uv_settings import Sources, uv_environment
 
 
-class Asking(Struct, frozen=True, kw_only=True):
+class UvQuestion(Struct, frozen=True, kw_only=True):
     """A request and the surroundings in which uv answers it."""
 
-    uv: Uv
+    uv: UvTool
     request: ClosureRequest
     places: Sources
     environ: Mapping[str, str]
@@ -49,11 +50,17 @@ class Asking(Struct, frozen=True, kw_only=True):
             folder = Path(name)
             write_question(folder, self.request, self._core_lines(core_folder, folder))
             sdists: set[PackageName] = set()
-            ran = self._run(folder, steps, platforms, sdists)
-            # A wheel is better than sources, so sources come in only for what fails without them.
-            while ran.code and (more := self._lacking(ran) - sdists):
-                sdists |= more
+            direct: set[PackageName] = set()
+            self._bind(folder, direct, {requirement_name(item.text) for item in self.request.requirements})
+            while True:
                 ran = self._run(folder, steps, platforms, sdists)
+                if self.places.named and self._bind(folder, direct, self._met(ran)):
+                    continue
+                # A wheel is better than sources, so sources come in only for what fails without them.
+                more = self._lacking(ran) - sdists if ran.code else set()
+                if not more:
+                    break
+                sdists |= more
         from mmlock.resolve.closure.uv_answer import closed, failed
 
         if ran.code == 0:
@@ -67,7 +74,21 @@ class Asking(Struct, frozen=True, kw_only=True):
             # No cache can be written here; the wheels are as good in the folder of this run.
             return place_wheels(self.request.core, folder / "core")
 
-    def _lacking(self, ran: Ran) -> set[PackageName]:
+    def _bind(self, folder: Path, direct: set[PackageName], met: set[PackageName]) -> bool:
+        """Bind what is met of the packages that have an index of their own; whether that is new."""
+        if not (more := (met & set(bound(self.places.named))) - direct):
+            return False
+        direct |= more
+        (folder / FILE).write_text(project_text(direct, self.places.named), encoding="utf-8")
+        return True
+
+    def _met(self, ran: UvRun) -> set[PackageName]:
+        """The packages that an answer holds, or that a refusal speaks of."""
+        if ran.code == 0:
+            return packages_in(ran.out)
+        return set(named_packages(ran.err, self.request, tuple(bound(self.places.named))))
+
+    def _lacking(self, ran: UvRun) -> set[PackageName]:
         """Packages that uv's refusal names and that may be built from sources."""
         if classify(ran.err) is not Failure.NO_SOLUTION:
             return set()
@@ -75,17 +96,19 @@ class Asking(Struct, frozen=True, kw_only=True):
 
     def _run(
         self, folder: Path, steps: Steps, platforms: MutableMapping[str, str], sdists: set[PackageName]
-    ) -> Ran:
+    ) -> UvRun:
         word = platform_word(self.request.platform, self.request.glibc)
         environ = uv_environment(self.environ, self.places)
         taken = platforms.get(word, word)
-        words = command(self.uv, self.request, taken, sorted(sdists))
+        files = [FILE] if (folder / FILE).exists() else []
+        words = command(self.uv, self.request, taken, sorted(sdists), files)
         ran = run_uv(words, folder, environ, steps.feed, meanwhile=self._prepare)
         other = nearest_platform(word, ran.err) if ran.code else None
         if other is None:
             return ran
         platforms[word] = other
-        return run_uv(command(self.uv, self.request, other, sorted(sdists)), folder, environ, steps.feed)
+        words = command(self.uv, self.request, other, sorted(sdists), files)
+        return run_uv(words, folder, environ, steps.feed)
 
     def _prepare(self) -> None:
         """Import what reads answers, and what the caller wants done."""

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from mmlock.core.artifact import IndexSettings
+from mmlock.core.artifact import IndexSettings, NamedIndex
 from mmlock.net.credentials import redact
+from mmlock.resolve.closure.bound_indexes import credentials
 from mmlock.resolve.closure.floors import MACOS
 
 _TRANSPORT = re.compile(
@@ -37,6 +38,8 @@ class Sources(Struct, frozen=True, kw_only=True):
     no_index: bool
     strategy: str | None
     """UV_INDEX_STRATEGY: what to do when several indexes have a package."""
+    named: tuple[NamedIndex, ...] = ()
+    """Indexes that serve the packages bound to them and no other."""
 
 
 def sources(index: IndexSettings, environ: Mapping[str, str]) -> Sources:
@@ -54,17 +57,19 @@ def sources(index: IndexSettings, environ: Mapping[str, str]) -> Sources:
         find_links=index.find_links or tuple(filter(None, environ.get("UV_FIND_LINKS", "").split(","))),
         no_index=index.no_index,
         strategy=environ.get("UV_INDEX_STRATEGY") or None,
+        named=index.named,
     )
 
 
 def bad_source(places: Sources) -> str | None:
     """What is wrong with a source that no tool could read, as a sentence."""
-    for place in (*filter(None, [places.default]), *places.extra, *places.find_links):
+    indexes = (*filter(None, [places.default]), *places.extra, *(one.url for one in places.named))
+    for place in (*indexes, *places.find_links):
         url = re.sub(r"^[\w-]+=(?=\w+://)", "", place)
         parts = urlsplit(url)
         known = parts.scheme in {"http", "https"} and parts.hostname
         if not (known or parts.scheme == "file" or Path(url).exists()):
-            return f"`{redact(place)}` is neither a URL (http, https, file) nor a folder that exists"
+            return f"`{redact(place)}` is neither a URL (http, https, file) nor an existing folder"
     return None
 
 
@@ -88,4 +93,5 @@ def uv_environment(environ: Mapping[str, str], places: Sources) -> dict[str, str
         "RUST_LOG": "uv_resolver=debug",
         "MACOSX_DEPLOYMENT_TARGET": MACOS,
     }
-    return kept | {key: value for key, value in chosen.items() if value}
+    logins = credentials(places.named) if places.named else {}
+    return kept | {key: value for key, value in chosen.items() if value} | logins

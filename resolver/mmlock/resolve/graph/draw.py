@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mmlock.core.errors import EnvironmentFault
@@ -14,7 +15,9 @@ _COLOURS = {"request": "lightyellow", "python": "lightgrey", "torch": "lightblue
 
 
 def draw(network: Network, form: str) -> str:
-    """`dot`, `json` (node-link) or `graphml`. Raises EnvironmentFault when `dot` lacks pydot."""
+    """`text`, `dot`, `json` (node-link) or `graphml`. Raises EnvironmentFault when `dot` lacks pydot."""
+    if form == "text":
+        return "\n".join(_lines(network)) + "\n"
     if form == "json":
         import networkx as nx
 
@@ -28,12 +31,20 @@ def draw(network: Network, form: str) -> str:
     return _dot(network)
 
 
+def _lines(network: Network) -> Iterator[str]:
+    """Each node, and below it what it needs or excludes, with the reason."""
+    for name in network.nodes:
+        yield str(name)
+        for _, head, data in network.out_edges(name, data=True):
+            yield f"  {data['kind']} {head}: {data['reason']}"
+
+
 def _dot(network: Network) -> str:
     try:
         import pydot
     except ImportError as error:
         raise EnvironmentFault(
-            "the graph cannot be written as dot: pydot is not installed",
+            "`dot` output needs pydot, which is not installed",
             hints=["install the extra: `pip install 'mmlock[graph]'`, or use `--format json`"],
         ) from error
     picture = pydot.Dot("mmlock", graph_type="digraph", rankdir="LR")

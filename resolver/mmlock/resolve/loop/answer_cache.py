@@ -17,10 +17,11 @@ from pathlib import Path
 
 from mmlock import __version__
 from mmlock.core.arguments import AUTO, SolveArguments
-from mmlock.core.cache import cache_root, fresh_seconds
+from mmlock.core.cache import fresh_seconds
 from mmlock.core.report import Page
 from mmlock.facts.matrix.location import find_root
 from mmlock.files.atomic import write_aside
+from mmlock.files.private import open_cache
 
 _FORMAT = 1
 
@@ -71,24 +72,26 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
     local = (arguments.index.find_links, arguments.extensions, arguments.verdicts)
     if AUTO in arguments.gpus or any(local):
         return None
+    if arguments.out is not None and (arguments.out / "verdict.json").exists():
+        return None  # whether the lock may name it depends on whom the user trusts now
     root = find_root(arguments.matrices, environ)
     about = {name: value for name, value in environ.items() if name.startswith(("UV_", "PIP_", "MMLOCK_"))}
     parts = [_FORMAT, __version__, repr(arguments), sorted(about.items()), str(root)]
     parts.append(_stamps(str(root), (".json", ".toml", ".symbols")))
     parts.append(_stamps(str(Path(__file__).resolve().parents[2]), (".py", ".lp")))
     digest = sha256(json.dumps(parts).encode()).hexdigest()
-    return cache_root(environ) / "answers" / f"{digest}.json"
+    return open_cache(environ) / "answers" / f"{digest}.json"
 
 
 def _stamps(root: str, endings: tuple[str, ...]) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the files that an answer rests on."""
-    found, folders = [], [root]
+    stamps, folders = [], [root]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.name.endswith(endings):
                     stat = entry.stat()
-                    found.append((entry.path, stat.st_size, stat.st_mtime_ns))
+                    stamps.append((entry.path, stat.st_size, stat.st_mtime_ns))
                 elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
                     folders.append(entry.path)
-    return sorted(found)
+    return sorted(stamps)

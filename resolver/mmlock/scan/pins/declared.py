@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-import configparser
 import json
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import is_specifier
+from mmlock.lock.setup_files import read_config, read_setup
 from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
-from mmlock.scan.module import chain_of
 from mmlock.scan.pins.commands import Said, conda_pin, pip_pin
 from mmlock.scan.source import parse
 
@@ -30,26 +30,37 @@ Line = tuple[int, Said, bool]
 _ITEM = re.compile(r"(\s*)-\s*(?:[\"']\s*)?([^\"'#\s][^\"'#]*)(?:[\"']\s*)?(?:#.*)?$")
 
 
-_LOOKED_AT = 20_000_000
-"""So many characters are searched for the lines of values: a thousand values in a file of common size."""
+_LOOKED_AT = 200_000_000
+"""So many characters are searched for the lines of values, which takes a fraction of a second."""
+_OF_A_LINE = 500
+"""What a line that must be looked at counts for."""
 
 
 class _Lines:
     """Finds the line on which a value stands, in a format whose reader does not tell."""
 
     def __init__(self, text: str) -> None:
-        self.lines = text.splitlines()
+        self._text = text
+        self._lines = text.splitlines(keepends=True)
+        self._starts = list(accumulate(map(len, self._lines), initial=0))
         self._left = _LOOKED_AT
         self._last = 1
 
     def of(self, *words: str) -> int:
         """The first line that holds all of these. Late ones in a file of endless values get the last such."""
-        for number, line in enumerate(self.lines, start=1) if self._left > 0 else ():
-            self._left -= len(line) + 1
-            if all(word in line for word in words):
+        rare = max(words, key=len)
+        at = 0
+        while self._left > 0:
+            found = self._text.find(rare, at)
+            self._left -= (found if found >= 0 else len(self._text)) - at + _OF_A_LINE
+            if found < 0:
+                return 1
+            number = bisect_right(self._starts, found)
+            if all(word in self._lines[number - 1] for word in words):
                 self._last = number
                 return number
-        return self._last if self._left <= 0 else 1
+            at = self._starts[number]
+        return self._last
 
 
 def toml(text: str) -> dict[str, Any]:
@@ -107,9 +118,9 @@ def _poetry_specifier(text: str) -> str | None:
         return ""
     clauses: list[str] = []
     for part in text.replace(" ", "").split(","):
-        if match := re.fullmatch(r"\^(\d{1,9})((?:\.\d{1,9})*)", part):
+        if found := re.fullmatch(r"\^(\d{1,9})((?:\.\d{1,9})*)", part):
             upper = (
-                f"{int(match[1]) + 1}" if int(match[1]) else f"0.{int((match[2] or '.0').split('.')[1]) + 1}"
+                f"{int(found[1]) + 1}" if int(found[1]) else f"0.{int((found[2] or '.0').split('.')[1]) + 1}"
             )
             clauses += [f">={part[1:]}", f"<{upper}"]
         elif re.fullmatch(r"~\d+\.\d+\.\d+", part):
@@ -152,13 +163,9 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
 
 def setup_cfg(text: str) -> Iterator[Line]:
     """`install_requires` and the extras of a declarative setuptools project."""
-    # The reader takes quadratic time for a run of blanks; at the start of a line they mean something.
-    text = "\n".join(re.sub(r"(?<=\S)\s{2,}", " ", line) for line in text.splitlines())
-    reader = configparser.RawConfigParser(strict=False)
-    try:
-        reader.read_string(text)
-    except (configparser.Error, ValueError):
-        raise UnreadSourceError(LeftOutReason.NOT_INI) from None
+    reader = read_config(text)
+    if reader is None:
+        raise UnreadSourceError(LeftOutReason.NOT_INI)
     lines = _Lines(text)
     yield from _python(reader.get("options", "python_requires", fallback=None), lines)
     parts = [(reader.get("options", "install_requires", fallback=""), False)]
@@ -173,50 +180,17 @@ def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
 
     Raises UnreadSourceError.
     """
-    tree = parse(text)
-    known = {
-        chain_of(node.targets[0]): node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and len(node.targets) == 1
-    }
-    requirements: list[Line] = []
+    found: list[Line] = []
     files: list[str] = []
-    for call in ast.walk(tree):
-        if not isinstance(call, ast.Call) or chain_of(call.func).rpartition(".")[2] != "setup":
-            continue
-        for keyword in call.keywords:
-            value = known.get(chain_of(keyword.value), keyword.value)
-            if keyword.arg == "install_requires":
-                requirements += [(line, said, False) for line, said in _strings(value)]
-                files += _files(value)
-            elif keyword.arg == "extras_require":
-                requirements += [(line, said, True) for line, said in _strings(value)]
-            elif keyword.arg == "python_requires" and isinstance(value, ast.Constant):
-                bound = str(value.value)
-                if is_specifier(bound):
-                    requirements.append(
-                        (value.lineno, (PackageName("python"), bound, f"python{bound}", None), False)
-                    )
-    return requirements, tuple(files)
-
-
-def _strings(node: ast.AST) -> Iterator[tuple[int, Said]]:
-    if isinstance(node, ast.Call):  # What a function makes of its arguments is not known.
-        return
-    if isinstance(node, ast.Dict):
-        for value in node.values:
-            yield from _strings(value)
-    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-        for item in node.elts:
-            yield from _strings(item)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (said := pip_pin(node.value)):
-        yield node.lineno, said
-
-
-def _files(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Constant) and str(inner.value).endswith(".txt"):
-            yield str(inner.value)
+    for call in read_setup(parse(text)):
+        for key, told in call.lists.items():
+            extra = key == "extras_require"
+            found += [(line, said, extra) for line, one in told.lines if (said := pip_pin(one))]
+            files += () if extra else told.files
+        line, bound = call.texts.get("python_requires", (0, ""))
+        if bound and is_specifier(bound):
+            found.append((line, (PackageName("python"), bound, f"python{bound}", None), False))
+    return found, tuple(files)
 
 
 def conda_environment(text: str) -> Iterator[Line]:
@@ -227,10 +201,10 @@ def conda_environment(text: str) -> Iterator[Line]:
             inside = line.startswith("dependencies:")
             pip_depth = -1
             continue
-        match = _ITEM.match(line) if inside else None
-        if match is None:
+        found = _ITEM.match(line) if inside else None
+        if found is None:
             continue
-        depth, item = len(match[1]), match[2].strip()
+        depth, item = len(found[1]), found[2].strip()
         if item == "pip:":
             pip_depth = depth
             continue

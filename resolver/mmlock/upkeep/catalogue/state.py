@@ -20,12 +20,18 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.refused import Refused
 from mmlock.lock.write import render_lock, write_lock
 from mmlock.resolve.judge import judge
+from mmlock.upkeep.stale import drop_verdict
+from mmlock.validate.attest.trust import Trust
 from mmlock.validate.digest import lock_digest
 from mmlock.validate.model import Verdict
 from mmlock.validate.own_verdict import own_verdict, with_verdict
+from mmlock.validate.standing import Standing
 from mmlock.validate.store import NAME as VERDICT
+from mmlock.validate.store import Binding, bindings
 
 _SHOWN = 6
+_NOT_OURS = frozenset({Standing.UNSIGNED, Standing.FOREIGN, Standing.UNCHECKED})
+"""Verdicts that say nothing here, and are no fault of the lock."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -35,7 +41,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     env: LockedEnv | None
     refused: Refused | None
     verdict: Verdict | None
-    """Of this very lock."""
+    """Of this very lock, by somebody who is trusted."""
 
 
 class State(Struct, frozen=True, kw_only=True):
@@ -48,13 +54,17 @@ class State(Struct, frozen=True, kw_only=True):
     refused: bool = False
 
 
-def entries(catalogue: Catalogue) -> Iterator[Entry]:
-    """Every pair with what is there. Raises MmlockError for a file that cannot be used."""
+def entries(catalogue: Catalogue, trust: Trust) -> Iterator[Entry]:
+    """Every pair with what is there; of verdicts, those by somebody who is trusted.
+
+    Raises MmlockError for a file that cannot be used.
+    """
     for pair in catalogue.pairs:
         folder = _folder(pair)
         env = read_lock(folder) if (folder / pylock.NAME).is_file() else None
         held = refusal.read(folder / refusal.NAME) if (folder / refusal.NAME).is_file() else None
-        verdict = own_verdict(folder, env)[0] if env is not None else None
+        own = own_verdict(folder, env, trust) if env is not None else None
+        verdict = own.record.verdict if own is not None and own.counts and own.record is not None else None
         yield Entry(pair=pair, env=env, refused=held, verdict=verdict)
 
 
@@ -69,7 +79,7 @@ def strays(catalogue: Catalogue) -> tuple[str, ...]:
 # ---------------------------------------------------------------- writing
 
 
-def write_entry(pair: Pair, outcome: LockedEnv | Refused) -> State:
+def write_entry(pair: Pair, outcome: LockedEnv | Refused, trust: Trust) -> State:
     """Put a lock or a refusal into the folder, and take away what it replaces."""
     folder = _folder(pair)
     if isinstance(outcome, Refused):
@@ -78,15 +88,23 @@ def write_entry(pair: Pair, outcome: LockedEnv | Refused) -> State:
         if changed:
             _put(folder / refusal.NAME, refusal.render(outcome))
         _remove(folder, [*gone, VERDICT])
-        lines = (outcome.error, *([f"the lock that was there is gone: {', '.join(gone)}"] if gone else []))
+        lines = (outcome.error, *([f"removed the lock that was there: {', '.join(gone)}"] if gone else []))
         return State(word="refused, as before" if not changed else "refused", lines=lines, refused=True)
-    lines = _drop_verdict(folder, outcome)
-    now = with_verdict(outcome, folder)
+    lines = drop_verdict(folder, outcome, trust)
+    now = with_verdict(outcome, folder, trust)
     _remove(folder, [refusal.NAME])
     if _same_but_facts(pair, now):
         return State(word="unchanged", lines=lines)
     write_lock(now, folder, pair.request.lock_formats)
-    return State(word="written", lines=lines)
+    return State(word="written", lines=(*lines, *_signed_for_others(folder, now, trust)))
+
+
+def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str, ...]:
+    """Whether the verdict still counts and its signature is for the files that were there before."""
+    record = own_verdict(folder, env, trust).record if env.verdict else None
+    if record is None or Binding.CHANGED not in bindings(record, folder).values():
+        return ()
+    return (f"its verdict is signed for the files before: `mmlock verdict sign {folder}`",)
 
 
 def _same_but_facts(pair: Pair, env: LockedEnv) -> bool:
@@ -111,15 +129,6 @@ def _told_before(folder: Path, outcome: Refused) -> bool:
         return False
 
 
-def _drop_verdict(folder: Path, env: LockedEnv) -> tuple[str, ...]:
-    """Remove a verdict about another lock: it would be taken for this one's."""
-    why = own_verdict(folder, env)[1]
-    if why is None:
-        return ()
-    _remove(folder, [VERDICT, f"{VERDICT}.sig"])
-    return (f"{why}; removed, `mmlock validate` makes another",)
-
-
 def _put(path: Path, text: str) -> None:
     try:
         put(path, text.encode())
@@ -137,16 +146,16 @@ def _remove(folder: Path, names: list[str]) -> None:
 
 def _unwritable(path: Path, error: OSError) -> EnvironmentFault:
     return EnvironmentFault(
-        f"`{path}` cannot be written",
+        f"cannot write `{path}`",
         causes=[error.strerror or str(error)],
-        hints=["run where you may write, on a disk with free space, or look only with `--check`"],
+        hints=["run it where you can write, on a disk with free space, or write nothing: `--check`"],
     )
 
 
 # ---------------------------------------------------------------- comparing
 
 
-def compare(pair: Pair, outcome: LockedEnv | Refused, matrix: Matrix) -> State:
+def compare(pair: Pair, outcome: LockedEnv | Refused, matrix: Matrix, trust: Trust) -> State:
     """Whether what is there is what was solved now, and whether the judge lets it stand."""
     folder = _folder(pair)
     try:
@@ -157,31 +166,32 @@ def compare(pair: Pair, outcome: LockedEnv | Refused, matrix: Matrix) -> State:
     if isinstance(outcome, Refused):
         return _compare_refusal(held, told, outcome)
     if held is None:
-        return State(word="stale: there is an answer now" if told else "missing", stale=True)
-    return _compare_lock(pair, held, outcome, matrix)
+        return State(word="out of date: there is a solution now" if told else "missing", stale=True)
+    return _compare_lock(pair, held, outcome, matrix, trust)
 
 
 def _compare_refusal(held: LockedEnv | None, told: Refused | None, outcome: Refused) -> State:
     if held is not None or told is None:
-        word = "stale: there is no answer any more" if held else "missing"
+        word = "out of date: there is no solution any more" if held else "missing"
         return State(word=word, lines=(outcome.error,), stale=True, refused=True)
     same = _restated(told, outcome)
-    return State(word="refused" if same else "refused, told otherwise now", refused=True)
+    return State(word="refused" if same else "refused (explanation changed)", refused=True)
 
 
-def _compare_lock(pair: Pair, held: LockedEnv, outcome: LockedEnv, matrix: Matrix) -> State:
+def _compare_lock(pair: Pair, held: LockedEnv, outcome: LockedEnv, matrix: Matrix, trust: Trust) -> State:
     folder = _folder(pair)
     faults = [
-        f"the judge refuses {o.subject}: {o.text}" for o in judge(held, matrix) if o.severity == "refuse"
+        f"the judge rejects {o.subject}: {o.text}" for o in judge(held, matrix) if o.severity == "refuse"
     ]
-    if why := own_verdict(folder, held)[1]:
-        faults.append(why)
+    own = own_verdict(folder, held, trust)
+    if own.reason is not None and own.standing not in _NOT_OURS:
+        faults.append(own.reason)
     if identity(held) != identity(outcome):
-        return State(word="stale", lines=(*_differences(held, outcome), *faults), stale=True)
+        return State(word="out of date", lines=(*_differences(held, outcome), *faults), stale=True)
     if faults:
-        return State(word="objected to", lines=tuple(faults), stale=True)
-    same = _same_but_facts(pair, with_verdict(outcome, folder))
-    return State(word="fresh" if same else "fresh, its reasons are told otherwise now")
+        return State(word="rejected by the judge", lines=tuple(faults), stale=True)
+    same = _same_but_facts(pair, with_verdict(outcome, folder, trust))
+    return State(word="up to date" if same else "up to date (explanations changed)")
 
 
 def _restated(old: Refused, new: Refused) -> bool:
@@ -208,7 +218,7 @@ def identity(env: LockedEnv) -> str:
 def _differences(old: LockedEnv, new: LockedEnv) -> tuple[str, ...]:
     before, after = _versions(old), _versions(new)
     found = [
-        f"{name}: {before.get(name, 'not there')} -> {after.get(name, 'not there')}"
+        f"{name}: {before.get(name, 'none')} -> {after.get(name, 'none')}"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
@@ -216,11 +226,11 @@ def _differences(old: LockedEnv, new: LockedEnv) -> tuple[str, ...]:
         found.insert(0, f"Python: {old.python} -> {new.python}")
     if more := len(found) - _SHOWN:
         found[_SHOWN:] = [f"and {more} more"] if more > 0 else []
-    return tuple(found) or ("the same versions, other files, steps or variables",)
+    return tuple(found) or ("same versions; other files, steps or variables",)
 
 
 def _versions(env: LockedEnv) -> dict[str, str]:
-    steps = [(str(step.package), f"{step.version} (to be made or fetched)") for step in env.steps]
+    steps = [(str(step.package), f"{step.version} (to build or download)") for step in env.steps]
     return dict([*((str(package.name), package.version) for package in env.packages), *steps])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,8 +15,10 @@ from mmlock.validate.model import Result, Status, Verdict
 
 BEGIN = "<!-- mmlock locks: begin -->"
 END = "<!-- mmlock locks: end -->"
+_EMPTY = f"# Locks\n\n{BEGIN}\n{END}\n"
+"""What a document starts as."""
 _BETWEEN = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
-_HEAD = ("Stack", "Target", "Python", "torch", "mmcv", "Still to do", "Run")
+_HEAD = ("Stack", "Target", "Python", "torch", "mmcv", "Still to do", "Validated")
 
 
 def put_table(file: Path, entries: Iterable[Entry], folder: Path) -> bool:
@@ -24,25 +27,26 @@ def put_table(file: Path, entries: Iterable[Entry], folder: Path) -> bool:
 
 
 def stale_table(file: Path, entries: Iterable[Entry], folder: Path) -> bool:
-    """Whether the document holds another table."""
-    return _filled(file, entries, folder) != file.read_text(encoding="utf-8")
+    """Whether the document holds another table, or is not there."""
+    return not file.exists() or _filled(file, entries, folder) != file.read_text(encoding="utf-8")
 
 
 def _filled(file: Path, entries: Iterable[Entry], folder: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFault(
-            f"`{file}` cannot be read", causes=[error.strerror or str(error)], hints=[_hint()]
-        ) from error
+    except FileNotFoundError:
+        text = _EMPTY
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise EnvironmentFault(f"cannot read `{file}`", causes=[why], hints=[_hint()]) from error
     if _BETWEEN.search(text) is None:
-        raise EnvironmentFault(f"`{file}` has no place for the table of the locks", hints=[_hint()])
+        raise EnvironmentFault(f"`{file}` has no marks for the table of the locks", hints=[_hint()])
     body = "\n".join([BEGIN, *table(entries, folder, file.parent), END])
     return _BETWEEN.sub(lambda _: body, text, count=1)
 
 
 def _hint() -> str:
-    return f"write the lines `{BEGIN}` and `{END}` into it, or leave `table` out of the catalogue"
+    return f"add the lines `{BEGIN}` and `{END}` to it, or remove `table` from the catalogue"
 
 
 def table(entries: Iterable[Entry], folder: Path, base: Path) -> Iterator[str]:
@@ -53,7 +57,7 @@ def table(entries: Iterable[Entry], folder: Path, base: Path) -> Iterator[str]:
     for entry in entries:
         pair = entry.pair
         page = "why.md" if entry.env is not None else "refused.toml"
-        place = (folder / pair.stack / pair.target / page).relative_to(base).as_posix()
+        place = Path(os.path.relpath(folder / pair.stack / pair.target / page, base)).as_posix()
         stack = pair.stack if pair.stack != before else ""
         before = pair.stack
         yield f"| {' | '.join((stack, f'[{pair.target}]({place})', *_cells(entry)))} |"
@@ -78,7 +82,7 @@ def _todo(env: LockedEnv) -> str:
     """What keeps the lock from being sealed."""
     if env.sealed:
         return "sealed"
-    builds = [f"{step.package}{'' if step.verified else ' (unproven recipe)'}" for step in env.build]
+    builds = [f"{step.package}{'' if step.verified else ' (untested recipe)'}" for step in env.build]
     parts = [f"build {', '.join(builds)}"] if builds else []
     fetched = [step.package for step in env.steps if not isinstance(step, BuildStep)]
     return "; ".join([*parts, *([f"download {', '.join(fetched)}"] if fetched else [])])

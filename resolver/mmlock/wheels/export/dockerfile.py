@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 from mmlock.core.extension import SourceTree
+from mmlock.core.names import ToolchainProvider
 from mmlock.lock.formats.parts import describe_target
 from mmlock.wheels.export import script
 from mmlock.wheels.export.model import Export, lines
+from mmlock.wheels.export.words import docker_path, docker_value, marker, require_safe
 
 _MARK = "MMLOCK_SCRIPT"
+_VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)*", re.ASCII)
 
 
 def render(export: Export) -> str:
-    """The Dockerfile as text; its context is the lock folder."""
+    """The Dockerfile as text; its context is the lock folder.
+
+    Raises UsageError for a lock whose values a Dockerfile cannot hold.
+    """
+    require_safe(export)
     return "\n".join(_lines(export)) + "\n"
 
 
@@ -35,17 +44,20 @@ def _lines(export: Export) -> Iterator[str]:
         tools += ["curl", "g++"]
     yield _apt(tools)
     engine, _, version = env.engine.partition(" ")
-    tag = f":{version}" if engine == "uv" and version else ""
+    tag = f":{version}" if engine == "uv" and _VERSION.fullmatch(version) else ""
     yield f"COPY --from=ghcr.io/astral-sh/uv{tag} /uv /usr/local/bin/uv"
     yield "ENV UV_LINK_MODE=copy UV_PYTHON_INSTALL_DIR=/opt/python PREFIX=/opt/venv WORK=/tmp/mmlock-build"
     if trees:
         yield "ENV PROJECT=/opt/project"
-    yield from (f"COPY --from=project {tree.path} /opt/project/{tree.path}" for tree in trees)
+    for path in map(docker_path, trees):
+        yield f"COPY --from=project {json.dumps([path, f'/opt/project/{path}'])}"
     if any(line.beside for line in lines(env)):
         yield "COPY wheels/ /opt/lock/wheels/"
-    yield f"COPY <<'{_MARK}' /opt/lock/build.sh"
-    yield script.render(export).rstrip("\n")
-    yield _MARK
+    text = script.render(export).rstrip("\n")
+    mark = marker(text, _MARK)
+    yield f"COPY <<'{mark}' /opt/lock/build.sh"
+    yield text
+    yield mark
     yield ""
     yield "RUN --mount=type=cache,target=/root/.cache/uv mkdir -p /opt/python && sh /opt/lock/build.sh"
     yield ""
@@ -55,12 +67,17 @@ def _lines(export: Export) -> Iterator[str]:
     yield "COPY --from=build /opt/python /opt/python"
     yield "COPY --from=build /opt/venv /opt/venv"
     yield "ENV PATH=/opt/venv/bin:$PATH"
-    yield from (f'ENV {name}="{value}"' for name, value in sorted(env.environment.items()))
+    for name, value in sorted(env.environment.items()):
+        yield f"ENV {name}={docker_value(value, name)}"
 
 
 def _base(export: Export) -> tuple[str, str | None]:
     """The image to start from, and what to know about it."""
-    system = [b.plan.step.toolchain for b in export.builds if b.plan.step.toolchain.provider == "system"]
+    system = [
+        b.plan.step.toolchain
+        for b in export.builds
+        if b.plan.step.toolchain.provider == ToolchainProvider.SYSTEM
+    ]
     if system:
         note = "The toolkit is not part of the lock: look up the newest patch release of this image."
         return f"nvidia/cuda:{system[0].cuda}.0-devel-ubuntu22.04", note

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 
 from mmlock.core.errors import UsageError
 from mmlock.lock.formats.parts import describe_target, unsealed
 from mmlock.wheels.export.model import Export, lines
+from mmlock.wheels.export.words import require_safe
 
 WHEELS = "wheels"
 
 
 def render(export: Export) -> str:
-    """The cell as Python text. Raises UsageError for a lock that is not sealed."""
+    """The cell as Python text.
+
+    Raises UsageError for a lock that is not sealed, or whose fields are not what they must be.
+    """
     env = export.env
     if not env.sealed:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
@@ -23,6 +28,7 @@ def render(export: Export) -> str:
             causes=[f"still to be made or fetched: {names}"],
             hints=["run `mmlock build LOCK` first"],
         )
+    require_safe(export)
     data = {
         "python": env.python,
         "environment": dict(sorted(env.environment.items())),
@@ -34,12 +40,18 @@ def render(export: Export) -> str:
         ],
     }
     body = Path(__file__).with_name("cell.py").read_text(encoding="utf-8")
-    text = json.dumps(data, indent=1, ensure_ascii=True)
+    # As `repr` writes it: whatever a text holds, it ends where Python says so.
+    text = pformat(data, indent=1, width=110, sort_dicts=False)
     return (
         f"# Written by mmlock for {describe_target(env)}.\n"
         f"WHEELS = {WHEELS!r}  # where the folder `wheels` of the lock lies, if the lock has one\n\n"
-        f"{body}\n\nLOCK = json.loads(r'''{text}''')\n\n_ = set_up(dict(LOCK, wheels=WHEELS))\n"
+        f"{body}\n\nLOCK = {ascii_only(text)}\n\n_ = set_up(dict(LOCK, wheels=WHEELS))\n"
     )
+
+
+def ascii_only(literal: str) -> str:
+    """A Python literal without any character that an editor or a browser might show as another one."""
+    return "".join(char if char.isascii() else ascii(char)[1:-1] for char in literal)
 
 
 def as_ipynb(cell: str) -> str:

@@ -7,9 +7,12 @@ from shlex import quote
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import LEFT_BY_BUILDS, MADE
+from mmlock.core.names import ToolchainProvider
+from mmlock.lock.fields import url_file_name
 from mmlock.lock.formats.parts import describe_target, plain
 from mmlock.lock.model import FetchStep
 from mmlock.wheels.export.model import Export, PlannedBuild, lines
+from mmlock.wheels.export.words import expanded, require_safe, requirement, shell_lines
 from mmlock.wheels.grouping import PART, including
 from mmlock.wheels.install import MARK
 from mmlock.wheels.variables import source_epoch
@@ -110,7 +113,8 @@ sys.exit(f"error: cannot import {', '.join(failed)}" if failed else 0)
 
 
 def render(export: Export) -> str:
-    """The script as text."""
+    """The script as text. Raises UsageError for a lock whose fields cannot be words of one."""
+    require_safe(export)
     return "\n".join(_script(export)) + "\n"
 
 
@@ -137,10 +141,8 @@ def _script(export: Export) -> Iterator[str]:
 
 
 def _fetch(step: FetchStep) -> Iterator[str]:
-    from mmlock.net.download import file_name
-
     yield f"# ---- {plain(f'{step.package} {step.version}: {step.why}')}"
-    yield f"fetch {quote(step.url)} unverified {quote(file_name(step.url))}"
+    yield f"fetch {quote(step.url)} unverified {quote(url_file_name(step.url))}"
     yield ""
 
 
@@ -154,9 +156,11 @@ def _build(build: PlannedBuild, number: int) -> Iterator[str]:
     yield f'BUILD="$WORK/build-{number}" && mkdir -p "$BUILD" && cd "$BUILD"'
     yield f"[ -f venv.ok ] || uv venv --quiet --clear --python {quote(build.plan.python)} venv"
     into = "uv pip install --quiet --python venv/bin/python --no-deps --require-hashes -r -"
-    yield f"[ -f venv.ok ] || {into} <<PINS"
-    yield from (_requirement(pin.name, pin.file) for pin in build.pins if pin.file.sha256)
-    yield "PINS"
+    hashed = [pin for pin in build.pins if pin.file.sha256]
+    yield from shell_lines(
+        (requirement(pin.name, pin.file.url, pin.file.sha256) for pin in hashed),
+        f"if [ -f venv.ok ]; then cat >/dev/null; else {into}; fi",
+    )
     # What a fetch step brought: its hash was told above, and nobody knows a right one.
     for pin in build.pins:
         if not pin.file.sha256:
@@ -179,11 +183,6 @@ def _build(build: PlannedBuild, number: int) -> Iterator[str]:
     yield ""
 
 
-def _requirement(name: str, file: Artifact) -> str:
-    url = file.url if "://" in file.url else f"$BESIDE/{file.url}"
-    return f"{name} @ {url} --hash=sha256:{file.sha256}"
-
-
 def _sources(build: PlannedBuild) -> Iterator[str]:
     step, source = build.plan.step, build.plan.step.source
     archive = quote(source.name)
@@ -197,7 +196,7 @@ def _sources(build: PlannedBuild) -> Iterator[str]:
     elif source.name.endswith(".zip"):
         yield f"venv/bin/python -m zipfile -e {archive} sources"
     else:
-        yield f"tar -xf {archive} -C sources"
+        yield f"tar -xf ./{archive} -C sources"
     yield "cd sources/*/"
     for patch in step.patches:
         yield f"# {plain(f'{patch.id}: {patch.reason}')}"
@@ -206,9 +205,8 @@ def _sources(build: PlannedBuild) -> Iterator[str]:
         yield f"{_PATCH}PATCH"
     for group in step.groups:
         for part in group.parts:
-            yield f"mv {quote(part)} {quote(part + PART)}"
-        yield f"cat > {quote(group.file)} <<'GROUP'"
-        yield f"{including(group)}GROUP"
+            yield f"mv -- {quote(part)} {quote(part + PART)}"
+        yield f"printf '%s' {quote(including(group))} > {quote(group.file)}"
     yield 'cd "$BUILD" && touch sources.ok'
     yield "fi"
 
@@ -219,18 +217,17 @@ def _environment(build: PlannedBuild) -> Iterator[str]:
     yield "("
     if step.toolchain.cuda_home:
         site = "$BUILD/venv/lib/python" + plan.python + "/site-packages"
-        home = step.toolchain.cuda_home.replace("{site_packages}", site)
-        default = f'"{home}"' if step.toolchain.provider == "pip" else f'"${{CUDA_HOME:-{home}}}"'
-        yield f"export CUDA_HOME={default}"
+        home = expanded(step.toolchain.cuda_home, {"site_packages": site})
+        told = step.toolchain.provider is not ToolchainProvider.PIP
+        yield f'if [ -z "${{CUDA_HOME:-}}" ]; then CUDA_HOME={home}; fi' if told else f"CUDA_HOME={home}"
+        yield "export CUDA_HOME"
+    # Commands by their very meaning: they come from `matrices/curated`, and whoever runs a lock runs them.
     yield from step.toolchain.setup
     yield 'export PATH="$BUILD/venv/bin:$PATH" PYTHONNOUSERSITE=1 PYTHONHASHSEED=0'
     yield f"export SOURCE_DATE_EPOCH={source_epoch(plan)}"
-    yield f"export MAX_JOBS=${{JOBS:-$(jobs_for {max(1, step.memory_mb)})}}"
+    yield f'export MAX_JOBS="${{JOBS:-$(jobs_for {max(1, step.memory_mb)})}}"'
     for name, value in sorted(step.env.items()):
-        if "{jobs}" in value:
-            yield f'export {name}="{value.replace("{jobs}", "$MAX_JOBS")}"'
-        else:
-            yield f"export {name}={quote(value)}"
+        yield f"export {name}={expanded(value, {'jobs': '$MAX_JOBS'})}"
 
 
 # ---------------------------------------------------------------- the environment
@@ -246,14 +243,11 @@ def _install(export: Export) -> Iterator[str]:
     yield "else"
     yield f'  uv venv --quiet --python {quote(env.python)} "$PREFIX" && : > "$PREFIX/{MARK}"'
     yield "fi"
-    yield f"uv pip sync --quiet --python {python} --require-hashes - <<PINS"
-    for line in lines(env):
-        url = f"$BESIDE/{line.url}" if line.beside else line.url
-        yield f"{line.name} @ {url} --hash=sha256:{line.sha256}"
-    yield "PINS"
-    from mmlock.net.download import file_name
-
-    made = [f'"$WORK"/{quote(file_name(step.url))}' for step in env.fetch]
+    yield from shell_lines(
+        (requirement(line.name, line.url, line.sha256) for line in lines(env)),
+        f"uv pip sync --quiet --python {python} --require-hashes -",
+    )
+    made = [f'"$WORK"/{quote(url_file_name(step.url))}' for step in env.fetch]
     made += [f'"$WORK/build-{number}"/out/*.whl' for number, _ in enumerate(export.builds, start=1)]
     if made:
         yield f"uv pip install --quiet --python {python} --no-deps {' '.join(made)}"

@@ -1,0 +1,174 @@
+"""What differs between two locks: target, packages with the reason for each, steps, variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from mmlock.core.names import StrEnum
+from mmlock.lock.formats.parts import describe_target
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
+from mmlock.lock.view import chosen
+
+__all__ = ["ChangeKind", "LockChange", "LockDiff", "diff_lines", "diff_locks"]
+
+
+class ChangeKind(StrEnum):
+    """What became of a package, a step or a variable."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"  # another version or value
+    FILES = "files"  # the same version, other files or another way to make it
+
+
+class LockChange(Struct, frozen=True, kw_only=True):
+    """One thing that is otherwise in the new lock."""
+
+    kind: ChangeKind
+    name: str
+    old: str | None = None
+    new: str | None = None
+    why: str | None = None
+    """In the words of the new lock; of the old one for what is removed."""
+
+
+class LockDiff(Struct, frozen=True, kw_only=True):
+    """Everything that differs."""
+
+    target: tuple[LockChange, ...]
+    """Devices and platform, Python, torch, the oldest driver, the stack."""
+    packages: tuple[LockChange, ...]
+    steps: tuple[LockChange, ...]
+    environment: tuple[LockChange, ...]
+
+    @property
+    def differs(self) -> bool:
+        return bool(self.target or self.packages or self.steps or self.environment)
+
+
+def diff_locks(old: LockedEnv, new: LockedEnv) -> LockDiff:
+    """Compare two locks. What they say about themselves (reasons, findings) is not compared."""
+    before, after = _target(old), _target(new)
+    return LockDiff(
+        target=tuple(
+            LockChange(kind=ChangeKind.CHANGED, name=name, old=before[name], new=after[name])
+            for name in before
+            if before[name] != after[name]
+        ),
+        packages=tuple(_compared(_packages(old), _packages(new))),
+        steps=tuple(_compared(_steps(old), _steps(new))),
+        environment=tuple(_compared(_variables(old), _variables(new))),
+    )
+
+
+class _Item(Struct, frozen=True, kw_only=True):
+    version: str
+    content: object
+    """Whatever else makes two of the same version different."""
+    why: str | None = None
+
+
+def _target(env: LockedEnv) -> dict[str, str | None]:
+    return {
+        "stack": env.stack,
+        "target": describe_target(env),
+        "Python": env.python,
+        "torch": env.torch,
+        "oldest driver": env.driver_floor,
+    }
+
+
+def _packages(env: LockedEnv) -> dict[str, _Item]:
+    headlines = {one.name: one.headline for one in chosen(env)}
+    return {
+        package.name: _Item(
+            version=package.version,
+            content=tuple((file.name, file.sha256) for file in package.files),
+            why=headlines.get(package.name) or _via(package),
+        )
+        for package in env.packages
+    }
+
+
+def _via(package: LockedPackage) -> str | None:
+    return f"required by {', '.join(package.via)}" if package.via else None
+
+
+def _steps(env: LockedEnv) -> dict[str, _Item]:
+    return {
+        step.package: _Item(version=f"{step.version} ({_what(step)})", content=_content(step), why=step.why)
+        for step in env.steps
+    }
+
+
+def _what(step: FetchStep | BuildStep) -> str:
+    return "download" if isinstance(step, FetchStep) else step.form.value
+
+
+def _content(step: FetchStep | BuildStep) -> object:
+    """What a step does, without the words about it."""
+    if isinstance(step, FetchStep):
+        return step.url, step.alternatives
+    fields = ("recipe", "source", "build_requires", "toolchain", "env", "patches", "std", "tools", "ops")
+    return tuple(getattr(step, field) for field in fields)
+
+
+def _variables(env: LockedEnv) -> dict[str, _Item]:
+    why = env.environment_reasons[0].text if env.environment_reasons else None
+    return {name: _Item(version=value, content=None, why=why) for name, value in env.environment.items()}
+
+
+def _compared(old: Mapping[str, _Item], new: Mapping[str, _Item]) -> Iterator[LockChange]:
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before is None and after is not None:
+            yield LockChange(kind=ChangeKind.ADDED, name=name, new=after.version, why=after.why)
+        elif after is None and before is not None:
+            yield LockChange(kind=ChangeKind.REMOVED, name=name, old=before.version, why=before.why)
+        elif before is not None and after is not None and before.content != after.content:
+            same = before.version == after.version
+            yield LockChange(
+                kind=ChangeKind.FILES if same else ChangeKind.CHANGED,
+                name=name,
+                old=before.version,
+                new=after.version,
+                why=after.why,
+            )
+        elif before is not None and after is not None and before.version != after.version:
+            yield LockChange(
+                kind=ChangeKind.CHANGED, name=name, old=before.version, new=after.version, why=after.why
+            )
+
+
+# ---------------------------------------------------------------- text
+
+
+def diff_lines(diff: LockDiff) -> Iterator[str]:
+    """For people: a heading for each part that differs."""
+    parts = (
+        ("target", diff.target),
+        ("packages", diff.packages),
+        ("still to build or download", diff.steps),
+        ("environment variables", diff.environment),
+    )
+    for title, changes in parts:
+        if changes:
+            yield f"{title}:"
+            yield from (f"  {line}" for line in _lines(changes))
+    if not diff.differs:
+        yield "the locks install the same"
+
+
+def _lines(changes: Iterable[LockChange]) -> Iterator[str]:
+    for one in changes:
+        if one.kind is ChangeKind.ADDED:
+            line = f"+ {one.name} {one.new}"
+        elif one.kind is ChangeKind.REMOVED:
+            line = f"- {one.name} {one.old}"
+        elif one.kind is ChangeKind.FILES:
+            line = f"~ {one.name} {one.new}: other files or steps"
+        else:
+            line = f"~ {one.name} {one.old or 'none'} -> {one.new or 'none'}"
+        yield f"{line}  ({one.why})" if one.why and one.kind is not ChangeKind.REMOVED else line

@@ -1,0 +1,29 @@
+"""A build step that sets no bound on gcc takes whatever compiler is there, and nvcc does not."""
+
+from __future__ import annotations
+
+import pytest
+from judge_cases import toolchain
+from judge_locks import modern
+
+from mmlock.facts.matrix.load import Matrix
+from mmlock.resolve.judge.case import open_case
+from mmlock.resolve.judge.model import Severity
+from mmlock.resolve.judge.step_rules import builds
+
+
+@pytest.mark.parametrize(
+    ("gcc_max", "words"),
+    [
+        (None, "takes gcc up to 14, the step allows any"),
+        (15, "takes gcc up to 14, the step allows 15"),
+        (14, None),
+        (13, None),
+    ],
+)
+def test_a_step_allows_no_gcc_that_its_nvcc_refuses(
+    gcc_max: int | None, words: str | None, matrix: Matrix
+) -> None:
+    found = [o for o in builds(open_case(toolchain(gcc_max=gcc_max)(modern()), matrix)) if "gcc" in o.text]
+    assert [o.severity for o in found] == ([Severity.REFUSE] if words else [])
+    assert words is None or words in found[0].text
