@@ -12,7 +12,8 @@ import sys
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.names import PackageName, Platform
 from mmlock.resolve.closure.closer import UvCloser
-from mmlock.resolve.closure.model import Closed, ClosureRequest, CoreNode, Wanted
+from mmlock.resolve.closure.model import Closed, ClosureRequest, CoreNode
+from mmlock.resolve.request.model import PlainRequirement
 
 CORE = (
     CoreNode(
@@ -44,7 +45,7 @@ def request(index: str) -> ClosureRequest:
         platform=Platform.LINUX_X86_64,
         glibc="2.28",
         core=CORE,
-        wanted=tuple(Wanted(text=text, via="the request") for text in WANTED),
+        requirements=tuple(PlainRequirement(text=text, via="the request") for text in WANTED),
         constraints=(),
         index=IndexSettings(index_url=index),
     )

@@ -26,7 +26,7 @@ from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.request import GraphRequest
-from mmlock.resolve.graph.rows import Term
+from mmlock.resolve.request.objectives import Objective
 
 FIRST = 3
 """Fresh processes per question."""
@@ -43,11 +43,11 @@ class Timed:
     answered: bool
 
 
-def once(matrix: Matrix, request: GraphRequest, terms: tuple[Term, ...]) -> Timed:
+def once(matrix: Matrix, request: GraphRequest, objectives: tuple[Objective, ...]) -> Timed:
     start, cpu = time.perf_counter(), time.process_time()
     rows = build_graph(matrix, request)
     middle = time.perf_counter()
-    solution = solve_core(rows, ClingoEngine(), terms)
+    solution = solve_core(rows, ClingoEngine(), objectives)
     end = time.perf_counter()
     return Timed(
         graph=(middle - start) * 1000,

@@ -10,9 +10,10 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import NoAnswer
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.graph.request import GraphRequest
-from mmlock.resolve.graph.rows import Term
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.objectives import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +44,14 @@ NAMED = (
 )
 
 
-def asked(matrix: Matrix, question: Question) -> tuple[GraphRequest, tuple[Term, ...]] | None:
+def asked(matrix: Matrix, question: Question) -> tuple[GraphRequest, tuple[Objective, ...]] | None:
     """What the core is asked; None where no public build serves the device at all."""
     arguments = SolveArguments(gpus=(question.gpu,), stack=question.stack, python=question.python)
     try:
         found = interpret(matrix, arguments.checked())
     except NoAnswer:
         return None
-    return graph_request(found, State()), found.terms
+    return graph_request(found, LoopState()), found.objectives
 
 
 def spread(matrix: Matrix, count: int) -> Iterator[Question]:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from report import Table
 
-from mmlock.app.scanning import known_of
 from mmlock.facts.matrix.load import open_matrix
+from mmlock.scan.known import known_of
 from mmlock.scan.scan import scan
 
 ROUNDS = 3

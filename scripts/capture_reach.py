@@ -20,11 +20,12 @@ from mmlock.facts.matrix.model import Reach
 from mmlock.facts.scrape.archives import read_tree
 from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.frameworks import choose, framework_uses
+from mmlock.scan.left_out import UnreadSourceError
 from mmlock.scan.model import ModuleFacts
 from mmlock.scan.module import module_facts
-from mmlock.scan.ops import Catalog, op_uses
+from mmlock.scan.ops import OpCatalog, op_uses
 from mmlock.scan.project import Project
-from mmlock.scan.source import Unread, parse, to_text
+from mmlock.scan.source import parse, to_text
 
 SOURCES = {
     "sdist": "the release's sdist on PyPI, read without running anything by `scripts/capture_reach.py`"
@@ -39,7 +40,7 @@ def modules_of(archive: Path, module: str) -> dict[str, ModuleFacts]:
         if path.startswith(f"{module}/") and path.endswith(".py") and "/.mim/" not in path:
             try:
                 found[path] = module_facts(parse(to_text(tree.texts[path])))
-            except Unread as why:
+            except UnreadSourceError as why:
                 print(f"{archive.name}: {path} {why}", file=sys.stderr)
     return found
 
@@ -55,7 +56,7 @@ def reach(
     frameworks = {
         name: one for name, one in choose(known, {}, imported).items() if name != module and name in imported
     }
-    catalog = Catalog(matrix.ops)
+    catalog = OpCatalog(matrix.ops)
     own = frozenset(name for facts in project.modules.values() for name, _ in facts.registered)
     uses = [use for file, facts in project.modules.items() for use in op_uses(facts, file, catalog)]
     uses += [

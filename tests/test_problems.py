@@ -12,20 +12,21 @@ from solved import facts
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.faults import Fault
-from mmlock.core.names import Platform
+from mmlock.core.names import Platform, normalize
 from mmlock.core.sources import Inputs, gather
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.closure.model import Wanted
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import explain
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, Rows
 from mmlock.resolve.loop.breakages import always_there
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.refusal import chain_lines, nearest_lines
 from mmlock.resolve.plan.steps import arch_list
-from mmlock.resolve.request.interpret import Interpreted, interpret
+from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.model import InterpretedRequest, PlainRequirement
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,7 +37,7 @@ FOLDER = Path(__file__).parent / "problems"
 REQUEST_KEYS = frozenset(
     {
         "gpu", "with", "stack", "python", "torch", "cuda", "driver", "platform", "glibc", "constraints",
-        "prefer", "no-build", "allow-lite", "allow-torch-ops", "pre", "requires-python", "present",
+        "prefer", "kept", "no-build", "allow-lite", "allow-torch-ops", "pre", "requires-python", "present",
     }
 )  # fmt: skip
 Table = dict[str, Any]
@@ -79,16 +80,19 @@ def arguments(request: Table) -> SolveArguments:
         allow_torch_ops=request.get("allow-torch-ops", False),
         prerelease=request.get("pre", False),
         prefer=tuple(request.get("prefer", [])),
+        preferences=tuple((normalize(name), text) for name, text in request.get("kept", {}).items()),
     ).checked()
 
 
-def ask(problem: Table) -> tuple[Interpreted, Rows, CoreSolution | None]:
+def ask(problem: Table) -> tuple[InterpretedRequest, Rows, CoreSolution | None]:
     asked = interpret(matrix(), arguments(problem["request"]))
     present = always_there(
-        tuple(Wanted(text=text, via="the problem") for text in problem["request"].get("present", []))
+        tuple(
+            PlainRequirement(text=text, via="the problem") for text in problem["request"].get("present", [])
+        )
     )
-    rows = build_graph(matrix(), graph_request(asked, State(present=present)))
-    return asked, rows, solve_core(rows, ClingoEngine(), asked.terms)
+    rows = build_graph(matrix(), graph_request(asked, LoopState(present=present)))
+    return asked, rows, solve_core(rows, ClingoEngine(), asked.objectives)
 
 
 @pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem["name"])
@@ -107,21 +111,21 @@ def test_problem(problem: Table) -> None:
         check_conflict(expect, asked, rows)
     else:
         assert expect["outcome"] == "solution"
-        assert solution is not None, explain(rows, asked.terms).chain
+        assert solution is not None, explain(rows, asked.objectives).chain
         check_solution(expect, asked, solution)
 
 
-def check_conflict(expect: Table, asked: Interpreted, rows: Rows) -> None:
-    explanation = explain(rows, asked.terms)
-    if "asks" in expect:
-        assert sorted(a.name for a in explanation.asks) == sorted(expect["asks"])
+def check_conflict(expect: Table, asked: InterpretedRequest, rows: Rows) -> None:
+    explanation = explain(rows, asked.objectives)
+    if "incompatible" in expect:
+        assert sorted(a.name for a in explanation.user_constraints) == sorted(expect["incompatible"])
     chain = "\n".join(chain_lines(matrix(), explanation))
     assert [text for text in expect.get("chain", []) if text not in chain] == [], chain
     nearest = "\n".join(nearest_lines(explanation))
     assert [text for text in expect.get("nearest", []) if text not in nearest] == [], nearest
 
 
-def check_solution(expect: Table, asked: Interpreted, solution: CoreSolution) -> None:
+def check_solution(expect: Table, asked: InterpretedRequest, solution: CoreSolution) -> None:
     told = observed(asked, solution)
     known = {"outcome", *told, "absent"}
     assert set(expect) <= known, f"unknown keys: {set(expect) - known}"
@@ -136,7 +140,7 @@ def check_solution(expect: Table, asked: Interpreted, solution: CoreSolution) ->
             assert told[key] == value, f"{key}: {told}"
 
 
-def observed(asked: Interpreted, solution: CoreSolution) -> Table:
+def observed(asked: InterpretedRequest, solution: CoreSolution) -> Table:
     packages = {str(o.package): o for o in solution.packages()}
     builds = [o.choice for o in packages.values() if isinstance(o.choice, BuildChoice)]
     cured = [breach.breakage for breach in solution.cured]

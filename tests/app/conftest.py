@@ -15,7 +15,7 @@ from solved import facts, request
 
 from mmlock.cli.main import main
 from mmlock.core.progress import silent
-from mmlock.resolve.loop.loop import Decided, decide
+from mmlock.resolve.loop.loop import Resolution, decide
 from mmlock.resolve.request.interpret import interpret
 
 __all__ = ["index"]
@@ -67,6 +67,6 @@ def stock(index: Any, *words: str, **more: object) -> None:
         progress=silent,
         wheelless=lambda *_: False,
     )
-    assert isinstance(found, Decided)
+    assert isinstance(found, Resolution)
     for package in found.closed.packages:
         index.add(package.name, package.version)

@@ -17,9 +17,9 @@ from mmlock.core.names import PackageName
 from mmlock.core.progress import silent
 from mmlock.lock.model import LockedEnv
 from mmlock.resolve.judge import judge
-from mmlock.resolve.loop.loop import Decided, decide
+from mmlock.resolve.loop.loop import Resolution, decide
 from mmlock.resolve.plan.assemble import assemble
-from mmlock.resolve.plan.files import Place
+from mmlock.resolve.plan.files import WheelLocation
 from mmlock.resolve.request.interpret import interpret
 
 if sys.version_info >= (3, 11):
@@ -56,7 +56,7 @@ def sample() -> list[Any]:
 class Nobody:
     """An index that cannot be reached."""
 
-    def ask(self, place: Place, package: PackageName) -> str:
+    def ask(self, place: WheelLocation, package: PackageName) -> str:
         del place, package
         return "it could not be reached"
 
@@ -88,7 +88,7 @@ def arguments(told: dict[str, Any]) -> SolveArguments:
 def test_the_judge_refuses_no_solution(problem: dict[str, Any]) -> None:
     asked = interpret(facts(), arguments(problem["request"]))
     decided = decide(facts(), asked, OpenWorld(), progress=silent, wheelless=lambda *_: False)
-    assert isinstance(decided, Decided)
+    assert isinstance(decided, Resolution)
     env = assemble(_decision(facts(), asked, decided), Nobody())
     if isinstance(env, tuple):
         assert env[0].package == "multiscaledeformableattention", "its sources lie in the users' own trees"

@@ -17,7 +17,7 @@ from mmlock.core.catalogue import LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.names import Confidence
 from mmlock.core.report import Page
-from mmlock.lock.model import LockedEnv, Reason
+from mmlock.lock.model import LockedEnv, Reason, ReasonKind
 from mmlock.lock.read import read_lock
 from mmlock.lock.refused import refused
 from mmlock.lock.write import write_lock
@@ -150,7 +150,7 @@ def test_it_writes_every_pair_and_then_nothing(home: Path, env: LockedEnv) -> No
 def test_facts_about_other_things_leave_a_lock_as_it_is(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     assert set(states(run(home, answers(replace(env, matrix_digest="f" * 64)))).values()) == {"unchanged"}
-    told = Reason(text="new words", source=("s",), confidence=Confidence.MEASURED, kind="provider")
+    told = Reason(text="new words", source=("s",), confidence=Confidence.MEASURED, kind=ReasonKind.PROVIDER)
     page = run(home, answers(replace(env, matrix_digest="f" * 64, left_out=(told,))))
     assert set(states(page).values()) == {"written"}
 

@@ -40,7 +40,7 @@ def test_a_text_is_diagnosed(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         (["."], 2, "is a folder"),
         (["x", "--text", "y"], 2, "`--text` contradicts"),
         (["--text", "x", "--python", "/no/y"], 2, "/no/y"),
-        (["--python", "nowhere"], 2, "there is no `nowhere`"),
+        (["--python", "nowhere"], 2, "`nowhere`: no such file"),
     ],
 )
 def test_what_has_no_answer(

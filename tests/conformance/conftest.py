@@ -19,7 +19,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, normalize
 from mmlock.core.target import Target
-from mmlock.lock.model import LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import LockedEnv, LockedPackage, Reason, ReasonKind
 
 MACHINES = {
     ("linux", "x86_64"): Platform.LINUX_X86_64,
@@ -98,7 +98,10 @@ def host_lock(index: tuple[str, Path]) -> LockedEnv:
             requires_python=">=3.8",
         )
         reason = Reason(
-            text="asked for", source=("the request",), confidence=Confidence.MEASURED, kind="asked"
+            text="asked for",
+            source=("the request",),
+            confidence=Confidence.MEASURED,
+            kind=ReasonKind.REQUESTED,
         )
         return LockedPackage(
             name=normalize(name),

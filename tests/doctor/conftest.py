@@ -10,9 +10,10 @@ import pytest
 from solved import facts
 
 from mmlock.binary.tables import SymbolStore
-from mmlock.doctor.diagnose import Surroundings, diagnose
+from mmlock.doctor.context import DiagnosisContext
+from mmlock.doctor.diagnose import diagnose
 from mmlock.doctor.log import read_log
-from mmlock.doctor.log_entities import find_mentions
+from mmlock.doctor.log_entities import find_log_entities
 from mmlock.doctor.model import Diagnosis
 from mmlock.facts.matrix.load import Matrix
 
@@ -42,8 +43,8 @@ Ask = Callable[[bytes], Answer]
 def put(data: bytes) -> Answer:
     log = read_log(io.BytesIO(data))
     facts = matrix()
-    around = Surroundings(
-        log=log, mentions=find_mentions(log, facts), matrix=facts, symbols=SymbolStore(facts.root)
+    around = DiagnosisContext(
+        log=log, entities=find_log_entities(log, facts), matrix=facts, symbols=SymbolStore(facts.root)
     )
     return Answer(diagnose(around))
 

@@ -32,7 +32,7 @@ def test_the_files_confirm_what_the_text_says(world: World, capsys: pytest.Captu
     world.mmcv(wants=[ZEROS])
     said, data = put(world, SYMBOL, capsys)
     assert "the environment has torch 2.1.2+cpu" in said
-    assert "of what these lines name, the files of the environment show that it fails" in said
+    assert "the files of the environment confirm the cause" in said
     assert data["cause"]["symptom"] == "symbol-torch"
     assert data["confirmed_by"] != []
     assert data["cause"]["commands"] == [], "the cure of the environment stands alone"
@@ -44,7 +44,7 @@ def test_a_text_of_another_environment_is_told(world: World, capsys: pytest.Capt
     world.torch()
     world.mmcv()
     said, data = put(world, SYMBOL, capsys)
-    assert "the files of the environment do not show it" in said
+    assert "the files of the environment do not confirm it" in said
     assert data["confirmed_by"] == []
     assert data["cause"]["commands"] != [], "nothing is wrong here, so what cures the text holds"
 
@@ -53,13 +53,13 @@ def test_a_missing_module_that_is_there(world: World, capsys: pytest.CaptureFixt
     world.torch()
     world.mmcv()
     said, _ = put(world, "ModuleNotFoundError: No module named 'mmcv'", capsys)
-    assert "here `mmcv` is installed (mmcv 2.1.0)" in said
+    assert "this environment has `mmcv` (mmcv 2.1.0)" in said
 
 
 def test_a_missing_module_that_is_not_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.torch()
     said, _ = put(world, "ModuleNotFoundError: No module named 'mmdet'", capsys)
-    assert "no distribution here brings `mmdet`" in said
+    assert "no distribution in this environment provides `mmdet`" in said
 
 
 def test_a_text_without_a_symptom_still_shows_the_environment(
@@ -68,6 +68,6 @@ def test_a_text_without_a_symptom_still_shows_the_environment(
     world.torch(exports=[OTHER])
     world.mmcv(wants=[ZEROS])
     said, data = put(world, "all is well", capsys)
-    assert said.startswith("nothing in the text is a symptom")
+    assert said.startswith("no known symptom in the text")
     assert data["cause"] is None
     assert data["wrong"] is True

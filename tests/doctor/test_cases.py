@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from mmlock.core.arguments import AUTO
 from mmlock.doctor import log
 from mmlock.doctor.doctor_commands import command, prove
-from mmlock.doctor.model import Diagnosis, Wish
+from mmlock.doctor.model import Diagnosis, ProposedSolve
 from mmlock.doctor.symptoms import EXAMINERS
 
 from .conftest import Ask, matrix
@@ -58,17 +58,17 @@ def test_a_text_is_diagnosed(ask: Ask, case: Table) -> None:
 
 @pytest.mark.parametrize("case", [c for c in cases() if "commands" in c], ids=lambda case: case["name"])
 def test_its_commands(ask: Ask, case: Table) -> None:
-    told = [command(wish) for wish in ask(case["text"].encode()).cause.wishes]
+    told = [command(proposed) for proposed in ask(case["text"].encode()).cause.solves]
     assert [line.removesuffix(" --out lock") for line in told] == case["commands"]
 
 
 def check_proofs(ask: Ask, case: Table) -> None:
     """Every command that a case makes is one that the core solver answers."""
-    for wish in ask(case["text"].encode()).cause.wishes:
-        proof = prove(matrix(), wish)
-        assert proof.gives or wish.gpu == AUTO, proof
-        if wish.gpu == AUTO:  # the card of somebody's machine: any will do to see that the rest holds
-            assert prove(matrix(), replace(wish, gpu="a100")).gives, proof
+    for proposed in ask(case["text"].encode()).cause.solves:
+        proof = prove(matrix(), proposed)
+        assert proof.gives or proposed.gpu == AUTO, proof
+        if proposed.gpu == AUTO:  # the card of somebody's machine: any will do to see that the rest holds
+            assert prove(matrix(), replace(proposed, gpu="a100")).gives, proof
 
 
 @pytest.mark.slow
@@ -80,16 +80,16 @@ def test_its_commands_hold(ask: Ask, case: Table) -> None:
 @pytest.mark.parametrize("name", ["s1-symbol-after-a-torch-change", "mmdet-refuses-mmcv"])
 def test_a_proof_tells_what_the_solver_picks(ask: Ask, name: str) -> None:
     case = next(case for case in cases() if case["name"] == name)
-    proofs = [prove(matrix(), wish) for wish in ask(case["text"].encode()).cause.wishes]
+    proofs = [prove(matrix(), proposed) for proposed in ask(case["text"].encode()).cause.solves]
     given = "\n".join(one.gives or "" for one in proofs)
     assert [text for text in case["gives"] if text not in given] == [], given
 
 
 def test_what_does_not_fit_is_given_up_aloud() -> None:
     """No torch with code for sm_120 has a build for Python 3.8."""
-    proof = prove(matrix(), Wish(packages=("mmcv",), gpu="rtx5090", python="3.8"))
+    proof = prove(matrix(), ProposedSolve(packages=("mmcv",), gpu="rtx5090", python="3.8"))
     assert "--python" not in proof.command
-    assert "nothing fits Python 3.8" in proof.note
+    assert "no solution for Python 3.8" in proof.note
     assert proof.gives
 
 

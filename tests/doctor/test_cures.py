@@ -31,9 +31,9 @@ def test_an_environment_is_compared_with_a_lock(world: World) -> None:
     world.dist("mmdet", "2.28.2")
     world.dist("stranger", "1")
     titles = [one.title for one in compare(read(world), lock)]
-    assert f"mmdet is 2.28.2, the lock has {locked['mmdet']}" in titles
+    assert f"mmdet 2.28.2 is installed; the lock has {locked['mmdet']}" in titles
     assert not any(title.startswith("numpy ") for title in titles)
-    assert any(title.startswith("torch ") and "is not installed" in title for title in titles)
+    assert any(title.startswith("torch ") and "but not installed" in title for title in titles)
     assert "1 distributions are not in the lock" in titles
     assert any("which is not built yet" in title for title in titles)
 
@@ -66,10 +66,10 @@ def test_a_mixture_is_cured_by_one_mmcv(world: World) -> None:
     world.dist("mmdet", "2.28.2")
     env = read(world)
     found, _ = examine(env, matrix())
-    wishes = list(cures(env, matrix(), found, "a100"))
-    assert "mmcv-full" in wishes[0].packages
-    assert "mmcv" not in wishes[0].packages
-    assert wishes[0].gpu == "a100"
+    solves = list(cures(env, matrix(), found, "a100"))
+    assert "mmcv-full" in solves[0].packages
+    assert "mmcv" not in solves[0].packages
+    assert solves[0].gpu == "a100"
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_some_cure_of_a_broken_environment_holds(world: World) -> None:
     world.dist("mmdet", "3.3.0")
     env = read(world)
     found, _ = examine(env, matrix())
-    assert any(core(matrix(), wish) for wish in cures(env, matrix(), found, None))
+    assert any(core(matrix(), proposed) for proposed in cures(env, matrix(), found, None))
 
 
 def test_every_check_has_a_name_of_its_own() -> None:

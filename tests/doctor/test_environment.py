@@ -12,7 +12,7 @@ from made_environments import MINOR, OTHER, World, make_world
 
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
-from mmlock.doctor.environment.model import Gravity
+from mmlock.doctor.environment.model import Severity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import environment_data, environment_lines
 from mmlock.resolve.request.nvidia_smi import InstalledGpu
@@ -34,14 +34,14 @@ def test_a_sound_environment_has_no_trouble_and_nothing_of_it_is_imported(world:
     world.mmcv()
     env = read(world)
     found, holding = examine(env, matrix())
-    assert [one for one in found if one.gravity is Gravity.FAILS] == []
-    assert "compiled extensions load beside torch" in holding
+    assert [one for one in found if one.severity is Severity.FAILS] == []
+    assert "compiled extensions load with torch" in holding
     assert "GPU code fits the GPU" not in holding, "there was no GPU to compare with"
     assert env.interpreter.python == MINOR
     assert env.interpreter.virtual
     assert [str(site) for site in env.interpreter.sites] == [str(world.site)]
     lines = "\n".join(environment_lines(env, found, holding, ()))
-    assert "nothing in it is known to fail" in lines
+    assert "no known problem in the files" in lines
 
 
 def test_the_data_is_plain(world: World) -> None:
@@ -51,7 +51,7 @@ def test_the_data_is_plain(world: World) -> None:
     found, holding = examine(env, matrix())
     data = json.loads(json.dumps(environment_data(env, found, holding, ())))
     assert data["torch"] == "2.1.2+cpu"
-    assert {"check", "gravity", "title", "evidence", "advice", "packages", "source"} == set(
+    assert {"check", "severity", "title", "evidence", "advice", "packages", "source"} == set(
         data["troubles"][0]
     )
 
@@ -62,15 +62,15 @@ def test_the_data_is_plain(world: World) -> None:
 def test_an_extension_of_another_torch_is_refused_by_the_missing_name(world: World) -> None:
     world.torch(exports=[])
     world.mmcv()
-    assert told(world) == ["the compiled files of mmcv 2.1.0 do not load beside torch 2.1.2+cpu"]
+    assert told(world) == ["the compiled files of mmcv 2.1.0 do not load with torch 2.1.2+cpu"]
     assert "at::_ops::zeros::call(c10::ArrayRef<c10::SymInt>" in evidence(world, "loads")
-    assert "exported by torch 1.13.0 to 2.1.2" in evidence(world, "loads")
+    assert "torch that exports the first one: 1.13.0 to 2.1.2" in evidence(world, "loads")
 
 
 def test_an_extension_of_another_cuda_is_refused_by_the_library(world: World) -> None:
     world.torch()
     world.mmcv(needed=["libtorch.so", "libcudart.so.11.0"])
-    assert "the compiled files of mmcv 2.1.0 do not load beside torch 2.1.2+cpu" in told(world)
+    assert "the compiled files of mmcv 2.1.0 do not load with torch 2.1.2+cpu" in told(world)
     assert "libcudart.so.11.0" in evidence(world, "loads")
 
 
@@ -80,12 +80,14 @@ def test_a_library_that_nothing_brings_is_named(world: World) -> None:
     from made_files import Made, elf
 
     (world.site / "cv2" / "cv2.abi3.so").write_bytes(elf(Made(needed=["libGL-nobody-has.so.7", "libc.so.6"])))
-    assert told(world) == ["opencv-python 4.9.0 needs `libGL-nobody-has.so.7`, which nothing here brings"]
+    assert told(world) == [
+        "opencv-python 4.9.0 needs `libGL-nobody-has.so.7`, which no installed package provides"
+    ]
 
 
 def test_torch_that_is_gone_is_told(world: World) -> None:
     world.mmcv()
-    assert "there is no torch, and mmcv need it" in told(world)
+    assert "torch is not installed, but mmcv need it" in told(world)
 
 
 def test_half_a_torch_is_told(world: World) -> None:
@@ -104,7 +106,7 @@ def test_two_kinds_of_mmcv_shadow_each_other(world: World) -> None:
     world.mmcv("1.7.2", name="mmcv-full")
     found = [one for one in troubles(world) if one.check == "providers"]
     assert [one.title for one in found] == [
-        "mmcv 2.1.0 and mmcv-full 1.7.2 both bring the module `mmcv`: what is imported is a mixture"
+        "mmcv 2.1.0 and mmcv-full 1.7.2 both provide the module `mmcv`: imports get a mixture"
     ]
     assert found[0].remove == ("mmcv", "mmcv-full")
 
@@ -113,8 +115,8 @@ def test_an_mmcv_without_ops_fails_where_something_imports_them(world: World) ->
     world.torch()
     world.mmcv(ops=False)
     world.dist("mmdet", "3.3.0")
-    assert "mmcv 2.1.0 holds no compiled ops" in told(world)
-    assert "built without seeing torch" in evidence(world, "ops")
+    assert "mmcv 2.1.0 has no compiled ops" in told(world)
+    assert "built without torch" in evidence(world, "ops")
     assert "mmdet 3.3.0: `import mmdet.apis` imports `mmcv.ops`" in evidence(world, "ops")
 
 
@@ -122,7 +124,7 @@ def test_mmcv_lite_alone_is_only_a_note(world: World) -> None:
     world.torch()
     world.mmcv(name="mmcv-lite", ops=False)
     world.dist("mmengine", "0.10.7")
-    assert told(world, gravity=Gravity.NOTE) == ["mmcv-lite 2.1.0 holds no compiled ops, by design"]
+    assert told(world, severity=Severity.NOTE) == ["mmcv-lite 2.1.0 has no compiled ops, by design"]
 
 
 def test_what_a_package_refuses_at_import_is_told_before(world: World) -> None:
@@ -150,7 +152,7 @@ def test_what_is_checked_and_not_there_is_told(world: World) -> None:
 def test_a_known_breakage_and_its_cure(world: World) -> None:
     world.torch("2.1.2+cpu")
     folder = world.dist("numpy", "2.1.0")
-    assert any("built for numpy 1" in title for title in (*told(world), *told(world, gravity=Gravity.RISK)))
+    assert any("built for numpy 1" in title for title in (*told(world), *told(world, severity=Severity.RISK)))
     for path in (folder / "METADATA",):
         path.write_text(path.read_text().replace("2.1.0", "1.26.4"))
     assert not any("built for numpy 1" in one.title for one in troubles(world))
@@ -158,15 +160,15 @@ def test_a_known_breakage_and_its_cure(world: World) -> None:
 
 def test_a_module_that_is_imported_undeclared(world: World) -> None:
     world.dist("mmdet", "3.3.0")
-    assert "mmdet 3.3.0 imports `addict`, which nothing brings" in told(world)
+    assert "mmdet 3.3.0 imports `addict`, which no installed package provides" in told(world)
     world.dist("addict", "2.4.0")
-    assert "mmdet 3.3.0 imports `addict`, which nothing brings" not in told(world)
+    assert "mmdet 3.3.0 imports `addict`, which no installed package provides" not in told(world)
 
 
 def test_declared_requirements_follow_markers(world: World) -> None:
     world.dist("a", "1", requires=["b>=2", "c; sys_platform == 'win32'", "d; extra == 'x'", "e ~= broken"])
     world.dist("b", "1")
-    assert told(world, gravity=Gravity.RISK) == ["a 1 requires b>=2: it is 1"]
+    assert told(world, severity=Severity.RISK) == ["a 1 requires b>=2: 1 is installed"]
 
 
 # ---------------------------------------------------------------- devices
@@ -175,22 +177,20 @@ def test_declared_requirements_follow_markers(world: World) -> None:
 def test_a_torch_without_code_for_the_gpu(world: World) -> None:
     world.torch("2.1.2+cu121", cuda="12.1")
     assert told(world, "rtx3090") == []
-    assert told(world, "rtx5090") == ["torch 2.1.2+cu121 has no code for the GeForce RTX 5090 (sm_120)"]
+    assert told(world, "rtx5090") == ["torch 2.1.2+cu121 has no kernels for the GeForce RTX 5090 (sm_120)"]
 
 
 def test_a_torch_without_cuda_does_not_see_the_gpu(world: World) -> None:
     world.torch()
     assert told(world, "rtx3090") == [
-        "torch 2.1.2+cpu is a build without CUDA; it does not see the GeForce RTX 3090"
+        "torch 2.1.2+cpu was built without CUDA; it cannot use the GeForce RTX 3090"
     ]
 
 
 def test_ops_without_cuda_beside_a_torch_with_it(world: World) -> None:
     world.torch("2.1.2+cu121", cuda="12.1")
     world.mmcv()
-    assert told(world, "rtx3090") == [
-        "mmcv 2.1.0 was compiled without its CUDA ops, and torch is of CUDA 12.1"
-    ]
+    assert told(world, "rtx3090") == ["mmcv 2.1.0 was compiled without its CUDA ops, but torch has CUDA 12.1"]
 
 
 def test_a_driver_that_is_too_old(world: World) -> None:
@@ -198,7 +198,7 @@ def test_a_driver_that_is_too_old(world: World) -> None:
     card = InstalledGpu(name="NVIDIA GeForce RTX 3090", capability="8.6", driver="470.57.02")
     env = read_environment(world.prefix / "bin" / "python", matrix(), None, silent, gpus=lambda: [card])
     assert [one.title for one in examine(env, matrix())[0]] == [
-        "the driver 470.57.02 is too old for CUDA 12.1 of this torch"
+        "the driver 470.57.02 is too old for torch's CUDA 12.1"
     ]
 
 
@@ -249,18 +249,18 @@ def other_python(world: World) -> None:
     [
         (spoil_metadata, "has no readable METADATA"),
         (spoil_record, "has no RECORD"),
-        (spoil_files, "none of its files is there"),
-        (break_off, "an installation was broken off"),
-        (egg_link, "links to `/nowhere/mmdet`, which is gone"),
-        (path_file, "adds `/nowhere/mmdet`, which is gone"),
-        (dangling, "points to `/nowhere/mmdet`, which is gone"),
+        (spoil_files, "none of its files exists"),
+        (break_off, "an installation was interrupted"),
+        (egg_link, "links to `/nowhere/mmdet`, which does not exist"),
+        (path_file, "adds `/nowhere/mmdet`, which does not exist"),
+        (dangling, "points to `/nowhere/mmdet`, which does not exist"),
         (twice, "recorded 2 times in one folder"),
         (other_python, f"is a wheel for another Python than {MINOR}"),
     ],
 )
 def test_what_is_broken_is_told(world: World, spoil: Callable[[World], None], says: str) -> None:
     spoil(world)
-    grave = [one.title for one in troubles(world) if one.gravity is not Gravity.NOTE]
+    grave = [one.title for one in troubles(world) if one.severity is not Severity.NOTE]
     assert len(grave) == 1
     assert says in grave[0]
 
@@ -290,7 +290,7 @@ def test_junk_among_the_records_is_no_crash(world: World, junk: tuple[str, bytes
     env = read(world)
     found, holding = examine(env, matrix())
     assert "\n".join(environment_lines(env, found, holding, ()))
-    assert any(one.gravity is Gravity.FAILS for one in found)
+    assert any(one.severity is Severity.FAILS for one in found)
 
 
 def test_one_installation_recorded_in_two_ways_is_no_trouble(world: World) -> None:

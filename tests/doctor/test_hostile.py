@@ -26,7 +26,7 @@ def test_a_file_name_many_times_takes_time_as_its_length_does() -> None:
 @pytest.mark.parametrize("count", [300, 3000])
 def test_a_file_name_many_times_is_no_symptom(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--text", f"ImportError: {AGAIN * count} undefined symbol"]) == 1
-    assert "nothing in the 1 lines of `--text`" in capsys.readouterr().err
+    assert "no known symptom in the 1 lines of `--text`" in capsys.readouterr().err
 
 
 def test_the_symptom_after_such_a_line_is_told(ask: Ask) -> None:

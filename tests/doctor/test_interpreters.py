@@ -27,8 +27,8 @@ def test_an_environment_whose_base_is_gone_is_read_by_its_files(tmp_path: Path) 
     world.torch()
     world.mmcv(wants=[OTHER])
     titles = told(world)
-    assert "which is gone" in titles[0]
-    assert "the compiled files of mmcv 2.1.0 do not load beside torch 2.1.2+cpu" in titles
+    assert "which does not exist" in titles[0]
+    assert "the compiled files of mmcv 2.1.0 do not load with torch 2.1.2+cpu" in titles
 
 
 def test_two_names_of_one_folder_are_one(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_an_interpreter_that_is_none_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "python-not"
     path.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
     path.chmod(0o755)
-    with pytest.raises(UsageError, match="is no Python interpreter"):
+    with pytest.raises(UsageError, match="is not a Python interpreter"):
         find_interpreter(str(path), {}, tmp_path)
 
 

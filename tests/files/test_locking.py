@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mmlock.files import locking
 from mmlock.files.locking import BusyError, hold
 
 HOLDER = """
@@ -72,6 +73,23 @@ def test_who_waits_comes_next_and_hears_of_the_holder_once(tmp_path: Path) -> No
         assert not thread.is_alive()
     assert told == [str(os.getpid())]
     assert len(pauses) == 3
+
+
+def test_a_lock_file_that_its_holder_just_removed_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, grab, calls = tmp_path / "lock", locking._grab, []
+
+    def late(handle: int) -> bool:
+        if not calls:
+            path.unlink()  # between our opening and our holding it
+        calls.append(handle)
+        return grab(handle)
+
+    monkeypatch.setattr(locking, "_grab", late)
+    with hold(path, waiting=lambda _: None, sleep=lambda _: None):
+        assert path.exists()
+    assert len(calls) == 2
 
 
 def test_a_lock_that_goes_away_with_its_holder_is_still_one_lock(tmp_path: Path) -> None:

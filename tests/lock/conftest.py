@@ -9,16 +9,18 @@ from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
-from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256, ToolchainProvider, normalize
 from mmlock.core.target import Target
 from mmlock.lock.model import (
     BuildStep,
     FetchStep,
     Finding,
+    Level,
     LockedEnv,
     LockedPackage,
     PatchPlan,
     Reason,
+    ReasonKind,
     TermValue,
     ToolchainPlan,
 )
@@ -36,7 +38,7 @@ def artifact(name: str, root: str = FILES, **more: object) -> Artifact:
 
 
 def reason(text: str, kind: str, *source: str, confidence: Confidence = Confidence.MEASURED) -> Reason:
-    return Reason(text=text, source=source, confidence=confidence, kind=kind)
+    return Reason(text=text, source=source, confidence=confidence, kind=ReasonKind(kind))
 
 
 def package(name: str, version: str, *files: str, core: bool = False, **more: object) -> LockedPackage:
@@ -60,7 +62,7 @@ def build_step() -> BuildStep:
         build_requires=("setuptools<82", "wheel", "ninja"),
         toolchain=ToolchainPlan(
             name="pip-13.0",
-            provider="pip",
+            provider=ToolchainProvider.PIP,
             cuda="13.0",
             lockable=True,
             packages=("nvidia-cuda-nvcc==13.0.88",),
@@ -118,7 +120,7 @@ def sealed() -> LockedEnv:
                 "mmdet-3.3.0-py3-none-any.whl",
                 core=True,
                 via=("the request",),
-                reasons=(reason("asked for", "asked"),),
+                reasons=(reason("asked for", "requested"),),
             ),
             package(
                 "numpy",
@@ -148,7 +150,7 @@ def sealed() -> LockedEnv:
         environment_reasons=(reason("mmengine loads whole checkpoints", "break", "mmengine#1655"),),
         findings=(
             Finding(
-                level="warning",
+                level=Level.WARNING,
                 subject="mmcv",
                 text="chamfer_distance can read wrong points",
                 source=("mmcv@a8073c7",),

@@ -13,17 +13,29 @@ from msgspec.structs import replace
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform, Sha256, normalize
+from mmlock.core.names import (
+    Confidence,
+    DeviceKind,
+    Form,
+    PackageName,
+    Platform,
+    Sha256,
+    ToolchainProvider,
+    normalize,
+)
 from mmlock.core.target import Target
 from mmlock.lock.model import (
     BuildStep,
     BuildTool,
     FetchStep,
     Finding,
+    FindingKind,
+    Level,
     LockedEnv,
     LockedPackage,
     PatchPlan,
     Reason,
+    ReasonKind,
     SourceGroup,
     TermValue,
     ToolchainPlan,
@@ -43,7 +55,14 @@ hashes = st.from_regex(r"[0-9a-f]{64}", fullmatch=True).map(Sha256)
 maps = st.dictionaries(st.from_regex(r"[A-Z_]{1,8}", fullmatch=True), text, max_size=3)
 moments = st.datetimes(timezones=st.none()).map(lambda when: f"{when.isoformat()}Z")
 reasons = st.lists(
-    st.builds(Reason, text=text, source=texts, confidence=st.sampled_from(Confidence), kind=text), max_size=2
+    st.builds(
+        Reason,
+        text=text,
+        source=texts,
+        confidence=st.sampled_from(Confidence),
+        kind=st.sampled_from(ReasonKind),
+    ),
+    max_size=2,
 ).map(tuple)
 
 
@@ -105,7 +124,7 @@ def toolchain(release: tuple[PackageName, str]) -> st.SearchStrategy[ToolchainPl
     return st.builds(
         ToolchainPlan,
         name=text,
-        provider=st.sampled_from(["pip", "system", "none"]),
+        provider=st.sampled_from(ToolchainProvider),
         cuda=st.none() | numbers,
         lockable=st.booleans(),
         packages=st.just((f"{release[0]}=={release[1]}",)),
@@ -196,7 +215,9 @@ def environments(draw: st.DrawFn) -> LockedEnv:
             findings=st.lists(
                 st.builds(
                     Finding,
-                    level=st.sampled_from(["warning", "note"]),
+                    level=st.sampled_from(Level),
+                    kind=st.sampled_from(FindingKind),
+                    detail=st.none() | text.filter(bool),
                     subject=text,
                     text=text,
                     source=texts,

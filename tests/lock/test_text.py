@@ -16,17 +16,17 @@ def test_the_summary_says_what_and_what_next(unsealed: LockedEnv) -> None:
         "  torch  2.11.0  wheel  the cu130 wheel has code for sm_120\n"
         "  mmcv   2.1.0   build  mmdet 3.3.0 refuses mmcv 2.2.0 at import\n"
         "  mmdet  3.3.0   wheel  asked for\n"
-        "  and 3 packages that follow from these\n"
+        "  and 3 dependencies\n"
         "\n"
-        "not sealed:\n"
-        "  mmcv 2.1.0: build, UNVERIFIED recipe (no wheel of mmcv 2.1.0 exists for torch 2.11)\n"
+        "not sealed yet (to build or download):\n"
+        "  mmcv 2.1.0: build, untested recipe (no wheel of mmcv 2.1.0 exists for torch 2.11)\n"
         "\n"
-        "set when you run it:\n"
+        "environment variables to set:\n"
         "  TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1\n"
         "\n"
         "warning: mmcv: chamfer_distance can read wrong points\n"
         "\n"
-        "not checked: Nothing of this lock has been run on hardware.\n"
+        "Not validated: nothing in this lock has been run.\n"
         "lock: lockfiles/x\n"
         "next: mmlock build lockfiles/x\n"
     )
@@ -43,20 +43,20 @@ def test_a_long_reason_is_cut(sealed: LockedEnv) -> None:
     long = replace(torch, reasons=(replace(torch.reasons[0], text="word " * 40),))
     line = next(line for line in summary(replace(sealed, packages=(long,))).splitlines() if "torch" in line)
     assert line.endswith("word...")
-    assert len(line) < 110
+    assert len(line) < 115
 
 
 def test_a_decided_package_gives_its_argument(sealed: LockedEnv) -> None:
     text = why_package(sealed, "torch")
     assert text is not None
-    assert text.startswith("torch 2.11.0 (wheel)\n  gpu: the cu130 wheel has code for sm_120\n")
-    assert "      measured, https://pypi.org/project/torch/2.11.0/; cuobjdump | grep arch\n" in text
+    assert text.startswith("torch 2.11.0 (wheel)\n  gpu: the cu130 wheel has code for sm_120 [1][2]\n")
+    assert "\nsources:\n  [1] https://pypi.org/project/torch/2.11.0/\n  [2] cuobjdump | grep arch\n" in text
 
 
 def test_a_following_package_names_who_asked(sealed: LockedEnv) -> None:
     text = why_package(sealed, "numpy")
     assert text is not None
-    assert "  asked for by: matplotlib, mmdet\n" in text
+    assert "  required by: matplotlib, mmdet\n" in text
     assert "  chain: numpy <- mmdet <- the request\n" in text
     assert "and 1 more that fits" in text
 
@@ -65,9 +65,9 @@ def test_a_step_says_that_it_is_not_sealed(unsealed: LockedEnv, fetching: Locked
     build, fetch = why_package(unsealed, "mmcv"), why_package(fetching, "mmcv")
     assert build is not None
     assert build.startswith(
-        "mmcv 2.1.0 (build, not sealed)\n  no wheel of mmcv 2.1.0 exists for torch 2.11\n"
+        "mmcv 2.1.0 (build, not sealed yet)\n  no wheel of mmcv 2.1.0 exists for torch 2.11\n"
     )
-    assert "  brings in: addict\n" in build
+    assert "  requires: addict\n" in build
     assert fetch is not None
     assert "  file: https://download.openmmlab.com/mmcv/dist/cu118/torch2.0.0/mmcv-2.1.0-cp310" in fetch
 
@@ -81,4 +81,4 @@ def test_a_circle_of_askers_ends(sealed: LockedEnv) -> None:
     env = replace(sealed, packages=(replace(addict, via=("numpy",)), replace(numpy, via=("addict",))))
     text = why_package(env, "numpy")
     assert text is not None
-    assert "asked for by: addict" in text
+    assert "required by: addict" in text

@@ -284,9 +284,10 @@ def test_a_proxy_that_cannot_be_used_is_a_value_without_its_password(
 
 
 @pytest.fixture
-def silent() -> Iterator[tuple[str, threading.Event]]:
-    """A server that drips its head for ever."""
+def silent() -> Iterator[tuple[str, threading.Event, list[int]]]:
+    """A server that drips its head for ever, and how often it did."""
     stopped, listener = threading.Event(), socket.create_server(("127.0.0.1", 0))
+    drips: list[int] = []
 
     def drip() -> None:
         connection, _ = listener.accept()
@@ -295,20 +296,22 @@ def silent() -> Iterator[tuple[str, threading.Event]]:
             while not stopped.wait(0.01):
                 try:
                     connection.sendall(b"a")
+                    drips.append(1)
                 except OSError:
                     return
 
     thread = threading.Thread(target=drip, daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/", stopped
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/", stopped, drips
     stopped.set()
     listener.close()
     thread.join()
 
 
-def test_a_head_that_drips_is_not_waited_for(silent: tuple[str, threading.Event]) -> None:
-    url, stopped = silent
+def test_a_head_that_drips_is_not_waited_for(silent: tuple[str, threading.Event, list[int]]) -> None:
+    url, stopped, drips = silent
     with Client(environ={}, limits=Limits(total_seconds=0.2)) as client:
         answer = client.get(url)
         assert problem(answer) is FetchProblem.TOO_SLOW
         stopped.set()
+    assert len(drips) < 2000  # at most a hundred a second

@@ -132,6 +132,8 @@ def test_a_login_is_for_its_scheme_host_and_port() -> None:
     assert known.given("https://host.evil/b") is None
     assert known.given("https://other/b") == ("v", "q")
     assert known.given("https://third:8080/b") is None
+    assert known.given("http://other:8080/b") is None
+    assert known.given("https://other:8443/b") is None
     assert known.given("ftp://host/b") is None
     assert known.given("http://[bad/") is None
 

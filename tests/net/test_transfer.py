@@ -152,6 +152,7 @@ def test_what_is_too_large_is_refused_and_removed(
     fault = transfer(mirror, tmp_path / "part", file_bytes=1000).run()
     assert isinstance(fault, FetchFault)
     assert fault.problem is FetchProblem.TOO_BIG
+    assert ("is 1024000 bytes large" in fault.text) == (length == "told")  # refused at its head
     assert (left(tmp_path / "part"), len(mirror.asked)) == ([], asked)
 
 

@@ -17,9 +17,9 @@ from solved import facts
 
 from mmlock.core.requirements import parse_file
 from mmlock.net.links import links
+from mmlock.scan.left_out import UnreadSourceError
 from mmlock.scan.notebook import code_cells
 from mmlock.scan.pins import declared, documents
-from mmlock.scan.source import Unread
 
 FOUND, DYNAMIC = uses()
 ROWS = [(row.id, pattern) for row in facts().symptoms for pattern in row.patterns]
@@ -77,7 +77,7 @@ def quiet(read: Callable[[str], object]) -> Callable[[str], object]:
         try:
             found = read(text)
             return list(found) if isinstance(found, Iterator) else found
-        except Unread:
+        except UnreadSourceError:
             return None
 
     return work

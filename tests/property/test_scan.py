@@ -11,13 +11,14 @@ from mmlock.core.names import Confidence, OpNeeds
 from mmlock.facts.matrix.code import Op
 from mmlock.scan.configs.read import read_config
 from mmlock.scan.definitions import Definitions, entries
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.module import module_facts
 from mmlock.scan.notebook import code_cells, notebook_facts
-from mmlock.scan.ops import Catalog, op_uses
+from mmlock.scan.ops import OpCatalog, op_uses
 from mmlock.scan.pins.collect import collect
 from mmlock.scan.pins.conflicts import conflicts
 from mmlock.scan.project import Project
-from mmlock.scan.source import Unread, parse, to_text
+from mmlock.scan.source import parse, to_text
 
 PIECES = (
     "from mmcv.ops import nms\n",
@@ -76,7 +77,7 @@ NAMES = (
 )
 
 texts = st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=8).map("".join)
-catalog = Catalog(
+catalog = OpCatalog(
     [
         Op(
             name="nms",
@@ -96,7 +97,7 @@ catalog = Catalog(
 def reader(files: dict[str, str]) -> Callable[[str], str]:
     def read(file: str) -> str:
         if file not in files:
-            raise Unread("no such file")
+            raise UnreadSourceError(LeftOutReason.MISSING)
         return to_text(files[file].encode())
 
     return read
@@ -112,7 +113,7 @@ def test_any_tree_is_read_to_the_end(files: dict[str, str]) -> None:
                 modules[file] = module_facts(parse(read(file)))
             elif file.endswith(".ipynb"):
                 modules[file] = notebook_facts(code_cells(read(file)))
-        except Unread:
+        except UnreadSourceError:
             continue
     project = Project(modules)
     uses = [use for file, facts in modules.items() for use in op_uses(facts, file, catalog)]
@@ -125,10 +126,10 @@ def test_any_tree_is_read_to_the_end(files: dict[str, str]) -> None:
 
 @given(st.dictionaries(st.sampled_from(NAMES), texts, max_size=5))
 def test_any_pins_are_read_to_the_end(files: dict[str, str]) -> None:
-    pins, unread = collect(sorted(files), reader(files))
+    pins, left_out = collect(sorted(files), reader(files))
     lines = {file: len(text.splitlines()) + 1 for file, text in files.items()}
     assert all(1 <= pin.place.line <= lines[pin.place.file] for pin in pins)
-    assert all(why for _, why in unread)
+    assert all(one.path for one in left_out)
     assert {one.name for one in conflicts(pins)} <= {pin.name for pin in pins}
 
 
@@ -137,7 +138,7 @@ def test_any_config_is_read_to_the_end(files: dict[str, str]) -> None:
     for file in files:
         try:
             found = read_config(file, reader(files), lambda module, _: f"{module.strip('.')}.py")
-        except Unread:
+        except UnreadSourceError:
             continue
         assert found.files[0] == file
         assert all(leaf.place.file in files for leaf, _ in found.types)

@@ -7,22 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
 from mmlock.facts.matrix.load import open_matrix
 from mmlock.scan.conclude import Need
 from mmlock.scan.configs.bases import base_faults
+from mmlock.scan.configs.faults import ConfigProblem
 from mmlock.scan.configs.read import Config, read_config
+from mmlock.scan.known import known_of
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.module import module_facts
 from mmlock.scan.project import Project
+from mmlock.scan.reasons import config_fault_text
 from mmlock.scan.scan import scan
-from mmlock.scan.source import Unread, parse
+from mmlock.scan.source import parse
+from mmlock.scan.tree import list_files
 
 
 def config(files: Mapping[str, str], name: str = "c.py") -> Config:
     def read(file: str) -> str:
         if file not in files:
-            raise Unread("no such file")
+            raise UnreadSourceError(LeftOutReason.MISSING)
         return files[file]
 
     project = Project(
@@ -90,25 +94,29 @@ def test_lazy_configs_name_classes() -> None:
     }
     found = config(files, "configs/c.py")
     assert {leaf.symbol for leaf, _ in found.types} == {"mmdet.models.RetinaNet", "pkg.models.Head"}
-    assert [place for place, _ in found.faults] == ["configs/c.py:5"]
+    assert [(str(one.place), one.problem) for one in found.faults] == [
+        ("configs/c.py:5", ConfigProblem.NO_MODULE)
+    ]
 
 
-def test_bases_that_cannot_be_followed_are_told() -> None:
+def test_bases_that_cannot_be_followed_are_told(tmp_path: Path) -> None:
     files = {
         "c.py": "_base_ = ['a.py', 'gone.py', 'mmdet::retinanet/r.py']\nx = dict(type='X')",
         "a.py": "_base_ = 'c.py'\ny = dict(type='Y')",
     }
     found = config(files)
-    assert {place: text.partition("`")[2].partition("`")[0] for place, text in found.faults} == {
-        "a.py:1": "c.py",
-        "c.py:1": "mmdet::retinanet/r.py",
+    assert {(str(one.place), one.base, one.problem) for one in found.faults} == {
+        ("a.py:1", "c.py", ConfigProblem.CIRCLE),
+        ("c.py:1", "gone.py", ConfigProblem.MISSING),
+        ("c.py:1", "mmdet::retinanet/r.py", ConfigProblem.OTHER_PACKAGE),
     }
-    assert len(found.faults) == 3
     assert {str(leaf.literal) for leaf, _ in found.types} == {"X", "Y"}
     modules = {name: module_facts(parse(text)) for name, text in files.items()}
-    told = [text for _, text in base_faults(modules, frozenset(files))]
-    assert len(told) == 3
-    assert any("leads back" in text for text in told)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    faults = list(base_faults(modules, list_files(tmp_path)))
+    assert sorted(one.problem for one in faults) == ["circle", "missing", "other-package"]
+    assert all(config_fault_text(one) for one in faults)
 
 
 def test_json_and_yaml() -> None:
@@ -136,7 +144,7 @@ def test_json_and_yaml() -> None:
 def test_a_hostile_config_ends(text: str) -> None:
     try:
         found = config({"c.py": text})
-    except Unread:
+    except UnreadSourceError:
         return
     assert len(found.types) <= 1
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mmlock.app.scanning import known_of
 from mmlock.core.extension import tree_digest
 from mmlock.facts.matrix.load import open_matrix
 from mmlock.scan.extensions import BuildKind, OwnExtension
+from mmlock.scan.known import known_of
 from mmlock.scan.scan import Scan, scan
 
 DETR = """

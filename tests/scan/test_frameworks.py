@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from solved import facts
 
-from mmlock.app.scanning import known_of
 from mmlock.core.names import Confidence, PackageName
 from mmlock.facts.matrix.model import Reach
 from mmlock.scan.conclude import Need
 from mmlock.scan.definitions import Definitions, entries
 from mmlock.scan.frameworks import choose
+from mmlock.scan.known import known_of
 from mmlock.scan.module import module_facts
-from mmlock.scan.ops import Catalog, op_uses
+from mmlock.scan.ops import OpCatalog, op_uses
 from mmlock.scan.project import Project
 from mmlock.scan.scan import scan
 from mmlock.scan.source import parse
@@ -26,7 +26,7 @@ def project(files: Mapping[str, str]) -> Project:
 
 
 def definitions(tree: Project) -> Definitions:
-    catalog = Catalog(facts().ops)
+    catalog = OpCatalog(facts().ops)
     uses = [use for file, facts in tree.modules.items() for use in op_uses(facts, file, catalog)]
     return Definitions(tree, uses)
 

@@ -8,18 +8,18 @@ import pytest
 from solved import facts
 
 from mmlock.core.names import OpNeeds
-from mmlock.scan.model import When
+from mmlock.scan.model import RunCondition
 from mmlock.scan.module import module_facts
-from mmlock.scan.ops import Catalog, How, op_uses
+from mmlock.scan.ops import OpCatalog, OpReferenceKind, op_uses
 from mmlock.scan.source import parse
 
 
 @pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    return Catalog(facts().ops)
+def catalog() -> OpCatalog:
+    return OpCatalog(facts().ops)
 
 
-def reached(text: str, catalog: Catalog) -> set[tuple[str, str, int]]:
+def reached(text: str, catalog: OpCatalog) -> set[tuple[str, str, int]]:
     uses = op_uses(module_facts(parse(text)), "a.py", catalog)
     return {(use.op, str(use.how), use.place.line) for use in uses}
 
@@ -53,49 +53,52 @@ def reached(text: str, catalog: Catalog) -> set[tuple[str, str, int]]:
     ],
 )
 def test_an_op_is_found_by_its_words(
-    text: str, expected: set[tuple[str, str, int]], catalog: Catalog
+    text: str, expected: set[tuple[str, str, int]], catalog: OpCatalog
 ) -> None:
     assert reached(text, catalog) == expected
 
 
-def test_a_loaded_symbol_means_the_op_that_calls_it(catalog: Catalog) -> None:
+def test_a_loaded_symbol_means_the_op_that_calls_it(catalog: OpCatalog) -> None:
     text = "ext = ext_loader.load_ext('_ext', ['ms_deform_attn_forward', 'nothing'])"
     ((op, how, line),) = reached(text, catalog)
-    assert (how, line) == (How.SYMBOL, 1)
+    assert (how, line) == (OpReferenceKind.SYMBOL, 1)
     assert catalog.ops[op].needs is OpNeeds.CUDA, "who calls the compiled function has no fallback"
 
 
 @pytest.mark.parametrize(
     ("text", "when"),
     [
-        ("from mmcv.ops import nms", When.ALWAYS),
-        ("class A:\n  from mmcv.ops import nms", When.ALWAYS),
-        ("def f():\n  from mmcv.ops import nms", When.CALLED),
-        ("if x:\n  from mmcv.ops import nms", When.IF),
-        ("try:\n  from mmcv.ops import nms\nexcept ImportError:\n  nms = None", When.GUARDED),
-        ("try:\n  from mmcv.ops import nms\nexcept (ValueError, Exception):\n  pass", When.GUARDED),
+        ("from mmcv.ops import nms", RunCondition.ALWAYS),
+        ("class A:\n  from mmcv.ops import nms", RunCondition.ALWAYS),
+        ("def f():\n  from mmcv.ops import nms", RunCondition.CALLED),
+        ("if x:\n  from mmcv.ops import nms", RunCondition.IF),
+        ("try:\n  from mmcv.ops import nms\nexcept ImportError:\n  nms = None", RunCondition.GUARDED),
+        ("try:\n  from mmcv.ops import nms\nexcept (ValueError, Exception):\n  pass", RunCondition.GUARDED),
         (
             "try:\n  from mmcv.ops import nms\nexcept ImportError:\n  raise ImportError('install')",
-            When.ALWAYS,
+            RunCondition.ALWAYS,
         ),
-        ("try:\n  from mmcv.ops import nms\nexcept KeyError:\n  pass", When.ALWAYS),
-        ("try:\n  import x\nexcept ImportError:\n  from mmcv.ops import nms", When.GUARDED),
-        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  from mmcv.ops import nms", When.TYPING),
-        ("def f():\n  try:\n    from mmcv.ops import nms\n  except ImportError: pass", When.CALLED),
+        ("try:\n  from mmcv.ops import nms\nexcept KeyError:\n  pass", RunCondition.ALWAYS),
+        ("try:\n  import x\nexcept ImportError:\n  from mmcv.ops import nms", RunCondition.GUARDED),
+        (
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n  from mmcv.ops import nms",
+            RunCondition.TYPING,
+        ),
+        ("def f():\n  try:\n    from mmcv.ops import nms\n  except ImportError: pass", RunCondition.CALLED),
     ],
 )
-def test_when_an_import_runs(text: str, when: When, catalog: Catalog) -> None:
+def test_when_an_import_runs(text: str, when: RunCondition, catalog: OpCatalog) -> None:
     (use,) = op_uses(module_facts(parse(text)), "a.py", catalog)
     assert use.when is when
 
 
-def test_a_name_that_mmcv_does_not_export_keeps_its_module(catalog: Catalog) -> None:
+def test_a_name_that_mmcv_does_not_export_keeps_its_module(catalog: OpCatalog) -> None:
     assert reached("from mmcv.ops.diff_iou_rotated import inner", catalog) == {
         ("diff_iou_rotated.inner", "import", 1)
     }
 
 
-def test_every_registered_name_means_one_op(catalog: Catalog) -> None:
+def test_every_registered_name_means_one_op(catalog: OpCatalog) -> None:
     names = [name for op in catalog.ops.values() for name in op.registry]
     assert sorted(names) == sorted(set(names))
     assert Path(facts().root / "openmmlab/ops.json").is_file()

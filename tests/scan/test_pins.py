@@ -7,18 +7,18 @@ from collections.abc import Mapping
 
 import pytest
 
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.pins.collect import collect
 from mmlock.scan.pins.commands import command_pins, conda_pin, variables
 from mmlock.scan.pins.conflicts import conflicts
-from mmlock.scan.pins.model import Pin
-from mmlock.scan.source import Unread
+from mmlock.scan.pins.model import ProjectPin
 
 
-def pins(files: Mapping[str, str]) -> list[Pin]:
+def pins(files: Mapping[str, str]) -> list[ProjectPin]:
     def read(file: str) -> str:
         if file not in files:
-            raise Unread("missing")
+            raise UnreadSourceError(LeftOutReason.MISSING)
         return files[file]
 
     found, unread = collect(sorted(files), read)
@@ -157,7 +157,7 @@ def test_a_notebook_keeps_the_lines_of_its_file() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"cells": 1}', '{"cells": [{"cell_type": "code"}', "null"])
 def test_what_is_no_notebook_is_said(text: str) -> None:
-    with pytest.raises(Unread):
+    with pytest.raises(UnreadSourceError):
         code_cells(text)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from solved import facts
 
-from mmlock.app.scanning import known_of
 from mmlock.core.errors import UsageError
+from mmlock.scan.known import known_of
+from mmlock.scan.left_out import LeftOutReason
 from mmlock.scan.scan import Scan, scan
 from mmlock.scan.text import scan_lines
 
@@ -84,17 +85,17 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(tmp_path: Path) ->
     (root / "gone.py").symlink_to("nowhere")
     found = scanned(root)
     assert [use.op for use in found.uses] == ["nms"]
-    why = dict(found.unread)
-    assert why.pop("deep.py")
-    assert why.pop("nested.py")
+    why = {(one.path, one.line): one.reason for one in found.left_out}
+    assert why.pop(("deep.py", None), None) or why.pop(("deep.py", 1))
+    assert why.pop(("nested.py", None), None) or why.pop(("nested.py", 1))
     assert why == {
-        "two.py": "is Python 2",
-        "broken.py": "syntax error in line 1",
-        "null.py": "holds null bytes",
-        "bytes.py": "is not text in the encoding it states",
-        "env": "a Python environment",
-        "loop/": "a link to a folder that was read already",
-        "gone.py": "a broken link",
+        ("two.py", None): LeftOutReason.PYTHON_2,
+        ("broken.py", 1): LeftOutReason.SYNTAX,
+        ("null.py", None): LeftOutReason.NULL_BYTES,
+        ("bytes.py", None): LeftOutReason.ENCODING,
+        ("env", None): LeftOutReason.ENVIRONMENT,
+        ("loop", None): LeftOutReason.LINK_REPEATED,
+        ("gone.py", None): LeftOutReason.LINK_BROKEN,
     }
     assert scan_lines(found, facts().ops)
 
@@ -102,7 +103,8 @@ def test_what_cannot_be_read_is_told_and_nothing_else_is_lost(tmp_path: Path) ->
 def test_a_giant_file_is_passed_over(tmp_path: Path) -> None:
     with (tmp_path / "giant.py").open("wb") as file:
         file.truncate(500_000_000)
-    assert scanned(tmp_path).unread == (("giant.py", "larger than 8 MB"),)
+    (left,) = scanned(tmp_path).left_out
+    assert (left.path, left.reason) == ("giant.py", LeftOutReason.TOO_LARGE)
 
 
 def test_nothing_of_the_project_is_executed(tmp_path: Path) -> None:
@@ -136,11 +138,11 @@ def test_an_environment_is_no_project(tmp_path: Path, mark: str) -> None:
 
 
 def test_the_whole_machine_is_no_project() -> None:
-    with pytest.raises(UsageError, match="the whole machine"):
+    with pytest.raises(UsageError, match="the root of the file system"):
         scanned(Path("/"))
 
 
 def test_of_an_empty_folder_nothing_is_claimed(tmp_path: Path) -> None:
     text = "\n".join(scan_lines(scanned(tmp_path), facts().ops))
-    assert "does not use mmcv" not in text
-    assert "nothing is known of it" in text
+    assert "not use mmcv" not in text
+    assert "nothing is known about this project" in text

@@ -16,7 +16,7 @@ import pytest
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
-from mmlock.core.names import DeviceKind, Form, Platform, Sha256, normalize
+from mmlock.core.names import DeviceKind, Form, Platform, Sha256, ToolchainProvider, normalize
 from mmlock.core.target import Target
 from mmlock.lock.model import BuildStep, LockedEnv, LockedPackage, ToolchainPlan
 from mmlock.wheels.machine import this_platform
@@ -125,7 +125,7 @@ def make_step(sdist: Path) -> BuildStep:
         build_requires=("pip",),
         toolchain=ToolchainPlan(
             name="host compiler",
-            provider="none",
+            provider=ToolchainProvider.NONE,
             cuda=None,
             lockable=False,
             packages=(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -16,7 +17,7 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact, ClosedPackage
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import PackageName, Sha256, normalize
-from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureRequest, Refused
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, ClosureRequest, NoWheel
 
 World = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Package -> version -> what it requires."""
@@ -35,7 +36,7 @@ class OpenWorld:
         environment = marker_environment(request.platform, request.python)
         core = {node.name: node for node in request.core}
         bounds = [Requirement(one.text) for one in request.constraints]
-        queue = [("the request", Requirement(one.text)) for one in request.wanted]
+        queue = [("the request", Requirement(one.text)) for one in request.requirements]
         queue += [(node.name, Requirement(text)) for node in request.core for text in node.requires]
         wanted: dict[PackageName, SpecifierSet] = {}
         who: dict[PackageName, list[str]] = {}
@@ -49,7 +50,7 @@ class OpenWorld:
             if name in core:
                 if one.specifier.contains(core[name].version, prereleases=True):
                     continue
-                return self._refused(f"the core takes {name}=={core[name].version}", name, via)
+                return self._refused(f"mmlock chose {name}=={core[name].version}", name, via)
             wanted[name] = wanted.get(name, SpecifierSet()) & one.specifier
             for bound in bounds:
                 if normalize(bound.name) == name and (not bound.marker or bound.marker.evaluate(environment)):
@@ -57,7 +58,10 @@ class OpenWorld:
             if (pinned := self._pin(name, wanted[name])) is None:
                 return self._refused(f"nothing is {name}{wanted[name]}", name, *who[name])
             if name in self.only_sources and name not in request.allow_sdist:
-                return self._refused(f"{name}=={pinned} has no usable wheels", name, *who[name])
+                return replace(
+                    self._refused(f"{name}=={pinned} has no usable wheels", name, *who[name]),
+                    no_wheels=(NoWheel(name=name, version=pinned),),
+                )
             if pins.get(name) != pinned:
                 pins[name] = pinned
                 queue += [(name, Requirement(text)) for text in self.world.get(name, {}).get(pinned, ())]
@@ -79,9 +83,9 @@ class OpenWorld:
         return ClosedPackage(name=name, version=pinned, files=(made,), via=tuple(sorted(set(who))))
 
     @staticmethod
-    def _refused(reason: str, *names: str) -> Refused:
+    def _refused(reason: str, *names: str) -> ClosureConflict:
         told = sorted({normalize(name) for name in names if name != "the request"})
-        return Refused(reason=reason, packages=tuple(told))
+        return ClosureConflict(reason=reason, packages=tuple(told))
 
 
 def _guesses(spec: SpecifierSet) -> list[str]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
-from mmlock.core.names import DeviceKind, Form, Platform, Sha256, normalize
+from mmlock.core.names import DeviceKind, Form, Platform, Sha256, ToolchainProvider, normalize
 from mmlock.core.target import Target
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, ToolchainPlan
 
@@ -114,7 +114,7 @@ def _mmcv_step() -> BuildStep:
         build_requires=("setuptools<82",),
         toolchain=ToolchainPlan(
             name="system-12.8",
-            provider="system",
+            provider=ToolchainProvider.SYSTEM,
             cuda="12.8",
             lockable=False,
             packages=(),

@@ -1,4 +1,4 @@
-"""Small graphs made by chance: a few slots, links and wishes between them."""
+"""Small graphs made by chance: a few slots, links and constraints between them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from hypothesis import strategies as st
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.facts.matrix.model import Breakage
 from mmlock.resolve.graph.rows import (
-    Ask,
-    Breach,
+    ConstraintKind,
     Cost,
     Group,
+    Incompatibility,
     Link,
     LinkKind,
     NothingChoice,
     Option,
     Rejection,
     Rows,
-    Term,
+    UserConstraint,
     make_tables,
 )
+from mmlock.resolve.request.objectives import Objective
 
+KIND_OF = {"torch": ConstraintKind.TORCH, "python": ConstraintKind.PYTHON}
 KINDS = (LinkKind.ASSERTS, LinkKind.REQUIRES)
 
 
@@ -40,8 +42,8 @@ def option(index: int, slot: str, text: str | None) -> Option:
     )
 
 
-def breach(*groups: Group) -> Breach:
-    return Breach(
+def incompatibility(*groups: Group) -> Incompatibility:
+    return Incompatibility(
         breakage=Breakage(
             id=f"break-{'-'.join(str(sorted(group)) for group in groups)}",
             title="it fails",
@@ -55,9 +57,10 @@ def breach(*groups: Group) -> Breach:
     )
 
 
-def ask(name: str, slot: str, members: Group, **more: object) -> Ask:
-    return Ask(
+def constraint(name: str, slot: str, members: Group, **more: object) -> UserConstraint:
+    return UserConstraint(
         name=name,
+        kind=KIND_OF.get(slot, ConstraintKind.PACKAGE),
         parts=((slot, members),),
         reject=lambda o: Rejection(
             text=f"{o.label} is not {name}", source=("the page",), confidence=Confidence.CAPTURED
@@ -83,9 +86,9 @@ def link(one: Option, slot: str, members: Group, kind: LinkKind, *, hard: bool =
 def rows_of(
     slots: dict[str, list[Option]],
     links: list[Link],
-    asks: list[Ask],
+    user_constraints: list[UserConstraint],
     *,
-    breaches: tuple[Breach, ...] = (),
+    incompatibilities: tuple[Incompatibility, ...] = (),
     costs: tuple[Cost, ...] = (),
     nogoods: tuple[tuple[Group, ...], ...] = (),
 ) -> Rows:
@@ -96,8 +99,8 @@ def rows_of(
         roots=frozenset(slots),
         shared=tuple(links),
         own=(),
-        asks=tuple(asks),
-        breaches=breaches,
+        user_constraints=tuple(user_constraints),
+        incompatibilities=incompatibilities,
         costs=costs,
         tables=make_tables(links, costs, indices),
         nogoods=nogoods,
@@ -126,19 +129,23 @@ def graphs(draw: st.DrawFn) -> Rows:
         found = draw(st.lists(ends, max_size=8 if hard else 4))
         return [link(one, slot, members(slot, n), kind, hard=hard) for one, slot, n, kind in found]
 
-    asks = []
+    user_constraints = []
     for number, (slot, n) in enumerate(
         draw(st.lists(st.tuples(st.sampled_from(names), bits), min_size=1, max_size=5))
     ):
         loose = ((slot, frozenset(o.index for o in slots[slot] if o.version)),)
-        asks.append(ask(f"wish {number}", slot, members(slot, n), loose=loose if n % 2 else (), wanted="2.0"))
+        user_constraints.append(
+            constraint(
+                f"constraint {number}", slot, members(slot, n), loose=loose if n % 2 else (), version="2.0"
+            )
+        )
     weights = st.builds(
         Cost,
         option=st.integers(0, count - 1),
-        term=st.sampled_from([Term.TORCH, Term.BUILDS, Term.DECLARED, Term.BROKEN]),
+        objective=st.sampled_from([Objective.TORCH, Objective.BUILDS, Objective.DECLARED, Objective.BROKEN]),
         weight=st.integers(1, 3),
     )
-    breaches = draw(
+    incompatibilities = draw(
         st.lists(st.lists(st.tuples(st.sampled_from(names), bits), min_size=1, max_size=2), max_size=2)
     )
     refused = draw(
@@ -147,18 +154,20 @@ def graphs(draw: st.DrawFn) -> Rows:
     return rows_of(
         slots,
         [*links(hard=True), *links(hard=False)],
-        asks,
-        breaches=tuple(breach(*(members(slot, n) for slot, n in groups)) for groups in breaches),
+        user_constraints,
+        incompatibilities=tuple(
+            incompatibility(*(members(slot, n) for slot, n in groups)) for groups in incompatibilities
+        ),
         costs=tuple(draw(st.lists(weights, max_size=6))),
         nogoods=tuple(tuple(members(slot, n) for slot, n in groups) for groups in refused),
     )
 
 
-def holds(rows: Rows, asks: list[int], links: list[Link] | None = None) -> bool:
-    """Whether some choice fulfils these wishes under these links (None: all hard ones): tries every one."""
+def holds(rows: Rows, user_constraints: list[int], links: list[Link] | None = None) -> bool:
+    """Whether some choice satisfies these constraints under these links (None: all hard ones), by trying."""
     kept = [one for one in rows.links if one.hard] if links is None else links
     return any(
-        all(members & chosen for i in asks for _, members in rows.asks[i].parts)
+        all(members & chosen for i in user_constraints for _, members in rows.user_constraints[i].parts)
         and all(one.members & chosen for one in kept if one.option in chosen)
         and not any(all(group & chosen for group in nogood) for nogood in rows.nogoods)
         for chosen in (frozenset(picked) for picked in product(*rows.slots.values()))

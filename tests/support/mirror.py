@@ -120,6 +120,7 @@ def mirror() -> Iterator[Mirror]:
     handler = type("Handler", (_Handler,), {"mirror": served})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that went away
     served.url = f"http://127.0.0.1:{server.server_port}/a/p-1%2Bx.whl"
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True)
     thread.start()

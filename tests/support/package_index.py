@@ -23,7 +23,8 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.names import PackageName, Platform
 from mmlock.resolve.closure.cache import ClosureCache
 from mmlock.resolve.closure.closer import UvCloser
-from mmlock.resolve.closure.model import ClosureRequest, CoreNode, Wanted
+from mmlock.resolve.closure.model import ClosureRequest, CoreNode
+from mmlock.resolve.request.model import PlainRequirement
 
 
 def wheel(name: str, version: str, requires: tuple[str, ...], tag: str) -> tuple[str, bytes]:
@@ -179,11 +180,11 @@ def cache(environ: dict[str, str]) -> ClosureCache:
     return ClosureCache.of_user(environ)
 
 
-Ask = Callable[..., ClosureRequest]
+MakeQuestion = Callable[..., ClosureRequest]
 
 
 @pytest.fixture
-def ask(index: Index) -> Ask:
+def ask(index: Index) -> MakeQuestion:
     """Makes a request to the loopback index: `ask("a", constraints=("b<2",), core=(...))`."""
 
     def make(*wanted: str, constraints: tuple[str, ...] = (), **changes: Any) -> ClosureRequest:
@@ -192,8 +193,8 @@ def ask(index: Index) -> Ask:
             platform=Platform.LINUX_X86_64,
             glibc="2.28",
             core=(),
-            wanted=tuple(Wanted(text=text, via="the request") for text in wanted),
-            constraints=tuple(Wanted(text=text, via="a breakage") for text in constraints),
+            requirements=tuple(PlainRequirement(text=text, via="the request") for text in wanted),
+            constraints=tuple(PlainRequirement(text=text, via="a breakage") for text in constraints),
             index=IndexSettings(index_url=index.url),
         )
         return replace(request, **changes)

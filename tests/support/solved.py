@@ -13,14 +13,15 @@ from mmlock.core.names import Platform
 from mmlock.core.requirements import Asked
 from mmlock.core.sources import Inputs, gather
 from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.resolve.closure.model import Wanted
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.rows import Rows
 from mmlock.resolve.loop.breakages import always_there
-from mmlock.resolve.loop.loop import State, graph_request
-from mmlock.resolve.request.interpret import Interpreted, interpret
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.model import InterpretedRequest, PlainRequirement
 
 
 @cache
@@ -54,7 +55,7 @@ def request(
 class Solved:
     """A request, its graph and what the core decided."""
 
-    asked: Interpreted
+    asked: InterpretedRequest
     rows: Rows
     found: CoreSolution | None
 
@@ -69,6 +70,6 @@ class Solved:
 
 def solved(*requirements: str, present: Iterable[str] = (), **more: object) -> Solved:
     asked = interpret(facts(), request(*requirements, **more))  # type: ignore[arg-type]
-    there = always_there(tuple(Wanted(text=text, via="a test") for text in present))
-    rows = build_graph(facts(), graph_request(asked, State(present=there)))
-    return Solved(asked, rows, solve_core(rows, ClingoEngine(), asked.terms))
+    there = always_there(tuple(PlainRequirement(text=text, via="a test") for text in present))
+    rows = build_graph(facts(), graph_request(asked, LoopState(present=there)))
+    return Solved(asked, rows, solve_core(rows, ClingoEngine(), asked.objectives))

@@ -71,5 +71,5 @@ def test_what_a_killed_run_left_is_removed_and_a_living_one_s_is_not(
 
 def test_a_place_that_cannot_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(EnvironmentFault, match="no prefix can be made"), fresh_folder(tmp_path / "file"):
+    with pytest.raises(EnvironmentFault, match="no folder can be made"), fresh_folder(tmp_path / "file"):
         pass

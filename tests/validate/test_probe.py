@@ -81,5 +81,5 @@ def test_an_installation_that_did_not_end_is_found(site: Path) -> None:
 
 
 def test_what_is_no_python_is_told() -> None:
-    with pytest.raises(EnvironmentFault, match="did not tell"):
+    with pytest.raises(EnvironmentFault, match="could not be inspected"):
         probe(TargetInterpreter(path="/bin/echo", environ={}))

@@ -36,9 +36,10 @@ from mmlock.lock.write import write_lock
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.graph.request import CoreWish, GraphRequest
+from mmlock.resolve.graph.request import GraphRequest
 from mmlock.resolve.graph.rows import ValidatedSet
 from mmlock.resolve.plan import reasons
+from mmlock.resolve.request.model import CoreRequirement
 from mmlock.validate.attest.signers import KeySigner
 from mmlock.validate.attest.trust import Trust
 from mmlock.validate.conclude import conclude
@@ -340,7 +341,9 @@ def core(row: Validation, gpu: str, *wishes: str) -> CoreSolution | None:
     asked = interpret(bare(), request(*wishes, gpu=gpu))
     graph = GraphRequest(
         target=asked.target,
-        wishes=tuple(CoreWish(name=w.name, specifier=w.specifier, text=w.text) for w in asked.wishes),
+        requirements=tuple(
+            CoreRequirement(name=w.name, specifier=w.specifier, text=w.text) for w in asked.core_requirements
+        ),
         validations=(row,),
     )
     return solve_core(build_graph(bare(), graph), ClingoEngine())

@@ -24,6 +24,7 @@ from build_world import (
 )
 from msgspec.structs import replace
 
+from mmlock.app.building import explain_log
 from mmlock.core.build_arguments import BuildOptions
 from mmlock.lock.model import PatchPlan
 from mmlock.net.download import Downloader
@@ -72,6 +73,7 @@ def world(tmp_path: Path, bundled_pip: Path) -> MakeWorld:
             downloader=Downloader(store=wheelhouse.files, offline=True),
             options=options or BuildOptions(python=sys.executable, jobs=1),
             progress=said.append,
+            explain=explain_log,
         )
         return World(builder=builder, env=env, step=step, said=said)
 

@@ -21,6 +21,7 @@ from mmlock.lock.trees import read_tree
 from mmlock.resolve.closure.uv_find import find_uv
 from mmlock.wheels.export import dockerfile, notebook, script
 from mmlock.wheels.export.model import Export, PlannedBuild, import_names
+from mmlock.wheels.model import Pin
 from mmlock.wheels.planning import plan_build, with_fetched
 
 
@@ -105,7 +106,11 @@ def test_words_of_the_lock_are_no_commands(env: LockedEnv, tmp_path: Path) -> No
     text = script.render(exported(env, builds=(PlannedBuild(plan=plan, pins=()),)))
     ran = run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p"))
     assert "No module named pip" in ran.stderr  # as far as the compile, past every word
-    run_script(script.render(exported(env, "$(touch owned)")), tmp_path / "lock", PREFIX=str(tmp_path / "q"))
+    with pytest.raises(UsageError, match="cannot be exported"):
+        script.render(exported(env, "$(touch owned)"))
+    pin = Pin(name=normalize("a"), version="1", file=replace(artifact_of(sdist), url="https://h/x --flag"))
+    with pytest.raises(UsageError, match="cannot be exported"):
+        script.render(exported(env, builds=(PlannedBuild(plan=plan, pins=(pin,)),)))
     assert not list(tmp_path.rglob("owned"))
 
 

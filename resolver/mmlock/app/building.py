@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmlock.wheels.model import BuiltWheel
     from mmlock.wheels.runner import Builder
     from mmlock.wheels.seal import Placement
+    from mmlock.wheels.symptoms import Explained
     from mmlock.wheels.wheelhouse import Wheelhouse
 
 
@@ -209,7 +210,32 @@ class _Run:
             options=asked,
             environ=os.environ,
             progress=self.progress,
+            explain=explain_log,
         )
+
+
+def explain_log(lines: Sequence[str]) -> Explained:
+    """What the doctor knows of the log of a failed build: its causes in a sentence each, and what to do."""
+    import io
+
+    from mmlock.binary.tables import SymbolStore
+    from mmlock.doctor.context import DiagnosisContext
+    from mmlock.doctor.diagnose import diagnose
+    from mmlock.doctor.log import read_log
+    from mmlock.doctor.log_entities import find_log_entities
+    from mmlock.facts.matrix.load import open_matrix
+    from mmlock.wheels.symptoms import Explained
+
+    matrix = open_matrix()
+    log = read_log(io.BytesIO("\n".join(lines).encode()))
+    symbols = SymbolStore(matrix.root, open_cache(os.environ))
+    entities = find_log_entities(log, matrix)
+    found = diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
+    causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]
+    return Explained(
+        causes=tuple(one.title for one in causes),
+        hints=tuple(dict.fromkeys(text for one in causes for text in one.advice)),
+    )
 
 
 def install(request: InstallArguments, *, progress: Progress = silent) -> Page:

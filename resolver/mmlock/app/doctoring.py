@@ -16,10 +16,11 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.doctor.diagnose import Surroundings, diagnose, told_apart
+from mmlock.doctor.context import DiagnosisContext
+from mmlock.doctor.diagnose import diagnose, told_apart
 from mmlock.doctor.doctor_commands import prove
 from mmlock.doctor.log import read_log
-from mmlock.doctor.log_entities import Mentions, find_mentions
+from mmlock.doctor.log_entities import LogEntities, find_log_entities
 from mmlock.doctor.model import Diagnosis, Log
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix, open_matrix
@@ -77,17 +78,17 @@ def doctor(
 
 def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Page:
     name, log = _read(arguments, progress)
-    mentions = find_mentions(log, matrix)
+    entities = find_log_entities(log, matrix)
     seen = None
     if (arguments.python or arguments.lock) and not log.binary:
         from mmlock.doctor.both import facts_of
         from mmlock.doctor.examine import look
 
         seen = look(matrix, arguments, progress)
-        mentions = Mentions((*mentions.rows, *facts_of(seen.env)))
+        entities = LogEntities((*entities.rows, *facts_of(seen.env)))
     symbols = SymbolStore(matrix.root, open_cache(os.environ))
     first, others = told_apart(
-        diagnose(Surroundings(log=log, mentions=mentions, matrix=matrix, symbols=symbols))
+        diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
     )
     if first is not None and not (seen and seen.wrong):
         progress("solving the proposed commands")
@@ -107,10 +108,10 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
 
 
 def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -> Diagnosis:
-    wishes = one.wishes
+    solves = one.solves
     if arguments.gpus:
-        wishes = tuple(replace(wish, gpu=",".join(arguments.gpus), note="") for wish in wishes)
-    return replace(one, commands=(*one.commands, *(prove(matrix, wish) for wish in wishes)))
+        solves = tuple(replace(proposed, gpu=",".join(arguments.gpus), note="") for proposed in solves)
+    return replace(one, commands=(*one.commands, *(prove(matrix, proposed) for proposed in solves)))
 
 
 def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:

@@ -18,10 +18,12 @@ from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import explain
 from mmlock.resolve.core_solver.solution import solve_core
-from mmlock.resolve.graph.build import build_graph, core_packages
-from mmlock.resolve.loop.loop import State, Unsolved, graph_request
-from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
+from mmlock.resolve.graph.build import build_graph
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.loop.refusal import conflict_page
 from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.packages import core_packages
 
 SOME = 12
 """How many names a hint lists."""
@@ -54,44 +56,26 @@ def why(lock_dir: Path, package: str) -> Page:
 
 
 def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Page:
-    """What stands against one requirement on the request's target, and what would hold."""
+    """What one requirement conflicts with on the request's target, and what would work."""
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
     if asked.name not in core_packages(matrix):
         raise UsageError(
-            f"`{asked.name}` is an ordinary package; `why-not` explains only torch and compiled extensions",
-            hints=["solve with it, and mmlock explains what is in the way: `mmlock solve --with ...`"],
+            f"`{asked.text}`: `why-not` is for packages that mmlock decides, and `{asked.name}` is none",
+            hints=["solve with it: the error of `mmlock solve --with ...` says what it conflicts with"],
         )
     base = interpret(matrix, arguments)
     wished = interpret(matrix, _with(arguments, asked, base.stack), _validations(arguments))
     progress(f"looking for a solution with {asked.text}")
-    rows = build_graph(matrix, graph_request(wished, State()))
-    solution = solve_core(rows, ClingoEngine(), wished.terms)
+    rows = build_graph(matrix, graph_request(wished, LoopState()))
+    solution = solve_core(rows, ClingoEngine(), wished.objectives)
     if solution is not None:
         picked = ", ".join(option.label for option in solution.packages())
-        text = f"`{asked.text}` is possible: Python {solution.python}, {picked}"
+        text = f"`{asked.text}` works: Python {solution.python}, {picked}"
         if not holds(asked.marker, wished.target.platform, solution.python):
-            text += f"; but its marker is false on Python {solution.python}"
+            text += f"; its marker does not hold on Python {solution.python}"
         return Page(text=text, data={"holds": True, "solution": [o.label for o in solution.packages()]})
-    unsolved = Unsolved(rows=rows, refusals=())
-    explanation = explain(unsolved.rows, wished.terms)
-    chain, nearest = chain_lines(matrix, explanation), nearest_lines(explanation)
-    lines = [headline(explanation), *(f"  because {c}" for c in chain), *(f"  {n}" for n in nearest)]
-    return Page(
-        text="\n".join(lines),
-        data={
-            "holds": False,
-            "asks": [ask.name for ask in explanation.asks],
-            "chain": [
-                {"text": c.text, "source": list(c.source), "confidence": c.confidence}
-                for c in explanation.chain
-            ],
-            "nearest": [
-                {"without": n.dropped.name, "solution": [o.label for o in n.solution.packages()]}
-                for n in explanation.nearest
-            ],
-        },
-    )
+    return conflict_page(matrix, explain(rows, wished.objectives))
 
 
 def _validations(arguments: SolveArguments) -> tuple[Validation, ...]:
@@ -120,7 +104,7 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
     arguments = request.checked()
     matrix = open_matrix(arguments.matrices)
     request_read = interpret(matrix, arguments, _validations(arguments))
-    rows = build_graph(matrix, graph_request(request_read, State()))
+    rows = build_graph(matrix, graph_request(request_read, LoopState()))
     found = network(matrix, rows, package=package)
     if package is not None and not any(
         data["package"] == normalize(package) for _, data in found.nodes(data=True)

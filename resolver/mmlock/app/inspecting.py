@@ -10,7 +10,7 @@ import msgspec
 
 from mmlock.binary import text
 from mmlock.binary.demangle import demangle
-from mmlock.binary.environment import Environment, find_site_packages, read_environment
+from mmlock.binary.environment import TorchEnvironment, find_site_packages, read_environment
 from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.inspect import Effort, Uninspected, inspect_folder
 from mmlock.binary.model import Inspected, Verdict
@@ -117,7 +117,7 @@ def _page(
 
 
 def _environment_page(
-    env: Environment, arguments: InspectArguments, tables: SymbolTables, devices: Sequence[Device]
+    env: TorchEnvironment, arguments: InspectArguments, tables: SymbolTables, devices: Sequence[Device]
 ) -> Page:
     if env.torch is None and not arguments.torch:
         raise NoAnswer(

@@ -7,8 +7,8 @@ import msgspec
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.scan_arguments import ScanArguments
-from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.scan.scan import Known
+from mmlock.facts.matrix.load import open_matrix
+from mmlock.scan.known import known_of
 from mmlock.scan.scan import scan as read_tree
 from mmlock.scan.text import scan_lines
 
@@ -19,13 +19,3 @@ def scan(arguments: ScanArguments, *, progress: Progress = silent) -> Page:
     found = read_tree(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)
     data = msgspec.to_builtins(found, enc_hook=str)
     return Page(text="\n".join(scan_lines(found, matrix.ops)), data=data)
-
-
-def known_of(matrix: Matrix) -> Known:
-    """The facts a scan rests on."""
-    return Known(
-        ops=matrix.ops,
-        modules=matrix.modules,
-        submodules=matrix.submodules,
-        reach={package: matrix.reach(package) for package in matrix.reach_packages},
-    )

@@ -19,15 +19,17 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
-from mmlock.resolve.loop.compiled import Checked, compiled_wheels, left_out
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
-from mmlock.resolve.loop.loop import ROUNDS, Decided, State, decide
-from mmlock.resolve.loop.prefetch import Ahead
+from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.loop.prefetch import Prefetch
 from mmlock.resolve.request.bound_packages import require_ordinary
-from mmlock.resolve.request.interpret import Interpreted, interpret, mistaken
+from mmlock.resolve.request.interpret import interpret, mistaken
+from mmlock.resolve.request.model import InterpretedRequest
 from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
 
@@ -156,7 +158,7 @@ def locked(
     """
     require_ordinary(matrix, arguments)
     asked = interpret(matrix, arguments, validations)
-    state = State()
+    state = LoopState()
     with Indexes(
         index=arguments.index,
         offline=arguments.offline,
@@ -164,7 +166,7 @@ def locked(
         environ=os.environ,
         served=served,
     ) as indexes:
-        ahead = Ahead(matrix=matrix, asked=asked, indexes=indexes)
+        ahead = Prefetch(matrix=matrix, request=asked, indexes=indexes)
         closer = closer or _uv(ahead, progress, served)
         for _ in range(ROUNDS):
             decided = decide(
@@ -174,9 +176,9 @@ def locked(
                 progress=progress,
                 wheelless=indexes.wheelless,
                 state=state,
-                told=ahead.decided,
+                on_core=ahead.decided,
             )
-            if not isinstance(decided, Decided):
+            if not isinstance(decided, Resolution):
                 from mmlock.resolve.loop.refusal import no_answer
 
                 raise no_answer(matrix, asked, decided)
@@ -203,11 +205,11 @@ def locked(
 
 
 def _checked(
-    matrix: Matrix, env: LockedEnv, decided: Decided, indexes: Indexes, progress: Progress
-) -> Checked:
+    matrix: Matrix, env: LockedEnv, decided: Resolution, indexes: Indexes, progress: Progress
+) -> WheelCheck:
     """The environment with its compiled wheels looked at, where it has any."""
     if not any(True for _ in compiled_wheels(env, decided)):
-        return Checked(env=env, refusal=None)
+        return WheelCheck(env=env, refusal=None)
     from mmlock.resolve.loop.abi import check_abi
 
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
@@ -216,7 +218,14 @@ def _checked(
 def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
     """The environment with what reading the project found."""
     found = tuple(
-        Finding(level="note", subject=place, text=text, source=(place,), confidence=Confidence.MEASURED)
+        Finding(
+            level=Level.NOTE,
+            kind=FindingKind.PROJECT,
+            subject=place,
+            text=text,
+            source=(place,),
+            confidence=Confidence.MEASURED,
+        )
         for place, text in notes
     )
     return replace(env, findings=(*env.findings, *found))
@@ -230,7 +239,7 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     )
 
 
-def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> Closer:
+def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.resolve.closure.cache import ClosureCache
     from mmlock.resolve.closure.closer import UvCloser
 
@@ -238,7 +247,7 @@ def _uv(ahead: Ahead, progress: Progress, served: Callable[[float], object]) -> 
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
 
 
-def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
+def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.findings import missing_extras
 
@@ -254,11 +263,11 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
         newer=decided.newer,
         torch_ops=asked.arguments.torch_ops,
         notes=(
-            *missing_extras(matrix, asked.wishes, decided.solution, asked.target),
-            *(_about_request(text) for text in mistaken(matrix, asked.wanted)),
+            *missing_extras(matrix, asked.core_requirements, decided.solution, asked.target),
+            *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
-                _about_request(f"the marker of `{text}` is false for every Python of this target", "note")
+                _about_request(f"the marker of `{text}` holds on no Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
             *_unread_requires(matrix),
@@ -267,9 +276,16 @@ def _decision(matrix: Matrix, asked: Interpreted, decided: Decided) -> Decision:
     )
 
 
-def _about_request(text: str, level: str = "warning") -> Finding:
+def _about_request(text: str, level: Level = Level.WARNING) -> Finding:
     source = ("the request",)
-    return Finding(level=level, subject="request", text=text, source=source, confidence=Confidence.MEASURED)
+    return Finding(
+        level=level,
+        kind=FindingKind.REQUEST,
+        subject="request",
+        text=text,
+        source=source,
+        confidence=Confidence.MEASURED,
+    )
 
 
 def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
@@ -277,7 +293,7 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
     for name, one in sorted(matrix.extensions.items()):
         if one.requires.unread is not None:
             yield Finding(
-                level="warning",
+                level=Level.WARNING,
                 subject=name,
                 text=f"its requirements are not plain text in {one.requires.unread}, which is not run: "
                 "request those that are missing",
@@ -286,20 +302,21 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
             )
 
 
-def _left_out(asked: Interpreted, decided: Decided) -> Iterator[str]:
+def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
     """What was asked for by name and is left out as the cure of a known breakage."""
-    wanted = {requirement_name(one.text): one.text for one in asked.wanted}
+    wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
     for breach in decided.solution.cured:
         for name in breach.breakage.drop:
             if name in wanted:
                 yield f"`{wanted[name]}` was requested and is left out: {breach.breakage.title}"
 
 
-def _passed_over(decided: Decided) -> Iterator[Finding]:
+def _passed_over(decided: Resolution) -> Iterator[Finding]:
     """What the closure refused before it found an answer."""
     for refusal in decided.refusals:
         yield Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.PASSED_OVER,
             subject="closure",
             text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
             source=(decided.closed.engine,),
@@ -314,10 +331,10 @@ def first_line(text: str) -> str:
 
 def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
     """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from mmlock.resolve.judge import judge
+    from mmlock.resolve.judge import Rule, Severity, judge
 
     objections = judge(env, matrix)
-    refused = [o for o in objections if o.severity == "refuse"]
+    refused = [o for o in objections if o.severity is Severity.REFUSE]
     if refused:
         raise NoAnswer(
             "the solution fails a second check",
@@ -326,18 +343,19 @@ def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
         )
     doubts = tuple(
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.UNCHECKED,
             subject=o.subject,
             text=f"not checked: {o.text}",
             source=o.source,
             confidence=Confidence.INFERRED,
         )
         for o in objections
-        if o.severity == "unknown" and not (o.rule == "archs" and _read(env, o.subject))
+        if o.severity is Severity.UNKNOWN and not (o.rule is Rule.ARCHS and _read(env, o.subject))
     )
     return replace(env, findings=(*env.findings, *doubts))
 
 
 def _read(env: LockedEnv, subject: str) -> bool:
     """Whether the wheel's own files were read, which tells more than the matrix knows."""
-    return any(p.name == subject and any(r.kind == "abi" for r in p.reasons) for p in env.packages)
+    return any(p.name == subject and any(r.kind is ReasonKind.ABI for r in p.reasons) for p in env.packages)

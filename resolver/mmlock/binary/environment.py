@@ -26,7 +26,7 @@ _CUDA = re.compile(r"""^cuda\b[^=\n]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
 _MACHINES = {"x86_64": Platform.LINUX_X86_64, "aarch64": Platform.LINUX_AARCH64}
 
 
-class Environment(Struct, frozen=True, kw_only=True):
+class TorchEnvironment(Struct, frozen=True, kw_only=True):
     """What an environment has that is compiled against torch."""
 
     place: Path
@@ -47,7 +47,7 @@ def find_site_packages(place: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def read_environment(site: Path, *, progress: Progress = silent) -> Environment:
+def read_environment(site: Path, *, progress: Progress = silent) -> TorchEnvironment:
     """Read every package with compiled files. Raises Unreadable when torch is there and broken."""
     packages: list[Inspected] = []
     faults: list[Uninspected] = []
@@ -61,7 +61,7 @@ def read_environment(site: Path, *, progress: Progress = silent) -> Environment:
         elif _concerns_torch(found):
             packages.append(replace(found, place=str(site), name=name, version=version))
     python = re.search(r"python(3\.\d+t?)", str(site.parent))
-    return Environment(
+    return TorchEnvironment(
         place=site,
         python=python[1] if python else None,
         torch=_torch(site, progress),

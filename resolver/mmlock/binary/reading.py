@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -62,7 +64,11 @@ class MappedFile:
 
     def __enter__(self) -> Source:
         try:
-            with self._path.open("rb") as stream:
+            # A pipe would wait for a writer without O_NONBLOCK.
+            flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            with os.fdopen(os.open(self._path, flags), "rb") as stream:
+                if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    raise Unreadable("is not a file")
                 self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError:  # an empty file cannot be mapped
             return Memory(b"")

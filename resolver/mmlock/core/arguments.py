@@ -92,11 +92,12 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     """Write nothing into `out`."""
     upgrade: bool = False
-    """The lock that is in `out` already prefers nothing."""
+    """Prefer nothing of the lock that is in `out` already."""
     upgrade_packages: tuple[PackageName, ...] = ()
-    """Nor does it of these packages."""
+    """Nor its versions of these packages."""
     preferences: tuple[tuple[PackageName, str], ...] = ()
-    """Versions to take where nothing speaks against them, sorted by package: those of the lock in `out`."""
+    """Versions of an existing lock, kept where the request still allows them; `python` among the names. No
+    part of the request's words: what is upgraded is left out."""
 
     def checked(self) -> SolveArguments:
         """The same request in normal form. Raises UsageError with every fault found."""
@@ -313,7 +314,7 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
     if asked.torch_ops and not asked.allow_torch_ops:
         hint = "add --allow-torch-ops: a compiled package has all its ops"
         yield Fault(where=f"--op {asked.torch_ops[0]}", text="is about ops in plain PyTorch only", hint=hint)
-    if asked.platform and asked.glibc and not asked.platform.startswith("linux"):
+    if asked.platform and asked.glibc and not asked.platform.is_linux:
         hint = "only Linux has glibc: remove --glibc"
         yield _against(f"--platform {asked.platform}", f"--glibc {asked.glibc}", hint)
 

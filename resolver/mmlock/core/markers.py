@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import Any
 
+from packaging._parser import Variable
 from packaging.markers import Marker
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -15,8 +16,6 @@ __all__ = ["NEWEST_PATCH", "active", "holds", "marker_environment", "named_extra
 
 NEWEST_PATCH = 99
 """A lock is for the newest patch release of its Python, whichever that is: `>=3.9.1` holds on 3.9."""
-
-_EXTRA = re.compile(r"""\bextra\s*==\s*['"]([^'"]+)['"]""")
 
 _SYSTEMS = {
     Platform.LINUX_X86_64: ("posix", "linux", "Linux", "x86_64"),
@@ -80,8 +79,21 @@ def requirement(text: str) -> Requirement | None:
 @lru_cache(maxsize=4096)
 def named_extras(requirements: tuple[str, ...]) -> frozenset[str]:
     """Extras that the markers of a package's requirements name, in normal form."""
-    markers = (str(one.marker) for one in parsed(requirements) if one.marker)
-    return frozenset(normalize(extra) for marker in markers for extra in _EXTRA.findall(marker))
+    # packaging has a tree of a marker and no public way to it.
+    trees = (one.marker._markers for one in parsed(requirements) if one.marker)  # noqa: SLF001
+    return frozenset(normalize(extra) for tree in trees for extra in _extras_in(tree))
+
+
+def _extras_in(tree: Any) -> Iterator[str]:
+    """The values that `extra` is compared with, on whichever side it stands."""
+    match tree:
+        case list():
+            for part in tree:
+                yield from _extras_in(part)
+        case (left, operator, right) if operator.value == "==":
+            variables = [side for side in (left, right) if isinstance(side, Variable)]
+            if any(variable.value == "extra" for variable in variables):
+                yield from (side.value for side in (left, right) if side not in variables)
 
 
 def active(package: PackageName, requirements: tuple[str, ...], extras: Iterable[str]) -> tuple[str, ...]:

@@ -75,6 +75,11 @@ class Platform(StrEnum):
     MACOS_X86_64 = "macosx_x86_64"
     WINDOWS_X86_64 = "win_amd64"
 
+    @property
+    def is_linux(self) -> bool:
+        """Whether glibc floors matter there."""
+        return self in {Platform.LINUX_X86_64, Platform.LINUX_AARCH64}
+
 
 class DeviceKind(StrEnum):
     """What the kernels run on."""
@@ -111,6 +116,7 @@ class ToolchainProvider(StrEnum):
     PIP = "pip"  # wheels from PyPI
     SYSTEM = "system"  # what the user has installed
     CONDA = "conda"
+    NONE = "none"  # a build that needs none
 
 
 class WheelDetail(StrEnum):

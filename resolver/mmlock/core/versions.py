@@ -22,6 +22,7 @@ __all__ = [
     "digit_version",
     "is_prerelease",
     "is_specifier",
+    "is_version",
     "version",
 ]
 
@@ -89,6 +90,15 @@ def digit_version(text: str) -> tuple[int, ...]:
 def assert_holds(operator: str, bound: str, candidate: str) -> bool:
     """Whether an import-time check `digit_version(candidate) OP digit_version(bound)` passes."""
     return _OPERATORS[operator](digit_version(candidate), digit_version(bound))
+
+
+def is_version(text: str) -> bool:
+    """Whether a text is one PEP 440 version."""
+    try:
+        version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def is_specifier(text: str) -> bool:

@@ -1,6 +1,6 @@
 """What is wrong: told from an error text, or from the files of an environment.
 
-Text:         `read_log(stream)` -> `Log` -> `find_mentions` -> `diagnose` -> `Diagnosis`
+Text:         `read_log(stream)` -> `Log` -> `find_log_entities` -> `diagnose` -> `Diagnosis`
 Environment:  `find_interpreter` -> `read_environment` -> the checks -> `Trouble`
 
 Symptoms are rows of `curated/symptoms.toml`. Most need nothing else; a row that names an examiner is looked

@@ -88,8 +88,8 @@ def apply(
         _delete(path, env)
     install(lock, folder, env.interpreter.prefix, uv, python=None, exact=False)
     write_activation(env.interpreter.prefix, lock.environment)
-    done = [f"done: {env.interpreter.prefix} holds the lock {folder}"]
-    done += ["set when you run it:"] if lock.environment else []
+    done = [f"done: {env.interpreter.prefix} matches the lock {folder}"]
+    done += ["environment variables to set:"] if lock.environment else []
     done += [f"  export {name}={value}" for name, value in sorted(lock.environment.items())]
     return Applied(done=True, lines=(*lines, *done))
 
@@ -98,20 +98,20 @@ def _changeable(env: Environment, lock: LockedEnv, folder: Path) -> None:
     me = env.interpreter
     if not me.virtual or me.fault:
         raise UsageError(
-            f"`{me.prefix}` is not changed: it is no virtual environment that runs",
+            f"`{me.prefix}` is not a working virtual environment, so it is not changed",
             causes=[me.fault] if me.fault else ["other programs of the system use it"],
-            hints=[f"make a fresh one: `mmlock install {folder} --prefix .venv`"],
+            hints=[f"create a new one: `mmlock install {folder} --prefix .venv`"],
         )
     if not lock.sealed:
         raise UsageError(
             f"the lock `{folder}` is not sealed",
-            causes=["some of its packages are still to be built or fetched"],
-            hints=[f"`mmlock build {folder}` does that"],
+            causes=["some of its packages still have to be built or downloaded"],
+            hints=[f"run `mmlock build {folder}`"],
         )
     if me.python != lock.python:
         raise UsageError(
             f"`{me.prefix}` has Python {me.python}, the lock is for {lock.python}",
-            hints=[f"make a fresh environment: `mmlock install {folder} --prefix .venv`"],
+            hints=[f"create a new environment: `mmlock install {folder} --prefix .venv`"],
         )
 
 
@@ -148,7 +148,7 @@ def make_plan(matrix: Matrix, env: Environment, troubles: Sequence[Trouble], loc
 def plan_lines(env: Environment, plan: Plan) -> Iterator[str]:
     """The plan for a person."""
     if plan.empty:
-        yield f"nothing has to be changed in {env.interpreter.prefix}"
+        yield f"nothing to change in {env.interpreter.prefix}"
         return
     yield f"plan for {env.interpreter.prefix}"
     for path in plan.delete:
@@ -177,5 +177,5 @@ def _delete(path: Path, env: Environment) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise EnvironmentFault(
-            f"`{path}` cannot be deleted", causes=[error.strerror or str(error)], hints=["delete it by hand"]
+            f"`{path}` cannot be deleted", causes=[error.strerror or str(error)], hints=["delete it yourself"]
         ) from error

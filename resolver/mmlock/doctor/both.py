@@ -11,10 +11,10 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.names import normalize
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, Severity, Trouble
 from mmlock.doctor.environment.text import environment_data, environment_lines
 from mmlock.doctor.examine import Seen, proposals
-from mmlock.doctor.log_entities import Mention, installed
+from mmlock.doctor.log_entities import LogEntity, installed
 from mmlock.doctor.model import Diagnosis, Proposal
 from mmlock.doctor.text import diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix
@@ -22,7 +22,7 @@ from mmlock.facts.matrix.load import Matrix
 _MISSING = re.compile(r"No module named '?(?P<top>\w+)'?$")
 
 
-def facts_of(env: Environment) -> tuple[Mention, ...]:
+def facts_of(env: Environment) -> tuple[LogEntity, ...]:
     """What an environment tells of what a text may leave out; it is asked last, so its word holds."""
     return installed(_facts(env))
 
@@ -53,13 +53,11 @@ def both(
     first, others = found
     commands: tuple[Proposal, ...] = ()
     if seen.wrong:
-        progress("asking the solver what would cure the environment")
+        progress("solving for a lock that fixes the environment")
         commands = tuple(proposals(matrix, seen, arguments))
     if first is not None and commands:
-        first = replace(first, wishes=(), commands=())
-    lines = (
-        list(diagnosis_lines(first, others)) if first else ["nothing in the text is a symptom that is known"]
-    )
+        first = replace(first, solves=(), commands=())
+    lines = list(diagnosis_lines(first, others)) if first else ["no known symptom in the text"]
     confirming, rest = _parted(first, seen.troubles)
     lines += ["", *_verdict(first, confirming, seen)]
     lines += environment_lines(seen.env, (*confirming, *rest), seen.holding, commands)
@@ -83,7 +81,7 @@ def _parted(
     named = tuple(
         one
         for one in troubles
-        if one.gravity is not Gravity.NOTE and words & {normalize(p) for p in _names(one)}
+        if one.severity is not Severity.NOTE and words & {normalize(p) for p in _names(one)}
     )
     return named, tuple(one for one in troubles if one not in named)
 
@@ -101,10 +99,10 @@ def _verdict(first: Diagnosis | None, confirming: Sequence[Trouble], seen: Seen)
         there = [dist for dist in seen.env.distributions if module in dist.tops]
         if there:
             names = ", ".join(f"{dist.name} {dist.version}" for dist in there)
-            yield f"here `{module}` is installed ({names}): the text is of another Python, or older"
+            yield f"this environment has `{module}` ({names}): the text is from another Python, or older"
         else:
-            yield f"no distribution here brings `{module}`"
-    elif any(one.gravity is Gravity.FAILS for one in confirming):
-        yield "of what these lines name, the files of the environment show that it fails:"
+            yield f"no distribution in this environment provides `{module}`"
+    elif any(one.severity is Severity.FAILS for one in confirming):
+        yield "the files of the environment confirm the cause:"
     elif not seen.wrong:
-        yield "the files of the environment do not show it: the text is of another one, or older"
+        yield "the files of the environment do not confirm it: the text is from another one, or older"

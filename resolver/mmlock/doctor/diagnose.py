@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from string import Formatter
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.binary.tables import SymbolStore
-from mmlock.doctor.log import Wearied, is_loud
-from mmlock.doctor.log_entities import Mentions
-from mmlock.doctor.model import Diagnosis, Examined, Line, Log, Match, Proposal
-from mmlock.doctor.proposals import wishes_of
+from mmlock.doctor.context import DiagnosisContext
+from mmlock.doctor.log import RepeatedLines, is_loud
+from mmlock.doctor.model import Diagnosis, Examination, Log, LogLine, Proposal, SymptomMatch
+from mmlock.doctor.proposals import proposed_solves
 from mmlock.doctor.symptoms import EXAMINERS
 from mmlock.facts.matrix.curated import Breakage, Symptom
 from mmlock.facts.matrix.load import Matrix
@@ -21,22 +19,13 @@ from mmlock.facts.matrix.load import Matrix
 _SHOWN = 3
 
 
-class Surroundings(Struct, frozen=True, kw_only=True):
-    """What an examiner may look at besides its match."""
-
-    log: Log
-    mentions: Mentions
-    matrix: Matrix
-    symbols: SymbolStore
-
-
-def find_matches(log: Log, rows: Sequence[Symptom]) -> list[Match]:
+def find_matches(log: Log, rows: Sequence[Symptom]) -> list[SymptomMatch]:
     """Every symptom of a text, in the order of their first lines."""
     compiled = [(row, [re.compile(pattern) for pattern in row.patterns]) for row in rows if row.patterns]
-    hits: dict[str, list[tuple[Line, re.Match[str]]]] = {}
-    wearied = Wearied(log)
+    hits: dict[str, list[tuple[LogLine, re.Match[str]]]] = {}
+    repeated = RepeatedLines(log)
     for line in log.lines:
-        if not is_loud(line.text) or wearied.of(line):
+        if not is_loud(line.text) or repeated.of(line):
             continue
         told = False
         for row, patterns in compiled:
@@ -46,21 +35,21 @@ def find_matches(log: Log, rows: Sequence[Symptom]) -> list[Match]:
                     told = True
                     break
         if not told:
-            wearied.told_nothing(line)
+            repeated.told_nothing(line)
     by_id = {row.id: row for row in rows}
     matches = [_match(by_id[name], found) for name, found in hits.items()]
     return sorted(matches, key=lambda match: match.first)
 
 
-def _match(row: Symptom, found: Sequence[tuple[Line, re.Match[str]]]) -> Match:
+def _match(row: Symptom, found: Sequence[tuple[LogLine, re.Match[str]]]) -> SymptomMatch:
     lines = {line.text: line for line, _ in reversed(found)}
     shown = sorted(lines.values(), key=lambda line: line.number)
     best = max((m for _, m in found), key=lambda m: sum(1 for v in m.groupdict().values() if v))
     fields = {name: value for name, value in best.groupdict().items() if value}
-    return Match(row=row, lines=tuple(shown[:_SHOWN]), count=len(found), fields=fields)
+    return SymptomMatch(row=row, lines=tuple(shown[:_SHOWN]), count=len(found), fields=fields)
 
 
-def diagnose(around: Surroundings) -> tuple[Diagnosis, ...]:
+def diagnose(around: DiagnosisContext) -> tuple[Diagnosis, ...]:
     """What the text shows, the cause first; empty when nothing is known."""
     rows = {row.id: row for row in around.matrix.symptoms}
     found: dict[str, Diagnosis] = {}
@@ -74,18 +63,20 @@ def diagnose(around: Surroundings) -> tuple[Diagnosis, ...]:
     return tuple(sorted(found.values(), key=lambda one: (one.rank, one.first)))
 
 
-def _examined(match: Match, around: Surroundings) -> Examined | None:
+def _examined(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
     if match.row.examine is None:
-        return Examined()
+        return Examination()
     return EXAMINERS[match.row.examine](match, around)
 
 
-def _diagnosis(row: Symptom, match: Match, examined: Examined, around: Surroundings) -> Diagnosis:
+def _diagnosis(
+    row: Symptom, match: SymptomMatch, examined: Examination, around: DiagnosisContext
+) -> Diagnosis:
     fields = {**match.fields, **examined.fields}
     breakage = next((b for b in around.matrix.breaks if b.id == row.breakage), None)
-    wishes = examined.wishes
-    if wishes is None:
-        wishes = wishes_of(row.cures, fields, around.mentions, around.matrix)
+    solves = examined.solves
+    if solves is None:
+        solves = proposed_solves(row.cures, fields, around.entities, around.matrix)
     return Diagnosis(
         symptom=row.id,
         kind=row.kind,
@@ -95,7 +86,7 @@ def _diagnosis(row: Symptom, match: Match, examined: Examined, around: Surroundi
         evidence=examined.evidence,
         cause=(*_sentences(row.cause, fields), *(_of_breakage(breakage) if breakage else ())),
         advice=_sentences(row.advice, fields),
-        wishes=wishes,
+        solves=solves,
         commands=tuple(Proposal(command=cure.command, when=cure.when) for cure in row.cures if cure.command),
         source=_sources(row, breakage, around.matrix),
         confidence=row.confidence,
@@ -138,5 +129,5 @@ def _names(template: str) -> list[str]:
 def told_apart(found: Sequence[Diagnosis]) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
     """The cause, and what follows from it or stands beside it."""
     return (
-        (found[0], tuple(replace(one, wishes=(), commands=()) for one in found[1:])) if found else (None, ())
+        (found[0], tuple(replace(one, solves=(), commands=()) for one in found[1:])) if found else (None, ())
     )

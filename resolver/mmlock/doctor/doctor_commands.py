@@ -1,4 +1,4 @@
-"""Commands the doctor proposes: asked of the core solver first, so that none is told that cannot hold."""
+"""Commands the doctor proposes: solved by the core first, so that each has a solution."""
 
 from __future__ import annotations
 
@@ -11,94 +11,95 @@ from mmlock.core.arguments import AUTO, SolveArguments, parse_platform
 from mmlock.core.errors import MmlockError
 from mmlock.core.faults import Fault
 from mmlock.core.sources import Inputs, gather
-from mmlock.doctor.model import Proposal, Wish
+from mmlock.doctor.model import Proposal, ProposedSolve
 from mmlock.doctor.proposals import same_major
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 
 OUT = "lock"
 
 
-def prove(matrix: Matrix, wish: Wish) -> Proposal:
-    """The command of a wish as far as it holds: what does not fit is given up, and that is said."""
-    if wish.gpu == AUTO:  # the card of the machine that the text comes from, which is not at hand
-        return Proposal(command=command(wish), when=wish.when, note=wish.note)
-    tried = list(_ladder(wish))
+def prove(matrix: Matrix, proposed: ProposedSolve) -> Proposal:
+    """The command of a proposed solve; what is incompatible is given up, and the note says so."""
+    if proposed.gpu == AUTO:  # the card of the machine that the text comes from, which is not at hand
+        return Proposal(command=command(proposed), when=proposed.when, note=proposed.note)
+    tried = list(_ladder(proposed))
     for attempt in tried:
         if solution := core(matrix, attempt):
             return Proposal(
                 command=command(attempt),
-                when=wish.when,
+                when=proposed.when,
                 gives=gives(solution),
-                note=". ".join(text for text in (attempt.note, wish.note) if text),
+                note=". ".join(text for text in (attempt.note, proposed.note) if text),
             )
-    return Proposal(
-        command=command(tried[-1]), when=wish.when, note="no combination holds: the command tells why"
-    )
+    return Proposal(command=command(tried[-1]), when=proposed.when, note="no solution; the command says why")
 
 
-def _ladder(wish: Wish) -> Iterator[Wish]:
-    """The wish, then with one thing after the other given up."""
-    yield replace(wish, note="")
-    loose = tuple(same_major(text) for text in wish.packages)
-    if loose != wish.packages:
-        yield replace(wish, packages=loose, note="the very releases of the text do not fit together")
-    bare = tuple(text.partition("==")[0] for text in wish.packages)
-    if wish.torch or wish.cuda:
-        wish = replace(wish, torch=None, cuda=None)
-        yield replace(wish, packages=loose, note="the torch of the text does not fit")
-    if wish.python:
-        yield replace(
-            wish, packages=loose, python=None, note=f"nothing fits Python {wish.python}: another is taken"
-        )
-        yield replace(
-            wish, packages=bare, python=None, note=f"nothing fits Python {wish.python} and those releases"
-        )
+def _ladder(proposed: ProposedSolve) -> Iterator[ProposedSolve]:
+    """The solve, then with one thing after the other given up."""
+    yield replace(proposed, note="")
+    loose = tuple(same_major(text) for text in proposed.packages)
+    if loose != proposed.packages:
+        yield replace(proposed, packages=loose, note="the exact releases in the text are incompatible")
+    bare = tuple(text.partition("==")[0] for text in proposed.packages)
+    if proposed.torch or proposed.cuda:
+        proposed = replace(proposed, torch=None, cuda=None)
+        yield replace(proposed, packages=loose, note="the torch in the text is incompatible")
+    if proposed.python:
+        anyhow = replace(proposed, python=None)
+        note = f"no solution for Python {proposed.python}"
+        yield replace(anyhow, packages=loose, note=f"{note}, so another Python was chosen")
+        yield replace(anyhow, packages=bare, note=f"{note} and these releases")
     elif bare != loose:
-        yield replace(wish, packages=bare, note="the releases of the text do not fit")
+        yield replace(proposed, packages=bare, note="the releases in the text are incompatible")
 
 
-def arguments_of(wish: Wish) -> SolveArguments:
+def arguments_of(proposed: ProposedSolve) -> SolveArguments:
     """The request that the command makes. Raises UsageError."""
-    said = dict(word.split("=", 1) for word in wish.options if "=" in word)
+    said = dict(word.split("=", 1) for word in proposed.options if "=" in word)
     platform = said.get("--platform")
     named = parse_platform(platform) if platform else None
     assert not isinstance(named, Fault)
-    asked = gather(Inputs(requirements=wish.packages), lambda path: Fault(where=path, text="is no file"))
+    asked = gather(Inputs(requirements=proposed.packages), lambda path: Fault(where=path, text="is no file"))
     return SolveArguments(
         requirements=asked.requirements,
-        gpus=(wish.gpu,),
-        python=wish.python,
-        torch=wish.torch,
-        cuda=wish.cuda,
+        gpus=(proposed.gpu,),
+        python=proposed.python,
+        torch=proposed.torch,
+        cuda=proposed.cuda,
         driver=said.get("--driver"),
         platform=named,
-        no_build="--no-build" in wish.options,
+        no_build="--no-build" in proposed.options,
     ).checked()
 
 
-def core(matrix: Matrix, wish: Wish) -> CoreSolution | None:
-    """What the core solver picks; None when nothing holds, or the wish cannot be asked at all."""
+def core(matrix: Matrix, proposed: ProposedSolve) -> CoreSolution | None:
+    """What the core solver picks; None when there is no solution, or no such request."""
     try:
-        asked = interpret(matrix, arguments_of(wish))
+        asked = interpret(matrix, arguments_of(proposed))
     except MmlockError:
         return None
-    rows = build_graph(matrix, graph_request(asked, State()))
-    return solve_core(rows, ClingoEngine(), asked.terms)
+    rows = build_graph(matrix, graph_request(asked, LoopState()))
+    return solve_core(rows, ClingoEngine(), asked.objectives)
 
 
-def command(wish: Wish) -> str:
-    """The command line of a wish."""
-    words = ["mmlock", "solve", "--gpu", wish.gpu]
-    for option, value in (("--python", wish.python), ("--torch", wish.torch), ("--cuda", wish.cuda)):
+def command(proposed: ProposedSolve) -> str:
+    """The command line of a proposed solve."""
+    words = ["mmlock", "solve", "--gpu", proposed.gpu]
+    for option, value in (
+        ("--python", proposed.python),
+        ("--torch", proposed.torch),
+        ("--cuda", proposed.cuda),
+    ):
         if value:
             words += [option, value]
-    words += [word for option in wish.options for word in option.split("=", 1)]
-    words += [word for package in wish.packages for word in ("--with", package)]
+    words += [word for option in proposed.options for word in option.split("=", 1)]
+    words += [word for package in proposed.packages for word in ("--with", package)]
     return shlex.join([*words, "--out", OUT])
 
 

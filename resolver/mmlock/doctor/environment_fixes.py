@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
-from mmlock.doctor.model import Wish
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.model import ProposedSolve
 from mmlock.doctor.proposals import same_major, short_name
 from mmlock.facts.matrix.load import Matrix
 
@@ -21,21 +21,23 @@ _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "openmim"})
 _SECOND = 2
 
 
-def cures(env: Environment, matrix: Matrix, troubles: Sequence[Trouble], gpu: str | None) -> Iterator[Wish]:
+def cures(
+    env: Environment, matrix: Matrix, troubles: Sequence[Trouble], gpu: str | None
+) -> Iterator[ProposedSolve]:
     """What may be asked, from keeping everything that is not guilty to keeping only the names."""
     wanted = wanted_of(env, matrix)
     if not wanted:
         return
-    guilty = {name for one in troubles if one.gravity is Gravity.FAILS for name in one.packages}
+    guilty = {name for one in troubles if one.severity is Severity.FAILS for name in one.packages}
     pinned = tuple(_pinned(dist, matrix, guilty, env) for dist in wanted)
     bare = tuple(text.partition("==")[0] for text in pinned)
     torch = env.torch.facts.build.torch if env.torch and "torch" not in guilty else None
-    careful = Wish(
+    careful = ProposedSolve(
         packages=pinned,
         gpu=gpu or gpu_of(env, matrix),
         python=env.interpreter.python,
         torch=torch,
-        note="" if env.devices or gpu else "no GPU was seen here, so the lock is for the CPU",
+        note="" if env.devices or gpu else "no GPU was detected, so the lock is for the CPU",
     )
     yield careful
     if torch is not None:

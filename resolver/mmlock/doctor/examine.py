@@ -20,11 +20,11 @@ from mmlock.doctor.checks import examine
 from mmlock.doctor.checks.locked import compare
 from mmlock.doctor.doctor_commands import arguments_of, command, core, gives
 from mmlock.doctor.environment.interpreter import find_interpreter
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, Severity, Trouble
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import SOUND, environment_data, environment_lines
 from mmlock.doctor.environment_fixes import cures, left_aside
-from mmlock.doctor.model import Proposal, Wish
+from mmlock.doctor.model import Proposal, ProposedSolve
 from mmlock.facts.matrix.load import Matrix
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import LockedEnv
@@ -43,7 +43,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     @property
     def wrong(self) -> bool:
-        return any(trouble.gravity is Gravity.FAILS for trouble in self.troubles)
+        return any(trouble.severity is Severity.FAILS for trouble in self.troubles)
 
     def page(self, commands: Sequence[Proposal] = (), more: Sequence[str] = (), **extra: object) -> Page:
         """The report, with lines and data that stand after it."""
@@ -57,19 +57,21 @@ def doctor_environment(matrix: Matrix, arguments: DoctorArguments, progress: Pro
     path = find_interpreter(arguments.python, os.environ, Path.cwd())
     folder, lock = _named_lock(arguments)
     seen = _look(path, matrix, _devices(matrix, arguments), lock, progress)
-    wishes = _wishes(matrix, seen, arguments)
+    solves = _solves(matrix, seen, arguments)
     lines: list[str] = []
     if arguments.fix:
-        folder, lock = _fix(matrix, seen.env, wishes, arguments, hands)
+        folder, lock = _fix(matrix, seen.env, solves, arguments, hands)
         lines = ["", *_written(folder, lock, left_aside(seen.env, matrix))]
     if not arguments.apply:
         named = str(folder) if folder else None
         if arguments.fix or not seen.wrong:
             return seen.page(more=lines, lock=named)
-        progress("asking the solver what would cure it")
-        return seen.page(_proposals(matrix, path, wishes), lines, lock=named)
+        progress("solving for a lock that fixes it")
+        return seen.page(_proposals(matrix, path, solves), lines, lock=named)
     if lock is None or folder is None:
-        raise UsageError("`--apply` needs a lock", hints=["name one with `--lock`, or let `--fix` make one"])
+        raise UsageError(
+            "`--apply` needs a lock", hints=["name one with `--lock`, or create one with `--fix`"]
+        )
     return _changed(matrix, seen, lock, folder, arguments, progress, hands)
 
 
@@ -81,10 +83,10 @@ def look(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Seen
 
 def proposals(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> list[Proposal]:
     """What would cure an environment as it is."""
-    return _proposals(matrix, seen.env.interpreter.path, _wishes(matrix, seen, arguments))
+    return _proposals(matrix, seen.env.interpreter.path, _solves(matrix, seen, arguments))
 
 
-def _wishes(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> tuple[Wish, ...]:
+def _solves(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> tuple[ProposedSolve, ...]:
     return tuple(cures(seen.env, matrix, seen.troubles, ",".join(arguments.gpus) or None))
 
 
@@ -106,8 +108,8 @@ def _look(
     env = read_environment(path, matrix, devices, progress)
     troubles, holding = examine(env, matrix)
     more = tuple(compare(env, lock)) if lock is not None else ()
-    order = (Gravity.FAILS, Gravity.RISK, Gravity.NOTE)
-    every = sorted((*more, *troubles), key=lambda one: order.index(one.gravity))
+    order = (Severity.FAILS, Severity.RISK, Severity.NOTE)
+    every = sorted((*more, *troubles), key=lambda one: order.index(one.severity))
     return Seen(env=env, troubles=tuple(every), holding=holding)
 
 
@@ -129,8 +131,8 @@ def _changed(
     if applied.done:
         path = seen.env.interpreter.path
         after = _look(path, matrix, _devices(matrix, arguments), lock, progress)
-        told = [one for one in after.troubles if one.gravity is not Gravity.NOTE]
-        lines += ["", "afterwards", *(f"  {one.gravity}: {one.title}" for one in told)]
+        told = [one for one in after.troubles if one.severity is not Severity.NOTE]
+        lines += ["", "after the change", *(f"  {one.severity}: {one.title}" for one in told)]
         lines += [] if after.wrong else [f"  {SOUND}"]
     data = after.page(lock=str(folder), applied=applied.done).data
     return Page(text="\n".join(lines), data=data)
@@ -143,26 +145,30 @@ def _devices(matrix: Matrix, arguments: DoctorArguments) -> tuple[Device, ...] |
     return find_devices(matrix, SolveArguments(gpus=arguments.gpus).checked()).devices
 
 
-def _proposals(matrix: Matrix, path: Path, wishes: Sequence[Wish]) -> list[Proposal]:
+def _proposals(matrix: Matrix, path: Path, solves: Sequence[ProposedSolve]) -> list[Proposal]:
     """The first cure that holds, as a solve and as a `--fix`."""
-    for wish in wishes:
-        if solution := core(matrix, wish):
-            fix = Proposal(command=f"mmlock doctor --python {path} --fix", when="to write that lock at once")
-            return [Proposal(command=command(wish), gives=gives(solution), note=wish.note), fix]
+    for proposed in solves:
+        if solution := core(matrix, proposed):
+            fix = Proposal(command=f"mmlock doctor --python {path} --fix", when="to write this lock")
+            return [Proposal(command=command(proposed), gives=gives(solution), note=proposed.note), fix]
     return []
 
 
 def _fix(
-    matrix: Matrix, env: Environment, wishes: Sequence[Wish], arguments: DoctorArguments, hands: Hands
+    matrix: Matrix,
+    env: Environment,
+    solves: Sequence[ProposedSolve],
+    arguments: DoctorArguments,
+    hands: Hands,
 ) -> tuple[Path, LockedEnv]:
     """Write the lock of the first cure that holds with its closure. Raises NoAnswer."""
     out = arguments.out or FIX
     refused: list[str] = []
-    for wish in wishes:
-        if core(matrix, wish) is None:
+    for proposed in solves:
+        if core(matrix, proposed) is None:
             continue
         request = replace(
-            arguments_of(wish),
+            arguments_of(proposed),
             out=out,
             index=arguments.index,
             offline=arguments.offline,
@@ -177,20 +183,20 @@ def _fix(
         return out, read_lock(out)
     names = ", ".join(sorted(env.installed)[:8])
     raise NoAnswer(
-        "no lock cures this environment as it is",
-        causes=refused or [f"nothing is in it that can be locked (it holds {names or 'nothing'})"],
-        hints=["lock what you need from the start: `mmlock solve --gpu NAME --with PACKAGE`"],
+        "no lock fixes this environment",
+        causes=refused or [f"it has no package that mmlock can lock (installed: {names or 'none'})"],
+        hints=["lock the packages that you need: `mmlock solve --gpu NAME --with PACKAGE`"],
     )
 
 
 def _written(folder: Path, lock: LockedEnv, aside: Sequence[str]) -> list[str]:
-    lines = [f"the lock that cures it is in {folder}: Python {lock.python}, torch {lock.torch}"]
-    lines += [f"  not in it, since it is not from an index: {name}" for name in aside]
+    lines = [f"the lock that fixes it is in {folder}: Python {lock.python}, torch {lock.torch}"]
+    lines += [f"  not in the lock, because it is not from an index: {name}" for name in aside]
     if lock.sealed:
-        lines.append(f"next: mmlock doctor --lock {folder} --apply, or mmlock install {folder} elsewhere")
+        lines.append(f"next: mmlock doctor --lock {folder} --apply, or mmlock install {folder}")
     else:
         names = ", ".join(f"{step.package} {step.version}" for step in lock.steps)
         lines.append(
-            f"next: mmlock build {folder} (it makes {names}), then mmlock doctor --lock {folder} --apply"
+            f"next: mmlock build {folder} (builds {names}), then mmlock doctor --lock {folder} --apply"
         )
     return lines

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from mmlock.doctor.model import Line, Log
+from mmlock.doctor.model import Log, LogLine
 
 CHUNK = 1 << 20
 HEAD_BYTES = 4 << 20
@@ -54,10 +54,10 @@ _NO_DIGITS = dict.fromkeys(_NUMERALS)
 _MAGIC = {
     b"\x7fELF": "it is a compiled file (ELF)",
     b"PK\x03\x04": "it is an archive (ZIP, or a wheel)",
-    b"\x1f\x8b": "it is packed with gzip",
-    b"\xfd7zXZ": "it is packed with xz",
-    b"BZh": "it is packed with bzip2",
-    b"\x28\xb5\x2f\xfd": "it is packed with zstd",
+    b"\x1f\x8b": "it is compressed with gzip",
+    b"\xfd7zXZ": "it is compressed with xz",
+    b"BZh": "it is compressed with bzip2",
+    b"\x28\xb5\x2f\xfd": "it is compressed with zstd",
     b"%PDF": "it is a PDF",
     b"\x89PNG": "it is an image",
     b"\xff\xd8\xff": "it is an image",
@@ -106,7 +106,7 @@ def _loud_of(lines: set[bytes]) -> set[bytes]:
     return found
 
 
-class Wearied:
+class RepeatedLines:
     """Which lines of a huge text are like many before that told nothing: they differ in numbers only.
 
     The end of a text is where it failed, so nothing there is passed over.
@@ -116,11 +116,11 @@ class Wearied:
         self._until = 0 if log.whole else log.total - TAIL_LINES
         self._seen: dict[str, int] = {}
 
-    def of(self, line: Line) -> bool:
+    def of(self, line: LogLine) -> bool:
         """Whether it need not be looked at."""
         return line.number < self._until and self._seen.get(line.text.translate(_NO_DIGITS), 0) >= _PATIENCE
 
-    def told_nothing(self, line: Line) -> None:
+    def told_nothing(self, line: LogLine) -> None:
         """Remember that."""
         if line.number < self._until:
             kind = line.text.translate(_NO_DIGITS)
@@ -168,8 +168,8 @@ class _Keep:
 
     def __init__(self) -> None:
         self.number = 0
-        self._head: list[Line] = []
-        self._middle: list[Line] = []
+        self._head: list[LogLine] = []
+        self._middle: list[LogLine] = []
         self._tail: deque[tuple[int, bytes]] = deque(maxlen=TAIL_LINES)
         self._room = HEAD_BYTES
         self._middle_room = MIDDLE_BYTES
@@ -257,7 +257,7 @@ class _Keep:
         self._middle.extend(self._lines(number, raw))
         self._last_kept = number
 
-    def kept(self) -> Iterator[Line]:
+    def kept(self) -> Iterator[LogLine]:
         """All that is kept, in order."""
         yield from self._head
         yield from self._middle
@@ -270,7 +270,7 @@ class _Keep:
         self.cut += len(raw) > _OF_TAIL
         return raw[:_OF_TAIL]
 
-    def _lines(self, number: int, raw: bytes) -> list[Line]:
+    def _lines(self, number: int, raw: bytes) -> list[LogLine]:
         """A line as people see it; what a progress bar has written over is a line of the same number."""
         written = [part for part in raw.split(b"\r") if part.strip()]
         first = written[: max(0, min(len(written) - _REWRITES, _REWRITES // 4))]
@@ -278,7 +278,7 @@ class _Keep:
         parts = [part[at : at + MAX_LINE] for part in kept for at in range(0, len(part), MAX_LINE)]
         whole = len(kept) == len(written) and len(parts) <= len(kept) + _PARTS
         self.cut += not whole
-        return [Line(number=number, text=_clean(part)) for part in parts[: len(kept) + _PARTS]]
+        return [LogLine(number=number, text=_clean(part)) for part in parts[: len(kept) + _PARTS]]
 
 
 def _cost(raw: bytes) -> int:

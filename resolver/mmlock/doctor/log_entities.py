@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from mmlock.core.names import PackageName, normalize
-from mmlock.doctor.log import Wearied
-from mmlock.doctor.model import Line, Log
+from mmlock.doctor.log import RepeatedLines
+from mmlock.doctor.model import Log, LogLine
 from mmlock.facts.matrix.load import Matrix
 
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -52,22 +52,22 @@ _MAY_TELL = re.compile(
 """A line without any of these names nothing."""
 
 
-class Mention(Struct, frozen=True, kw_only=True):
+class LogEntity(Struct, frozen=True, kw_only=True):
     """Something a text names."""
 
     what: str
     """`python`, `torch`, `cuda`, `toolkit`, `driver`, `gpu`, `windows`, or a distribution in normal form."""
     value: str
     """A version, a name; empty when only the name of a package was seen."""
-    line: Line
+    line: LogLine
 
 
-class Mentions(Struct, frozen=True):
+class LogEntities(Struct, frozen=True):
     """All of them, in the order of the text."""
 
-    rows: tuple[Mention, ...]
+    rows: tuple[LogEntity, ...]
 
-    def of(self, what: str) -> Iterator[Mention]:
+    def of(self, what: str) -> Iterator[LogEntity]:
         """Those of one kind that say a value."""
         return (row for row in self.rows if row.what == what and row.value)
 
@@ -86,24 +86,24 @@ class Mentions(Struct, frozen=True):
         return any(row.what == what for row in self.rows)
 
 
-def find_mentions(log: Log, matrix: Matrix) -> Mentions:
+def find_log_entities(log: Log, matrix: Matrix) -> LogEntities:
     """What a text names of the things that the facts know."""
     known = _known(matrix)
-    rows: dict[tuple[str, str], Mention] = {}
-    wearied = Wearied(log)
+    rows: dict[tuple[str, str], LogEntity] = {}
+    repeated = RepeatedLines(log)
     for line in log.lines:
-        if wearied.of(line) or not _MAY_TELL.search(line.text):
+        if repeated.of(line) or not _MAY_TELL.search(line.text):
             continue
-        wearied.told_nothing(line)
+        repeated.told_nothing(line)
         for what, value in _of(line.text, known):
-            rows.setdefault((what, value), Mention(what=what, value=value, line=line))
-    return Mentions(tuple(rows.values()))
+            rows.setdefault((what, value), LogEntity(what=what, value=value, line=line))
+    return LogEntities(tuple(rows.values()))
 
 
-def installed(facts: Iterable[tuple[str, str]]) -> tuple[Mention, ...]:
+def installed(facts: Iterable[tuple[str, str]]) -> tuple[LogEntity, ...]:
     """What the files of an environment tell, as mentions: (what, value)."""
-    line = Line(number=0, text="the environment")
-    return tuple(Mention(what=what, value=value, line=line) for what, value in facts)
+    line = LogLine(number=0, text="the environment")
+    return tuple(LogEntity(what=what, value=value, line=line) for what, value in facts)
 
 
 def _known(matrix: Matrix) -> Mapping[str, PackageName]:
@@ -143,6 +143,6 @@ def _value(found: re.Match[str]) -> str:
     return groups["v"]
 
 
-def names(rows: Iterable[Mention]) -> tuple[str, ...]:
+def names(rows: Iterable[LogEntity]) -> tuple[str, ...]:
     """The values, each once."""
     return tuple(dict.fromkeys(row.value for row in rows))

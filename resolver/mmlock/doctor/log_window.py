@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from mmlock.core.versions import version
-from mmlock.doctor.model import Line, Log, Match
+from mmlock.doctor.model import Log, LogLine, SymptomMatch
 
 _FILE = re.compile(
     r"""(?:File "|^\s*|\s)(?:[^"\s]*[/\\])?(?:site|dist)-packages[/\\](?P<top>\w+)[/\\](?P<rest>[^"\s:]*)"""
@@ -17,28 +17,28 @@ NEAR = 60
 """So many lines around a match may belong to it: a traceback, a step of pip."""
 
 
-def before(log: Log, match: Match, count: int = NEAR) -> Iterator[Line]:
+def before(log: Log, match: SymptomMatch, count: int = NEAR) -> Iterator[LogLine]:
     """The lines before the first one of a match, the nearest first."""
     numbers = [line.number for line in log.lines]
     end = bisect_left(numbers, match.first)
     yield from reversed(log.lines[max(0, end - count) : end])
 
 
-def after(log: Log, match: Match, count: int = NEAR) -> Iterator[Line]:
+def after(log: Log, match: SymptomMatch, count: int = NEAR) -> Iterator[LogLine]:
     """The lines after the first one of a match."""
     numbers = [line.number for line in log.lines]
     start = bisect_right(numbers, match.first)
     yield from log.lines[start : start + count]
 
 
-def around(log: Log, match: Match, count: int = NEAR) -> Iterator[Line]:
+def around(log: Log, match: SymptomMatch, count: int = NEAR) -> Iterator[LogLine]:
     """Those of the match itself, before it, and after it."""
     yield from match.lines
     yield from before(log, match, count)
     yield from after(log, match, count)
 
 
-def blamed(log: Log, match: Match) -> Iterator[tuple[str, str]]:
+def blamed(log: Log, match: SymptomMatch) -> Iterator[tuple[str, str]]:
     """(package folder, file in it) of the traceback before a match, the innermost first."""
     for line in before(log, match):
         if "Traceback (most recent call last)" in line.text:

@@ -10,7 +10,7 @@ from mmlock.core.names import Confidence
 from mmlock.facts.matrix.curated import Symptom, SymptomKind
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class LogLine(Struct, frozen=True, kw_only=True):
     """One line of a text."""
 
     number: int
@@ -21,7 +21,7 @@ class Line(Struct, frozen=True, kw_only=True):
 class Log(Struct, frozen=True, kw_only=True):
     """A text as far as it is kept: all of it, or what may matter of a huge one."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[LogLine, ...]
     total: int
     """Lines it has in all."""
     size: int
@@ -34,11 +34,11 @@ class Log(Struct, frozen=True, kw_only=True):
     """What it is instead of a text, as a clause."""
 
 
-class Match(Struct, frozen=True, kw_only=True):
+class SymptomMatch(Struct, frozen=True, kw_only=True):
     """A symptom in a text."""
 
     row: Symptom
-    lines: tuple[Line, ...]
+    lines: tuple[LogLine, ...]
     """The first few that show it."""
     count: int
     """How many do."""
@@ -50,7 +50,7 @@ class Match(Struct, frozen=True, kw_only=True):
         return self.lines[0].number
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class ProposedSolve(Struct, frozen=True, kw_only=True):
     """A solve that would cure."""
 
     when: str = ""
@@ -76,7 +76,7 @@ class Proposal(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class Examined(Struct, frozen=True, kw_only=True):
+class Examination(Struct, frozen=True, kw_only=True):
     """What an examiner makes of a match."""
 
     row: str | None = None
@@ -84,7 +84,7 @@ class Examined(Struct, frozen=True, kw_only=True):
     fields: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     """What the facts say, as sentences."""
-    wishes: tuple[Wish, ...] | None = None
+    solves: tuple[ProposedSolve, ...] | None = None
     """Instead of those that the row's cures make."""
 
 
@@ -94,12 +94,12 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     symptom: str
     kind: SymptomKind
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[LogLine, ...]
     count: int
     evidence: tuple[str, ...]
     cause: tuple[str, ...]
     advice: tuple[str, ...]
-    wishes: tuple[Wish, ...]
+    solves: tuple[ProposedSolve, ...]
     commands: tuple[Proposal, ...]
     source: tuple[str, ...]
     confidence: Confidence

@@ -12,8 +12,8 @@ from mmlock.core.arguments import AUTO
 from mmlock.core.device import Device
 from mmlock.core.names import normalize
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.log_entities import Mentions
-from mmlock.doctor.model import Wish
+from mmlock.doctor.log_entities import LogEntities
+from mmlock.doctor.model import ProposedSolve
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.load import Matrix
@@ -21,50 +21,50 @@ from mmlock.facts.matrix.load import Matrix
 _FAMILY = ("mmcv-full", "mmcv", "mmcv-lite")
 _SECOND = 2
 """The major release of mmcv that has mmengine under it."""
-_AUTO = "`auto` reads the card of the machine it runs on; elsewhere name it (`--gpu rtx4090`)"
+_AUTO = "`auto` detects the GPU of the machine; on another machine, name it (`--gpu rtx4090`)"
 
 
-def wishes_of(
-    cures: tuple[Cure, ...], fields: Mapping[str, str], mentions: Mentions, matrix: Matrix
-) -> tuple[Wish, ...]:
+def proposed_solves(
+    cures: tuple[Cure, ...], fields: Mapping[str, str], entities: LogEntities, matrix: Matrix
+) -> tuple[ProposedSolve, ...]:
     """The solves that the cures of a symptom come to."""
-    gpu, note = gpu_word(mentions, matrix)
-    found: list[Wish] = []
+    gpu, note = gpu_word(entities, matrix)
+    found: list[ProposedSolve] = []
     for cure in cures:
         if cure.command:
             continue
-        for when, mmcv in _eras(cure, mentions, matrix):
-            packages = _each_once(_packages(cure, mmcv, fields, mentions, matrix))
+        for when, mmcv in _eras(cure, entities, matrix):
+            packages = _each_once(_packages(cure, mmcv, fields, entities, matrix))
             found.append(
-                Wish(
+                ProposedSolve(
                     when=when or cure.when,
                     packages=packages,
                     gpu=gpu,
-                    python=mentions.value("python"),
+                    python=entities.value("python"),
                     torch=cure.torch,
-                    options=_options(cure, mentions),
+                    options=_options(cure, entities),
                     note=note,
                 )
             )
     return tuple(found)
 
 
-def _options(cure: Cure, mentions: Mentions) -> tuple[str, ...]:
-    if mentions.seen("windows") and "--platform=win_amd64" not in cure.options:
+def _options(cure: Cure, entities: LogEntities) -> tuple[str, ...]:
+    if entities.seen("windows") and "--platform=win_amd64" not in cure.options:
         return (*cure.options, "--platform=win_amd64")
     return cure.options
 
 
-def gpu_word(mentions: Mentions, matrix: Matrix) -> tuple[str, str]:
+def gpu_word(entities: LogEntities, matrix: Matrix) -> tuple[str, str]:
     """What to write after `--gpu`, and what must be said about it."""
-    told = [find_device(matrix, mention.value) for mention in mentions.of("gpu")]
+    told = [find_device(matrix, entity.value) for entity in entities.of("gpu")]
     known = [device for device in told if isinstance(device, Device)]
     if known:  # a name tells more than a bare arch
         best = next((device for device in reversed(known) if device.name != device.arch), known[-1])
         return short_name(matrix, best), ""
-    if mentions.seen("cuda-word"):
+    if entities.seen("cuda-word"):
         return AUTO, _AUTO
-    return "cpu", "the text names no GPU: on a machine with one, write its name or `auto` instead of `cpu`"
+    return "cpu", "the text names no GPU; for a machine with a GPU, replace `cpu` by its name or `auto`"
 
 
 def short_name(matrix: Matrix, device: Device) -> str:
@@ -79,17 +79,17 @@ def short_name(matrix: Matrix, device: Device) -> str:
     return device.arch or device.name
 
 
-def _eras(cure: Cure, mentions: Mentions, matrix: Matrix) -> Iterator[tuple[str, str]]:
+def _eras(cure: Cure, entities: LogEntities, matrix: Matrix) -> Iterator[tuple[str, str]]:
     """(for whom, the mmcv to ask for): one where the text tells the era of the code, else both."""
     if "{mmcv}" not in cure.packages:
         yield "", ""
         return
-    era = era_of(mentions)
-    if era or not _second_runs_on(mentions.value("python"), matrix):
+    era = era_of(entities)
+    if era or not _second_runs_on(entities.value("python"), matrix):
         yield "", era or "mmcv-full"
         return
-    yield "for code of mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
-    yield "for code of mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
+    yield "for code for mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
+    yield "for code for mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
 
 
 def _second_runs_on(python: str | None, matrix: Matrix) -> bool:
@@ -98,34 +98,36 @@ def _second_runs_on(python: str | None, matrix: Matrix) -> bool:
     return python is None or any(SpecifierSet(bound or "").contains(python) for bound in bounds)
 
 
-def on_a_gpu(wishes: tuple[Wish, ...]) -> tuple[Wish, ...]:
+def on_a_gpu(solves: tuple[ProposedSolve, ...]) -> tuple[ProposedSolve, ...]:
     """The same for packages that do nothing without a GPU: no text of theirs is about a CPU."""
-    return tuple(replace(wish, gpu=AUTO, note=_AUTO) if wish.gpu == "cpu" else wish for wish in wishes)
+    return tuple(
+        replace(proposed, gpu=AUTO, note=_AUTO) if proposed.gpu == "cpu" else proposed for proposed in solves
+    )
 
 
-def era_of(mentions: Mentions) -> str | None:
+def era_of(entities: LogEntities) -> str | None:
     """`mmcv` or `mmcv-full`, as far as the text tells."""
-    if mentions.seen("mmcv-full"):
+    if entities.seen("mmcv-full"):
         return "mmcv-full"
-    if mentions.seen("mmengine"):
+    if entities.seen("mmengine"):
         return "mmcv"
     for name, bound in (("mmcv", _SECOND), ("mmdet", 3), ("mmsegmentation", 1), ("mmpose", 1)):
-        for mention in mentions.of(name):
+        for entity in entities.of(name):
             try:
-                return "mmcv" if version(mention.value).major >= bound else "mmcv-full"
+                return "mmcv" if version(entity.value).major >= bound else "mmcv-full"
             except InvalidVersion:
                 continue
     return None
 
 
 def _packages(
-    cure: Cure, mmcv: str, fields: Mapping[str, str], mentions: Mentions, matrix: Matrix
+    cure: Cure, mmcv: str, fields: Mapping[str, str], entities: LogEntities, matrix: Matrix
 ) -> Iterator[str]:
     for text in cure.packages:
         if text == "{mmcv}":
             yield mmcv
         elif text == "{packages}":
-            yield from _named(mentions, matrix)
+            yield from _named(entities, matrix)
         elif text.startswith("{"):
             if value := fields.get(text.strip("{}")):
                 yield value
@@ -143,12 +145,12 @@ def _each_once(texts: Iterator[str]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def _named(mentions: Mentions, matrix: Matrix) -> Iterator[str]:
+def _named(entities: LogEntities, matrix: Matrix) -> Iterator[str]:
     """The OpenMMLab packages that a text names, mmcv's own family left out."""
     for package in matrix.release_packages:
-        if package in _FAMILY or package.startswith("onedl-") or not mentions.seen(package):
+        if package in _FAMILY or package.startswith("onedl-") or not entities.seen(package):
             continue
-        told = mentions.value(package)
+        told = entities.value(package)
         known = {row.version for row in matrix.releases(package)}
         yield f"{package}=={told}" if told in known else str(package)
 

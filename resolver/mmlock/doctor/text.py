@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.model import Diagnosis, Line, Proposal
+from mmlock.doctor.model import Diagnosis, LogLine, Proposal
 from mmlock.facts.matrix.curated import SymptomKind
 
 _WIDTH = 110
@@ -23,7 +23,7 @@ def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[s
     yield from command_lines(first.commands)
     if others:
         yield ""
-        yield "also in this text, as consequences or beside it"
+        yield "other symptoms in this text (consequences, or unrelated)"
         for one in others:
             yield from _wrapped(f"  {_where(one.lines)}: ", one.title)
     yield ""
@@ -78,7 +78,7 @@ def shortened(text: str, limit: int = _TEXT) -> str:
     return text if len(text) <= limit else f"{text[:half]} ... {text[-half:]}"
 
 
-def _where(lines: Sequence[Line]) -> str:
+def _where(lines: Sequence[LogLine]) -> str:
     numbers = list(dict.fromkeys(str(line.number) for line in lines))
     return f"line{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
 

@@ -8,8 +8,59 @@ from msgspec import Struct
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, Form, PackageName, StrEnum
+from mmlock.core.names import Confidence, Form, PackageName, StrEnum, ToolchainProvider
 from mmlock.core.target import Target
+
+
+class ReasonKind(StrEnum):
+    """What a reason is about."""
+
+    CHOICE = "choice"  # why this version and not a newer one
+    REQUESTED = "requested"  # the request names it
+    ASSERTS = "asserts"  # checked when a package is imported
+    REQUIRES = "requires"  # Requires-Dist, Requires-Python
+    DECLARES = "declares"  # declared and not enforced: the extra `mim`
+    WHEEL = "wheel"  # a wheel exists, or none does
+    BUILD = "build"  # a recipe makes it
+    BUILT = "built"  # it was built for this lock
+    GPU = "gpu"  # code for the device
+    PYTHON = "python"
+    PAIR = "pair"  # one CUDA across the environment
+    BREAK = "break"  # a known breakage
+    ABI = "abi"  # its compiled files were read
+    VERDICT = "verdict"  # a validation ran
+    PROVIDER = "provider"  # others provide the same module
+    OBJECTIVE = "objective"  # why not a newer one
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class FindingKind(StrEnum):
+    """What a finding is about. Code that looks for one looks for this, never for its words."""
+
+    GENERAL = "general"  # for people only
+    REQUEST = "request"  # the request says something that changes nothing, or something else than it seems to
+    PROJECT = "project"  # read in the user's project
+    BREAKAGE = "breakage"  # known to fail, and the lock does not prevent it; the subject is its id
+    CURED = "cured"  # known to fail, and the lock prevents it; the subject is its id
+    DEVICE = "device"  # what to know of the device
+    UNREAD_CODE = "unread-code"  # whether a wheel has code for the device was not read
+    PTX = "ptx"  # a wheel has nothing but PTX for the device
+    INFERRED = "inferred"  # rests on an inferred fact
+    METADATA = "metadata"  # requirements are those of another build
+    FOREIGN_BUILD = "foreign-build"  # a CUDA build on a target without CUDA
+    SLOW_OPS = "slow-ops"  # ops in plain PyTorch
+    MISSING_EXTRA = "missing-extra"  # a requested extra that the release lacks; `detail` is the extra
+    PASSED_OVER = "passed-over"  # a newer combination that ordinary packages do not fit
+    UNPINNED = "unpinned"  # something that is built or installed is not pinned
+    HASH = "hash"  # a requested hash could not be compared
+    UNCHECKED = "unchecked"  # nobody could check it
+    ABI = "abi"  # the compiled files were not read
 
 
 class Reason(Struct, frozen=True, kw_only=True):
@@ -19,8 +70,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     """Readable: a URL, a file and line, a page with its date."""
     confidence: Confidence
-    kind: str
-    """`asked`, `requires`, `asserts`, `wheel`, `build`, `gpu`, `python`, `pair`, `break`, `objective`."""
+    kind: ReasonKind
 
 
 class HashTrust(StrEnum):
@@ -66,8 +116,7 @@ class ToolchainPlan(Struct, frozen=True, kw_only=True):
     """The compilers a build step needs."""
 
     name: str
-    provider: str
-    """`pip`, `system`, `none` for CPU builds."""
+    provider: ToolchainProvider
     cuda: str | None
     lockable: bool
     packages: tuple[str, ...]
@@ -156,12 +205,15 @@ class TermValue(Struct, frozen=True, kw_only=True):
 class Finding(Struct, frozen=True, kw_only=True):
     """Something a person must know about this lock."""
 
-    level: str
-    """`warning` or `note`."""
+    level: Level
     subject: str
+    """The package, breakage, device or place that it is about."""
     text: str
     source: tuple[str, ...]
     confidence: Confidence
+    kind: FindingKind = FindingKind.GENERAL
+    detail: str | None = None
+    """Of the subject: the extra."""
 
 
 class LockedEnv(Struct, frozen=True, kw_only=True):

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 
+from mmlock.core.footnotes import Footnotes
+from mmlock.core.names import Confidence
 from mmlock.lock.formats.parts import describe_target
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
 from mmlock.lock.view import chosen, closure, in_order, verdict_sentence
 
 __all__ = ["summary", "why_package"]
 
-_REASON_WIDTH = 76
+_REASON_WIDTH = 90
 
 
 def summary(env: LockedEnv, folder: Path | None = None) -> str:
@@ -25,20 +27,20 @@ def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
     yield ""
     rows = [(c.name, c.version, c.how, _short(c.headline)) for c in chosen(env)]
     yield from _columns(rows)
-    yield f"  and {len(closure(env))} packages that follow from these"
+    yield f"  and {len(closure(env))} dependencies"
     if not env.sealed:
         yield ""
-        yield "not sealed:"
+        yield "not sealed yet (to build or download):"
         yield from (f"  {line}" for line in _steps(env))
     if env.environment:
         yield ""
-        yield "set when you run it:"
+        yield "environment variables to set:"
         yield from (f"  {name}={value}" for name, value in sorted(env.environment.items()))
     if env.findings:
         yield ""
         yield from (f"{finding.level}: {finding.subject}: {finding.text}" for finding in env.findings)
     yield ""
-    yield f"not checked: {verdict_sentence(env)}" if env.verdict is None else verdict_sentence(env)
+    yield verdict_sentence(env)
     if folder is not None:
         yield from _next(env, folder)
 
@@ -46,9 +48,9 @@ def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
 def _steps(env: LockedEnv) -> Iterator[str]:
     for step in in_order([*env.fetch, *env.build]):
         if isinstance(step, FetchStep):
-            what = "download, hash UNVERIFIED"
+            what = "download, no published hash"
         else:
-            what = f"{step.form}, {'verified' if step.verified else 'UNVERIFIED'} recipe"
+            what = f"{step.form}, {'tested' if step.verified else 'untested'} recipe"
         yield f"{step.package} {step.version}: {what} ({step.why})"
 
 
@@ -68,36 +70,46 @@ def why_package(env: LockedEnv, name: str) -> str | None:
 
     `name` must be in normal form.
     """
+    notes = Footnotes()
+    lines = list(_why(env, name, notes))
+    if not lines:
+        return None
+    if cited := notes.lines():
+        lines += ["", "sources:", *(f"  {line}" for line in cited)]
+    return "\n".join(lines) + "\n"
+
+
+def _why(env: LockedEnv, name: str, notes: Footnotes) -> Iterator[str]:
     for package in env.packages:
         if package.name == name:
-            return "\n".join(_why_package(env, package)) + "\n"
-    steps: tuple[FetchStep | BuildStep, ...] = (*env.fetch, *env.build)
-    for step in steps:
+            yield from _why_package(env, package, notes)
+            return
+    for step in env.steps:
         if step.package == name:
-            return "\n".join(_why_step(env, step)) + "\n"
-    return None
+            yield from _why_step(env, step, notes)
+            return
 
 
-def _why_package(env: LockedEnv, package: LockedPackage) -> Iterator[str]:
+def _why_package(env: LockedEnv, package: LockedPackage, notes: Footnotes) -> Iterator[str]:
     yield f"{package.name} {package.version} ({package.form.value})"
-    yield from _reasons(package.reasons)
+    yield from _reasons(package.reasons, notes)
     if package.via:
-        yield f"  asked for by: {', '.join(package.via)}"
+        yield f"  required by: {', '.join(package.via)}"
         yield from _chain(env, package.name)
     yield from (f"  file: {file.name}" for file in package.files[:1])
     if more := len(package.files) - 1:
         yield f"        and {more} more that fit{'s' if more == 1 else ''}"
 
 
-def _why_step(env: LockedEnv, step: FetchStep | BuildStep) -> Iterator[str]:
+def _why_step(env: LockedEnv, step: FetchStep | BuildStep, notes: Footnotes) -> Iterator[str]:
     what = "download" if isinstance(step, FetchStep) else step.form.value
-    yield f"{step.package} {step.version} ({what}, not sealed)"
+    yield f"{step.package} {step.version} ({what}, not sealed yet)"
     yield f"  {step.why}"
-    yield from _reasons(step.reasons)
+    yield from _reasons(step.reasons, notes)
     if isinstance(step, FetchStep):
         yield f"  file: {step.url}"
     else:
-        yield f"  recipe: {step.recipe} ({step.verified or 'UNVERIFIED'})"
+        yield f"  recipe: {step.recipe} ({f'tested: {step.verified}' if step.verified else 'untested'})"
     yield from _users(env, step.package)
 
 
@@ -105,12 +117,12 @@ def _chain(env: LockedEnv, name: str) -> Iterator[str]:
     """How the request leads to a package: `numpy <- matplotlib <- mmdet <- the request`."""
     via: dict[str, tuple[str, ...]] = {package.name: package.via for package in env.packages}
     core = {node.name for node in chosen(env)}
-    # Steps are in the lock too, though nobody notes who asked for them.
+    # Steps are in the lock too, though nobody notes who requires them.
     via = dict.fromkeys(core, ()) | via
     path, seen = [name], {name}
-    while asked := [parent for parent in via.get(path[-1], ()) if parent not in seen]:
+    while requirers := [parent for parent in via.get(path[-1], ()) if parent not in seen]:
         # A user's own words end the chain; prefer them, then a decided package, then the first name.
-        path.append(min(asked, key=lambda parent: (parent in via, parent not in core, parent)))
+        path.append(min(requirers, key=lambda parent: (parent in via, parent not in core, parent)))
         seen.add(path[-1])
     if len(path) > 2:  # noqa: PLR2004  a chain of two only repeats the line above it
         yield f"  chain: {' <- '.join(path)}"
@@ -119,14 +131,14 @@ def _chain(env: LockedEnv, name: str) -> Iterator[str]:
 def _users(env: LockedEnv, name: str) -> Iterator[str]:
     users = sorted(package.name for package in env.packages if name in package.via)
     if users:
-        yield f"  brings in: {', '.join(users)}"
+        yield f"  requires: {', '.join(users)}"
 
 
-def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
+def _reasons(reasons: Iterable[Reason], notes: Footnotes) -> Iterator[str]:
     for reason in reasons:
-        yield f"  {reason.kind}: {reason.text}"
-        sources = "; ".join(reason.source)
-        yield f"      {reason.confidence.value}{f', {sources}' if sources else ''}"
+        sure = "" if reason.confidence is Confidence.MEASURED else f" ({reason.confidence})"
+        marks = notes.mark(reason.source)
+        yield f"  {reason.kind}: {reason.text}{sure}{f' {marks}' if marks else ''}"
 
 
 # ---------------------------------------------------------------- layout

@@ -7,22 +7,22 @@ Which file counts is what setuptools decides: a `[project]` table that does not 
 from __future__ import annotations
 
 import ast
-import configparser
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.extension import Requires
+from mmlock.lock.setup_files import read_config, read_setup
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["callee", "calls", "config", "pyproject", "requires_of"]
+__all__ = ["parsed", "pyproject", "requires_of"]
 
 
 class _Unread(Exception):
@@ -94,21 +94,12 @@ def _dynamic(whole: Mapping[str, Any], files: Mapping[str, bytes]) -> list[str] 
     return _of_files(told, files, "pyproject.toml")
 
 
-# ---------------------------------------------------------------- setup.cfg
-
-
-def config(data: bytes) -> configparser.ConfigParser:
-    """A setup.cfg; an empty one where it cannot be read."""
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(data.decode())
-    except (configparser.Error, ValueError):
-        return configparser.ConfigParser()
-    return parser
+# ---------------------------------------------------------------- setup.cfg and setup.py
 
 
 def _of_config(files: Mapping[str, bytes]) -> list[str] | None:
-    told = config(files.get("setup.cfg", b"")).get("options", "install_requires", fallback=None)
+    parser = read_config(files.get("setup.cfg", b"").decode(errors="replace"))
+    told = parser.get("options", "install_requires", fallback=None) if parser is not None else None
     if told is None:
         return None
     if told.strip().startswith("file:"):
@@ -117,69 +108,24 @@ def _of_config(files: Mapping[str, bytes]) -> list[str] | None:
     return _lines(told.splitlines(), "setup.cfg")
 
 
-# ---------------------------------------------------------------- setup.py
-
-
-def calls(data: bytes) -> Iterator[ast.Call]:
-    """Every call in a Python file; none where it is no Python 3."""
-    if (tree := _parsed(data)) is not None:
-        yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
-def callee(call: ast.Call) -> str:
-    """The last name of what is called."""
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr
-    return call.func.id if isinstance(call.func, ast.Name) else ""
-
-
-def _parsed(data: bytes) -> ast.Module | None:
-    try:
-        return ast.parse(data)
-    except (SyntaxError, ValueError):
-        return None
-
-
 def _of_setup(files: Mapping[str, bytes]) -> list[str] | None:
-    data = files.get("setup.py", b"")
-    tree = _parsed(data)
+    tree = parsed(files.get("setup.py", b""))
     if tree is None:
         raise _Unread("setup.py")
-    named = _assigned(tree)
-    for call in calls(data):
-        if callee(call) != "setup":
-            continue
-        for word in call.keywords:
-            if word.arg == "install_requires":
-                return _lines(_value(word.value, named), "setup.py")
-            if word.arg is None:  # `**config`: whatever it holds
+    for call in read_setup(tree):
+        told = call.lists.get("install_requires")
+        if told is not None:
+            if not told.whole:
                 raise _Unread("setup.py")
+            return _lines([text for _, text in told.lines], "setup.py")
+        if call.open:
+            raise _Unread("setup.py")
     return None
 
 
-def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
-    """What names stand for that are given one value and are touched by nothing else."""
-    values: dict[str, list[ast.expr]] = {}
-    touched: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            values.setdefault(node.targets[0].id, []).append(node.value)
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            touched.add(node.value.id)  # `requires.append(...)`
-        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-            touched.add(node.target.id)
-    return {name: found[0] for name, found in values.items() if len(found) == 1 and name not in touched}
-
-
-def _value(node: ast.expr, named: Mapping[str, ast.expr]) -> object:
-    """A list that is written out, by itself, by the name it was given, or in parts. Raises _Unread."""
-    if isinstance(node, ast.Name) and node.id in named:
-        return _value(named[node.id], {name: value for name, value in named.items() if name != node.id})
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = _value(node.left, named), _value(node.right, named)
-        return [*left, *right] if isinstance(left, list) and isinstance(right, list) else None
+def parsed(data: bytes) -> ast.Module | None:
+    """A Python file; None where it is no Python 3."""
     try:
-        told = ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        raise _Unread("setup.py") from error
-    return told.split("\n") if isinstance(told, str) else list(told) if isinstance(told, tuple) else told
+        return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

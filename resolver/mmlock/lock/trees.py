@@ -15,7 +15,8 @@ from packaging.version import InvalidVersion, Version
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import Extension, SourceTree, is_source, tree_digest
 from mmlock.core.names import normalize
-from mmlock.lock.tree_requires import callee, calls, config, pyproject, requires_of
+from mmlock.lock.setup_files import callee, calls, read_config, read_setup
+from mmlock.lock.tree_requires import parsed, pyproject, requires_of
 
 __all__ = ["read_extension", "read_tree", "tree_files"]
 
@@ -134,7 +135,9 @@ def _of_project(data: bytes) -> dict[str, str]:
 
 
 def _of_config(data: bytes) -> dict[str, str]:
-    parser = config(data)
+    parser = read_config(data.decode(errors="replace"))
+    if parser is None:
+        return {}
     plain = {
         key: parser["metadata"][key] for key in ("name", "version") if parser.has_option("metadata", key)
     }
@@ -143,19 +146,18 @@ def _of_config(data: bytes) -> dict[str, str]:
 
 
 def _of_call(data: bytes) -> dict[str, str]:
-    found = {}
-    for call in calls(data):
-        if callee(call) == "setup":
-            for word in call.keywords:
-                if word.arg in {"name", "version"} and (text := _text(word.value)) is not None:
-                    found[word.arg] = text
+    tree = parsed(data)
+    found: dict[str, str] = {}
+    for call in read_setup(tree) if tree is not None else ():
+        found |= {key: text for key, (_, text) in call.texts.items() if key in {"name", "version"}}
     return found
 
 
 def _modules(data: bytes) -> tuple[str, ...]:
     """Names that setup.py gives to its extensions, by whatever helper it makes them."""
     names: dict[str, None] = {}
-    for call in calls(data):
+    tree = parsed(data)
+    for call in calls(tree) if tree is not None else ():
         made = callee(call).lower()
         if not ("ext" in made and "build" not in made):
             continue

@@ -8,7 +8,7 @@ from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import Form, PackageName, normalize
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason, ReasonKind
 
 __all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]
 
@@ -29,9 +29,10 @@ class Chosen(Struct, frozen=True, kw_only=True):
 
     @property
     def headline(self) -> str:
-        """The reason that says most on one line: that it was asked for is the least of them."""
-        telling = [reason for reason in self.reasons if reason.kind != "asked"] or self.reasons
-        return telling[0].text if telling else ""
+        """The most telling reason: why this version and not a newer one, where that is known."""
+        known = [reason for reason in self.reasons if reason.kind is ReasonKind.CHOICE]
+        known = known or [reason for reason in self.reasons if reason.kind is not ReasonKind.REQUESTED]
+        return next((reason.text for reason in known or self.reasons), "")
 
 
 def chosen(env: LockedEnv) -> tuple[Chosen, ...]:
@@ -67,8 +68,8 @@ def closure(env: LockedEnv) -> tuple[LockedPackage, ...]:
 def verdict_sentence(env: LockedEnv) -> str:
     """What is known from running it."""
     if env.verdict is None:
-        return "Nothing of this lock has been run on hardware."
-    return f"A validation ran for this lock, see verdict.json (`{env.verdict}`)."
+        return "Not validated: nothing in this lock has been run."
+    return f"A validation of this lock was run, see verdict.json (`{env.verdict}`)."
 
 
 def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:

@@ -23,7 +23,6 @@ class LoginAuth(httpx.Auth):
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         login = self._credentials.given(str(request.url))
         if login is None:
-            request.headers.pop("Authorization", None)
             yield request
         else:
             yield from httpx.BasicAuth(*login).auth_flow(request)

@@ -105,7 +105,7 @@ def _releases(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapt
     rows = [row for row in matrix.releases(package) if _wanted(row.version, wanted)]
     sources = matrix.sources("releases", package)
     facts = tuple(_fact(_release_text(row), [row], sources) for row in reversed(rows))
-    return Chapter(name="releases", title="Releases, and what they refuse at import", facts=facts)
+    return Chapter(name="releases", title="Releases, and what they need at import", facts=facts)
 
 
 def _release_text(row: model.Release) -> str:
@@ -161,9 +161,9 @@ def _requirement_texts(row: model.Release) -> Iterable[str]:
     if row.mim:
         yield f"declares for mim: {', '.join(row.mim)}"
     if row.undeclared:
-        yield f"imports without declaring it (other packages may bring it): {', '.join(row.undeclared)}"
+        yield f"imports but does not declare (other packages may add it): {', '.join(row.undeclared)}"
     if row.missing:
-        yield f"imports modules of its own that the archive lacks: {', '.join(row.missing)}"
+        yield f"imports modules of its own that are missing from the archive: {', '.join(row.missing)}"
 
 
 # ---------------------------------------------------------------- binaries
@@ -190,7 +190,7 @@ def _builds_text(torch: str, rows: Sequence[model.TorchBuild]) -> str:
 
 
 def _build_text(row: model.TorchBuild) -> str:
-    parts = [f"{row.variant} for {row.platform}" + (", the one of PyPI" if row.on_pypi else "")]
+    parts = [f"{row.variant} for {row.platform}" + (", on PyPI" if row.on_pypi else "")]
     parts += _machine_code(row.archs, row.ptx)
     parts.append(f"Python {span(row.pythons)}")
     parts += _abi(row.glibc, row.cxx11_abi, row.cudart)
@@ -202,7 +202,7 @@ def _build_text(row: model.TorchBuild) -> str:
 
 def _machine_code(archs: tuple[str, ...] | None, ptx: tuple[str, ...]) -> list[str]:
     if archs is None:
-        return ["GPU code not known"]
+        return ["GPU code unknown"]
     return [" ".join((*archs, *(f"+{item}" for item in ptx)))] if archs or ptx else []
 
 
@@ -336,8 +336,8 @@ def _breaks(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter
 
 def _break_text(row: model.Breakage) -> str:
     conditions = " and ".join(_when_text(when) for when in row.when)
-    cure = "; the lock does so" if row.cured else ""
-    return f"{row.title} (when {conditions}). {row.symptom}. To do: {row.fix}{cure}"
+    cure = "; the lock does this" if row.cured else ""
+    return f"{row.title} (when {conditions}). {row.symptom}. Fix: {row.fix}{cure}"
 
 
 def _when_text(when: model.When) -> str:
@@ -356,7 +356,7 @@ def _recipes(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapte
         for row in matrix.recipes
         if row.package == package and (wanted is None or allows(row.versions, wanted))
     )
-    return Chapter(name="recipes", title="Recipes to build it", facts=facts)
+    return Chapter(name="recipes", title="Build recipes", facts=facts)
 
 
 def _recipe_text(row: model.Recipe, wanted: str | None) -> str:
@@ -369,11 +369,11 @@ def _recipe_text(row: model.Recipe, wanted: str | None) -> str:
         parts.append(f"patched ({', '.join(patch.id for patch in row.patches)})")
     done = [item for item in row.verified if _wanted(item.version, wanted)]
     parts += [
-        f"verified: {item.version} on torch {item.torch}+{item.variant}, Python {item.python} ({item.how})"
+        f"tested: {item.version} on torch {item.torch}+{item.variant}, Python {item.python} ({item.how})"
         for item in done
     ]
     if not done:
-        parts.append("never run")
+        parts.append("not tested")
     if row.note:
         parts.append(row.note)
     return "; ".join(parts)
@@ -388,7 +388,7 @@ def _stacks(matrix: Matrix, package: PackageName, _wanted: str | None) -> Chapte
         for row in matrix.stacks
         if any(normalize(Requirement(text).name) == package for text in row.requirements)
     )
-    return Chapter(name="stacks", title="Stacks that hold it", facts=facts)
+    return Chapter(name="stacks", title="Stacks that contain it", facts=facts)
 
 
 CHAPTERS: tuple[Callable[[Matrix, PackageName, str | None], Chapter], ...] = (

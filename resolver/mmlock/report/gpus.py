@@ -10,15 +10,15 @@ import msgspec
 from msgspec import Struct
 
 from mmlock.core.device import Device, format_cc, parse_sm
-from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind
 from mmlock.core.report import Page
-from mmlock.facts.devices.find import DeviceProblem, NoDevice, accelerator_of, find_device, gpu_of
+from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device, gpu_of
 from mmlock.facts.devices.support import TorchRange, TorchSupport, board_platform, torch_support
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Capability, DeviceAnswer, Gpu
+from mmlock.resolve.request.devices import unknown_device
 
-__all__ = ["DeviceView", "device_page", "device_view", "devices_page", "unknown_device"]
+__all__ = ["DeviceView", "device_page", "device_view", "devices_page"]
 
 _WIDTH = 110
 
@@ -34,19 +34,6 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     support: TorchSupport | None
     """Which torch builds run; None where GPU code does not decide it."""
     sources: tuple[str, ...]
-
-
-def unknown_device(found: NoDevice) -> UsageError:
-    """The error for a name that is no device, with the nearest ones."""
-    near = ", ".join(f"`{name}`" for name in found.nearest)
-    ask = "which one is it" if found.problem is DeviceProblem.AMBIGUOUS else "did you mean"
-    return UsageError(
-        f"`{found.text}` {found.why}",
-        hints=[
-            *([f"{ask}: {near}?"] if near else []),
-            "`mmlock gpus` lists every device; a compute capability such as `sm_90` is understood too",
-        ],
-    )
 
 
 def device_view(matrix: Matrix, text: str) -> DeviceView:
@@ -113,12 +100,12 @@ def _capability_lines(row: Capability) -> list[str]:
         f"  CUDA toolkits        {row.first_cuda} {last}",
     ]
     if row.tegra:
-        lines.append("  Tegra                runs code of exactly its own capability, or PTX")
+        lines.append("  Tegra                runs only kernels of exactly this capability, or PTX")
     return lines
 
 
 def _accelerator_lines(row: Accelerator) -> list[str]:
-    answer = "a lock" if row.answer is DeviceAnswer.LOCK else "no lock, for the reason below"
+    answer = "a lock" if row.answer is DeviceAnswer.LOCK else "no lock, see the note"
     lines = [
         f"  kind                 {row.kind}",
         f"  mmlock gives         {answer}",
@@ -132,11 +119,11 @@ def _accelerator_lines(row: Accelerator) -> list[str]:
 
 def _support_lines(support: TorchSupport) -> list[str]:
     lines = [
-        f"  torch of PyPI        {_range_text(support.pypi, variants=False)} ({support.platform})",
-        f"  torch of any index   {_range_text(support.any_variant, variants=True)}",
+        f"  torch on PyPI        {_range_text(support.pypi, variants=False)} ({support.platform})",
+        f"  torch on any index   {_range_text(support.any_variant, variants=True)}",
     ]
     if support.ptx_only:
-        lines.append("  PTX                  some of them are compiled by the driver when they first run")
+        lines.append("  PTX                  the driver compiles some of them at first use")
     if support.unknown:
         lines.append(f"  not known            the GPU code of {support.unknown} more builds")
     return lines
@@ -144,7 +131,7 @@ def _support_lines(support: TorchSupport) -> list[str]:
 
 def _range_text(value: TorchRange | None, *, variants: bool) -> str:
     if value is None:
-        return "none has code for it"
+        return "none has kernels for it"
     first = f"{value.first} ({', '.join(value.first_variants)})" if variants else value.first
     last = f"{value.last} ({', '.join(value.last_variants)})" if variants else value.last
     text = f"{first} to {last}, {value.releases} releases"
@@ -202,7 +189,7 @@ def devices_page(matrix: Matrix) -> Page:
         {"name": row.name, "kind": str(row.kind), "arch": row.arch, "answer": row.answer, "note": row.note}
         for row in matrix.accelerators
     ]
-    lines += ["", "`mmlock gpus NAME` tells more about one, with sources."]
+    lines += ["", "More about one device, with sources: `mmlock gpus NAME`"]
     return Page(text="\n".join(lines), data={"nvidia": rows, "others": others})
 
 
@@ -210,7 +197,7 @@ def _group_lines(row: Capability, support: TorchSupport, names: Sequence[str]) -
     last = f"to {row.last_cuda}" if row.last_cuda else "on"
     head = f"  {format_cc(row.sm):>5}  {row.family}: CUDA {row.first_cuda} {last}; "
     if support.pypi is not None:
-        head += f"torch of PyPI {support.pypi.first} to {support.pypi.last}"
+        head += f"torch on PyPI {support.pypi.first} to {support.pypi.last}"
     elif support.any_variant is not None:
         value = support.any_variant
         head += f"torch {value.first} to {value.last}, none of them on PyPI"

@@ -81,12 +81,12 @@ def _parse(text: str) -> tuple[PackageName, str | None]:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         why = str(error).splitlines()[0]
-        raise UsageError(f"`{text}` cannot be read as a package", causes=[why], hints=[hint]) from error
+        raise UsageError(f"`{text}` is not a package", causes=[why], hints=[hint]) from error
     pins = list(requirement.specifier)
     if requirement.extras or requirement.marker or requirement.url or len(pins) > 1:
-        raise UsageError(f"`{text}` says more than a package and a version", hints=[hint])
+        raise UsageError(f"`{text}` is more than a package and a version", hints=[hint])
     if pins and (pins[0].operator != "==" or pins[0].version.endswith(".*")):
-        raise UsageError(f"`{text}` names no single version", hints=[hint])
+        raise UsageError(f"`{text}` does not name one version", hints=[hint])
     return normalize(requirement.name), pins[0].version if pins else None
 
 
@@ -94,12 +94,12 @@ def _unknown_package(matrix: Matrix, package: PackageName) -> UsageError:
     modules = {normalize(row.module): row for row in matrix.modules}
     if row := modules.get(package):
         names = ", ".join(f"`{name}`" for name in row.packages)
-        return UsageError(f"`{row.module}` is a module, not a package", hints=[f"it is provided by {names}"])
+        return UsageError(f"`{row.module}` is a module, not a package", hints=[f"provided by {names}"])
     near = difflib.get_close_matches(package, sorted(known_packages(matrix)), n=_NEAREST)
     hints = [f"did you mean {', '.join(f'`{name}`' for name in near)}?"] if near else []
     return UsageError(
-        f"the matrix has no fact about `{package}`",
-        causes=["ordinary packages are resolved from the package index when a lock is made"],
+        f"nothing is known of `{package}`",
+        causes=["packages without compiled code are resolved from the package index when a lock is made"],
         hints=hints,
     )
 
@@ -112,8 +112,8 @@ def _release(matrix: Matrix, package: PackageName, wanted: str) -> str:
             return text
     near = sorted(known, key=lambda text: (abs(_distance(text, wanted)), text))[:_NEAREST]
     newest = sorted(near, key=parse, reverse=True)
-    hints = [f"known near it: {', '.join(newest)}"] if newest else []
-    raise UsageError(f"the matrix has no fact about `{package} {wanted}`", hints=hints)
+    hints = [f"known versions near it: {', '.join(newest)}"] if newest else []
+    raise UsageError(f"nothing is known of `{package} {wanted}`", hints=hints)
 
 
 def _distance(text: str, wanted: str) -> float:
@@ -141,7 +141,7 @@ def render(view: PackageView) -> str:
         head += f" provides {_quoted(view.modules)}"
     lines = [head]
     if view.rivals:
-        lines += _wrapped(f"not together with {_quoted(view.rivals)}, which write the same files", "")
+        lines += _wrapped(f"do not install with {_quoted(view.rivals)}: they write the same files", "")
     notes: dict[str, int] = {}
     for chapter in view.chapters:
         lines += ["", chapter.title]

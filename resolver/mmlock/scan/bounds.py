@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from mmlock.facts.matrix.curated import Submodule
-from mmlock.scan.model import Place, When
+from mmlock.scan.model import RunCondition, SourceLine
 from mmlock.scan.packages import PackageUse
 
 __all__ = ["ImportBound", "import_bounds"]
 
-_RUNS = frozenset({When.ALWAYS, When.IF})
+_RUNS = frozenset({RunCondition.ALWAYS, RunCondition.IF})
 
 
 class ImportBound(Struct, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class ImportBound(Struct, frozen=True, kw_only=True):
     specifier: str
     submodule: str
     """What is imported: `mmcv.runner`."""
-    place: Place
+    place: SourceLine
 
 
 def import_bounds(used: Iterable[PackageUse], known: Iterable[Submodule]) -> Iterator[ImportBound]:

@@ -9,12 +9,12 @@ from msgspec import Struct
 from mmlock.core.names import OpNeeds, StrEnum
 from mmlock.facts.matrix.code import Op
 from mmlock.scan.frameworks import FrameworkLoad
-from mmlock.scan.model import Place, When
+from mmlock.scan.model import RunCondition, SourceLine
 from mmlock.scan.ops import OpUse
 
 __all__ = ["RUNS", "Conclusion", "Need", "conclude", "guards"]
 
-RUNS = frozenset({When.ALWAYS, When.IF})
+RUNS = frozenset({RunCondition.ALWAYS, RunCondition.IF})
 """Imports that run when their module is imported, and fail aloud."""
 
 
@@ -39,7 +39,7 @@ class Conclusion(Struct, frozen=True, kw_only=True):
     """Those that do not run on a CPU."""
     unknown: tuple[str, ...]
     """Names that the matrix does not know; taken for compiled."""
-    guard: tuple[Place, ...]
+    guard: tuple[SourceLine, ...]
     """Lines of the project that fail without mmcv._ext."""
 
 
@@ -66,6 +66,6 @@ def conclude(uses: Iterable[OpUse], loads: Iterable[FrameworkLoad], known: Mappi
     )
 
 
-def guards(uses: Iterable[OpUse]) -> tuple[Place, ...]:
+def guards(uses: Iterable[OpUse]) -> tuple[SourceLine, ...]:
     """The lines that import mmcv.ops whenever their module is imported."""
     return tuple(sorted({use.place for use in uses if use.loads and use.when in RUNS}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 
-from mmlock.scan.model import Import, ModuleFacts, Place, When
+from mmlock.scan.model import Import, ModuleFacts, RunCondition, SourceLine
 from mmlock.scan.ops import OpUse, is_ops, loads_ops, target_of
 from mmlock.scan.project import Project
 
@@ -110,7 +110,7 @@ class Definitions:
 
     def _op_names(self, uses: Iterable[OpUse]) -> dict[tuple[str, str], set[str]]:
         """File and bound name -> the ops that name stands for."""
-        by_line: dict[Place, set[str]] = {}
+        by_line: dict[SourceLine, set[str]] = {}
         for use in uses:
             if use.op and use.imports:
                 by_line.setdefault(use.place, set()).add(use.op)
@@ -118,7 +118,7 @@ class Definitions:
         for file, facts in self.project.modules.items():
             for one in facts.imports:
                 target = target_of(one).rpartition(".")[2]
-                if one.bound and (ops := by_line.get(Place(file=file, line=one.line))):
+                if one.bound and (ops := by_line.get(SourceLine(file=file, line=one.line))):
                     mine = {op for op in ops if op.rpartition(".")[2] == target} or ops
                     names.setdefault((file, one.bound), set()).update(mine)
         return names
@@ -151,18 +151,18 @@ def _by_owner(facts: ModuleFacts) -> dict[str, tuple[list[str], list[str]]]:
     return found
 
 
-def entries(project: Project) -> Mapping[str, Place]:
+def entries(project: Project) -> Mapping[str, SourceLine]:
     """File -> the import of mmcv.ops that always runs when it is imported; other files are absent.
 
     Of several, the one on the shortest way.
     """
-    found: dict[str, Place] = {}
+    found: dict[str, SourceLine] = {}
     above: dict[str, list[str]] = {}
     for file, facts in sorted(project.modules.items()):
-        loud = [one for one in facts.imports if one.when is When.ALWAYS]
+        loud = [one for one in facts.imports if one.when is RunCondition.ALWAYS]
         for one in loud:
             if loads_ops(one) or is_ops(one.module):
-                found.setdefault(file, Place(file=file, line=one.line))
+                found.setdefault(file, SourceLine(file=file, line=one.line))
             for target in project.targets(one, file):
                 above.setdefault(target, []).append(file)
     queue = deque(found)

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from mmlock.core.extension import is_source
 from mmlock.core.names import Sha256, StrEnum
-from mmlock.scan.model import Place
+from mmlock.scan.model import SourceLine
 from mmlock.scan.module import chain_of
 from mmlock.scan.ops import target_of
 from mmlock.scan.project import Project
@@ -34,7 +34,7 @@ class OwnModule(Struct, frozen=True, kw_only=True):
 
     name: str | None
     """What is imported; None: it is not written as plain text."""
-    place: Place
+    place: SourceLine
     sources: tuple[str, ...]
     """As written; patterns and parts of paths stay what they are."""
     include_dirs: tuple[str, ...]
@@ -182,7 +182,7 @@ class _Setup:
         classes = self.classes.get(chain_of(call.func).rpartition(".")[2], set())
         return OwnModule(
             name=name,
-            place=Place(file=self.file, line=call.lineno),
+            place=SourceLine(file=self.file, line=call.lineno),
             sources=sources,
             include_dirs=tuple(self._texts(words.get("include_dirs"))),
             macros=tuple(self._texts(words.get("define_macros"))),
@@ -234,7 +234,7 @@ def jit_loads(project: Project, digest_of: Callable[[str], Digest]) -> Iterator[
             digest = digest_of(folder)
             module = OwnModule(
                 name=name,
-                place=Place(file=file, line=call.line),
+                place=SourceLine(file=file, line=call.line),
                 sources=sources,
                 include_dirs=(),
                 macros=(),

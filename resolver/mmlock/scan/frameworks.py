@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from mmlock.core.names import PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.code import Reach
-from mmlock.scan.model import ModuleFacts, Place, When
-from mmlock.scan.ops import How, OpUse, target_of
+from mmlock.scan.model import ModuleFacts, RunCondition, SourceLine
+from mmlock.scan.ops import OpReferenceKind, OpUse, target_of
 
 __all__ = ["Framework", "FrameworkLoad", "choose", "framework_loads", "framework_uses"]
 
@@ -31,8 +31,8 @@ class Framework(Struct, frozen=True, kw_only=True):
 class FrameworkLoad(Struct, frozen=True, kw_only=True):
     """An import of the project that makes a framework import mmcv.ops."""
 
-    place: Place
-    when: When
+    place: SourceLine
+    when: RunCondition
     module: str
     """What is imported: `mmdet.models`."""
     package: PackageName
@@ -64,21 +64,30 @@ def framework_uses(
     for one in facts.imports:
         framework = frameworks.get(one.module.partition(".")[0])
         if framework and one.name and one.name != "*":
-            use = _behind(framework, one.name, target_of(one), Place(file=file, line=one.line), one.owner)
+            use = _behind(
+                framework, one.name, target_of(one), SourceLine(file=file, line=one.line), one.owner
+            )
             yield from (replace(op, when=one.when) for op in use)
     for typed in facts.typed:
         name = typed.text.rpartition(".")[2]
         if not typed.literal or name in own:
             continue
         for framework in frameworks.values():
-            built = _behind(framework, name, typed.text, Place(file=file, line=typed.line), typed.owner)
-            yield from (replace(op, how=How.BUILT) for op in built)
+            built = _behind(framework, name, typed.text, SourceLine(file=file, line=typed.line), typed.owner)
+            yield from (replace(op, how=OpReferenceKind.BUILT) for op in built)
 
 
-def _behind(framework: Framework, name: str, spelled: str, place: Place, owner: str) -> Iterator[OpUse]:
+def _behind(framework: Framework, name: str, spelled: str, place: SourceLine, owner: str) -> Iterator[OpUse]:
     through = f"{framework.package} {framework.reach.version}: {spelled}"
     for op in framework.reach.named.get(name, ()):
-        yield OpUse(op=op, how=How.FRAMEWORK, spelled=through, place=place, when=When.CALLED, owner=owner)
+        yield OpUse(
+            op=op,
+            how=OpReferenceKind.FRAMEWORK,
+            spelled=through,
+            place=place,
+            when=RunCondition.CALLED,
+            owner=owner,
+        )
 
 
 def framework_loads(
@@ -87,14 +96,14 @@ def framework_loads(
     """The imports of a file that run an import of mmcv.ops inside a framework."""
     for one in facts.imports:
         framework = frameworks.get(one.module.partition(".")[0])
-        if framework is None or one.when is When.TYPING:
+        if framework is None or one.when is RunCondition.TYPING:
             continue
         parts = target_of(one).split(".") if one.name != "*" else one.module.split(".")
         names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
         hit = next((name for name in names if name in framework.reach.entries), None)
         if hit is not None:
             yield FrameworkLoad(
-                place=Place(file=file, line=one.line),
+                place=SourceLine(file=file, line=one.line),
                 when=one.when,
                 module=hit,
                 package=framework.package,

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from mmlock.binary.inspect import Uninspected, inspect_folder
 from mmlock.binary.model import Extension
+from mmlock.core.names import StrEnum
 
-__all__ = ["Leftover", "leftovers"]
+__all__ = ["BuildLeftover", "UnknownReason", "leftovers"]
 
 _MADE = re.compile(r"\.(?:so|pyd)$")
 _EGG = re.compile(
@@ -21,9 +22,20 @@ _EGG = re.compile(
 _TAG = re.compile(r"(?:cpython-|cp)(\d)(\d+)")
 _MOST = 50
 _LARGEST = 512 * 2**20
+"""Bytes of an egg that is opened."""
 
 
-class Leftover(Struct, frozen=True, kw_only=True):
+class UnknownReason(StrEnum):
+    """Why a compiled file is named and no more is known of it."""
+
+    TOO_MANY = "too-many"  # only so many are read
+    TOO_LARGE = "too-large"
+    UNREADABLE = "unreadable"
+    NOT_COMPILED = "not-compiled"  # its name says so, its bytes do not
+    EGG = "egg"  # an archive: its members are named, not unpacked
+
+
+class BuildLeftover(Struct, frozen=True, kw_only=True):
     """A compiled file that lies in the tree and that no lock vouches for."""
 
     path: str
@@ -34,11 +46,13 @@ class Leftover(Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...]
     """Libraries of torch and CUDA that it wants."""
     cxx11_abi: int | None
-    why: str | None = None
+    why: UnknownReason | None = None
     """Why nothing more is known of it."""
+    detail: str = ""
+    """What its reader says."""
 
 
-def leftovers(root: Path, files: Iterable[str]) -> Iterator[Leftover]:
+def leftovers(root: Path, files: Iterable[str]) -> Iterator[BuildLeftover]:
     """Compiled files and eggs; only so many are read."""
     found = [file for file in files if _MADE.search(file) or file.endswith(".egg")]
     for file in found[:_MOST]:
@@ -47,25 +61,30 @@ def leftovers(root: Path, files: Iterable[str]) -> Iterator[Leftover]:
         else:
             yield _compiled(root, file)
     for file in found[_MOST:]:
-        yield _unknown(file, "only named: there are too many of them")
+        yield _unknown(file, UnknownReason.TOO_MANY)
 
 
-def _unknown(file: str, why: str, modules: tuple[str, ...] = ()) -> Leftover:
-    return Leftover(path=file, modules=modules, python=_python(file), needs=(), cxx11_abi=None, why=why)
+def _unknown(file: str, why: UnknownReason, modules: tuple[str, ...] = (), detail: str = "") -> BuildLeftover:
+    return BuildLeftover(
+        path=file, modules=modules, python=_python(file), needs=(), cxx11_abi=None, why=why, detail=detail
+    )
 
 
-def _compiled(root: Path, file: str) -> Leftover:
+def _compiled(root: Path, file: str) -> BuildLeftover:
     read = inspect_folder(root, only=[file])
     if isinstance(read, Uninspected):
-        return _unknown(file, read.why)
+        return _unknown(file, UnknownReason.UNREADABLE, detail=read.why)
     if not read.extensions:
-        return _unknown(file, next((one.why for one in read.not_read), "not a compiled file"))
+        detail = next((one.why for one in read.not_read), "")
+        return _unknown(
+            file, UnknownReason.UNREADABLE if detail else UnknownReason.NOT_COMPILED, detail=detail
+        )
     return _of(file, read.extensions[0])
 
 
-def _of(file: str, one: Extension) -> Leftover:
+def _of(file: str, one: Extension) -> BuildLeftover:
     needs = tuple(name for name in one.needed if re.match(r"lib(?:torch|c10|cudart)", name))
-    return Leftover(
+    return BuildLeftover(
         path=file,
         modules=one.modules,
         python=_python(one.python or file),
@@ -74,15 +93,17 @@ def _of(file: str, one: Extension) -> Leftover:
     )
 
 
-def _egg(path: Path, file: str) -> Leftover:
+def _egg(path: Path, file: str) -> BuildLeftover:
     """An egg that is one file: its compiled members are named, not unpacked."""
     try:
+        if path.stat().st_size > _LARGEST:
+            return _unknown(file, UnknownReason.TOO_LARGE)
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if _MADE.search(name)]
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
-        return _unknown(file, "no readable egg")
+        return _unknown(file, UnknownReason.UNREADABLE)
     modules = tuple(sorted({Path(name).name.partition(".")[0] for name in names}))
-    return _unknown(file, "an egg: it was built, not installed", modules)
+    return _unknown(file, UnknownReason.EGG, modules)
 
 
 def _python(text: str) -> str | None:

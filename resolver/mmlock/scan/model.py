@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 
-__all__ = ["Called", "Import", "ModuleFacts", "Place", "Typed", "Used", "When"]
+__all__ = ["Called", "Import", "ModuleFacts", "RunCondition", "SourceLine", "Typed", "Used"]
 
 
-class Place(Struct, frozen=True, kw_only=True, order=True):
+class SourceLine(Struct, frozen=True, kw_only=True, order=True):
     """A line of a file of the project."""
 
     file: str
@@ -19,7 +19,7 @@ class Place(Struct, frozen=True, kw_only=True, order=True):
         return f"{self.file}:{self.line}"
 
 
-class When(StrEnum):
+class RunCondition(StrEnum):
     """Under which condition a statement runs when its module is imported."""
 
     ALWAYS = "always"
@@ -39,7 +39,7 @@ class Import(Struct, frozen=True, kw_only=True):
     bound: str
     """The name it has in the file; `mmcv` for `import mmcv.ops`; empty for a star."""
     line: int
-    when: When
+    when: RunCondition
     owner: str
     """The top-level class or function it stands in; empty: none."""
 

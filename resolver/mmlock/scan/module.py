@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from mmlock.scan.model import Called, Import, ModuleFacts, Typed, Used, When
+from mmlock.scan.model import Called, Import, ModuleFacts, RunCondition, Typed, Used
 
 __all__ = ["chain_of", "module_facts"]
 
@@ -21,13 +21,13 @@ class _Where(NamedTuple):
     """In what a node stands."""
 
     owner: str = ""
-    when: When = When.ALWAYS
+    when: RunCondition = RunCondition.ALWAYS
     under: str = ""
 
 
 def module_facts(tree: ast.Module) -> ModuleFacts:
     """What one file imports, reads, defines and registers."""
-    reader = _Reader()
+    reader = _FactsReader()
     reader.block(tree.body, _Where())
     return reader.facts()
 
@@ -44,7 +44,7 @@ def chain_of(node: ast.AST) -> str:
     return ".".join(reversed(parts))
 
 
-class _Reader:
+class _FactsReader:
     """Collects over an explicit stack: deep trees must not end the interpreter's own."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class _Reader:
     def on_function(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         owner = self._define(node, where)
-        inside = where._replace(owner=owner, when=_later(where.when, When.CALLED))
+        inside = where._replace(owner=owner, when=_later(where.when, RunCondition.CALLED))
         self._push(node.body, inside)
         # Annotations are left out: a type that is only named is not used.
         defaults = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value is not None]
@@ -161,7 +161,7 @@ class _Reader:
         return True
 
     def on_lambda(self, node: ast.AST, where: _Where) -> bool:
-        self._children(node, where._replace(when=_later(where.when, When.CALLED)))
+        self._children(node, where._replace(when=_later(where.when, RunCondition.CALLED)))
         return True
 
     def on_if(self, node: ast.AST, where: _Where) -> bool:
@@ -170,13 +170,13 @@ class _Reader:
         self.stack.append((node.test, where))
         if "'__main__'" in test:
             self.script = self.script or not where.owner
-            body = where._replace(when=_later(where.when, When.IF))
+            body = where._replace(when=_later(where.when, RunCondition.IF))
         elif "TYPE_CHECKING" in test and not isinstance(node.test, ast.UnaryOp):
             self._push(node.orelse, where)
-            self._push(node.body, where._replace(when=When.TYPING))
+            self._push(node.body, where._replace(when=RunCondition.TYPING))
             return True
         else:
-            body = where._replace(when=_later(where.when, When.IF))
+            body = where._replace(when=_later(where.when, RunCondition.IF))
         self._push(node.orelse, body)
         self._push(node.body, body)
         return True
@@ -184,8 +184,8 @@ class _Reader:
     def on_try(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.Try)
         survives = any(_survives(handler) for handler in node.handlers)
-        guarded = where._replace(when=_later(where.when, When.GUARDED)) if survives else where
-        branch = where._replace(when=_later(where.when, When.GUARDED))
+        guarded = where._replace(when=_later(where.when, RunCondition.GUARDED)) if survives else where
+        branch = where._replace(when=_later(where.when, RunCondition.GUARDED))
         self._push(node.finalbody, where)
         self._push(node.orelse, guarded)
         for handler in reversed(node.handlers):
@@ -262,9 +262,15 @@ class _Reader:
         return True
 
 
-def _later(outer: When, inner: When) -> When:
+def _later(outer: RunCondition, inner: RunCondition) -> RunCondition:
     """What two conditions, one inside the other, come to: the weaker promise to run."""
-    order = (When.ALWAYS, When.IF, When.GUARDED, When.CALLED, When.TYPING)
+    order = (
+        RunCondition.ALWAYS,
+        RunCondition.IF,
+        RunCondition.GUARDED,
+        RunCondition.CALLED,
+        RunCondition.TYPING,
+    )
     return max(outer, inner, key=order.index)
 
 
@@ -310,18 +316,18 @@ def _texts(node: ast.AST) -> Iterator[str]:
 
 
 _SPECIAL = {
-    ast.Name: _Reader.on_name,
-    ast.Attribute: _Reader.on_name,
-    ast.Import: _Reader.on_import,
-    ast.ImportFrom: _Reader.on_import_from,
-    ast.ClassDef: _Reader.on_class,
-    ast.FunctionDef: _Reader.on_function,
-    ast.AsyncFunctionDef: _Reader.on_function,
-    ast.Lambda: _Reader.on_lambda,
-    ast.If: _Reader.on_if,
-    ast.Try: _Reader.on_try,
-    ast.Call: _Reader.on_call,
-    ast.Dict: _Reader.on_dict,
-    ast.AnnAssign: _Reader.on_annotated,
-    ast.Assign: _Reader.on_assign,
+    ast.Name: _FactsReader.on_name,
+    ast.Attribute: _FactsReader.on_name,
+    ast.Import: _FactsReader.on_import,
+    ast.ImportFrom: _FactsReader.on_import_from,
+    ast.ClassDef: _FactsReader.on_class,
+    ast.FunctionDef: _FactsReader.on_function,
+    ast.AsyncFunctionDef: _FactsReader.on_function,
+    ast.Lambda: _FactsReader.on_lambda,
+    ast.If: _FactsReader.on_if,
+    ast.Try: _FactsReader.on_try,
+    ast.Call: _FactsReader.on_call,
+    ast.Dict: _FactsReader.on_dict,
+    ast.AnnAssign: _FactsReader.on_annotated,
+    ast.Assign: _FactsReader.on_assign,
 }

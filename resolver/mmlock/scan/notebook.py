@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.model import ModuleFacts
 from mmlock.scan.module import module_facts
-from mmlock.scan.source import Unread, parse
+from mmlock.scan.source import parse
 
 __all__ = ["Cell", "code_cells", "notebook_facts"]
 
@@ -23,13 +24,13 @@ Cell = list[tuple[int, str]]
 
 
 def code_cells(text: str) -> list[Cell]:
-    """Every code cell. Raises Unread."""
+    """Every code cell. Raises UnreadSourceError."""
     try:
         document = json.loads(text)
         cells = document["cells"] if "cells" in document else document["worksheets"][0]["cells"]
         sources = [cell.get("source", cell.get("input", "")) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        raise Unread("is no notebook") from None
+        raise UnreadSourceError(LeftOutReason.NOT_A_NOTEBOOK) from None
     return list(_placed(text, sources))
 
 
@@ -70,7 +71,7 @@ def _python(cell: Cell) -> list[str]:
         return [""] * len(cell)  # another language
     try:
         parse("\n".join(code))
-    except Unread:
+    except UnreadSourceError:
         return [""] * len(cell)
     return code
 

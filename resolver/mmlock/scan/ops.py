@@ -8,15 +8,15 @@ from msgspec import Struct
 
 from mmlock.core.names import OpNeeds, StrEnum
 from mmlock.facts.matrix.code import Op
-from mmlock.scan.model import Import, ModuleFacts, Place, When
+from mmlock.scan.model import Import, ModuleFacts, RunCondition, SourceLine
 
-__all__ = ["Catalog", "How", "OpUse", "op_uses"]
+__all__ = ["OpCatalog", "OpReferenceKind", "OpUse", "op_uses"]
 
 OPS = "mmcv.ops"
 EXTENSION = "mmcv._ext"
 
 
-class How(StrEnum):
+class OpReferenceKind(StrEnum):
     """By which words an op is reached."""
 
     IMPORT = "import"  # its name is imported from mmcv.ops
@@ -33,26 +33,28 @@ class OpUse(Struct, frozen=True, kw_only=True):
 
     op: str
     """Its name in mmcv.ops; empty for `module`."""
-    how: How
+    how: OpReferenceKind
     spelled: str
     """As it stands there: `DCNv2`, `mmcv.ops.nms`."""
-    place: Place
-    when: When
+    place: SourceLine
+    when: RunCondition
     owner: str = ""
     """The top-level class or function it stands in."""
 
     @property
     def imports(self) -> bool:
         """Whether the place is an import statement that binds the op's name."""
-        return self.how in {How.IMPORT, How.FRAMEWORK}
+        return self.how in {OpReferenceKind.IMPORT, OpReferenceKind.FRAMEWORK}
 
     @property
     def loads(self) -> bool:
         """Whether the place itself makes Python load mmcv._ext."""
-        return self.how in {How.MODULE, How.SYMBOL} or (self.how is How.IMPORT and is_ops(self.spelled))
+        return self.how in {OpReferenceKind.MODULE, OpReferenceKind.SYMBOL} or (
+            self.how is OpReferenceKind.IMPORT and is_ops(self.spelled)
+        )
 
 
-class Catalog:
+class OpCatalog:
     """The ops by each word that means them."""
 
     def __init__(self, ops: Iterable[Op]) -> None:
@@ -100,7 +102,7 @@ class Catalog:
         return best.name if best else None
 
 
-def op_uses(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
+def op_uses(facts: ModuleFacts, file: str, catalog: OpCatalog) -> Iterator[OpUse]:
     """Every place of one file at which an op is named."""
     yield from _imported(facts, file, catalog)
     yield from _attributes(facts, file, catalog)
@@ -130,23 +132,23 @@ def loads_ops(one: Import) -> bool:
     )
 
 
-def _imported(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
+def _imported(facts: ModuleFacts, file: str, catalog: OpCatalog) -> Iterator[OpUse]:
     for one in facts.imports:
         target = target_of(one)
         if one.name not in {None, "*"} and is_ops(one.module):
             op = catalog.dotted(target)
-            how = How.IMPORT if op else How.MODULE
+            how = OpReferenceKind.IMPORT if op else OpReferenceKind.MODULE
         elif moved := catalog.moved(target):
-            op, how = moved, How.IMPORT
+            op, how = moved, OpReferenceKind.IMPORT
         elif loads_ops(one):
-            op, how = None, How.MODULE
+            op, how = None, OpReferenceKind.MODULE
         else:
             continue
-        place = Place(file=file, line=one.line)
+        place = SourceLine(file=file, line=one.line)
         yield OpUse(op=op or "", how=how, spelled=target, place=place, when=one.when, owner=one.owner)
 
 
-def _attributes(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
+def _attributes(facts: ModuleFacts, file: str, catalog: OpCatalog) -> Iterator[OpUse]:
     """`ops.nms`, and bare names after a star."""
     roots = {one.bound: target_of(one) for one in facts.imports if one.bound}
     star = any(one.name == "*" and is_ops(one.module) for one in facts.imports)
@@ -161,11 +163,11 @@ def _attributes(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpU
         else:
             continue
         if op:
-            place = Place(file=file, line=used.line)
-            when = When.CALLED if used.owner else When.ALWAYS
+            place = SourceLine(file=file, line=used.line)
+            when = RunCondition.CALLED if used.owner else RunCondition.ALWAYS
             yield OpUse(
                 op=op,
-                how=How.ATTRIBUTE,
+                how=OpReferenceKind.ATTRIBUTE,
                 spelled=target or root,
                 place=place,
                 when=when,
@@ -173,20 +175,34 @@ def _attributes(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpU
             )
 
 
-def _types(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
+def _types(facts: ModuleFacts, file: str, catalog: OpCatalog) -> Iterator[OpUse]:
     for one in facts.typed:
         if one.literal and (op := catalog.typed(one.text, one.under)):
-            place = Place(file=file, line=one.line)
-            yield OpUse(op=op, how=How.TYPE, spelled=one.text, place=place, when=When.CALLED, owner=one.owner)
+            place = SourceLine(file=file, line=one.line)
+            yield OpUse(
+                op=op,
+                how=OpReferenceKind.TYPE,
+                spelled=one.text,
+                place=place,
+                when=RunCondition.CALLED,
+                owner=one.owner,
+            )
 
 
-def _symbols(facts: ModuleFacts, file: str, catalog: Catalog) -> Iterator[OpUse]:
+def _symbols(facts: ModuleFacts, file: str, catalog: OpCatalog) -> Iterator[OpUse]:
     for call in facts.called:
         if call.function.rpartition(".")[2] != "load_ext" or "_ext" not in call.texts:
             continue
-        place = Place(file=file, line=call.line)
+        place = SourceLine(file=file, line=call.line)
         for text in call.texts:
             if op := catalog.of_symbol(text):
-                when = When.CALLED if call.owner else When.ALWAYS
+                when = RunCondition.CALLED if call.owner else RunCondition.ALWAYS
                 spelled = f"{EXTENSION}.{text}"
-                yield OpUse(op=op, how=How.SYMBOL, spelled=spelled, place=place, when=when, owner=call.owner)
+                yield OpUse(
+                    op=op,
+                    how=OpReferenceKind.SYMBOL,
+                    spelled=spelled,
+                    place=place,
+                    when=when,
+                    owner=call.owner,
+                )

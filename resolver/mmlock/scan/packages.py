@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.facts.matrix.curated import Module
-from mmlock.scan.model import Place, When
+from mmlock.scan.model import RunCondition, SourceLine
 from mmlock.scan.project import Project, is_stdlib
 
 __all__ = ["PackageUse", "elsewhere", "packages"]
 
-_RANK = (When.ALWAYS, When.IF, When.GUARDED, When.CALLED, When.TYPING)
+_RANK = (RunCondition.ALWAYS, RunCondition.IF, RunCondition.GUARDED, RunCondition.CALLED, RunCondition.TYPING)
 
 
 _ASIDE = frozenset({"tests", "test", "docs", "doc", "docker", "examples"})
@@ -23,8 +23,8 @@ class Taken(Struct, frozen=True, kw_only=True):
     """A module that is imported, and from where."""
 
     name: str
-    when: When
-    place: Place
+    when: RunCondition
+    place: SourceLine
 
 
 class PackageUse(Struct, frozen=True, kw_only=True):
@@ -35,9 +35,9 @@ class PackageUse(Struct, frozen=True, kw_only=True):
     """Any one of them provides it; the first is the usual one."""
     known: bool
     """Whether the matrix says so; else the import name is taken for the name of the distribution."""
-    when: When
+    when: RunCondition
     """The surest of all imports of it."""
-    place: Place
+    place: SourceLine
     """Of that import."""
     count: int
     """How many import statements there are."""
@@ -52,7 +52,7 @@ def packages(
 ) -> tuple[PackageUse, ...]:
     """All packages that some file (of `only` these) imports, by name."""
     table = {row.module: row for row in modules}
-    found: dict[str, list[tuple[When, Place, str]]] = {}
+    found: dict[str, list[tuple[RunCondition, SourceLine, str]]] = {}
     own = elsewhere(project, table)
     for file, facts in project.modules.items():
         for one in facts.imports if only is None or file in only else ():
@@ -61,7 +61,7 @@ def packages(
                 continue
             if project.is_local(one.module, file):
                 continue
-            found.setdefault(top, []).append((one.when, Place(file=file, line=one.line), one.module))
+            found.setdefault(top, []).append((one.when, SourceLine(file=file, line=one.line), one.module))
     return tuple(_use(module, places, table) for module, places in sorted(found.items()))
 
 
@@ -86,7 +86,9 @@ def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
     return found
 
 
-def _use(module: str, places: list[tuple[When, Place, str]], table: Mapping[str, Module]) -> PackageUse:
+def _use(
+    module: str, places: list[tuple[RunCondition, SourceLine, str]], table: Mapping[str, Module]
+) -> PackageUse:
     ordered = sorted(places, key=lambda one: (is_aside(one[1].file), _RANK.index(one[0]), one[1]))
     when, place, _ = ordered[0]
     taken: dict[str, Taken] = {}

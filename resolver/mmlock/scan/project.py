@@ -9,7 +9,8 @@ from posixpath import dirname
 
 from msgspec import Struct
 
-from mmlock.scan.model import Import, ModuleFacts, Place, When
+from mmlock.scan.model import Import, ModuleFacts, RunCondition, SourceLine
+from mmlock.scan.tree import NO_LINKS, Links
 
 __all__ = ["Project", "Step"]
 
@@ -17,15 +18,16 @@ __all__ = ["Project", "Step"]
 class Step(Struct, frozen=True, kw_only=True):
     """One import inside the project: where it stands, and the file it runs."""
 
-    place: Place
+    place: SourceLine
     file: str
 
 
 class Project:
     """All modules of a tree, by file."""
 
-    def __init__(self, modules: Mapping[str, ModuleFacts]) -> None:
+    def __init__(self, modules: Mapping[str, ModuleFacts], links: Links = NO_LINKS) -> None:
         self.modules = modules
+        self.links = links
         self._files = frozenset(modules)
         self.folders = frozenset(_folders(modules))
         self._found: dict[tuple[str, str], str | None] = {}
@@ -50,9 +52,9 @@ class Project:
     def runs(self, file: str) -> Iterator[Step]:
         """The project's files that importing this one runs, by the imports that always run."""
         for one in self.modules[file].imports:
-            if one.when in {When.ALWAYS, When.IF, When.GUARDED}:
+            if one.when in {RunCondition.ALWAYS, RunCondition.IF, RunCondition.GUARDED}:
                 for target in self.targets(one, file):
-                    yield Step(place=Place(file=file, line=one.line), file=target)
+                    yield Step(place=SourceLine(file=file, line=one.line), file=target)
 
     def targets(self, one: Import, importer: str) -> Iterator[str]:
         """The files an import runs: packages on the way, the module, a module taken by name."""
@@ -102,11 +104,12 @@ class Project:
 
     def _below(self, folder: str, parts: list[str]) -> str | None:
         stem = "/".join([folder, *parts] if folder else parts)
-        if parts and f"{stem}.py" in self._files:
-            return f"{stem}.py"
         package = f"{stem}/__init__.py" if stem else "__init__.py"
-        if package in self._files:
-            return package
+        for name in (f"{stem}.py", package) if parts else (package,):
+            file = self.links.resolve(name)
+            if file in self._files:
+                return file
+        stem = self.links.resolve(stem)
         return f"{stem}/" if stem in self.folders else None
 
 

@@ -19,27 +19,30 @@ from mmlock.facts.matrix.curated import Module, Submodule
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.configs.bases import base_faults
+from mmlock.scan.configs.faults import ConfigFault
 from mmlock.scan.configs.narrow import narrow
 from mmlock.scan.configs.read import Config, read_config
 from mmlock.scan.extensions import COMPILED, Digest, OwnExtension, below, has_cuda, in_setup, jit_loads
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
-from mmlock.scan.leftovers import Leftover, leftovers
-from mmlock.scan.model import ModuleFacts, When
+from mmlock.scan.left_out import LeftOut, UnreadSourceError
+from mmlock.scan.leftovers import BuildLeftover, leftovers
+from mmlock.scan.model import ModuleFacts, RunCondition
 from mmlock.scan.module import module_facts
 from mmlock.scan.notebook import code_cells, notebook_facts
-from mmlock.scan.ops import Catalog, OpUse, op_uses
+from mmlock.scan.ops import OpCatalog, OpUse, op_uses
 from mmlock.scan.packages import PackageUse, elsewhere, packages
 from mmlock.scan.pins.collect import collect
-from mmlock.scan.pins.conflicts import Conflict, conflicts
-from mmlock.scan.pins.model import Binding, Pin
+from mmlock.scan.pins.conflicts import PinConflict, conflicts
+from mmlock.scan.pins.model import Binding, ProjectPin
 from mmlock.scan.project import Project, Step
-from mmlock.scan.source import Unread, parse, read_bytes, to_text
-from mmlock.scan.tree import Listing, list_files
+from mmlock.scan.reasons import reason_text
+from mmlock.scan.source import parse
+from mmlock.scan.tree import ProjectTree, list_files
 
-__all__ = ["Known", "Scan", "scan"]
+__all__ = ["Scan", "ScanFacts", "scan"]
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class ScanFacts(Struct, frozen=True, kw_only=True):
     """The facts a scan rests on."""
 
     ops: tuple[Op, ...]
@@ -58,8 +61,8 @@ class Scan(Struct, frozen=True, kw_only=True):
     """Configs that narrow the answer; empty: it is about the whole tree."""
     ran: tuple[str, ...] | None
     """Files that these configs reach; None: no config was named."""
-    config_faults: tuple[tuple[str, str], ...]
-    """A line and why the base it names was not followed."""
+    config_faults: tuple[ConfigFault, ...]
+    """Lines of configs that were not followed."""
     conclusion: Conclusion
     uses: tuple[OpUse, ...]
     loads: tuple[FrameworkLoad, ...]
@@ -71,40 +74,40 @@ class Scan(Struct, frozen=True, kw_only=True):
     """What its imports demand of packages."""
     extensions: tuple[OwnExtension, ...]
     """Compiled code of its own."""
-    leftovers: tuple[Leftover, ...]
-    pins: tuple[Pin, ...]
+    leftovers: tuple[BuildLeftover, ...]
+    pins: tuple[ProjectPin, ...]
     """Every version that is written down, the most binding first."""
-    conflicts: tuple[Conflict, ...]
+    conflicts: tuple[PinConflict, ...]
     elsewhere: Mapping[str, str]
     """Modules of the project that are imported from where they would not be found, and their folders."""
     chains: Mapping[str, tuple[Step, ...]]
     """File with ops -> the imports by which a script reaches it; absent where none does."""
-    unread: tuple[tuple[str, str], ...]
-    """A path and why it was not read."""
+    left_out: tuple[LeftOut, ...]
+    """What was not read, and why."""
 
 
-def scan(root: Path, known: Known, *, configs: Iterable[str] = (), progress: Progress = silent) -> Scan:
+def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress: Progress = silent) -> Scan:
     """Read a tree; `configs` narrow the answer to what they need. Raises UsageError for what is not there."""
-    listing = list_files(root)
-    progress(f"{len(listing.files)} files in {root}")
-    unread = list(listing.skipped)
-    project = Project(read_modules(listing, unread))
+    tree = list_files(root)
+    progress(f"{len(tree.files)} files in {root}")
+    left_out = list(tree.left_out)
+    project = Project(read_modules(tree, left_out), tree.links)
     used = packages(project, known.modules)
-    pins, unread_pins = collect(listing.files, lambda file: to_text(read_bytes(root / file)))
+    pins, unread_pins = collect(tree.files, tree.text, tree.links)
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
     frameworks = choose(known.reach, _bounds(pins), (one.module for one in used))
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
-    uses = tuple(_uses(project, Catalog(known.ops), mine))
-    read = tuple(_configs(configs, listing, project))
+    uses = tuple(_uses(project, OpCatalog(known.ops), mine))
+    read = tuple(_configs(configs, tree, project))
     only: frozenset[str] | None = None
     if read:
-        narrowed = narrow(read, project, uses, Catalog(known.ops), mine)
+        narrowed = narrow(read, project, uses, OpCatalog(known.ops), mine)
         uses, only = narrowed.uses, narrowed.files
         used = packages(project, known.modules, only)
     inside = [file for file in project.modules if only is None or file in only]
     # The script that runs a config imports frameworks, too: these count for the whole tree.
     loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]
-    faults = [fault for one in read for fault in one.faults] if read else _base_faults(listing, project)
+    faults = [fault for one in read for fault in one.faults] if read else base_faults(project.modules, tree)
     return Scan(
         root=root,
         files=len(project.modules),
@@ -117,39 +120,37 @@ def scan(root: Path, known: Known, *, configs: Iterable[str] = (), progress: Pro
         packages=used,
         own_imports=tuple(sorted(set(_own_imports(project, inside)))),
         bounds=tuple(import_bounds(used, known.submodules)),
-        extensions=tuple(_extensions(listing, project)),
-        leftovers=tuple(leftovers(root, listing.files)),
+        extensions=tuple(_extensions(tree, project)),
+        leftovers=tuple(leftovers(root, tree.files)),
         pins=tuple(pins),
         conflicts=conflicts(pins),
         elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
-        unread=(*unread, *unread_pins),
+        left_out=tuple(dict.fromkeys((*left_out, *unread_pins))),
     )
 
 
-def _base_faults(listing: Listing, project: Project) -> Iterable[tuple[str, str]]:
-    return base_faults(project.modules, frozenset(listing.files))
-
-
-def _configs(configs: Iterable[str], listing: Listing, project: Project) -> Iterable[Config]:
+def _configs(configs: Iterable[str], tree: ProjectTree, project: Project) -> Iterable[Config]:
     """The configs that were named, by their path in the project or from here. Raises UsageError."""
     for name in configs:
-        file = _file_named(name, listing)
+        file = _file_named(name, tree)
         try:
-            yield read_config(file, lambda file: to_text(read_bytes(listing.root / file)), project.file_of)
-        except Unread as why:
-            raise UsageError(f"`--config {name}` cannot be read", causes=[f"{file} {why}"]) from why
+            yield read_config(file, tree.text, project.file_of, tree.links)
+        except UnreadSourceError as why:
+            raise UsageError(
+                f"`--config {name}` cannot be read", causes=[f"{file}: {reason_text(why.at(file))}"]
+            ) from why
 
 
-def _file_named(name: str, listing: Listing) -> str:
-    known = set(listing.files)
-    here = Path(os.path.relpath(Path(name).resolve(), listing.root.resolve())).as_posix()
-    for path in (normpath(name.replace(os.sep, "/")), here):
+def _file_named(name: str, tree: ProjectTree) -> str:
+    known = set(tree.files)
+    here = Path(os.path.relpath(os.path.realpath(name), tree.real)).as_posix()
+    for path in (tree.links.resolve(normpath(name.replace(os.sep, "/"))), here):
         if path in known:
             return path
     near = get_close_matches(name, known, n=1)
     raise UsageError(
-        f"`--config {name}`: there is no such file in `{listing.root}`",
+        f"`--config {name}`: no such file in `{tree.root}`",
         hints=[f"did you mean `{near[0]}`?"] if near else ["name it by its path in the project"],
     )
 
@@ -158,42 +159,42 @@ def _own_imports(project: Project, files: Iterable[str]) -> Iterable[str]:
     """Last names of imports inside the project: a compiled module of its own may be among them."""
     for file in files:
         for one in project.modules[file].imports:
-            if one.when in {When.ALWAYS, When.IF} and project.is_local(one.module, file):
+            if one.when in {RunCondition.ALWAYS, RunCondition.IF} and project.is_local(one.module, file):
                 yield one.module.rpartition(".")[2] if one.name is None else one.name
 
 
-def _extensions(listing: Listing, project: Project) -> Iterable[OwnExtension]:
-    for file in listing.files:
+def _extensions(tree: ProjectTree, project: Project) -> Iterable[OwnExtension]:
+    for file in tree.files:
         if basename(file) == "setup.py" and file in project.modules:
-            text = to_text(read_bytes(listing.root / file))
+            text = tree.text(file)
             if "cpp_extension" in text:
-                files = list(below(listing.files, dirname(file) or "."))
-                digest = _digest(listing.root, files, dirname(file))
+                files = list(below(tree.files, dirname(file) or "."))
+                digest = _digest(tree, files, dirname(file))
                 found = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
                 yield from (found,) if found else ()
 
     def digest_of(folder: str) -> Digest:
-        sources = [name for name in below(listing.files, folder) if name.endswith((*COMPILED, ".py"))]
-        return _digest(listing.root, sources, "" if folder == "." else folder)
+        sources = [name for name in below(tree.files, folder) if name.endswith((*COMPILED, ".py"))]
+        return _digest(tree, sources, "" if folder == "." else folder)
 
     yield from jit_loads(project, digest_of)
 
 
-def _digest(root: Path, files: Iterable[str], folder: str) -> Digest:
+def _digest(tree: ProjectTree, files: Iterable[str], folder: str) -> Digest:
     """Over the files that can be read; names are from the folder."""
     held: list[tuple[str, bytes]] = []
     for file in files:
         try:
-            held.append((file.removeprefix(f"{folder}/") if folder else file, read_bytes(root / file)))
-        except Unread as why:
-            held.append((file, str(why).encode()))
+            held.append((file.removeprefix(f"{folder}/") if folder else file, tree.read(file)))
+        except UnreadSourceError as why:
+            held.append((file, why.reason.value.encode()))
     return Digest(sha256=tree_digest(held), files=len(held))
 
 
 _BINDING = tuple(Binding)
 
 
-def _bounds(pins: Iterable[Pin]) -> dict[PackageName, str]:
+def _bounds(pins: Iterable[ProjectPin]) -> dict[PackageName, str]:
     """The most binding bound of each package; pins come in that order."""
     bounds: dict[PackageName, str] = {}
     for pin in pins:
@@ -202,24 +203,24 @@ def _bounds(pins: Iterable[Pin]) -> dict[PackageName, str]:
     return bounds
 
 
-def _uses(project: Project, catalog: Catalog, frameworks: Mapping[str, Framework]) -> Iterable[OpUse]:
+def _uses(project: Project, catalog: OpCatalog, frameworks: Mapping[str, Framework]) -> Iterable[OpUse]:
     own = frozenset(name for facts in project.modules.values() for name, _ in facts.registered)
     for file, facts in project.modules.items():
         yield from op_uses(facts, file, catalog)
         yield from framework_uses(facts, file, frameworks, own)
 
 
-def read_modules(listing: Listing, unread: list[tuple[str, str]]) -> dict[str, ModuleFacts]:
+def read_modules(tree: ProjectTree, left_out: list[LeftOut]) -> dict[str, ModuleFacts]:
     """Every Python file that can be read."""
     found: dict[str, ModuleFacts] = {}
-    for file in listing.files:
+    for file in tree.files:
         try:
             if file.endswith(".py"):
-                found[file] = module_facts(parse(to_text(read_bytes(listing.root / file))))
+                found[file] = module_facts(parse(tree.text(file)))
             elif file.endswith(".ipynb"):
-                found[file] = notebook_facts(code_cells(to_text(read_bytes(listing.root / file))))
-        except Unread as why:
-            unread.append((file, str(why)))
+                found[file] = notebook_facts(code_cells(tree.text(file)))
+        except UnreadSourceError as why:
+            left_out.append(why.at(file))
     return found
 
 

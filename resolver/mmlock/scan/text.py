@@ -7,13 +7,16 @@ from collections.abc import Iterable, Mapping
 from mmlock.core.names import OpNeeds
 from mmlock.facts.matrix.code import Op
 from mmlock.scan.conclude import RUNS, Need
+from mmlock.scan.configs.faults import ConfigFault
 from mmlock.scan.frameworks import FrameworkLoad
-from mmlock.scan.ops import How, OpUse
+from mmlock.scan.left_out import LeftOut
+from mmlock.scan.ops import OpReferenceKind, OpUse
 from mmlock.scan.packages import PackageUse
-from mmlock.scan.pins.model import Binding, Pin
+from mmlock.scan.pins.model import Binding, ProjectPin
+from mmlock.scan.reasons import config_fault_text, left_out_by_reason, leftover_text
 from mmlock.scan.scan import Scan
 
-__all__ = ["MEANING", "scan_lines", "unread_by_reason"]
+__all__ = ["MEANING", "scan_lines"]
 
 MEANING: Mapping[OpNeeds | None, str] = {
     OpNeeds.TORCH: "plain PyTorch",
@@ -21,7 +24,7 @@ MEANING: Mapping[OpNeeds | None, str] = {
     OpNeeds.CPU: "compiled, for CPU and CUDA",
     OpNeeds.CPU_ONLY: "compiled, for the CPU only",
     OpNeeds.CUDA: "compiled, for CUDA only",
-    None: "not known to mmlock, so taken for compiled",
+    None: "unknown to mmlock, assumed to be compiled",
 }
 
 _MOST_PLACES = 3
@@ -46,7 +49,7 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
         pin_lines(found),
         conflict_lines(found),
         config_lines(found.config_faults),
-        unread_lines(found.unread),
+        left_out_lines(found.left_out),
     )
     lines: list[str] = []
     for part in filter(None, parts):
@@ -57,16 +60,16 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
 def _head(found: Scan) -> list[str]:
     lines = [f"{found.root}: {found.files} Python files"]
     if found.ran is not None:
-        lines.append(f"  of which {len(found.ran)} are reached by {', '.join(found.configs)}")
+        lines.append(f"  {', '.join(found.configs)}: {len(found.ran)} of them")
     return lines
 
 
-def config_lines(faults: tuple[tuple[str, str], ...]) -> list[str]:
-    """Bases of configs that were not followed."""
+def config_lines(faults: tuple[ConfigFault, ...]) -> list[str]:
+    """Bases of configs that were not read."""
     if not faults:
         return []
-    lines = [f"  {place}: {what}" for place, what in faults[:_MOST_LINES]]
-    return ["bases of configs that were not followed:", *lines, *_more(faults)]
+    lines = [f"  {fault.place}: {config_fault_text(fault)}" for fault in faults[:_MOST_LINES]]
+    return ["parts of configs that were not read:", *lines, *_more(faults)]
 
 
 def conclusion_lines(found: Scan) -> list[str]:
@@ -74,30 +77,31 @@ def conclusion_lines(found: Scan) -> list[str]:
     answer = found.conclusion
     if answer.need is Need.NOTHING and not any(one.module == "mmcv" for one in found.packages):
         return [
-            "it does not use mmcv"
+            "this project does not use mmcv"
             if found.files or found.packages
-            else "nothing in it was read, so nothing is known of it"
+            else "no source file was read, so nothing is known about this project"
         ]
     match answer.need:
         case Need.NOTHING:
             return ["compiled ops of mmcv are not needed: nothing imports mmcv.ops, `mmcv-lite` is enough"]
         case Need.IMPORT:
             return [
-                "compiled ops of mmcv are not needed to compute anything here, only to import mmcv.ops:",
-                "  guard the lines below and `mmcv-lite` is enough (`solve --project ... --allow-lite`),",
-                "  or take mmcv with its ops in plain PyTorch (`--allow-torch-ops`)",
+                "the project runs no compiled op of mmcv, but importing mmcv.ops needs the compiled part:",
+                "  guard the lines below and use `mmcv-lite` (`solve --project ... --allow-lite`),",
+                "  or use mmcv with its ops in plain PyTorch (`--allow-torch-ops`)",
             ]
         case Need.FRAMEWORK:
             load = next(load for load in found.loads if load.when in RUNS)
             return [
-                "compiled ops of mmcv are not needed to compute anything here, but a framework imports them:",
+                "the project runs no compiled op of mmcv, but a framework imports mmcv.ops:",
                 f"  `{load.module}` of {load.package} {load.version} does so at {load.source}",
-                "  so `mmcv-lite` fails at import; mmcv with ops, or with ops in plain PyTorch, is an answer",
+                "  `mmcv-lite` fails at import: use mmcv with compiled ops, or with ops in plain PyTorch",
             ]
         case Need.OPS:
-            lines = [f"compiled ops of mmcv are needed: {len(answer.compiled)} of {_count(answer.ops, 'op')}"]
+            used = f"{len(answer.compiled)} of {_count(answer.ops, 'op')}"
+            lines = [f"the project needs compiled ops of mmcv: {used} that it uses"]
             if answer.cuda_only:
-                lines.append(f"  {_count(answer.cuda_only, 'op')} of these have no code for a CPU")
+                lines.append(f"  {_count(answer.cuda_only, 'op')} of these have no CPU code")
             return lines
 
 
@@ -109,7 +113,7 @@ def op_lines(found: Scan, known: Mapping[str, Op]) -> list[str]:
             by_op.setdefault(use.op, []).append(use)
     if not by_op:
         return []
-    lines = ["ops of mmcv it reaches, by what each needs:"]
+    lines = ["ops of mmcv that the project uses:"]
     width = max(map(len, by_op))
     for needs, meaning in MEANING.items():
         named = [name for name in sorted(by_op) if (known[name].needs if name in known else None) is needs]
@@ -127,13 +131,25 @@ def _places(uses: list[OpUse]) -> str:
     return ", ".join(words[:_MOST_PLACES]) + (f" and {rest} more" if rest > 0 else "")
 
 
-_ORDER = (How.IMPORT, How.ATTRIBUTE, How.SYMBOL, How.TYPE, How.FRAMEWORK, How.BUILT, How.MODULE)
+_ORDER = (
+    OpReferenceKind.IMPORT,
+    OpReferenceKind.ATTRIBUTE,
+    OpReferenceKind.SYMBOL,
+    OpReferenceKind.TYPE,
+    OpReferenceKind.FRAMEWORK,
+    OpReferenceKind.BUILT,
+    OpReferenceKind.MODULE,
+)
 
 
 def _spelled(use: OpUse) -> str:
-    if use.how is How.TYPE:
+    if use.how is OpReferenceKind.TYPE:
         return f" (type `{use.spelled}`)"
-    return f" ({use.spelled})" if use.how in {How.FRAMEWORK, How.BUILT, How.SYMBOL} else ""
+    return (
+        f" ({use.spelled})"
+        if use.how in {OpReferenceKind.FRAMEWORK, OpReferenceKind.BUILT, OpReferenceKind.SYMBOL}
+        else ""
+    )
 
 
 def guard_lines(found: Scan) -> list[str]:
@@ -142,12 +158,12 @@ def guard_lines(found: Scan) -> list[str]:
     if not places:
         return []
     lines = [
-        "importing anything of mmcv.ops loads mmcv._ext, also for ops in plain PyTorch;",
-        f"without it {'this line fails' if len(places) == 1 else f'these {len(places)} lines fail'}:",
+        "importing from mmcv.ops loads mmcv._ext, even for ops in plain PyTorch;",
+        f"without it, {'this line fails' if len(places) == 1 else f'these {len(places)} lines fail'}:",
     ]
     for place in places[:_MOST_LINES]:
         chain = " > ".join(str(step.place) for step in found.chains.get(place.file, ()))
-        lines.append(f"  {place}" + (f"  reached by {chain}" if chain else ""))
+        lines.append(f"  {place}" + (f"  imported through {chain}" if chain else ""))
     return [*lines, *_more(places)]
 
 
@@ -168,11 +184,11 @@ def load_lines(loads: tuple[FrameworkLoad, ...]) -> list[str]:
 
 def package_lines(used: tuple[PackageUse, ...]) -> list[str]:
     """The packages it imports."""
-    lines = [f"it imports {_count(used, 'package')}:"]
+    lines = [f"imports {_count(used, 'package')}:"]
     for one in used:
         names = " or ".join(one.packages[:_MOST_PROVIDERS])
         names += " or ..." if len(one.packages) > _MOST_PROVIDERS else ""
-        sure = "" if one.known else " (by its name)"
+        sure = "" if one.known else " (guessed from the name)"
         lines.append(f"  {one.module}: {names}{sure}, {one.place} ({one.when})")
     return lines if used else []
 
@@ -189,12 +205,13 @@ def extension_lines(found: Scan) -> list[str]:
             f"{one.files} files sha256:{one.sha256[:12]}"
         )
         if one.cuda_only:
-            lines.append("    its setup.py refuses to build where no GPU is seen")
+            lines.append("    its setup.py fails without a GPU")
     for left in found.leftovers[:_MOST_LINES]:
-        made = f"for Python {left.python}" if left.python else "for a Python that its name does not tell"
+        made = f"for Python {left.python}" if left.python else "Python version unknown"
+        why = leftover_text(left)
         needs = f", needs {' '.join(left.needs)}" if left.needs else ""
-        lines.append(f"  left by a build: {left.path}, {made}{needs}{f' ({left.why})' if left.why else ''}")
-    return ["compiled code of its own:", *lines, *_more(found.leftovers)] if lines else []
+        lines.append(f"  left over from a build: {left.path}, {made}{needs}{f' ({why})' if why else ''}")
+    return ["extensions that the project compiles:", *lines, *_more(found.leftovers)] if lines else []
 
 
 def bound_lines(found: Scan) -> list[str]:
@@ -204,13 +221,16 @@ def bound_lines(found: Scan) -> list[str]:
 
 def elsewhere_lines(places: Mapping[str, str]) -> list[str]:
     """Modules of the project that need a path or a link to be found."""
-    return [f"`{name}` is imported, but lies in {folder}" for name, folder in places.items()]
+    return [
+        f"`{name}` is imported, but its code is in {folder}, which Python does not search"
+        for name, folder in places.items()
+    ]
 
 
 def pin_lines(found: Scan) -> list[str]:
     """The versions that are written down and matter to a solve, by how binding they are."""
     shown = {package for one in found.packages if one.known for package in one.packages} | {"python", "cuda"}
-    groups: dict[tuple[str, str, str], list[Pin]] = {}
+    groups: dict[tuple[str, str, str], list[ProjectPin]] = {}
     hidden = 0
     for pin in found.pins:
         if pin.name in shown and (pin.specifier or pin.binding is Binding.DECLARED):
@@ -219,14 +239,14 @@ def pin_lines(found: Scan) -> list[str]:
             hidden += 1
     if not groups:
         return []
-    lines = ["versions that are written down:"]
+    lines = ["pinned versions:"]
     for (binding, name, specifier), pins in list(groups.items())[:_MOST_PINS]:
         rest = f" and {len(pins) - 1} more" if len(pins) > 1 else ""
         lines.append(f"  {binding:<8}  {name}{specifier}  {pins[0].place}{rest}")
     hidden += sum(map(len, list(groups.values())[_MOST_PINS:]))
     if hidden:
         lines.append(
-            f"  and {hidden} more, of ordinary packages or without a version (`--format json` has them)"
+            f"  and {hidden} more, of ordinary packages or without a version (`--format json` lists them)"
         )
     return lines
 
@@ -234,25 +254,17 @@ def pin_lines(found: Scan) -> list[str]:
 def conflict_lines(found: Scan) -> list[str]:
     """Versions that exclude each other."""
     lines = [
-        f"  {one.name}: `{one.first}` ({one.places[0].binding}, {one.places[0].place}) excludes "
+        f"  {one.name}: `{one.first}` ({one.places[0].binding}, {one.places[0].place}) conflicts with "
         f"`{one.second}` ({one.places[1].binding}, {one.places[1].place})"
         for one in found.conflicts[:_MOST_LINES]
     ]
-    return ["versions that exclude each other:", *lines, *_more(found.conflicts)] if lines else []
+    return ["conflicting versions:", *lines, *_more(found.conflicts)] if lines else []
 
 
-def unread_lines(unread: tuple[tuple[str, str], ...]) -> list[str]:
+def left_out_lines(left_out: tuple[LeftOut, ...]) -> list[str]:
     """What was not read, counted by reason."""
-    reasons = unread_by_reason(unread)
-    return [f"not read: {len(paths)} ({why}), such as {paths[0]}" for why, paths in reasons.items()]
-
-
-def unread_by_reason(unread: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
-    """Reasons, sorted, with the paths they are about."""
-    reasons: dict[str, list[str]] = {}
-    for path, why in unread:
-        reasons.setdefault("syntax error" if why.startswith("syntax error") else why, []).append(path)
-    return dict(sorted(reasons.items()))
+    reasons = left_out_by_reason(left_out)
+    return [f"not read: {len(parts)} ({why}), such as {parts[0]}" for why, parts in reasons.items()]
 
 
 def _more(items: tuple[object, ...]) -> list[str]:

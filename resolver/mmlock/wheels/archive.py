@@ -1,4 +1,8 @@
-"""Unpacks source archives from strangers: nothing may land outside the folder, nor fill the disk."""
+"""Unpacks source archives from strangers: nothing may land outside the folder, nor fill the disk.
+
+Where members go, which kinds there may be and what modes they get is the business of `tarfile`'s filter
+`data` (PEP 706) and of `zipfile`; here they are only counted.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +10,28 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 
 MAX_BYTES = 8 * 1024**3
 MAX_FILES = 200_000
+_LONGEST = 1000
+"""Characters of a name or a link's target: chains of long links have led filters astray (CVE-2025-4517)."""
 
 
 def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> Path:
     """Unpack into `folder` (new or empty) and give the one top folder, or `folder` itself.
 
-    Raises UsageError for an archive that is broken or hostile, EnvironmentFault when the disk refuses.
+    Raises UsageError for an archive that is broken or hostile, EnvironmentFault when the disk refuses or this
+    Python is too old to unpack what strangers made.
     """
+    if not hasattr(tarfile, "data_filter"):
+        raise EnvironmentFault(
+            "this Python cannot unpack archives safely",
+            causes=["its tarfile has no filter `data` (PEP 706)"],
+            hints=["use Python 3.10.12, 3.11.4, or 3.12 and newer"],
+        )
     folder.mkdir(parents=True, exist_ok=True)
     limits = _Limits(archive.name, max_bytes, max_files)
     try:
@@ -27,6 +39,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files
             _unzip(archive, folder, limits)
         else:
             _untar(archive, folder, limits)
+    except tarfile.FilterError as error:
+        raise limits.hostile(f"holds what would lead outside its folder: {error}") from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise UsageError(
             f"`{archive.name}` is not an archive that can be unpacked",
@@ -63,67 +77,31 @@ class _Limits:
             hints=["nothing of it was run; do not use this file"],
         )
 
-    def place(self, folder: Path, name: str) -> Path:
-        """Where a member goes."""
-        path = PurePosixPath(name.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or ":" in name.split("/", maxsplit=1)[0] or "\0" in name:
-            raise self.hostile(f"holds `{name!r}`, which would be written outside its folder")
-        return folder.joinpath(*path.parts)
-
 
 def _untar(archive: Path, folder: Path, limits: _Limits) -> None:
-    links: list[tuple[tarfile.TarInfo, Path]] = []
+    def counted(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+        limits.take(member.size)
+        if max(len(member.name), len(member.linkname)) > _LONGEST:
+            raise limits.hostile("holds a name that is too long")
+        # The filter would take the first as a relative name; the second means two things on two systems.
+        if member.name.startswith("/") or "\\" in member.name:
+            raise limits.hostile(f"holds `{member.name!r}`, which would be written outside its folder")
+        return tarfile.data_filter(member, path)
+
     with tarfile.open(archive) as tar:
-        for member in tar:
-            target = limits.place(folder, member.name)
-            limits.take(member.size)
-            if member.isdir():
-                target.mkdir(parents=True, exist_ok=True)
-            elif member.isreg():
-                source = tar.extractfile(member)
-                assert source is not None
-                with source:
-                    _put(source, target, executable=bool(member.mode & stat.S_IXUSR))
-            elif member.issym() or member.islnk():
-                links.append((member, target))
-            else:
-                raise limits.hostile(f"holds `{member.name}`, which is neither file, folder nor link")
-    # Last, so that what they name is there. No link is ever made, so none can be written through.
-    for member, target in links:
-        _copy_of_link(member, target, folder, limits)
-
-
-def _put(source: IO[bytes], target: Path, *, executable: bool) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as out:
-        while chunk := source.read(1 << 20):
-            out.write(chunk)
-    target.chmod(0o755 if executable else 0o644)
-
-
-def _copy_of_link(member: tarfile.TarInfo, target: Path, folder: Path, limits: _Limits) -> None:
-    """A link becomes a copy of what it names, if that is a file that was unpacked before."""
-    base = target.parent if member.issym() else folder
-    named = (base / member.linkname).resolve()
-    if PurePosixPath(member.linkname).is_absolute() or not named.is_relative_to(folder.resolve()):
-        raise limits.hostile(f"holds the link `{member.name}`, which leads outside its folder")
-    if not named.is_file():
-        raise limits.hostile(f"holds the link `{member.name}`, which leads to no file in it")
-    limits.take(named.stat().st_size)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(named.read_bytes())
+        tar.extractall(folder, filter=counted)  # noqa: S202  that is what the filter is for
 
 
 def _unzip(archive: Path, folder: Path, limits: _Limits) -> None:
     with zipfile.ZipFile(archive) as pack:
         for info in pack.infolist():
-            target = limits.place(folder, info.filename)
             limits.take(info.file_size)
-            if info.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in {0, stat.S_IFREG}:
+            # zipfile writes none of these outside, but under other names than the archive gives them.
+            name = info.orig_filename.replace("\\", "/")
+            if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0] or "\0" in name:
+                raise limits.hostile(f"holds `{name!r}`, which would be written outside its folder")
+            if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
                 raise limits.hostile(f"holds `{info.filename}`, which is neither file nor folder")
-            with pack.open(info) as source:
-                _put(source, target, executable=bool(info.external_attr >> 16 & stat.S_IXUSR))
+            place = Path(pack.extract(info, folder))
+            if info.external_attr >> 16 & stat.S_IXUSR and not info.is_dir():
+                place.chmod(0o755)

@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.names import Confidence, PackageName, Platform
-from mmlock.lock.model import BuildStep, BuildTool, Finding, LockedEnv
-from mmlock.resolve.closure.model import Closed, ClosureRequest, Wanted
+from mmlock.lock.model import BuildStep, BuildTool, Finding, FindingKind, Level, LockedEnv
+from mmlock.resolve.closure.model import Closed, ClosureRequest
+from mmlock.resolve.request.model import PlainRequirement
 
 if TYPE_CHECKING:
     from mmlock.core.arguments import SolveArguments
@@ -64,7 +65,7 @@ def tools_question(
         platform=around.platform,
         glibc=around.glibc,
         core=(),
-        wanted=tuple(Wanted(text=text, via=f"the build of {package}") for text in loose),
+        requirements=tuple(PlainRequirement(text=text, via=f"the build of {package}") for text in loose),
         constraints=(),
         index=arguments.index,
         exclude_newer=arguments.exclude_newer,
@@ -88,11 +89,12 @@ def _pinned(
     # What both hold must be one file. A local part (`+cpu`) no index of tools would know.
     pins = {pin.name: pin.version for pin in plan.pins if "+" not in pin.version}
     if isinstance(answer, Closed) and any(pins.get(p.name, p.version) != p.version for p in answer.packages):
-        held = tuple(Wanted(text=f"{name}=={pin}", via="the lock") for name, pin in pins.items())
+        held = tuple(PlainRequirement(text=f"{name}=={pin}", via="the lock") for name, pin in pins.items())
         answer = closer.close(replace(question, constraints=held))
     if not isinstance(answer, Closed):
         return Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.UNPINNED,
             subject=step.package,
             text="its build requirements are not pinned, the build will take what is newest then: "
             + " ".join(answer.reason.split())[:300],

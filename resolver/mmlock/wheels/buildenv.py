@@ -16,6 +16,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Platform, Sha256, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.net.credentials import bare
 from mmlock.wheels.model import BuildPlan, Pin
 
 _UV_PLATFORM = {
@@ -189,7 +190,7 @@ def read_pins(text: str, python: str, platform: Platform) -> tuple[Pin, ...]:
         files = [
             Artifact(
                 name=wheel.get("name") or unquote(str(wheel["url"]).rpartition("/")[2]),
-                url=wheel.get("url") or Path(wheel["path"]).resolve().as_uri(),
+                url=bare(wheel["url"]) if "url" in wheel else Path(wheel["path"]).resolve().as_uri(),
                 sha256=Sha256(wheel["hashes"]["sha256"]),
                 size=wheel.get("size"),
             )

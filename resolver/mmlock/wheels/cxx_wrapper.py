@@ -7,7 +7,6 @@ precompiled header is done again without it, so that it can make a build slower 
 # It must run on old Pythons: no new syntax, no new names of `typing`.
 # ruff: noqa: PLW1510, PTH103, PTH104, PTH110, PTH118, PTH123, RUF005, S606, UP006, UP031, UP035, UP045
 
-import fcntl
 import hashlib
 import json
 import os
@@ -61,6 +60,8 @@ def flags_of(arguments: List[str], source: str) -> List[str]:
 
 def precompiled(config: Dict[str, Any], flags: List[str]) -> Optional[str]:
     """The header to include; None when it cannot be compiled with these flags."""
+    import fcntl  # where there is none, no gcc build runs either
+
     text = json.dumps([config["cxx"], config["header"], flags], sort_keys=True)
     folder = os.path.join(config["folder"], hashlib.sha256(text.encode()).hexdigest()[:16])
     header = os.path.join(folder, "mmlock_precompiled.h")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from importlib.metadata import distributions
@@ -46,7 +47,7 @@ def install(
     made = not (prefix / "pyvenv.cfg").is_file()
     if made:
         _make(prefix, find_python(uv, env.python, python), uv)
-    interpreter = str(prefix / "bin" / "python")
+    interpreter = str(interpreter_of(prefix))
     try:
         _fill(env, folder, prefix, uv, exact=exact)
     except BaseException:
@@ -54,6 +55,11 @@ def install(
             shutil.rmtree(prefix, ignore_errors=True)
         raise
     return Installed(prefix=prefix, python=interpreter, made=made)
+
+
+def interpreter_of(prefix: Path) -> Path:
+    """The Python of a virtual environment."""
+    return prefix / "Scripts" / "python.exe" if os.name == "nt" else prefix / "bin" / "python"
 
 
 def _require_fit(env: LockedEnv, folder: Path, prefix: Path) -> None:
@@ -80,7 +86,7 @@ def _require_fit(env: LockedEnv, folder: Path, prefix: Path) -> None:
 
 
 def _fill(env: LockedEnv, folder: Path, prefix: Path, uv: Uv, *, exact: bool | None) -> None:
-    interpreter = str(prefix / "bin" / "python")
+    interpreter = str(interpreter_of(prefix))
     found = version_of(interpreter)
     if found != env.python:
         raise EnvironmentFault(
@@ -97,12 +103,14 @@ def _fill(env: LockedEnv, folder: Path, prefix: Path, uv: Uv, *, exact: bool | N
     )
 
 
+def _site_packages(prefix: Path) -> list[Path]:
+    return [*prefix.glob("lib/*/site-packages"), *prefix.glob("Lib/site-packages")]
+
+
 def _refuse_removal(env: LockedEnv, prefix: Path) -> None:
     """Raise when somebody else's environment holds what the lock does not."""
     held = {package.name for package in env.packages}
-    there = {
-        dist.name for dist in distributions(path=[str(path) for path in prefix.glob("lib/*/site-packages")])
-    }
+    there = {dist.name for dist in distributions(path=[str(path) for path in _site_packages(prefix)])}
     foreign = sorted(name for name in there if normalize(name) not in held)
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""

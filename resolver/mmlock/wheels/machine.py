@@ -125,9 +125,15 @@ def this_platform() -> Platform | None:
 def require_platform(wanted: Platform) -> None:
     """Raise EnvironmentFault when wheels for that platform cannot be built here."""
     here = this_platform()
+    if here is None:
+        raise EnvironmentFault(
+            f"mmlock cannot build wheels on {sys.platform} ({platform.machine()})",
+            causes=[f"it builds on {', '.join(sorted(known.value for known in _HERE.values()))}"],
+            hints=["run `mmlock build` on such a machine; the sealed lock then installs anywhere it is for"],
+        )
     if here is not wanted:
         raise EnvironmentFault(
             f"wheels for {wanted.value} cannot be built on this machine",
-            causes=[f"it is {here.value if here else f'{sys.platform} on {platform.machine()}'}"],
+            causes=[f"it is {here.value}"],
             hints=["run `mmlock build` on such a machine, or there: `mmlock export LOCK --format script`"],
         )

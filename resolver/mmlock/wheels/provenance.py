@@ -14,6 +14,7 @@ from msgspec import Struct
 from mmlock import __version__
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
+from mmlock.net.credentials import bare
 from mmlock.wheels.model import BuildPlan, Check, Compiler, Pin
 from mmlock.wheels.wheel_file import WheelFacts
 
@@ -120,7 +121,7 @@ def _resource(file: Artifact | SourceTree) -> dict[str, Any]:
     return {
         "name": file.name,
         # A path of the builder's disk tells nobody anything; the digest identifies the file.
-        **({"uri": file.url} if file.url.startswith("http") else {}),
+        **({"uri": bare(file.url)} if file.url.startswith("http") else {}),
         "digest": {"sha256": file.sha256},
     }
 
@@ -174,7 +175,7 @@ def _sources(plan: BuildPlan) -> dict[str, Any]:
         return about | {"purl": f"pkg:generic/{step.package}@{step.version}", "properties": tree}
     return about | {
         "purl": f"pkg:pypi/{step.package}@{step.version}?file_name={source.name}",
-        "externalReferences": [{"type": "source-distribution", "url": source.url}],
+        "externalReferences": [{"type": "source-distribution", "url": bare(source.url)}],
     }
 
 

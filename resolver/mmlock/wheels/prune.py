@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mmlock.files.locking import BusyError, hold
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
@@ -53,19 +54,20 @@ def prune(wheelhouse: Wheelhouse, builds: Path, *, days: float | None, dry_run: 
     return found
 
 
+def lock_of(folder: Path) -> Path:
+    """The file that whoever builds in a folder holds."""
+    return folder.parent / f"{folder.name}.lock"
+
+
 def _busy(folder: Path) -> bool:
     """Whether somebody builds there now."""
-    import fcntl
-
-    lock = folder.parent / f"{folder.name}.lock"
-    try:
-        with lock.open("r+") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    if not lock_of(folder).is_file():
         return False
-    except OSError:
+    try:
+        with hold(lock_of(folder)):
+            return False
+    except (BusyError, OSError):
         return True
-    return False
 
 
 def _size(path: Path) -> int:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from mmlock.core.extension import SourceTree
 from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.files.digest import sha256_of
+from mmlock.files.locking import hold
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.net.download import Downloader
 from mmlock.wheels import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
@@ -31,7 +31,8 @@ from mmlock.wheels.model import BuildPlan, BuiltWheel, Check, Compiler, Pin
 from mmlock.wheels.patches import apply_patches
 from mmlock.wheels.planning import plan_build
 from mmlock.wheels.process import Command, Ending, Ran, end_stragglers, no_network, run
-from mmlock.wheels.symptoms import diagnose
+from mmlock.wheels.prune import lock_of
+from mmlock.wheels.symptoms import Explain, first_errors, no_more
 from mmlock.wheels.wheel_file import Rewrite, WheelFacts, read_wheel, rewrite_wheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
@@ -54,6 +55,8 @@ class Builder(Struct, frozen=True, kw_only=True):
     options: BuildOptions = field(default_factory=BuildOptions)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     progress: Progress = silent
+    explain: Explain = no_more
+    """Who tells what the log of a failed build means."""
 
     def build(self, env: LockedEnv, step: BuildStep, local: Mapping[str, Path]) -> BuiltWheel:
         """The wheel of a step, from the wheelhouse or made now. `local` names files by their hash."""
@@ -89,28 +92,21 @@ def needs_compiler(step: BuildStep) -> bool:
 @contextmanager
 def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
     """One build of a key at a time: the second one waits for the first."""
-    import fcntl
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder.parent / f"{folder.name}.lock").open("w")
-    except OSError as error:
-        raise EnvironmentFault(
-            f"cannot build in `{folder}`",
-            causes=[error.strerror or str(error)],
-            hints=["set MMLOCK_CACHE_DIR to a folder that you may write to"],
-        ) from error
-    with lock:
-        told = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    progress("another mmlock is building this very wheel: waiting for it")
-                    told = True
-                time.sleep(0.5)
+    def waiting(holder: str) -> None:
+        who = f"process {holder}" if holder else "another process"
+        progress(f"waiting for {who}, which is building this very wheel")
+
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold(lock_of(folder), waiting=waiting))
+        except OSError as error:
+            raise EnvironmentFault(
+                f"cannot build in `{folder}`",
+                causes=[error.strerror or str(error)],
+                hints=["set MMLOCK_CACHE_DIR to a folder that you may write to"],
+            ) from error
         yield
 
 
@@ -283,7 +279,11 @@ class _Job:
             causes = [quiet, *[row.strip() for row in tail if row.strip()][-1:]]
             hints: list[str] = []
         else:
-            causes, hints = diagnose(tail)
+            explained = self.builder.explain(tail)
+            causes = [*explained.causes, *first_errors(tail)]
+            hints = list(explained.hints)
+            if self.network == "off":
+                hints.append("it had no network; if it wants one, `--network` allows that")
             if ran.code < 0:
                 causes.insert(0, f"it was ended by signal {-ran.code}")
         return EnvironmentFault(

@@ -16,7 +16,17 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Confidence, Form, Platform, Sha256, normalize
 from mmlock.files.digest import sha256_of
 from mmlock.files.names import bare_file_name
-from mmlock.lock.model import BuildStep, FetchStep, Finding, HashTrust, LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    HashTrust,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    Reason,
+    ReasonKind,
+)
 from mmlock.net.credentials import bare
 from mmlock.wheels.fetching import FetchedWheel
 from mmlock.wheels.model import BuiltWheel, CheckStatus
@@ -72,7 +82,7 @@ def seal_built(env: LockedEnv, step: BuildStep, wheel: BuiltWheel, placement: Pl
     unsure = [check for check in wheel.checks if check.status is CheckStatus.NOT_CHECKED]
     findings = [
         Finding(
-            level="note",
+            level=Level.NOTE,
             subject=f"{wheel.package} {wheel.version}",
             text=f"not checked after the build: {check.name} ({check.detail})",
             source=(f"build {wheel.key}",),
@@ -137,9 +147,9 @@ def seal_fetched(env: LockedEnv, step: FetchStep, wheel: FetchedWheel, placement
 
 def _trust(step: FetchStep, wheel: FetchedWheel) -> Finding:
     """What stands behind the hash of a fetched wheel."""
-    level, silent = "warning", "its index publishes no hash"
+    level, silent = Level.WARNING, "its index publishes no hash"
     if wheel.hashes is HashTrust.STATED:
-        level, text = "note", f"{silent}; the wheel is the one whose hash was recorded before"
+        level, text = Level.NOTE, f"{silent}; the wheel is the one whose hash was recorded before"
     elif wheel.remote:
         text = f"UNVERIFIED: {silent}, and this was the first download"
     else:
@@ -157,7 +167,7 @@ def _unsure(step: FetchStep, wheel: FetchedWheel) -> Iterator[Finding]:
     for check in wheel.checks:
         if check.status is CheckStatus.NOT_CHECKED:
             yield Finding(
-                level="note",
+                level=Level.NOTE,
                 subject=f"{step.package} {step.version}",
                 text=f"not checked after the download: {check.name} ({check.detail})",
                 source=(bare(step.url),),
@@ -178,7 +188,7 @@ def _how_built(step: BuildStep, wheel: BuiltWheel) -> Reason:
             f"compiler: {wheel.record.get('compiler')}",
         ),
         confidence=Confidence.MEASURED,
-        kind=BUILT,
+        kind=ReasonKind.BUILT,
     )
 
 
@@ -190,7 +200,7 @@ def _how_fetched(step: FetchStep, wheel: FetchedWheel) -> Reason:
         text=f"downloaded ({wheel.file.size} bytes) and hashed; checked: {', '.join(passed)}",
         source=(where,),
         confidence=Confidence.MEASURED,
-        kind="wheel",
+        kind=ReasonKind.WHEEL,
     )
 
 
@@ -209,7 +219,7 @@ def _with_glibc(env: LockedEnv, wheel: BuiltWheel) -> LockedEnv:
             ],
         )
     note = Finding(
-        level="note",
+        level=Level.NOTE,
         subject=f"{wheel.package} {wheel.version}",
         text=f"built on this machine it needs glibc {needed}, so the lock does, too (before: {floor})",
         source=(f"build {wheel.key}",),
@@ -227,7 +237,7 @@ def _with_unmet(env: LockedEnv, subject: str, requires: Iterable[str]) -> Locked
     if not faults:
         return env
     found = Finding(
-        level="warning",
+        level=Level.WARNING,
         subject=subject,
         text=f"its own metadata asks for what the lock does not hold: {'; '.join(faults)}",
         source=("Requires-Dist of the wheel",),

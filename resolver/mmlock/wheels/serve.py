@@ -1,8 +1,8 @@
 """Serves a wheelhouse over HTTP, so that plain pip and uv can install from it.
 
 It is a server for a team's own network: GET and HEAD of `/simple/`, `/simple/NAME/` and `/wheels/KEY/FILE`,
-and nothing else. Bytes are compared with their digest before the first of them is sent. It answers to addresses
-and to its own names only: no web page can reach it by a name that was bound to its address (DNS rebinding).
+and nothing else. Bytes are compared with their digest before the first of them is sent. It answers to its own
+names and to addresses only: no web page can reach it by a name bound to its address (DNS rebinding).
 Needs starlette and uvicorn: the extra `serve`.
 """
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import ToolchainProvider
 from mmlock.lock.model import ToolchainPlan
 from mmlock.wheels.model import Compiler
 
@@ -150,14 +151,16 @@ def cuda_home(plan: ToolchainPlan, environ: Mapping[str, str], site_packages: Pa
     """Where the toolkit lies: what the plan says; for a system toolkit the user's CUDA_HOME comes first."""
     if plan.cuda_home is None:
         return None
-    if plan.provider != "pip" and (told := environ.get("CUDA_HOME") or environ.get("CUDA_PATH")):
+    if plan.provider != ToolchainProvider.PIP and (
+        told := environ.get("CUDA_HOME") or environ.get("CUDA_PATH")
+    ):
         return told
     return plan.cuda_home.replace("{site_packages}", str(site_packages or ""))
 
 
 def toolkit_identity(plan: ToolchainPlan, environ: Mapping[str, str]) -> str | None:
     """What a toolkit that no hash pins says of itself; None where hashes pin it, or none is needed."""
-    if plan.provider != "system":
+    if plan.provider != ToolchainProvider.SYSTEM:
         return None
     home = cuda_home(plan, environ, None)
     told = _output([str(Path(home) / "bin" / "nvcc"), "--version"]) if home else None
@@ -168,7 +171,7 @@ def toolkit_identity(plan: ToolchainPlan, environ: Mapping[str, str]) -> str | N
 
 def _missing(plan: ToolchainPlan, why: str) -> EnvironmentFault:
     hints = []
-    if plan.provider == "system" and plan.cuda:
+    if plan.provider == ToolchainProvider.SYSTEM and plan.cuda:
         hints = [
             f"install the CUDA {plan.cuda} toolkit, or set CUDA_HOME to where it lies",
             "or build in an image that has it: `mmlock export LOCK --format dockerfile`",

@@ -16,10 +16,10 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import PackageName, Sha256
 from mmlock.resolve.closure.cache import ClosureCache, request_digest
 from mmlock.resolve.closure.closer import UvCloser
-from mmlock.resolve.closure.model import Closed, Refused, Unreachable
+from mmlock.resolve.closure.model import Closed, ClosureConflict, Unreachable
 
 if TYPE_CHECKING:
-    from package_index import Ask, Index
+    from package_index import Index, MakeQuestion
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ class Clock:
 
 
 def test_an_unchanged_repeat_does_not_start_uv(
-    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+    index: Index, ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
 ) -> None:
     index.add("six", "1")
     first = UvCloser(environ=environ).close(ask("six"))
@@ -61,16 +61,16 @@ def test_what_is_served_says_how_old_it_is(answer: Closed, tmp_path: Path) -> No
     assert (cache.load("d" * 64), told) == (None, [1_000_000.0])
 
 
-def test_a_refusal_is_kept_too(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_a_refusal_is_kept_too(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("six", "1")
     first = closer.close(ask("six>=2"))
     asked = len(index.asked)
-    assert isinstance(first, Refused)
+    assert isinstance(first, ClosureConflict)
     assert closer.close(ask("six>=2")) == first
     assert len(index.asked) == asked
 
 
-def test_an_unreachable_index_is_asked_again(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_an_unreachable_index_is_asked_again(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["six"] = (500, b"")
     assert isinstance(closer.close(ask("six")), Unreachable)
     del index.pages["six"]
@@ -79,7 +79,7 @@ def test_an_unreachable_index_is_asked_again(index: Index, ask: Ask, closer: UvC
 
 
 def test_offline_takes_an_answer_of_any_age(
-    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+    index: Index, ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
 ) -> None:
     index.add("six", "1")
     UvCloser(environ=environ).close(ask("six"))
@@ -114,7 +114,7 @@ def test_a_broken_entry_is_ignored_and_written_again(answer: Closed, tmp_path: P
 
 
 def test_a_part_of_the_cache_that_cannot_be_written_costs_nothing_but_time(
-    index: Index, ask: Ask, closer: UvCloser, environ: dict[str, str]
+    index: Index, ask: MakeQuestion, closer: UvCloser, environ: dict[str, str]
 ) -> None:
     index.add("numpy", "1")
     (Path(environ["MMLOCK_CACHE_DIR"]) / "closure").write_text("in the way")
@@ -157,7 +157,13 @@ def test_what_is_old_and_unasked_for_goes(answer: Closed, tmp_path: Path) -> Non
     assert cache.load("dd" + "2" * 62) is not None
 
 
-def test_the_name_of_an_answer_is_all_it_depends_on(ask: Ask) -> None:
+def test_what_is_kept_of_a_lock_is_a_part_of_the_question(ask: MakeQuestion) -> None:
+    request = ask("six")
+    kept = replace(request, preferences=((PackageName("six"), "1.0"),))
+    assert request_digest(kept) != request_digest(request)
+
+
+def test_the_name_of_an_answer_is_all_it_depends_on(ask: MakeQuestion) -> None:
     request = ask("six")
     name = request_digest(request, "uv 1")
     assert name == request_digest(replace(request, offline=True), "uv 1")

@@ -15,11 +15,11 @@ from mmlock.core.names import PackageName, Platform
 from mmlock.net.fetching import FetchProblem
 from mmlock.resolve.closure import uv_closure
 from mmlock.resolve.closure.closer import UvCloser
-from mmlock.resolve.closure.model import Closed, ClosureAnswer, CoreNode, Refused, Unreachable
-from mmlock.resolve.closure.uv import Ran
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, CoreNode, Unreachable
+from mmlock.resolve.closure.uv import UvRun
 
 if TYPE_CHECKING:
-    from package_index import Ask, Index
+    from package_index import Index, MakeQuestion
 
 
 def pins(answer: ClosureAnswer) -> dict[str, str]:
@@ -28,7 +28,7 @@ def pins(answer: ClosureAnswer) -> dict[str, str]:
 
 
 def test_the_core_bounds_the_rest_and_is_not_in_the_answer(
-    index: Index, ask: Ask, closer: UvCloser, torch: CoreNode
+    index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
 ) -> None:
     index.add("numpy", "1.26.4")
     index.add("numpy", "2.0.0")
@@ -45,7 +45,7 @@ def test_the_core_bounds_the_rest_and_is_not_in_the_answer(
     }
 
 
-def test_hashes_and_urls_come_from_the_index(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_hashes_and_urls_come_from_the_index(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("six", "1.0")
     answer = closer.close(ask("six"))
     (file,) = answer.packages[0].files
@@ -57,7 +57,7 @@ def test_hashes_and_urls_come_from_the_index(index: Index, ask: Ask, closer: UvC
 
 @pytest.mark.parametrize(("python", "expected"), [("3.8", {"a", "old"}), ("3.12", {"a", "new"})])
 def test_markers_are_the_targets(
-    index: Index, ask: Ask, closer: UvCloser, python: str, expected: set[str]
+    index: Index, ask: MakeQuestion, closer: UvCloser, python: str, expected: set[str]
 ) -> None:
     index.add("a", "1", 'old; python_version<"3.10"', 'new; python_version>="3.10"', 'w; os_name=="nt"')
     for name in ("old", "new", "w"):
@@ -65,21 +65,21 @@ def test_markers_are_the_targets(
     assert set(pins(closer.close(ask("a", python=python)))) == expected
 
 
-def test_extras_bring_their_requirements(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_extras_bring_their_requirements(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("a", "1", 'b; extra == "more"')
     index.add("b", "1")
     assert set(pins(closer.close(ask("a")))) == {"a"}
     assert set(pins(closer.close(ask("a[more]")))) == {"a", "b"}
 
 
-def test_an_extra_of_a_core_node_counts(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_an_extra_of_a_core_node_counts(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("b", "1")
     core = CoreNode(name=PackageName("mmdet"), version="3.3.0", requires=('b; extra == "mim"',))
     assert set(pins(closer.close(ask(core=(core,))))) == set()
     assert set(pins(closer.close(ask("mmdet[mim]", core=(core,))))) == {"b"}
 
 
-def test_wheels_are_those_of_the_target_best_first(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_wheels_are_those_of_the_target_best_first(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     for tag in (
         "py3-none-any",
         "cp38-cp38-manylinux_2_17_x86_64.manylinux2014_x86_64",
@@ -110,7 +110,7 @@ def test_wheels_are_those_of_the_target_best_first(index: Index, ask: Ask, close
     ],
 )
 def test_every_platform_is_asked_for_in_words_uv_takes(
-    index: Index, ask: Ask, closer: UvCloser, case: tuple[Platform, str | None, str]
+    index: Index, ask: MakeQuestion, closer: UvCloser, case: tuple[Platform, str | None, str]
 ) -> None:
     platform, glibc, tag = case
     index.add("fast", "1", tag=tag)
@@ -119,13 +119,15 @@ def test_every_platform_is_asked_for_in_words_uv_takes(
     assert pins(answer) == {"fast": "1"}
 
 
-def test_a_conflict_names_the_core_node(index: Index, ask: Ask, closer: UvCloser, torch: CoreNode) -> None:
+def test_a_conflict_names_the_core_node(
+    index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
+) -> None:
     index.add("numpy", "1.26.4")
     index.add("numpy", "2.0.0")
     index.add("filelock", "3.0")
     index.add("modern", "1.0", "numpy>=2")
     answer = closer.close(ask("modern", core=(torch,)))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, ClosureConflict)
     assert "torch==2.1.2+cpu depends on numpy<2" in answer.reason
     assert "modern" in answer.reason
     assert "file://" not in answer.reason
@@ -134,7 +136,7 @@ def test_a_conflict_names_the_core_node(index: Index, ask: Ask, closer: UvCloser
 
 
 def test_a_bound_on_the_core_is_checked_with_its_local_version(
-    index: Index, ask: Ask, closer: UvCloser, torch: CoreNode
+    index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
 ) -> None:
     index.add("numpy", "1.26.4")
     index.add("filelock", "3.0")
@@ -142,28 +144,53 @@ def test_a_bound_on_the_core_is_checked_with_its_local_version(
     assert "exact" in pins(closer.close(ask("exact", core=(torch,))))
     index.add("newer", "1", "torch>=2.2")
     answer = closer.close(ask("newer", core=(torch,)))
-    assert isinstance(answer, Refused)
-    assert "the core takes torch==2.1.2+cpu" in answer.reason
+    assert isinstance(answer, ClosureConflict)
+    assert "mmlock chose torch==2.1.2+cpu" in answer.reason
     assert "torch" in answer.packages
 
 
-def test_two_core_nodes_that_exclude_each_other_are_refused(ask: Ask, closer: UvCloser) -> None:
+def test_two_core_nodes_that_exclude_each_other_are_refused(ask: MakeQuestion, closer: UvCloser) -> None:
     core = (
         CoreNode(name=PackageName("mmcv"), version="2.2.0", requires=()),
         CoreNode(name=PackageName("mmdet"), version="3.3.0", requires=("mmcv<2.2.0",)),
     )
     answer = closer.close(ask(core=core))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, ClosureConflict)
     assert set(answer.packages) == {"mmcv", "mmdet"}
 
 
-def test_constraints_bind_without_adding(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_constraints_bind_without_adding(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("a", "1")
     index.add("a", "2")
     assert pins(closer.close(ask("a", constraints=("a<2", "never-asked<1")))) == {"a": "1"}
 
 
-def test_a_dropped_package_is_not_resolved(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_versions_of_an_existing_lock_are_kept_where_they_fit(
+    index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
+) -> None:
+    for release in ("1.0", "1.1", "2.0"):
+        index.add("six", release)
+        index.add("idna", release)
+    index.add("needs", "1", "idna>=1.1")
+    torch = replace(torch, requires=())
+    kept = tuple(
+        (PackageName(name), text)
+        for name, text in {
+            "six": "1.0",
+            "idna": "1.0",
+            "gone": "3",
+            "torch": "9.9",
+            "odd": "no version",
+        }.items()
+    )
+    question = ask("six", "idna", core=(torch,), preferences=kept)
+    assert pins(closer.close(question)) == {"idna": "1.0", "six": "1.0"}
+    assert pins(closer.close(replace(question, preferences=()))) == {"idna": "2.0", "six": "2.0"}
+    bounded = ask("six", "needs", core=(torch,), preferences=kept)
+    assert pins(closer.close(bounded)) == {"idna": "2.0", "needs": "1", "six": "1.0"}
+
+
+def test_a_dropped_package_is_not_resolved(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("a", "1", "chumpy", "b")
     index.add("b", "1", "chumpy>=9")
     assert pins(closer.close(ask("a", drop=("chumpy",)))) == {"a": "1", "b": "1"}
@@ -171,7 +198,7 @@ def test_a_dropped_package_is_not_resolved(index: Index, ask: Ask, closer: UvClo
 
 
 def test_an_index_without_hashes_gives_hashes_of_what_uv_read(
-    index: Index, ask: Ask, closer: UvCloser
+    index: Index, ask: MakeQuestion, closer: UvCloser
 ) -> None:
     index.hashes = False
     index.add("six", "1.0")
@@ -180,17 +207,21 @@ def test_an_index_without_hashes_gives_hashes_of_what_uv_read(
     assert any(path.endswith(".whl") for path in index.asked)
 
 
-def test_a_package_with_sources_only_is_refused(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_a_package_with_sources_only_is_refused(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add_sdist("antlr", "4.9.3", "six")
     index.add("six", "1")
     answer = closer.close(ask("antlr"))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, ClosureConflict)
     assert answer.packages == ("antlr",)
     assert "no usable wheels" in answer.reason
     assert "--no-build" not in answer.reason
+    assert [one.name for one in answer.no_wheels] == ["antlr"]
+    assert answer.wheels_only == ("antlr",)
 
 
-def test_sources_that_are_allowed_are_read_but_not_built(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_sources_that_are_allowed_are_read_but_not_built(
+    index: Index, ask: MakeQuestion, closer: UvCloser
+) -> None:
     index.add_sdist("antlr", "4.9.3", "six")
     index.add("six", "1")
     answer = closer.close(ask("antlr", allow_sdist=("antlr",)))
@@ -200,7 +231,7 @@ def test_sources_that_are_allowed_are_read_but_not_built(index: Index, ask: Ask,
     assert not file.is_wheel
 
 
-def test_a_wheel_is_better_than_allowed_sources(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_a_wheel_is_better_than_allowed_sources(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("antlr", "4.8")
     index.add_sdist("antlr", "4.9.3")
     index.add("needs", "1", "antlr")
@@ -212,25 +243,25 @@ def test_a_wheel_is_better_than_allowed_sources(index: Index, ask: Ask, closer: 
     assert [package.files[0].is_wheel for package in answer.packages] == [False, True, False]
 
 
-def test_a_requirement_uv_cannot_read_is_refused(ask: Ask, closer: UvCloser) -> None:
+def test_a_requirement_uv_cannot_read_is_refused(ask: MakeQuestion, closer: UvCloser) -> None:
     answer = closer.close(ask("six==="))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, ClosureConflict)
     assert "six===" in answer.reason
 
 
-def test_a_package_nobody_has_is_refused_by_name(ask: Ask, closer: UvCloser) -> None:
+def test_a_package_nobody_has_is_refused_by_name(ask: MakeQuestion, closer: UvCloser) -> None:
     answer = closer.close(ask("no-such-thing"))
-    assert isinstance(answer, Refused)
-    assert answer.packages == ("no-such-thing",)
+    assert isinstance(answer, ClosureConflict)
+    assert answer.packages == answer.unknown == ("no-such-thing",)
 
 
 def test_free_threaded_python_takes_no_wheel_of_the_other_build(
-    index: Index, ask: Ask, closer: UvCloser
+    index: Index, ask: MakeQuestion, closer: UvCloser
 ) -> None:
     index.add("fast", "1", tag="cp313-cp313-manylinux_2_17_x86_64")
     index.add("pure", "1")
     answer = closer.close(ask("fast", python="3.13t"))
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, ClosureConflict)
     assert answer.packages == ("fast",)
     assert pins(closer.close(ask("pure", python="3.13t"))) == {"pure": "1"}
 
@@ -238,7 +269,7 @@ def test_free_threaded_python_takes_no_wheel_of_the_other_build(
 # ---------------------------------------------------------------- surroundings
 
 
-def test_a_server_error_is_no_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_a_server_error_is_no_refusal(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["broken"] = (500, b"oops")
     answer = closer.close(ask("broken"))
     assert isinstance(answer, Unreachable)
@@ -246,21 +277,21 @@ def test_a_server_error_is_no_refusal(index: Index, ask: Ask, closer: UvCloser) 
     assert not answer.offline
 
 
-def test_a_closed_port_is_no_refusal(ask: Ask, closer: UvCloser) -> None:
+def test_a_closed_port_is_no_refusal(ask: MakeQuestion, closer: UvCloser) -> None:
     request = replace(ask("six"), index=IndexSettings(index_url="http://127.0.0.1:9/simple"))
     answer = closer.close(request)
     assert isinstance(answer, Unreachable)
     assert "127.0.0.1:9" in answer.reason
 
 
-def test_a_denied_index_is_no_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_a_denied_index_is_no_refusal(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["private"] = (401, b"who are you?")
     answer = closer.close(ask("private"))
     assert isinstance(answer, Unreachable)
     assert "401" in answer.reason
 
 
-def test_a_page_that_is_no_index_is_no_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_a_page_that_is_no_index_is_no_refusal(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["six"] = (200, b"<html><title>Sign in</title><form><input type=password></form></html>")
     answer = closer.close(ask("six"))
     assert isinstance(answer, Unreachable)
@@ -271,7 +302,7 @@ def test_a_page_that_is_no_index_is_no_refusal(index: Index, ask: Ask, closer: U
 @pytest.mark.parametrize("extra", [False, True])
 def test_an_index_that_redirects_for_ever_is_no_refusal(
     index: Index,
-    ask: Ask,
+    ask: MakeQuestion,
     closer: UvCloser,
     kind: str,
     extra: bool,  # noqa: FBT001
@@ -290,7 +321,7 @@ def test_an_index_that_redirects_for_ever_is_no_refusal(
 
 
 def test_an_index_that_denies_what_no_other_has_is_no_refusal(
-    index: Index, ask: Ask, closer: UvCloser
+    index: Index, ask: MakeQuestion, closer: UvCloser
 ) -> None:
     index.pages["six"] = (403, b"no")
     answer = closer.close(ask("six"))
@@ -298,14 +329,14 @@ def test_an_index_that_denies_what_no_other_has_is_no_refusal(
     assert answer.problem is FetchProblem.DENIED
 
 
-def test_a_package_that_is_nowhere_is_a_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:
-    assert isinstance(closer.close(ask("six")), Refused)
+def test_a_package_that_is_nowhere_is_a_refusal(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
+    assert isinstance(closer.close(ask("six")), ClosureConflict)
     assert len(index.asked) == 1
 
 
 @pytest.mark.parametrize("broken", [(500, b""), (200, b"cut")])
 def test_sources_that_cannot_be_downloaded_are_no_refusal(
-    index: Index, ask: Ask, closer: UvCloser, broken: tuple[int, bytes]
+    index: Index, ask: MakeQuestion, closer: UvCloser, broken: tuple[int, bytes]
 ) -> None:
     index.add_sdist("old", "1")
     index.broken["old-1.tar.gz"] = broken
@@ -313,19 +344,21 @@ def test_sources_that_cannot_be_downloaded_are_no_refusal(
     assert isinstance(answer, Unreachable)
 
 
-def test_an_empty_index_page_is_a_refusal(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_an_empty_index_page_is_a_refusal(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["six"] = (200, b"<!DOCTYPE html><html><body><h1>Links for six</h1></body></html>")
-    assert isinstance(closer.close(ask("six")), Refused)
+    assert isinstance(closer.close(ask("six")), ClosureConflict)
 
 
 @pytest.mark.parametrize("url", ["htp://x/simple", "nowhere/at/all", "http://"])
-def test_an_index_that_no_tool_could_read_is_said_to_be(ask: Ask, closer: UvCloser, url: str) -> None:
+def test_an_index_that_no_tool_could_read_is_said_to_be(
+    ask: MakeQuestion, closer: UvCloser, url: str
+) -> None:
     answer = closer.close(replace(ask("six"), index=IndexSettings(index_url=url)))
     assert isinstance(answer, Unreachable)
     assert url in answer.reason
 
 
-def test_passwords_are_not_told(index: Index, ask: Ask, closer: UvCloser) -> None:
+def test_passwords_are_not_told(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["six"] = (500, b"")
     url = index.url.replace("http://", "http://user:secret@")
     answer = closer.close(replace(ask("six"), index=IndexSettings(index_url=url)))
@@ -334,7 +367,7 @@ def test_passwords_are_not_told(index: Index, ask: Ask, closer: UvCloser) -> Non
 
 
 def test_files_of_an_index_with_a_password_are_named_without_it(
-    index: Index, ask: Ask, closer: UvCloser
+    index: Index, ask: MakeQuestion, closer: UvCloser
 ) -> None:
     index.add("six", "1")
     url = index.url.replace("http://", "http://user:secret@")
@@ -342,14 +375,16 @@ def test_files_of_an_index_with_a_password_are_named_without_it(
     assert "secret" not in answer.packages[0].files[0].url
 
 
-def test_without_uv_the_question_cannot_be_put(ask: Ask, environ: dict[str, str], tmp_path: Path) -> None:
+def test_without_uv_the_question_cannot_be_put(
+    ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
+) -> None:
     answer = UvCloser(environ=environ | {"MMLOCK_UV": str(tmp_path / "no-uv")}).close(ask("six"))
     assert isinstance(answer, Unreachable)
     assert "MMLOCK_UV" in answer.reason
 
 
 def test_offline_with_nothing_cached_says_so(
-    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+    index: Index, ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
 ) -> None:
     index.add("six", "1")
     cold = UvCloser(environ=environ | {"UV_CACHE_DIR": str(tmp_path / "cold")})
@@ -360,7 +395,7 @@ def test_offline_with_nothing_cached_says_so(
 
 
 def test_offline_uses_what_uv_has_cached(
-    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+    index: Index, ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
 ) -> None:
     index.add("six", "1")
     assert pins(UvCloser(environ=environ).close(ask("six"))) == {"six": "1"}
@@ -373,7 +408,7 @@ def test_offline_uses_what_uv_has_cached(
 
 
 def test_settings_of_uv_that_change_the_answer_are_not_heard(
-    index: Index, ask: Ask, environ: dict[str, str], tmp_path: Path
+    index: Index, ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
 ) -> None:
     index.add("a", "1")
     index.add("a", "2")
@@ -384,7 +419,7 @@ def test_settings_of_uv_that_change_the_answer_are_not_heard(
 
 @pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
 def test_the_index_of_the_environment_is_used(
-    index: Index, ask: Ask, environ: dict[str, str], name: str
+    index: Index, ask: MakeQuestion, environ: dict[str, str], name: str
 ) -> None:
     index.add("only-here-7f3a", "1")
     request = replace(ask("only-here-7f3a"), index=IndexSettings())
@@ -393,7 +428,7 @@ def test_the_index_of_the_environment_is_used(
     assert pins(answer) == {"only-here-7f3a": "1"}
 
 
-def test_progress_names_the_packages(index: Index, ask: Ask, environ: dict[str, str]) -> None:
+def test_progress_names_the_packages(index: Index, ask: MakeQuestion, environ: dict[str, str]) -> None:
     index.add("a", "1", "b")
     index.add("b", "1")
     said: list[str] = []
@@ -403,16 +438,16 @@ def test_progress_names_the_packages(index: Index, ask: Ask, environ: dict[str, 
 
 
 def test_our_reading_of_the_lock_is_that_of_packaging(
-    index: Index, ask: Ask, closer: UvCloser, monkeypatch: pytest.MonkeyPatch
+    index: Index, ask: MakeQuestion, closer: UvCloser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
     index.add("a", "1", "b")
     index.add("b", "1", tag="cp312-cp312-manylinux_2_17_x86_64")
     index.add("b", "1")
-    kept: list[Ran] = []
+    kept: list[UvRun] = []
 
-    def spy(*args: object, **options: object) -> Ran:
+    def spy(*args: object, **options: object) -> UvRun:
         kept.append(real(*args, **options))  # type: ignore[arg-type]
         return kept[-1]
 

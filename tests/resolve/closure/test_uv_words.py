@@ -9,7 +9,7 @@ from mmlock.core.names import PackageName
 from mmlock.resolve.closure.model import CoreNode
 from mmlock.resolve.closure.uv import nearest_platform
 from mmlock.resolve.closure.uv_lock import LockFault, read_lock
-from mmlock.resolve.closure.uv_log import Failure, Steps, classify, explanation
+from mmlock.resolve.closure.uv_log import Failure, Steps, classify, conflict, explanation
 from mmlock.resolve.closure.uv_settings import sources, uv_environment
 
 CORE = (CoreNode(name=PackageName("torch"), version="2.11.0", requires=()),)
@@ -74,11 +74,23 @@ def test_explanations_lose_warnings_prefixes_and_paths() -> None:
         "hint: see https://me:pw@example.org/simple\n"
     )
     assert explanation(err, CORE).splitlines() == [
-        "Because the core takes torch==2.11.0 and torch==2.11.0 (core)",
+        "Because mmlock chose torch==2.11.0 and torch==2.11.0 (chosen by mmlock)",
         "is meant, we are stuck.",
         "hint: Wheels are required because building is disabled",
         "hint: see https://***@example.org/simple",
     ]
+
+
+def test_what_an_explanation_says_of_packages_is_read_once() -> None:
+    reason = (
+        "Because frob_nicate was not found in the package registry and native==1.2 has no usable wheels\n"
+        "and all of other have no usable wheels, but third>=1 has no usable wheels.\n\n"
+        "hint: Wheels are required for `native` because building is disabled"
+    )
+    told = conflict(reason, ())
+    assert told.unknown == ("frob-nicate",)
+    assert [(one.name, one.version) for one in told.no_wheels] == [("native", "1.2"), ("other", None)]
+    assert told.wheels_only == ("native",)
 
 
 def test_steps_tell_who_requires_whom_among_the_chosen() -> None:

@@ -7,68 +7,70 @@ import re
 import pytest
 from examples import examples
 from hypothesis import assume, given
-from made_rows import ask, graphs, holds, link, option, rows_of
+from made_rows import constraint, graphs, holds, link, option, rows_of
 from solved import Solved, facts, solved
 
-from mmlock.resolve.core_solver.conflict import Conflict
+from mmlock.resolve.core_solver.conflict import ConflictSearch
+from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import MOST, Explanation, explain
-from mmlock.resolve.core_solver.problem import make_instance
+from mmlock.resolve.core_solver.problem import make_problem
 from mmlock.resolve.graph.builder import readable
-from mmlock.resolve.graph.rows import DEFAULT_TERMS, LinkKind, Rows
+from mmlock.resolve.graph.rows import LinkKind, Rows
 from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
+from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES
 
 
 def numbers(rows: Rows, explanation: Explanation) -> list[int]:
-    return [rows.asks.index(one) for one in explanation.asks]
+    return [rows.user_constraints.index(one) for one in explanation.user_constraints]
 
 
 @examples(100)
 @given(graphs())
 def test_the_asks_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
-    assume(not holds(rows, list(range(len(rows.asks)))))
-    told = list(Conflict(rows).minimal_asks())
+    assume(not holds(rows, list(range(len(rows.user_constraints)))))
+    told = list(ConflictSearch(rows).minimal_constraints())
     assert not holds(rows, told)
     for one in told:
-        assert holds(rows, [i for i in told if i != one]), f"wish {one} is needless"
+        assert holds(rows, [i for i in told if i != one]), f"constraint {one} is needless"
 
 
 @examples(80)
 @given(graphs())
 def test_the_facts_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
-    assume(not holds(rows, list(range(len(rows.asks)))))
-    conflict = Conflict(rows)
-    asks = list(conflict.minimal_asks())
-    reasons = [claim.text for claim in conflict.minimal_claims(asks)]
+    assume(not holds(rows, list(range(len(rows.user_constraints)))))
+    conflict = ConflictSearch(rows)
+    user_constraints = list(conflict.minimal_constraints())
+    reasons = [fact.text for fact in conflict.minimal_facts(user_constraints)]
     assert len(set(reasons)) == len(reasons)
     hard = [one for one in rows.links if one.hard]
-    assert not holds(rows, asks, [one for one in hard if one.reason in reasons])
+    assert not holds(rows, user_constraints, [one for one in hard if one.reason in reasons])
     for reason in reasons:
         rest = [one for one in hard if one.reason in reasons and one.reason != reason]
-        assert holds(rows, asks, rest), f"`{reason}` is needless"
+        assert holds(rows, user_constraints, rest), f"`{reason}` is needless"
 
 
 @examples(80)
 @given(graphs())
 def test_suggestions_hold_and_keep_every_other_wish(rows: Rows) -> None:
-    every = range(len(rows.asks))
+    every = range(len(rows.user_constraints))
     assume(not holds(rows, list(every)))
-    explanation = explain(rows, DEFAULT_TERMS)
-    suggested = {rows.asks.index(near.dropped): near for near in explanation.nearest}
+    explanation = explain(rows, DEFAULT_OBJECTIVES)
+    suggested = {rows.user_constraints.index(near.given_up): near for near in explanation.nearest}
     for i in numbers(rows, explanation):
         rest = [k for k in every if k != i]
         assert (i in suggested) == holds(rows, rest)
         if i in suggested:
             picked = [o.index for o in suggested[i].solution.picked.values()]
             assert len(picked) == len(rows.slots)
-            assert make_instance(rows, DEFAULT_TERMS, asks=rest).holds(picked)
+            assert make_problem(rows, DEFAULT_OBJECTIVES, user_constraints=rest).holds(picked)
 
 
 def test_facts_alone_can_forbid_everything() -> None:
     only = option(0, "torch", "1.0")
     rows = rows_of({"torch": [only]}, [link(only, "torch", frozenset(), LinkKind.REQUIRES)], [])
-    explanation = explain(rows, DEFAULT_TERMS)
-    assert explanation.asks == ()
-    assert headline(explanation) == "no combination of known builds fulfils the request"
+    explanation = explain(rows, DEFAULT_OBJECTIVES)
+    assert explanation.user_constraints == ()
+    assert headline(explanation) == "no combination of known builds satisfies the request"
     assert [one.text for one in explanation.chain] == ["torch wheel requires torch"]
 
 
@@ -78,22 +80,37 @@ def test_the_nearest_version_is_suggested_first() -> None:
         slots,
         [],
         [
-            ask("torch==9", "torch", frozenset({0})),
-            ask("--gpu old", "torch", frozenset({2, 3, 4, 5})),
+            constraint("torch==9", "torch", frozenset({0})),
+            constraint("--gpu old", "torch", frozenset({2, 3, 4, 5})),
         ],
     )
-    nearest = {near.dropped.name: near.solution for near in explain(rows, DEFAULT_TERMS).nearest}
+    nearest = {near.given_up.name: near.solution for near in explain(rows, DEFAULT_OBJECTIVES).nearest}
     assert nearest["torch==9"].picked["torch"].version == "7.0"
     assert nearest["--gpu old"].picked["torch"].version == "9.0"
+
+
+def test_a_package_that_must_go_is_said_to_be_left_out() -> None:
+    """`b` needs a torch that the other constraint forbids, in every version."""
+    torch = [option(0, "torch", "2.0"), option(1, "torch", "1.0")]
+    b = [option(2, "b", "2.0"), option(3, "b", "1.0"), option(4, "b", None)]
+    links = [link(one, "torch", frozenset({1}), LinkKind.REQUIRES) for one in b[:2]]
+    both = [
+        constraint("b==2", "b", frozenset({2}), loose=(("b", frozenset({2, 3})),)),
+        constraint("torch==2", "torch", frozenset({0})),
+    ]
+    rows = rows_of({"torch": torch, "b": b}, links, both)
+    told = {one.given_up.name: one for one in explain(rows, DEFAULT_OBJECTIVES).nearest}
+    assert not told["b==2"].near
+    assert told["b==2"].solution.picked["b"].version is None
+    assert told["torch==2"].near
 
 
 def test_long_lists_are_cut_and_say_so() -> None:
     count = MOST + 5
     slots = {"torch": [option(i, "torch", f"{count - i}.0") for i in range(count)]}
-    rows = rows_of(slots, [], [ask("torch==99", "torch", frozenset(), wanted="99")])
-    texts = [one.text for one in explain(rows, DEFAULT_TERMS).chain]
-    assert texts[0] == "nothing known fulfils torch==99"
-    assert len(texts) == 1 + MOST + 1
+    rows = rows_of(slots, [], [constraint("torch==99", "torch", frozenset(), version="99")])
+    texts = [one.text for one in explain(rows, DEFAULT_OBJECTIVES).chain]
+    assert len(texts) == MOST + 1
     assert texts[-1] == "and 5 more like these"
 
 
@@ -114,18 +131,18 @@ def refused(request: pytest.FixtureRequest) -> tuple[Solved, Explanation]:
     words, more = REFUSED[request.param]
     one = solved(*words, **more)  # type: ignore[arg-type]
     assert one.found is None
-    return one, explain(one.rows, one.asked.terms)
+    return one, explain(one.rows, one.asked.objectives)
 
 
 def test_real_conflicts_are_minimal(refused: tuple[Solved, Explanation]) -> None:
     one, explanation = refused
     told = numbers(one.rows, explanation)
     assert told
-    conflict = Conflict(one.rows)
-    claims = range(len(conflict._claims))
-    assert conflict._core(told, claims) is not None
-    for dropped in told:
-        assert conflict._core([i for i in told if i != dropped], claims) is None
+    conflict = ConflictSearch(one.rows)
+    facts = range(len(conflict._facts))
+    assert conflict._core(told, facts) is not None
+    for given_up in told:
+        assert conflict._core([i for i in told if i != given_up], facts) is None
 
 
 def test_real_chains_name_their_sources_and_repeat_nothing(refused: tuple[Solved, Explanation]) -> None:
@@ -135,7 +152,7 @@ def test_real_chains_name_their_sources_and_repeat_nothing(refused: tuple[Solved
     texts = [one.text for one in explanation.chain]
     assert len(set(texts)) == len(texts)
     for one in explanation.chain:
-        own = one.text.startswith(("nothing known fulfils", "and ")) or "not asked for" in one.text
+        own = one.text.startswith(("no known ", "known ", "and "))
         assert own or one.source, one.text
     for line in lines:
         assert not re.search(r"(torch-builds|toolkits|recipes|openmmlab-index|releases/\w+)#", line), line
@@ -146,28 +163,37 @@ def test_real_suggestions_hold(refused: tuple[Solved, Explanation]) -> None:
     told = nearest_lines(explanation)
     assert len(told) == len(explanation.nearest)
     for near in explanation.nearest:
-        rest = [i for i, wish in enumerate(one.rows.asks) if wish is not near.dropped]
+        rest = [i for i, requested in enumerate(one.rows.user_constraints) if requested is not near.given_up]
         picked = [o.index for o in near.solution.picked.values()]
-        assert make_instance(one.rows, one.asked.terms, asks=rest).holds(picked)
-        assert f"without `{near.dropped.name}`" in "\n".join(told)
+        without = make_problem(one.rows, one.asked.objectives, user_constraints=rest)
+        assert without.holds(picked)
+        start = "nearest to `{}` that works:" if near.near else "without `{}`:"
+        assert any(line.startswith(start.format(near.given_up.name)) for line in told)
+        if near.near:
+            assert near.given_up.kind.bounds_version
+        else:  # what the user gets who leaves it out
+            assert set(picked) == set(ClingoEngine().solve(without) or ())
 
 
-def test_the_headline_names_every_ask() -> None:
+def test_the_headline_names_every_constraint() -> None:
     one = solved("torch==2.4.1", gpu="rtx5090")
-    assert headline(explain(one.rows, one.asked.terms)) == (
-        "`--gpu rtx5090` and `torch==2.4.1` cannot hold together"
+    assert headline(explain(one.rows, one.asked.objectives)) == (
+        "`--gpu rtx5090` and `torch==2.4.1` are incompatible"
     )
 
 
 def test_a_refusal_of_the_closure_counts_as_a_fact() -> None:
     torch = [option(0, "torch", "2.0"), option(1, "torch", "1.0")]
     python = [option(2, "python", "3.12")]
-    wishes = [ask("torch>=2", "torch", frozenset({0})), ask("--python 3.12", "python", frozenset({2}))]
+    requirements = [
+        constraint("torch>=2", "torch", frozenset({0})),
+        constraint("--python 3.12", "python", frozenset({2})),
+    ]
     slots = {"torch": torch, "python": python}
-    assert holds(rows_of(slots, [], wishes), [0, 1])
-    refused = rows_of(slots, [], wishes, nogoods=((frozenset({0}), frozenset({2})),))
-    explanation = explain(refused, DEFAULT_TERMS)
-    assert [one.name for one in explanation.asks] == ["torch>=2"]  # Python 3.12 is all there is
+    assert holds(rows_of(slots, [], requirements), [0, 1])
+    refused = rows_of(slots, [], requirements, nogoods=((frozenset({0}), frozenset({2})),))
+    explanation = explain(refused, DEFAULT_OBJECTIVES)
+    assert [one.name for one in explanation.user_constraints] == ["torch>=2"]  # Python 3.12 is all there is
     assert explanation.nearest[0].solution.picked["torch"].version == "1.0"
 
 
@@ -184,8 +210,7 @@ def test_absence_is_never_measured_and_names_a_list_only_if_it_was_read_whole(
     wish: str, confidence: str, said: str
 ) -> None:
     refused = solved(wish, gpu="rtx4090")
-    first = explain(refused.rows, DEFAULT_TERMS).chain[0]
-    assert first.text.startswith("nothing known fulfils")
+    first = explain(refused.rows, DEFAULT_OBJECTIVES).chain[0]
     assert first.confidence == confidence
     text = "; ".join(readable(facts(), first.source))
     assert (said in text) if said else not text

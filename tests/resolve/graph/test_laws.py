@@ -9,7 +9,8 @@ from mmlock.core.names import Form
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.resolve.graph.build import _base, build_graph
 from mmlock.resolve.graph.builder import readable
-from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, LinkKind, Rows, Term, TorchChoice, mask
+from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, LinkKind, Rows, TorchChoice, mask
+from mmlock.resolve.request.objectives import Objective
 
 REQUESTS = {
     "default": ((), {"gpu": "rtx5090"}),
@@ -57,10 +58,10 @@ def test_every_citation_leads_to_a_source(rows: Rows) -> None:
 
 
 def test_wishes_speak_of_options_that_exist(rows: Rows) -> None:
-    names = [ask.name for ask in rows.asks]
+    names = [constraint.name for constraint in rows.user_constraints]
     assert len(set(names)) == len(names)
-    for ask in rows.asks:
-        for slot, members in (*ask.parts, *ask.loose):
+    for constraint in rows.user_constraints:
+        for slot, members in (*constraint.parts, *constraint.loose):
             assert members <= set(rows.slots[slot])
 
 
@@ -68,16 +69,14 @@ def test_the_tables_are_the_links_and_costs_again(rows: Rows) -> None:
     for option in rows.options:
         shared = [link for link in rows.shared if link.option == option.index]
         assert set(rows.tables.needs.get(option.index, ())) == {mask(k.members) for k in shared if k.hard}
-        assert set(rows.tables.prefers.get(option.index, ())) == {
-            mask(k.members) for k in shared if not k.hard
-        }
+        assert set(rows.tables.soft.get(option.index, ())) == {mask(k.members) for k in shared if not k.hard}
         assert set(rows.tables.links_of.get(option.index, ())) == set(shared)
-    for term in Term:
+    for objective in Objective:
         paid: dict[int, int] = {}
         for cost in rows.costs:
-            if cost.term is term:
+            if cost.objective is objective:
                 paid[cost.option] = paid.get(cost.option, 0) + cost.weight
-        assert rows.tables.weights[term] == paid
+        assert rows.tables.weights[objective] == paid
 
 
 def test_import_checks_are_kept_as_openmmlab_compares_them(rows: Rows) -> None:
@@ -148,28 +147,39 @@ def test_only_what_was_asked_for_must_be_there(rows: Rows) -> None:
     for slot in set(rows.slots) - {"torch", "python", "toolchain"}:
         empty = [o for o in rows.slot_options(slot) if o.form is Form.LEFT_OUT]
         assert len(empty) == 1
-        demanded = [m for ask in rows.asks for s, m in ask.parts if s == slot]
+        demanded = [m for constraint in rows.user_constraints for s, m in constraint.parts if s == slot]
         assert (slot in rows.roots) == any(empty[0].index not in members for members in demanded)
 
 
 def test_the_shared_part_is_not_touched_by_the_next_request() -> None:
     first = solved("mmdet", gpu="rtx5090")
-    before = (len(first.rows.shared), len(first.rows.own), len(first.rows.asks), first.rows.tables)
+    before = (
+        len(first.rows.shared),
+        len(first.rows.own),
+        len(first.rows.user_constraints),
+        first.rows.tables,
+    )
     other = solved("mmdet", gpu="t4", python="3.10", torch=">=2.0,<2.2", no_build=True)
     again = solved("mmdet", gpu="rtx5090")
     assert first.rows.options is other.rows.options  # shared, or this test shows nothing
-    assert (len(again.rows.shared), len(again.rows.own), len(again.rows.asks), again.rows.tables) == before
-    assert [a.name for a in other.rows.asks] != [a.name for a in first.rows.asks]
-    assert [a.parts for a in again.rows.asks] == [a.parts for a in first.rows.asks]
+    assert (
+        len(again.rows.shared),
+        len(again.rows.own),
+        len(again.rows.user_constraints),
+        again.rows.tables,
+    ) == before
+    assert [a.name for a in other.rows.user_constraints] != [a.name for a in first.rows.user_constraints]
+    assert [a.parts for a in again.rows.user_constraints] == [a.parts for a in first.rows.user_constraints]
 
 
 def test_the_shared_part_gives_the_same_graph_as_a_fresh_one() -> None:
-    from mmlock.resolve.loop.loop import State, graph_request
+    from mmlock.resolve.loop.loop import graph_request
+    from mmlock.resolve.loop.nogoods import LoopState
 
     one = solved("mmcv", gpu=("rtx4090", "rtx5090"))
     _base.cache_clear()
-    fresh = build_graph(facts(), graph_request(one.asked, State()))
+    fresh = build_graph(facts(), graph_request(one.asked, LoopState()))
     assert fresh.options == one.rows.options
     assert fresh.links == one.rows.links
-    assert [a.parts for a in fresh.asks] == [a.parts for a in one.rows.asks]
-    assert fresh.breaches == one.rows.breaches
+    assert [a.parts for a in fresh.user_constraints] == [a.parts for a in one.rows.user_constraints]
+    assert fresh.incompatibilities == one.rows.incompatibilities

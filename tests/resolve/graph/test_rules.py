@@ -1,4 +1,4 @@
-"""Single rules of the graph: what a wish means, when a breakage happens, which archs a build can name."""
+"""Single rules of the graph: what a constraint means, when a breakage happens, which archs a build names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mmlock.core.names import Form, PackageName
 from mmlock.facts.matrix.model import Toolkit, When
 from mmlock.resolve.graph.break_rows import cuda_of, matches
 from mmlock.resolve.graph.packages import newest_first
-from mmlock.resolve.graph.rows import Term
 from mmlock.resolve.graph.torch_rows import build_arch, desktop_archs
 from mmlock.resolve.graph.user_constraints import cuda_version, version_wish
+from mmlock.resolve.request.objectives import Objective
 
 
 @pytest.mark.parametrize(
@@ -93,11 +93,11 @@ def test_a_tegra_arch_is_never_a_stand_in() -> None:
 
 
 def happening(one: Solved) -> set[str]:
-    return {breach.breakage.id for breach in (*one.solution.cured, *one.solution.broken)}
+    return {incompatibility.breakage.id for incompatibility in (*one.solution.cured, *one.solution.broken)}
 
 
 def possible(one: Solved) -> set[str]:
-    return {breach.breakage.id for breach in one.rows.breaches}
+    return {incompatibility.breakage.id for incompatibility in one.rows.incompatibilities}
 
 
 def test_a_breakage_of_a_gpu_counts_for_that_gpu_alone() -> None:
@@ -150,7 +150,7 @@ def test_a_breakage_of_ordinary_packages_alone_is_cured_too() -> None:
     assert "openmim-pkg-resources" not in happening(solved("mmengine", gpu="cpu"))
 
 
-# ---------------------------------------------------------------- wishes
+# ---------------------------------------------------------------- constraints
 
 
 def test_the_plain_name_means_the_module_with_ops() -> None:
@@ -178,7 +178,9 @@ def test_ops_in_plain_pytorch_come_after_everything_compiled_and_before_none() -
     assert allowed.picked["mmcv"].form is Form.TORCH_OPS
     both = solved("mmcv", **plain, allow_torch_ops=True, allow_lite=True).solution
     assert both.picked["mmcv"].form is Form.TORCH_OPS
-    assert [(p.term, p.value) for p in both.terms if p.term is Term.OPS] == [(Term.OPS, 1)]
+    assert [(p.objective, p.value) for p in both.objectives if p.objective is Objective.OPS] == [
+        (Objective.OPS, 1)
+    ]
     build = solved("mmcv", gpu="a100", torch="2.12", allow_torch_ops=True).solution
     assert build.picked["mmcv"].form is Form.BUILD
     free = solved("mmcv", gpu="a100", allow_torch_ops=True).solution
@@ -225,8 +227,8 @@ def test_prereleases_wait_until_they_are_asked_for() -> None:
     assert not solved("mmdet3d", gpu="t4").version("mmdet3d").count("rc")  # type: ignore[union-attr]
     named = solved("mmdet3d==1.0.0rc6", gpu="t4")
     assert named.version("mmdet3d") == "1.0.0rc6"
-    paid = {p.term: p.value for p in named.solution.terms}
-    assert paid[Term.PRERELEASE] == 0
+    paid = {p.objective: p.value for p in named.solution.objectives}
+    assert paid[Objective.PRERELEASE] == 0
 
 
 def test_other_providers_only_by_name() -> None:
@@ -239,7 +241,7 @@ def test_other_providers_only_by_name() -> None:
 def test_a_free_threaded_python_is_none_of_the_plain_ones() -> None:
     one = solved("mmdet", gpu="a100", python="3.13t")
     assert one.found is None
-    members = [m for a in one.rows.asks if a.name == "--python 3.13t" for _, m in a.parts]
+    members = [m for a in one.rows.user_constraints if a.name == "--python 3.13t" for _, m in a.parts]
     assert members == [frozenset()]
 
 

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form
 from mmlock.facts.matrix.load import Matrix
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv
 from mmlock.resolve.judge import RULES, Objection, Severity, judge
-from mmlock.resolve.judge.case import open_case
+from mmlock.resolve.judge.judged_lock import open_lock
 
 
 def find(found: tuple[Objection, ...], severity: Severity, rule: str, subject: str) -> list[str]:
@@ -65,14 +65,19 @@ def test_unknown(
 
 def test_every_rule_is_shown_by_some_wrong_lock(matrix: Matrix) -> None:
     locks = [change(make()) for make, change, *_ in [*REFUSED, *UNKNOWN]]
-    cases = [open_case(env, matrix) for env in locks]
+    cases = [open_lock(env, matrix) for env in locks]
     silent = [rule.__name__ for rule in RULES if not any(list(rule(case)) for case in cases)]
     assert silent == []
 
 
 def test_a_breakage_that_is_told_is_not_refused(matrix: Matrix) -> None:
     finding = Finding(
-        level="warning", subject="mmaction2-drn", text="told", source=(), confidence=Confidence.MEASURED
+        level=Level.WARNING,
+        kind=FindingKind.BREAKAGE,
+        subject="mmaction2-drn",
+        text="whatever the words are",
+        source=(),
+        confidence=Confidence.MEASURED,
     )
     broken = put(package("mmaction2", "1.2.0"))(classic())
     told = replace(broken, findings=(finding,))
@@ -90,7 +95,7 @@ def test_ops_in_plain_pytorch_are_right_when_they_were_allowed(matrix: Matrix) -
     asked = {"form": Form.TORCH_OPS, "build_requires": (), "std": None, "env": {}}
     env = step(**asked)(modern())
     (told,) = find(judge(env, matrix), Severity.REFUSE, "ops", "mmcv")
-    assert told == "mmcv has its ops in plain PyTorch only"
+    assert told == "mmcv has ops in plain PyTorch only"
     allowed = replace(env, request=("--allow-torch-ops",))
     assert judge(allowed, matrix) == ()
     name = "mmcv-2.1.0+torchops-1k0-py3-none-any.whl"

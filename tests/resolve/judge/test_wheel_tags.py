@@ -41,7 +41,7 @@ MISFITS = [
     ("a-1-cp312-cp312-musllinux_1_2_x86_64.whl", "3.12", X86, "2.28", "is not for linux_x86_64"),
     ("a-1-cp312-cp312-macosx_11_0_x86_64.whl", "3.12", MAC, None, "is not for macosx_arm64"),
     ("a-1-cp312-cp312-win32.whl", "3.12", WIN, None, "is not for win_amd64"),
-    ("a-1.whl", "3.12", X86, "2.28", "is no wheel file name"),
+    ("a-1.whl", "3.12", X86, "2.28", "is not a wheel file name"),
 ]
 
 

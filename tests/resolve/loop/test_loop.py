@@ -16,40 +16,41 @@ from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
 from mmlock.core.versions import version
 from mmlock.facts.matrix.with_extensions import with_extensions
-from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest, Refused, Unreachable
+from mmlock.resolve.closure.model import ClosureAnswer, ClosureConflict, ClosureRequest, Unreachable
 from mmlock.resolve.loop import loop as deciding
-from mmlock.resolve.loop.loop import Decided, Unsolved, decide
-from mmlock.resolve.loop.nogoods import Refusal
+from mmlock.resolve.loop.loop import NoResolution, Resolution, decide
+from mmlock.resolve.loop.nogoods import Refusal, picks_of
 from mmlock.resolve.loop.refusal import no_answer
-from mmlock.resolve.request.interpret import Interpreted, interpret
+from mmlock.resolve.request.interpret import interpret
+from mmlock.resolve.request.model import InterpretedRequest
 
 
 @dataclass
 class Picky:
     """An open world in which some questions are refused."""
 
-    refuses: Callable[[ClosureRequest], Refused | Unreachable | None]
+    refuses: Callable[[ClosureRequest], ClosureConflict | Unreachable | None]
     world: OpenWorld = field(default_factory=OpenWorld)
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         return self.refuses(request) or self.world.close(request)
 
 
-def asked(*words: str, **more: object) -> Interpreted:
+def asked(*words: str, **more: object) -> InterpretedRequest:
     return interpret(facts(), request(*words, **more))  # type: ignore[arg-type]
 
 
 def put(
-    interpreted: Interpreted,
+    interpreted: InterpretedRequest,
     closer: OpenWorld | Picky,
     wheelless: Callable[[PackageName, str | None], bool] = lambda *_: False,
-) -> Decided | Unsolved:
+) -> Resolution | NoResolution:
     return decide(facts(), interpreted, closer, progress=silent, wheelless=wheelless)
 
 
-def decided(interpreted: Interpreted, closer: OpenWorld | Picky, **more: object) -> Decided:
+def decided(interpreted: InterpretedRequest, closer: OpenWorld | Picky, **more: object) -> Resolution:
     found = put(interpreted, closer, **more)  # type: ignore[arg-type]
-    assert isinstance(found, Decided)
+    assert isinstance(found, Resolution)
     return found
 
 
@@ -79,9 +80,9 @@ def where(refusal: Refusal) -> dict[str, set[str]]:
 def test_a_refusal_is_blamed_on_what_requires_it_and_on_the_python() -> None:
     """Something that mmdet requires has no file for Python 3.11: the rest of the core is innocent."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if question.python == "3.11" and any("pycocotools" in node.requires for node in question.core):
-            return Refused(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
+            return ClosureConflict(reason="no pycocotools for 3.11", packages=(PackageName("pycocotools"),))
         return None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
@@ -113,17 +114,17 @@ def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None
 def test_a_version_that_is_refused_shares_the_blame() -> None:
     """Something that mmdet requires does not go with torch 2.4, whatever torch requires itself."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         torch = node_of(question, "torch") or ""
         if any("pycocotools" in node.requires for node in question.core) and torch.startswith("2.4"):
             names = (PackageName("torch"), PackageName("pycocotools"))
-            return Refused(reason="pycocotools needs torch<2.4", packages=names)
+            return ClosureConflict(reason="pycocotools needs torch<2.4", packages=names)
         return None
 
-    wish = asked(
+    requested = asked(
         "mmdet==3.3.0", gpu="t4", python="3.11", cuda="12.1", prefer=("newest-torch",), torch="<=2.4.1"
     )
-    found = decided(wish, Picky(refuses))
+    found = decided(requested, Picky(refuses))
     assert found.refusals
     for one in found.refusals:
         assert set(where(one)) == {"python", "mmdet", "torch"}
@@ -134,24 +135,30 @@ def test_a_version_that_is_refused_shares_the_blame() -> None:
 def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
     """Nothing goes with a torch before 2.10: found in fewer rounds than there are releases."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         torch = node_of(question, "torch")
-        if torch and version(torch) < version("2.10") and any(w.text == "modern" for w in question.wanted):
+        if (
+            torch
+            and version(torch) < version("2.10")
+            and any(w.text == "modern" for w in question.requirements)
+        ):
             names = (PackageName("torch"), PackageName("modern"))
-            return Refused(reason="modern needs torch>=2.10", packages=names)
+            return ClosureConflict(reason="modern needs torch>=2.10", packages=names)
         return None
 
-    wish = asked("mmcv", "modern", gpu="rtx3090", torch="<2.12", prefer=("wheels-first", "newest-python"))
-    found = decided(wish, Picky(refuses))
+    requested = asked(
+        "mmcv", "modern", gpu="rtx3090", torch="<2.12", prefer=("wheels-first", "newest-python")
+    )
+    found = decided(requested, Picky(refuses))
     assert found.solution.torch.torch.startswith("2.1")
     named = {label.split()[1].split("+")[0] for one in found.refusals for label in where(one)["torch"]}
     assert len(named) > 10 > len(found.refusals)
 
 
 def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
-        if any(w.text == "exotic" for w in question.wanted) and question.python == "3.11":
-            return Refused(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if any(w.text == "exotic" for w in question.requirements) and question.python == "3.11":
+            return ClosureConflict(reason="exotic is for 3.10", packages=(PackageName("exotic"),))
         return None
 
     found = decided(asked("mmdet", "exotic", gpu="t4"), Picky(refuses))
@@ -161,10 +168,10 @@ def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
 
 
 def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         lines = {line for node in question.core for line in node.requires}
         if {"pycocotools", "addict"} <= lines and question.python == "3.11":
-            return Refused(reason="they quarrel", packages=(PackageName("x"),))
+            return ClosureConflict(reason="they quarrel", packages=(PackageName("x"),))
         return None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
@@ -178,9 +185,9 @@ def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
 def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
     once: list[ClosureRequest] = []
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         once.append(question)
-        return Refused(reason="a hiccup", packages=()) if len(once) == 1 else None
+        return ClosureConflict(reason="a hiccup", packages=()) if len(once) == 1 else None
 
     found = decided(asked("mmdet", gpu="t4"), Picky(refuses))
     (refusal,) = found.refusals
@@ -190,13 +197,13 @@ def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
 def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
     """Without any setuptools below 82, what needs pkg_resources is refused: mmengine, by its breakage."""
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if question.python == "3.11" and any(c.text == "setuptools<82" for c in question.constraints):
-            return Refused(reason="no setuptools<82", packages=(PackageName("setuptools"),))
+            return ClosureConflict(reason="no setuptools<82", packages=(PackageName("setuptools"),))
         return None
 
     found = put(asked("mmengine==0.10.7", gpu="cpu", python="3.11"), Picky(refuses))
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     (refusal,) = found.refusals
     blamed = where(refusal)
     assert set(blamed) == {"python", "mmengine"}
@@ -205,14 +212,14 @@ def test_a_cure_that_cannot_be_had_is_blamed_on_what_needs_it() -> None:
 
 
 def test_what_is_always_refused_ends_with_the_reason() -> None:
-    def refuses(question: ClosureRequest) -> Refused | None:
-        if any(w.text == "impossible" for w in question.wanted):
-            return Refused(reason="impossible has no version", packages=(PackageName("impossible"),))
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if any(w.text == "impossible" for w in question.requirements):
+            return ClosureConflict(reason="impossible has no version", packages=(PackageName("impossible"),))
         return None
 
     interpreted = asked("torch==2.1.2", "impossible", gpu="t4", python="3.11")
     found = put(interpreted, Picky(refuses))
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     assert len(found.rows.nogoods) == len(found.refusals) == 1
     error = no_answer(facts(), interpreted, found)
     assert isinstance(error, NoAnswer)
@@ -221,12 +228,10 @@ def test_what_is_always_refused_ends_with_the_reason() -> None:
 
 
 def test_a_package_nobody_has_ends_the_search_at_once() -> None:
-    """uv's words for a name that no index knows."""
-    words = "Because frobnicate was not found in the package registry and you require frobnicate, no."
-
-    def refuses(question: ClosureRequest) -> Refused | None:
-        if any(w.text == "frobnicate" for w in question.wanted):
-            return Refused(reason=words, packages=(PackageName("frobnicate"),))
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if any(w.text == "frobnicate" for w in question.requirements):
+            name = PackageName("frobnicate")
+            return ClosureConflict(reason="nobody has it", packages=(name,), unknown=(name,))
         return None
 
     with pytest.raises(NoAnswer) as caught:
@@ -237,15 +242,17 @@ def test_a_package_nobody_has_ends_the_search_at_once() -> None:
 def test_the_search_gives_up_after_a_bounded_number_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "ROUNDS", 2)
 
-    def refuses(question: ClosureRequest) -> Refused | None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
         torch = node_of(question, "torch")
-        return Refused(reason=f"not with {torch}", packages=(PackageName("torch"),)) if torch else None
+        return (
+            ClosureConflict(reason=f"not with {torch}", packages=(PackageName("torch"),)) if torch else None
+        )
 
     with pytest.raises(NoAnswer) as caught:
         put(asked("mmdet", gpu="t4"), Picky(refuses))
-    assert "2 answers of the core were tried" in caught.value.message
+    assert "gave up after 2 combinations" in caught.value.message
     (cause,) = caught.value.causes
-    assert cause.startswith("refused: python 3.11 with torch 2.1.2")
+    assert cause.startswith("python 3.11 with torch 2.1.2")
     assert "like it) with torch 2.1" in cause
     assert cause.endswith("not with 2.1.2")
 
@@ -256,7 +263,7 @@ def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> N
     vision = found.solution.picked["torchvision"]
     assert vision.version == "0.16.2"
     assert len(world.asked) == 2
-    assert any(ask.name == "torchvision (needed by timm)" for ask in found.rows.asks)
+    assert any(ask.name == "torchvision (required by timm)" for ask in found.rows.user_constraints)
     assert "torchvision" not in {p.name for p in found.closed.packages}
     assert node_of(world.asked[-1], "torchvision") == "0.16.2"
 
@@ -267,9 +274,9 @@ OPENMIM = {"0.3.9": (), "0.3.8": ()}
 def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() -> None:
     """openmim 0.3.9 fails on Python 3.12: the first answer had it, the next avoids the Python."""
     world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": OPENMIM})
-    wish = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
+    requested = asked("mmdet==3.3.0", "tools", gpu="rtx5090")
     assert decided(asked("mmdet==3.3.0", gpu="rtx5090"), OpenWorld()).solution.python == "3.12"
-    found = decided(wish, world)
+    found = decided(requested, world)
     assert found.solution.python == "3.11"
     cured = {b.breakage.id for b in found.solution.cured}
     assert "openmim-pkg-resources" in cured
@@ -309,7 +316,7 @@ def test_a_breakage_that_a_choice_was_thought_to_have_and_has_not_is_not_told() 
             self.first = self.first or torch
             with_it = torch == self.first
             if with_it and any(one.via == "openmim-pkg-resources" for one in request.constraints):
-                return Refused(reason="no", packages=(PackageName("torch"),))
+                return ClosureConflict(reason="no", packages=(PackageName("torch"),))
             self.world = {"tools": {"1.0": ("openmim",) if with_it else ()}, "openmim": {"0.3.8": ()}}
             return super().close(request)
 
@@ -357,23 +364,36 @@ def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:
 def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
     world = OpenWorld(only_sources=frozenset({"native"}))
     found = put(asked("mmengine", "native", gpu="cpu", python="3.11", torch="==2.1.2"), world)
-    assert isinstance(found, Unsolved)
+    assert isinstance(found, NoResolution)
     assert all(question.allow_sdist == () for question in world.asked)
     assert found.refusals[0].reason.endswith("has no usable wheels")
 
 
 def test_sources_that_would_do_are_a_hint() -> None:
-    words = "native>=1 has no usable wheels\n\nhint: Wheels are required for `native`, they say"
+    name = PackageName("native")
 
-    def refuses(question: ClosureRequest) -> Refused | None:
-        told = any(w.text == "native" for w in question.wanted)
-        return Refused(reason=words, packages=(PackageName("native"),)) if told else None
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        told = any(w.text == "native" for w in question.requirements)
+        return ClosureConflict(reason="no wheel", packages=(name,), wheels_only=(name,)) if told else None
 
-    wish = asked("mmengine", "native", gpu="cpu", python="3.11")
-    found = put(wish, Picky(refuses))
-    assert isinstance(found, Unsolved)
-    error = no_answer(facts(), wish, found)
-    assert error.hints[0] == "`--allow-sdist native` lets `native` be built from its sources"
+    requested = asked("mmengine", "native", gpu="cpu", python="3.11")
+    found = put(requested, Picky(refuses))
+    assert isinstance(found, NoResolution)
+    error = no_answer(facts(), requested, found)
+    assert error.hints[0] == "`--allow-sdist native` allows `native` to be built from source"
+
+
+def test_versions_of_an_existing_lock_reach_the_core_and_the_closure() -> None:
+    kept = ((PackageName("torch"), "2.8.0"), (PackageName("six"), "1.15.0"))
+    requested = asked("torchvision", "six", gpu="rtx5090", preferences=kept)
+    world = OpenWorld()
+    first, again = decided(requested, world), decided(requested, OpenWorld())
+    assert first.solution.torch.torch == "2.8.0"
+    assert world.asked[-1].preferences == tuple(sorted(kept))
+    assert first.closed == again.closed
+    assert picks_of(first.solution.picked.values()) == picks_of(again.solution.picked.values())
+    newest = decided(asked("torchvision", "six", gpu="rtx5090"), OpenWorld())
+    assert newest.solution.torch.torch != "2.8.0"
 
 
 def test_what_the_user_allows_is_handed_on() -> None:
@@ -394,7 +414,7 @@ def test_an_index_that_cannot_be_asked_is_the_surroundings_fault(*, offline: boo
 
 def test_the_question_carries_the_users_words() -> None:
     world = OpenWorld()
-    wish = asked(
+    requested = asked(
         "mmengine",
         "einops>=0.6",
         gpu="cpu",
@@ -402,16 +422,16 @@ def test_the_question_carries_the_users_words() -> None:
         exclude_newer="2026-01-31",
         offline=True,
     )
-    decided(wish, world)
+    decided(requested, world)
     (question,) = world.asked
-    assert "einops>=0.6" in [w.text for w in question.wanted]
+    assert "einops>=0.6" in [w.text for w in question.requirements]
     assert "numpy<2" in [c.text for c in question.constraints]
     assert (question.exclude_newer, question.offline) == ("2026-01-31", True)
 
 
 def test_the_same_request_is_decided_alike_twice() -> None:
-    wish = asked(gpu="rtx5090")
-    first, second = decided(wish, OpenWorld()), decided(wish, OpenWorld())
+    requested = asked(gpu="rtx5090")
+    first, second = decided(requested, OpenWorld()), decided(requested, OpenWorld())
     assert first.closed == second.closed
     assert first.solution == second.solution
     assert replace(first, rows=second.rows) == second
@@ -420,7 +440,7 @@ def test_the_same_request_is_decided_alike_twice() -> None:
 # ---------------------------------------------------------------- extensions of the user's own tree
 
 
-def with_own(name: str, *requires: str, gpu: str = "cpu") -> Decided | Unsolved:
+def with_own(name: str, *requires: str, gpu: str = "cpu") -> Resolution | NoResolution:
     """The answer for a request that names an extension, and the facts with it."""
     own = Extension(
         name=PackageName(name),
@@ -436,7 +456,7 @@ def with_own(name: str, *requires: str, gpu: str = "cpu") -> Decided | Unsolved:
 
 def test_what_an_extension_requires_is_decided_and_closed() -> None:
     found = with_own("own-ops", "torchvision", "einops")
-    assert isinstance(found, Decided)
+    assert isinstance(found, Resolution)
     assert {"torchvision", "own-ops"} <= {option.package for option in found.solution.packages()}
     assert "einops" in {package.name for package in found.closed.packages}
 
@@ -444,8 +464,8 @@ def test_what_an_extension_requires_is_decided_and_closed() -> None:
 def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
     name = PackageName("multiscaledeformableattention")
     found = with_own(name)
-    assert isinstance(found, Unsolved)
-    (ask,) = [ask for ask in found.rows.asks if ask.name == "--extension ops"]
-    assert ask.nothing.startswith("recipe msda-cuda is for cuda only: it has no kernels for cpu")
-    assert ask.hint == "its kernels are for cuda: name such a device with `--gpu`"
-    assert isinstance(with_own(name, gpu="rtx4090"), Decided)
+    assert isinstance(found, NoResolution)
+    (ask,) = [ask for ask in found.rows.user_constraints if ask.name == "--extension ops"]
+    assert ask.available.startswith("recipe `msda-cuda` supports cuda only; it has no kernels for cpu")
+    assert ask.hint == "its kernels need cuda: choose such a device with `--gpu`"
+    assert isinstance(with_own(name, gpu="rtx4090"), Resolution)

@@ -14,14 +14,14 @@ from mmlock.core.background import Background
 from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
 from mmlock.resolve.loop.indexes import Indexes
-from mmlock.resolve.plan.files import PYPI, Place
+from mmlock.resolve.plan.files import PYPI, WheelLocation
 
 if TYPE_CHECKING:
     from closure_fixtures import Index
 
 SIX = PackageName("six")
 FILE = Artifact(name="six-1.0-py3-none-any.whl", url="https://x/six", sha256=Sha256("a" * 64))
-KNOWN = Place(index=PYPI, files=(FILE,), url=None, ask=False, version="1.0")
+KNOWN = WheelLocation(index=PYPI, files=(FILE,), url=None, ask=False, version="1.0")
 
 
 def _indexes(environ: Mapping[str, str], index: str | None = None, *, offline: bool = False) -> Indexes:
@@ -40,7 +40,7 @@ def test_a_page_that_was_begun_is_fetched_once(index: Index, tmp_path: Path) -> 
 
 def test_nothing_is_begun_that_would_not_be_asked(index: Index, tmp_path: Path) -> None:
     own = {"MMLOCK_CACHE_DIR": str(tmp_path)}
-    named = Place(index=index.url, files=(), url="https://x/y", ask=False, version="1.0")
+    named = WheelLocation(index=index.url, files=(), url="https://x/y", ask=False, version="1.0")
     for offline, place in ((True, KNOWN), (False, named)):
         with _indexes(own, index.url, offline=offline) as indexes:
             indexes.begin([(place, SIX)])

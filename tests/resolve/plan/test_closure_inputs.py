@@ -6,7 +6,7 @@ from packaging.requirements import Requirement
 from solved import Solved, facts, solved
 
 from mmlock.core.names import PackageName
-from mmlock.resolve.closure.model import ClosureRequest, CoreNode, Wanted
+from mmlock.resolve.closure.model import ClosureRequest, CoreNode
 from mmlock.resolve.graph.extras import asked_extras
 from mmlock.resolve.plan.closure_inputs import (
     closure_request,
@@ -15,6 +15,7 @@ from mmlock.resolve.plan.closure_inputs import (
     variant_requirements,
 )
 from mmlock.resolve.plan.findings import missing_extras
+from mmlock.resolve.request.model import PlainRequirement
 
 
 def question(one: Solved, *wanted: str, constraints: tuple[str, ...] = ()) -> ClosureRequest:
@@ -22,8 +23,8 @@ def question(one: Solved, *wanted: str, constraints: tuple[str, ...] = ()) -> Cl
         facts(),
         one.solution,
         one.asked.target,
-        wanted=[Wanted(text=text, via="the request") for text in wanted],
-        constraints=[Wanted(text=text, via="the request") for text in constraints],
+        requirements=[PlainRequirement(text=text, via="the request") for text in wanted],
+        constraints=[PlainRequirement(text=text, via="the request") for text in constraints],
     )
 
 
@@ -47,7 +48,7 @@ def test_every_decided_package_is_a_node_with_its_requirements() -> None:
 
 def test_cures_are_added_and_bounded() -> None:
     asked = question(solved(gpu="rtx5090"))
-    added = {one.text: one.via for one in asked.wanted}
+    added = {one.text: one.via for one in asked.requirements}
     assert added["setuptools"] == "mmengine-pkg-resources"
     assert {"ftfy", "regex"} <= set(added)
     assert {one.text for one in asked.constraints} >= {"setuptools<82"}
@@ -67,8 +68,8 @@ def test_what_nobody_uses_is_dropped_everywhere() -> None:
 def test_one_wish_is_asked_once_and_the_users_word_goes_first() -> None:
     one = solved(gpu="rtx5090")
     asked = question(one, "setuptools", "einops", "einops", constraints=("setuptools<82",))
-    assert [w.text for w in asked.wanted] == sorted({w.text for w in asked.wanted})
-    assert {w.text: w.via for w in asked.wanted}["setuptools"] == "the request"
+    assert [w.text for w in asked.requirements] == sorted({w.text for w in asked.requirements})
+    assert {w.text: w.via for w in asked.requirements}["setuptools"] == "the request"
     assert [w.text for w in asked.constraints] == sorted({w.text for w in asked.constraints})
 
 
@@ -139,9 +140,11 @@ def test_a_build_has_the_requirements_of_its_release() -> None:
 
 def test_asked_extras_go_with_the_node_and_its_requirements() -> None:
     one = solved("mmdet[tracking,all]", gpu="t4")
-    extras = asked_extras(facts(), one.asked.wishes, one.asked.target.platform, one.solution.python)
+    extras = asked_extras(
+        facts(), one.asked.core_requirements, one.asked.target.platform, one.solution.python
+    )
     question = closure_request(
-        facts(), one.solution, one.asked.target, wanted=[], constraints=[], extras=extras
+        facts(), one.solution, one.asked.target, requirements=[], constraints=[], extras=extras
     )
     (mmdet,) = [node for node in question.core if node.name == "mmdet"]
     assert mmdet.extras == ("all", "tracking")
@@ -151,12 +154,14 @@ def test_asked_extras_go_with_the_node_and_its_requirements() -> None:
 
 def test_an_extra_that_a_release_lacks_is_told_and_not_handed_on() -> None:
     one = solved("mmdet[tracking]==2.28.2", gpu="t4")
-    extras = asked_extras(facts(), one.asked.wishes, one.asked.target.platform, one.solution.python)
+    extras = asked_extras(
+        facts(), one.asked.core_requirements, one.asked.target.platform, one.solution.python
+    )
     question = closure_request(
-        facts(), one.solution, one.asked.target, wanted=[], constraints=[], extras=extras
+        facts(), one.solution, one.asked.target, requirements=[], constraints=[], extras=extras
     )
     assert all(node.extras == () for node in question.core)
-    (told,) = missing_extras(facts(), one.asked.wishes, one.solution, one.asked.target)
+    (told,) = missing_extras(facts(), one.asked.core_requirements, one.solution, one.asked.target)
     assert told.level == "warning"
     assert "no extra `tracking`, which is in 3.1.0 to 3.3.0" in told.text
 
@@ -166,7 +171,7 @@ def test_packages_of_a_toolkit_that_the_environment_brings_too_are_the_toolkits_
     toolchain = one.solution.toolchain
     assert toolchain is not None
     assert toolchain.packages
-    question = closure_request(facts(), one.solution, one.asked.target, wanted=[], constraints=[])
+    question = closure_request(facts(), one.solution, one.asked.target, requirements=[], constraints=[])
     assert set(toolchain.packages) <= {bound.text for bound in question.constraints}
 
 

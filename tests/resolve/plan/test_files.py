@@ -10,7 +10,7 @@ from mmlock.core.names import Confidence, Form, PackageName, Platform
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import IndexRow
 from mmlock.resolve.graph.rows import IndexChoice, Option
-from mmlock.resolve.plan.files import PYPI, Place, locate, recorded, sdist
+from mmlock.resolve.plan.files import PYPI, WheelLocation, locate, recorded, sdist
 
 # Seen in public lock files, manifests and captured index pages (`observed_urls` of the OpenMMLab facts).
 SEEN = [
@@ -31,7 +31,7 @@ TAGS = {
 }
 
 
-def place_of(one: Solved, package: str) -> Place:
+def place_of(one: Solved, package: str) -> WheelLocation:
     option = next(o for o in one.solution.packages() if o.package == package)
     return locate(facts(), option, one.solution.torch, one.asked.target, one.solution.python)
 

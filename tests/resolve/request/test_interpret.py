@@ -1,4 +1,4 @@
-"""The user's words in the matrix's terms: devices, platform, stack, wishes; and what is wrong with them."""
+"""The user's words in the matrix's terms: devices, platform, stack, requirements; and what is wrong."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, MmlockError, NoAnswer, UsageError
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.resolve.graph.rows import DEFAULT_TERMS, Term
 from mmlock.resolve.request import devices, nvidia_smi
 from mmlock.resolve.request.devices import find_devices
-from mmlock.resolve.request.interpret import Interpreted, interpret, mistaken
+from mmlock.resolve.request.interpret import interpret, mistaken
+from mmlock.resolve.request.model import InterpretedRequest
+from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, Objective
 
 
-def asked(*words: str, **more: Any) -> Interpreted:
+def asked(*words: str, **more: Any) -> InterpretedRequest:
     return interpret(facts(), request(*words, **more))
 
 
@@ -36,24 +37,29 @@ def fault(kind: type[MmlockError], *words: str, **more: Any) -> MmlockError:
 def test_without_a_requirement_the_default_stack_is_asked_for() -> None:
     one = asked(gpu="rtx5090")
     assert one.stack == "openmmlab"
-    assert {wish.name for wish in one.wishes} == {"mmengine", "mmcv", "mmdet", "mmsegmentation"}
-    assert one.wanted == ()
+    assert {requested.name for requested in one.core_requirements} == {
+        "mmengine",
+        "mmcv",
+        "mmdet",
+        "mmsegmentation",
+    }
+    assert one.plain_requirements == ()
 
 
 def test_requirements_replace_the_default_stack_and_join_a_named_one() -> None:
     alone = asked("mmpose", gpu="cpu")
-    assert (alone.stack, [w.name for w in alone.wishes]) == ("custom", ["mmpose"])
+    assert (alone.stack, [w.name for w in alone.core_requirements]) == ("custom", ["mmpose"])
     both = asked("mmpose", gpu="cpu", stack="detection")
     assert both.stack == "detection"
-    assert {w.name for w in both.wishes} == {"mmengine", "mmcv", "mmdet", "mmpose"}
+    assert {w.name for w in both.core_requirements} == {"mmengine", "mmcv", "mmdet", "mmpose"}
 
 
 def test_ordinary_packages_go_to_the_closure_with_all_they_say() -> None:
     one = asked("mmdet", "scipy[dev]>=1.10; python_version < '3.13'", gpu="cpu", constraints=["numpy<2"])
-    assert [w.name for w in one.wishes] == ["mmdet"]
-    (wanted,) = one.wanted
+    assert [w.name for w in one.core_requirements] == ["mmdet"]
+    (wanted,) = one.plain_requirements
     assert wanted.text.replace(" ", "").startswith("scipy[dev]>=1.10;python_version<")
-    assert [c.text for c in one.constraints] == ["numpy<2"]
+    assert [c.text for c in one.plain_constraints] == ["numpy<2"]
 
 
 def test_an_unknown_stack_names_those_there_are() -> None:
@@ -66,8 +72,8 @@ def test_an_unknown_aim_names_those_there_are() -> None:
     error = fault(UsageError, gpu="cpu", prefer=("fastest",))
     assert "`--prefer fastest`" in error.message
     assert "`newest-torch`" in error.hints[0]
-    assert asked(gpu="cpu").terms == DEFAULT_TERMS
-    assert asked(gpu="cpu", prefer=("newest-python",)).terms[0] is Term.PYTHON
+    assert asked(gpu="cpu").objectives == DEFAULT_OBJECTIVES
+    assert asked(gpu="cpu", prefer=("newest-python",)).objectives[0] is Objective.PYTHON
 
 
 def test_a_url_for_a_decided_package_is_refused() -> None:
@@ -88,14 +94,14 @@ def test_a_url_for_a_decided_package_is_refused() -> None:
     ],
 )
 def test_words_that_admit_prereleases(text: str, *, welcome: bool) -> None:
-    assert asked(text, gpu="cpu").wishes[0].prerelease is welcome
+    assert asked(text, gpu="cpu").core_requirements[0].prerelease is welcome
 
 
 # ---------------------------------------------------------------- markers
 
 
-def names(one: Interpreted) -> set[str]:
-    return {w.name for w in one.wishes}
+def names(one: InterpretedRequest) -> set[str]:
+    return {w.name for w in one.core_requirements}
 
 
 def test_markers_are_the_targets_and_never_the_hosts() -> None:
@@ -188,7 +194,7 @@ def test_a_name_that_tells_the_board_is_kept_among_others() -> None:
 
 def test_cards_of_several_kinds_are_refused() -> None:
     error = fault(UsageError, "mmengine", gpu=("rtx5090", "mi250x"))
-    assert "one lock cannot run on" in error.message
+    assert "one lock cannot support" in error.message
 
 
 def test_no_target_is_refused() -> None:
@@ -213,9 +219,9 @@ def test_a_device_nothing_public_serves_gets_a_reason() -> None:
 def test_a_device_with_a_plug_in_asks_for_it() -> None:
     npu = asked("mmengine", gpu="ascend")
     assert npu.target.kind is DeviceKind.NPU
-    assert {w.name for w in npu.wishes} == {"mmengine", "torch-npu"}
+    assert {w.name for w in npu.core_requirements} == {"mmengine", "torch-npu"}
     named = asked("mmengine", "torch-npu==2.1.0", gpu="ascend")
-    assert [w.text for w in named.wishes if w.name == "torch-npu"] == ["torch-npu==2.1.0"]
+    assert [w.text for w in named.core_requirements if w.name == "torch-npu"] == ["torch-npu==2.1.0"]
 
 
 # ---------------------------------------------------------------- this machine
@@ -294,21 +300,23 @@ def test_words_say_the_request_again() -> None:
     )
 
 
-def test_extras_and_markers_of_a_decided_package_are_wishes() -> None:
-    (wish,) = asked("mmpretrain[MultiModal,mim]>=1.0; python_version < '3.12'", gpu="cpu").wishes
-    assert wish.extras == ("mim", "multimodal")
-    assert (wish.specifier, wish.marker) == (">=1.0", 'python_version < "3.12"')
+def test_extras_and_markers_of_a_decided_package_are_core_requirements() -> None:
+    (requested,) = asked(
+        "mmpretrain[MultiModal,mim]>=1.0; python_version < '3.12'", gpu="cpu"
+    ).core_requirements
+    assert requested.extras == ("mim", "multimodal")
+    assert (requested.specifier, requested.marker) == (">=1.0", 'python_version < "3.12"')
 
 
 def test_an_extra_that_nobody_recorded_is_refused_not_forgotten() -> None:
     told = fault(UsageError, "MultiScaleDeformableAttention[fast]", gpu="cpu")
-    assert "no metadata of it is recorded" in told.causes[0]
+    assert "has no metadata of it" in told.causes[0]
 
 
 def test_a_module_that_is_named_as_a_package_is_told() -> None:
     one = asked("mmseg", "mmdet", "numpy", gpu="cpu")
-    (told,) = mistaken(facts(), one.wanted)
-    assert told.startswith("`mmseg` is another project: the module `mmseg` comes with `mmsegmentation`")
+    (told,) = mistaken(facts(), one.plain_requirements)
+    assert told.startswith("`mmseg` is another project: the module `mmseg` comes from `mmsegmentation`")
 
 
 def test_a_wish_that_no_python_has_is_kept_to_be_told() -> None:

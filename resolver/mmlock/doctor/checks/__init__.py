@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mmlock.core.names import DeviceKind
 from mmlock.doctor.checks import binaries, declared, devices, openmmlab, records
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, Severity, Trouble
 from mmlock.facts.matrix.load import Matrix
 
 Check = Callable[[Environment, Matrix], Iterator[Trouble]]
@@ -31,33 +31,37 @@ def _with_gpu(env: Environment, _: Matrix) -> bool:
 
 CHECKS: Sequence[tuple[str, Check, Callable[[Environment, Matrix], bool]]] = (
     ("the interpreter runs", records.interpreter, lambda *_: True),
-    ("no distribution is there twice", records.doubles, _read),
-    ("nothing is left of broken installations", records.leftovers, _read),
-    ("no two distributions bring one module", records.providers, _read),
-    ("wheels are of this Python", records.tags, lambda env, _: env.interpreter.python is not None),
-    ("torch is whole", binaries.torch, lambda env, _: env.torch is not None),
-    ("libraries are there", binaries.libraries, lambda env, _: env.interpreter.platform is not None),
+    ("no distribution is installed twice", records.doubles, _read),
+    ("no leftovers of broken installations", records.leftovers, _read),
+    ("no two distributions provide one module", records.providers, _read),
+    ("wheels match this Python", records.tags, lambda env, _: env.interpreter.python is not None),
+    ("torch is complete", binaries.torch, lambda env, _: env.torch is not None),
     (
-        "compiled ops are there",
+        "shared libraries are installed",
+        binaries.libraries,
+        lambda env, _: env.interpreter.platform is not None,
+    ),
+    (
+        "compiled ops are installed",
         openmmlab.ops,
         lambda env, _: any(env.all("mmcv")) or any(env.all("mmcv-full")),
     ),
-    ("compiled extensions load beside torch", binaries.loads, _compiled),
+    ("compiled extensions load with torch", binaries.loads, _compiled),
     ("glibc is new enough", binaries.glibc, lambda env, _: env.interpreter.glibc is not None),
-    ("GPU code fits the GPU", devices.code, _with_gpu),
+    ("kernels match the GPU", devices.code, _with_gpu),
     (
         "the driver is new enough",
         devices.driver,
         lambda env, _: env.driver is not None and env.cuda is not None,
     ),
     ("checks at import pass", openmmlab.asserts, _scanned),
-    ("modules that are imported undeclared are there", openmmlab.undeclared, _scanned),
-    ("nothing that is known to break applies", openmmlab.breakages, _read),
-    ("declared requirements are met", declared.requirements, _read),
+    ("undeclared imports are installed", openmmlab.undeclared, _scanned),
+    ("no known incompatibility applies", openmmlab.breakages, _read),
+    ("declared requirements are satisfied", declared.requirements, _read),
 )
 """What holds when a check finds nothing, the check, and whether it had anything to look at."""
 
-_ORDER = {Gravity.FAILS: 0, Gravity.RISK: 1, Gravity.NOTE: 2}
+_ORDER = {Severity.FAILS: 0, Severity.RISK: 1, Severity.NOTE: 2}
 
 
 def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tuple[str, ...]]:
@@ -67,6 +71,6 @@ def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tupl
     for text, check, applies in CHECKS:
         found = list(check(env, matrix))
         troubles += found
-        if applies(env, matrix) and not any(one.gravity is not Gravity.NOTE for one in found):
+        if applies(env, matrix) and not any(one.severity is not Severity.NOTE for one in found):
             holding.append(text)
-    return tuple(sorted(troubles, key=lambda one: _ORDER[one.gravity])), tuple(holding)
+    return tuple(sorted(troubles, key=lambda one: _ORDER[one.severity])), tuple(holding)

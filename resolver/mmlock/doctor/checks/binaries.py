@@ -10,7 +10,7 @@ from mmlock.binary.floors import dotted, highest
 from mmlock.binary.model import Answer, Finding, Inspected, Verdict
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.doctor.environment.model import Environment, Gravity, Lacking, Trouble
+from mmlock.doctor.environment.model import Environment, Lacking, Severity, Trouble
 from mmlock.doctor.log_window import joined, runs
 from mmlock.facts.matrix.load import Matrix
 
@@ -23,18 +23,18 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if env.torch_fault is not None:
         yield Trouble(
             check="torch",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"torch is broken: {env.torch_fault}",
-            advice=("Install torch again, in step with what is compiled against it.",),
+            advice=("Reinstall torch, in the version that your extensions were compiled for.",),
             packages=("torch",),
         )
     if env.torch is None and env.torch_fault is None and env.inspected:
         names = joined(env.inspected)
         yield Trouble(
             check="torch",
-            gravity=Gravity.FAILS,
-            title=f"there is no torch, and {names} need it",
-            advice=("Install the torch that they were built for: a lock holds the pair.",),
+            severity=Severity.FAILS,
+            title=f"torch is not installed, but {names} need it",
+            advice=("Install the torch that they were built for: a lock contains both.",),
             packages=("torch", *env.inspected),
         )
 
@@ -45,20 +45,21 @@ def libraries(env: Environment, _: Matrix) -> Iterator[Trouble]:
     for one in env.lacking:
         by_package.setdefault(one.package, []).append(one)
     for name, found in by_package.items():
+        label = f"{name} {env.installed[name].version}"
         wanted = joined(f"`{one.library}`" for one in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         desktop = any(_DESKTOP.match(one.library) for one in found)
         declared = [text for text in env.installed[name].requires if re.match(r"nvidia-|cuda-", text)]
-        advice = f"Install what {name} declares: it was installed without its requirements."
+        advice = f"Install the requirements of {name}: it was installed without them."
         if desktop:
             advice = "Install them (`apt-get install libgl1 libglib2.0-0`), or use the headless OpenCV."
         elif not declared:
-            advice = "Install what brings them, or the build that does not need them."
+            advice = "Install the package that provides them, or a build that does not need them."
         yield Trouble(
             check="libraries",
-            gravity=Gravity.FAILS,
-            title=f"{name} {env.installed[name].version} needs {wanted}{more}, which nothing here brings",
-            evidence=(f"`{found[0].file}` names it in its dynamic section",),
+            severity=Severity.FAILS,
+            title=f"{label} needs {wanted}{more}, which no installed package provides",
+            evidence=(f"the dynamic section of `{found[0].file}` names it",),
             advice=(advice,),
             packages=(name,),
         )
@@ -81,7 +82,7 @@ def _refused(env: Environment, matrix: Matrix, name: str, found: Inspected, judg
     label = f"{name} {env.installed[name].version}"
     evidence: list[str] = []
     if local := env.installed[name].version.partition("+")[2]:
-        evidence.append(f"its version says what it was made for: `{local}`")
+        evidence.append(f"its version says what it was built for: `{local}`")
     for finding in (judged.libraries, judged.symbols, judged.python):
         if finding.answer is Answer.FAILS:
             evidence += finding.evidence
@@ -89,8 +90,8 @@ def _refused(env: Environment, matrix: Matrix, name: str, found: Inspected, judg
     evidence += _exported_by(judged.symbols, matrix)
     return Trouble(
         check="loads",
-        gravity=Gravity.FAILS,
-        title=f"the compiled files of {label} do not load beside torch {judged.torch}",
+        severity=Severity.FAILS,
+        title=f"the compiled files of {label} do not load with torch {judged.torch}",
         evidence=tuple(evidence),
         advice=(
             f"Install the {name} that was built for torch {judged.torch}, or the torch it was built for.",
@@ -108,7 +109,7 @@ def _exported_by(finding: Finding, matrix: Matrix) -> Iterator[str]:
     store = SymbolStore(matrix.root)
     if exporting := store.exporting(symbols[0]):
         known = [build.torch for build in store.builds()]
-        yield f"the first of them is exported by torch {runs((b.torch for b in exporting), known)}"
+        yield f"torch that exports the first one: {runs((b.torch for b in exporting), known)}"
 
 
 def _named(finding: Finding) -> Iterator[str]:
@@ -117,7 +118,7 @@ def _named(finding: Finding) -> Iterator[str]:
     for symbol in symbols[:_SHOWN]:
         yield f"missing: `{demangle(symbol)}`"
     if len(symbols) > _SHOWN:
-        yield f"and {len(symbols) - _SHOWN} more names"
+        yield f"and {len(symbols) - _SHOWN} more symbols"
 
 
 def _doubtful(name: str, found: Inspected, judged: Verdict) -> Trouble:
@@ -129,8 +130,8 @@ def _doubtful(name: str, found: Inspected, judged: Verdict) -> Trouble:
     ]
     return Trouble(
         check="loads",
-        gravity=Gravity.NOTE,
-        title=f"whether {name} {found.version or ''} loads is not sure".replace("  ", " "),
+        severity=Severity.NOTE,
+        title=f"unknown whether {name} {found.version or ''} loads".replace("  ", " "),
         evidence=tuple(texts[:_SHOWN]),
         packages=(name,),
     )
@@ -160,8 +161,8 @@ def glibc(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
 def _too_old(name: str, wanted: str, have: str) -> Trouble:
     return Trouble(
         check="glibc",
-        gravity=Gravity.FAILS,
-        title=f"{name} needs glibc {wanted}, this machine has {have}",
-        advice=(f"Lock for it: `--glibc {have}`.",),
+        severity=Severity.FAILS,
+        title=f"{name} needs glibc {wanted}; this machine has {have}",
+        advice=(f"Lock for your glibc: `--glibc {have}`.",),
         packages=(name,),
     )

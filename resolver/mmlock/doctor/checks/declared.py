@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import Platform, normalize
 from mmlock.core.versions import InvalidVersion, allows
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
 from mmlock.facts.matrix.load import Matrix
 
 
@@ -22,10 +22,10 @@ def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             if (wrong := _unmet(env, text)) is None or normalize(wrong.name) in dropped:
                 continue
             there = env.first(normalize(wrong.name))
-            have = f"it is {there.version}" if there else "it is not installed"
+            have = f"{there.version} is installed" if there else "it is not installed"
             yield Trouble(
                 check="declared",
-                gravity=Gravity.RISK,
+                severity=Severity.RISK,
                 title=f"{dist.name} {dist.version} requires {wrong.name}{wrong.specifier}: {have}",
                 packages=_concerned(dist, there),
             )

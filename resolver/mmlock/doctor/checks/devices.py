@@ -9,7 +9,7 @@ from mmlock.binary.model import Gpu, PtxDriver
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, Severity, Trouble
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
@@ -38,8 +38,8 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     if env.cuda is None:
         yield Trouble(
             check="code",
-            gravity=Gravity.FAILS,
-            title=f"torch {build} is a build without CUDA; it does not see the {device.name}",
+            severity=Severity.FAILS,
+            title=f"torch {build} was built without CUDA; it cannot use the {device.name}",
             advice=("Lock for the GPU.",),
             packages=("torch",),
         )
@@ -49,10 +49,12 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     if code_for(device, archs, row.ptx if row else ()) is Code.NONE:
         yield Trouble(
             check="code",
-            gravity=Gravity.FAILS,
-            title=f"torch {build} has no code for the {device.name} ({device.arch})",
-            evidence=(f"it holds {' '.join(archs or ())}",),
-            advice=("Take a torch build that has the arch; what is compiled against torch changes with it.",),
+            severity=Severity.FAILS,
+            title=f"torch {build} has no kernels for the {device.name} ({device.arch})",
+            evidence=(f"it is built for {' '.join(archs or ())}",),
+            advice=(
+                "Use a torch build with that arch, and rebuild or replace what is compiled against torch.",
+            ),
             packages=("torch",),
         )
 
@@ -66,10 +68,10 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
         if finding.code is Code.NONE:
             yield Trouble(
                 check="code",
-                gravity=Gravity.FAILS,
-                title=f"{label} has no code for the {device.name} ({device.arch})",
+                severity=Severity.FAILS,
+                title=f"{label} has no kernels for the {device.name} ({device.arch})",
                 evidence=finding.evidence,
-                advice=("Build it for the GPU, or take a wheel that has the arch.",),
+                advice=("Build it for the GPU, or use a wheel with that arch.",),
                 packages=(name,),
             )
         elif (
@@ -79,10 +81,12 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
         ):
             yield Trouble(
                 check="code",
-                gravity=Gravity.FAILS,
-                title=f"{label} was compiled without its CUDA ops, and torch is of CUDA {env.cuda}",
-                evidence=("its files hold no GPU code",),
-                advice=("Take a wheel for your CUDA, or build it with FORCE_CUDA=1 and the arch named.",),
+                severity=Severity.FAILS,
+                title=f"{label} was compiled without its CUDA ops, but torch has CUDA {env.cuda}",
+                evidence=("its files contain no GPU code",),
+                advice=(
+                    "Use a wheel for your CUDA, or build it with FORCE_CUDA=1 and TORCH_CUDA_ARCH_LIST.",
+                ),
                 packages=(name,),
             )
 
@@ -99,9 +103,9 @@ def driver(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     if row is not None and version(env.driver) < version(row.driver_floor):
         yield Trouble(
             check="driver",
-            gravity=Gravity.FAILS,
-            title=f"the driver {env.driver} is too old for CUDA {env.cuda} of this torch",
+            severity=Severity.FAILS,
+            title=f"the driver {env.driver} is too old for torch's CUDA {env.cuda}",
             evidence=(f"it needs {row.driver_floor} or newer",),
-            advice=(f"Update the driver, or take a torch of an older CUDA: `--driver {env.driver}`.",),
+            advice=(f"Update the driver, or use a torch with an older CUDA: `--driver {env.driver}`.",),
             packages=("torch",),
         )

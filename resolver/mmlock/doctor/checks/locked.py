@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
 from mmlock.doctor.log_window import joined
 from mmlock.lock.model import LockedEnv
 
@@ -18,19 +18,19 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
     if env.interpreter.python != lock.python:
         yield _differs(
             f"Python is {env.interpreter.python or 'unknown'}, the lock is for {lock.python}",
-            "Make an environment for the lock: `mmlock install`.",
+            "Create an environment for the lock: `mmlock install`.",
         )
     for package in lock.packages:
         there = env.first(package.name)
         if there is None:
             yield _differs(
-                f"{package.name} {package.version} of the lock is not installed",
+                f"{package.name} {package.version} is in the lock, but not installed",
                 "Install the lock.",
                 package.name,
             )
         elif not same(there.version, package.version):
             yield _differs(
-                f"{package.name} is {there.version}, the lock has {package.version}",
+                f"{package.name} {there.version} is installed; the lock has {package.version}",
                 "Install the lock.",
                 package.name,
             )
@@ -39,8 +39,8 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
         if there is None or not same(there.version, step.version):
             have = f"is {there.version}" if there else "is not installed"
             yield _differs(
-                f"{step.package} {have}; the lock makes {step.version}, which is not built yet",
-                "`mmlock build` makes it.",
+                f"{step.package} {have}; the lock has {step.version}, which is not built yet",
+                "`mmlock build` builds it.",
                 step.package,
             )
     yield from _more(env, lock)
@@ -48,7 +48,7 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
 
 def _differs(title: str, advice: str, package: str | None = None) -> Trouble:
     packages = (package,) if package else ()
-    return Trouble(check="lock", gravity=Gravity.FAILS, title=title, advice=(advice,), packages=packages)
+    return Trouble(check="lock", severity=Severity.FAILS, title=title, advice=(advice,), packages=packages)
 
 
 def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
@@ -58,7 +58,7 @@ def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
         rest = f" and {len(more) - _SHOWN} more" if len(more) > _SHOWN else ""
         yield Trouble(
             check="lock",
-            gravity=Gravity.NOTE,
+            severity=Severity.NOTE,
             title=f"{len(more)} distributions are not in the lock",
             evidence=(f"{told}{rest}",),
         )

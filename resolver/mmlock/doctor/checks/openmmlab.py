@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
@@ -39,22 +39,20 @@ def _opless(env: Environment, matrix: Matrix, module: Module, dist: Distribution
     reaching = [(other, row) for other, row in _reaching(env, matrix) if row.entries]
     evidence = [f"`{dist.record}` lists no `{module.module}/_ext*.so`"]
     if any("none-any" in tag for tag in dist.tags) and dist.name in module.with_ops:
-        evidence.append(f"its wheel is tagged {dist.tags[-1]}: it was built without seeing torch")
+        evidence.append(f"its wheel has the tag {dist.tags[-1]}: it was built without torch")
     for other, row in reaching[:_SHOWN]:
         entry, where = next(iter(row.entries.items()))
         evidence.append(f"{other.name} {other.version}: `import {entry}` imports `mmcv.ops` ({where})")
     lite = dist.name not in module.with_ops
-    title = f"{dist.name} {dist.version} holds no compiled ops"
+    title = f"{dist.name} {dist.version} has no compiled ops"
     return Trouble(
         check="ops",
-        gravity=Gravity.FAILS if reaching or not lite else Gravity.NOTE,
+        severity=Severity.FAILS if reaching or not lite else Severity.NOTE,
         title=title if not lite else f"{title}, by design",
         evidence=tuple(evidence),
-        advice=(
-            "`import mmcv.ops` fails: No module named 'mmcv._ext'. Install the mmcv that has ops instead.",
-        )
+        advice=("`import mmcv.ops` fails: No module named 'mmcv._ext'. Install an mmcv with ops instead.",)
         if reaching or not lite
-        else ("Fine as long as nothing imports `mmcv.ops`: `mmlock scan PROJECT` tells.",),
+        else ("Fine as long as nothing imports `mmcv.ops`: check with `mmlock scan PROJECT`.",),
         packages=(dist.name,),
         remove=(dist.name,) if reaching or not lite else (),
     )
@@ -101,10 +99,10 @@ def _refusals(
     if not there:
         yield Trouble(
             check="asserts",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"{dist.name} {dist.version} needs {module.module}, which is not installed",
-            evidence=(f"it checks {module.module} {wanted} at import",),
-            advice=(f"Install {joined(module.packages[:1])} in a version that it takes.",),
+            evidence=(f"it requires {module.module} {wanted} at import",),
+            advice=(f"Install {joined(module.packages[:1])} in a version that it accepts.",),
             packages=(dist.name, str(module.packages[0])),
             source=source,
         )
@@ -116,10 +114,10 @@ def _refusals(
         if not holds:
             yield Trouble(
                 check="asserts",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} refuses {other.name} {other.version} at import",
-                evidence=(f"it checks {module.module} {wanted}",),
-                advice=(f"Install a {module.module} that it takes; `pip check` does not know of this.",),
+                evidence=(f"it requires {module.module} {wanted}",),
+                advice=(f"Install a {module.module} that it accepts; `pip check` does not show this.",),
                 packages=(other.name,),
                 source=source,
             )
@@ -137,9 +135,9 @@ def undeclared(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 continue
             yield Trouble(
                 check="undeclared",
-                gravity=Gravity.FAILS,
-                title=f"{dist.name} {dist.version} imports `{name}`, which nothing brings",
-                evidence=("it declares it nowhere, so pip does not install it",),
+                severity=Severity.FAILS,
+                title=f"{dist.name} {dist.version} imports `{name}`, which no installed package provides",
+                evidence=("it does not declare it, so pip does not install it",),
                 advice=(f"Install {known[0]}.",),
                 packages=(str(known[0]),),
             )
@@ -157,20 +155,20 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 texts = matrix.sources("breaks")
                 yield Trouble(
                     check="breakages",
-                    gravity=_gravity(breakage),
+                    severity=_gravity(breakage),
                     title=breakage.title,
-                    evidence=(f"shows as: {breakage.symptom}", *missing),
+                    evidence=(f"symptom: {breakage.symptom}", *missing),
                     advice=(f"{breakage.fix[:1].upper()}{breakage.fix[1:]}.",),
                     packages=_concerned(breakage),
                     source=tuple(texts.get(key, key) for key in breakage.source),
                 )
 
 
-def _gravity(breakage: Breakage) -> Gravity:
+def _gravity(breakage: Breakage) -> Severity:
     """What only one function meets, or what was concluded, is a risk."""
     if breakage.drop or breakage.environment:
-        return Gravity.RISK
-    return Gravity.FAILS if breakage.confidence in {"measured", "captured"} else Gravity.RISK
+        return Severity.RISK
+    return Severity.FAILS if breakage.confidence in {"measured", "captured"} else Severity.RISK
 
 
 def _concerned(breakage: Breakage) -> tuple[str, ...]:
@@ -217,4 +215,4 @@ def _uncured(env: Environment, breakage: Breakage) -> Iterator[str]:
             yield f"{name} is installed"
     for variable, value in breakage.environment.items():
         if env.environ.get(variable) != value:
-            yield f"{variable}={value} is not set here"
+            yield f"{variable}={value} is not set"

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from packaging.tags import Tag
 from packaging.tags import parse_tag as parse_tags
 
-from mmlock.doctor.environment.model import Distribution, Environment, Gravity, Record, Trouble
+from mmlock.doctor.environment.model import (
+    Distribution,
+    Environment,
+    LeftoverReason,
+    Record,
+    RecordProblem,
+    Severity,
+    Trouble,
+)
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 6
+_LEFTOVERS: Mapping[LeftoverReason, str] = {
+    LeftoverReason.UNLISTABLE: "cannot be listed: {detail}",
+    LeftoverReason.TOO_MANY: "has more than {detail} entries; the rest was not read",
+    LeftoverReason.RENAMED_BY_PIP: "was renamed by pip and never removed: an installation was interrupted",
+    LeftoverReason.LINK_BROKEN: "points to `{detail}`, which does not exist",
+    LeftoverReason.EGG_LINK_UNREADABLE: "is an egg-link that cannot be read",
+    LeftoverReason.EGG_LINK_BROKEN: "links to `{detail}`, which does not exist",
+    LeftoverReason.PTH_UNREADABLE: "cannot be read: {detail}",
+    LeftoverReason.PTH_BROKEN: "adds `{detail}`, which does not exist",
+}
+_FAULTS: Mapping[RecordProblem, str] = {
+    RecordProblem.NO_METADATA: "has no readable METADATA ({detail}): its package is gone or broken",
+    RecordProblem.NO_RECORD: "has no RECORD: pip cannot uninstall it, and its files are unknown",
+    RecordProblem.NO_PKG_INFO: "has no readable PKG-INFO ({detail})",
+}
 
 
 def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
@@ -20,10 +43,10 @@ def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if me.fault is not None:
         yield Trouble(
             check="interpreter",
-            gravity=Gravity.FAILS,
+            severity=Severity.FAILS,
             title=f"`{me.path}` {me.fault}",
-            evidence=(f"what follows was read from the files in `{me.prefix}`",) if me.sites else (),
-            advice=("Make the environment anew, for example with `mmlock install`.",),
+            evidence=(f"the rest of this report is from the files in `{me.prefix}`",) if me.sites else (),
+            advice=("Create the environment again, for example with `mmlock install`.",),
         )
 
 
@@ -42,19 +65,17 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if same:
             yield Trouble(
                 check="doubles",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{name} is recorded {len(found)} times in one folder",
-                evidence=(f"{name} {versions}", "which files are really there is not known from the records"),
-                advice=(
-                    f"Remove it as often as it is found (`pip uninstall {name}`), then install it once.",
-                ),
+                evidence=(f"{name} {versions}", "the records do not show which files are installed"),
+                advice=(f"Run `pip uninstall {name}` until it is gone, then install it once.",),
                 packages=(name,),
                 remove=(name,),
             )
         else:
             yield Trouble(
                 check="doubles",
-                gravity=Gravity.NOTE,
+                severity=Severity.NOTE,
                 title=f"{name} is in {len(found)} folders; {found[0].version} is imported",
                 evidence=(f"{name} {versions}",),
                 packages=(name,),
@@ -66,8 +87,8 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
     for left in env.leftovers:
         yield Trouble(
             check="leftovers",
-            gravity=Gravity.RISK,
-            title=f"`{left.path.name}` {left.why}",
+            severity=Severity.RISK,
+            title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
             evidence=(f"in `{left.path.parent}`",),
             advice=(f"Remove `{left.path}`.",),
         )
@@ -75,10 +96,10 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if dist.fault is not None:
             yield Trouble(
                 check="leftovers",
-                gravity=Gravity.RISK,
-                title=f"`{dist.record}` {dist.fault}",
+                severity=Severity.RISK,
+                title=f"`{dist.record}` {_FAULTS[dist.fault].format(detail=dist.fault_detail)}",
                 evidence=(f"in `{dist.site}`",),
-                advice=(f"Remove that folder, then install {dist.name} again.",),
+                advice=(f"Remove that folder, then reinstall {dist.name}.",),
                 packages=(dist.name,),
             )
         elif dist.missing and dist.kind is Record.WHEEL and not dist.editable:
@@ -88,13 +109,13 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
 def _missing_files(dist: Distribution) -> Trouble:
     gone = dist.missing
     whole = set(gone) >= set(dist.tops) and bool(dist.tops)
-    what = "none of its files is there" if whole else f"{len(gone)} of its files are gone"
+    what = "none of its files exists" if whole else f"{len(gone)} of its files are missing"
     return Trouble(
         check="leftovers",
-        gravity=Gravity.FAILS,
-        title=f"{dist.name} {dist.version} is recorded, and {what}",
+        severity=Severity.FAILS,
+        title=f"{dist.name} {dist.version} is recorded, but {what}",
         evidence=(f"missing: {joined(f'`{path}`' for path in gone[:_SHOWN])}",),
-        advice=(f"Install it again: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
+        advice=(f"Reinstall it: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
         packages=(dist.name,),
     )
 
@@ -110,12 +131,12 @@ def providers(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
         last = [dist for dist in found if not dist.missing]
         yield Trouble(
             check="providers",
-            gravity=Gravity.FAILS if module.core else Gravity.RISK,
-            title=f"{names} all bring the module `{module.module}`: what is imported is a mixture"
+            severity=Severity.FAILS if module.core else Severity.RISK,
+            title=f"{names} all provide the module `{module.module}`: imports get a mixture"
             if len(found) > 2  # noqa: PLR2004 - more than a pair
-            else f"{names} both bring the module `{module.module}`: what is imported is a mixture",
+            else f"{names} both provide the module `{module.module}`: imports get a mixture",
             evidence=(
-                f"they write the same files, and the last one wins; {len(last)} are complete",
+                f"they install the same files, and the last one wins; {len(last)} are complete",
                 *(f"`{dist.record}` in `{dist.site}`" for dist in found),
             ),
             advice=(
@@ -136,10 +157,10 @@ def tags(env: Environment, _: Matrix) -> Iterator[Trouble]:
         if told and not any(_fits(tag, python) for tag in told):
             yield Trouble(
                 check="tags",
-                gravity=Gravity.FAILS,
+                severity=Severity.FAILS,
                 title=f"{dist.name} {dist.version} is a wheel for another Python than {python}",
                 evidence=(f"its tags: {joined(dist.tags[:_SHOWN])}",),
-                advice=(f"Install {dist.name} again with this interpreter.",),
+                advice=(f"Reinstall {dist.name} with this interpreter.",),
                 packages=(dist.name,),
             )
 

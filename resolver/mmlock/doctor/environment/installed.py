@@ -10,12 +10,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from email.message import Message
 from email.parser import HeaderParser
+from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.binary.extension import is_compiled
 from mmlock.core.names import normalize
-from mmlock.doctor.environment.model import Distribution, Leftover, Record
-from mmlock.doctor.environment.paths import exists, is_dir
+from mmlock.doctor.environment.model import (
+    Distribution,
+    FollowedLink,
+    LeftoverReason,
+    LinkKind,
+    Record,
+    RecordProblem,
+    SiteLeftover,
+)
+from mmlock.doctor.environment.paths import exists, is_below, is_dir, is_file
+from mmlock.files.reading import UnreadableError, read_bounded
 
 _EGG = re.compile(r"(?P<name>[\w.]+?)-(?P<version>[\w.!+]+?)(?:-py[\d.]+)?\.egg-info")
 _VERSIONED = re.compile(r"\.so\.[\w.]{1,60}$")
@@ -23,35 +36,118 @@ _VERSIONED = re.compile(r"\.so\.[\w.]{1,60}$")
 _IMPORTABLE = re.compile(r"[A-Za-z_]\w*(?:\.py)?")
 _MAX_METADATA = 4 * 1024 * 1024
 _MAX_RECORD = 64 * 1024 * 1024
+MOST_ENTRIES = 100_000
+"""Entries of a folder that are read; the largest environments have some thousands."""
 
 
-def read_site(site: Path) -> tuple[list[Distribution], list[Leftover]]:
-    """What a folder of packages holds, and what lies there without an owner."""
-    found: list[Distribution] = []
-    leftovers: list[Leftover] = []
-    try:
-        entries = sorted(os.scandir(site), key=lambda entry: entry.name)
-    except OSError as error:
-        return [], [Leftover(path=site, why=f"cannot be listed: {error.strerror or error}")]
-    for entry in entries:
-        name, path = entry.name, Path(entry.path)
+class Site(Struct, frozen=True, kw_only=True):
+    """What a folder of packages holds."""
+
+    distributions: tuple[Distribution, ...] = ()
+    leftovers: tuple[SiteLeftover, ...] = ()
+    """What has no owner."""
+    links: tuple[FollowedLink, ...] = ()
+    """Entries that lead out of the environment and were followed."""
+
+
+def read_site(site: Path, prefix: Path) -> Site:
+    """What a folder of packages holds; `prefix` is the environment's own folder."""
+    reader = _SiteReader(site, prefix)
+    reader.read()
+    return Site(
+        distributions=tuple(reader.distributions),
+        leftovers=tuple(reader.leftovers),
+        links=tuple(reader.links),
+    )
+
+
+class _SiteReader:
+    def __init__(self, site: Path, prefix: Path) -> None:
+        self.site = site
+        self.prefix = prefix
+        self.distributions: list[Distribution] = []
+        self.leftovers: list[SiteLeftover] = []
+        self.links: list[FollowedLink] = []
+
+    def read(self) -> None:
+        """Every entry of the folder, by name."""
+        try:
+            with os.scandir(self.site) as listed:
+                entries = list(islice(listed, MOST_ENTRIES + 1))
+        except OSError as error:
+            self.leave(self.site, LeftoverReason.UNLISTABLE, error.strerror or str(error))
+            return
+        if len(entries) > MOST_ENTRIES:
+            self.leave(self.site, LeftoverReason.TOO_MANY, str(MOST_ENTRIES))
+        for entry in sorted(entries[:MOST_ENTRIES], key=lambda entry: entry.name):
+            self.entry(entry, Path(entry.path))
+
+    def entry(self, entry: os.DirEntry[str], path: Path) -> None:
+        """One entry by what its name says."""
+        name = entry.name
+        if entry.is_symlink() and not name.startswith("~"):
+            if not exists(path):
+                self.leave(path, LeftoverReason.LINK_BROKEN, str(path.readlink()))
+                return
+            if not is_below(path, self.prefix):
+                self.links.append(_followed(LinkKind.PACKAGE, path))
         if name.startswith("~"):
-            leftovers.append(
-                Leftover(
-                    path=path, why="is what pip renamed and did not remove: an installation was broken off"
-                )
-            )
+            self.leave(path, LeftoverReason.RENAMED_BY_PIP)
         elif name.endswith(".dist-info"):
-            found.append(_dist_info(site, path))
+            self.distributions.append(_dist_info(self.site, path))
         elif name.endswith(".egg-info"):
-            found += _egg_info(site, path)
+            self.distributions += _egg_info(self.site, path)
         elif name.endswith(".egg-link"):
-            found += _egg_link(path, leftovers)
+            self.egg_link(path)
         elif name.endswith(".pth"):
-            leftovers += _dangling(path)
-        elif entry.is_symlink() and not exists(path):
-            leftovers.append(Leftover(path=path, why=f"points to `{path.readlink()}`, which is gone"))
-    return found, leftovers
+            self.pth(path)
+
+    def leave(self, path: Path, reason: LeftoverReason, detail: str = "") -> None:
+        """Remember what has no owner."""
+        self.leftovers.append(SiteLeftover(path=path, reason=reason, detail=detail))
+
+    def egg_link(self, path: Path) -> None:
+        """The sources that `setup.py develop` links to: of these, only the metadata is read."""
+        try:
+            target = Path(_text(path).splitlines()[0].strip())
+        except (UnreadableError, IndexError):
+            self.leave(path, LeftoverReason.EGG_LINK_UNREADABLE)
+            return
+        if not is_dir(target):
+            self.leave(path, LeftoverReason.EGG_LINK_BROKEN, str(target))
+            return
+        self.links.append(FollowedLink(kind=LinkKind.EDITABLE, path=path, target=target))
+        for info in sorted(islice(target.glob("*.egg-info"), MOST_ENTRIES)):
+            for dist in _egg_info(target, info):
+                self.distributions.append(
+                    replace(dist, record=path.name, kind=Record.EGG_LINK, origin=str(target), editable=True)
+                )
+
+    def pth(self, path: Path) -> None:
+        """Folders that a .pth file adds and that are gone; its import lines are never run."""
+        try:
+            lines = _text(path).splitlines()
+        except UnreadableError as error:
+            self.leave(path, LeftoverReason.PTH_UNREADABLE, error.text)
+            return
+        for line in lines:
+            text = line.strip()
+            if text.startswith(("/", "\\")) and not exists(Path(text)):
+                self.leave(path, LeftoverReason.PTH_BROKEN, text)
+
+
+def _followed(kind: LinkKind, path: Path) -> FollowedLink:
+    return FollowedLink(kind=kind, path=path, target=Path(os.path.realpath(path)))
+
+
+def _text(path: Path, limit: int = _MAX_METADATA) -> str:
+    """The text of a file that may be anything. Raises UnreadableError."""
+    return read_bounded(path, limit).decode("utf-8", "replace")
+
+
+def _is_own(path: str) -> bool:
+    """Whether a path of a RECORD stays in its site folder; scripts lie beside it, and a lie lies anywhere."""
+    return not path.startswith(("/", "\\")) and ".." not in re.split(r"[/\\]", path)
 
 
 # ---------------------------------------------------------------- wheels
@@ -62,13 +158,18 @@ def _dist_info(site: Path, folder: Path) -> Distribution:
     name = normalize(stem or version)
     try:
         message = _headers(folder / "METADATA")
-    except OSError as error:
-        why = f"has no readable METADATA ({error.strerror or error}): what it belonged to is gone or broken"
+    except UnreadableError as error:
         return Distribution(
-            name=name, version=version, site=site, record=folder.name, kind=Record.WHEEL, fault=why
+            name=name,
+            version=version,
+            site=site,
+            record=folder.name,
+            kind=Record.WHEEL,
+            fault=RecordProblem.NO_METADATA,
+            fault_detail=error.text,
         )
     paths = _recorded(folder)
-    own = [path for path in paths or () if not path.startswith(("..", "/")) and ".dist-info/" not in path]
+    own = [path for path in paths or () if _is_own(path) and ".dist-info/" not in path]
     compiled = tuple(path for path in own if is_compiled(path) or _VERSIONED.search(path))
     tops = tuple(dict.fromkeys(path.partition("/")[0] for path in own if not path.startswith("__pycache__")))
     origin, editable = _origin(folder)
@@ -87,18 +188,14 @@ def _dist_info(site: Path, folder: Path) -> Distribution:
         requested=exists(folder / "REQUESTED"),
         origin=origin,
         editable=editable,
-        missing=tuple(_missing(site, (*(top for top in tops if _IMPORTABLE.fullmatch(top)), *compiled))),
-        fault=None
-        if paths is not None
-        else "has no RECORD: it cannot be uninstalled, and its files are unknown",
+        missing=tuple(_missing(site, [top for top in tops if _IMPORTABLE.fullmatch(top)], compiled)),
+        fault=RecordProblem.NO_RECORD if paths is None else None,
     )
 
 
 def _headers(path: Path) -> Message:
-    with path.open("rb") as stream:
-        text = stream.read(_MAX_METADATA).decode("utf-8", "replace")
     # Only the headers matter; the description after the first empty line may be long.
-    return HeaderParser().parsestr(text.partition("\n\n")[0], headersonly=True)
+    return HeaderParser().parsestr(_text(path).partition("\n\n")[0], headersonly=True)
 
 
 def _all(message: Message, key: str) -> tuple[str, ...]:
@@ -107,9 +204,8 @@ def _all(message: Message, key: str) -> tuple[str, ...]:
 
 def _recorded(folder: Path) -> list[str] | None:
     try:
-        with (folder / "RECORD").open("rb") as stream:
-            text = stream.read(_MAX_RECORD).decode("utf-8", "replace")
-    except OSError:
+        text = _text(folder / "RECORD", _MAX_RECORD)
+    except UnreadableError:
         return None
     lines = text.replace("\0", "").splitlines()
     plain = [line.rsplit(",", 2)[0] for line in lines if '"' not in line]
@@ -118,23 +214,29 @@ def _recorded(folder: Path) -> list[str] | None:
     return plain
 
 
-def _missing(site: Path, paths: Iterable[str]) -> Iterator[str]:
-    return (path for path in dict.fromkeys(paths) if not exists(site / path))
+def _missing(site: Path, tops: Iterable[str], compiled: Iterable[str]) -> Iterator[str]:
+    """What is not there. A compiled file must be a file: a pipe of that name would never end."""
+    for path in dict.fromkeys(tops):
+        if not exists(site / path):
+            yield path
+    for path in compiled:
+        if not is_file(site / path) and path not in tops:
+            yield path
 
 
 def _tags(path: Path) -> tuple[str, ...]:
     try:
         return _all(_headers(path), "Tag")
-    except OSError:
+    except UnreadableError:
         return ()
 
 
 def _origin(folder: Path) -> tuple[str | None, bool]:
     """Where it was installed from (PEP 610), and whether it is a link to sources."""
     try:
-        told = json.loads((folder / "direct_url.json").read_bytes())
+        told = json.loads(read_bounded(folder / "direct_url.json", _MAX_METADATA))
         return str(told["url"]), bool(told.get("dir_info", {}).get("editable", False))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UnreadableError, RecursionError, ValueError, KeyError, TypeError, AttributeError):
         return None, False
 
 
@@ -146,14 +248,15 @@ def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
     file = path / "PKG-INFO" if is_dir(path) else path
     try:
         message = _headers(file)
-    except OSError as error:
+    except UnreadableError as error:
         yield Distribution(
             name=normalize(found["name"] if found else path.name.removesuffix(".egg-info")),
             version=found["version"] if found else "",
             site=site,
             record=path.name,
             kind=Record.EGG_INFO,
-            fault=f"has no readable PKG-INFO ({error.strerror or error})",
+            fault=RecordProblem.NO_PKG_INFO,
+            fault_detail=error.text,
         )
         return
     name = str(message.get("Name") or (found["name"] if found else path.name))
@@ -174,53 +277,13 @@ def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
 
 def _top_level(path: Path) -> tuple[str, ...]:
     try:
-        return tuple((path / "top_level.txt").read_text("utf-8", "replace").split())
-    except OSError:
+        return tuple(top for top in _text(path / "top_level.txt").split() if top.isidentifier())
+    except UnreadableError:
         return ()
 
 
 def _compiled_below(site: Path, tops: Sequence[str]) -> Iterator[str]:
     """Compiled files right in the packages: eggs have no RECORD."""
     for top in tops:
-        for path in sorted((site / top).glob("*.so")):
+        for path in sorted(islice((site / top).glob("*.so"), MOST_ENTRIES)):
             yield path.relative_to(site).as_posix()
-
-
-def _egg_link(path: Path, leftovers: list[Leftover]) -> Iterator[Distribution]:
-    try:
-        target = Path(path.read_text("utf-8", "replace").splitlines()[0].strip())
-    except (OSError, IndexError):
-        leftovers.append(Leftover(path=path, why="is an egg-link that cannot be read"))
-        return
-    if not is_dir(target):
-        leftovers.append(Leftover(path=path, why=f"links to `{target}`, which is gone"))
-        return
-    for info in sorted(target.glob("*.egg-info")):
-        for dist in _egg_info(target, info):
-            yield Distribution(
-                name=dist.name,
-                version=dist.version,
-                site=target,
-                record=path.name,
-                kind=Record.EGG_LINK,
-                requires=dist.requires,
-                requires_python=dist.requires_python,
-                tops=dist.tops,
-                inits=dist.inits,
-                compiled=dist.compiled,
-                origin=str(target),
-                editable=True,
-            )
-
-
-def _dangling(path: Path) -> Iterator[Leftover]:
-    """Folders that a .pth file adds and that are gone; its import lines are never run."""
-    try:
-        lines = path.read_text("utf-8", "replace").splitlines()
-    except OSError as error:
-        yield Leftover(path=path, why=f"cannot be read: {error.strerror or error}")
-        return
-    for line in lines:
-        text = line.strip()
-        if text.startswith(("/", "\\")) and not exists(Path(text)):
-            yield Leftover(path=path, why=f"adds `{text}`, which is gone")

@@ -18,8 +18,10 @@ from mmlock.core.errors import UsageError
 from mmlock.core.names import Platform
 from mmlock.doctor.environment.model import Interpreter
 from mmlock.doctor.environment.paths import exists, is_dir, is_link
+from mmlock.files.reading import UnreadableError, read_bounded
 
 LIMIT = 20.0
+_MAX_SETTINGS = 1_000_000
 _NAME = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)*t?)?(?:\.exe)?", re.IGNORECASE)
 _PROGRAM = """
 import json, os, site, sys
@@ -83,7 +85,7 @@ def _named(path: Path) -> Path:
         found = shutil.which(str(path)) if path.parent == Path() else None
         if found is None:
             raise UsageError(
-                f"there is no `{path}`",
+                f"`{path}`: no such file",
                 hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
             )
         path = Path(found)
@@ -91,7 +93,7 @@ def _named(path: Path) -> Path:
     names = {path.name, Path(os.path.realpath(path)).name}
     if not any(_NAME.fullmatch(name) for name in names):
         raise UsageError(
-            f"`{path}` is no Python interpreter",
+            f"`{path}` is not a Python interpreter",
             hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
         )
     return path
@@ -107,7 +109,7 @@ def _of_folder(folder: Path) -> Path:
     if exists(folder / "pyvenv.cfg") or _site_folders(folder):
         return folder / "bin" / "python"
     raise UsageError(
-        f"`{folder}` is no Python environment",
+        f"`{folder}` is not a Python environment",
         causes=["it has no `bin/python` and no `lib/python3.*/site-packages`"],
         hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
     )
@@ -134,14 +136,14 @@ def ask(path: Path) -> Interpreter:
     except (ValueError, KeyError, TypeError, AttributeError):
         lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()
         if lines and lines[0].startswith("Unknown option: -I"):
-            return _by_files(path, "is of a Python before 3.4, which mmlock does not look at")
+            return _by_files(path, "is older than Python 3.4, which mmlock does not support")
         return _by_files(path, f"does not run: {lines[-1] if lines else f'exit code {ran.returncode}'}")
 
 
 def _why(path: Path, error: OSError) -> str:
     target = Path(os.path.realpath(path))
     if is_link(path) and not exists(target):
-        return f"does not run: it points to `{target}`, which is gone"
+        return f"does not run: it points to `{target}`, which does not exist"
     return f"does not run: {error.strerror or error}"
 
 
@@ -173,7 +175,7 @@ def _by_files(path: Path, fault: str) -> Interpreter:
     named = re.search(r"python(3\.\d+t?)", str(sites[0])) if sites else None
     home = settings.get("home")
     if home and not is_dir(Path(home)):
-        fault = f"{fault} (its base was in `{home}`, which is gone)"
+        fault = f"{fault} (its base `{home}` does not exist)"
     return Interpreter(
         path=path,
         python=named[1] if named else told[1] if told else None,
@@ -189,8 +191,8 @@ def _by_files(path: Path, fault: str) -> Interpreter:
 
 def _settings(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        text = path.read_text("utf-8", "replace")
-    except OSError:
+        text = read_bounded(path, _MAX_SETTINGS).decode("utf-8", "replace")
+    except UnreadableError:
         return
     for line in text.splitlines():
         key, equals, value = line.partition("=")

@@ -21,7 +21,7 @@ _DRIVER = re.compile(r"lib(?:cuda|nvidia-ml|nvcuvid|nvidia-encode)\.so[.\d]*")
 """Of the driver: absent on machines without a GPU, which is no fault of the environment."""
 
 
-class Finder:
+class LibraryFinder:
     """What the loader would find: libraries of packages, of the prefix, of the system."""
 
     def __init__(
@@ -62,10 +62,11 @@ def lacking(
     if interpreter.platform not in {Platform.LINUX_X86_64, Platform.LINUX_AARCH64} or os.name != "posix":
         return
     everything = list(distributions)
-    finder = Finder(everything, interpreter, environ)
+    finder = LibraryFinder(everything, interpreter, environ)
     told: set[tuple[str, str]] = set()
     for dist in everything:
-        for path in dist.compiled if dist.name in names else ():
+        there = (path for path in dist.compiled if path not in dist.missing)
+        for path in there if dist.name in names else ():
             for soname in _needed(dist.site / path):
                 if (dist.name, soname) in told or _DRIVER.fullmatch(soname) or finder.has(soname):
                     continue

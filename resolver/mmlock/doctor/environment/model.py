@@ -41,6 +41,14 @@ class Record(StrEnum):
     EGG_LINK = "egg-link"  # setup.py develop
 
 
+class RecordProblem(StrEnum):
+    """Why a record tells less than it has to."""
+
+    NO_METADATA = "no-metadata"
+    NO_RECORD = "no-record"  # the list of its files
+    NO_PKG_INFO = "no-pkg-info"
+
+
 class Distribution(Struct, frozen=True, kw_only=True):
     """One installed distribution, as its own metadata records it."""
 
@@ -68,15 +76,48 @@ class Distribution(Struct, frozen=True, kw_only=True):
     editable: bool = False
     missing: tuple[str, ...] = ()
     """Of `tops` and `compiled`, what is not there."""
-    fault: str | None = None
-    """Why its metadata cannot be read, as a clause."""
+    fault: RecordProblem | None = None
+    """Why its metadata cannot be read."""
+    fault_detail: str = ""
+    """What the system says of it."""
 
 
-class Leftover(Struct, frozen=True, kw_only=True):
+class LeftoverReason(StrEnum):
+    """Why something in a site folder belongs to no installation, or cannot be looked at."""
+
+    UNLISTABLE = "unlistable"  # the folder itself; `detail`: what the system says
+    TOO_MANY = "too-many"  # entries of the folder; `detail`: how many were read
+    RENAMED_BY_PIP = "renamed-by-pip"  # `~orch`: an installation was interrupted
+    LINK_BROKEN = "link-broken"  # `detail`: where it leads
+    EGG_LINK_UNREADABLE = "egg-link-unreadable"
+    EGG_LINK_BROKEN = "egg-link-broken"  # `detail`: the folder that is gone
+    PTH_UNREADABLE = "pth-unreadable"  # `detail`: what the system says
+    PTH_BROKEN = "pth-broken"  # `detail`: the folder that is gone
+
+
+class SiteLeftover(Struct, frozen=True, kw_only=True):
     """Something in a site folder that no installation owns."""
 
     path: Path
-    why: str
+    reason: LeftoverReason
+    detail: str = ""
+
+
+class LinkKind(StrEnum):
+    """What leads out of an environment and is followed: what Python itself would follow."""
+
+    INTERPRETER = "interpreter"  # `bin/python`, to the base interpreter: it is run
+    SITE_FOLDER = "site-folder"  # a folder of packages; those of the base interpreter, too
+    PACKAGE = "package"  # an entry of a site folder
+    EDITABLE = "editable"  # an egg-link: only the metadata beside the sources is read
+
+
+class FollowedLink(Struct, frozen=True, kw_only=True):
+    """A place of the environment and what was read in its stead."""
+
+    kind: LinkKind
+    path: Path
+    target: Path
 
 
 class Lacking(Struct, frozen=True, kw_only=True):
@@ -95,7 +136,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     interpreter: Interpreter
     distributions: tuple[Distribution, ...]
     """In the order of the site folders, then by name."""
-    leftovers: tuple[Leftover, ...]
+    leftovers: tuple[SiteLeftover, ...]
     torch: TorchSymbols | None
     """The installed torch, by its own files."""
     torch_fault: str | None
@@ -109,6 +150,8 @@ class Environment(Struct, frozen=True, kw_only=True):
     device_fault: str | None
     """Why no device is known, as a clause."""
     driver: str | None
+    links: tuple[FollowedLink, ...] = ()
+    """What leads out of it and was followed."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """Variables that cures may set."""
 
@@ -132,7 +175,7 @@ class Environment(Struct, frozen=True, kw_only=True):
 # ---------------------------------------------------------------- what is wrong
 
 
-class Gravity(StrEnum):
+class Severity(StrEnum):
     """How sure it is that something does not work."""
 
     FAILS = "fails"
@@ -144,7 +187,7 @@ class Trouble(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with an environment."""
 
     check: str
-    gravity: Gravity
+    severity: Severity
     title: str
     evidence: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

@@ -1,7 +1,11 @@
-"""Questions about paths that always have an answer: what cannot be looked at counts as absent."""
+"""Questions about paths that always have an answer: what cannot be looked at counts as absent.
+
+Whoever made the environment wrote its names: a record may name a pipe, and a folder may have no end.
+"""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +21,20 @@ def is_dir(path: Path) -> bool:
     """Whether a folder is there."""
     with suppress(OSError, ValueError):
         return path.is_dir()
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether an ordinary file is there, links followed: no pipe, no device."""
+    with suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether a path is in a folder, links followed."""
+    with suppress(OSError, ValueError):
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
     return False
 
 

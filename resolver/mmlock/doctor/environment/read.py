@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mmlock.binary.inspect import Uninspected, inspect_folder
@@ -19,8 +19,15 @@ from mmlock.core.progress import Progress
 from mmlock.doctor.environment.installed import read_site
 from mmlock.doctor.environment.interpreter import ask
 from mmlock.doctor.environment.libraries import lacking
-from mmlock.doctor.environment.model import Distribution, Environment, Leftover
-from mmlock.doctor.environment.paths import exists
+from mmlock.doctor.environment.model import (
+    Distribution,
+    Environment,
+    FollowedLink,
+    Interpreter,
+    LinkKind,
+    SiteLeftover,
+)
+from mmlock.doctor.environment.paths import exists, is_below, is_file
 from mmlock.facts.devices.find import NoDevice
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.request.nvidia_smi import InstalledGpu, device_for, installed_gpus
@@ -40,12 +47,14 @@ def read_environment(
     progress(f"asking {path}")
     interpreter = ask(path)
     distributions: list[Distribution] = []
-    leftovers: list[Leftover] = []
+    leftovers: list[SiteLeftover] = []
+    links = list(_links(interpreter))
     for site in interpreter.sites:
         progress(f"reading {site}")
-        found, rest = read_site(site)
-        distributions += found
-        leftovers += rest
+        read = read_site(site, interpreter.prefix)
+        distributions += read.distributions
+        leftovers += read.leftovers
+        links += read.links
     found_devices, driver, device_fault = _devices(matrix, devices, gpus)
     inspected = _inspected(distributions, matrix, progress)
     platform = interpreter.platform or Platform.LINUX_X86_64
@@ -62,8 +71,18 @@ def read_environment(
         devices=found_devices,
         device_fault=device_fault,
         driver=driver,
+        links=tuple(links),
         environ=dict(os.environ),
     )
+
+
+def _links(interpreter: Interpreter) -> Iterator[FollowedLink]:
+    """The interpreter and the site folders, where they lead out of the environment."""
+    places = [(LinkKind.INTERPRETER, interpreter.path)]
+    places += [(LinkKind.SITE_FOLDER, site) for site in interpreter.sites]
+    for kind, path in places:
+        if not is_below(path, interpreter.prefix):
+            yield FollowedLink(kind=kind, path=path, target=Path(os.path.realpath(path)))
 
 
 def _compiled_packages(matrix: Matrix) -> frozenset[str]:
@@ -85,7 +104,7 @@ def _devices(
     known = tuple(dict.fromkeys(device for device in found if isinstance(device, Device)))
     unknown = [device.text for device in found if isinstance(device, NoDevice)]
     driver = next((gpu.driver for gpu in seen if gpu.driver), None)
-    return known, driver, f"`{unknown[0]}` is not known" if unknown and not known else None
+    return known, driver, f"unknown device `{unknown[0]}`" if unknown and not known else None
 
 
 def _inspected(
@@ -132,6 +151,8 @@ def _torch(
     dist = next((dist for dist in distributions if dist.name == "torch"), None)
     if dist is None:
         return None, None, None
+    if exists(dist.site / "torch" / "version.py") and not is_file(dist.site / "torch" / "version.py"):
+        return None, None, f"`{dist.site / 'torch' / 'version.py'}` is not a file"
     wanted = {name for one in inspected for file in one.extensions for name in file.torch_needs}
     try:
         told = torch_version(dist.site)
@@ -141,5 +162,5 @@ def _torch(
     except Unreadable as fault:
         return None, None, f"`{dist.site / 'torch'}` {fault}"
     if torch is None:
-        return None, None, f"`{dist.record}` is there, `torch/version.py` is not"
+        return None, None, f"`{dist.record}` exists, `torch/version.py` does not"
     return torch, told.cuda if told else None, None

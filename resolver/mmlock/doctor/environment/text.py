@@ -6,12 +6,18 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.environment.model import Environment, Gravity, Trouble
+from mmlock.doctor.environment.model import Environment, FollowedLink, LinkKind, Severity, Trouble
 from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
 _WIDTH = 110
-SOUND = "nothing in it is known to fail, as far as its files tell"
+SOUND = "no known problem in the files of the environment"
+_KINDS = {
+    LinkKind.INTERPRETER: "interpreter",
+    LinkKind.SITE_FOLDER: "package folder",
+    LinkKind.PACKAGE: "package",
+    LinkKind.EDITABLE: "editable package",
+}
 _MANY = 12
 """Notes and risks of one check that are told in full."""
 
@@ -23,15 +29,15 @@ def environment_lines(
     yield from _head(env)
     for trouble in _shortened(troubles):
         yield ""
-        yield from _wrapped(f"{trouble.gravity}: ", trouble.title)
+        yield from _wrapped(f"{trouble.severity}: ", trouble.title)
         for text in trouble.evidence:
             yield from _wrapped("  ", text)
         for text in trouble.advice:
             yield from _wrapped("  do: ", text)
     yield ""
-    if not any(trouble.gravity is Gravity.FAILS for trouble in troubles):
+    if not any(trouble.severity is Severity.FAILS for trouble in troubles):
         yield SOUND
-    yield from _wrapped("holds: ", "; ".join(holding))
+    yield from _wrapped("passed: ", "; ".join(holding))
     yield from command_lines(commands)
 
 
@@ -40,26 +46,40 @@ def _head(env: Environment) -> Iterator[str]:
     torch = f"torch {env.torch.facts.build}" if env.torch else "no torch"
     python = f"Python {me.full or me.python or 'unknown'}"
     yield f"{me.prefix}: {python}, {torch}, {len(env.distributions)} distributions"
+    if env.links:
+        yield from _wrapped("links followed: ", "; ".join(_links(env)))
     if env.devices:
         names = ", ".join(
             f"{device.name} ({device.arch})" if device.arch else device.name for device in env.devices
         )
         yield f"for {names}" + (f", driver {env.driver}" if env.driver else "")
     elif env.device_fault:
-        yield from _wrapped("not checked: ", f"GPU code and driver, since {env.device_fault}")
+        yield from _wrapped("not checked: ", f"GPU kernels and driver: {env.device_fault}")
+
+
+def _links(env: Environment) -> Iterator[str]:
+    """What leads out of the environment, each kind once."""
+    by_kind: dict[LinkKind, list[FollowedLink]] = {}
+    for link in env.links:
+        by_kind.setdefault(link.kind, []).append(link)
+    for kind, links in by_kind.items():
+        more = f" and {len(links) - 1} more" if len(links) > 1 else ""
+        yield f"{_KINDS[kind]} `{links[0].path.name}` -> `{links[0].target}`{more}"
 
 
 def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
     """Of many alike risks the first ones, and how many more."""
-    seen: dict[tuple[str, Gravity], int] = {}
+    seen: dict[tuple[str, Severity], int] = {}
     for trouble in troubles:
-        key = (trouble.check, trouble.gravity)
+        key = (trouble.check, trouble.severity)
         seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= _MANY or trouble.gravity is Gravity.FAILS:
+        if seen[key] <= _MANY or trouble.severity is Severity.FAILS:
             yield trouble
-    for (check, gravity), count in seen.items():
-        if count > _MANY and gravity is not Gravity.FAILS:
-            yield Trouble(check=check, gravity=gravity, title=f"{count - _MANY} more like the {_MANY} above")
+    for (check, severity), count in seen.items():
+        if count > _MANY and severity is not Severity.FAILS:
+            yield Trouble(
+                check=check, severity=severity, title=f"{count - _MANY} more like the {_MANY} above"
+            )
 
 
 def environment_data(
@@ -75,6 +95,10 @@ def environment_data(
         "devices": [device.name for device in env.devices],
         "driver": env.driver,
         "not_checked": env.device_fault,
+        "links": [
+            {"kind": link.kind.value, "path": str(link.path), "target": str(link.target)}
+            for link in env.links
+        ],
         "distributions": [
             {"name": dist.name, "version": dist.version, "record": str(dist.site / dist.record)}
             for dist in env.distributions
@@ -89,7 +113,7 @@ def trouble_data(trouble: Trouble) -> dict[str, Any]:
     """A trouble for a program."""
     return {
         "check": trouble.check,
-        "gravity": trouble.gravity.value,
+        "severity": trouble.severity.value,
         "title": trouble.title,
         "evidence": list(trouble.evidence),
         "advice": list(trouble.advice),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-from mmlock.doctor.model import Examined, Match
+from mmlock.doctor.context import DiagnosisContext
+from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.symptoms import compilers, devices, indexes, libraries, modules, openmmlab, symbol
 
-if TYPE_CHECKING:
-    from mmlock.doctor.diagnose import Surroundings
-
-Examiner = Callable[[Match, "Surroundings"], "Examined | None"]
+Examiner = Callable[[SymptomMatch, DiagnosisContext], "Examination | None"]
 """Gives None where the match turns out to show nothing."""
 
 EXAMINERS: Mapping[str, Examiner] = {

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from mmlock.core.names import normalize
 from mmlock.core.versions import version
+from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import joined
-from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.proposals import wishes_of
+from mmlock.doctor.model import Examination, SymptomMatch
+from mmlock.doctor.proposals import proposed_solves
 from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.load import Matrix
 from mmlock.report.facts import span
-
-if TYPE_CHECKING:
-    from mmlock.doctor.diagnose import Surroundings
 
 _DIRECTORY = re.compile(r"mmcv/dist/(?P<variant>cpu|cu\d+)/(?:torch)?(?P<torch>\d+\.\d+(?:\.\d+)?)")
 _BOUND = re.compile(r"(?P<name>[\w.-]+?)(?P<spec>[=<>!~].*)?")
 
 
-def index_directory(match: Match, around: Surroundings) -> Examined:
+def index_directory(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """What the directory of a text holds, or which directories there are instead."""
     directory = _directory(around)
     package = normalize(match.fields.get("package", "mmcv"))
     fields = {"package": str(package)}
     if directory is None:
-        return Examined(fields=fields, evidence=tuple(_newest(around.matrix, None, package)))
+        return Examination(fields=fields, evidence=tuple(_newest(around.matrix, None, package)))
     rows = [row for row in around.matrix.index_rows if row.directory == directory]
     if not rows:
         variant = directory.partition("/")[0]
-        evidence = [f"`{directory}` is no directory of the index", *_newest(around.matrix, variant, package)]
-        return Examined(fields=fields, evidence=tuple(evidence))
-    return Examined(fields=fields, evidence=tuple(_held(rows_of(around.matrix, directory), directory)))
+        evidence = [f"the index has no directory `{directory}`", *_newest(around.matrix, variant, package)]
+        return Examination(fields=fields, evidence=tuple(evidence))
+    return Examination(fields=fields, evidence=tuple(_held(rows_of(around.matrix, directory), directory)))
 
 
 def rows_of(matrix: Matrix, directory: str) -> Iterator[tuple[str, str, str]]:
@@ -48,10 +45,10 @@ def rows_of(matrix: Matrix, directory: str) -> Iterator[tuple[str, str, str]]:
 
 def _held(rows: Iterator[tuple[str, str, str]], directory: str) -> Iterator[str]:
     for package, versions, pythons in rows:
-        yield f"`{directory}` holds {package} {versions} for Python {pythons}"
+        yield f"`{directory}` has {package} {versions} for Python {pythons}"
 
 
-def _directory(around: Surroundings) -> str | None:
+def _directory(around: DiagnosisContext) -> str | None:
     """The directory a text names last, with a whole release of torch."""
     for line in reversed(around.log.lines):
         if found := _DIRECTORY.search(line.text):
@@ -66,25 +63,25 @@ def _newest(matrix: Matrix, variant: str | None, package: str) -> Iterator[str]:
     known = {tuple(row.directory.split("/torch")) for row in rows}
     if variant is not None:
         own = sorted((torch for name, torch in known if name == variant), key=version)
-        yield f"for {variant} it goes up to torch {own[-1]}" if own else f"it has nothing for {variant}"
+        yield f"newest torch for {variant}: {own[-1]}" if own else f"the index has nothing for {variant}"
     last = max((torch for _, torch in known), key=version)
     with_last = sorted(name for name, torch in known if torch == last)
-    yield f"the newest torch it has wheels of {package} for is {last}, for {joined(with_last)}"
+    yield f"newest torch with wheels of {package}: {last}, for {joined(with_last)}"
 
 
-def no_version(match: Match, around: Surroundings) -> Examined:
+def no_version(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """What is known of the version that was not found."""
     found = _BOUND.fullmatch(match.fields.get("requirement", ""))
     if found is None:
-        return Examined(wishes=())
+        return Examination(solves=())
     name = normalize(found["name"])
     known = {str(p) for module in around.matrix.modules if module.core for p in module.packages}
     if name not in known:
-        return Examined(wishes=())
+        return Examination(solves=())
     requirement = f"{name}{found['spec'] or ''}"
     evidence = tuple(_known_of(around.matrix, name, found["spec"] or ""))
     cures = (Cure(packages=(_without_local(requirement),)),)
-    return Examined(evidence=evidence, wishes=wishes_of(cures, {}, around.mentions, around.matrix))
+    return Examination(evidence=evidence, solves=proposed_solves(cures, {}, around.entities, around.matrix))
 
 
 def _without_local(requirement: str) -> str:
@@ -100,7 +97,7 @@ def _known_of(matrix: Matrix, name: str, spec: str) -> Iterator[str]:
     wanted = spec.lstrip("=")
     for row in rows:
         if row.version == wanted and not row.has_wheel:
-            yield f"{name} {wanted} is on PyPI as sources only"
+            yield f"PyPI has {name} {wanted} only as source"
     if rows and spec.startswith("==") and wanted not in {row.version for row in rows}:
         newest = max(rows, key=lambda row: version(row.version)).version
         yield f"{name} has no release {wanted}; the newest is {newest}"

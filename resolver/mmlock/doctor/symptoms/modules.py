@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.distributions import package_of, row_of
 from mmlock.doctor.log_window import joined
-from mmlock.doctor.model import Examined, Match
-from mmlock.doctor.proposals import on_a_gpu, wishes_of
+from mmlock.doctor.model import Examination, SymptomMatch
+from mmlock.doctor.proposals import on_a_gpu, proposed_solves
 from mmlock.facts.matrix.curated import Cure
-
-if TYPE_CHECKING:
-    from mmlock.doctor.diagnose import Surroundings
 
 _ALSO_ON_CPU = frozenset({"torchvision", "torchaudio", "MultiScaleDeformableAttention"})
 
 
-def module_missing(match: Match, around: Surroundings) -> Examined | None:
+def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
     """The distribution that a module comes with; None for modules that the facts do not know."""
     row = row_of(around.matrix, match.fields["module"])
     if row is None or not row.core:
@@ -26,19 +22,19 @@ def module_missing(match: Match, around: Surroundings) -> Examined | None:
     words: tuple[str, ...] = ("{mmcv}", "{packages}") if row.module == "mmcv" else (package,)
     if own and row.module not in {"mmcv", "mmengine"}:
         words = (package, "{mmcv}", "{packages}")
-    wishes = wishes_of((Cure(packages=words),), {}, around.mentions, around.matrix)
+    solves = proposed_solves((Cure(packages=words),), {}, around.entities, around.matrix)
     if not own and row.with_ops and row.module not in _ALSO_ON_CPU:
-        wishes = on_a_gpu(wishes)
+        solves = on_a_gpu(solves)
     others = [str(name) for name in row.packages if str(name) != package]
-    evidence = (f"`{row.module}` comes with {joined([package, *others], 'or')}",)
-    return Examined(fields={"package": package}, evidence=evidence, wishes=wishes)
+    evidence = (f"{joined([package, *others], 'or')} provides `{row.module}`",)
+    return Examination(fields={"package": package}, evidence=evidence, solves=solves)
 
 
-def spconv(_match: Match, around: Surroundings) -> Examined:
+def spconv(_match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """The spconv to ask for, in step with the torch."""
     row = row_of(around.matrix, "spconv")
     if row is None:
-        return Examined()
+        return Examination()
     package = package_of(row, around.log)
-    wishes = wishes_of((Cure(packages=(package, "{packages}")),), {}, around.mentions, around.matrix)
-    return Examined(fields={"package": package}, wishes=on_a_gpu(wishes))
+    solves = proposed_solves((Cure(packages=(package, "{packages}")),), {}, around.entities, around.matrix)
+    return Examination(fields={"package": package}, solves=on_a_gpu(solves))

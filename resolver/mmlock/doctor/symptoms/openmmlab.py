@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from mmlock.core.names import normalize
 from mmlock.core.versions import InvalidVersion, assert_holds, version
+from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import around, blamed, runs
-from mmlock.doctor.model import Examined, Match
+from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Release
-
-if TYPE_CHECKING:
-    from mmlock.doctor.diagnose import Surroundings
 
 _OP = re.compile(r"(?P<op>[<>]=?) ?(?P<version>\d[\w.]*)")
 _BUILDING = re.compile(
@@ -26,7 +23,7 @@ _OWN = frozenset({"mmengine", "mmcv"})
 # ---------------------------------------------------------------- checks at import
 
 
-def refused(match: Match, here: Surroundings) -> Examined:
+def refused(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     """Who refuses whom, what would be accepted, and for which torch that has wheels."""
     module = match.fields["name"].lower().replace("-", "_")
     name = _distribution(here.matrix, module)
@@ -34,7 +31,7 @@ def refused(match: Match, here: Surroundings) -> Examined:
     bounds = [(m["op"], m["version"].rstrip(".")) for m in _OP.finditer(match.fields.get("wanted", ""))]
     who = _who(match, here, module, told, bounds)
     # mmseg 1.x names the lower bound alone in its message; the real check is in the facts.
-    checks = _checks(here.matrix, who, module, here.mentions.value(who) if who else None) if who else []
+    checks = _checks(here.matrix, who, module, here.entities.value(who) if who else None) if who else []
     evidence = [_check_text(who, release, checks_) for release, checks_ in checks[:1]]
     accepted = _accepted(here.matrix, name, [(c.op, c.version) for _, cs in checks[:1] for c in cs] or bounds)
     if accepted:
@@ -45,7 +42,7 @@ def refused(match: Match, here: Surroundings) -> Examined:
         evidence += _same_bounds(here.matrix, module, bounds)
     owner = who or f"{name}{','.join(f'{op}{bound}' for op, bound in bounds)}"
     fields = {"who": who or "a package", "name": name, "version": told, "owner": owner}
-    return Examined(fields=fields, evidence=tuple(evidence))
+    return Examination(fields=fields, evidence=tuple(evidence))
 
 
 def _distribution(matrix: Matrix, module: str) -> str:
@@ -54,7 +51,7 @@ def _distribution(matrix: Matrix, module: str) -> str:
 
 
 def _who(
-    match: Match, here: Surroundings, module: str, told: str, bounds: Sequence[tuple[str, str]]
+    match: SymptomMatch, here: DiagnosisContext, module: str, told: str, bounds: Sequence[tuple[str, str]]
 ) -> str | None:
     """The package whose `__init__` failed: by the traceback, else the one with these very bounds."""
     modules = {row.module: str(row.packages[0]) for row in here.matrix.modules}
@@ -62,7 +59,7 @@ def _who(
         if top in modules and top != module:
             return modules[top]
     for package in here.matrix.release_packages:
-        if here.mentions.seen(package) and package not in {"mmcv", "mmcv-full", "mmcv-lite"}:
+        if here.entities.seen(package) and package not in {"mmcv", "mmcv-full", "mmcv-lite"}:
             for row in here.matrix.releases(package):
                 own = {(c.op, c.version) for c in row.asserts if c.module == module}
                 if own and own >= set(bounds) and not _passes(own, told):
@@ -80,7 +77,7 @@ def _same_bounds(matrix: Matrix, module: str, bounds: Sequence[tuple[str, str]])
         ]
         if rows:
             known = [row.version for row in matrix.releases(package)]
-            yield f"this very check is in {package} {runs(rows, known)}"
+            yield f"{package} with this check: {runs(rows, known)}"
 
 
 def _passes(checks: set[tuple[str, str]], told: str) -> bool:
@@ -100,7 +97,7 @@ def _checks(matrix: Matrix, who: str, module: str, told: str | None) -> list[tup
 
 def _check_text(who: str | None, release: Release, checks: Sequence[Assert]) -> str:
     wanted = ", ".join(f"{check.op}{check.version}" for check in checks)
-    return f"{who} {release.version} takes {checks[0].module} {wanted}"
+    return f"{who} {release.version} accepts {checks[0].module} {wanted}"
 
 
 def _accepted(matrix: Matrix, name: str, bounds: Sequence[tuple[str, str]]) -> list[str]:
@@ -120,7 +117,7 @@ def _wheels(matrix: Matrix, name: str, accepted: Sequence[str]) -> Iterator[str]
 # ---------------------------------------------------------------- registries
 
 
-def registry(match: Match, here: Surroundings) -> Examined:
+def registry(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     """Which package registers a name, by its scope or because it is an op of mmcv."""
     full, where = match.fields["name"], match.fields.get("registry", "")
     scope, _, name = full.rpartition(".")
@@ -128,50 +125,52 @@ def registry(match: Match, here: Surroundings) -> Examined:
     op = next((op for op in here.matrix.ops if name in {op.name, *op.registry}), None)
     if op is not None:
         text = f"`{name}` is an op of mmcv (`mmcv.ops.{op.name}`), registered when `mmcv.ops` is imported"
-        return Examined(fields=fields, evidence=(text, "so this mmcv has no ops, or nothing imports them"))
+        return Examination(
+            fields=fields, evidence=(text, "so this mmcv has no ops, or no module imports them")
+        )
     scopes = [scope] if scope else []
     if "::" in where:
         scopes.append(where.partition("::")[0])
     for each in scopes:
         row = next((row for row in here.matrix.modules if row.module == each), None)
         if row is not None and each not in _OWN:
-            text = f"the scope `{each}` is that of {row.packages[0]}, which must be installed and imported"
-            return Examined(fields={**fields, "owner": str(row.packages[0])}, evidence=(text,))
-    return Examined(fields=fields)
+            text = f"the scope `{each}` belongs to {row.packages[0]}, which must be installed and imported"
+            return Examination(fields={**fields, "owner": str(row.packages[0])}, evidence=(text,))
+    return Examination(fields=fields)
 
 
-def registered(match: Match, _: Surroundings) -> Examined:
+def registered(match: SymptomMatch, _: DiagnosisContext) -> Examination:
     """Adafactor is a case of its own."""
     if match.fields["name"] == "Adafactor":
-        return Examined(row="registered-twice-adafactor")
-    return Examined()
+        return Examination(row="registered-twice-adafactor")
+    return Examination()
 
 
 # ---------------------------------------------------------------- imports that fail
 
 
-def pkg_resources(match: Match, here: Surroundings) -> Examined:
+def pkg_resources(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     """Whether it was wanted while building or while running."""
     for top, rest in blamed(here.log, match):
         if top not in {"setuptools", "pip"} and not rest.endswith("setup.py"):
-            return Examined(evidence=(f"`{top}/{rest}` imports it: at run time",))
+            return Examination(evidence=(f"`{top}/{rest}` imports it at run time",))
         break
     if any(_BUILDING.search(line.text) for line in around(here.log, match)):
-        return Examined(evidence=("setup.py imports it: while the package is built",))
-    return Examined()
+        return Examination(evidence=("setup.py imports it while the package is built",))
+    return Examination()
 
 
-def breakages(match: Match, here: Surroundings) -> Examined:
+def breakages(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     """Known breakages with such a text, those of packages the text names first."""
     words = re.findall(r"'(collections|distutils)'?", match.lines[0].text) or ["distutils"]
     rows = [row for row in here.matrix.breaks if words[-1] in row.symptom]
     named = [
-        row for row in rows if any(here.mentions.seen(w.package) for w in row.when if w.package != "python")
+        row for row in rows if any(here.entities.seen(w.package) for w in row.when if w.package != "python")
     ]
-    return Examined(evidence=tuple(f"{row.title}: {row.fix}" for row in (named or rows)[:3]))
+    return Examination(evidence=tuple(f"{row.title}: {row.fix}" for row in (named or rows)[:3]))
 
 
-def chumpy(match: Match, here: Surroundings) -> Examined | None:
+def chumpy(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
     """Only where chumpy is spoken of."""
     near = [line.text for line in around(here.log, match)]
-    return Examined() if any("chumpy" in text for text in near) else None
+    return Examination() if any("chumpy" in text for text in near) else None

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from mmlock.binary.demangle import demangle
 from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchBuildId
+from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.distributions import MMCV, module_of_file, package_of, row_of
 from mmlock.doctor.log_window import runs
-from mmlock.doctor.model import Examined, Match, Wish
-from mmlock.doctor.proposals import on_a_gpu, wishes_of
-
-if TYPE_CHECKING:
-    from mmlock.doctor.diagnose import Surroundings
+from mmlock.doctor.model import Examination, ProposedSolve, SymptomMatch
+from mmlock.doctor.proposals import on_a_gpu, proposed_solves
 
 _CUDA = re.compile(
     r"(?:__)?cuda[A-Z_]\w*|cu[A-Z]\w*|(?:cublas|cudnn|cusparse|cufft|nccl|nvrtc|curand)[A-Z_]\w*"
@@ -30,7 +27,7 @@ _PYTHON = re.compile(r"_?Py[A-Z_]\w*")
 _STD = re.compile(r"_Z(?:T[VTIS])?N?K?(?:St|NSt7__cxx11|9__gnu_cxx)|_ZNK?St|_ZSt|__cxa_|GLIBCXX")
 
 
-def examine(match: Match, around: Surroundings) -> Examined:
+def examine(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """Whose the name is, and what follows from who exports it."""
     symbol = match.fields["symbol"].partition("@")[0]
     plain = demangle(symbol)
@@ -39,22 +36,22 @@ def examine(match: Match, around: Surroundings) -> Examined:
         return _torch(match, symbol, fields, around)
     for row, pattern in _OWN.items():
         if pattern.match(symbol):
-            return Examined(row=row, fields=fields)
+            return Examination(row=row, fields=fields)
     if _CUDA.fullmatch(symbol):
-        return Examined(row="symbol-cuda", fields=fields, evidence=())
+        return Examination(row="symbol-cuda", fields=fields, evidence=())
     if _PYTHON.fullmatch(symbol):
-        return Examined(row="symbol-python", fields=fields, evidence=())
+        return Examination(row="symbol-python", fields=fields, evidence=())
     if _STD.match(symbol):
-        return Examined(row="symbol-libstdcxx", fields=fields, evidence=(f"`{symbol}` is `{plain}`",))
-    return Examined(row="symbol-other", fields=fields, evidence=())
+        return Examination(row="symbol-libstdcxx", fields=fields, evidence=(f"`{symbol}` is `{plain}`",))
+    return Examination(row="symbol-other", fields=fields, evidence=())
 
 
-def _torch(match: Match, symbol: str, fields: dict[str, str], around: Surroundings) -> Examined:
+def _torch(match: SymptomMatch, symbol: str, fields: dict[str, str], around: DiagnosisContext) -> Examination:
     """A name of libtorch: what to do depends on whose the file is that lacks it."""
     evidence = tuple(_of_torch(symbol, fields["plain"], around))
     known = around.symbols.builds()
     if len(known) == len(around.symbols.exporting(symbol)):
-        return Examined(row="symbol-torch-not-loaded", fields=fields, evidence=evidence)
+        return Examination(row="symbol-torch-not-loaded", fields=fields, evidence=evidence)
     path = match.fields.get("path", "")
     owner = row_of(around.matrix, module_of_file(path)) if path else None
     row = "symbol-torch"
@@ -63,53 +60,53 @@ def _torch(match: Match, symbol: str, fields: dict[str, str], around: Surroundin
         fields = {**fields, "package": name, "wheel": name.replace("-", "_")}
     elif path and owner is None:
         row = "symbol-torch-own"
-    return Examined(row=row, fields=fields, evidence=evidence, wishes=_wishes(row, fields, around))
+    return Examination(row=row, fields=fields, evidence=evidence, solves=_solves(row, fields, around))
 
 
-def _wishes(name: str, fields: Mapping[str, str], around: Surroundings) -> tuple[Wish, ...]:
+def _solves(name: str, fields: Mapping[str, str], around: DiagnosisContext) -> tuple[ProposedSolve, ...]:
     """Both in step; and, where the text tells the torch that is there, the extension built for that one."""
     row = next(row for row in around.matrix.symptoms if row.id == name)
-    wishes = wishes_of(row.cures, fields, around.mentions, around.matrix)
+    solves = proposed_solves(row.cures, fields, around.entities, around.matrix)
     if name == "symbol-torch-package":
-        wishes = on_a_gpu(wishes)
-    told = around.mentions.value("torch")
+        solves = on_a_gpu(solves)
+    told = around.entities.value("torch")
     if told is None:
-        return wishes
+        return solves
     kept = (
-        replace(wish, torch=told, when=f"to keep torch {told}: {wish.when}".removesuffix(": "))
-        for wish in wishes
-        if wish.gpu != "cpu" or "+cu" not in told
+        replace(proposed, torch=told, when=f"to keep torch {told}: {proposed.when}".removesuffix(": "))
+        for proposed in solves
+        if proposed.gpu != "cpu" or "+cu" not in told
     )
-    return (*wishes, *kept)
+    return (*solves, *kept)
 
 
-def _file(match: Match) -> str:
+def _file(match: SymptomMatch) -> str:
     """`mmcv/_ext.cpython-38-x86_64-linux-gnu.so`: the package's folder and the file."""
     path = match.fields.get("path") or match.fields.get("file", "")
     parts = re.split(r"[/\\]", path.strip())
     return f"`{'/'.join(parts[-2:])}`" if parts[-1] else ""
 
 
-def _of_torch(symbol: str, plain: str, around: Surroundings) -> Iterator[str]:
+def _of_torch(symbol: str, plain: str, around: DiagnosisContext) -> Iterator[str]:
     known = around.symbols.builds()
     exporting = around.symbols.exporting(symbol)
-    yield f"`{plain}` is a name of libtorch"
+    yield f"`{plain}` is a symbol of libtorch"
     if not exporting:
-        yield f"none of the {len(known)} torch builds that were read exports it ({ranges(known, known)})"
-        yield "so it is of another build, or of the CUDA libraries, which were not all read"
+        yield f"none of the {len(known)} known torch builds exports it ({ranges(known, known)})"
+        yield "so it belongs to another build, or to a CUDA library that mmlock does not know"
         return
     lacking = tuple(build for build in known if build not in exporting)
     yield f"exported by torch {ranges(exporting, known)}"
     if lacking:
-        yield f"not exported by torch {ranges(lacking, known)} ({len(known)} builds were read)"
+        yield f"not exported by torch {ranges(lacking, known)} (of {len(known)} known builds)"
         yield from _other_string(symbol, lacking, around) or _FIRST
     yield from _met(exporting, lacking, around)
 
 
-_FIRST = ("so the file was compiled against one of the first, and meets one of the others",)
+_FIRST = ("so the file was compiled for one of the first, and one of the others is installed",)
 
 
-def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: Surroundings) -> tuple[str, ...]:
+def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: DiagnosisContext) -> tuple[str, ...]:
     """Whether the builds that lack a name have it with the other `std::string`: same release, other ABI."""
     new = _NEW in symbol
     twin = symbol.replace(_NEW, _OLD) if new else re.sub(r"Ss(?=v?$)", _NEW, symbol)
@@ -118,30 +115,30 @@ def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: Surround
         return ()
     made = "1 (`cxx11abiTRUE` in a wheel's name)" if new else "0 (`cxx11abiFALSE` in a wheel's name)"
     return (
-        f"torch {ranges(having, around.symbols.builds())} exports the same name with the other `std::string`",
-        f"so the file was compiled with _GLIBCXX_USE_CXX11_ABI={made}, and meets a torch that was not",
+        f"torch {ranges(having, around.symbols.builds())} exports it with the other `std::string`",
+        f"so the file was compiled with _GLIBCXX_USE_CXX11_ABI={made}, and the installed torch was not",
     )
 
 
 def _met(
-    exporting: Sequence[TorchBuildId], lacking: Sequence[TorchBuildId], around: Surroundings
+    exporting: Sequence[TorchBuildId], lacking: Sequence[TorchBuildId], around: DiagnosisContext
 ) -> Iterator[str]:
     """What the text says of the torch that is installed, and of the Python, which bounds it."""
-    told = around.mentions.value("torch")
+    told = around.entities.value("torch")
     if told is not None:
         bare = told.partition("+")[0]
         verdict = "exports it" if bare in {build.torch for build in exporting} else "does not export it"
         known = {build.torch for build in (*exporting, *lacking)}
-        who = around.mentions.teller("torch")
-        yield f"{who} torch {told}, which {verdict if bare in known else 'was not read'}"
-    python = around.mentions.value("python")
+        who = around.entities.teller("torch")
+        yield f"{who} torch {told}, which {verdict if bare in known else 'mmlock does not know'}"
+    python = around.entities.value("python")
     if python is None:
         return
     builds = around.symbols.builds()
     having = {b.torch for b in around.matrix.torch_builds if python in b.pythons}
     fits = [build for build in lacking if build.torch in having]
     if fits and told is None and len(fits) < len(lacking):
-        yield f"with Python {python} the torch it meets is one of {ranges(fits, builds)}"
+        yield f"with Python {python}, the installed torch is one of {ranges(fits, builds)}"
 
 
 def ranges(builds: Iterable[TorchBuildId], known: Sequence[TorchBuildId]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Form, normalize
+from mmlock.core.names import Form, ToolchainProvider, normalize
 from mmlock.lock.fields import build_faults, fetch_faults
 from mmlock.lock.formats.parts import (
     artifact_in,
@@ -136,7 +136,7 @@ def _toolchain(plan: ToolchainPlan) -> dict[str, Any]:
     return given(
         {
             "name": plan.name,
-            "provider": plan.provider,
+            "provider": str(plan.provider),
             "cuda": plan.cuda,
             "lockable": plan.lockable,
             "packages": list(plan.packages),
@@ -260,7 +260,7 @@ def _read_sources(table: Cursor) -> Artifact:
 def _read_toolchain(table: Cursor) -> ToolchainPlan:
     return ToolchainPlan(
         name=table.text("name"),
-        provider=table.text("provider"),
+        provider=table.choice("provider", ToolchainProvider),
         cuda=table.maybe_text("cuda"),
         lockable=table.flag("lockable"),
         packages=table.texts("packages"),

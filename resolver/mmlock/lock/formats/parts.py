@@ -12,7 +12,7 @@ from mmlock.core.names import Confidence
 from mmlock.core.target import Target
 from mmlock.lock.formats.toml_in import Cursor
 from mmlock.lock.formats.toml_out import Bare, Inline
-from mmlock.lock.model import LockedEnv, Reason
+from mmlock.lock.model import LockedEnv, Reason, ReasonKind
 
 __all__ = [
     "artifact_in",
@@ -87,7 +87,7 @@ def reasons_out(reasons: Iterable[Reason]) -> list[Inline]:
         Inline(
             given(
                 {
-                    "kind": reason.kind,
+                    "kind": str(reason.kind),
                     "confidence": reason.confidence.value,
                     "text": reason.text,
                     "source": list(reason.source),
@@ -105,7 +105,8 @@ def reasons_in(table: Cursor, key: str) -> tuple[Reason, ...]:
             text=item.text("text"),
             source=item.texts("source"),
             confidence=item.choice("confidence", Confidence),
-            kind=item.text("kind"),
+            # `asked` is what earlier releases wrote.
+            kind=ReasonKind.REQUESTED if item.text("kind") == "asked" else item.choice("kind", ReasonKind),
         )
         for item in table.tables(key)
     )

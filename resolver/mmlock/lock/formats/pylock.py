@@ -28,7 +28,17 @@ from mmlock.lock.formats.parts import (
 )
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
-from mmlock.lock.model import BuildStep, FetchStep, Finding, HashTrust, LockedEnv, LockedPackage, TermValue
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    FindingKind,
+    HashTrust,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    TermValue,
+)
 
 __all__ = ["CREATED_BY", "MARK", "NAME", "NOT_RUN", "PartialLock", "read", "render"]
 
@@ -138,8 +148,10 @@ def _finding(finding: Finding) -> Inline:
     return Inline(
         given(
             {
-                "level": finding.level,
+                "level": str(finding.level),
+                "kind": None if finding.kind is FindingKind.GENERAL else str(finding.kind),
                 "subject": finding.subject,
+                "detail": finding.detail,
                 "confidence": finding.confidence.value,
                 "text": finding.text,
                 "source": list(finding.source),
@@ -284,11 +296,13 @@ def _read_target(table: Cursor) -> Target:
 
 def _read_finding(item: Cursor) -> Finding:
     return Finding(
-        level=item.text("level"),
+        level=item.choice("level", Level),
         subject=item.text("subject"),
         text=item.text("text"),
         source=item.texts("source"),
         confidence=item.choice("confidence", Confidence),
+        kind=item.choice("kind", FindingKind) if "kind" in item else FindingKind.GENERAL,
+        detail=item.maybe_text("detail"),
     )
 
 

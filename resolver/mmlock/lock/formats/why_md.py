@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from shlex import quote
 
 from mmlock.core.extension import SourceTree
+from mmlock.core.footnotes import Footnotes
 from mmlock.core.names import Confidence, Form
 from mmlock.lock.formats.parts import describe_devices, plain
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, Reason
+from mmlock.lock.model import BuildStep, FetchStep, Level, LockedEnv, Reason
 from mmlock.lock.view import Chosen, chosen, closure, in_order, verdict_sentence
 
 __all__ = ["MARK", "NAME", "render"]
@@ -18,26 +19,28 @@ NAME = "why.md"
 MARK = "<!-- Written by mmlock."
 
 _SURE = {
-    Confidence.MEASURED: "measured: read from the very file, or executed",
-    Confidence.CAPTURED: "captured: seen on a real page, log or lock file",
-    Confidence.DOCUMENTED: "documented: said by its maintainers",
-    Confidence.INFERRED: "inferred: concluded from other facts, may be wrong",
+    Confidence.CAPTURED: "seen on a page, in a log or in a lock file",
+    Confidence.DOCUMENTED: "stated by its maintainers",
+    Confidence.INFERRED: "concluded from other facts, and may be wrong",
 }
+"""What is said of a fact that was not measured: read from the very file, or executed."""
 
 
 def render(env: LockedEnv) -> str:
     """The document as Markdown."""
+    notes = Footnotes()
     sections = (
         _title(env),
         _choice(env),
-        _unsealed(env),
-        _environment(env),
-        _findings(env),
-        _arguments(env),
+        _unsealed(env, notes),
+        _environment(env, notes),
+        _findings(env, notes),
+        _arguments(env, notes),
         _costs(env),
         _unchecked(env),
-        _left_out(env),
+        _left_out(env, notes),
         _rest(env),
+        _sources(notes),
     )
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
 
@@ -51,7 +54,8 @@ def _title(env: LockedEnv) -> Iterator[str]:
     yield f"# {_inline(env.stack)} on {_inline(describe_devices(target))}"
     yield ""
     sealed = "**Sealed**: every package is a file with a hash."
-    yield f"{sealed if env.sealed else '**Not sealed** yet, see below.'} {verdict_sentence(env)}"
+    unsealed = "**Not sealed yet**: some packages must still be built or downloaded, see below."
+    yield f"{sealed if env.sealed else unsealed} {verdict_sentence(env)}"
     yield ""
     yield from _table(
         ("Target", ""),
@@ -60,34 +64,34 @@ def _title(env: LockedEnv) -> Iterator[str]:
             ("Python", env.python),
             ("Platform", target.platform.value),
             ("glibc", f"{target.glibc} or newer" if target.glibc else "does not apply"),
-            ("NVIDIA driver", f"{env.driver_floor} or newer" if env.driver_floor else "none needed"),
-            ("Driver of the machine", target.driver or "not told"),
+            ("NVIDIA driver", f"{env.driver_floor} or newer" if env.driver_floor else "not needed"),
+            ("Driver of the machine", target.driver or "not given"),
             ("torch", env.torch),
-            ("Asked", " ".join(env.request) or "nothing beyond the defaults"),
+            ("Request", " ".join(env.request) or "the defaults"),
         ],
     )
 
 
 def _choice(env: LockedEnv) -> Iterator[str]:
-    yield "## What was chosen"
+    yield "## Chosen packages"
     yield ""
     rows = [(c.name, c.version, c.how, c.headline) for c in chosen(env)]
-    yield from _table(("Package", "Version", "Comes as", "Because"), rows)
+    yield from _table(("Package", "Version", "Source", "Reason"), rows)
     yield ""
-    yield f"{len(closure(env))} more packages follow from these; they are listed at the end."
+    yield f"And {len(closure(env))} dependencies, listed at the end."
 
 
-def _unsealed(env: LockedEnv) -> Iterator[str]:
+def _unsealed(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     if env.sealed:
         return
-    yield "## What must still be made"
+    yield "## Still to build or download"
     yield ""
-    yield "`pylock.toml` and `requirements.txt` do not hold these packages. Next command, in this folder:"
+    yield "These packages are not in `pylock.toml` and `requirements.txt` yet. Run this in this folder:"
     yield ""
     yield from ("```sh", "mmlock build .", "```")
     for step in in_order([*env.fetch, *env.build]):
         yield ""
-        yield from _fetch(step) if isinstance(step, FetchStep) else _build(step)
+        yield from _fetch(step) if isinstance(step, FetchStep) else _build(step, notes)
 
 
 def _fetch(step: FetchStep) -> Iterator[str]:
@@ -95,101 +99,101 @@ def _fetch(step: FetchStep) -> Iterator[str]:
     yield ""
     yield f"- {_sentence(step.why)}"
     yield f"- File: <{step.url}>"
-    yield "- **Unverified**: its index publishes no hash, so nobody has checked these bytes."
+    yield "- **Unverified**: no hash of this file is published, so its bytes cannot be checked."
     yield from (f"- The same file elsewhere: <{url}>" for url in step.alternatives)
 
 
-def _build(step: BuildStep) -> Iterator[str]:
+def _build(step: BuildStep, notes: Footnotes) -> Iterator[str]:
     plan = step.toolchain
     yield f"### {_inline(step.package)} {_inline(step.version)}: {step.form}"
     yield ""
     if step.form is Form.TORCH_OPS:
-        yield "- **Slower**: its ops are plain PyTorch, put in the place of compiled ones; no compiler runs."
-        yield f"- Ops: {', '.join(f'`{name}`' for name in step.ops) or 'all that there are'}."
+        yield "- **Slower**: plain PyTorch replaces its compiled ops; no compiler runs."
+        yield f"- Ops: {', '.join(f'`{name}`' for name in step.ops) or 'all of them'}."
     yield f"- {_sentence(step.why)}"
     yield f"- Recipe `{step.recipe}`. " + (
-        f"Shown to build: {_sentence(step.verified)}"
+        f"Tested: {_sentence(step.verified)}"
         if step.verified
-        else "**Unverified**: nobody has shown that this very combination builds."
+        else "**Untested**: no build of this exact combination is recorded."
     )
     what = "the folder " if isinstance(step.source, SourceTree) else ""
-    yield f"- Sources: {what}`{_inline(step.source.name)}`, " + (
-        f"sha256 `{step.source.sha256}`." if step.source.sha256 else "**without a known hash**."
+    yield f"- Source: {what}`{_inline(step.source.name)}`, " + (
+        f"sha256 `{step.source.sha256}`." if step.source.sha256 else "**hash not known**."
     )
     if step.form is Form.BUILD:
         cuda = f", CUDA {plan.cuda}" if plan.cuda else ", no CUDA"
-        lockable = "every file can be pinned" if plan.lockable else "you must install it yourself"
+        lockable = "all its files can be pinned" if plan.lockable else "install it yourself"
         yield f"- Toolchain `{_inline(plan.name)}`{cuda}: {lockable}."
     if plan.gcc_max is not None:
-        source = f" ({_inline(plan.gcc_source)})" if plan.gcc_source else ""
-        yield f"- Host compiler: gcc {plan.gcc_max} or older{source}."
+        mark = notes.mark((plan.gcc_source,)) if plan.gcc_source else ""
+        yield f"- Host compiler: gcc {plan.gcc_max} or older.{f' {mark}' if mark else ''}"
     if step.tools:
-        held = ", ".join(f"{tool.name} {tool.version}" for tool in step.tools)
-        yield f"- Build environment: torch and what the lock holds, and by hash {_inline(held)}."
+        tools = ", ".join(f"{tool.name} {tool.version}" for tool in step.tools)
+        yield f"- Build environment: torch, the packages of the lock, and by hash {_inline(tools)}."
     if step.std is not None:
         yield f"- C++ standard: C++{step.std}."
     if step.form is Form.BUILD:
-        yield f"- Memory: about {step.memory_mb} MB for each compile job."
+        yield f"- Memory: about {step.memory_mb} MB per compile job."
     yield from (f"- Environment: `{name}={value}`" for name, value in sorted(step.env.items()))
     yield from (f"- Patch `{p.file}` ({_inline(p.id)}): {_sentence(p.reason)}" for p in step.patches)
     if step.groups:
         grouped = sum(len(group.parts) for group in step.groups)
-        yield f"- {grouped} sources are compiled as {len(step.groups)} files, which costs less."
+        yield f"- {grouped} source files are compiled as {len(step.groups)}, which is faster."
     if step.note:
         yield f"- {_sentence(step.note)}"
 
 
-def _environment(env: LockedEnv) -> Iterator[str]:
+def _environment(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     if not env.environment:
         return
-    yield "## Set these when you run it"
+    yield "## Environment variables to set"
     yield ""
     yield "```sh"
     yield from (f"export {name}={quote(value)}" for name, value in sorted(env.environment.items()))
     yield "```"
     if env.environment_reasons:
         yield ""
-        yield from _reasons(env.environment_reasons)
+        yield from _reasons(env.environment_reasons, notes)
 
 
-def _findings(env: LockedEnv) -> Iterator[str]:
+def _findings(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     if not env.findings:
         return
-    yield "## What you should know"
+    yield "## Warnings and notes"
     yield ""
-    for finding in sorted(env.findings, key=lambda f: (f.level != "warning", f.subject, f.text)):
-        level = "**Warning**" if finding.level == "warning" else "Note"
+    for finding in sorted(env.findings, key=lambda f: (f.level is not Level.WARNING, f.subject, f.text)):
+        level = "**Warning**" if finding.level is Level.WARNING else "Note"
         yield (
             f"- {level}, {_inline(finding.subject)}: {_sentence(finding.text)}"
-            f" {_evidence(finding.confidence, finding.source)}"
+            f"{_evidence(finding.confidence, finding.source, notes)}"
         )
 
 
-def _arguments(env: LockedEnv) -> Iterator[str]:
+def _arguments(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     argued = [node for node in chosen(env) if node.reasons]
     if not argued:
         return
-    yield "## Why each of them"
+    yield "## Reasons"
     for node in argued:
         yield ""
-        yield from _argument(node)
+        yield from _argument(node, notes)
 
 
-def _argument(node: Chosen) -> Iterator[str]:
+def _argument(node: Chosen, notes: Footnotes) -> Iterator[str]:
     yield f"### Why {_inline(node.name)} {_inline(node.version)}"
     yield ""
-    yield from _reasons(node.reasons)
+    yield from _reasons(node.reasons, notes)
 
 
 def _costs(env: LockedEnv) -> Iterator[str]:
     if not env.objectives:
         return
-    yield "## What this choice costs"
+    yield "## Trade-offs"
     yield ""
-    yield "The aims in their order, the first one counts most. 0 means that nothing had to be given up."
+    yield "The objectives of the solver, most important first. 0: nothing had to be given up for it."
     yield ""
     rows = [(term.name, term.meaning, str(term.value), "; ".join(term.detail)) for term in env.objectives]
-    yield from _table(("Aim", "Meaning", "Cost", "Who pays"), rows)
+    yield from _table(("Objective", "Meaning", "Cost", "Paid by"), rows)
 
 
 def _unchecked(env: LockedEnv) -> Iterator[str]:
@@ -197,50 +201,64 @@ def _unchecked(env: LockedEnv) -> Iterator[str]:
     yield ""
     yield f"- {verdict_sentence(env)}"
     if env.fetch:
-        yield "- The bytes of the files to download: no hash of them is known."
+        yield "- The files to download: no hash of them is known."
     if env.build:
         yield "- The wheels to build: they do not exist yet."
     unsure = [
         node.name for node in chosen(env) if any(r.confidence is Confidence.INFERRED for r in node.reasons)
     ]
     if unsure:
-        yield f"- Inferred facts stand behind {_inline(', '.join(unsure))}; look for *inferred* above."
+        yield f"- Some reasons for {_inline(', '.join(unsure))} are inferred; look for *inferred* above."
     yield ""
-    yield f"Words used: {'; '.join(_SURE.values())}."
+    meaning = "; ".join(f"*{sure.value}*: {text}" for sure, text in _SURE.items())
+    yield f"How sure a fact is: {meaning}; everything else was measured."
     yield ""
-    yield f"Facts: matrix `{_inline(env.matrix_digest)}`. Ordinary packages: {_inline(env.engine)}."
+    yield f"Facts: matrix `{_inline(env.matrix_digest)}`. Dependencies resolved by {_inline(env.engine)}."
 
 
-def _left_out(env: LockedEnv) -> Iterator[str]:
+def _left_out(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     if not env.left_out:
         return
-    yield "## Left out or not used"
+    yield "## Not used"
     yield ""
-    yield from _reasons(env.left_out)
+    yield from _reasons(env.left_out, notes)
 
 
 def _rest(env: LockedEnv) -> Iterator[str]:
     rest = closure(env)
     if not rest:
         return
-    yield "## Everything else"
+    yield "## Dependencies"
     yield ""
     yield from _table(
-        ("Package", "Version", "Asked for by"), [(p.name, p.version, ", ".join(p.via)) for p in rest]
+        ("Package", "Version", "Required by"), [(p.name, p.version, ", ".join(p.via)) for p in rest]
     )
+
+
+def _sources(notes: Footnotes) -> Iterator[str]:
+    cited = notes.cited()
+    if not cited:
+        return
+    yield "## Sources"
+    yield ""
+    for number, text in enumerate(cited, start=1):
+        linked = f"<{text}>" if re.fullmatch(r"https?://[^\s<>]+", text) else _prose(text)
+        yield f"{number}. {linked}"
 
 
 # ---------------------------------------------------------------- Markdown
 
 
-def _reasons(reasons: Iterable[Reason]) -> Iterator[str]:
+def _reasons(reasons: Iterable[Reason], notes: Footnotes) -> Iterator[str]:
     for reason in reasons:
-        yield f"- {_sentence(reason.text)} {_evidence(reason.confidence, reason.source)}"
+        yield f"- {_sentence(reason.text)}{_evidence(reason.confidence, reason.source, notes)}"
 
 
-def _evidence(confidence: Confidence, source: Sequence[str]) -> str:
-    said = "; ".join(f"<{s}>" if re.fullmatch(r"https?://[^\s<>]+", s) else _prose(s) for s in source)
-    return f"(*{confidence.value}*; {said})" if said else f"(*{confidence.value}*)"
+def _evidence(confidence: Confidence, source: Sequence[str], notes: Footnotes) -> str:
+    """` (*inferred*) [3]`: how sure, where it was not measured, and who says so."""
+    sure = "" if confidence is Confidence.MEASURED else f" (*{confidence.value}*)"
+    marks = notes.mark(source)
+    return f"{sure} {marks}" if marks else sure
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

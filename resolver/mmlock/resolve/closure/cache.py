@@ -19,19 +19,19 @@ from msgspec.structs import replace
 from mmlock.core.cache import FRESH_SECONDS, fresh_seconds, unheard
 from mmlock.files.atomic import write_aside
 from mmlock.files.private import open_cache
-from mmlock.resolve.closure.model import Closed, ClosureRequest, Refused
+from mmlock.resolve.closure.model import Closed, ClosureConflict, ClosureRequest
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever the same question would be answered differently by newer code."""
 
 _KEPT = 30 * 86400.0
 
 
-class _Entry(Struct, frozen=True, kw_only=True):
+class _CacheEntry(Struct, frozen=True, kw_only=True):
     digest: str
     stored: float
     closed: Closed | None = None
-    refused: Refused | None = None
+    refused: ClosureConflict | None = None
 
 
 def request_digest(request: ClosureRequest, *facts: str) -> str:
@@ -64,10 +64,10 @@ class ClosureCache:
         """The cache of the user whose environment this is."""
         return cls(open_cache(environ) / "closure", ttl=fresh_seconds(environ), served=served)
 
-    def load(self, digest: str, *, any_age: bool = False) -> Closed | Refused | None:
+    def load(self, digest: str, *, any_age: bool = False) -> Closed | ClosureConflict | None:
         """The stored answer; None when there is none, it is broken, or too old."""
         try:
-            entry = msgspec.json.decode(self._path(digest).read_bytes(), type=_Entry)
+            entry = msgspec.json.decode(self._path(digest).read_bytes(), type=_CacheEntry)
         except (OSError, msgspec.DecodeError):
             return None
         if entry.digest != digest or not (any_age or abs(self._clock() - entry.stored) < self._ttl):
@@ -75,13 +75,13 @@ class ClosureCache:
         self._served(entry.stored)
         return replace(entry.closed, from_cache=True) if entry.closed else entry.refused
 
-    def store(self, digest: str, answer: Closed | Refused) -> None:
+    def store(self, digest: str, answer: Closed | ClosureConflict) -> None:
         """Keep an answer. A cache that cannot be written is no reason to fail."""
-        entry = _Entry(
+        entry = _CacheEntry(
             digest=digest,
             stored=self._clock(),
             closed=answer if isinstance(answer, Closed) else None,
-            refused=answer if isinstance(answer, Refused) else None,
+            refused=answer if isinstance(answer, ClosureConflict) else None,
         )
         with suppress(OSError):
             path = self._path(digest)

@@ -14,9 +14,7 @@ from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest, Unreacha
 from mmlock.resolve.closure.uv_find import find_uv
 from mmlock.resolve.closure.uv_settings import bad_source, sources
 
-NO_UV = (
-    "uv was not found: it is installed together with mmlock (`pip install uv`), or name it with `MMLOCK_UV`"
-)
+NO_UV = "uv was not found: it is installed together with mmlock (`pip install uv`), or set `MMLOCK_UV` to it"
 
 
 class UvCloser:
@@ -42,7 +40,7 @@ class UvCloser:
         """The closure of a request. Raises nothing for what a network or an index can do."""
         places = sources(request.index, self._environ)
         if wrong := bad_source(places):
-            return Unreachable(reason=f"an index cannot be read: {wrong}", offline=request.offline)
+            return Unreachable(reason=f"invalid index: {wrong}", offline=request.offline)
         uv = find_uv(self._environ)
         if uv is None:
             return Unreachable(reason=NO_UV, offline=request.offline)
@@ -50,9 +48,9 @@ class UvCloser:
         if known := self._cache.load(digest, any_age=request.offline):
             return known
         # Imported here: a question that the cache answers needs nothing of it.
-        from mmlock.resolve.closure.uv_closure import Asking
+        from mmlock.resolve.closure.uv_closure import UvQuestion
 
-        asking = Asking(
+        asking = UvQuestion(
             uv=uv,
             request=request,
             places=places,
@@ -63,7 +61,7 @@ class UvCloser:
         try:
             answer = asking.ask(self._cache.folder / "core", self._platforms)
         except OSError as error:
-            return Unreachable(reason=f"uv could not be run: {error}", offline=request.offline)
+            return Unreachable(reason=f"uv failed to start: {error}", offline=request.offline)
         # What uv finds without a network is the state of its cache, not of an index.
         if not request.offline and not isinstance(answer, Unreachable):
             self._cache.store(digest, answer)

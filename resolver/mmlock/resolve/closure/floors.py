@@ -17,12 +17,6 @@ _MACHINES = {
     Platform.MACOS_X86_64: "x86_64",
     Platform.WINDOWS_X86_64: "amd64",
 }
-_LINUX = frozenset({Platform.LINUX_X86_64, Platform.LINUX_AARCH64})
-
-
-def is_linux(platform: Platform) -> bool:
-    """Whether glibc floors matter there."""
-    return platform in _LINUX
 
 
 def machine(platform: Platform) -> str:

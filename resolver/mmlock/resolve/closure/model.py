@@ -9,6 +9,7 @@ from msgspec import Struct
 from mmlock.core.artifact import ClosedPackage, IndexSettings
 from mmlock.core.names import PackageName, Platform
 from mmlock.net.fetching import FetchProblem
+from mmlock.resolve.request.model import PlainRequirement
 
 
 class CoreNode(Struct, frozen=True, kw_only=True):
@@ -24,14 +25,6 @@ class CoreNode(Struct, frozen=True, kw_only=True):
     """Those of its extras that are asked for."""
 
 
-class Wanted(Struct, frozen=True, kw_only=True):
-    """One requirement given to the closure."""
-
-    text: str
-    via: str
-    """Who asked: `the request`, a breakage id, a package."""
-
-
 class ClosureRequest(Struct, frozen=True, kw_only=True):
     """Everything the answer depends on, so that it can be cached by its digest."""
 
@@ -40,8 +33,8 @@ class ClosureRequest(Struct, frozen=True, kw_only=True):
     platform: Platform
     glibc: str | None
     core: tuple[CoreNode, ...]
-    wanted: tuple[Wanted, ...]
-    constraints: tuple[Wanted, ...]
+    requirements: tuple[PlainRequirement, ...]
+    constraints: tuple[PlainRequirement, ...]
     drop: tuple[PackageName, ...] = ()
     """Packages that must not be resolved even if somebody requires them."""
     index: IndexSettings = IndexSettings()
@@ -50,6 +43,8 @@ class ClosureRequest(Struct, frozen=True, kw_only=True):
     exclude_newer: str | None = None
     prerelease: bool = False
     offline: bool = False
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions of an existing lock: taken where every bound still allows them, before newer ones."""
 
 
 class Closed(Struct, frozen=True, kw_only=True):
@@ -62,13 +57,26 @@ class Closed(Struct, frozen=True, kw_only=True):
     from_cache: bool
 
 
-class Refused(Struct, frozen=True, kw_only=True):
+class NoWheel(Struct, frozen=True, kw_only=True):
+    """A package without a wheel for the target."""
+
+    name: PackageName
+    version: str | None
+    """None: no version has one."""
+
+
+class ClosureConflict(Struct, frozen=True, kw_only=True):
     """No set of ordinary packages fits around these core nodes."""
 
     reason: str
     """The engine's own explanation, whole."""
     packages: tuple[PackageName, ...]
     """Packages that the explanation names."""
+    unknown: tuple[PackageName, ...] = ()
+    """Those that no index has."""
+    no_wheels: tuple[NoWheel, ...] = ()
+    wheels_only: tuple[PackageName, ...] = ()
+    """Packages whose sources would do, were they allowed."""
 
 
 class Unreachable(Struct, frozen=True, kw_only=True):
@@ -80,7 +88,7 @@ class Unreachable(Struct, frozen=True, kw_only=True):
     """What is wrong with the way to the index, where that is known."""
 
 
-ClosureAnswer = Closed | Refused | Unreachable
+ClosureAnswer = Closed | ClosureConflict | Unreachable
 
 
 class Closer(Protocol):

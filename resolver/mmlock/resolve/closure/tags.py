@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Platform
-from mmlock.resolve.closure.floors import MACOS, OLDEST_GLIBC, is_linux, machine
+from mmlock.resolve.closure.floors import MACOS, OLDEST_GLIBC, machine
 
 _ALIASES = {"2.17": "manylinux2014", "2.12": "manylinux2010", "2.5": "manylinux1"}
 """Older names of manylinux floors, PEP 600. manylinux1 and 2010 exist on x86_64 only."""
@@ -95,7 +95,7 @@ def _key(file: Artifact, ranks: dict[Tag, int], *, sdists: bool) -> _Key | None:
 def _platforms(platform: Platform, glibc: str | None) -> Iterator[str]:
     if platform is Platform.WINDOWS_X86_64:
         yield "win_amd64"
-    elif is_linux(platform):
+    elif platform.is_linux:
         yield from _manylinux(machine(platform), glibc or OLDEST_GLIBC)
     else:
         major, minor = (int(part) for part in MACOS.split("."))

@@ -14,13 +14,17 @@ from msgspec import Struct
 
 from mmlock.core.markers import NEWEST_PATCH
 from mmlock.core.names import Platform
-from mmlock.resolve.closure.floors import OLDEST_GLIBC, is_linux, machine
+from mmlock.core.versions import is_version
+from mmlock.resolve.closure.floors import OLDEST_GLIBC, machine
 from mmlock.resolve.closure.model import ClosureRequest
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv_find import UvTool
 
 _POSSIBLE = re.compile(
     r"invalid value '[^']*' for '--python-platform.{0,400}?\[possible values: ([^\[\]]*)\]", re.DOTALL
 )
+KEPT = "pylock.toml"
+"""The file of a run that holds what is preferred."""
+
 _TRIPLES = {
     Platform.MACOS_ARM64: "aarch64-apple-darwin",
     Platform.MACOS_X86_64: "x86_64-apple-darwin",
@@ -28,7 +32,7 @@ _TRIPLES = {
 }
 
 
-class Ran(Struct, frozen=True, kw_only=True):
+class UvRun(Struct, frozen=True, kw_only=True):
     """What one run of uv left behind."""
 
     code: int
@@ -38,7 +42,7 @@ class Ran(Struct, frozen=True, kw_only=True):
 
 def platform_word(platform: Platform, glibc: str | None) -> str:
     """What uv calls the platform: `x86_64-manylinux_2_28`."""
-    if is_linux(platform):
+    if platform.is_linux:
         return f"{machine(platform)}-manylinux_{(glibc or OLDEST_GLIBC).replace('.', '_')}"
     return _TRIPLES[platform]
 
@@ -68,13 +72,13 @@ def _pair(text: str) -> tuple[int, ...]:
 
 
 def command(
-    uv: Uv, request: ClosureRequest, platform: str, sdists: Iterable[str], files: Iterable[str] = ()
+    uv: UvTool, request: ClosureRequest, platform: str, sdists: Iterable[str], files: Iterable[str] = ()
 ) -> list[str]:
     """The words that start uv, with these packages read from their sources; `files` hold requirements, too.
 
     The files they name are written by `write_question`.
     """
-    words = [uv.path, "pip", "compile", "wanted.txt", *files, "--format", "pylock.toml", "--no-config"]
+    words = [uv.path, "pip", "compile", "requirements.in", *files, "--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += [
         "--python-version",
@@ -91,18 +95,32 @@ def command(
     words += ["--exclude-newer", request.exclude_newer] if request.exclude_newer else []
     words += ["--prerelease", "allow"] if request.prerelease else []
     words += ["--offline"] if request.offline else []
+    # What the output file holds already is preferred, as in any lock of uv's; the answer is read elsewhere.
+    words += ["--output-file", KEPT] if request.preferences else []
     return words
 
 
 def write_question(folder: Path, request: ClosureRequest, core: Sequence[str]) -> None:
     """Write the requirement files of a run."""
     files: dict[str, list[str]] = {
-        "wanted.txt": [*core, *(item.text for item in request.wanted)],
+        "requirements.in": [*core, *(item.text for item in request.requirements)],
         "constraints.txt": [item.text for item in request.constraints],
         "drop.txt": list(request.drop),
     }
+    if request.preferences:
+        files[KEPT] = _kept(request)
     for name, lines in files.items():
         (folder / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _kept(request: ClosureRequest) -> list[str]:
+    """An earlier answer in the least words that uv reads, without what is decided and what is no version."""
+    decided = {node.name for node in request.core}
+    lines = ['lock-version = "1.0"', 'created-by = "mmlock"']
+    for name, text in request.preferences:
+        if name not in decided and is_version(text):
+            lines += ["", "[[packages]]", f'name = "{name}"', f'version = "{text}"']
+    return lines
 
 
 def run_uv(
@@ -112,7 +130,7 @@ def run_uv(
     on_line: Callable[[str], None],
     *,
     meanwhile: Callable[[], None] | None = None,
-) -> Ran:
+) -> UvRun:
     """Run uv in a folder of its own; every line of its log goes to `on_line` as it comes.
 
     `meanwhile` is done while uv starts. Raises OSError when it cannot be started.
@@ -137,7 +155,7 @@ def run_uv(
             process.kill()
             raise
         out.seek(0)
-        return Ran(code=code, out=out.read(), err=err)
+        return UvRun(code=code, out=out.read(), err=err)
 
 
 def _follow(stream: IO[bytes], on_line: Callable[[str], None]) -> str:

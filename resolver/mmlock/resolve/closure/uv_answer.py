@@ -10,15 +10,16 @@ from msgspec.structs import replace
 
 from mmlock.core.artifact import ClosedPackage
 from mmlock.core.names import PackageName, requirement_name
-from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureRequest, Refused, Unreachable
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, ClosureRequest, Unreachable
 from mmlock.resolve.closure.tags import target_tags
-from mmlock.resolve.closure.uv import Ran
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv import UvRun
+from mmlock.resolve.closure.uv_find import UvTool
 from mmlock.resolve.closure.uv_lock import LockFault, fitting, read_lock
 from mmlock.resolve.closure.uv_log import (
     Failure,
     Steps,
     classify,
+    conflict,
     denied_pages,
     explanation,
     named_packages,
@@ -31,43 +32,43 @@ _MOST_PAGES = 3
 """So many pages of each index are looked at; where one is broken, mostly all are."""
 
 
-def closed(uv: Uv, request: ClosureRequest, ran: Ran, steps: Steps) -> ClosureAnswer:
+def closed(uv: UvTool, request: ClosureRequest, ran: UvRun, steps: Steps) -> ClosureAnswer:
     """The lock uv wrote, without the core, every package with the files that fit."""
     core = {node.name: node.version for node in request.core}
     packages = read_lock(ran.out, frozenset(core))
     if isinstance(packages, LockFault):
         return Unreachable(
-            reason=f"the answer of {uv.engine} cannot be read: {packages}", offline=request.offline
+            reason=f"the output of {uv.engine} is not as expected: {packages}", offline=request.offline
         )
     tags = target_tags(request.python, request.platform, request.glibc)
     requirers = steps.requirers(core | {package.name: package.version for package in packages})
-    found = []
+    pinned = []
     for package in packages:
         files = fitting(package, tags, frozenset(request.allow_sdist))
         if not files:
             return _no_file(request, package)
         via = (*sorted(requirers.get(package.name, ())), *_asked_by(request, package.name))
-        found.append(replace(package, files=files, via=tuple(dict.fromkeys(via))))
-    return Closed(packages=tuple(found), engine=uv.engine, from_cache=False)
+        pinned.append(replace(package, files=files, via=tuple(dict.fromkeys(via))))
+    return Closed(packages=tuple(pinned), engine=uv.engine, from_cache=False)
 
 
 def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:
     """Who put the package into the request, in the request's own words."""
-    return [item.via for item in request.wanted if requirement_name(item.text) == name]
+    return [item.via for item in request.requirements if requirement_name(item.text) == name]
 
 
-def _no_file(request: ClosureRequest, package: ClosedPackage) -> Refused:
+def _no_file(request: ClosureRequest, package: ClosedPackage) -> ClosureConflict:
     on = f"{request.platform}" + (f" with glibc {request.glibc}" if request.glibc else "")
     reason = (
-        f"`{package.name}=={package.version}` fits every bound, but none of its files can be installed"
-        f" by Python {request.python} on {on}"
+        f"`{package.name}=={package.version}` satisfies every bound, but has no file for"
+        f" Python {request.python} on {on}"
     )
-    return Refused(reason=reason, packages=(package.name,))
+    return ClosureConflict(reason=reason, packages=(package.name,))
 
 
 def failed(
-    request: ClosureRequest, ran: Ran, steps: Steps, places: Sources, environ: Mapping[str, str]
-) -> Refused | Unreachable:
+    request: ClosureRequest, ran: UvRun, steps: Steps, places: Sources, environ: Mapping[str, str]
+) -> ClosureConflict | Unreachable:
     """The error of uv as a refusal of these packages, or as a question that could not be put."""
     reason = explanation(ran.err, request.core)
     match classify(ran.err):
@@ -78,14 +79,14 @@ def failed(
             names = (*unknown_pages(ran.err), *denied_pages(ran.err))
             if fault := _index_fault(request, names, places, environ):
                 return fault
-            return Refused(reason=reason, packages=named_packages(reason, request, steps.spoken_of))
+            return conflict(reason, named_packages(reason, request, steps.spoken_of))
         case Failure.OFFLINE:
             return Unreachable(reason=reason, offline=True)
         case Failure.UNREACHABLE:
-            names = tuple(requirement_name(item.text) for item in request.wanted[:1])
+            names = tuple(requirement_name(item.text) for item in request.requirements[:1])
             if unread_page(ran.err) and (fault := _index_fault(request, names, places, environ)):
                 return fault
-            return Unreachable(reason=reason or f"uv ended with {ran.code} and said nothing", offline=False)
+            return Unreachable(reason=reason or f"uv exited with {ran.code} and no message", offline=False)
 
 
 def _index_fault(

@@ -22,16 +22,16 @@ from mmlock.core.progress import Progress
 from mmlock.resolve.closure.bound_indexes import FILE, bound, packages_in, project_text
 from mmlock.resolve.closure.metadata_wheel import place_wheels
 from mmlock.resolve.closure.model import ClosureAnswer, ClosureRequest
-from mmlock.resolve.closure.uv import Ran, command, nearest_platform, platform_word, run_uv, write_question
-from mmlock.resolve.closure.uv_find import Uv
+from mmlock.resolve.closure.uv import UvRun, command, nearest_platform, platform_word, run_uv, write_question
+from mmlock.resolve.closure.uv_find import UvTool
 from mmlock.resolve.closure.uv_log import Failure, Steps, classify, named_packages
 from mmlock.resolve.closure.uv_settings import Sources, uv_environment
 
 
-class Asking(Struct, frozen=True, kw_only=True):
+class UvQuestion(Struct, frozen=True, kw_only=True):
     """A request and the surroundings in which uv answers it."""
 
-    uv: Uv
+    uv: UvTool
     request: ClosureRequest
     places: Sources
     environ: Mapping[str, str]
@@ -48,11 +48,12 @@ class Asking(Struct, frozen=True, kw_only=True):
         steps = Steps(progress=self.progress)
         with tempfile.TemporaryDirectory(prefix="mmlock-closure-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            write_question(folder, self.request, self._core_lines(core_folder, folder))
+            core = self._core_lines(core_folder, folder)
             sdists: set[PackageName] = set()
             direct: set[PackageName] = set()
-            self._bind(folder, direct, {requirement_name(item.text) for item in self.request.wanted})
+            self._bind(folder, direct, {requirement_name(item.text) for item in self.request.requirements})
             while True:
+                write_question(folder, self.request, core)  # anew: uv writes over what it prefers
                 ran = self._run(folder, steps, platforms, sdists)
                 if self.places.named and self._bind(folder, direct, self._met(ran)):
                     continue
@@ -82,13 +83,13 @@ class Asking(Struct, frozen=True, kw_only=True):
         (folder / FILE).write_text(project_text(direct, self.places.named), encoding="utf-8")
         return True
 
-    def _met(self, ran: Ran) -> set[PackageName]:
+    def _met(self, ran: UvRun) -> set[PackageName]:
         """The packages that an answer holds, or that a refusal speaks of."""
         if ran.code == 0:
             return packages_in(ran.out)
         return set(named_packages(ran.err, self.request, tuple(bound(self.places.named))))
 
-    def _lacking(self, ran: Ran) -> set[PackageName]:
+    def _lacking(self, ran: UvRun) -> set[PackageName]:
         """Packages that uv's refusal names and that may be built from sources."""
         if classify(ran.err) is not Failure.NO_SOLUTION:
             return set()
@@ -96,7 +97,7 @@ class Asking(Struct, frozen=True, kw_only=True):
 
     def _run(
         self, folder: Path, steps: Steps, platforms: MutableMapping[str, str], sdists: set[PackageName]
-    ) -> Ran:
+    ) -> UvRun:
         word = platform_word(self.request.platform, self.request.glibc)
         environ = uv_environment(self.environ, self.places)
         taken = platforms.get(word, word)

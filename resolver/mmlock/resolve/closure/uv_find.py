@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 
-class Uv(Struct, frozen=True, kw_only=True):
+class UvTool(Struct, frozen=True, kw_only=True):
     """A uv that can be started."""
 
     path: str
@@ -21,7 +21,7 @@ class Uv(Struct, frozen=True, kw_only=True):
         return f"uv {self.version}"
 
 
-def find_uv(environ: Mapping[str, str]) -> Uv | None:
+def find_uv(environ: Mapping[str, str]) -> UvTool | None:
     """The uv to use: `MMLOCK_UV`, the one installed beside mmlock, one on the PATH."""
     if told := environ.get("MMLOCK_UV"):
         return _asked(told)
@@ -31,21 +31,21 @@ def find_uv(environ: Mapping[str, str]) -> Uv | None:
         return _installed(uv.find_uv_bin(), Path(uv.__file__).parent.parent)
     import shutil
 
-    found = shutil.which("uv", path=environ.get("PATH"))
-    return _asked(found) if found else None
+    on_path = shutil.which("uv", path=environ.get("PATH"))
+    return _asked(on_path) if on_path else None
 
 
 @lru_cache(maxsize=4)
-def _installed(path: str, site: Path) -> Uv | None:
+def _installed(path: str, site: Path) -> UvTool | None:
     """The uv of the `uv` distribution. Its folder's name tells the version, which saves a process."""
-    found = [folder.name for folder in site.glob("uv-*.dist-info")]
-    if len(found) != 1:
+    versions = [folder.name for folder in site.glob("uv-*.dist-info")]
+    if len(versions) != 1:
         return _asked(path)
-    return Uv(path=path, version=found[0].removeprefix("uv-").removesuffix(".dist-info"))
+    return UvTool(path=path, version=versions[0].removeprefix("uv-").removesuffix(".dist-info"))
 
 
 @lru_cache(maxsize=4)
-def _asked(path: str) -> Uv | None:
+def _asked(path: str) -> UvTool | None:
     """The uv at a path, if it starts and says its version."""
     import subprocess
 
@@ -54,4 +54,4 @@ def _asked(path: str) -> Uv | None:
     except (OSError, subprocess.SubprocessError):
         return None
     words = said.stdout.split()
-    return Uv(path=path, version=words[1]) if words[:1] == ["uv"] and len(words) > 1 else None
+    return UvTool(path=path, version=words[1]) if words[:1] == ["uv"] and len(words) > 1 else None

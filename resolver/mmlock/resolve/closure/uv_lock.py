@@ -41,17 +41,17 @@ def read_lock(data: bytes, without: frozenset[PackageName]) -> tuple[ClosedPacka
     try:
         tables = tomllib.loads(data.decode("utf-8"))["packages"]
     except (ValueError, KeyError) as error:
-        return LockFault(where="packages", text=f"no lock: {error}")
-    found: list[ClosedPackage] = []
+        return LockFault(where="packages", text=f"not a lock: {error}")
+    packages: list[ClosedPackage] = []
     for at, table in enumerate(tables):
         where = f"packages[{at}]"
         try:
             name = normalize(table["name"])
             if name not in without:
-                found.append(ClosedPackage(name=name, version=table["version"], files=_files(table)))
+                packages.append(ClosedPackage(name=name, version=table["version"], files=_files(table)))
         except (KeyError, TypeError, ValueError) as error:
             return LockFault(where=where, text=f"{type(error).__name__}: {error}")
-    return tuple(sorted(found, key=lambda package: package.name))
+    return tuple(sorted(packages, key=lambda package: package.name))
 
 
 def fitting(

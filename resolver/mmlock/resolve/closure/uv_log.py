@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.net.credentials import redact
-from mmlock.resolve.closure.model import ClosureRequest, CoreNode
+from mmlock.resolve.closure.model import ClosureConflict, ClosureRequest, CoreNode, NoWheel
 
 _EDGE = re.compile(r"DEBUG Adding transitive dependency for ([\w.-]+)(?:\[[^\]]*\])?==([^\s:]+): ([\w.-]+)")
 _LOOK = re.compile(r"DEBUG Searching for a compatible version of ([\w.-]+)")
@@ -29,6 +29,9 @@ _NETWORK = re.compile(
 )
 """Lines of uv's errors that speak of the way to a file and not of what is in it."""
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
+_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
+_NO_WHEEL = re.compile(r"(?<![\w.=<>!~-])([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
+_WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
 _FLAG_ASIDE = re.compile(r" \(i\.e\., with [^()]*\)")
 
 
@@ -45,7 +48,7 @@ class Steps(Struct, kw_only=True):
             self.edges.add((normalize(match[1]), match[2], normalize(match[3])))
         elif (match := _LOOK.match(line)) and (name := normalize(match[1])) not in self.seen:
             self.seen.add(name)
-            self.progress(f"closing over {name} ({len(self.seen)} packages so far)")
+            self.progress(f"resolving {name} ({len(self.seen)} packages so far)")
 
     @property
     def spoken_of(self) -> set[PackageName]:
@@ -54,11 +57,11 @@ class Steps(Struct, kw_only=True):
 
     def requirers(self, chosen: dict[PackageName, str]) -> dict[PackageName, set[PackageName]]:
         """Who requires each package, among the versions that were chosen."""
-        found: dict[PackageName, set[PackageName]] = {}
+        requirers: dict[PackageName, set[PackageName]] = {}
         for who, version, what in self.edges:
             if chosen.get(who) == version and who != what:
-                found.setdefault(what, set()).add(who)
-        return found
+                requirers.setdefault(what, set()).add(who)
+        return requirers
 
 
 class Failure(Enum):
@@ -104,8 +107,8 @@ def name_core(text: str, core: Iterable[CoreNode]) -> str:
     """The text with the stand-in files of core nodes called what they are."""
     for node in core:
         name, pinned = re.escape(node.name), f"{node.name}=={node.version}"
-        text = re.sub(rf"\b{name} @ `?file://[^\s`]*`?", f"{pinned} (core)", text)
-        text = re.sub(rf"\bonly {name}(?=[<>=!~])\S+ is available", f"the core takes {pinned}", text)
+        text = re.sub(rf"\b{name} @ `?file://[^\s`]*`?", f"{pinned} (chosen by mmlock)", text)
+        text = re.sub(rf"\bonly {name}(?=[<>=!~])\S+ is available", f"mmlock chose {pinned}", text)
     return text
 
 
@@ -114,11 +117,23 @@ def named_packages(
 ) -> tuple[PackageName, ...]:
     """The packages an explanation speaks of, sorted."""
     known = {node.name for node in request.core} | {*request.drop, *request.allow_sdist, *seen}
-    for item in (*request.wanted, *request.constraints):
+    for item in (*request.requirements, *request.constraints):
         if match := _TOKEN.match(item.text.strip()):
             known.add(normalize(match[0]))
     words = {normalize(token) for token in _TOKEN.findall(reason)}
     return tuple(sorted(words & known))
+
+
+def conflict(reason: str, packages: tuple[PackageName, ...]) -> ClosureConflict:
+    """What an explanation says, as a value."""
+    missing = (NoWheel(name=normalize(name), version=pin or None) for name, pin in _NO_WHEEL.findall(reason))
+    return ClosureConflict(
+        reason=reason,
+        packages=packages,
+        unknown=tuple(sorted({normalize(name) for name in _NOT_FOUND.findall(reason)})),
+        no_wheels=tuple(dict.fromkeys(missing)),
+        wheels_only=tuple(dict.fromkeys(normalize(name) for name in _WHEELS_ONLY.findall(reason))),
+    )
 
 
 def unknown_pages(err: str) -> tuple[PackageName, ...]:

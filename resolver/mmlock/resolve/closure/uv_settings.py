@@ -69,7 +69,7 @@ def bad_source(places: Sources) -> str | None:
         parts = urlsplit(url)
         known = parts.scheme in {"http", "https"} and parts.hostname
         if not (known or parts.scheme == "file" or Path(url).exists()):
-            return f"`{redact(place)}` is neither a URL (http, https, file) nor a folder that exists"
+            return f"`{redact(place)}` is neither a URL (http, https, file) nor an existing folder"
     return None
 
 

@@ -12,26 +12,30 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.versions import is_prerelease, version
-from mmlock.resolve.core_solver.problem import Engine, make_instance
-from mmlock.resolve.core_solver.solution import CoreSolution, PaidTerm, describe
-from mmlock.resolve.graph.rows import Option, Rows, Term, mask
+from mmlock.resolve.core_solver.problem import Engine, make_problem
+from mmlock.resolve.core_solver.solution import CoreSolution, ObjectiveCost, describe
+from mmlock.resolve.graph.rows import Option, Rows, mask
+from mmlock.resolve.request.objectives import Objective
 
 
-class Newer(Struct, frozen=True, kw_only=True):
+class NewerVersion(Struct, frozen=True, kw_only=True):
     """A newer version that was not taken."""
 
     slot: str
     taken: Option
     best: Option | None
     """The newer option that would cost least; None: no newer one fits the request at all."""
-    worse: PaidTerm | None
+    worse: ObjectiveCost | None
     """The first objective that it pays more for."""
 
 
-def not_newer(rows: Rows, solution: CoreSolution, engine: Engine, terms: Sequence[Term]) -> tuple[Newer, ...]:
-    """For torch, Python and what was asked for: why the newest was not taken."""
-    found = []
-    for slot in sorted(rows.roots | {"torch", "python"}):
+def not_newer(
+    rows: Rows, solution: CoreSolution, engine: Engine, objectives: Sequence[Objective]
+) -> tuple[NewerVersion, ...]:
+    """For Python and every package: why the newest was not taken."""
+    untaken = []
+    packages = {option.slot for option in solution.packages()}
+    for slot in sorted(packages | {"python"}):
         taken = solution.picked.get(slot)
         if taken is None or taken.version is None:
             continue
@@ -44,29 +48,29 @@ def not_newer(rows: Rows, solution: CoreSolution, engine: Engine, terms: Sequenc
             and version(text).public != version(taken.version).public
         )
         if newer:
-            found.append(_newer(rows, solution, engine, terms, taken, newer))
-    return tuple(found)
+            untaken.append(_newer(rows, solution, engine, objectives, taken, newer))
+    return tuple(untaken)
 
 
 def _newer(
     rows: Rows,
     solution: CoreSolution,
     engine: Engine,
-    terms: Sequence[Term],
+    objectives: Sequence[Objective],
     taken: Option,
     newer: frozenset[int],
-) -> Newer:
-    instance = make_instance(rows, terms)
-    picked = engine.solve(replace(instance, musts=(*instance.musts, mask(newer))))
+) -> NewerVersion:
+    problem = make_problem(rows, objectives)
+    picked = engine.solve(replace(problem, hard=(*problem.hard, mask(newer))))
     if picked is None:
-        return Newer(slot=taken.slot, taken=taken, best=None, worse=None)
-    other = describe(rows, frozenset(picked), terms)
+        return NewerVersion(slot=taken.slot, taken=taken, best=None, worse=None)
+    other = describe(rows, frozenset(picked), objectives)
     worse = next(
         (
             after
-            for before, after in zip(solution.terms, other.terms, strict=True)
+            for before, after in zip(solution.objectives, other.objectives, strict=True)
             if after.value > before.value
         ),
         None,
     )
-    return Newer(slot=taken.slot, taken=taken, best=other.picked[taken.slot], worse=worse)
+    return NewerVersion(slot=taken.slot, taken=taken, best=other.picked[taken.slot], worse=worse)

@@ -1,14 +1,15 @@
-"""The minimal conflict of a graph: which asks, and which facts between them."""
+"""The minimal conflict of a graph: which user constraints, and which facts between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from mmlock.core.names import Confidence, Form
 from mmlock.core.versions import version
+from mmlock.resolve.core_solver.deletion import minimal_subset
 from mmlock.resolve.core_solver.program import rules
 from mmlock.resolve.graph.rows import Group, Link, LinkKind, Option, Rows
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import clingo
 
 
-class Claim(Struct, frozen=True, kw_only=True):
+class ConflictFact(Struct, frozen=True, kw_only=True):
     """Facts of one kind between two slots, told as one sentence."""
 
     text: str
@@ -24,38 +25,41 @@ class Claim(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
-class Conflict:
+class ConflictSearch:
     """Asks clingo which switches cannot be on together."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
-        self._claims = _claim_links(rows)
-        self._control = _ground(rows, self._claims)
+        self._facts = _fact_links(rows)
+        self._control = _ground(rows, self._facts)
 
-    def minimal_asks(self) -> tuple[int, ...]:
-        """Asks that cannot hold together, none of them needless; all facts count."""
-        asks = range(len(self.rows.asks))
-        every = range(len(self._claims))
-        first = self._core(asks, every)
-        if first is None:
+    def minimal_constraints(self) -> tuple[int, ...]:
+        """Constraints that are incompatible, none of them needless; all facts count."""
+        constraints = range(len(self.rows.user_constraints))
+        every = range(len(self._facts))
+        core = self._core(constraints, every)
+        if core is None:
             return ()
-        # Asks later in the list were said more deliberately; the target is given up last.
-        return _shrink(first[0], lambda kept: self._core(kept, every) is not None)
+        # Constraints later in the list were said more deliberately; the target is given up last.
+        kept, _ = minimal_subset(core[0], core, lambda some: self._core(some, every))
+        return kept
 
-    def minimal_claims(self, asks: Sequence[int]) -> tuple[Claim, ...]:
-        """Facts that, with these asks, cannot hold together, none of them needless."""
-        found = self._core(asks, range(len(self._claims)))
-        if found is None:
+    def minimal_facts(self, constraints: Sequence[int]) -> tuple[ConflictFact, ...]:
+        """Facts that are incompatible with these constraints, none of them needless."""
+        core = self._core(constraints, range(len(self._facts)))
+        if core is None:
             return ()
-        kept = _shrink(found[1], lambda claims: self._core(asks, claims) is not None)
-        open_ = _still_open(self.rows, asks)
-        return tuple(_claim(self.rows, self._claims[i], open_) for i in kept)
+        kept, _ = minimal_subset(core[1], core, lambda some: self._core(constraints, some))
+        open_ = _still_open(self.rows, constraints)
+        return tuple(_conflict_fact(self.rows, self._facts[i], open_) for i in kept)
 
-    def _core(self, asks: Iterable[int], claims: Iterable[int]) -> tuple[list[int], list[int]] | None:
+    def _core(
+        self, user_constraints: Iterable[int], facts: Iterable[int]
+    ) -> tuple[list[int], list[int]] | None:
         """The switches of a conflict among these, None when they can all be on."""
         import clingo
 
-        on = [("asked", i) for i in asks] + [("claimed", i) for i in claims]
+        on = [("enforced", i) for i in user_constraints] + [("true", i) for i in facts]
         literal_of: dict[int, tuple[str, int]] = {}
         assumptions: list[int] = []
         for name, number in on:
@@ -67,24 +71,14 @@ class Conflict:
         result = self._control.solve(assumptions=assumptions, on_core=core.extend)
         if result.satisfiable:
             return None
-        found = [literal_of[literal] for literal in core if literal in literal_of]
+        switches = [literal_of[literal] for literal in core if literal in literal_of]
         return (
-            sorted(n for name, n in found if name == "asked"),
-            sorted(n for name, n in found if name == "claimed"),
+            sorted(n for name, n in switches if name == "enforced"),
+            sorted(n for name, n in switches if name == "true"),
         )
 
 
-def _shrink(items: Sequence[int], still: Callable[[Sequence[int]], bool]) -> tuple[int, ...]:
-    """Leave out one item at a time while the conflict stays."""
-    kept = list(items)
-    for item in list(kept):
-        rest = [k for k in kept if k != item]
-        if still(rest):
-            kept = rest
-    return tuple(kept)
-
-
-def _claim_links(rows: Rows) -> list[list[Link]]:
+def _fact_links(rows: Rows) -> list[list[Link]]:
     """Hard links grouped into what one sentence can say: same package, kind, slot and form."""
     groups: dict[tuple[object, ...], list[Link]] = {}
     for link in rows.links:
@@ -95,28 +89,28 @@ def _claim_links(rows: Rows) -> list[list[Link]]:
     return list(groups.values())
 
 
-def _ground(rows: Rows, claims: Sequence[Sequence[Link]]) -> clingo.Control:
+def _ground(rows: Rows, facts: Sequence[Sequence[Link]]) -> clingo.Control:
     import clingo
 
     groups: dict[Group, int] = {}
     lines: list[str] = []
 
     def number(group: Group) -> int:
-        found = groups.get(group)
-        if found is None:
-            found = groups[group] = len(groups)
+        known = groups.get(group)
+        if known is None:
+            known = groups[group] = len(groups)
             if group:
-                lines.append(f"member({found},({';'.join(map(str, sorted(group)))})).")
-        return found
+                lines.append(f"member({known},({';'.join(map(str, sorted(group)))})).")
+        return known
 
     for slot, (_, options) in enumerate(rows.slots.items()):
         lines.append(f"slot({slot}).")
         if options:
             lines.append(f"option({slot},({';'.join(map(str, options))})).")
-    for index, links in enumerate(claims):
+    for index, links in enumerate(facts):
         lines.extend(f"need({index},{link.option},{number(link.members)})." for link in links)
-    for index, ask in enumerate(rows.asks):
-        lines.extend(f"demand({index},{number(group)})." for group in ask.groups)
+    for index, constraint in enumerate(rows.user_constraints):
+        lines.extend(f"constraint({index},{number(group)})." for group in constraint.groups)
     for index, nogood in enumerate(rows.nogoods):
         lines.append(f"nogood({index}).")
         lines.extend(f"refused({index},{number(group)})." for group in nogood)
@@ -127,18 +121,20 @@ def _ground(rows: Rows, claims: Sequence[Sequence[Link]]) -> clingo.Control:
     return control
 
 
-def _still_open(rows: Rows, asks: Sequence[int]) -> Group:
-    """Options that these asks, each on its own slot, leave open: only they need to be told about."""
+def _still_open(rows: Rows, user_constraints: Sequence[int]) -> Group:
+    """Options that these constraints, each on its own slot, leave open: only they need to be shown."""
     open_ = {slot: frozenset(options) for slot, options in rows.slots.items()}
     # Those that a marker can lift come last: they close nothing while such a Python is open.
-    for ask in sorted((rows.asks[i] for i in asks), key=lambda ask: bool(ask.unless)):
-        if not (ask.unless and ask.unless & open_["python"]):
-            for slot, members in ask.parts:
+    for constraint in sorted(
+        (rows.user_constraints[i] for i in user_constraints), key=lambda constraint: bool(constraint.unless)
+    ):
+        if not (constraint.unless and constraint.unless & open_["python"]):
+            for slot, members in constraint.parts:
                 open_[slot] &= members
     return frozenset[int]().union(*open_.values())
 
 
-def _claim(rows: Rows, links: Sequence[Link], open_: Group) -> Claim:
+def _conflict_fact(rows: Rows, links: Sequence[Link], open_: Group) -> ConflictFact:
     """One sentence for facts of one kind, builds and releases collapsed into ranges."""
     told = [link for link in links if link.option in open_] or list(links)
     if len({link.reason for link in told}) == 1:
@@ -149,18 +145,18 @@ def _claim(rows: Rows, links: Sequence[Link], open_: Group) -> Claim:
         text = f"{subject} {_VERB[told[0].kind]} {_range(rows, told[0].slot, members)}"
     source = tuple(dict.fromkeys(s for link in told for s in link.source))
     worst = max((link.confidence for link in told), key=list(Confidence).index)
-    return Claim(text=text, source=source, confidence=worst)
+    return ConflictFact(text=text, source=source, confidence=worst)
 
 
 _VERB = {
     LinkKind.ASSERTS: "can be imported only with",
     LinkKind.REQUIRES: "requires",
     LinkKind.DECLARES: "declares",
-    LinkKind.WHEEL: "is compiled for",
-    LinkKind.PYTHON: "exists for",
-    LinkKind.BUILD: "can be compiled against",
-    LinkKind.TOOLCHAIN: "goes with",
-    LinkKind.CUDA: "goes with",
+    LinkKind.WHEEL: "is built for",
+    LinkKind.PYTHON: "is available for",
+    LinkKind.BUILD: "can be built against",
+    LinkKind.TOOLCHAIN: "works with",
+    LinkKind.CUDA: "works with",
 }
 
 _FORM = {Form.WHEEL: "wheels", Form.BUILD: "builds", Form.TORCH_OPS: "ops in plain PyTorch"}
@@ -174,7 +170,7 @@ def _subject(options: Sequence[Option]) -> str:
 def _range(rows: Rows, slot: str, members: Group) -> str:
     options = [o for i in sorted(members) if (o := rows.options[i]).version and o.slot == slot]
     if not options:
-        return f"nothing that is known of {slot}"
+        return f"no known version of {slot}"
     names = sorted({str(o.package or o.slot) for o in options})
     return f"{' or '.join(names)} {_span(options)}"
 

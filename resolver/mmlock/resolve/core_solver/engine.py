@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mmlock.resolve.core_solver.presolve import settle
-from mmlock.resolve.core_solver.problem import Instance, Mask
+from mmlock.resolve.core_solver.presolve import presolve
+from mmlock.resolve.core_solver.problem import Mask, Problem
 from mmlock.resolve.core_solver.program import RULES, rules
-from mmlock.resolve.core_solver.propagate import reduce
+from mmlock.resolve.core_solver.propagate import propagate
 
 OPTIONS = ("--opt-strategy=bb,lin", "--warn=none", "--parallel-mode=1")
 
@@ -16,33 +16,33 @@ OPTIONS = ("--opt-strategy=bb,lin", "--warn=none", "--parallel-mode=1")
 class ClingoEngine:
     """Reduces the problem, then lets clingo find the cheapest choice."""
 
-    def solve(self, instance: Instance) -> tuple[int, ...] | None:
+    def solve(self, problem: Problem) -> tuple[int, ...] | None:
         """One option per slot in slot order, None when there is no choice. Deterministic."""
-        found = _cheapest(instance)
-        if found is None or instance.proven(found):
-            return found
+        picked = _cheapest(problem)
+        if picked is None or problem.proven(picked):
+            return picked
         # A choice that was validated lies within one of the combinations, where all pay alike for it; any
         # other pays at least what was found. So the cheapest of these is the cheapest of all.
-        best, price = found, instance.cost(found)
-        for groups in instance.validated:
-            other = _cheapest(replace(instance, musts=(*instance.musts, *groups)))
-            if other is not None and (cost := instance.cost(other)) < price:
+        best, price = picked, problem.cost(picked)
+        for groups in problem.validated:
+            other = _cheapest(replace(problem, hard=(*problem.hard, *groups)))
+            if other is not None and (cost := problem.cost(other)) < price:
                 best, price = other, cost
         return best
 
 
-def _cheapest(instance: Instance) -> tuple[int, ...] | None:
+def _cheapest(problem: Problem) -> tuple[int, ...] | None:
     """The cheapest choice, whatever was validated."""
-    clear = settle(instance)
+    clear = presolve(problem)
     if clear is None:
         return None
-    found = _decide(clear)
-    return found if found is not None else _decide(instance)
+    picked = _decide(clear)
+    return picked if picked is not None else _decide(problem)
 
 
-def _decide(instance: Instance) -> tuple[int, ...] | None:
+def _decide(problem: Problem) -> tuple[int, ...] | None:
     """By looking when every slot has one option left, else by clingo."""
-    small = reduce(instance)
+    small = propagate(problem)
     if small is None:
         return None
     if all(len(slot) == 1 for slot in small.slots):
@@ -51,12 +51,12 @@ def _decide(instance: Instance) -> tuple[int, ...] | None:
     return _run(small)
 
 
-def _run(instance: Instance) -> tuple[int, ...] | None:
+def _run(problem: Problem) -> tuple[int, ...] | None:
     import clingo  # 25 ms to import: only when something is left to decide
 
     control = clingo.Control(list(OPTIONS))
     control.add("base", [], rules(*RULES))
-    control.add("base", [], facts(instance))
+    control.add("base", [], facts(problem))
     control.ground([("base", [])])
     picked: tuple[int, ...] | None = None
     with control.solve(yield_=True) as handle:
@@ -65,27 +65,27 @@ def _run(instance: Instance) -> tuple[int, ...] | None:
     if picked is None:
         return None
     chosen = frozenset(picked)
-    return tuple(next(o for o in slot if o in chosen) for slot in instance.slots)
+    return tuple(next(o for o in slot if o in chosen) for slot in problem.slots)
 
 
-def facts(instance: Instance) -> str:
-    """The instance as clingo facts."""
-    names = _Groups(options=[option for slot in instance.slots for option in slot])
+def facts(problem: Problem) -> str:
+    """The problem as clingo facts."""
+    names = _Groups(options=[option for slot in problem.slots for option in slot])
     lines = [
         f"slot({slot}).option({slot},({';'.join(map(str, choices))}))."
-        for slot, choices in enumerate(instance.slots)
+        for slot, choices in enumerate(problem.slots)
     ]
-    for option, needed in instance.needs.items():
+    for option, needed in problem.needs.items():
         lines += [f"need({option},{names.number(group)})." for group in dict.fromkeys(needed)]
-    for option, wanted in instance.prefers.items():
-        lines += [f"prefer({option},{names.number(group)},{place})." for place, group in enumerate(wanted)]
-    lines += [f"must({names.number(group)})." for group in instance.musts]
-    for index, breach in enumerate((*instance.breaches, *instance.forbidden)):
-        lines.append(f"breach({index}).")
-        lines += [f"part({index},{names.number(group)})." for group in breach]
-    first = len(instance.breaches)
-    lines += [f"forbidden({first + place})." for place in range(len(instance.forbidden))]
-    return "\n".join([*lines, *names.lines, *_objectives(instance)])
+    for option, wanted in problem.soft.items():
+        lines += [f"soft({option},{names.number(group)},{place})." for place, group in enumerate(wanted)]
+    lines += [f"hard({names.number(group)})." for group in problem.hard]
+    for index, incompatibility in enumerate((*problem.incompatibilities, *problem.forbidden)):
+        lines.append(f"incompatibility({index}).")
+        lines += [f"part({index},{names.number(group)})." for group in incompatibility]
+    first = len(problem.incompatibilities)
+    lines += [f"forbidden({first + place})." for place in range(len(problem.forbidden))]
+    return "\n".join([*lines, *names.lines, *_objectives(problem)])
 
 
 class _Groups(Struct):
@@ -96,25 +96,25 @@ class _Groups(Struct):
     lines: list[str] = field(default_factory=list)
 
     def number(self, group: Mask) -> int:
-        found = self.numbers.get(group)
-        if found is None:
-            found = self.numbers[group] = len(self.numbers)
+        known = self.numbers.get(group)
+        if known is None:
+            known = self.numbers[group] = len(self.numbers)
             if group:
-                self.lines.append(f"member({found},({self.members(group)})).")
-        return found
+                self.lines.append(f"member({known},({self.members(group)})).")
+        return known
 
     def members(self, group: Mask) -> str:
         return ";".join(str(option) for option in self.options if group >> option & 1)
 
 
-def _objectives(instance: Instance) -> list[str]:
-    top = len(instance.levels)
+def _objectives(problem: Problem) -> list[str]:
+    top = len(problem.levels)
     lines = [
-        f"breach_level({top - instance.breach_level}).",
-        f"prefer_level({top - instance.prefer_level}).",
+        f"incompatibility_level({top - problem.incompatibility_level}).",
+        f"soft_level({top - problem.soft_level}).",
     ]
-    slots = [frozenset(slot) for slot in instance.slots]
-    for place, level in enumerate(instance.levels):
+    slots = [frozenset(slot) for slot in problem.slots]
+    for place, level in enumerate(problem.levels):
         # What every option of a slot pays alike decides nothing.
         for slot in slots:
             paid = {option: level.get(option, 0) for option in slot}

@@ -1,4 +1,4 @@
-"""Settles what is clear before clingo is asked, level by level, without changing the answer.
+"""Settles what is clear before clingo runs, level by level, without changing the answer.
 
 At each level the least that could be paid is tried: every slot keeps only its cheapest options. When that
 leaves every need with a member, it stays, for no choice can pay less. When it does not, no choice pays so
@@ -14,20 +14,20 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.resolve.core_solver.problem import Instance, Mask
+from mmlock.resolve.core_solver.problem import Mask, Problem
 from mmlock.resolve.core_solver.propagate import supported
 from mmlock.resolve.graph.rows import by_weight
 
 
 class _Work(Struct):
-    instance: Instance
+    problem: Problem
     alive: Mask
     slots: list[Mask]
     needy: list[int]
 
     def trial(self, among: Mask) -> Mask | None:
         """What is left when only these options are."""
-        return supported(self.instance, among, self.slots, self.needy)
+        return supported(self.problem, among, self.slots, self.needy)
 
     def keep(self, alive: Mask) -> None:
         """Go on with these options."""
@@ -36,35 +36,35 @@ class _Work(Struct):
             self.needy = [option for option in self.needy if alive >> option & 1]
 
 
-def settle(instance: Instance) -> Instance | None:
+def presolve(problem: Problem) -> Problem | None:
     """A part of the problem that holds its cheapest choice, if that part has a choice at all.
 
     None when the problem has no choice.
     """
-    slots = [_bits(slot) for slot in instance.slots]
-    alive = supported(instance, slots=slots)
+    slots = [_bits(slot) for slot in problem.slots]
+    alive = supported(problem, slots=slots)
     if alive is None:
         return None
-    needy = [option for option in instance.needs if alive >> option & 1]
-    work = _Work(instance=instance, alive=alive, slots=slots, needy=needy)
-    for place, level in enumerate(instance.levels):
+    needy = [option for option in problem.needs if alive >> option & 1]
+    work = _Work(problem=problem, alive=alive, slots=slots, needy=needy)
+    for place, level in enumerate(problem.levels):
         own = [  # what is paid at this level besides the weights
             rule
             for rule, at, any_ in (
-                (_keep_preferences, instance.prefer_level, instance.prefers),
-                (_forbid_breaches, instance.breach_level, instance.breaches),
+                (_keep_soft, problem.soft_level, problem.soft),
+                (_forbid_incompatibilities, problem.incompatibility_level, problem.incompatibilities),
             )
             if at == place and any_
         ]
-        masks = instance.masks[place] if place < len(instance.masks) else by_weight(level)
+        masks = problem.masks[place] if place < len(problem.masks) else by_weight(level)
         # Two kinds of payment at one level can be traded for each other: not clear, then.
         if len(own) + bool(masks) > 1:
             break
         if not all(rule(work) for rule in own) or not _least(work, masks):
             break
     return replace(
-        work.instance,
-        slots=tuple(tuple(o for o in slot if work.alive >> o & 1) for slot in instance.slots),
+        work.problem,
+        slots=tuple(tuple(o for o in slot if work.alive >> o & 1) for slot in problem.slots),
     )
 
 
@@ -75,33 +75,33 @@ def _bits(options: Sequence[int]) -> Mask:
     return bits
 
 
-def _keep_preferences(work: _Work) -> bool:
+def _keep_soft(work: _Work) -> bool:
     """Make every preference a need, if that leaves something."""
-    needs = dict(work.instance.needs)
-    for option, groups in work.instance.prefers.items():
+    needs = dict(work.problem.needs)
+    for option, groups in work.problem.soft.items():
         needs[option] = (*needs.get(option, ()), *groups)
-    strict = replace(work.instance, needs=needs, prefers={})
+    strict = replace(work.problem, needs=needs, soft={})
     alive = supported(strict, work.alive, work.slots)
     if alive is None:
         return False
-    work.instance = strict
+    work.problem = strict
     work.needy = [option for option in needs if work.alive >> option & 1]
     work.keep(alive)
     return True
 
 
-def _forbid_breaches(work: _Work) -> bool:
-    """Forbid every breach; what only one group brings about is taken out at once."""
+def _forbid_incompatibilities(work: _Work) -> bool:
+    """Forbid every incompatibility; what only one group brings about is taken out at once."""
     alone = 0
-    for groups in work.instance.breaches:
+    for groups in work.problem.incompatibilities:
         if len(groups) == 1:
             alone |= groups[0]
     alive = work.trial(work.alive & ~alone)
     if alive is None:
         return False
     work.keep(alive)
-    several = tuple(groups for groups in work.instance.breaches if len(groups) > 1)
-    work.instance = replace(work.instance, breaches=(), forbidden=(*work.instance.forbidden, *several))
+    several = tuple(groups for groups in work.problem.incompatibilities if len(groups) > 1)
+    work.problem = replace(work.problem, incompatibilities=(), forbidden=(*work.problem.forbidden, *several))
     return True
 
 
@@ -128,16 +128,16 @@ def _least(work: _Work, masks: Mapping[int, Mask]) -> bool:
 
 def _weights(masks: Mapping[int, Mask], options: Mask) -> dict[int, Mask]:
     """Weight -> which of these options pay it."""
-    found = {}
+    by_weight = {}
     free = options
     for weight, mask in masks.items():
         paying = mask & options
         if paying:
-            found[weight] = paying
+            by_weight[weight] = paying
             free &= ~paying
     if free:
-        found[0] = free
-    return found
+        by_weight[0] = free
+    return by_weight
 
 
 def _bisect(work: _Work, slot: Mask, weights: Mapping[int, Mask]) -> Mask:

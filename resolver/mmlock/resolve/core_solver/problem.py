@@ -12,7 +12,8 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.resolve.graph.rows import Rows, Term, by_weight, mask
+from mmlock.resolve.graph.rows import Rows, by_weight, mask
+from mmlock.resolve.request.objectives import Objective
 
 Mask = int
 """A set of options: bit N stands for option N."""
@@ -21,40 +22,40 @@ Vector = tuple[int, ...]
 """What a choice costs, most important level first."""
 
 
-class Instance(Struct, frozen=True, kw_only=True):
+class Problem(Struct, frozen=True, kw_only=True):
     """One problem. Option numbers are those of `Rows.options`."""
 
     slots: tuple[tuple[int, ...], ...]
     """Exactly one option of each is picked; best first."""
     needs: Mapping[int, tuple[Mask, ...]]
     """A picked option needs one member of each group."""
-    musts: tuple[Mask, ...]
+    hard: tuple[Mask, ...]
     """One member of each must be picked."""
-    prefers: Mapping[int, tuple[Mask, ...]]
+    soft: Mapping[int, tuple[Mask, ...]]
     """A picked option pays 1 at `prefer_level` for each group without a picked member."""
-    breaches: tuple[tuple[Mask, ...], ...]
+    incompatibilities: tuple[tuple[Mask, ...], ...]
     """1 is paid at `breach_level` when every group has a picked member."""
     forbidden: tuple[tuple[Mask, ...], ...] = ()
-    """Breaches that must not happen."""
+    """Those that must not happen."""
     levels: tuple[Mapping[int, int], ...]
     """Option -> weight, most important level first."""
-    prefer_level: int
-    breach_level: int
+    soft_level: int
+    incompatibility_level: int
     validated: tuple[tuple[Mask, ...], ...] = ()
     """Where there are any, 1 is paid at `validated_level` unless every group of one has a picked member."""
     validated_level: int = 0
     masks: tuple[Mapping[int, Mask], ...] = ()
     """Of each level: weight -> the options that pay it. Empty: to be made from `levels`."""
 
-    def preceded(self, level: Mapping[int, int]) -> Instance:
+    def preceded(self, level: Mapping[int, int]) -> Problem:
         """The same problem with one aim before all others."""
         masks = (by_weight(level), *self.masks) if self.masks else ()
         return replace(
             self,
             levels=(level, *self.levels),
             masks=masks,
-            prefer_level=self.prefer_level + 1,
-            breach_level=self.breach_level + 1,
+            soft_level=self.soft_level + 1,
+            incompatibility_level=self.incompatibility_level + 1,
             validated_level=self.validated_level + 1,
         )
 
@@ -63,11 +64,11 @@ class Instance(Struct, frozen=True, kw_only=True):
         options = tuple(picked)
         chosen = _bits(options)
         vector = [sum(level.get(o, 0) for o in options) for level in self.levels]
-        vector[self.prefer_level] += sum(
-            1 for o in options for group in self.prefers.get(o, ()) if not group & chosen
+        vector[self.soft_level] += sum(
+            1 for o in options for group in self.soft.get(o, ()) if not group & chosen
         )
-        vector[self.breach_level] += sum(
-            1 for breach in self.breaches if all(group & chosen for group in breach)
+        vector[self.incompatibility_level] += sum(
+            1 for one in self.incompatibilities if all(group & chosen for group in one)
         )
         vector[self.validated_level] += not self.proven(options)
         return tuple(vector)
@@ -82,9 +83,9 @@ class Instance(Struct, frozen=True, kw_only=True):
         options = tuple(picked)
         chosen = _bits(options)
         return (
-            all(group & chosen for group in self.musts)
+            all(group & chosen for group in self.hard)
             and all(group & chosen for o in options for group in self.needs.get(o, ()))
-            and not any(all(group & chosen for group in breach) for breach in self.forbidden)
+            and not any(all(group & chosen for group in one) for one in self.forbidden)
         )
 
 
@@ -98,15 +99,17 @@ def _bits(options: Iterable[int]) -> Mask:
 class Engine(Protocol):
     """Finds a cheapest choice, or shows that there is none."""
 
-    def solve(self, instance: Instance) -> tuple[int, ...] | None: ...
+    def solve(self, problem: Problem) -> tuple[int, ...] | None: ...
 
 
-def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | None = None) -> Instance:
+def make_problem(
+    rows: Rows, objectives: Sequence[Objective], *, user_constraints: Iterable[int] | None = None
+) -> Problem:
     """The problem of a graph: levels are the terms in order, then one tie-break level per slot.
 
-    `asks` picks which asks must hold; None means all of them.
+    `user_constraints` picks which of them must hold; None means all of them.
     """
-    kept = range(len(rows.asks)) if asks is None else asks
+    kept = range(len(rows.user_constraints)) if user_constraints is None else user_constraints
     needs: Mapping[int, tuple[Mask, ...]] = rows.tables.needs
     if rows.own:
         merged = dict(needs)
@@ -114,26 +117,26 @@ def make_instance(rows: Rows, terms: Sequence[Term], *, asks: Iterable[int] | No
             merged[link.option] = (*merged.get(link.option, ()), mask(link.members))
         needs = merged
     names = _slot_order(rows)
-    return Instance(
+    return Problem(
         slots=tuple(rows.slots[slot] for slot in names),
         needs=needs,
-        musts=tuple({mask(group): None for i in kept for group in rows.asks[i].groups}),
+        hard=tuple({mask(group): None for i in kept for group in rows.user_constraints[i].groups}),
         forbidden=tuple(tuple(mask(group) for group in groups) for groups in rows.nogoods),
-        prefers=rows.tables.prefers,
-        breaches=tuple(
-            tuple(mask(group) for group in breach.groups)
-            for breach in rows.breaches
-            if not breach.breakage.cured
+        soft=rows.tables.soft,
+        incompatibilities=tuple(
+            tuple(mask(group) for group in one.groups)
+            for one in rows.incompatibilities
+            if not one.breakage.cured
         ),
         levels=(
-            *(rows.tables.weights[term] for term in terms),
+            *(rows.weights(objective) for objective in objectives),
             *(rows.tables.places[slot] for slot in names),
         ),
-        masks=tuple(rows.tables.masks[term] for term in terms),
-        prefer_level=list(terms).index(Term.DECLARED),
-        breach_level=list(terms).index(Term.BROKEN),
+        masks=tuple(rows.masks(objective) for objective in objectives),
+        soft_level=list(objectives).index(Objective.DECLARED),
+        incompatibility_level=list(objectives).index(Objective.BROKEN),
         validated=tuple(tuple(mask(group) for group in one.groups) for one in rows.validated),
-        validated_level=list(terms).index(Term.VALIDATED),
+        validated_level=list(objectives).index(Objective.VALIDATED),
     )
 
 

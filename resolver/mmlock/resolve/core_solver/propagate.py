@@ -1,4 +1,4 @@
-"""Makes a problem smaller without changing its answer.
+"""Propagation: makes a problem smaller without changing its answer.
 
 Two steps, each exact. *Support*: an option that needs a group with no member left cannot be picked.
 *Dominance*: of two options of a slot that stand in the same groups and need the same ones, the one
@@ -11,21 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from mmlock.resolve.core_solver.problem import Instance, Mask
+from mmlock.resolve.core_solver.problem import Mask, Problem
 
 
-def reduce(instance: Instance) -> Instance | None:
-    """The same problem over fewer options; None when a slot or a must has nothing left."""
-    alive = supported(instance)
+def propagate(problem: Problem) -> Problem | None:
+    """The same problem over fewer options; None when a slot or a hard group has nothing left."""
+    alive = supported(problem)
     if alive is None:
         return None
-    narrowed = _restrict(instance, alive)
+    narrowed = _restrict(problem, alive)
     kept = _undominated(narrowed)
     return narrowed if kept == alive else _restrict(narrowed, kept)
 
 
 def supported(
-    instance: Instance,
+    problem: Problem,
     among: Mask | None = None,
     slots: Sequence[Mask] | None = None,
     needy: Iterable[int] | None = None,
@@ -34,11 +34,11 @@ def supported(
 
     `slots` are the slots as masks and `needy` the options with needs, where the caller has them at hand.
     """
-    slots = slots or [_mask(slot) for slot in instance.slots]
-    alive = _start(instance, slots, among)
+    slots = slots or [_mask(slot) for slot in problem.slots]
+    alive = _start(problem, slots, among)
     if alive is None:
         return None
-    needs = instance.needs
+    needs = problem.needs
     open_ = [o for o in (needs if needy is None else needy) if alive >> o & 1]
     while all(slot & alive for slot in slots):
         kept = []
@@ -50,7 +50,7 @@ def supported(
                     break
             else:
                 kept.append(option)
-        gone |= _ruled_out(instance, slots, alive)
+        gone |= _ruled_out(problem, slots, alive)
         if not gone:
             return alive
         alive &= ~gone
@@ -58,27 +58,27 @@ def supported(
     return None
 
 
-def _start(instance: Instance, slots: Sequence[Mask], among: Mask | None) -> Mask | None:
-    """Options that the musts leave, as far as one slot alone can fulfil them."""
+def _start(problem: Problem, slots: Sequence[Mask], among: Mask | None) -> Mask | None:
+    """Options that the hard groups leave, as far as one slot alone can satisfy them."""
     alive = 0
     for slot in slots:
         alive |= slot
     if among is not None:
         alive &= among
-    for must in instance.musts:
-        touched = [slot for slot in slots if slot & must]
+    for group in problem.hard:
+        touched = [slot for slot in slots if slot & group]
         if not touched:
             return None
         if len(touched) == 1:
-            alive &= ~touched[0] | must
+            alive &= ~touched[0] | group
     return alive
 
 
-def _ruled_out(instance: Instance, slots: Sequence[Mask], alive: Mask) -> Mask:
-    """Options that would complete a forbidden breach whose other groups hold all that is left of a slot."""
+def _ruled_out(problem: Problem, slots: Sequence[Mask], alive: Mask) -> Mask:
+    """Options that would complete a forbidden combination, whose other groups hold all left of a slot."""
     gone = 0
-    for breach in instance.forbidden:
-        loose = [group for group in breach if not any(slot & alive & ~group == 0 for slot in slots)]
+    for one in problem.forbidden:
+        loose = [group for group in one if not any(slot & alive & ~group == 0 for slot in slots)]
         if len(loose) == 1:
             gone |= loose[0] & alive
         elif not loose:
@@ -93,8 +93,8 @@ def _mask(options: tuple[int, ...]) -> Mask:
     return bits
 
 
-def _restrict(instance: Instance, alive: Mask) -> Instance:
-    slots = tuple(tuple(o for o in slot if alive >> o & 1) for slot in instance.slots)
+def _restrict(problem: Problem, alive: Mask) -> Problem:
+    slots = tuple(tuple(o for o in slot if alive >> o & 1) for slot in problem.slots)
     whole = [_mask(slot) for slot in slots]
     options = [o for slot in slots for o in slot]
     says: dict[Mask, Mask] = {}
@@ -104,7 +104,7 @@ def _restrict(instance: Instance, alive: Mask) -> Instance:
 
         Equal groups stay apart: each unmet preference is paid on its own.
         """
-        found = []
+        cuts = []
         for group in groups:
             cut = says.get(group)
             if cut is None:
@@ -112,43 +112,43 @@ def _restrict(instance: Instance, alive: Mask) -> Instance:
                 always = any(slot & narrow == slot for slot in whole)
                 cut = says[group] = -1 if always else narrow
             if cut != -1:
-                found.append(cut)
-        return tuple(found)
+                cuts.append(cut)
+        return tuple(cuts)
 
     def table(source: Mapping[int, tuple[Mask, ...]]) -> dict[int, tuple[Mask, ...]]:
         return {o: groups for o in options if o in source and (groups := useful(source[o]))}
 
-    breaches = (tuple(group & alive for group in breach) for breach in instance.breaches)
-    forbidden = (tuple(group & alive for group in breach) for breach in instance.forbidden)
+    incompatibilities = (tuple(group & alive for group in one) for one in problem.incompatibilities)
+    forbidden = (tuple(group & alive for group in one) for one in problem.forbidden)
     return replace(
-        instance,
+        problem,
         slots=slots,
-        needs=table(instance.needs),
-        prefers=table(instance.prefers),
-        musts=useful(instance.musts),
-        breaches=tuple(breach for breach in breaches if all(breach)),
-        forbidden=tuple(breach for breach in forbidden if all(breach)),
-        levels=tuple({o: level[o] for o in options if o in level} for level in instance.levels),
+        needs=table(problem.needs),
+        soft=table(problem.soft),
+        hard=useful(problem.hard),
+        incompatibilities=tuple(one for one in incompatibilities if all(one)),
+        forbidden=tuple(one for one in forbidden if all(one)),
+        levels=tuple({o: level[o] for o in options if o in level} for level in problem.levels),
     )
 
 
-def _undominated(instance: Instance) -> Mask:
-    member_of = dict.fromkeys((o for slot in instance.slots for o in slot), 0)
-    for place, group in enumerate(dict.fromkeys(_all_groups(instance))):
+def _undominated(problem: Problem) -> Mask:
+    member_of = dict.fromkeys((o for slot in problem.slots for o in slot), 0)
+    for place, group in enumerate(dict.fromkeys(_all_groups(problem))):
         bit = 1 << place
         for option in member_of:
             if group >> option & 1:
                 member_of[option] |= bit
     kept = 0
-    for slot in instance.slots:
+    for slot in problem.slots:
         best: dict[object, list[tuple[int, ...]]] = {}
         for option in slot:  # best first: only an earlier one can dominate
             key = (
                 member_of[option],
-                frozenset(instance.needs.get(option, ())),
-                tuple(sorted(instance.prefers.get(option, ()))),
+                frozenset(problem.needs.get(option, ())),
+                tuple(sorted(problem.soft.get(option, ()))),
             )
-            cost = tuple(level.get(option, 0) for level in instance.levels)
+            cost = tuple(level.get(option, 0) for level in problem.levels)
             rivals = best.setdefault(key, [])
             if not any(all(a <= b for a, b in zip(rival, cost, strict=True)) for rival in rivals):
                 rivals.append(cost)
@@ -156,10 +156,10 @@ def _undominated(instance: Instance) -> Mask:
     return kept
 
 
-def _all_groups(instance: Instance) -> list[Mask]:
+def _all_groups(problem: Problem) -> list[Mask]:
     return [
-        *(group for table in instance.needs.values() for group in table),
-        *(group for table in instance.prefers.values() for group in table),
-        *(group for breach in (*instance.breaches, *instance.forbidden) for group in breach),
-        *instance.musts,
+        *(group for table in problem.needs.values() for group in table),
+        *(group for table in problem.soft.values() for group in table),
+        *(group for one in (*problem.incompatibilities, *problem.forbidden) for group in one),
+        *problem.hard,
     ]

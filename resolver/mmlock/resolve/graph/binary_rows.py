@@ -5,11 +5,12 @@ from __future__ import annotations
 from mmlock.core.names import Form, PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, Term, TorchChoice
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 
-def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
+def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None:
     """Wheels of one package for the target's platform, newest first."""
     rows = [
         row
@@ -31,7 +32,7 @@ def add_binaries(builder: Builder, slot: str, package: PackageName) -> None:
         )
         _link_binary(builder, builder.options[index], row)
         if slot in builder.roots:
-            builder.cost(index, Term.FRAMEWORKS, ages[row.version])
+            builder.cost(index, Objective.FRAMEWORKS, ages[row.version])
 
 
 def _order(row: Binary) -> tuple[object, ...]:
@@ -73,7 +74,7 @@ def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
     return row.cxx11_abi is None or build.cxx11_abi is None or row.cxx11_abi == build.cxx11_abi
 
 
-def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
+def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
     def fits(candidate: Option) -> bool:
         return isinstance(candidate.choice, TorchChoice) and fits_torch(
             row, candidate.choice.build, candidate.version or ""
@@ -92,7 +93,7 @@ def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
             "torch",
             builder.group("torch", f"binary:{key}", fits),
             LinkKind.WHEEL,
-            f"the {row.package} {row.version} wheel is made for {', '.join(words)}",
+            f"the {row.package} {row.version} wheel is built for {', '.join(words)}",
             cite("binaries", row.source, row.package),
             row.confidence,
         )
@@ -107,7 +108,7 @@ def _link_binary(builder: Builder, option: Option, row: Binary) -> None:
                 lambda o: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
             ),
             LinkKind.CUDA,
-            f"{row.package} {row.version} carries CUDA {cuda}: one CUDA across the environment is preferred",
+            f"{row.package} {row.version} uses CUDA {cuda}; one CUDA in the whole environment is preferred",
             cite("binaries", row.source, row.package),
             row.confidence,
             hard=False,

@@ -7,34 +7,34 @@ from mmlock.core.names import DeviceKind
 from mmlock.core.target import Target
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.model import Breakage, When
-from mmlock.resolve.graph.builder import Builder
-from mmlock.resolve.graph.packages import Catalog
-from mmlock.resolve.graph.request import Held
+from mmlock.resolve.graph.builder import GraphBuilder
+from mmlock.resolve.graph.packages import SlotCatalog
+from mmlock.resolve.graph.request import LateBreakage
 from mmlock.resolve.graph.rows import (
     BinaryChoice,
-    Breach,
     Group,
+    Incompatibility,
     IndexChoice,
     Option,
     TorchChoice,
 )
 
 
-def add_breaches(builder: Builder, catalog: Catalog) -> None:
+def add_incompatibilities(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     """Every breakage that can happen in this graph."""
     for breakage in builder.matrix.breaks:
         groups = _groups(builder, catalog, breakage)
         if groups is None:
             continue
         if all(_is_there(builder, when) for when in breakage.when if _is_ordinary(catalog, when)):
-            builder.breaches.append(Breach(breakage=breakage, groups=groups))
+            builder.incompatibilities.append(Incompatibility(breakage=breakage, groups=groups))
             continue
-        for held in builder.request.held:
-            if held.breakage == breakage.id and (where := _where(builder, held)) is not None:
-                builder.breaches.append(Breach(breakage=breakage, groups=(*groups, *where)))
+        for late in builder.request.late_breakages:
+            if late.breakage == breakage.id and (where := _where(builder, late)) is not None:
+                builder.incompatibilities.append(Incompatibility(breakage=breakage, groups=(*groups, *where)))
 
 
-def prime_breaches(builder: Builder, catalog: Catalog) -> None:
+def prime_incompatibilities(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     """Find the options that breakages speak of once, for all requests that share a graph."""
     for breakage in builder.matrix.breaks:
         for when in breakage.when:
@@ -42,11 +42,11 @@ def prime_breaches(builder: Builder, catalog: Catalog) -> None:
                 _members(builder, catalog, when)
 
 
-def _is_ordinary(catalog: Catalog, when: When) -> bool:
+def _is_ordinary(catalog: SlotCatalog, when: When) -> bool:
     return when.package not in {"gpu", "python", "torch"} and catalog.slot_of(when.package) is None
 
 
-def _is_there(builder: Builder, when: When) -> bool:
+def _is_there(builder: GraphBuilder, when: When) -> bool:
     """Whether an ordinary package is in any environment, in a version that is meant."""
     return any(
         name == when.package and (not when.versions or (pin is not None and allows(when.versions, pin)))
@@ -54,18 +54,18 @@ def _is_there(builder: Builder, when: When) -> bool:
     )
 
 
-def _where(builder: Builder, held: Held) -> tuple[Group, ...] | None:
+def _where(builder: GraphBuilder, late: LateBreakage) -> tuple[Group, ...] | None:
     """The options with which ordinary packages bring it about, and not those of an excepted choice."""
-    groups = builder.found((frozenset({held.python}), *(group for group in held.bringers if group)))
+    groups = builder.groups_of((frozenset({late.python}), *(group for group in late.bringers if group)))
     if groups is None:
         return None
     every = frozenset(range(len(builder.options)))
     # Any option besides those of a choice is picked by every other choice, and by that one not.
-    others = (choice for one in held.excepted if (choice := builder.found(frozenset({p}) for p in one)))
+    others = (choice for one in late.excepted if (choice := builder.groups_of(frozenset({p}) for p in one)))
     return (*groups, *(every.difference(*choice) for choice in others))
 
 
-def _groups(builder: Builder, catalog: Catalog, breakage: Breakage) -> tuple[Group, ...] | None:
+def _groups(builder: GraphBuilder, catalog: SlotCatalog, breakage: Breakage) -> tuple[Group, ...] | None:
     """The options that bring it about, ordinary packages aside; None when it cannot happen here."""
     groups: list[Group] = []
     for when in breakage.when:
@@ -87,7 +87,7 @@ def on_gpu(target: Target, when: When) -> bool:
     )
 
 
-def _members(builder: Builder, catalog: Catalog, when: When) -> Group:
+def _members(builder: GraphBuilder, catalog: SlotCatalog, when: When) -> Group:
     slot = str(when.package) if when.package in {"python", "torch"} else catalog.slot_of(when.package)
     if slot is None or slot not in builder.slots:
         return frozenset()

@@ -7,43 +7,49 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from mmlock.core.device import Device
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import PackageName
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Release
 from mmlock.resolve.graph.binary_rows import add_binaries
-from mmlock.resolve.graph.break_rows import add_breaches, prime_breaches
+from mmlock.resolve.graph.break_rows import add_incompatibilities, prime_incompatibilities
 from mmlock.resolve.graph.build_rows import add_builds, add_device_links
-from mmlock.resolve.graph.builder import Builder
+from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.extras import link_extras, pulled
 from mmlock.resolve.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
-from mmlock.resolve.graph.packages import Catalog, needed_slots
-from mmlock.resolve.graph.request import CoreWish, GraphRequest
-from mmlock.resolve.graph.rows import Link, Rows, Term
+from mmlock.resolve.graph.packages import SlotCatalog, needed_slots
+from mmlock.resolve.graph.preferred_rows import add_preferences
+from mmlock.resolve.graph.request import GraphRequest
+from mmlock.resolve.graph.rows import Link, Rows
 from mmlock.resolve.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
-from mmlock.resolve.graph.user_constraints import add_asks
+from mmlock.resolve.graph.user_constraints import add_user_constraints
 from mmlock.resolve.graph.validated_rows import add_validated
+from mmlock.resolve.request.model import CoreRequirement
+from mmlock.resolve.request.objectives import Objective
 
 
 def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
-    """The options, links, asks, breaches and costs of a request."""
+    """The options, links, constraints, incompatibilities and costs of a request."""
     builder = _base(matrix, _general(matrix, request)).branch(request)
     add_device_links(builder)
-    catalog = Catalog(builder)
-    add_breaches(builder, catalog)
-    add_asks(builder, catalog)
+    catalog = SlotCatalog(builder)
+    add_incompatibilities(builder, catalog)
+    add_user_constraints(builder, catalog)
     add_validated(builder)
+    add_preferences(builder)
     return builder.rows()
 
 
 def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
-    """The request without what only asks and device links depend on: what graphs can share."""
+    """The request without what only constraints and device links depend on: what graphs can share."""
     target = request.target
     some = Device(kind=target.kind, name=str(target.kind))
     return replace(
         request,
         target=replace(target, devices=(some,), glibc=None, driver=None),
-        wishes=tuple(dict.fromkeys(_general_wish(matrix, wish) for wish in request.wishes)),
+        requirements=tuple(
+            dict.fromkeys(_general_wish(matrix, requested) for requested in request.requirements)
+        ),
         device_words=(),
         python=None,
         requires_python=None,
@@ -52,18 +58,19 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         no_build=False,
         present=frozenset(),
         validations=(),
-        held=(),
+        late_breakages=(),
+        preferences=(),
         refused=(),
     )
 
 
-def _general_wish(matrix: Matrix, wish: CoreWish) -> CoreWish:
-    """The wish without the version it asks for, unless other releases are offered because of it."""
-    if wish.prerelease:
-        return wish
-    checked = _checked(matrix, wish.name)
-    common = not checked or any(allows(wish.specifier, text) for text in checked)
-    return replace(wish, specifier="" if common else wish.specifier, text="")
+def _general_wish(matrix: Matrix, requested: CoreRequirement) -> CoreRequirement:
+    """The requirement without its version, unless other releases are offered because of it."""
+    if requested.prerelease:
+        return requested
+    checked = _checked(matrix, requested.name)
+    common = not checked or any(allows(requested.specifier, text) for text in checked)
+    return replace(requested, specifier="" if common else requested.specifier, text="")
 
 
 @lru_cache(maxsize=256)
@@ -73,32 +80,34 @@ def _checked(matrix: Matrix, package: PackageName) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _base(matrix: Matrix, request: GraphRequest) -> Builder:
+def _base(matrix: Matrix, request: GraphRequest) -> GraphBuilder:
     """Everything that does not depend on the devices and on what is asked of the versions."""
-    builder = Builder(matrix, request)
-    catalog = Catalog(builder)
+    builder = GraphBuilder(matrix, request)
+    catalog = SlotCatalog(builder)
     builds = platform_builds(builder)
     add_python(builder, builds)
     add_torch(builder, builds)
     add_toolchain(builder)
-    wishes = [(slot, wish) for wish in request.wishes if (slot := catalog.slot_of(wish.name))]
-    builder.roots.update(slot for slot, wish in wishes if not wish.constraint)
-    always = {s for s, w in wishes if not w.constraint and not builder.pythons_without(w.marker)}
-    pulls = (other for slot, wish in wishes for other in pulled(catalog, slot, wish.extras))
+    requirements = [
+        (slot, requested) for requested in request.requirements if (slot := catalog.slot_of(requested.name))
+    ]
+    builder.roots.update(slot for slot, requested in requirements if not requested.constraint)
+    always = {s for s, w in requirements if not w.constraint and not builder.pythons_without(w.marker)}
+    pulls = (other for slot, requested in requirements for other in pulled(catalog, slot, requested.extras))
     slots = needed_slots(catalog, (*builder.roots, *pulls))
     for slot in slots:
         _add_slot(builder, catalog, slot, needless=slot not in always)
-    for slot, wish in wishes:
-        link_extras(builder, catalog, slot, wish)
+    for slot, requested in requirements:
+        link_extras(builder, catalog, slot, requested)
     _link_releases(builder, catalog)
     for slot in slots:
         add_costs(builder, slot)
-    prime_breaches(builder, catalog)
+    prime_incompatibilities(builder, catalog)
     builder.freeze()
     return builder
 
 
-def _link_releases(builder: Builder, catalog: Catalog) -> None:
+def _link_releases(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     """What releases need of other slots: worked out once for the many wheels and builds of a release."""
     known: dict[tuple[PackageName | None, str], tuple[Link, ...]] = {}
     for option in tuple(builder.options):
@@ -114,7 +123,7 @@ def _link_releases(builder: Builder, catalog: Catalog) -> None:
         known[key] = tuple(builder.links[before:])
 
 
-def _add_slot(builder: Builder, catalog: Catalog, slot: str, *, needless: bool) -> None:
+def _add_slot(builder: GraphBuilder, catalog: SlotCatalog, slot: str, *, needless: bool) -> None:
     """Wheels first, then builds, then nothing: the order is the last tie-break."""
     module = catalog.modules[slot]
     builder.slots.setdefault(slot, [])
@@ -124,7 +133,7 @@ def _add_slot(builder: Builder, catalog: Catalog, slot: str, *, needless: bool) 
             add_builds(builder, catalog, slot, package)
         builder.nothing(slot)
         return
-    offered = catalog.offered(slot, (wish.name for wish in builder.request.wishes))
+    offered = catalog.offered(slot, (requested.name for requested in builder.request.requirements))
     for package in offered:
         if catalog.released(package):
             add_releases(builder, catalog, slot, package)
@@ -136,12 +145,5 @@ def _add_slot(builder: Builder, catalog: Catalog, slot: str, *, needless: bool) 
             add_builds(builder, catalog, slot, package)
     if needless:
         for index in builder.slots[slot]:
-            builder.cost(index, Term.NEEDLESS, 1)
-    builder.nothing(slot)  # for a root, its ask takes this away
-
-
-def core_packages(matrix: Matrix) -> frozenset[str]:
-    """Names the core decides; everything else goes to the closure."""
-    return frozenset(
-        normalize(package) for module in matrix.modules if module.core for package in module.packages
-    ) | {"torch"}
+            builder.cost(index, Objective.NEEDLESS, 1)
+    builder.nothing(slot)  # for a root, its constraint takes this away

@@ -5,27 +5,20 @@ from __future__ import annotations
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.model import Recipe, Release, TorchBuild, Verified
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.packages import Catalog, newest_first
-from mmlock.resolve.graph.rows import (
-    BuildChoice,
-    Group,
-    LinkKind,
-    Option,
-    Term,
-    ToolchainChoice,
-    TorchChoice,
-)
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.packages import SlotCatalog, newest_first
+from mmlock.resolve.graph.rows import BuildChoice, Group, LinkKind, Option, ToolchainChoice, TorchChoice
 from mmlock.resolve.graph.torch_rows import build_arch, desktop_archs, runs_everywhere
+from mmlock.resolve.request.objectives import Objective
 
 
-def recipe_kind(builder: Builder) -> DeviceKind:
+def recipe_kind(builder: GraphBuilder) -> DeviceKind:
     """The kind of kernels a build is made for: the target's, or the CPU's where mmcv has none."""
     kind = builder.request.target.kind
     return DeviceKind.CPU if kind is DeviceKind.GCU else kind
 
 
-def add_builds(builder: Builder, catalog: Catalog, slot: str, package: PackageName) -> None:
+def add_builds(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: PackageName) -> None:
     """Options that a recipe makes, verified combinations before the general ones."""
     kind = recipe_kind(builder)
     recipes = [
@@ -53,21 +46,21 @@ def _runs_on(recipe: Recipe, platform: Platform) -> bool:
     return platform is not Platform.WINDOWS_X86_64 or not has_extension(recipe)
 
 
-def _sdist_versions(builder: Builder, package: PackageName) -> set[str]:
+def _sdist_versions(builder: GraphBuilder, package: PackageName) -> set[str]:
     """Versions PyPI has sources of, for packages that are not OpenMMLab's."""
     from packaging.utils import InvalidSdistFilename, parse_sdist_filename
 
-    found = set()
+    versions = set()
     for file in builder.matrix.files(package):
         if file.name.endswith((".tar.gz", ".zip")) and not file.yanked:
             try:
-                found.add(str(parse_sdist_filename(file.name)[1]))
+                versions.add(str(parse_sdist_filename(file.name)[1]))
             except InvalidSdistFilename:
                 continue
-    return found
+    return versions
 
 
-def _add_build(builder: Builder, slot: str, recipe: Recipe, text: str, release: Release | None) -> None:
+def _add_build(builder: GraphBuilder, slot: str, recipe: Recipe, text: str, release: Release | None) -> None:
     """One option per verified combination, one for its torch with any Python, one for the whole recipe."""
     for verified in recipe.verified:
         if verified.version == text and verified.platform is builder.request.target.platform:
@@ -84,7 +77,7 @@ def doubt(recipe: Recipe, verified: Verified | None, *, exact: bool) -> int:
 
 
 def _add_option(
-    builder: Builder,
+    builder: GraphBuilder,
     slot: str,
     recipe: Recipe,
     text: str,
@@ -110,11 +103,11 @@ def _add_option(
         source=cite("recipes", recipe.source),
         confidence=Confidence.MEASURED if exact else recipe.confidence,
     )
-    builder.cost(index, Term.UNVERIFIED, doubt(recipe, verified, exact=exact))
+    builder.cost(index, Objective.UNVERIFIED, doubt(recipe, verified, exact=exact))
     _link_build(builder, builder.options[index], recipe, verified, torch, exact=exact)
 
 
-def _torch_group(builder: Builder, recipe: Recipe, verified: Verified | None) -> Group:
+def _torch_group(builder: GraphBuilder, recipe: Recipe, verified: Verified | None) -> Group:
     key = f"recipe:{recipe.id}"
     if verified:
         key += f":{verified.torch}+{verified.variant}"
@@ -131,7 +124,7 @@ def _torch_group(builder: Builder, recipe: Recipe, verified: Verified | None) ->
     return builder.group("torch", key, fits)
 
 
-def compiles(builder: Builder, recipe: Recipe, build: TorchBuild) -> bool:
+def compiles(builder: GraphBuilder, recipe: Recipe, build: TorchBuild) -> bool:
     """Whether the C++ standard that a recipe sets is one this torch's headers accept."""
     cpp = builder.matrix.cpp_extension.get(build.torch)
     if cpp is None:
@@ -144,7 +137,7 @@ def has_extension(recipe: Recipe) -> bool:
     return any(check.startswith("file:") and check.endswith(".so") for check in recipe.check)
 
 
-def add_device_links(builder: Builder) -> None:
+def add_device_links(builder: GraphBuilder) -> None:
     """For CUDA builds: the torch releases whose cpp_extension and toolkit can name the target's archs."""
     target = builder.request.target
     if not target.cuda:
@@ -178,14 +171,14 @@ def add_device_links(builder: Builder) -> None:
                 "torch",
                 members,
                 LinkKind.BUILD,
-                f"TORCH_CUDA_ARCH_LIST of torch and nvcc must know {archs}",
+                f"torch and nvcc must both support {archs} in TORCH_CUDA_ARCH_LIST",
                 cite("recipes", recipe.source),
                 recipe.confidence,
             )
 
 
 def _link_build(
-    builder: Builder,
+    builder: GraphBuilder,
     option: Option,
     recipe: Recipe,
     verified: Verified | None,
@@ -219,7 +212,7 @@ def _link_build(
         if pythons
         else builder.group("python", f"recipe:{spec}", lambda o: allows(spec, o.version or "")),
         LinkKind.PYTHON,
-        f"recipe {recipe.id} is good for Python {', '.join(pythons) or spec or 'any'}",
+        f"recipe {recipe.id} supports Python {', '.join(pythons) or spec or 'any'}",
         cite("recipes", recipe.source),
         option.confidence,
     )

@@ -13,21 +13,21 @@ from mmlock.core.versions import allows, is_prerelease
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.graph.request import GraphRequest, Pick
 from mmlock.resolve.graph.rows import (
-    Ask,
-    Breach,
     Choice,
     Cost,
     Group,
+    Incompatibility,
     Link,
     LinkKind,
     NothingChoice,
     Option,
     Rows,
-    Tables,
-    Term,
+    SolverTables,
+    UserConstraint,
     ValidatedSet,
     make_tables,
 )
+from mmlock.resolve.request.objectives import Objective
 
 _MOST_GROUPS = 8192
 _OPS = {Form.TORCH_OPS: 1, Form.WITHOUT_OPS: 2}
@@ -58,10 +58,10 @@ class Base(Struct, frozen=True, kw_only=True):
     slots: dict[str, tuple[int, ...]]
     links: tuple[Link, ...]
     costs: tuple[Cost, ...]
-    tables: Tables
+    tables: SolverTables
 
 
-class Builder:
+class GraphBuilder:
     """The graph under construction."""
 
     def __init__(self, matrix: Matrix, request: GraphRequest) -> None:
@@ -71,9 +71,10 @@ class Builder:
         self.slots: dict[str, list[int]] = {}
         self.roots: set[str] = set()
         self.links: list[Link] = []
-        self.asks: list[Ask] = []
-        self.breaches: list[Breach] = []
+        self.user_constraints: list[UserConstraint] = []
+        self.incompatibilities: list[Incompatibility] = []
         self.validated: list[ValidatedSet] = []
+        self.kept: dict[int, int] = {}
         self.costs: list[Cost] = []
         self.base: Base | None = None
         self._by_label: dict[Pick, int] | None = None
@@ -111,9 +112,9 @@ class Builder:
         )
         self.slots.setdefault(slot, []).append(index)
         if package is not None and version is not None and not self.prerelease_welcome(package, version):
-            self.cost(index, Term.PRERELEASE, int(is_prerelease(version)))
-        self.cost(index, Term.BUILDS, int(form is Form.BUILD))
-        self.cost(index, Term.OPS, _OPS.get(form, 0))
+            self.cost(index, Objective.PRERELEASE, int(is_prerelease(version)))
+        self.cost(index, Objective.BUILDS, int(form is Form.BUILD))
+        self.cost(index, Objective.OPS, _OPS.get(form, 0))
         return index
 
     def prerelease_welcome(self, package: PackageName, version: str) -> bool:
@@ -121,30 +122,30 @@ class Builder:
         if self.request.prerelease:
             return True
         return any(
-            wish.name == package and wish.prerelease and allows(wish.specifier, version)
-            for wish in self.request.wishes
+            requested.name == package and requested.prerelease and allows(requested.specifier, version)
+            for requested in self.request.requirements
         )
 
     def nothing(self, slot: str) -> int:
         """Let a slot stay empty."""
         return self.option(slot, f"no {slot}", NothingChoice(), form=Form.LEFT_OUT)
 
-    def cost(self, option: int, term: Term, weight: int) -> None:
+    def cost(self, option: int, objective: Objective, weight: int) -> None:
         if weight:
-            self.costs.append(Cost(option=option, term=term, weight=weight))
+            self.costs.append(Cost(option=option, objective=objective, weight=weight))
 
     def group(self, slot: str, key: str, test: Callable[[Option], bool]) -> Group:
         """The options of a slot that pass a test; `key` must identify the test, in any request."""
-        found = self._groups.get((slot, key))
-        if found is None:
-            found = frozenset(i for i in self.slots.get(slot, ()) if test(self.options[i]))
-            self._groups[slot, key] = found
-        return found
+        members = self._groups.get((slot, key))
+        if members is None:
+            members = frozenset(i for i in self.slots.get(slot, ()) if test(self.options[i]))
+            self._groups[slot, key] = members
+        return members
 
     def kinds(self, slot: str, key: str, test: Callable[[Option], bool]) -> Group:
         """As `group` of a finished slot, for a test that looks at package, version and form alone."""
-        found = self._groups.get((slot, key))
-        if found is None:
+        members = self._groups.get((slot, key))
+        if members is None:
             alike = self._alike.get(slot)
             if alike is None:
                 table: dict[tuple[object, ...], list[int]] = {}
@@ -152,27 +153,27 @@ class Builder:
                     option = self.options[index]
                     table.setdefault((option.package, option.version, option.form), []).append(index)
                 alike = self._alike[slot] = list(table.values())
-            found = frozenset(i for same in alike if test(self.options[same[0]]) for i in same)
-            self._groups[slot, key] = found
-        return found
+            members = frozenset(i for same in alike if test(self.options[same[0]]) for i in same)
+            self._groups[slot, key] = members
+        return members
 
     def versions(self, slot: str, key: str, test: Callable[[str], bool], *, empty: bool = False) -> Group:
         """The options of a finished slot whose version passes a test; `empty` takes in those without one."""
-        found = self._groups.get((slot, key))
-        if found is None:
+        members = self._groups.get((slot, key))
+        if members is None:
             table = self._by_version.get(slot)
             if table is None:
                 table = self._by_version[slot] = {}
                 for index in self.slots.get(slot, ()):
                     table.setdefault(self.options[index].version, []).append(index)
-            found = frozenset(
+            members = frozenset(
                 index
                 for text, indices in table.items()
                 if (empty if text is None else test(text))
                 for index in indices
             )
-            self._groups[slot, key] = found
-        return found
+            self._groups[slot, key] = members
+        return members
 
     def link(
         self,
@@ -218,12 +219,12 @@ class Builder:
 
     def pythons(self, allowed: tuple[str, ...]) -> Group:
         """The Python options among these."""
-        found = self._pythons.get(allowed)
-        if found is None:
+        members = self._pythons.get(allowed)
+        if members is None:
             names = frozenset(allowed)
-            found = self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
-            self._pythons[allowed] = found
-        return found
+            members = self.group("python", "in:" + ",".join(sorted(names)), lambda o: o.label[7:] in names)
+            self._pythons[allowed] = members
+        return members
 
     def pythons_without(self, marker: str | None, extras: tuple[str, ...] = ()) -> Group:
         """The Python options on which a marker does not hold on the target's platform."""
@@ -246,12 +247,12 @@ class Builder:
             tables=make_tables(self.links, self.costs, self.slots),
         )
 
-    def branch(self, request: GraphRequest) -> Builder:
+    def branch(self, request: GraphRequest) -> GraphBuilder:
         """The frozen part again, for another request on the same packages and kind of device."""
-        other = Builder(self.matrix, request)
+        other = GraphBuilder(self.matrix, request)
         other.options, other.slots, other.roots = self.options, self.slots, self.roots
         other.base = self.base
-        # What one request asks another may ask, too. Past the limit nothing is learned any more.
+        # What one request needs another may need, too. Past the limit nothing is learned any more.
         other._groups = self._groups if len(self._groups) < _MOST_GROUPS else dict(self._groups)
         other._by_version, other._pythons, other._alike = self._by_version, self._pythons, self._alike
         return other
@@ -266,24 +267,25 @@ class Builder:
             roots=frozenset(self.roots),
             shared=base.links,
             own=tuple(self.links),
-            asks=tuple(self.asks),
-            breaches=tuple(self.breaches),
+            user_constraints=tuple(self.user_constraints),
+            incompatibilities=tuple(self.incompatibilities),
             costs=base.costs,
             tables=base.tables,
             nogoods=self._nogoods(),
             validated=tuple(self.validated),
+            kept=dict(self.kept),
             missing=self._missing(),
         )
 
     def _missing(self) -> tuple[str, ...]:
         target = self.request.target
         return tuple(
-            f"no build of {slot} for {target.kind} on {target.platform} is recorded in the matrix"
+            f"no build of {slot} for {target.kind} on {target.platform} is known"
             for slot in ("torch", "python")
             if not self.slots.get(slot)
         )
 
-    def found(self, groups: Iterable[frozenset[Pick]]) -> tuple[Group, ...] | None:
+    def groups_of(self, groups: Iterable[frozenset[Pick]]) -> tuple[Group, ...] | None:
         """Groups by name as groups of this graph; None when one of them has no option here."""
         if self._by_label is None:
             self._by_label = {(option.slot, option.label): option.index for option in self.options}
@@ -293,5 +295,5 @@ class Builder:
 
     def _nogoods(self) -> tuple[tuple[Group, ...], ...]:
         return tuple(
-            groups for refused in self.request.refused if (groups := self.found(refused)) is not None
+            groups for refused in self.request.refused if (groups := self.groups_of(refused)) is not None
         )

@@ -44,7 +44,7 @@ def _dot(network: Network) -> str:
         import pydot
     except ImportError as error:
         raise EnvironmentFault(
-            "the graph cannot be written as dot: pydot is not installed",
+            "`dot` output needs pydot, which is not installed",
             hints=["install the extra: `pip install 'mmlock[graph]'`, or use `--format json`"],
         ) from error
     picture = pydot.Dot("mmlock", graph_type="digraph", rankdir="LR")

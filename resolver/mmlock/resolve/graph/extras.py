@@ -11,10 +11,11 @@ from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Requires
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.packages import Catalog
-from mmlock.resolve.graph.request import CoreWish
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.packages import SlotCatalog
 from mmlock.resolve.graph.rows import Group, LinkKind, Option, TorchChoice
+from mmlock.resolve.request.model import CoreRequirement
+from mmlock.resolve.request.packages import provided_extras
 
 __all__ = [
     "asked_extras",
@@ -23,7 +24,6 @@ __all__ = [
     "link_extras",
     "metadata_version",
     "named",
-    "provided",
     "pulled",
 ]
 
@@ -47,32 +47,27 @@ def metadata_version(option: Option) -> str | None:
     return option.choice.build.torch if isinstance(option.choice, TorchChoice) else option.version
 
 
-def provided(row: Requires) -> frozenset[str]:
-    """The extras that a release has, in normal form."""
-    return frozenset(row.extras) | named_extras(row.requires)
-
-
 def asked_extras(
-    matrix: Matrix, wishes: Iterable[CoreWish], platform: Platform, python: str
+    matrix: Matrix, requirements: Iterable[CoreRequirement], platform: Platform, python: str
 ) -> dict[str, tuple[str, ...]]:
     """Slot -> the extras that are asked of what fills it, on one Python."""
     slots = {package: m.module for m in matrix.modules if m.core for package in m.packages}
-    found: dict[str, set[str]] = {}
-    for wish in wishes:
-        if wish.extras and holds(wish.marker, platform, python):
-            found.setdefault(slots[wish.name], set()).update(wish.extras)
-    return {slot: tuple(sorted(extras)) for slot, extras in found.items()}
+    extras_of: dict[str, set[str]] = {}
+    for requested in requirements:
+        if requested.extras and holds(requested.marker, platform, python):
+            extras_of.setdefault(slots[requested.name], set()).update(requested.extras)
+    return {slot: tuple(sorted(extras)) for slot, extras in extras_of.items()}
 
 
-def pulled(catalog: Catalog, slot: str, extras: tuple[str, ...]) -> set[str]:
+def pulled(catalog: SlotCatalog, slot: str, extras: tuple[str, ...]) -> set[str]:
     """Slots that extras of any release can need."""
-    found: set[str] = set()
+    slots: set[str] = set()
     for package in catalog.modules[slot].packages if extras else ():
         for row in catalog.matrix.requires(package):
             for requirement in _brought(package, row, extras):
                 if (other := catalog.slot_of(requirement.name)) is not None:
-                    found.add(other)
-    return found
+                    slots.add(other)
+    return slots
 
 
 def _brought(package: PackageName, row: Requires, extras: tuple[str, ...]) -> Iterator[Requirement]:
@@ -83,31 +78,31 @@ def _brought(package: PackageName, row: Requires, extras: tuple[str, ...]) -> It
             yield requirement
 
 
-def link_extras(builder: Builder, catalog: Catalog, slot: str, wish: CoreWish) -> None:
+def link_extras(builder: GraphBuilder, catalog: SlotCatalog, slot: str, requested: CoreRequirement) -> None:
     """What the asked extras of a slot's options need of the other core slots."""
     platform = builder.request.target.platform
-    for option in [builder.options[i] for i in builder.slots.get(slot, ()) if wish.extras]:
+    for option in [builder.options[i] for i in builder.slots.get(slot, ()) if requested.extras]:
         row = declared(builder.matrix, option.package or "", metadata_version(option), platform)
         if row is not None and option.package is not None:
-            for requirement in _brought(option.package, row, wish.extras):
-                _link(builder, catalog, option, requirement, row, wish)
+            for requirement in _brought(option.package, row, requested.extras):
+                _link(builder, catalog, option, requirement, row, requested)
 
 
 def _link(
-    builder: Builder,
-    catalog: Catalog,
+    builder: GraphBuilder,
+    catalog: SlotCatalog,
     option: Option,
     requirement: Requirement,
     row: Requires,
-    wish: CoreWish,
+    requested: CoreRequirement,
 ) -> None:
     name, package = normalize(requirement.name), option.package
     slot = catalog.slot_of(name)
     if slot is None or slot == option.slot or slot not in builder.slots or package is None:
         return
-    spec, asked = str(requirement.specifier), active(package, row.requires, wish.extras)
+    spec, asked = str(requirement.specifier), active(package, row.requires, requested.extras)
     own = tuple(sorted(named_extras((str(requirement),)) & frozenset(asked)))
-    lifted = builder.pythons_without(str(requirement.marker), own) | builder.pythons_without(wish.marker)
+    lifted = builder.pythons_without(str(requirement.marker), own) | builder.pythons_without(requested.marker)
     builder.link(
         option.index,
         slot,
@@ -119,7 +114,7 @@ def _link(
     )
 
 
-def named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
+def named(builder: GraphBuilder, slot: str, name: PackageName, spec: str) -> Group:
     """Options of that very distribution within a specifier."""
     return builder.kinds(
         slot,
@@ -128,7 +123,9 @@ def named(builder: Builder, slot: str, name: PackageName, spec: str) -> Group:
     )
 
 
-def lacking(matrix: Matrix, wish: CoreWish, option: Option, platform: Platform) -> tuple[str, ...] | None:
+def lacking(
+    matrix: Matrix, requested: CoreRequirement, option: Option, platform: Platform
+) -> tuple[str, ...] | None:
     """Asked extras that a chosen release does not have; None when its extras are not recorded."""
     row = declared(matrix, option.package or "", metadata_version(option), platform)
-    return None if row is None else tuple(sorted(frozenset(wish.extras) - provided(row)))
+    return None if row is None else tuple(sorted(frozenset(requested.extras) - provided_extras(row)))

@@ -8,7 +8,7 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Form, normalize
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.graph.builder import readable
-from mmlock.resolve.graph.rows import Ask, Group, Link, Option, Rows
+from mmlock.resolve.graph.rows import Group, Link, Option, Rows, UserConstraint
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -27,7 +27,7 @@ def network(matrix: Matrix, rows: Rows, *, package: str | None = None) -> Networ
         import networkx as nx
     except ImportError as error:
         raise EnvironmentFault(
-            "the graph cannot be drawn: networkx is not installed",
+            "the graph needs networkx, which is not installed",
             hints=["install the extra: `pip install 'mmlock[graph]'`"],
         ) from error
     made: Network = nx.MultiDiGraph()
@@ -39,8 +39,8 @@ def network(matrix: Matrix, rows: Rows, *, package: str | None = None) -> Networ
     seen: set[tuple[str, str, str]] = set()
     for link in rows.links:
         _add_link(made, matrix, rows, link, names, kept, seen)
-    for ask in rows.asks:
-        _add_ask(made, ask, names, kept)
+    for constraint in rows.user_constraints:
+        _add_constraint(made, constraint, names, kept)
     return made
 
 
@@ -112,18 +112,20 @@ def _add_link(
         )
 
 
-def _add_ask(made: Network, ask: Ask, names: dict[int, str], kept: frozenset[int]) -> None:
-    """A wish of the user is a node too, with an edge to everything that fulfils it."""
-    targets = sorted({names[i] for _, members in ask.parts for i in members & kept} & set(made.nodes))
+def _add_constraint(
+    made: Network, constraint: UserConstraint, names: dict[int, str], kept: frozenset[int]
+) -> None:
+    """A constraint of the user is a node too, with an edge to everything that satisfies it."""
+    targets = sorted({names[i] for _, members in constraint.parts for i in members & kept} & set(made.nodes))
     if not targets:
         return
-    made.add_node(ask.name, slot="request", package="", version="", form="asked")
+    made.add_node(constraint.name, slot="request", package="", version="", form="requested")
     for target in targets:
         made.add_edge(
-            ask.name,
+            constraint.name,
             target,
-            kind="asked",
-            reason=f"fulfils {ask.name}",
+            kind="requested",
+            reason=f"satisfies {constraint.name}",
             source="the request",
             confidence="measured",
             hard=True,

@@ -9,29 +9,22 @@ from mmlock.core.markers import parsed
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.facts.matrix.model import Assert, IndexRow, Release
-from mmlock.resolve.graph.builder import Builder, cite
+from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.extras import named
-from mmlock.resolve.graph.packages import Catalog, generation
-from mmlock.resolve.graph.rows import (
-    Group,
-    IndexChoice,
-    LinkKind,
-    Option,
-    ReleaseChoice,
-    Term,
-    TorchChoice,
-)
+from mmlock.resolve.graph.packages import SlotCatalog, generation
+from mmlock.resolve.graph.rows import Group, IndexChoice, LinkKind, Option, ReleaseChoice, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 LITE = PackageName("mmcv-lite")
 
 
-def add_releases(builder: Builder, catalog: Catalog, slot: str, package: PackageName) -> None:
+def add_releases(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: PackageName) -> None:
     """Releases that PyPI serves as a pure wheel."""
     module = catalog.modules[slot]
     lite = package not in module.with_ops and bool(module.with_ops)
     if lite and not builder.request.allow_lite and not _asked_by_name(builder, package):
         return
-    asked = [(wish.name, wish.specifier) for wish in builder.request.wishes]
+    asked = [(requested.name, requested.specifier) for requested in builder.request.requirements]
     unknown = catalog.unknown_bounds(package, asked)
     for release in catalog.releases(package):
         if not release.has_wheel or release.version in unknown:
@@ -48,11 +41,11 @@ def add_releases(builder: Builder, catalog: Catalog, slot: str, package: Package
         )
 
 
-def _asked_by_name(builder: Builder, package: PackageName) -> bool:
-    return any(wish.name == package for wish in builder.request.wishes)
+def _asked_by_name(builder: GraphBuilder, package: PackageName) -> bool:
+    return any(requested.name == package for requested in builder.request.requirements)
 
 
-def add_index_wheels(builder: Builder, catalog: Catalog, slot: str) -> None:
+def add_index_wheels(builder: GraphBuilder, catalog: SlotCatalog, slot: str) -> None:
     """Wheels of OpenMMLab's index for this platform whose torch directory some torch build fits.
 
     Pythons that were seen and Pythons that are inferred make two options, so that a solution never
@@ -89,7 +82,7 @@ def _directory_key(directory: str) -> tuple[object, ...]:
     return version(torch), int(digits) if digits.isdigit() else 0
 
 
-def torch_members(builder: Builder, row: IndexRow) -> Group:
+def torch_members(builder: GraphBuilder, row: IndexRow) -> Group:
     """Torch builds that a directory's wheels were compiled for: same variant, same minor."""
     variant, _, torch = row.directory.partition("/torch")
     minor = version(torch).release[:2]
@@ -104,7 +97,7 @@ def torch_members(builder: Builder, row: IndexRow) -> Group:
 
 
 def _add_wheel(
-    builder: Builder,
+    builder: GraphBuilder,
     slot: str,
     row: IndexRow,
     text: str,
@@ -129,13 +122,13 @@ def _add_wheel(
         source=cite("openmmlab-index", row.source),
         confidence=confidence,
     )
-    builder.cost(index, Term.CERTAINTY, 1 if inferred else 0)
+    builder.cost(index, Objective.CERTAINTY, 1 if inferred else 0)
     builder.link(
         index,
         "torch",
         members,
         LinkKind.WHEEL,
-        f"the {row.package} {text} wheel in {row.directory} is compiled for that torch and CUDA",
+        f"the {row.package} {text} wheel in {row.directory} is built for that torch and CUDA",
         cite("openmmlab-index", row.source),
         row.confidence,
     )
@@ -144,14 +137,14 @@ def _add_wheel(
         "python",
         allowed,
         LinkKind.PYTHON,
-        f"{row.directory} has {row.package} {text} for Python {', '.join(pythons)}"
+        f"{row.package} {text} has wheels in {row.directory} for Python {', '.join(pythons)}"
         + (" (inferred, not seen)" if inferred else ""),
         cite("openmmlab-index", row.source),
         confidence,
     )
 
 
-def link_release(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def link_release(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     """What a release needs of the other core slots."""
     _link_asserts(builder, option, release)
     _link_requires(builder, catalog, option, release)
@@ -170,7 +163,7 @@ def link_release(builder: Builder, catalog: Catalog, option: Option, release: Re
         )
 
 
-def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
+def _link_asserts(builder: GraphBuilder, option: Option, release: Release) -> None:
     for module in sorted({check.module for check in release.asserts}):
         if module not in builder.slots:
             continue
@@ -185,13 +178,13 @@ def _link_asserts(builder: Builder, option: Option, release: Release) -> None:
             module,
             builder.versions(module, f"assert:{words}", holds),
             LinkKind.ASSERTS,
-            f"{option.package} {release.version} refuses to be imported unless {module} is {words}",
+            f"{option.package} {release.version} fails to import unless {module} {words}",
             cite("releases", release.source, option.package),
             release.confidence,
         )
 
 
-def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def _link_requires(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     for requirement in parsed(release.requires):
         slot = "torch" if requirement.name == "torch" else catalog.slot_of(requirement.name)
         if slot is None or slot not in builder.slots:
@@ -209,7 +202,7 @@ def _link_requires(builder: Builder, catalog: Catalog, option: Option, release: 
         )
 
 
-def _link_presumed(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def _link_presumed(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     """What a release imports without checking: no bound is known, so anything of its generation will do."""
     if option.package is None:
         return
@@ -222,7 +215,7 @@ def _link_presumed(builder: Builder, catalog: Catalog, option: Option, release: 
                 module,
                 same or builder.versions(module, "any", lambda _: True),
                 LinkKind.REQUIRES,
-                f"{option.package} {release.version} imports {module} and checks no version of it",
+                f"{option.package} {release.version} imports {module} without checking its version",
                 cite("releases", release.source, option.package),
                 release.confidence,
             )
@@ -233,7 +226,7 @@ def _of_generation(wanted: int, option: Option) -> bool:
     return option.version is not None and (not isinstance(release, Release) or generation(release) == wanted)
 
 
-def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: Release) -> None:
+def _link_declared(builder: GraphBuilder, catalog: SlotCatalog, option: Option, release: Release) -> None:
     """Bounds of the `mim` extra: kept where possible, since nothing enforces them."""
     for requirement in parsed(release.mim):
         slot = catalog.slot_of(requirement.name)
@@ -253,7 +246,7 @@ def _link_declared(builder: Builder, catalog: Catalog, option: Option, release: 
         )
 
 
-def add_costs(builder: Builder, slot: str) -> None:
+def add_costs(builder: GraphBuilder, slot: str) -> None:
     """Generation and age of what fills a slot somebody asked for."""
     options = [builder.options[i] for i in builder.slots[slot]]
     finals = sorted(
@@ -262,14 +255,14 @@ def add_costs(builder: Builder, slot: str) -> None:
     for option in options:
         if option.version is None or slot not in builder.roots:
             continue
-        builder.cost(option.index, Term.GENERATION, _generation_of(builder, option))
+        builder.cost(option.index, Objective.GENERATION, _generation_of(builder, option))
         if _is_base(slot):
             continue
         newer = len(finals) - bisect_right(finals, version(option.version))
-        builder.cost(option.index, Term.FRAMEWORKS, newer)
+        builder.cost(option.index, Objective.FRAMEWORKS, newer)
 
 
-def _generation_of(builder: Builder, option: Option) -> int:
+def _generation_of(builder: GraphBuilder, option: Option) -> int:
     """Of its release; of its package's newest one where PyPI does not have that release."""
     release = getattr(option.choice, "release", None)
     if isinstance(release, Release):

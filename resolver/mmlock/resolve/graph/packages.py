@@ -13,15 +13,15 @@ from mmlock.core.markers import parsed
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import allows, is_prerelease, version
 from mmlock.facts.matrix.model import Assert, Module, Release
-from mmlock.resolve.graph.builder import Builder
+from mmlock.resolve.graph.builder import GraphBuilder
 
 TORCH_SLOTS = frozenset({"torch", "python", "toolchain"})
 
 
-class Catalog:
+class SlotCatalog:
     """Which import name each core package fills, and the releases the matrix knows of it."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: GraphBuilder) -> None:
         self.matrix = builder.matrix
         self.modules: dict[str, Module] = {m.module: m for m in self.matrix.modules if m.core}
         self.module_of: dict[PackageName, str] = {
@@ -36,8 +36,8 @@ class Catalog:
 
     def releases(self, package: PackageName) -> list[Release]:
         """Known releases, newest first, without yanked ones."""
-        found = [r for r in self.matrix.releases(package) if not r.yanked]
-        return sorted(found, key=lambda r: version(r.version), reverse=True)
+        releases = [r for r in self.matrix.releases(package) if not r.yanked]
+        return sorted(releases, key=lambda r: version(r.version), reverse=True)
 
     def offered(self, slot: str, named: Iterable[PackageName]) -> list[PackageName]:
         """Packages that may fill a slot: other providers only when named, or required by a named one."""
@@ -49,17 +49,17 @@ class Catalog:
 
     def _with_requirements(self, named: frozenset[PackageName]) -> frozenset[PackageName]:
         others = {p for m in self.modules.values() for p in m.on_request}
-        found: set[PackageName] = set()
+        reached: set[PackageName] = set()
         queue = [p for p in named if p in others]
         while queue:
             package = queue.pop()
-            found.add(package)
+            reached.add(package)
             for release in self.releases(package):
                 for requirement in parsed(release.requires + release.mim):
                     name = normalize(requirement.name)
-                    if name in others and name not in found:
+                    if name in others and name not in reached:
                         queue.append(name)
-        return frozenset(found)
+        return frozenset(reached)
 
     def presumed(self, release: Release, package: PackageName) -> list[str]:
         """Slots a release needs filled although it checks and requires nothing.
@@ -113,7 +113,7 @@ def _generation(asserts: tuple[Assert, ...], requirements: tuple[str, ...]) -> i
     return 0 if any(name.endswith("mmengine") for name in named) else 1
 
 
-def needed_slots(catalog: Catalog, roots: Iterable[str]) -> list[str]:
+def needed_slots(catalog: SlotCatalog, roots: Iterable[str]) -> list[str]:
     """Roots and all they can pull in, in a stable order."""
     order: list[str] = []
     queue = sorted(set(roots) - TORCH_SLOTS)
@@ -128,7 +128,7 @@ def needed_slots(catalog: Catalog, roots: Iterable[str]) -> list[str]:
     return order
 
 
-def _pulls(catalog: Catalog, release: Release, package: PackageName) -> set[str]:
+def _pulls(catalog: SlotCatalog, release: Release, package: PackageName) -> set[str]:
     slots = {check.module for check in release.asserts if check.module in catalog.modules}
     slots.update(catalog.presumed(release, package))
     for requirement in parsed(release.requires):

@@ -7,33 +7,13 @@ from msgspec import Struct
 from mmlock.core.names import PackageName
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import Validation
-
-
-class CoreWish(Struct, frozen=True, kw_only=True):
-    """A requirement on a package that the core decides."""
-
-    name: PackageName
-    specifier: str
-    """PEP 440; empty: any."""
-    text: str
-    """As the user wrote it."""
-    prerelease: bool = False
-    """Whether the specifier itself names a pre-release."""
-    extras: tuple[str, ...] = ()
-    """Normal form, sorted."""
-    marker: str | None = None
-    """Where it does not hold, nothing is asked."""
-    origin: str = "the request"
-    """Where it stands: `requirements.txt:3`."""
-    constraint: bool = False
-    """True: bounds the package where it is in the environment, without asking for it."""
-
+from mmlock.resolve.request.model import CoreRequirement
 
 Pick = tuple[str, str]
 """An option by names that stay when the graph is built anew: its slot and its label."""
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class LateBreakage(Struct, frozen=True, kw_only=True):
     """Where ordinary packages were seen to bring a breakage about."""
 
     breakage: str
@@ -48,7 +28,7 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     """The part of a request that shapes the graph."""
 
     target: Target
-    wishes: tuple[CoreWish, ...]
+    requirements: tuple[CoreRequirement, ...]
     device_words: tuple[str, ...] = ()
     """How the user named the devices, in the target's order."""
     python: str | None = None
@@ -65,6 +45,8 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     """What was validated, besides what the matrix tells."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
     """Ordinary packages that are in any environment, for breakages name them; the version where known."""
-    held: tuple[Held, ...] = ()
+    late_breakages: tuple[LateBreakage, ...] = ()
+    preferences: tuple[tuple[PackageName, str], ...] = ()
+    """Versions of an existing lock, to be kept where that is possible."""
     refused: tuple[tuple[frozenset[Pick], ...], ...] = ()
     """What the closure or the ABI check refused: one option of every group together."""

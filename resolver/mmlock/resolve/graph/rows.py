@@ -2,14 +2,15 @@
 
 A *slot* is a question with exactly one answer (which torch build, which Python, which mmcv). An
 *option* is a possible answer. A *link* says that an option needs one of some options of another slot,
-and why: it is the edge of the compatibility graph. An *ask* is a wish of the user. A *breach* is a
-combination known to fail. A *cost* is what an option pays towards one objective.
+and why: it is the edge of the compatibility graph. A *user constraint* comes from the request. An
+*incompatibility* is a combination known to fail. A *cost* is what an option pays towards one objective.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -25,6 +26,7 @@ from mmlock.facts.matrix.model import (
     Validation,
     Verified,
 )
+from mmlock.resolve.request.objectives import Objective
 
 Group = frozenset[int]
 """Options, by index, any one of which will do."""
@@ -41,47 +43,6 @@ class LinkKind(StrEnum):
     BUILD = "build"  # the sources compile against these
     TOOLCHAIN = "toolchain"  # nvcc of the same CUDA
     CUDA = "cuda"  # one CUDA in the environment
-
-
-class Term(StrEnum):
-    """What the solve minimises. The order is `DEFAULT_TERMS`; `--prefer` moves terms to the front."""
-
-    PRERELEASE = "final-releases"
-    BROKEN = "nothing-broken"
-    GENERATION = "current-generation"
-    OPS = "with-ops"
-    VALIDATED = "validated"
-    BUILDS = "wheels-first"
-    UNVERIFIED = "verified-recipes"
-    TOOLCHAIN = "lockable-toolchain"
-    DECLARED = "declared-bounds"
-    FRAMEWORKS = "newest-frameworks"
-    TORCH = "newest-torch"
-    HASHED = "known-hashes"
-    CERTAINTY = "certain-facts"
-    PYTHON = "newest-python"
-    NEEDLESS = "nothing-needless"
-
-
-MEANING: Mapping[Term, str] = {
-    Term.PRERELEASE: "no pre-release that was not asked for",
-    Term.BROKEN: "nothing known to be broken",
-    Term.GENERATION: "packages of the current generation (those that use mmengine)",
-    Term.OPS: "packages with their compiled ops, where slower ones or none are allowed",
-    Term.VALIDATED: "combinations whose kernels ran on such a target",
-    Term.BUILDS: "wheels before builds",
-    Term.UNVERIFIED: "builds with a verified recipe before unverified ones",
-    Term.TOOLCHAIN: "a toolchain that can be locked before one the user must install",
-    Term.DECLARED: "bounds that are declared (extra `mim`) but not enforced are kept",
-    Term.FRAMEWORKS: "newest frameworks",
-    Term.TORCH: "newest torch",
-    Term.HASHED: "torch builds whose index publishes hashes that are recorded",
-    Term.CERTAINTY: "facts seen before facts inferred",
-    Term.PYTHON: "newest Python",
-    Term.NEEDLESS: "nothing that nobody needs",
-}
-
-DEFAULT_TERMS: tuple[Term, ...] = tuple(Term)
 
 
 class TorchChoice(Struct, frozen=True, kw_only=True):
@@ -174,49 +135,67 @@ class Link(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     hard: bool = True
-    """False: a breach costs `Term.DECLARED`."""
+    """False: not meeting it costs `Objective.DECLARED`."""
+
+
+class ConstraintKind(StrEnum):
+    """What a constraint of the user bounds."""
+
+    DEVICE = "device"  # code for a device
+    MACHINE = "machine"  # glibc, driver
+    PYTHON = "python"  # the version of Python
+    TORCH = "torch"  # the version of torch
+    CUDA = "cuda"
+    PACKAGE = "package"  # the version of a package
+    NO_BUILD = "no-build"
+
+    @property
+    def bounds_version(self) -> bool:
+        """Whether another version can be near to it."""
+        return self in {ConstraintKind.PYTHON, ConstraintKind.TORCH, ConstraintKind.PACKAGE}
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
-    """Why an option does not fulfil an ask."""
+    """Why an option does not satisfy a constraint."""
 
     text: str
     source: tuple[str, ...]
     confidence: Confidence
 
 
-class Ask(Struct, frozen=True, kw_only=True):
-    """A wish of the user: in each part, one of the members must be chosen."""
+class UserConstraint(Struct, frozen=True, kw_only=True):
+    """A constraint of the user: in each part, one of the members must be chosen."""
 
     name: str
-    """As the user would say it: `--torch 2.4.1`, `--gpu rtx5090`, `mmdet==3.3.0`."""
+    """As the user says it: `--torch 2.4.1`, `--gpu rtx5090`, `mmdet==3.3.0`."""
+    kind: ConstraintKind
     parts: tuple[tuple[str, Group], ...]
     """(slot, members)."""
     reject: Callable[[Option], Rejection]
-    """Says why a non-member is none."""
+    """Why an option is no member."""
     loose: tuple[tuple[str, Group], ...] = ()
-    """What stays asked when the version is given up: the package itself."""
+    """What is still required when the version is given up: the package itself."""
     origin: str = "the request"
-    """Where the user said it."""
-    nothing: str = ""
-    """What there is instead, told where no option fulfils it."""
+    """Where it stands: the command line, a file and line."""
+    available: str = ""
+    """What there is instead, shown where no option satisfies it."""
     unless: Group = frozenset()
-    """Pythons on which nothing is asked, by a marker: one of them will do instead of a member."""
+    """Pythons on which its marker does not hold: one of them will do instead of a member."""
 
     @property
     def groups(self) -> tuple[Group, ...]:
         """What must be chosen: one option of each."""
         return tuple(members | self.unless for _, members in self.parts)
 
-    wanted: str | None = None
-    """The one version that was asked for, where there is one."""
+    version: str | None = None
+    """The version that it names, where it names one."""
     hint: str = ""
-    """What to do where no option fulfils it."""
+    """What to do where no option satisfies it."""
     listed: tuple[str, ...] = ()
-    """The lists, with their day, that show whole that no option fulfils it; empty: none was read whole."""
+    """The lists, with their day, that show whole that no option satisfies it; empty: none was read whole."""
 
 
-class Breach(Struct, frozen=True, kw_only=True):
+class Incompatibility(Struct, frozen=True, kw_only=True):
     """A combination known to fail: an option of every group is chosen."""
 
     breakage: Breakage
@@ -234,22 +213,22 @@ class Cost(Struct, frozen=True, kw_only=True):
     """What an option pays towards a term."""
 
     option: int
-    term: Term
+    objective: Objective
     weight: int
 
 
-class Tables(Struct, frozen=True, kw_only=True):
+class SolverTables(Struct, frozen=True, kw_only=True):
     """What all requests on the same packages share, in the form the solver wants: groups as bit masks."""
 
     needs: Mapping[int, tuple[int, ...]]
     """Option -> masks of the groups it needs one member of each."""
-    prefers: Mapping[int, tuple[int, ...]]
+    soft: Mapping[int, tuple[int, ...]]
     """Option -> masks of declared bounds that nothing enforces."""
-    weights: Mapping[Term, Mapping[int, int]]
-    """Term -> option -> what it pays."""
+    weights: Mapping[Objective, Mapping[int, int]]
+    """Objective -> option -> what it pays."""
     links_of: Mapping[int, tuple[Link, ...]]
-    masks: Mapping[Term, Mapping[int, int]]
-    """Term -> weight -> mask of the options that pay it; what pays nothing is in none."""
+    masks: Mapping[Objective, Mapping[int, int]]
+    """Objective -> weight -> mask of the options that pay it; what pays nothing is in none."""
     places: Mapping[str, Mapping[int, int]]
     """Slot -> option -> its place, best first: what breaks ties."""
 
@@ -266,14 +245,16 @@ class Rows(Struct, frozen=True, kw_only=True):
     """Links that hold on any device."""
     own: tuple[Link, ...]
     """Links that hold for this target's devices."""
-    asks: tuple[Ask, ...]
-    breaches: tuple[Breach, ...]
+    user_constraints: tuple[UserConstraint, ...]
+    incompatibilities: tuple[Incompatibility, ...]
     costs: tuple[Cost, ...]
-    tables: Tables
+    tables: SolverTables
     nogoods: tuple[tuple[Group, ...], ...] = ()
     """One option of every group together is refused: by the closure, or by the files themselves."""
     validated: tuple[ValidatedSet, ...] = ()
     """What was validated on such a target; choosing otherwise costs `Term.VALIDATED`."""
+    kept: Mapping[int, int] = MappingProxyType({})
+    """Option -> 1 where an existing lock has another version of it: what `Objective.KEPT` costs."""
     missing: tuple[str, ...] = ()
     """Sentences about slots for which nothing at all is known on this target."""
 
@@ -281,6 +262,14 @@ class Rows(Struct, frozen=True, kw_only=True):
     def links(self) -> tuple[Link, ...]:
         """Every edge."""
         return (*self.shared, *self.own)
+
+    def weights(self, objective: Objective) -> Mapping[int, int]:
+        """Option -> what it pays for an objective."""
+        return self.kept if objective is Objective.KEPT else self.tables.weights[objective]
+
+    def masks(self, objective: Objective) -> Mapping[int, int]:
+        """Weight -> mask of the options that pay it."""
+        return by_weight(self.kept) if objective is Objective.KEPT else self.tables.masks[objective]
 
     def links_of(self, option: int) -> tuple[Link, ...]:
         """The edges out of one option."""
@@ -300,28 +289,30 @@ def mask(group: Group) -> int:
     return bits
 
 
-def make_tables(links: Iterable[Link], costs: Iterable[Cost], slots: Mapping[str, Iterable[int]]) -> Tables:
+def make_tables(
+    links: Iterable[Link], costs: Iterable[Cost], slots: Mapping[str, Iterable[int]]
+) -> SolverTables:
     """Links and costs by option and term."""
     masks: dict[Group, int] = {}
     needs: dict[int, dict[int, None]] = {}
-    prefers: dict[int, dict[int, None]] = {}
+    soft: dict[int, dict[int, None]] = {}
     links_of: dict[int, list[Link]] = {}
     for link in links:
         bits = masks.get(link.members)
         if bits is None:
             bits = masks[link.members] = mask(link.members)
-        (needs if link.hard else prefers).setdefault(link.option, {})[bits] = None
+        (needs if link.hard else soft).setdefault(link.option, {})[bits] = None
         links_of.setdefault(link.option, []).append(link)
-    weights: dict[Term, dict[int, int]] = {term: {} for term in Term}
+    weights: dict[Objective, dict[int, int]] = {objective: {} for objective in Objective}
     for cost in costs:
-        level = weights[cost.term]
+        level = weights[cost.objective]
         level[cost.option] = level.get(cost.option, 0) + cost.weight
-    return Tables(
+    return SolverTables(
         needs={option: tuple(groups) for option, groups in needs.items()},
-        prefers={option: tuple(groups) for option, groups in prefers.items()},
+        soft={option: tuple(groups) for option, groups in soft.items()},
         weights=weights,
-        links_of={option: tuple(found) for option, found in links_of.items()},
-        masks={term: by_weight(level) for term, level in weights.items()},
+        links_of={option: tuple(own) for option, own in links_of.items()},
+        masks={objective: by_weight(level) for objective, level in weights.items()},
         places={slot: {o: place for place, o in enumerate(options)} for slot, options in slots.items()},
     )
 

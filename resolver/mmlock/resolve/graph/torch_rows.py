@@ -10,15 +10,9 @@ from mmlock.core.versions import version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.rows import (
-    LinkKind,
-    Option,
-    PythonChoice,
-    Term,
-    ToolchainChoice,
-    TorchChoice,
-)
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.rows import LinkKind, Option, PythonChoice, ToolchainChoice, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 TORCH = PackageName("torch")
 
@@ -38,7 +32,7 @@ def torch_label(build: TorchBuild) -> str:
     return f"torch {build.torch}+{build.variant}"
 
 
-def wanted_kind(builder: Builder) -> DeviceKind:
+def wanted_kind(builder: GraphBuilder) -> DeviceKind:
     """Which torch builds the target wants: those of its own kind, else CPU ones."""
     kind = builder.request.target.kind
     return kind if kind in {DeviceKind.CUDA, DeviceKind.ROCM} else DeviceKind.CPU
@@ -48,7 +42,7 @@ def _python_key(python: str) -> tuple[int, ...]:
     return tuple(int(part) for part in python.rstrip("t").split("."))
 
 
-def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
+def add_python(builder: GraphBuilder, builds: list[TorchBuild]) -> None:
     """Every Python some torch build of this platform has, newest first."""
     builder.slots.setdefault("python", [])
     names = {p for build in builds for p in build.pythons if not p.endswith("t")}
@@ -56,10 +50,10 @@ def add_python(builder: Builder, builds: list[TorchBuild]) -> None:
         index = builder.option(
             "python", f"python {python}", PythonChoice(python=python), form=Form.GIVEN, version=python
         )
-        builder.cost(index, Term.PYTHON, rank)
+        builder.cost(index, Objective.PYTHON, rank)
 
 
-def platform_builds(builder: Builder) -> list[TorchBuild]:
+def platform_builds(builder: GraphBuilder) -> list[TorchBuild]:
     """Torch builds for the target's platform and kind of device, newest first, PyPI's own before others."""
     kind, variant = wanted_kind(builder), builder.request.variant
     builds = [
@@ -73,7 +67,7 @@ def platform_builds(builder: Builder) -> list[TorchBuild]:
     return builds
 
 
-def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
+def add_torch(builder: GraphBuilder, builds: list[TorchBuild]) -> None:
     """The torch slot, with a link to the Pythons each build has wheels for."""
     builder.slots.setdefault("torch", [])
     ranks = {
@@ -90,9 +84,9 @@ def add_torch(builder: Builder, builds: list[TorchBuild]) -> None:
             source=cite("torch-builds", build.source),
             confidence=build.confidence,
         )
-        builder.cost(index, Term.TORCH, ranks[build.torch])
-        builder.cost(index, Term.HASHED, 0 if build.on_pypi else 1)
-        builder.cost(index, Term.CERTAINTY, 1 if build.confidence is Confidence.INFERRED else 0)
+        builder.cost(index, Objective.TORCH, ranks[build.torch])
+        builder.cost(index, Objective.HASHED, 0 if build.on_pypi else 1)
+        builder.cost(index, Objective.CERTAINTY, 1 if build.confidence is Confidence.INFERRED else 0)
         builder.link(
             index,
             "python",
@@ -108,10 +102,10 @@ def _has_cuda(cuda: str, option: Option) -> bool:
     return isinstance(option.choice, TorchChoice) and option.choice.build.cuda == cuda
 
 
-def add_toolchain(builder: Builder) -> None:
+def add_toolchain(builder: GraphBuilder) -> None:
     """How a CUDA toolkit comes to the build: not at all, by pip, or by the user's hand."""
     none = builder.option("toolchain", "no CUDA toolkit", ToolchainChoice(toolchain=None), form=Form.GIVEN)
-    builder.cost(none, Term.TOOLCHAIN, 0)
+    builder.cost(none, Objective.TOOLCHAIN, 0)
     if not builder.request.target.cuda:
         return
     chains = sorted(
@@ -134,14 +128,14 @@ def add_toolchain(builder: Builder) -> None:
             source=cite("toolchains", chain.source),
             confidence=chain.confidence,
         )
-        builder.cost(index, Term.TOOLCHAIN, 0 if chain.lockable else 1)
-        builder.cost(index, Term.NEEDLESS, 1)
+        builder.cost(index, Objective.TOOLCHAIN, 0 if chain.lockable else 1)
+        builder.cost(index, Objective.NEEDLESS, 1)
         builder.link(
             index,
             "torch",
             members,
             LinkKind.TOOLCHAIN,
-            f"nvcc {chain.cuda} builds for torch with CUDA {chain.cuda}; torch refuses another major",
+            f"nvcc {chain.cuda} builds for torch with CUDA {chain.cuda}; torch rejects another major version",
             cite("toolchains", chain.source),
             chain.confidence,
         )
@@ -176,7 +170,7 @@ def build_arch(
     return None
 
 
-def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
+def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> bool:
     """Whether a torch build has code for a device. Not known counts as no.
 
     PTX counts when the driver, where it is told, is of the toolkit's own release or newer. A build whose
@@ -190,7 +184,7 @@ def device_runs(builder: Builder, build: TorchBuild, device: Device) -> bool:
     return code is Code.NATIVE
 
 
-def driver_compiles(builder: Builder, cuda: str | None) -> bool:
+def driver_compiles(builder: GraphBuilder, cuda: str | None) -> bool:
     """Whether the target's driver compiles PTX of a toolkit; a driver that was not told is taken to."""
     driver = builder.request.target.driver
     if driver is None or cuda is None:
@@ -200,6 +194,6 @@ def driver_compiles(builder: Builder, cuda: str | None) -> bool:
     return needed is not None and version(driver) >= version(needed)
 
 
-def runs_everywhere(builder: Builder, build: TorchBuild) -> bool:
+def runs_everywhere(builder: GraphBuilder, build: TorchBuild) -> bool:
     """Whether a torch build has code for every device of the target."""
     return all(device_runs(builder, build, device) for device in builder.request.target.devices)

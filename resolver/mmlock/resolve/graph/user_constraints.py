@@ -1,4 +1,4 @@
-"""The user's wishes as groups of options, each with a sentence for those left outside."""
+"""The user's constraints as groups of options, each with a sentence for those left outside."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from mmlock.core.versions import allows, version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
-from mmlock.resolve.graph.builder import Builder, cite
-from mmlock.resolve.graph.packages import Catalog
-from mmlock.resolve.graph.request import CoreWish
-from mmlock.resolve.graph.rows import Ask, BinaryChoice, Group, Option, Rejection, TorchChoice
-from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles
+from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.packages import SlotCatalog
+from mmlock.resolve.graph.rows import (
+    BinaryChoice,
+    ConstraintKind,
+    Group,
+    Option,
+    Rejection,
+    TorchChoice,
+    UserConstraint,
+)
+from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles, torch_label
+from mmlock.resolve.request.model import CoreRequirement
 
 
-def add_asks(builder: Builder, catalog: Catalog) -> None:
+def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     """Everything the request demands, in the order in which it is told when it cannot hold."""
-    _ask_devices(builder)
-    _ask_machine(builder)
-    _ask_versions(builder)
-    for wish in builder.request.wishes:
-        _ask_package(builder, catalog, wish)
+    _constrain_devices(builder)
+    _constrain_machine(builder)
+    _constrain_versions(builder)
+    for requested in builder.request.requirements:
+        _constrain_package(builder, catalog, requested)
     if builder.request.no_build:
-        _ask_no_build(builder)
+        _constrain_no_build(builder)
 
 
-def _torch_ask(
-    builder: Builder,
+def _constrain_torch(
+    builder: GraphBuilder,
+    kind: ConstraintKind,
     name: str,
     key: str,
     fits: Callable[[TorchBuild], bool],
@@ -37,7 +46,7 @@ def _torch_ask(
     *,
     origin: str = "the request",
     unless: Group = frozenset(),
-    wanted: str | None = None,
+    version_text: str | None = None,
     there: Callable[[TorchBuild], str | None] = lambda build: build.torch,
 ) -> None:
     """`there`: what of a build is told, as a range, where no build fits."""
@@ -45,35 +54,36 @@ def _torch_ask(
         "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
     )
     choices = (builder.options[i].choice for i in builder.slots["torch"])
-    found = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
+    texts = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
 
     def why_not(option: Option) -> Rejection:
         if not isinstance(option.choice, TorchChoice):
             raise TypeError(option.label)
         return reject(option.choice.build)
 
-    builder.asks.append(
-        Ask(
+    builder.user_constraints.append(
+        UserConstraint(
             name=name,
+            kind=kind,
             parts=(("torch", members),),
             reject=why_not,
             origin=origin,
             unless=unless,
-            wanted=wanted,
-            nothing=_range_text("builds of torch for this target", [text for text in found if text]),
+            version=version_text,
+            available=_range_text("known builds of torch for this target", [text for text in texts if text]),
         )
     )
 
 
-def _ask_devices(builder: Builder) -> None:
+def _constrain_devices(builder: GraphBuilder) -> None:
     target = builder.request.target
     words = builder.request.device_words or tuple(d.name for d in target.devices)
     for device, word in zip(target.devices, words, strict=True):
         if device.arch is not None:
-            builder.asks.append(_device_ask(builder, device, f"--gpu {word}"))
+            builder.user_constraints.append(_device_constraint(builder, device, f"--gpu {word}"))
 
 
-def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
+def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> UserConstraint:
     """Code for one device in torch and in every prebuilt extension whose archs are known."""
     key = f"{device.kind}:{device.arch}:{device.tegra}:{builder.request.target.driver}"
     torch = builder.group(
@@ -91,15 +101,15 @@ def _device_ask(builder: Builder, device: Device, name: str) -> Ask:
         if isinstance(option.choice, TorchChoice):
             return _no_code(builder, option.choice.build, device)
         return Rejection(
-            text=f"{option.label} has no code for {device.arch} ({device.name})",
+            text=f"{option.label} has no kernels for {device.arch} ({device.name})",
             source=option.source,
             confidence=option.confidence,
         )
 
-    return Ask(name=name, parts=tuple(parts), reject=reject)
+    return UserConstraint(name=name, kind=ConstraintKind.DEVICE, parts=tuple(parts), reject=reject)
 
 
-def _lacks_code(builder: Builder, option: Option, device: Device) -> bool:
+def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
     choice = option.choice
     if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
         return False
@@ -108,7 +118,7 @@ def _lacks_code(builder: Builder, option: Option, device: Device) -> bool:
     return code is Code.NONE or (code is Code.PTX and not driver_compiles(builder, row.cuda))
 
 
-def _no_code(builder: Builder, build: TorchBuild, device: Device) -> Rejection:
+def _no_code(builder: GraphBuilder, build: TorchBuild, device: Device) -> Rejection:
     held_by = dropping_cudnn(builder.matrix, build, device)
     if held_by is not None and code_for(device, build.archs, build.ptx) is not Code.NONE:
         text = (
@@ -117,24 +127,26 @@ def _no_code(builder: Builder, build: TorchBuild, device: Device) -> Rejection:
         )
         return Rejection(text=text, source=cite("cudnn", held_by.source), confidence=held_by.confidence)
     if build.archs is None:
-        text = f"the archs of torch {build.torch}+{build.variant} are not known"
+        text = f"the GPUs that {torch_label(build)} is built for are not known"
     else:
-        held = " ".join((*build.archs, *build.ptx)) or "no GPU code"
-        text = f"torch {build.torch}+{build.variant} holds {held}: no code for {device.arch} ({device.name})"
+        archs = " ".join((*build.archs, *build.ptx))
+        built = f"is built for {archs}" if archs else "has no GPU code"
+        text = f"{torch_label(build)} {built}; it has no kernels for {device.arch} ({device.name})"
     return Rejection(text=text, source=cite("torch-builds", build.source), confidence=build.confidence)
 
 
-def _ask_machine(builder: Builder) -> None:
+def _constrain_machine(builder: GraphBuilder) -> None:
     target = builder.request.target
     if target.glibc is not None:
         glibc = version(target.glibc)
-        _torch_ask(
+        _constrain_torch(
             builder,
+            ConstraintKind.MACHINE,
             f"--glibc {target.glibc}",
             f"glibc:{target.glibc}",
             lambda build: build.glibc is None or version(build.glibc) <= glibc,
             lambda build: Rejection(
-                text=f"torch {build.torch}+{build.variant} needs glibc {build.glibc}",
+                text=f"{torch_label(build)} needs glibc {build.glibc} or newer",
                 source=cite("torch-builds", build.source),
                 confidence=build.confidence,
             ),
@@ -151,15 +163,16 @@ def _ask_machine(builder: Builder) -> None:
         def reject(build: TorchBuild) -> Rejection:
             toolkit = floors.get(build.cuda or "")
             floor = toolkit.floor_on(target.platform) if toolkit else None
-            needed = f"driver {floor}" if floor else "a driver that is not known"
+            needed = f"driver {floor} or newer" if floor else "an unknown driver"
             return Rejection(
-                text=f"CUDA {build.cuda} of torch {build.torch}+{build.variant} needs {needed}",
+                text=f"{torch_label(build)} needs {needed}",
                 source=cite("toolkits", toolkit.source) if toolkit else (),
                 confidence=toolkit.confidence if toolkit else Confidence.INFERRED,
             )
 
-        _torch_ask(
+        _constrain_torch(
             builder,
+            ConstraintKind.MACHINE,
             f"--driver {target.driver}",
             f"driver:{target.driver}",
             lambda build: (floor := floor_of(build)) is not None and version(floor) <= driver,
@@ -168,49 +181,67 @@ def _ask_machine(builder: Builder) -> None:
         )
 
 
-def _ask_versions(builder: Builder) -> None:
+def _constrain_versions(builder: GraphBuilder) -> None:
     request = builder.request
     if request.python is not None:
         # A free-threaded Python is another interpreter than the plain one of the same version.
         members = builder.pythons((request.python,))
-        builder.asks.append(
-            Ask(name=f"--python {request.python}", parts=(("python", members),), reject=_pythons(builder))
+        builder.user_constraints.append(
+            UserConstraint(
+                name=f"--python {request.python}",
+                kind=ConstraintKind.PYTHON,
+                parts=(("python", members),),
+                reject=_pythons(builder),
+            )
         )
     if request.requires_python is not None:
         bound = request.requires_python
-        members = builder.group("python", f"ask:{bound}", lambda o: allows(bound, o.version or ""))
-        builder.asks.append(
-            Ask(name=f"requires-python {bound}", parts=(("python", members),), reject=_pythons(builder))
+        members = builder.group("python", f"version:{bound}", lambda o: allows(bound, o.version or ""))
+        builder.user_constraints.append(
+            UserConstraint(
+                name=f"requires-python {bound}",
+                kind=ConstraintKind.PYTHON,
+                parts=(("python", members),),
+                reject=_pythons(builder),
+            )
         )
     if request.torch is not None:
         spec = version_wish(request.torch)
-        _torch_ask(
+        _constrain_torch(
             builder,
+            ConstraintKind.TORCH,
             f"--torch {request.torch.removeprefix('==').removesuffix('.*')}",
-            f"ask:{spec}",
+            f"version:{spec}",
             lambda build: allows(spec, f"{build.torch}+{build.variant}"),
-            lambda build: _other(build, f"is not torch {request.torch}"),
-            wanted=_wanted(spec),
+            lambda build: _other(build, f"does not satisfy `--torch {request.torch}`"),
+            version_text=_named_version(spec),
         )
     if request.cuda is not None:
         cuda = version_wish(cuda_version(request.cuda))
-        _torch_ask(
+        _constrain_torch(
             builder,
+            ConstraintKind.CUDA,
             f"--cuda {request.cuda}",
             f"cuda:{cuda}",
             lambda build: build.cuda is not None and allows(cuda, build.cuda),
-            lambda build: _other(build, f"has {f'CUDA {build.cuda}' if build.cuda else 'no CUDA'}"),
+            lambda build: _other(
+                build, f"is built {f'for CUDA {build.cuda}' if build.cuda else 'without CUDA'}"
+            ),
             there=lambda build: f"CUDA {build.cuda}" if build.cuda else None,
         )
 
 
-def _pythons(builder: Builder) -> Callable[[Option], Rejection]:
+def _built_for(build: TorchBuild) -> str:
+    return f"for CUDA {build.cuda}" if build.cuda else "without CUDA"
+
+
+def _pythons(builder: GraphBuilder) -> Callable[[Option], Rejection]:
     """The same sentence for every Python: which ones there are."""
     known = [builder.options[i].version for i in builder.slots["python"]]
     span = f"{known[-1]} to {known[0]}" if known else "no Python"
-    text = f"builds of torch for this target exist for Python {span}"
+    text = f"torch is available for Python {span} on this target"
     if (builder.request.python or "").endswith("t"):
-        text += "; free-threaded ones are not taken"
+        text += "; free-threaded builds are not supported"
     torch = [builder.options[i] for i in builder.slots["torch"]]
     ends = tuple(dict.fromkeys(key for option in (*torch[:1], *torch[-1:]) for key in option.source))
     return lambda _: Rejection(text=text, source=ends, confidence=Confidence.CAPTURED)
@@ -218,7 +249,7 @@ def _pythons(builder: Builder) -> Callable[[Option], Rejection]:
 
 def _other(build: TorchBuild, words: str) -> Rejection:
     return Rejection(
-        text=f"torch {build.torch}+{build.variant} {words}",
+        text=f"{torch_label(build)} {words}",
         source=cite("torch-builds", build.source),
         confidence=build.confidence,
     )
@@ -238,96 +269,101 @@ def cuda_version(text: str) -> str:
     return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() and len(digits) > len("13") else text
 
 
-def _ask_package(builder: Builder, catalog: Catalog, wish: CoreWish) -> None:
-    unless = builder.pythons_without(wish.marker)
-    if wish.name == "torch":
-        _torch_ask(
+def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: CoreRequirement) -> None:
+    unless = builder.pythons_without(requested.marker)
+    if requested.name == "torch":
+        _constrain_torch(
             builder,
-            wish.text,
-            f"ask:{wish.specifier}",
-            lambda build: allows(wish.specifier, f"{build.torch}+{build.variant}"),
-            lambda build: _other(build, f"is not {wish.text}"),
-            origin=wish.origin,
+            ConstraintKind.TORCH,
+            requested.text,
+            f"version:{requested.specifier}",
+            lambda build: allows(requested.specifier, f"{build.torch}+{build.variant}"),
+            lambda build: _other(build, f"does not satisfy `{requested.text}`"),
+            origin=requested.origin,
             unless=unless,
-            wanted=_wanted(wish.specifier),
+            version_text=_named_version(requested.specifier),
         )
         return
-    slot = catalog.slot_of(wish.name)
+    slot = catalog.slot_of(requested.name)
     if slot is None or slot not in builder.slots:
         return
-    names = {wish.name}
+    names = {requested.name}
     module = catalog.modules[slot]
-    if wish.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
+    if requested.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
         others = module.packages if builder.request.allow_lite else module.with_ops
         names.update(p for p in others if p not in module.on_request)
 
     def fulfils(option: Option) -> bool:
         if option.version is None:  # nothing in the slot
-            return wish.constraint
+            return requested.constraint
         named = option.package in names
-        return (named or wish.constraint) and (not named or allows(wish.specifier, option.version))
+        return (named or requested.constraint) and (not named or allows(requested.specifier, option.version))
 
-    members = builder.kinds(slot, f"ask:{sorted(names)}:{wish.specifier}:{wish.constraint}", fulfils)
+    members = builder.kinds(
+        slot, f"version:{sorted(names)}:{requested.specifier}:{requested.constraint}", fulfils
+    )
     loose = builder.kinds(slot, f"named:{sorted(names)}", lambda o: o.package in names)
-    builder.asks.append(
-        Ask(
-            name=wish.text,
+    builder.user_constraints.append(
+        UserConstraint(
+            name=requested.text,
+            kind=ConstraintKind.PACKAGE,
             parts=((slot, members),),
-            reject=_not_asked(wish),
-            loose=((slot, loose),) if loose and not wish.constraint else (),
-            wanted=_wanted(wish.specifier),
-            nothing="" if members else _known_of(builder, wish, loose),
-            hint="" if members else _where_it_runs(builder, wish),
+            reject=_not_asked(requested),
+            loose=((slot, loose),) if loose and not requested.constraint else (),
+            version=_named_version(requested.specifier),
+            available="" if members else _known_of(builder, requested, loose),
+            hint="" if members else _where_it_runs(builder, requested),
             listed=() if members else _listed_whole(builder, names),
-            origin=wish.origin,
+            origin=requested.origin,
             unless=unless,
         )
     )
 
 
-def _listed_whole(builder: Builder, names: set[PackageName]) -> tuple[str, ...]:
+def _listed_whole(builder: GraphBuilder, names: set[PackageName]) -> tuple[str, ...]:
     """The lists that show which versions of these packages there are; none where wheels are elsewhere too.
 
     A refresh reads PyPI's page of a package whole. Other indexes, and builds by torch variant, may hold more.
     """
     matrix = builder.matrix
     elsewhere = {row.package for row in matrix.index_rows}
-    found: list[str] = []
+    lists: list[str] = []
     for name in sorted(names):
         more = any(row.url or row.same_variant for row in matrix.binaries(name))
         if name in elsewhere or more or not matrix.files(name):
             return ()
-        found += cite("files", tuple(matrix.sources("files", name)), name)
-    return tuple(found)
+        lists += cite("files", tuple(matrix.sources("files", name)), name)
+    return tuple(lists)
 
 
-def _known_of(builder: Builder, wish: CoreWish, loose: Group) -> str:
+def _known_of(builder: GraphBuilder, requested: CoreRequirement, loose: Group) -> str:
     versions = [text for i in loose if (text := builder.options[i].version)]
-    if found := _range_text(f"known of `{wish.name}`", versions):
-        return found
+    if span := _range_text(f"known versions of `{requested.name}`", versions):
+        return span
     kind = recipe_kind(builder)
     recipes = [
-        f"recipe {recipe.id} is for {' and '.join(recipe.kinds)} only: it has no kernels for {kind}"
-        for recipe in _recipes(builder, wish)
+        f"recipe `{recipe.id}` supports {' and '.join(recipe.kinds)} only; it has no kernels for {kind}"
+        for recipe in _recipes(builder, requested)
     ]
-    return "; ".join(recipes) or f"neither a wheel nor a recipe of `{wish.name}` is known for this target"
+    return "; ".join(recipes) or f"no wheel and no recipe of `{requested.name}` is known for this target"
 
 
-def _where_it_runs(builder: Builder, wish: CoreWish) -> str:
-    kinds = sorted({str(kind) for recipe in _recipes(builder, wish) for kind in recipe.kinds})
-    return f"its kernels are for {' and '.join(kinds)}: name such a device with `--gpu`" if kinds else ""
+def _where_it_runs(builder: GraphBuilder, requested: CoreRequirement) -> str:
+    kinds = sorted({str(kind) for recipe in _recipes(builder, requested) for kind in recipe.kinds})
+    return f"its kernels need {' or '.join(kinds)}: choose such a device with `--gpu`" if kinds else ""
 
 
-def _recipes(builder: Builder, wish: CoreWish) -> list[Recipe]:
+def _recipes(builder: GraphBuilder, requested: CoreRequirement) -> list[Recipe]:
     """Recipes of a package that are for other kinds of devices than the target's."""
     kind = recipe_kind(builder)
-    mine = [recipe for recipe in builder.matrix.recipes if recipe.package == wish.name]
+    mine = [recipe for recipe in builder.matrix.recipes if recipe.package == requested.name]
     return [] if any(kind in recipe.kinds for recipe in mine) else mine
 
 
-def _wanted(specifier: str) -> str | None:
-    """The one version that a specifier names."""
-    return specifier.removeprefix("==") if specifier.startswith("==") and "," not in specifier else None
+def _named_version(specifier: str) -> str | None:
+    """The version that a specifier names first: what a solution can be near to."""
+    first = specifier.partition(",")[0]
+    return first.lstrip("<>=!~ ").removesuffix(".*") or None
 
 
 def _range_text(what: str, texts: Sequence[str]) -> str:
@@ -341,24 +377,27 @@ def _range_text(what: str, texts: Sequence[str]) -> str:
     return f"{what}: {word}{span}"
 
 
-def _not_asked(wish: CoreWish) -> Callable[[Option], Rejection]:
+def _not_asked(requested: CoreRequirement) -> Callable[[Option], Rejection]:
     return lambda option: Rejection(
-        text=f"{option.label} is not {wish.text}", source=option.source, confidence=option.confidence
+        text=f"{option.label} does not satisfy `{requested.text}`",
+        source=option.source,
+        confidence=option.confidence,
     )
 
 
-def _ask_no_build(builder: Builder) -> None:
+def _constrain_no_build(builder: GraphBuilder) -> None:
     parts: list[tuple[str, Group]] = []
     for slot, indices in builder.slots.items():
         kept = builder.kinds(slot, "no build", lambda o: o.form is not Form.BUILD)
         if len(kept) < len(indices):
             parts.append((slot, kept))
-    builder.asks.append(
-        Ask(
+    builder.user_constraints.append(
+        UserConstraint(
             name="--no-build",
+            kind=ConstraintKind.NO_BUILD,
             parts=tuple(parts),
             reject=lambda o: Rejection(
-                text=f"{o.label} is a build", source=o.source, confidence=o.confidence
+                text=f"{o.label} must be built", source=o.source, confidence=o.confidence
             ),
         )
     )

@@ -6,11 +6,11 @@ from mmlock.core.names import Form
 from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.model import Validation
-from mmlock.resolve.graph.builder import Builder
+from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.rows import Group, NothingChoice, Option, TorchChoice, ValidatedSet
 
 
-def add_validated(builder: Builder) -> None:
+def add_validated(builder: GraphBuilder) -> None:
     """Every validation on such a target whose combination this graph can make."""
     known = {row.lock: row for row in (*builder.request.validations, *builder.matrix.validations)}
     for row in known.values():
@@ -28,7 +28,7 @@ def _such(row: Validation, target: Target) -> bool:
     )
 
 
-def _groups(builder: Builder, row: Validation) -> tuple[Group, ...] | None:
+def _groups(builder: GraphBuilder, row: Validation) -> tuple[Group, ...] | None:
     """For each slot the options that are as they were there; None when a slot has none."""
     groups = []
     for slot, indices in builder.slots.items():

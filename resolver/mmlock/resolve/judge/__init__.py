@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from mmlock.resolve.judge.judge import RULES, judge
-from mmlock.resolve.judge.model import Objection, Severity
+from mmlock.resolve.judge.model import Objection, Rule, Severity
 
-__all__ = ["RULES", "Objection", "Severity", "judge"]
+__all__ = ["RULES", "Objection", "Rule", "Severity", "judge"]

@@ -9,77 +9,79 @@ from packaging.requirements import Requirement
 from mmlock.core.names import Form, normalize
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.model import Breakage, When
-from mmlock.resolve.judge.case import Case, admits, refuse
-from mmlock.resolve.judge.model import Objection
+from mmlock.lock.model import FindingKind
+from mmlock.resolve.judge.judged_lock import JudgedLock, admits, refuse
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["applies", "breaks"]
 
 
-def breaks(case: Case) -> Iterator[Objection]:
+def breaks(lock: JudgedLock) -> Iterator[Objection]:
     """Nothing that is known to fail is left as it is."""
-    for breakage in case.matrix.breaks:
-        if applies(case, breakage):
-            yield from _uncured(case, breakage)
+    for breakage in lock.matrix.breaks:
+        if applies(lock, breakage):
+            yield from _uncured(lock, breakage)
 
 
-def applies(case: Case, breakage: Breakage) -> bool:
+def applies(lock: JudgedLock, breakage: Breakage) -> bool:
     """Whether the lock meets every condition of a breakage."""
-    return all(_holds(case, when) for when in breakage.when)
+    return all(_holds(lock, when) for when in breakage.when)
 
 
-def _holds(case: Case, when: When) -> bool:
+def _holds(lock: JudgedLock, when: When) -> bool:
     """Whether one condition of a breakage is met by the lock."""
     if when.package == "python":
-        return allows(when.versions, case.python)
+        return allows(when.versions, lock.python)
     if when.package == "gpu":
-        return any(allows(when.versions, capability) for capability in case.capabilities)
-    node = case.nodes.get(when.package)
+        return any(allows(when.versions, capability) for capability in lock.capabilities)
+    node = lock.nodes.get(when.package)
     if node is None or not admits(when.versions, node.base):
         return False
     made = node.form in {Form.BUILD, Form.TORCH_OPS}
     if when.form is not None and when.form != (node.form if made else Form.WHEEL).value:
         return False
-    return not when.cuda or (case.cuda is not None and allows(when.cuda, case.cuda))
+    return not when.cuda or (lock.cuda is not None and allows(when.cuda, lock.cuda))
 
 
-def _uncured(case: Case, breakage: Breakage) -> Iterator[Objection]:
-    source = case.cite("breaks", breakage.source)
+def _uncured(lock: JudgedLock, breakage: Breakage) -> Iterator[Objection]:
+    source = lock.cite("breaks", breakage.source)
     if not breakage.cured:
-        if not _told(case, breakage):
-            text = f"{breakage.title} ({breakage.symptom}), and the lock does not say so; {breakage.fix}"
-            yield refuse("breaks", breakage.id, text, source)
+        if not _told(lock, breakage):
+            text = f"{breakage.title} ({breakage.symptom}), and the lock does not warn of it; {breakage.fix}"
+            yield refuse(Rule.BREAKS, breakage.id, text, source)
         return
-    for missing in _missing_cures(case, breakage):
+    for missing in _missing_cures(lock, breakage):
         yield refuse(
-            "breaks", breakage.id, f"{breakage.title}, and the lock does not cure it: {missing}", source
+            Rule.BREAKS, breakage.id, f"{breakage.title}, and the lock does not prevent it: {missing}", source
         )
 
 
-def _told(case: Case, breakage: Breakage) -> bool:
-    """Whether the lock names the breakage, so that a person can decide."""
+def _told(lock: JudgedLock, breakage: Breakage) -> bool:
+    """Whether the lock warns of the breakage, so that a person can decide."""
     return any(
-        breakage.id in finding.subject or breakage.title in finding.text for finding in case.env.findings
+        finding.kind is FindingKind.BREAKAGE and finding.subject == breakage.id
+        for finding in lock.env.findings
     )
 
 
-def _missing_cures(case: Case, breakage: Breakage) -> Iterator[str]:
+def _missing_cures(lock: JudgedLock, breakage: Breakage) -> Iterator[str]:
     for text in breakage.constraints:
-        yield from _violation(case, text, required=False)
+        yield from _violation(lock, text, required=False)
     for text in breakage.add:
-        yield from _violation(case, text, required=True)
+        yield from _violation(lock, text, required=True)
     for name in breakage.drop:
-        if name in case.nodes:
-            yield f"{name} must not be in it"
+        if name in lock.nodes:
+            yield f"{name} must not be in the lock"
     for variable, value in breakage.environment.items():
-        if case.env.environment.get(variable) != value:
-            yield f"{variable}={value} is not among the variables to set"
+        if lock.env.environment.get(variable) != value:
+            yield f"{variable}={value} is not set"
 
 
-def _violation(case: Case, text: str, *, required: bool) -> Iterator[str]:
+def _violation(lock: JudgedLock, text: str, *, required: bool) -> Iterator[str]:
     wanted = Requirement(text)
-    node = case.nodes.get(normalize(wanted.name))
+    node = lock.nodes.get(normalize(wanted.name))
     if node is None:
         if required:
-            yield f"{text} is not in it"
+            yield f"{text} is missing"
     elif not admits(str(wanted.specifier), node.base):
-        yield f"it has {node.name} {node.version}, not {text}"
+        yield f"{node.name} {node.version} is locked, not {text}"

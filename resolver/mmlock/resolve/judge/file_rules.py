@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.names import Form, PackageName
-from mmlock.resolve.judge.case import Case, Node, refuse, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.judged_lock import JudgedLock, Node, refuse, unknown
+from mmlock.resolve.judge.model import Objection, Rule
 from mmlock.resolve.judge.wheel_tags import misfit
 
 __all__ = ["bare_sdists", "doubles", "hashes", "pythons", "tags"]
@@ -17,90 +17,92 @@ __all__ = ["bare_sdists", "doubles", "hashes", "pythons", "tags"]
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
-def hashes(case: Case) -> Iterator[Objection]:
+def hashes(lock: JudgedLock) -> Iterator[Objection]:
     """Every file that is called sealed has a hash."""
-    for package in case.env.packages:
+    for package in lock.env.packages:
         if not package.files:
-            yield refuse("hashes", package.name, f"{package.name} {package.version} is listed without a file")
+            yield refuse(Rule.HASHES, package.name, f"{package.name} {package.version} has no file")
         for file in package.files:
             if file.sha256 is None:
-                yield refuse("hashes", package.name, f"`{file.name}` is listed without a hash")
+                yield refuse(Rule.HASHES, package.name, f"`{file.name}` has no hash")
             elif not _SHA256.match(file.sha256):
-                yield refuse("hashes", package.name, f"the hash of `{file.name}` is not a SHA-256")
+                yield refuse(Rule.HASHES, package.name, f"the hash of `{file.name}` is not a SHA-256")
 
 
-def doubles(case: Case) -> Iterator[Objection]:
+def doubles(lock: JudgedLock) -> Iterator[Objection]:
     """A package is in the lock once, and a module has one distribution."""
-    for name in case.twice:
-        yield refuse("doubles", name, f"{name} is in the lock more than once")
-    for module in case.matrix.modules:
+    for name in lock.twice:
+        yield refuse(Rule.DOUBLES, name, f"{name} is locked more than once")
+    for module in lock.matrix.modules:
         known = dict.fromkeys((*module.packages, *module.on_request))
-        there = [name for name in known if name in case.nodes]
+        there = [name for name in known if name in lock.nodes]
         if len(there) > 1:
             yield refuse(
-                "doubles",
+                Rule.DOUBLES,
                 module.module,
-                f"{', '.join(there)} all install the module `{module.module}` and overwrite one another",
-                case.cite("modules", module.source),
+                f"{', '.join(there)} all install the module `{module.module}` and overwrite each other",
+                lock.cite("modules", module.source),
             )
 
 
-def tags(case: Case) -> Iterator[Objection]:
+def tags(lock: JudgedLock) -> Iterator[Objection]:
     """Every wheel fits the target's Python, platform and glibc."""
-    target = case.env.target
-    for node in case.nodes.values():
+    target = lock.env.target
+    for node in lock.nodes.values():
         for file in node.files:
             if not file.is_wheel:
                 continue
-            why = misfit(file.name, case.env.python, target.platform, target.glibc)
+            why = misfit(file.name, lock.env.python, target.platform, target.glibc)
             if why is not None:
-                yield refuse("tags", node.name, why)
+                yield refuse(Rule.TAGS, node.name, why)
 
 
-def pythons(case: Case) -> Iterator[Objection]:
+def pythons(lock: JudgedLock) -> Iterator[Objection]:
     """Requires-Python holds, upper bounds included, which uv does not look at."""
-    for node in case.nodes.values():
+    for node in lock.nodes.values():
         bounds = {file.requires_python for file in node.files}
-        bounds |= {row.requires_python for row in case.matrix.requires(node.name) if row.version == node.base}
-        bounds |= {row.requires_python for row in case.matrix.releases(node.name) if row.version == node.base}
+        bounds |= {row.requires_python for row in lock.matrix.requires(node.name) if row.version == node.base}
+        bounds |= {row.requires_python for row in lock.matrix.releases(node.name) if row.version == node.base}
         for bound in sorted(bound for bound in bounds if bound):
-            yield from _python_bound(case, node, bound)
+            yield from _python_bound(lock, node, bound)
 
 
-def _python_bound(case: Case, node: Node, bound: str) -> Iterator[Objection]:
+def _python_bound(lock: JudgedLock, node: Node, bound: str) -> Iterator[Objection]:
     try:
         specifier = SpecifierSet(bound)
     except InvalidSpecifier:
-        text = f"{node.name} {node.version} states Requires-Python `{bound}`, which cannot be read"
-        yield unknown("pythons", node.name, text)
+        text = f"{node.name} {node.version} has an invalid Requires-Python: `{bound}`"
+        yield unknown(Rule.PYTHONS, node.name, text)
         return
     # The lock names a minor release; any of its patch releases may be there, so the ends are tried.
-    if not any(specifier.contains(f"{case.python}.{patch}") for patch in (0, 99)):
-        text = f"{node.name} {node.version} requires Python {bound}, the lock is for {case.env.python}"
-        yield refuse("pythons", node.name, text)
+    if not any(specifier.contains(f"{lock.python}.{patch}") for patch in (0, 99)):
+        text = f"{node.name} {node.version} requires Python {bound}, but the lock is for {lock.env.python}"
+        yield refuse(Rule.PYTHONS, node.name, text)
 
 
-def bare_sdists(case: Case) -> Iterator[Objection]:
+def bare_sdists(lock: JudgedLock) -> Iterator[Objection]:
     """No extension is installed from its sources behind the lock's back: that gives one without kernels."""
-    compiled = _compiled(case)
-    for node in case.nodes.values():
+    compiled = _compiled(lock)
+    for node in lock.nodes.values():
         sources = [file.name for file in node.files if not file.is_wheel]
         if not sources:
             continue
         if node.name in compiled:
             yield refuse(
-                "sdists",
+                Rule.SDISTS,
                 node.name,
-                f"`{sources[0]}` holds an extension; installed from sources it comes without its kernels",
+                f"`{sources[0]}` contains an extension; installed from source it has no kernels",
             )
-        elif node.form is Form.SDIST and not case.asked(node.name):
-            yield unknown("sdists", node.name, f"nobody knows whether `{sources[0]}` holds an extension")
+        elif node.form is Form.SDIST and not lock.requested(node.name):
+            yield unknown(
+                Rule.SDISTS, node.name, f"it is not known whether `{sources[0]}` contains an extension"
+            )
 
 
-def _compiled(case: Case) -> set[PackageName]:
+def _compiled(lock: JudgedLock) -> set[PackageName]:
     """Packages that are known to hold compiled code."""
-    names = {PackageName("torch"), *case.matrix.binary_packages}
-    names |= {recipe.package for recipe in case.matrix.recipes}
-    for module in case.matrix.modules:
+    names = {PackageName("torch"), *lock.matrix.binary_packages}
+    names |= {recipe.package for recipe in lock.matrix.recipes}
+    for module in lock.matrix.modules:
         names |= set(module.with_ops)
     return names

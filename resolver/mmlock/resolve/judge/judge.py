@@ -15,14 +15,14 @@ from mmlock.resolve.judge import (
     require_rules,
     step_rules,
 )
-from mmlock.resolve.judge.case import Case, open_case
+from mmlock.resolve.judge.judged_lock import JudgedLock, open_lock
 from mmlock.resolve.judge.model import Objection, Severity
 
 __all__ = ["RULES", "judge"]
 
-Rule = Callable[[Case], Iterator[Objection]]
+Check = Callable[[JudgedLock], Iterator[Objection]]
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Check, ...] = (
     file_rules.hashes,
     file_rules.doubles,
     file_rules.tags,
@@ -49,6 +49,8 @@ RULES: tuple[Rule, ...] = (
 
 def judge(env: LockedEnv, matrix: Matrix) -> tuple[Objection, ...]:
     """Everything that speaks against a lock, refusals first; nothing when all is known and fits."""
-    case = open_case(env, matrix)
-    found = {objection for rule in RULES for objection in rule(case)}
-    return tuple(sorted(found, key=lambda o: (o.severity is not Severity.REFUSE, o.rule, o.subject, o.text)))
+    lock = open_lock(env, matrix)
+    objections = {objection for rule in RULES for objection in rule(lock)}
+    return tuple(
+        sorted(objections, key=lambda o: (o.severity is not Severity.REFUSE, o.rule, o.subject, o.text))
+    )

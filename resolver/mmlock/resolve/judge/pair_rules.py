@@ -8,88 +8,88 @@ from mmlock.core.names import Form
 from mmlock.core.versions import version
 from mmlock.facts.matrix.model import Binary
 from mmlock.resolve.judge.binaries import candidates, matches, torch_text
-from mmlock.resolve.judge.case import Case, Node, admits, refuse, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.judged_lock import JudgedLock, Node, admits, refuse, unknown
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["abi", "one_cuda", "torch_pins", "variants"]
 
 
-def torch_pins(case: Case) -> Iterator[Objection]:
+def torch_pins(lock: JudgedLock) -> Iterator[Objection]:
     """Every prebuilt extension was made for the torch of the lock."""
-    torch = torch_text(case)
-    for node in case.nodes.values():
-        if node.form is not Form.WHEEL or node.name not in case.matrix.binary_packages:
+    torch = torch_text(lock)
+    for node in lock.nodes.values():
+        if node.form is not Form.WHEEL or node.name not in lock.matrix.binary_packages:
             continue
-        rows = candidates(case, node)
+        rows = candidates(lock, node)
         if not rows:
-            platform = case.env.target.platform.value
-            text = f"no fact describes {node.name} {node.version} for {platform}"
-            yield unknown("pairs", node.name, text)
+            platform = lock.env.target.platform.value
+            text = f"nothing is known of {node.name} {node.version} for {platform}"
+            yield unknown(Rule.PAIRS, node.name, text)
         elif not any(row.torch is None or admits(row.torch, torch) for row in rows):
             pins = ", ".join(sorted({row.torch for row in rows if row.torch}))
-            text = f"{node.name} {node.version} is made for torch {pins}, the lock has {torch}"
-            yield refuse("pairs", node.name, text, case.cite("binaries", rows[0].source, node.name))
+            text = f"{node.name} {node.version} is built for torch {pins}, but the lock has {torch}"
+            yield refuse(Rule.PAIRS, node.name, text, lock.cite("binaries", rows[0].source, node.name))
 
 
-def variants(case: Case) -> Iterator[Objection]:
+def variants(lock: JudgedLock) -> Iterator[Objection]:
     """Torchvision and torchaudio come from the same variant as torch."""
-    if case.build is None:
+    if lock.build is None:
         return
-    for match in matches(case):
+    for match in matches(lock):
         if not match.row.same_variant:
             continue
         local = match.node.version.partition("+")[2]
-        if not local and case.build.on_pypi:
+        if not local and lock.build.on_pypi:
             continue
-        if local != case.build.variant:
+        if local != lock.build.variant:
             own = f"the variant {local}" if local else "PyPI's variant"
-            text = f"{match.node.name} {match.node.version} is of {own}, torch is {case.env.torch}"
-            source = case.cite("binaries", match.row.source, match.row.package)
-            yield refuse("variants", match.node.name, text, source)
+            text = f"{match.node.name} {match.node.version} is of {own}, but torch is {lock.env.torch}"
+            source = lock.cite("binaries", match.row.source, match.row.package)
+            yield refuse(Rule.VARIANTS, match.node.name, text, source)
 
 
-def one_cuda(case: Case) -> Iterator[Objection]:
+def one_cuda(lock: JudgedLock) -> Iterator[Objection]:
     """One CUDA across torch and the wheels next to it."""
-    if case.build is None:
+    if lock.build is None:
         return
-    for match in matches(case):
-        yield from _cuda(case, match.node, match.row)
+    for match in matches(lock):
+        yield from _cuda(lock, match.node, match.row)
 
 
-def _cuda(case: Case, node: Node, row: Binary) -> Iterator[Objection]:
-    build = case.build
+def _cuda(lock: JudgedLock, node: Node, row: Binary) -> Iterator[Objection]:
+    build = lock.build
     if build is None or row.cuda is None or row.same_variant:
         return
-    name, source = f"{node.name} {node.version}", case.cite("binaries", row.source, row.package)
+    name, source = f"{node.name} {node.version}", lock.cite("binaries", row.source, row.package)
     if build.cuda is None:
         yield refuse(
-            "cuda", node.name, f"{name} needs CUDA {row.cuda}, torch {case.env.torch} brings none", source
+            Rule.CUDA, node.name, f"{name} needs CUDA {row.cuda}, but torch {lock.env.torch} has none", source
         )
         return
     own, theirs = version(row.cuda), version(build.cuda)
     if own.major != theirs.major:
-        text = f"{name} needs CUDA {row.cuda}, torch {case.env.torch} brings {build.cuda}"
-        yield refuse("cuda", node.name, text, source)
+        text = f"{name} needs CUDA {row.cuda}, but torch {lock.env.torch} has {build.cuda}"
+        yield refuse(Rule.CUDA, node.name, text, source)
     elif row.cudart is not None and build.cudart is not None and row.cudart != build.cudart:
-        text = f"{name} needs {row.cudart}, torch {case.env.torch} brings {build.cudart}"
-        yield refuse("cuda", node.name, text, source)
+        text = f"{name} needs {row.cudart}, but torch {lock.env.torch} has {build.cudart}"
+        yield refuse(Rule.CUDA, node.name, text, source)
     elif own > theirs:
-        text = f"{name} was built with CUDA {row.cuda}, newer than the {build.cuda} of torch {case.env.torch}"
-        yield unknown("cuda", node.name, text, source)
+        text = f"{name} is built with CUDA {row.cuda}, newer than {build.cuda} of torch {lock.env.torch}"
+        yield unknown(Rule.CUDA, node.name, text, source)
 
 
-def abi(case: Case) -> Iterator[Objection]:
+def abi(lock: JudgedLock) -> Iterator[Objection]:
     """Extensions that use libtorch have its C++ ABI."""
-    if case.build is None:
+    if lock.build is None:
         return
-    for match in matches(case):
-        row, ours = match.row, case.build.cxx11_abi
-        if row.torch is None or row.same_variant or not case.env.target.platform.value.startswith("linux"):
+    for match in matches(lock):
+        row, ours = match.row, lock.build.cxx11_abi
+        if row.torch is None or row.same_variant or not lock.env.target.platform.is_linux:
             continue
-        source = case.cite("binaries", row.source, row.package)
+        source = lock.cite("binaries", row.source, row.package)
         name = f"{row.package} {row.version}"
         if row.cxx11_abi is None or ours is None:
-            yield unknown("abi", row.package, f"nobody has read which C++ ABI {name} has", source)
+            yield unknown(Rule.ABI, row.package, f"the C++ ABI of {name} is not known", source)
         elif row.cxx11_abi != ours:
-            text = f"{name} has the C++ ABI {row.cxx11_abi}, torch {case.env.torch} has {ours}"
-            yield refuse("abi", row.package, text, source)
+            text = f"{name} has C++ ABI {row.cxx11_abi}, but torch {lock.env.torch} has {ours}"
+            yield refuse(Rule.ABI, row.package, text, source)

@@ -8,23 +8,23 @@ from mmlock.core.device import Code, code_for, format_cc, parse_sm
 from mmlock.core.names import Form
 from mmlock.core.versions import version
 from mmlock.lock.model import BuildStep
-from mmlock.resolve.judge.case import Case, refuse, release, unknown
-from mmlock.resolve.judge.model import Objection
+from mmlock.resolve.judge.judged_lock import JudgedLock, refuse, release, unknown
+from mmlock.resolve.judge.model import Objection, Rule
 
 __all__ = ["builds"]
 
 
-def builds(case: Case) -> Iterator[Objection]:
+def builds(lock: JudgedLock) -> Iterator[Objection]:
     """Each build step has the right CUDA, archs, C++ standard and host compiler."""
-    for step in case.env.build:
+    for step in lock.env.build:
         if step.source.sha256 is None:
-            yield unknown("builds", step.package, f"no hash of `{step.source.name}` is known")
+            yield unknown(Rule.BUILDS, step.package, f"no hash of `{step.source.name}` is known")
         if step.form is not Form.BUILD:
             continue
-        yield from _standard(case, step)
-        if case.env.target.cuda and _compiles_code(step):
-            yield from _toolkit(case, step)
-            yield from _archs(case, step)
+        yield from _standard(lock, step)
+        if lock.env.target.cuda and _compiles_code(step):
+            yield from _toolkit(lock, step)
+            yield from _archs(lock, step)
 
 
 def _compiles_code(step: BuildStep) -> bool:
@@ -33,47 +33,45 @@ def _compiles_code(step: BuildStep) -> bool:
     return not made or any(".so" in check for check in made)
 
 
-def _standard(case: Case, step: BuildStep) -> Iterator[Objection]:
-    row = case.matrix.cpp_extension.get(case.torch)
+def _standard(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
+    row = lock.matrix.cpp_extension.get(lock.torch)
     lowest = row.header_std if row else None
     if row is None or lowest is None:
-        text = f"nobody has read which C++ standard the headers of torch {case.torch} need"
-        yield unknown("builds", step.package, text)
+        text = f"the C++ standard that the headers of torch {lock.torch} need is not known"
+        yield unknown(Rule.BUILDS, step.package, text)
         return
     used = step.std if step.std is not None else row.default_std
     if used < lowest:
-        text = f"{step.package} is compiled as C++{used}, the headers of torch {case.torch} need C++{lowest}"
-        yield refuse("builds", step.package, text, case.cite("cpp-extension", row.source))
+        text = f"{step.package} is compiled as C++{used}, but torch {lock.torch} needs C++{lowest}"
+        yield refuse(Rule.BUILDS, step.package, text, lock.cite("cpp-extension", row.source))
 
 
-def _toolkit(case: Case, step: BuildStep) -> Iterator[Objection]:
+def _toolkit(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
     cuda = step.toolchain.cuda
     if cuda is None:
-        yield refuse(
-            "builds", step.package, f"{step.package} is built without a CUDA toolkit for a CUDA target"
-        )
+        yield refuse(Rule.BUILDS, step.package, f"{step.package} is built without CUDA for a CUDA target")
         return
-    if case.cuda is not None and release(cuda) != release(case.cuda):
-        text = f"{step.package} is built with CUDA {cuda}, torch {case.env.torch} has {case.cuda}"
-        yield refuse("builds", step.package, text)
-    toolkit = case.toolkit(cuda)
+    if lock.cuda is not None and release(cuda) != release(lock.cuda):
+        text = f"{step.package} is built with CUDA {cuda}, but torch {lock.env.torch} has {lock.cuda}"
+        yield refuse(Rule.BUILDS, step.package, text)
+    toolkit = lock.toolkit(cuda)
     if toolkit is None:
-        yield unknown("builds", step.package, f"no fact describes the CUDA toolkit {cuda}")
+        yield unknown(Rule.BUILDS, step.package, f"nothing is known of the CUDA toolkit {cuda}")
         return
     gcc = step.toolchain.gcc_max
     if gcc is None or gcc > toolkit.gcc_max:
-        text = f"nvcc of CUDA {cuda} takes gcc up to {toolkit.gcc_max}, the step allows {gcc or 'any'}"
-        yield refuse("builds", step.package, text, case.cite("toolkits", toolkit.source))
+        text = f"nvcc of CUDA {cuda} supports gcc up to {toolkit.gcc_max}, but the step allows {gcc or 'any'}"
+        yield refuse(Rule.BUILDS, step.package, text, lock.cite("toolkits", toolkit.source))
 
 
-def _archs(case: Case, step: BuildStep) -> Iterator[Objection]:
+def _archs(lock: JudgedLock, step: BuildStep) -> Iterator[Objection]:
     """The arch list covers every device, and the toolkit can compile for it."""
     listed = step.env.get("TORCH_CUDA_ARCH_LIST")
     if listed is None:
-        yield unknown("builds", step.package, f"the build of {step.package} chooses its GPU code by itself")
+        yield unknown(Rule.BUILDS, step.package, f"the build of {step.package} chooses its own GPU code")
         return
     built, ptx = _arch_list(listed)
-    for device in case.env.target.devices:
+    for device in lock.env.target.devices:
         if device.arch is None:
             continue
         if code_for(device, built, ptx) is Code.NONE:
@@ -81,26 +79,26 @@ def _archs(case: Case, step: BuildStep) -> Iterator[Objection]:
             text = (
                 f"{step.package} is compiled for {given}, which does not run on {device.name} ({device.arch})"
             )
-            yield refuse("builds", step.package, text)
-    yield from _accepted(case, step, built)
+            yield refuse(Rule.BUILDS, step.package, text)
+    yield from _accepted(lock, step, built)
     cuda = step.toolchain.cuda
-    capabilities = {row.sm: row for row in case.matrix.capabilities}
+    capabilities = {row.sm: row for row in lock.matrix.capabilities}
     for arch in built if cuda is not None else ():
         row = capabilities.get(arch.rstrip("af"))
         if row is None:
-            yield unknown("builds", step.package, f"no fact tells which CUDA compiles for {arch}")
+            yield unknown(Rule.BUILDS, step.package, f"the CUDA that compiles for {arch} is not known")
         elif not _compiles(cuda or "0", row.first_cuda, row.last_cuda):
             text = f"CUDA {cuda} does not compile for {arch}: {row.first_cuda} to {row.last_cuda or 'now'} do"
-            yield refuse("builds", step.package, text, case.cite("capabilities", row.source))
+            yield refuse(Rule.BUILDS, step.package, text, lock.cite("capabilities", row.source))
 
 
-def _accepted(case: Case, step: BuildStep, built: list[str]) -> Iterator[Objection]:
+def _accepted(lock: JudgedLock, step: BuildStep, built: list[str]) -> Iterator[Objection]:
     """Torch's own build code takes only the archs that it has heard of."""
-    row = case.matrix.cpp_extension.get(case.torch)
+    row = lock.matrix.cpp_extension.get(lock.torch)
     for arch in built if row is not None and row.archs else ():
         if row is not None and format_cc(arch) not in row.archs:
-            text = f"torch {case.torch} does not accept {format_cc(arch)} in TORCH_CUDA_ARCH_LIST"
-            yield refuse("builds", step.package, text, case.cite("cpp-extension", row.source))
+            text = f"torch {lock.torch} does not accept {format_cc(arch)} in TORCH_CUDA_ARCH_LIST"
+            yield refuse(Rule.BUILDS, step.package, text, lock.cite("cpp-extension", row.source))
 
 
 def _compiles(cuda: str, first: str, last: str | None) -> bool:

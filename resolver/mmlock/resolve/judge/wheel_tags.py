@@ -34,7 +34,7 @@ def misfit(file: str, python: str, platform: Platform, glibc: str | None) -> str
     try:
         tags = parse_wheel_filename(file)[3]
     except InvalidWheelFilename as error:
-        return f"`{file}` is no wheel file name: {error}"
+        return f"`{file}` is not a wheel file name: {error}"
     here = [tag for tag in tags if _platform_fits(tag.platform, platform, glibc)]
     if not here:
         floor = f" with glibc {glibc}" if glibc else ""
@@ -68,7 +68,7 @@ def _platform_fits(tag: str, platform: Platform, glibc: str | None) -> bool:
     if match := _MACOS.match(tag):
         return match[1] in _FAT.get(platform, ())
     needed = _glibc(tag, _ARCH.get(platform, ""))
-    return needed is not None and platform.value.startswith("linux") and _reaches(glibc, needed)
+    return needed is not None and platform.is_linux and _reaches(glibc, needed)
 
 
 def _reaches(glibc: str | None, needed: str) -> bool:

@@ -17,11 +17,11 @@ from mmlock.core.progress import Progress
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.symbol_tables import SymbolTables
 from mmlock.files.private import open_cache
-from mmlock.lock.model import Finding, LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPackage, Reason, ReasonKind
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
-from mmlock.resolve.loop.compiled import Checked, compiled_wheels
-from mmlock.resolve.loop.loop import Decided
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels
+from mmlock.resolve.loop.loop import Resolution
 from mmlock.resolve.loop.nogoods import Refusal, picks_of
 
 BUDGET = 64 * 1024 * 1024
@@ -29,8 +29,8 @@ BUDGET = 64 * 1024 * 1024
 
 
 def check_abi(
-    matrix: Matrix, env: LockedEnv, decided: Decided, client: Fetcher, *, offline: bool, progress: Progress
-) -> Checked:
+    matrix: Matrix, env: LockedEnv, decided: Resolution, client: Fetcher, *, offline: bool, progress: Progress
+) -> WheelCheck:
     """Every wheel of the core that holds compiled code for torch, against the torch of the lock."""
     tables = SymbolTables(
         matrix=matrix,
@@ -40,7 +40,7 @@ def check_abi(
         progress=progress,
         platform=env.target.platform,
     )
-    found: dict[PackageName, Reason] = {}
+    reasons: dict[PackageName, Reason] = {}
     doubts: list[Finding] = []
     seen: set[str] = set()
     for option, url, sha256 in compiled_wheels(env, decided):
@@ -54,18 +54,19 @@ def check_abi(
             doubts.append(_doubt(name, answer))
             continue
         if answer.refused:
-            return Checked(env=env, refusal=_refusal(option, answer, decided))
-        found[name] = _reason(answer)
+            return WheelCheck(env=env, refusal=_refusal(option, answer, decided))
+        reasons[name] = _reason(answer)
         doubts += [_doubt(name, text) for text in _unknowns(answer)]
         if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
             seen.add(name)
-    packages = tuple(_argued(package, found.get(package.name)) for package in env.packages)
+    packages = tuple(_argued(package, reasons.get(package.name)) for package in env.packages)
+    # What the files themselves say is better than that nobody had read them.
     kept = (
         finding
         for finding in env.findings
-        if finding.subject not in seen or "not checked" not in finding.text
+        if finding.subject not in seen or finding.kind is not FindingKind.UNREAD_CODE
     )
-    return Checked(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
+    return WheelCheck(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
 
 
 def _effort(option: Option) -> Effort:
@@ -75,7 +76,7 @@ def _effort(option: Option) -> Effort:
 
 
 def _answer(
-    read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Decided
+    read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Resolution
 ) -> Verdict | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
@@ -84,11 +85,11 @@ def _answer(
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)
     if known is None:
-        return f"the names that torch {build} exports are not recorded"
+        return f"the symbols that torch {build} exports are not recorded"
     return verdict(read, known, env.target.devices, drivers=tables.drivers, python=env.python)
 
 
-def _refusal(option: Option, answer: Verdict, decided: Decided) -> Refusal:
+def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
     torch = decided.solution.picked["torch"]
     told = [
         text
@@ -96,8 +97,8 @@ def _refusal(option: Option, answer: Verdict, decided: Decided) -> Refusal:
         if finding.answer is Answer.FAILS
         for text in finding.evidence
     ]
-    told += [text for gpu in answer.gpus if gpu.code.value == "none" for text in gpu.evidence]
-    reason = f"{option.label} cannot be used with {torch.label}: {'; '.join(told[:3])}"
+    told += [text for gpu in answer.gpus if gpu.code is Code.NONE for text in gpu.evidence]
+    reason = f"{option.label} does not work with {torch.label}: {'; '.join(told[:3])}"
     return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
 
 
@@ -108,12 +109,12 @@ def _reason(answer: Verdict) -> Reason:
         *(text for gpu in answer.gpus for text in gpu.evidence[:1]),
     )
     return Reason(
-        text=f"its compiled files load beside torch {answer.torch}: {'; '.join(evidence)}"
+        text=f"its compiled files load with torch {answer.torch}: {'; '.join(evidence)}"
         if answer.loads is Answer.HOLDS
-        else f"nothing in its compiled files speaks against torch {answer.torch}: {'; '.join(evidence)}",
+        else f"its compiled files show no conflict with torch {answer.torch}: {'; '.join(evidence)}",
         source=("read from the wheel's own ELF files",),
         confidence=Confidence.MEASURED,
-        kind="abi",
+        kind=ReasonKind.ABI,
     )
 
 
@@ -126,7 +127,8 @@ def _unknowns(answer: Verdict) -> list[str]:
 
 def _doubt(name: PackageName, text: str) -> Finding:
     return Finding(
-        level="note",
+        level=Level.NOTE,
+        kind=FindingKind.ABI,
         subject=name,
         text=f"compiled files not checked: {text}",
         source=(),

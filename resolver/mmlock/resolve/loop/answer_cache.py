@@ -85,13 +85,13 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
 
 def _stamps(root: str, endings: tuple[str, ...]) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the files that an answer rests on."""
-    found, folders = [], [root]
+    stamps, folders = [], [root]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if entry.name.endswith(endings):
                     stat = entry.stat()
-                    found.append((entry.path, stat.st_size, stat.st_mtime_ns))
+                    stamps.append((entry.path, stat.st_size, stat.st_mtime_ns))
                 elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
                     folders.append(entry.path)
-    return sorted(found)
+    return sorted(stamps)

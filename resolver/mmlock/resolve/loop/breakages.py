@@ -19,17 +19,18 @@ from mmlock.core.target import Target
 from mmlock.core.versions import InvalidVersion, allows
 from mmlock.facts.matrix.curated import Breakage, When
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.closure.model import Closed, Closer, ClosureRequest, Wanted
+from mmlock.resolve.closure.model import Closed, Closer, ClosureRequest
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.break_rows import matches, on_gpu
-from mmlock.resolve.graph.build import core_packages
-from mmlock.resolve.graph.request import Held, Pick
-from mmlock.resolve.loop.nogoods import State, pick_of, picks_of
+from mmlock.resolve.graph.request import LateBreakage, Pick
+from mmlock.resolve.loop.nogoods import LoopState, pick_of, picks_of
+from mmlock.resolve.request.model import PlainRequirement
+from mmlock.resolve.request.packages import core_packages
 
-__all__ = ["Outcome", "always_there", "learn_breakages"]
+__all__ = ["ClosureOutcome", "always_there", "learn_breakages"]
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class ClosureOutcome(Struct, frozen=True, kw_only=True):
     """A choice of the core, what was asked for it, and its closure."""
 
     matrix: Matrix
@@ -44,21 +45,21 @@ class Outcome(Struct, frozen=True, kw_only=True):
         return picks_of(self.solution.picked.values())
 
 
-def always_there(wanted: tuple[Wanted, ...]) -> frozenset[tuple[PackageName, str | None]]:
+def always_there(wanted: tuple[PlainRequirement, ...]) -> frozenset[tuple[PackageName, str | None]]:
     """The ordinary packages that the user's own words bring, whatever the core is."""
-    found = set()
+    pins_of = set()
     for one in wanted:
         parsed = Requirement(one.text)
         if parsed.marker is None:
             pins = [c.version for c in parsed.specifier if c.operator == "==" and "*" not in c.version]
-            found.add((normalize(parsed.name), pins[0] if pins else None))
-    return frozenset(found)
+            pins_of.add((normalize(parsed.name), pins[0] if pins else None))
+    return frozenset(pins_of)
 
 
-def learn_breakages(state: State, outcome: Outcome, closer: Closer) -> bool:
+def learn_breakages(state: LoopState, outcome: ClosureOutcome, closer: Closer) -> bool:
     """Compare what the graph took to be broken with the closure. Says whether it must be solved again."""
     core = core_packages(outcome.matrix)
-    told = {breach.breakage.id for breach in (*outcome.solution.cured, *outcome.solution.broken)}
+    told = {one.breakage.id for one in (*outcome.solution.cured, *outcome.solution.broken)}
     again = False
     for breakage in outcome.matrix.breaks:
         ordinary = [when for when in breakage.when if _is_ordinary(when, core)]
@@ -78,7 +79,7 @@ def _is_ordinary(when: When, core: frozenset[str]) -> bool:
     return when.package not in {"gpu", "python"} and when.package not in core
 
 
-def _static(state: State, ordinary: list[When]) -> bool:
+def _static(state: LoopState, ordinary: list[When]) -> bool:
     """Whether the user's own words bring it about."""
     return all(
         any(
@@ -89,7 +90,7 @@ def _static(state: State, ordinary: list[When]) -> bool:
     )
 
 
-def _core_holds(outcome: Outcome, breakage: Breakage, core: frozenset[str]) -> bool:
+def _core_holds(outcome: ClosureOutcome, breakage: Breakage, core: frozenset[str]) -> bool:
     """Whether the conditions on the device and on decided packages are met."""
     for when in breakage.when:
         if when.package == "gpu":
@@ -117,42 +118,46 @@ def _admits(when: When, version: str) -> bool:
 # ---------------------------------------------------------------- what is noted down
 
 
-def _hold(state: State, outcome: Outcome, breakage: Breakage, ordinary: list[When]) -> None:
+def _hold(state: LoopState, outcome: ClosureOutcome, breakage: Breakage, ordinary: list[When]) -> None:
     """Expect it on this Python wherever one of the same decided packages brings the ordinary ones."""
     python = outcome.solution.picked["python"]
     packages = {package.name: package for package in outcome.closed.packages}
     bringers = tuple(frozenset(_bringers(outcome, packages, when.package)) for when in ordinary)
     key = breakage.id, python.label
-    if (old := state.held.get(key)) is not None:
+    if (old := state.late_breakages.get(key)) is not None:
         # No group is for everywhere: joined with anything it stays so.
         both = zip(old.bringers, bringers, strict=True)
         bringers = tuple(a | b if a and b else frozenset() for a, b in both)
     excepted = tuple(choice for choice in (old.excepted if old else ()) if choice != outcome.picks)
-    state.held[key] = Held(breakage=breakage.id, python=pick_of(python), bringers=bringers, excepted=excepted)
+    state.late_breakages[key] = LateBreakage(
+        breakage=breakage.id, python=pick_of(python), bringers=bringers, excepted=excepted
+    )
     state.confirmed.add((breakage.id, outcome.picks))
 
 
 def _bringers(
-    outcome: Outcome, packages: Mapping[PackageName, ClosedPackage], name: PackageName
+    outcome: ClosureOutcome, packages: Mapping[PackageName, ClosedPackage], name: PackageName
 ) -> Iterator[Pick]:
     """The decided packages from which a chain leads to an ordinary one; none: it is there anyway."""
     options = {option.package: option for option in outcome.solution.packages()}
-    seen, queue, found = {name}, [name], set[Pick]()
+    seen, queue, bringers = {name}, [name], set[Pick]()
     while queue:
         package = packages.get(queue.pop())
         for via in package.via if package else ("unknown",):
             who = normalize(via)
             if who in options:
-                found.add(pick_of(options[who]))
+                bringers.add(pick_of(options[who]))
             elif who not in packages:
                 return  # the user's words, or a cure
             elif who not in seen:
                 seen.add(who)
                 queue.append(who)
-    yield from found
+    yield from bringers
 
 
-def _stands(state: State, outcome: Outcome, breakage: Breakage, ordinary: list[When], closer: Closer) -> bool:
+def _stands(
+    state: LoopState, outcome: ClosureOutcome, breakage: Breakage, ordinary: list[When], closer: Closer
+) -> bool:
     """Whether it would hold without its cure, which may be why it does not."""
     if (breakage.id, outcome.picks) in state.confirmed:
         return True
@@ -167,8 +172,8 @@ def _stands(state: State, outcome: Outcome, breakage: Breakage, ordinary: list[W
     return True
 
 
-def _except(state: State, outcome: Outcome, breakage: Breakage) -> None:
+def _except(state: LoopState, outcome: ClosureOutcome, breakage: Breakage) -> None:
     """This one choice does not bring it about."""
     key = breakage.id, outcome.solution.picked["python"].label
-    old = state.held[key]
-    state.held[key] = replace(old, excepted=(*old.excepted, outcome.picks))
+    old = state.late_breakages[key]
+    state.late_breakages[key] = replace(old, excepted=(*old.excepted, outcome.picks))

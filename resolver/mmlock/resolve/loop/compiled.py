@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from mmlock.core.names import Confidence, Sha256
-from mmlock.lock.model import Finding, LockedEnv
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option
-from mmlock.resolve.loop.loop import Decided
+from mmlock.resolve.loop.loop import Resolution
 from mmlock.resolve.loop.nogoods import Refusal
 
 
-class Checked(Struct, frozen=True, kw_only=True):
+class WheelCheck(Struct, frozen=True, kw_only=True):
     """A locked environment whose wheels were looked at, or the combination that was refused."""
 
     env: LockedEnv
@@ -26,15 +26,16 @@ class Checked(Struct, frozen=True, kw_only=True):
 def left_out() -> Finding:
     """What a lock says when the user did not want the check."""
     return Finding(
-        level="warning",
+        level=Level.WARNING,
+        kind=FindingKind.ABI,
         subject="abi",
-        text="the wheels were not compared with torch: left out by --no-abi-check",
+        text="the wheels were not compared with torch (`--no-abi-check`)",
         source=("the request",),
         confidence=Confidence.MEASURED,
     )
 
 
-def compiled_wheels(env: LockedEnv, decided: Decided) -> Iterator[tuple[Option, str, Sha256 | None]]:
+def compiled_wheels(env: LockedEnv, decided: Resolution) -> Iterator[tuple[Option, str, Sha256 | None]]:
     """Options that are wheels with compiled code, with URL and hash of the file that will be installed."""
     options = {option.package: option for option in decided.solution.packages()}
     for package in env.packages:

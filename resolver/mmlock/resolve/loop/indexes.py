@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -16,10 +15,11 @@ from packaging.version import Version
 from mmlock.core.artifact import Artifact, IndexSettings
 from mmlock.core.background import Background
 from mmlock.core.cache import unheard
-from mmlock.core.names import PackageName, Sha256
+from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
+from mmlock.files.digest import sha256_of
 from mmlock.resolve.closure.uv_settings import sources
-from mmlock.resolve.plan.files import PYPI, Place
+from mmlock.resolve.plan.files import PYPI, WheelLocation
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mmlock.net.http import Client
     from mmlock.net.lookup import LookupFault
     from mmlock.net.simple import IndexPage
+
+
+_NOT_REACHED = "it could not be reached"
+"""The system's own words differ from machine to machine; the lock says only what follows."""
 
 
 class Indexes:
@@ -49,7 +53,6 @@ class Indexes:
         self._served = served
         """Told when a kept page that is used was stored."""
         self._client: Client | None = None
-        self._down: dict[str, str] = {}
         self._begun: dict[tuple[str, PackageName], Background[IndexPage | LookupFault]] = {}
         self._opening = threading.Lock()
         self._turn = threading.Lock()
@@ -65,7 +68,7 @@ class Indexes:
             self._client.__exit__(kind, error, trace)
             self._client = None
 
-    def begin(self, places: Iterable[tuple[Place, PackageName]]) -> None:
+    def begin(self, places: Iterable[tuple[WheelLocation, PackageName]]) -> None:
         """Start to fetch the pages that `ask` and `mirrored` will read of these."""
         if self.offline:
             return
@@ -77,26 +80,27 @@ class Indexes:
                 if key not in self._begun:
                     self._begun[key] = Background(partial(self._in_turn, *key))
 
-    def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
+    def ask(self, place: WheelLocation, package: PackageName) -> tuple[Artifact, ...] | str:
         """Files of that version, or why they are not known."""
         if local := self._local(package, place.version):
             return local
-        host = place.index.split("/")[2] if "://" in place.index else place.index
-        if host in self._down:
-            return self._down[host]
+        if self._client is not None and self._client.health.down(place.index):
+            return _NOT_REACHED
         from mmlock.net.lookup import LookupFault, LookupKind, files_of
 
         self._progress(f"asking {place.index} for {package} {place.version}")
         page = self._page(place.index, package)
-        found = page if isinstance(page, LookupFault) else files_of(page, place.index, package, place.version)
-        if isinstance(found, LookupFault):
-            if found.kind is LookupKind.UNREACHABLE:
+        result = (
+            page if isinstance(page, LookupFault) else files_of(page, place.index, package, place.version)
+        )
+        if isinstance(result, LookupFault):
+            if result.kind is LookupKind.UNREACHABLE:
                 # The system's own words differ from machine to machine; the lock says only what follows.
-                self._progress(found.text)
-                self._down[host] = "it could not be reached"
-                return self._down[host]
-            return found.text
-        return found
+                self._progress(result.text)
+                self._open().health.give_up(place.index, result.text)
+                return _NOT_REACHED
+            return result.text
+        return result
 
     def mirrored(
         self, files: tuple[Artifact, ...], package: PackageName, version: str
@@ -106,8 +110,10 @@ class Indexes:
             return same
         if not self._own or self.offline:
             return files
-        found = self.ask(Place(index=self._index, files=(), url=None, ask=True, version=version), package)
-        return files if isinstance(found, str) else _elsewhere(files, found)
+        result = self.ask(
+            WheelLocation(index=self._index, files=(), url=None, ask=True, version=version), package
+        )
+        return files if isinstance(result, str) else _elsewhere(files, result)
 
     def _local(self, package: PackageName, version: str) -> tuple[Artifact, ...]:
         """Files of that very version in the folders of `--find-links`, hashed here."""
@@ -115,24 +121,20 @@ class Indexes:
             return ()
         from mmlock.net.lookup import file_version
 
-        found = []
+        artifacts = []
         for folder in self._find_links:
             for path in sorted(folder.glob("*.whl")):
                 if file_version(path.name, package) == Version(version):
                     self._progress(f"hashing {path.name}")
-                    digest = hashlib.sha256()
-                    with path.open("rb") as file:
-                        while chunk := file.read(1 << 20):
-                            digest.update(chunk)
-                    found.append(
+                    artifacts.append(
                         Artifact(
                             name=path.name,
                             url=path.resolve().as_uri(),
-                            sha256=Sha256(digest.hexdigest()),
+                            sha256=sha256_of(path),
                             size=path.stat().st_size,
                         )
                     )
-        return tuple(found)
+        return tuple(artifacts)
 
     def wheelless(self, package: PackageName, version: str | None) -> bool:
         """Whether a version (None: every version) has sources and no wheel on the ordinary index.
@@ -148,7 +150,7 @@ class Indexes:
         files = [
             file
             for file in page.files
-            if (found := file_version(file.name, package)) and (wanted is None or found == wanted)
+            if (release := file_version(file.name, package)) and (wanted is None or release == wanted)
         ]
         return bool(files) and not any(file.is_wheel for file in files)
 
@@ -198,7 +200,7 @@ class Indexes:
         ).__enter__()
 
 
-def _elsewhere(files: tuple[Artifact, ...], found: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+def _elsewhere(files: tuple[Artifact, ...], others: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
     """The files with the addresses of those found that have the same bytes."""
-    there = {str(file.sha256): file.url for file in found if file.sha256 and "@" not in file.url}
+    there = {str(file.sha256): file.url for file in others if file.sha256 and "@" not in file.url}
     return tuple(replace(file, url=there.get(str(file.sha256), file.url)) for file in files)

@@ -14,24 +14,25 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import PackageName, requirement_name
+from mmlock.core.names import PackageName, StrEnum, requirement_name
 from mmlock.core.versions import version
-from mmlock.resolve.closure.model import Closer, ClosureRequest, CoreNode, Refused
+from mmlock.resolve.closure.model import Closer, ClosureConflict, ClosureRequest, CoreNode
+from mmlock.resolve.core_solver.deletion import minimal_subset
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.request import Pick
 from mmlock.resolve.graph.rows import Group, Option, Rows
 from mmlock.resolve.loop.nogoods import Refusal, pick_of
 
-__all__ = ["Dispute", "blame"]
+__all__ = ["RefusedClosure", "minimal_refusal"]
 
 
-class Dispute(Struct, frozen=True, kw_only=True):
+class RefusedClosure(Struct, frozen=True, kw_only=True):
     """A question that the closure refused, and what it takes to ask others like it."""
 
     rows: Rows
     solution: CoreSolution
     question: ClosureRequest
-    refused: Refused
+    refused: ClosureConflict
     closer: Closer
     node_of: Callable[[Option], CoreNode]
     """What an option would be in the same question."""
@@ -43,29 +44,37 @@ class Dispute(Struct, frozen=True, kw_only=True):
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
 
 
+class _Part(StrEnum):
+    """What a piece of the question is."""
+
+    REQUIRES = "requires"  # what a package requires
+    VERSION = "version"  # the version it is pinned to
+    CURE = "cure"  # what the cure of a breakage, or a toolchain, adds
+
+
 class _Piece(Struct, frozen=True, kw_only=True):
     """A part of the question that belongs to some choices of the core and not to all."""
 
-    kind: str
-    """`requires`, `version` or `cure`."""
+    kind: _Part
     name: str
     """The package, or the breakage."""
     lines: tuple[str, ...] = ()
 
 
-def blame(dispute: Dispute) -> Refusal:
+def minimal_refusal(closure: RefusedClosure) -> Refusal:
     """The options that are refused together; the Python always belongs to them, for files depend on it."""
-    trial = _Trial(dispute)
+    trial = _Trial(closure)
     kept, refused = trial.smallest()
     kind = frozenset(f"{piece.kind} {piece.name}" for piece in kept)
-    effort = dispute.repeats.get(kind, 0)
-    dispute.repeats[kind] = effort + 1
+    effort = closure.repeats.get(kind, 0)
+    closure.repeats[kind] = effort + 1
     groups = [
-        *_pythons(dispute, trial, kept, effort),
-        *_package_groups(dispute, trial, kept, effort),
-        *_cure_groups(dispute, trial, kept),
+        *_pythons(closure, trial, kept, effort),
+        *_package_groups(closure, trial, kept, effort),
+        *_cure_groups(closure, trial, kept),
     ]
-    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=trial.words(kept, refused))
+    told = trial.named(kept, refused)
+    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=told.reason, wheels_only=told.wheels_only)
 
 
 class _Cure(Struct, frozen=True, kw_only=True):
@@ -77,9 +86,9 @@ class _Cure(Struct, frozen=True, kw_only=True):
 
 def _cures(solution: CoreSolution) -> Iterator[tuple[str, _Cure]]:
     """By the word that stands for it in the question."""
-    for breach in solution.cured:
-        lines = (*breach.breakage.constraints, *breach.breakage.add)
-        yield breach.breakage.id, _Cure(lines=lines, groups=breach.groups)
+    for incompatibility in solution.cured:
+        lines = (*incompatibility.breakage.constraints, *incompatibility.breakage.add)
+        yield incompatibility.breakage.id, _Cure(lines=lines, groups=incompatibility.groups)
     option = solution.picked["toolchain"]
     if solution.toolchain is not None:
         own = _Cure(lines=solution.toolchain.packages, groups=(frozenset({option.index}),))
@@ -89,24 +98,24 @@ def _cures(solution: CoreSolution) -> Iterator[tuple[str, _Cure]]:
 class _Trial:
     """Asks the closure about parts of a question."""
 
-    def __init__(self, dispute: Dispute) -> None:
-        self.dispute = dispute
-        self.nodes = {node.name: node for node in dispute.question.core}
-        self.cures = dict(_cures(dispute.solution))
+    def __init__(self, closure: RefusedClosure) -> None:
+        self.closure = closure
+        self.nodes = {node.name: node for node in closure.question.core}
+        self.cures = dict(_cures(closure.solution))
 
-    def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> Refused | None:
+    def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> ClosureConflict | None:
         """The closure's words when it refuses these pieces together with the user's own."""
-        found = self.dispute.closer.close(self.question(tuple(pieces), python))
-        return found if isinstance(found, Refused) else None
+        answer = self.closure.closer.close(self.question(tuple(pieces), python))
+        return answer if isinstance(answer, ClosureConflict) else None
 
     def question(
         self, pieces: tuple[_Piece, ...], python: str | None = None, *, pinned: bool = False
     ) -> ClosureRequest:
         """Only these pieces. A package that is not pinned is left out of the environment altogether."""
-        whole = self.dispute.question
-        lines = {piece.name: piece.lines for piece in pieces if piece.kind == "requires"}
-        pins = {p.name: p.lines[0] for p in pieces if p.kind == "version"}
-        cured = {piece.name for piece in pieces if piece.kind == "cure"}
+        whole = self.closure.question
+        lines = {piece.name: piece.lines for piece in pieces if piece.kind is _Part.REQUIRES}
+        pins = {p.name: p.lines[0] for p in pieces if p.kind is _Part.VERSION}
+        cured = {piece.name for piece in pieces if piece.kind is _Part.CURE}
         core = []
         for place, node in enumerate(whole.core):
             mine = replace(node, requires=lines.get(node.name, ()))
@@ -119,7 +128,7 @@ class _Trial:
             whole,
             python=python or whole.python,
             core=tuple(sorted(core, key=lambda node: node.name)),
-            wanted=tuple(one for one in whole.wanted if self._counts(one.via, cured)),
+            requirements=tuple(one for one in whole.requirements if self._counts(one.via, cured)),
             constraints=tuple(one for one in whole.constraints if self._counts(one.via, cured)),
             drop=tuple(sorted({*whole.drop, *(name for name in self.nodes if name not in there)})),
         )
@@ -127,53 +136,54 @@ class _Trial:
     def _counts(self, via: str, cured: set[str]) -> bool:
         return via not in self.cures or via in cured
 
-    def smallest(self) -> tuple[tuple[_Piece, ...], Refused]:
+    def smallest(self) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """Pieces none of which can be left out; all of them where even the whole is not refused again."""
         every = tuple(self._pieces())
-        likely = tuple(self._likely(every, self.dispute.refused))
-        kept, refused = every, self.dispute.refused
+        likely = tuple(self._likely(every, self.closure.refused))
+        kept, refused = every, self.closure.refused
         for first in (likely, every):
             if answer := self.refuses(first):
                 kept, refused = first, answer
                 break
         else:
             return every, refused
-        for piece in kept:
-            rest = tuple(other for other in kept if other != piece)
-            if answer := self.refuses(rest):
-                kept, refused = rest, answer
-        return self._thinned(kept, refused)
+        return self._thinned(*minimal_subset(kept, refused, self.refuses))
 
     def _pieces(self) -> Iterator[_Piece]:
         """The requirements of packages first: what is left out first is most likely innocent."""
         for name in self.cures:
-            yield _Piece(kind="cure", name=name)
+            yield _Piece(kind=_Part.CURE, name=name)
         for node in self.nodes.values():
-            yield _Piece(kind="version", name=node.name, lines=(node.version,))
+            yield _Piece(kind=_Part.VERSION, name=node.name, lines=(node.version,))
         for node in self.nodes.values():
             if node.requires:
-                yield _Piece(kind="requires", name=node.name, lines=node.requires)
+                yield _Piece(kind=_Part.REQUIRES, name=node.name, lines=node.requires)
 
-    def _likely(self, pieces: Sequence[_Piece], refused: Refused) -> Iterator[_Piece]:
+    def _likely(self, pieces: Sequence[_Piece], refused: ClosureConflict) -> Iterator[_Piece]:
         """Pieces that speak of what the closure spoke of."""
         told = set(refused.packages)
         for piece in pieces:
             lines = piece.lines
-            if piece.kind == "cure":
+            if piece.kind is _Part.CURE:
                 lines = self.cures[piece.name].lines
-            if told & {piece.name, *(map(requirement_name, lines) if piece.kind != "version" else ())}:
+            if told & {
+                piece.name,
+                *(map(requirement_name, lines) if piece.kind is not _Part.VERSION else ()),
+            }:
                 yield piece
 
-    def _thinned(self, kept: tuple[_Piece, ...], refused: Refused) -> tuple[tuple[_Piece, ...], Refused]:
+    def _thinned(
+        self, kept: tuple[_Piece, ...], refused: ClosureConflict
+    ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """The same with only those lines that the refusal rests on."""
         for piece in kept:
-            if piece.kind == "requires":
+            if piece.kind is _Part.REQUIRES:
                 kept, refused = self._thinner(piece, kept, refused)
         return kept, refused
 
     def _thinner(
-        self, piece: _Piece, kept: tuple[_Piece, ...], refused: Refused
-    ) -> tuple[tuple[_Piece, ...], Refused]:
+        self, piece: _Piece, kept: tuple[_Piece, ...], refused: ClosureConflict
+    ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
         """With fewer lines of one piece."""
         extras = frozenset(self.nodes[PackageName(piece.name)].extras)
         for wanted in _smaller(piece.lines, extras, frozenset(refused.packages)):
@@ -186,12 +196,12 @@ class _Trial:
                 piece, kept, refused = smaller, fewer, answer
         return kept, refused
 
-    def words(self, kept: tuple[_Piece, ...], refused: Refused) -> str:
-        """The closure's words about these pieces, with packages called by their names."""
+    def named(self, kept: tuple[_Piece, ...], refused: ClosureConflict) -> ClosureConflict:
+        """The refusal of these pieces, with packages called by their names."""
         if not any(name.startswith(_CARRIER) for name in _words(refused.reason)):
-            return refused.reason
-        answer = self.dispute.closer.close(self.question(kept, pinned=True))
-        return (answer if isinstance(answer, Refused) else self.dispute.refused).reason
+            return refused
+        answer = self.closure.closer.close(self.question(kept, pinned=True))
+        return answer if isinstance(answer, ClosureConflict) else self.closure.refused
 
 
 def _smaller(
@@ -225,43 +235,43 @@ def _words(text: str) -> list[str]:
 
 
 def _pythons(
-    dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...], effort: int
 ) -> Iterator[frozenset[Pick]]:
     """The Python of the question; where the same was refused before, all others that are refused too."""
-    own = dispute.solution.picked["python"]
-    found = {pick_of(own)}
-    for option in dispute.rows.slot_options("python") if effort else ():
+    own = closure.solution.picked["python"]
+    picks = {pick_of(own)}
+    for option in closure.rows.slot_options("python") if effort else ():
         python = option.version or ""
-        if option.index != own.index and dispute.same_on(python) and trial.refuses(kept, python):
-            found.add(pick_of(option))
-    yield frozenset(found)
+        if option.index != own.index and closure.same_on(python) and trial.refuses(kept, python):
+            picks.add(pick_of(option))
+    yield frozenset(picks)
 
 
 def _package_groups(
-    dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...], effort: int
 ) -> Iterator[frozenset[Pick]]:
-    """For each package that shares the blame: the options of its slot that put the same into the question."""
-    for option in dispute.solution.packages():
-        own = [piece for piece in kept if piece.name == option.package and piece.kind != "cure"]
+    """For each package that takes part: the options of its slot that put the same into the question."""
+    for option in closure.solution.packages():
+        own = [piece for piece in kept if piece.name == option.package and piece.kind is not _Part.CURE]
         if own:
-            alike = [o for o in dispute.rows.slot_options(option.slot) if _says(dispute, o, option, own)]
-            if any(piece.kind == "version" for piece in own):
-                alike = list(_of_versions(dispute, trial, kept, option, alike, effort))
+            alike = [o for o in closure.rows.slot_options(option.slot) if _says(closure, o, option, own)]
+            if any(piece.kind is _Part.VERSION for piece in own):
+                alike = list(_of_versions(closure, trial, kept, option, alike, effort))
             yield frozenset(map(pick_of, alike))
 
 
-def _says(dispute: Dispute, other: Option, option: Option, own: Sequence[_Piece]) -> bool:
+def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[_Piece]) -> bool:
     """Whether an option requires the same; for certain, whatever else is chosen."""
     if other.index == option.index or other.package is None:
         return other.package is not None
-    lines = frozenset(line for piece in own if piece.kind == "requires" for line in piece.lines)
-    if any(requirement_name(line) in dispute.droppable for line in lines):
+    lines = frozenset(line for piece in own if piece.kind is _Part.REQUIRES for line in piece.lines)
+    if any(requirement_name(line) in closure.droppable for line in lines):
         return False
-    return not lines or lines <= frozenset(dispute.node_of(other).requires)
+    return not lines or lines <= frozenset(closure.node_of(other).requires)
 
 
 def _of_versions(
-    dispute: Dispute,
+    closure: RefusedClosure,
     trial: _Trial,
     kept: tuple[_Piece, ...],
     option: Option,
@@ -276,10 +286,10 @@ def _of_versions(
             continue
         if _public(other) not in verdicts and looks > 0:
             looks -= 1
-            pinned = dispute.node_of(other).version
+            pinned = closure.node_of(other).version
             moved = tuple(
                 replace(piece, lines=(pinned,))
-                if (piece.kind, piece.name) == ("version", option.package)
+                if (piece.kind, piece.name) == (_Part.VERSION, option.package)
                 else piece
                 for piece in kept
             )
@@ -292,9 +302,11 @@ def _public(option: Option) -> str:
     return version(option.version).public if option.version else ""
 
 
-def _cure_groups(dispute: Dispute, trial: _Trial, kept: tuple[_Piece, ...]) -> Iterator[frozenset[Pick]]:
+def _cure_groups(
+    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...]
+) -> Iterator[frozenset[Pick]]:
     """Options that put a part of the refusal into the question although they do not require it."""
     for piece in kept:
-        if piece.kind == "cure":
+        if piece.kind is _Part.CURE:
             for group in trial.cures[piece.name].groups:
-                yield frozenset(pick_of(dispute.rows.options[index]) for index in group)
+                yield frozenset(pick_of(closure.rows.options[index]) for index in group)

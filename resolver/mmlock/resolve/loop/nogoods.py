@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from mmlock.core.names import PackageName
-from mmlock.resolve.graph.request import CoreWish, Held, Pick
+from mmlock.resolve.graph.request import LateBreakage, Pick
 from mmlock.resolve.graph.rows import Option
+from mmlock.resolve.request.model import CoreRequirement
 
-__all__ = ["Refusal", "State", "pick_of", "picks_of"]
+__all__ = ["LoopState", "Refusal", "pick_of", "picks_of"]
 
 _NAMED = 3
 """How many options of a group are named one by one."""
@@ -32,6 +33,8 @@ class Refusal(Struct, frozen=True, kw_only=True):
     groups: tuple[frozenset[Pick], ...]
     """One option of every group: that is refused."""
     reason: str
+    wheels_only: tuple[PackageName, ...] = ()
+    """Packages whose sources would do, were they allowed."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -52,15 +55,15 @@ def _natural(label: str) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdigit() else (-1, word) for word in words]
 
 
-class State(Struct):
+class LoopState(Struct):
     """What is known beyond the request. Grows, and never shrinks."""
 
     refusals: list[Refusal] = field(default_factory=list)
-    needed: dict[PackageName, CoreWish] = field(default_factory=dict)
+    needed: dict[PackageName, CoreRequirement] = field(default_factory=dict)
     """Core packages that ordinary ones turned out to need."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
     """Ordinary packages that are there whatever the core is; the version where it is pinned."""
-    held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    late_breakages: dict[tuple[str, str], LateBreakage] = field(default_factory=dict)
     """(breakage, Python) -> with which options ordinary packages were seen to bring it about."""
     confirmed: set[tuple[str, frozenset[Pick]]] = field(default_factory=set)
     """(breakage, choice) whose closure, uncured, was seen to bring it about."""

@@ -16,8 +16,8 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice
 from mmlock.resolve.loop.indexes import Indexes
-from mmlock.resolve.plan.files import Place, locate
-from mmlock.resolve.request.interpret import Interpreted
+from mmlock.resolve.plan.files import WheelLocation, locate
+from mmlock.resolve.request.model import InterpretedRequest
 
 LATER = (
     "mmlock.resolve.judge",
@@ -29,11 +29,11 @@ LATER = (
 """What a solve needs when its closure is found."""
 
 
-class Ahead(Struct, kw_only=True):
+class Prefetch(Struct, kw_only=True):
     """What is done while uv works, for one request."""
 
     matrix: Matrix
-    asked: Interpreted
+    request: InterpretedRequest
     indexes: Indexes
     _decided: list[CoreSolution] = field(default_factory=list)
     """Cores that were decided and that nothing was begun for."""
@@ -52,9 +52,9 @@ class Ahead(Struct, kw_only=True):
             self.indexes.begin((place, name) for name, place in self._places(solution))
         assert self.matrix.digest
 
-    def _places(self, solution: CoreSolution) -> Iterator[tuple[PackageName, Place]]:
+    def _places(self, solution: CoreSolution) -> Iterator[tuple[PackageName, WheelLocation]]:
         """Where the files of the core are, as far as they are not built."""
         for option in solution.packages():
             if not isinstance(option.choice, BuildChoice) and option.package is not None:
-                target = self.asked.target
+                target = self.request.target
                 yield option.package, locate(self.matrix, option, solution.torch, target, solution.python)

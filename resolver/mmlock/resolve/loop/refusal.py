@@ -2,82 +2,114 @@
 
 from __future__ import annotations
 
-import re
-
 from mmlock.core.errors import NoAnswer
-from mmlock.core.names import Form
+from mmlock.core.footnotes import Footnotes
+from mmlock.core.names import Confidence, Form
+from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.core_solver.explain import Explanation, Nearest, explain
+from mmlock.resolve.core_solver.explain import Explanation, NearestSolution, explain, unsatisfied
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import Option
-from mmlock.resolve.loop.loop import MOST_TOLD, Unsolved
-from mmlock.resolve.request.interpret import Interpreted, mistaken
-
-THE_REQUEST = "the request"
-SOURCES = 1
-"""How many sources one line names; the JSON form has all."""
-
-_WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
+from mmlock.resolve.loop.loop import MOST_TOLD, NoResolution
+from mmlock.resolve.request.interpret import mistaken
+from mmlock.resolve.request.model import THE_REQUEST, InterpretedRequest
 
 
-def no_answer(matrix: Matrix, asked: Interpreted, unsolved: Unsolved) -> NoAnswer:
-    """Why nothing fulfils the request."""
-    explanation = explain(unsolved.rows, asked.terms)
-    # Where the closure refused, its words are the facts between the asks.
+def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolution) -> NoAnswer:
+    """Why nothing satisfies the request."""
+    explanation = explain(unsolved.rows, request.objectives)
+    # Where the closure refused, its words are the facts between the constraints.
     causes = _refused(unsolved) or chain_lines(matrix, explanation)
-    lone = bool(unsolved.refusals) and not explanation.asks
+    lone = bool(unsolved.refusals) and not explanation.user_constraints
     return NoAnswer(
-        "the ordinary packages fit no combination of known builds" if lone else headline(explanation),
+        "the dependencies fit no combination of known builds" if lone else headline(explanation),
         causes=[*origins(explanation), *causes],
         hints=[
-            *mistaken(matrix, asked.wanted),
-            *(ask.hint for ask in explanation.asks if ask.hint),
+            *mistaken(matrix, request.plain_requirements),
+            *(constraint.hint for constraint in explanation.user_constraints if constraint.hint),
             *_sources(unsolved),
             *nearest_lines(explanation),
         ],
     )
 
 
-def _sources(unsolved: Unsolved) -> list[str]:
+def _sources(unsolved: NoResolution) -> list[str]:
     """Packages whose sources would do where their wheels do not."""
-    names = {name: None for one in unsolved.refusals for name in _WHEELS_ONLY.findall(one.reason)}
-    return [f"`--allow-sdist {name}` lets `{name}` be built from its sources" for name in names][:MOST_TOLD]
+    names = {name: None for one in unsolved.refusals for name in one.wheels_only}
+    return [f"`--allow-sdist {name}` allows `{name}` to be built from source" for name in names][:MOST_TOLD]
 
 
 def origins(explanation: Explanation) -> list[str]:
-    """Where the asks that cannot hold were written down; those of the command line are before the user."""
-    return [f"`{ask.name}`: {ask.origin}" for ask in explanation.asks if ask.origin != THE_REQUEST]
+    """Where the incompatible constraints were written down; those of the command line are before the user."""
+    return [
+        f"`{constraint.name}`: {constraint.origin}"
+        for constraint in explanation.user_constraints
+        if constraint.origin != THE_REQUEST
+    ]
 
 
 def headline(explanation: Explanation) -> str:
-    """What cannot hold, in one sentence."""
-    names = [f"`{ask.name}`" for ask in explanation.asks]
+    """What is incompatible, in one sentence."""
+    constraints = explanation.user_constraints
+    names = [f"`{constraint.name}`" for constraint in constraints]
     if not names:
-        return "no combination of known builds fulfils the request"
+        return "no combination of known builds satisfies the request"
     if len(names) == 1:
-        return f"{names[0]} cannot be fulfilled"
-    return f"{', '.join(names[:-1])} and {names[-1]} cannot hold together"
+        return unsatisfied(constraints[0])
+    return f"{', '.join(names[:-1])} and {names[-1]} are incompatible"
 
 
 def chain_lines(matrix: Matrix, explanation: Explanation) -> list[str]:
-    """One fact per line, with who says so."""
+    """One fact per line, its sources as footnotes; then the sources."""
+    notes = Footnotes()
+    return [*_facts(matrix, explanation, notes), *notes.lines()]
+
+
+def _facts(matrix: Matrix, explanation: Explanation, notes: Footnotes) -> list[str]:
     lines = []
     for link in explanation.chain:
-        found = readable(matrix, link.source)
-        more = f"; and {len(found) - SOURCES} more" if len(found) > SOURCES else ""
-        sources = f": {'; '.join(found[:SOURCES])}{more}" if found else ""
-        lines.append(f"{link.text} [{link.confidence}{sources}]")
+        marks = notes.mark(readable(matrix, link.source))
+        sure = "" if link.confidence is Confidence.MEASURED else f" ({link.confidence})"
+        lines.append(f"{link.text}{sure}{' ' if marks else ''}{marks}")
     return lines
 
 
-def _refused(unsolved: Unsolved) -> list[str]:
+def conflict_page(matrix: Matrix, explanation: Explanation) -> Page:
+    """A conflict as an answer of its own, for `why-not`."""
+    notes = Footnotes()
+    lines = [
+        headline(explanation),
+        *(f"  because {fact}" for fact in _facts(matrix, explanation, notes)),
+        *(f"  {line}" for line in nearest_lines(explanation)),
+    ]
+    if cited := notes.lines():
+        lines += ["", "sources:", *(f"  {line}" for line in cited)]
+    data = {
+        "holds": False,
+        "incompatible": [one.name for one in explanation.user_constraints],
+        "chain": [
+            {"text": c.text, "source": list(c.source), "confidence": c.confidence} for c in explanation.chain
+        ],
+        "nearest": [
+            {
+                "given_up": one.given_up.name,
+                "near": one.near,
+                "solution": [option.label for option in one.solution.packages()],
+            }
+            for one in explanation.nearest
+        ],
+    }
+    return Page(text="\n".join(lines), data=data)
+
+
+def _refused(unsolved: NoResolution) -> list[str]:
     """What the ordinary packages refused, the same words for several Pythons once."""
     told: dict[str, list[str]] = {}
     for refusal in unsolved.refusals:
         told.setdefault(" ".join(refusal.reason.split()), []).append(" with ".join(refusal.labels))
     lines = [
-        f"no ordinary packages fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
+        f"no dependencies fit {' nor '.join(dict.fromkeys(labels))}: {reason}"
         for reason, labels in told.items()
     ]
     rest = len(lines) - MOST_TOLD
@@ -85,14 +117,16 @@ def _refused(unsolved: Unsolved) -> list[str]:
 
 
 def nearest_lines(explanation: Explanation) -> list[str]:
-    """What holds when one ask is given up."""
-    return [_nearest(near) for near in explanation.nearest]
+    """What holds when one constraint is given up."""
+    return [_nearest(one) for one in explanation.nearest]
 
 
-def _nearest(near: Nearest) -> str:
-    solution = near.solution
-    picked = ", ".join(_short(solution, option) for option in solution.packages())
-    return f"without `{near.dropped.name}`: Python {solution.python}, {picked}"
+def _nearest(one: NearestSolution) -> str:
+    solution = one.solution
+    packages = ", ".join(_short(solution, option) for option in solution.packages())
+    name = one.given_up.name
+    start = f"nearest to `{name}` that works" if one.near else f"without `{name}`"
+    return f"{start}: Python {solution.python}, {packages}"
 
 
 def _short(solution: CoreSolution, option: Option) -> str:

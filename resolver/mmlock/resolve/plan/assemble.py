@@ -13,23 +13,34 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
-from mmlock.lock.model import BuildStep, FetchStep, Finding, LockedEnv, LockedPackage, Reason, TermValue
+from mmlock.lock.model import (
+    BuildStep,
+    FetchStep,
+    Finding,
+    FindingKind,
+    Level,
+    LockedEnv,
+    LockedPackage,
+    Reason,
+    ReasonKind,
+    TermValue,
+)
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.closure.tags import best_first, target_tags
-from mmlock.resolve.core_solver.alternatives import Newer
+from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice, Option, Rows
 from mmlock.resolve.plan.closure_inputs import requirements_of
-from mmlock.resolve.plan.files import Place, locate
+from mmlock.resolve.plan.files import WheelLocation, locate
 from mmlock.resolve.plan.findings import environment, findings
 from mmlock.resolve.plan.reasons import reasons_for
 from mmlock.resolve.plan.steps import NoSources, build_step, fetch_step
 
 
-class Finder(Protocol):
+class HashLookup(Protocol):
     """Asks indexes for what the matrix does not have."""
 
-    def ask(self, place: Place, package: PackageName) -> tuple[Artifact, ...] | str:
+    def ask(self, place: WheelLocation, package: PackageName) -> tuple[Artifact, ...] | str:
         """The files of a package; a text says why they are not known."""
         ...
 
@@ -52,7 +63,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     request: tuple[str, ...]
     accelerators: tuple[Accelerator, ...] = ()
     notes: tuple[Finding, ...] = ()
-    newer: tuple[Newer, ...] = ()
+    newer: tuple[NewerVersion, ...] = ()
     torch_ops: tuple[str, ...] = ()
     """The ops that a wheel with ops in plain PyTorch must have; none named: all there are."""
 
@@ -64,7 +75,7 @@ class _Parts(Struct):
     missing: list[NoSources]
 
 
-def assemble(decision: Decision, finder: Finder) -> LockedEnv | tuple[NoSources, ...]:
+def assemble(decision: Decision, finder: HashLookup) -> LockedEnv | tuple[NoSources, ...]:
     """The locked environment; or the builds whose sources nobody has recorded."""
     parts = _Parts(packages=[], fetch=[], build=[], missing=[])
     for option in decision.solution.packages():
@@ -76,9 +87,9 @@ def assemble(decision: Decision, finder: Finder) -> LockedEnv | tuple[NoSources,
     return _environment(decision, parts)
 
 
-def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) -> None:
+def _place(decision: Decision, option: Option, finder: HashLookup, parts: _Parts) -> None:
     matrix, solution, target = decision.matrix, decision.solution, decision.target
-    reasons = reasons_for(matrix, decision.rows, solution, option, decision.newer)
+    reasons = reasons_for(matrix, decision.rows, solution, option, target, decision.newer)
     if isinstance(option.choice, BuildChoice):
         requires, _ = requirements_of(matrix, option, target.platform)
         plain = tuple(text for text in requires if not named_extras((text,)))
@@ -109,7 +120,7 @@ def _place(decision: Decision, option: Option, finder: Finder, parts: _Parts) ->
 
 
 def _hashed(
-    place: Place, package: PackageName, decision: Decision, finder: Finder
+    place: WheelLocation, package: PackageName, decision: Decision, finder: HashLookup
 ) -> tuple[tuple[Artifact, ...], str]:
     """Files with a hash, or the reason why there is none."""
     known = tuple(file for file in place.files if file.sha256)
@@ -118,13 +129,13 @@ def _hashed(
     if place.disputed:
         return (), f"{place.index} publishes no hashes, and published lock files disagree about this wheel"
     if not place.ask:
-        return (), f"{place.index} publishes no hashes and nobody has recorded one for this wheel"
+        return (), f"{place.index} publishes no hashes and none is recorded for this wheel"
     answer = finder.ask(place, package)
     if isinstance(answer, str):
-        return (), f"its hash is not known here and {place.index} could not be asked: {answer}"
+        return (), f"no hash is recorded, and {place.index} was not available: {answer}"
     tags = target_tags(decision.solution.python, decision.target.platform, decision.target.glibc)
-    found = tuple(file for file in best_first(answer, tags) if file.sha256)
-    return found, f"{place.index} lists no file with a hash that fits"
+    hashed = tuple(file for file in best_first(answer, tags) if file.sha256)
+    return hashed, f"{place.index} lists no fitting file with a hash"
 
 
 def _place_closed(package: ClosedPackage, parts: _Parts) -> None:
@@ -175,8 +186,8 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
             *(_built_when_installed(p) for p in parts.packages if p.form is Form.SDIST),
         ),
         objectives=tuple(
-            TermValue(name=p.term.value, meaning=p.meaning, value=p.value, detail=p.detail)
-            for p in solution.terms
+            TermValue(name=p.objective.value, meaning=p.meaning, value=p.value, detail=p.detail)
+            for p in solution.objectives
         ),
         left_out=_left_out(decision),
         matrix_digest=matrix.digest,
@@ -186,9 +197,10 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
 
 def _built_when_installed(package: LockedPackage) -> Finding:
     return Finding(
-        level="warning",
+        level=Level.WARNING,
+        kind=FindingKind.UNPINNED,
         subject=package.name,
-        text=f"{package.name} {package.version} has no wheel: the installer builds its sources, "
+        text=f"{package.name} {package.version} has no wheel: the installer builds it from source, "
         "with build requirements that this lock does not pin",
         source=(package.files[0].url,),
         confidence=Confidence.CAPTURED,
@@ -221,10 +233,10 @@ def _left_out(decision: Decision) -> tuple[Reason, ...]:
             names = ", ".join(module.on_request)
             reasons.append(
                 Reason(
-                    text=f"{names} also provide the module `{module.module}` and are not used unless named",
+                    text=f"{names} also provide the module `{module.module}`; used only when named",
                     source=tuple(module.source),
                     confidence=Confidence.DOCUMENTED,
-                    kind="provider",
+                    kind=ReasonKind.PROVIDER,
                 )
             )
     return tuple(reasons)

@@ -10,7 +10,7 @@ from mmlock.core.names import PackageName, Platform, requirement_name
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
-from mmlock.resolve.closure.model import ClosureRequest, CoreNode, Wanted
+from mmlock.resolve.closure.model import ClosureRequest, CoreNode
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.extras import declared, metadata_version
 from mmlock.resolve.graph.rows import (
@@ -21,6 +21,7 @@ from mmlock.resolve.graph.rows import (
     ReleaseChoice,
     TorchChoice,
 )
+from mmlock.resolve.request.model import PlainRequirement
 
 CUDA_LIBRARIES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
 """Prefixes of what torch's metadata names for its own CUDA or ROCm build only."""
@@ -31,8 +32,8 @@ def closure_request(
     solution: CoreSolution,
     target: Target,
     *,
-    wanted: Sequence[Wanted],
-    constraints: Sequence[Wanted],
+    requirements: Sequence[PlainRequirement],
+    constraints: Sequence[PlainRequirement],
     extras: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> ClosureRequest:
     """The question to the closure: the core as given, its requirements, the cures of known breakages.
@@ -45,35 +46,37 @@ def closure_request(
         for option in solution.packages()
     )
     added = [
-        Wanted(text=text, via=breach.breakage.id) for breach in solution.cured for text in breach.breakage.add
+        PlainRequirement(text=text, via=one.breakage.id)
+        for one in solution.cured
+        for text in one.breakage.add
     ]
     bounds = [
-        Wanted(text=text, via=breach.breakage.id)
-        for breach in solution.cured
-        for text in breach.breakage.constraints
+        PlainRequirement(text=text, via=one.breakage.id)
+        for one in solution.cured
+        for text in one.breakage.constraints
     ]
     return ClosureRequest(
         python=solution.python,
         platform=target.platform,
         glibc=target.glibc,
         core=tuple(sorted(nodes, key=lambda node: node.name)),
-        wanted=_unique((*wanted, *added)),
+        requirements=_unique((*requirements, *added)),
         constraints=_unique((*constraints, *bounds, *_toolchain(solution))),
         drop=drops,
     )
 
 
-def _toolchain(solution: CoreSolution) -> Iterator[Wanted]:
+def _toolchain(solution: CoreSolution) -> Iterator[PlainRequirement]:
     """Packages of a toolkit that the environment may bring too: a build can have one file of each only."""
     option = solution.picked["toolchain"]
     if solution.toolchain is not None:
         for text in solution.toolchain.packages:
-            yield Wanted(text=text, via=option.label)
+            yield PlainRequirement(text=text, via=option.label)
 
 
-def _unique(wanted: Iterable[Wanted]) -> tuple[Wanted, ...]:
-    first: dict[str, Wanted] = {}
-    for one in wanted:
+def _unique(requirements: Iterable[PlainRequirement]) -> tuple[PlainRequirement, ...]:
+    first: dict[str, PlainRequirement] = {}
+    for one in requirements:
         first.setdefault(one.text, one)
     return tuple(sorted(first.values(), key=lambda one: one.text))
 

@@ -30,7 +30,7 @@ GITHUB_RELEASES = "github-releases"
 """And under this one, of wheels that projects attach to their releases."""
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class WheelLocation(Struct, frozen=True, kw_only=True):
     """Where the wheel of an option lies."""
 
     index: str
@@ -47,7 +47,7 @@ class Place(Struct, frozen=True, kw_only=True):
     """Whether published lock files state different hashes for the file, so that none is believed."""
 
 
-def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, python: str) -> Place:
+def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, python: str) -> WheelLocation:
     """The files of a wheel option, or where to look for them."""
     tags = target_tags(python, target.platform, target.glibc)
     choice = option.choice
@@ -62,17 +62,17 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
             rows = [file for file in matrix.files(GITHUB_RELEASES) if unquote(file.url) == unquote(url)]
-            return _place(url.rpartition("/")[0], rows, url, row.version)
+            return _one_file(url.rpartition("/")[0], rows, url, row.version)
     assert option.package is not None
     assert option.version is not None
-    found = best_first(recorded(matrix.files(option.package), option.version), tags)
-    return Place(index=PYPI, files=found, url=None, ask=not found, version=option.version)
+    fitting = best_first(recorded(matrix.files(option.package), option.version), tags)
+    return WheelLocation(index=PYPI, files=fitting, url=None, ask=not fitting, version=option.version)
 
 
 def recorded(files: Iterable[File], wanted: str) -> tuple[Artifact, ...]:
     """Recorded wheels of one version."""
     parsed = version(wanted)
-    found = []
+    artifacts = []
     for file in files:
         if _stated_version(file.name) != parsed:  # to read a name whole, with its tags, takes far longer
             continue
@@ -80,8 +80,8 @@ def recorded(files: Iterable[File], wanted: str) -> tuple[Artifact, ...]:
             parse_wheel_filename(file.name)
         except InvalidWheelFilename:
             continue
-        found.append(artifact(file))
-    return tuple(found)
+        artifacts.append(artifact(file))
+    return tuple(artifacts)
 
 
 def _stated_version(name: str) -> Version | None:
@@ -125,23 +125,23 @@ def _torch_place(
     plain: str,
     tags: Sequence[Tag],
     python: str,
-) -> Place:
+) -> WheelLocation:
     """torch and what is served next to it: PyPI's files, else those of the build's own index."""
     if build.on_pypi:
-        found = best_first(recorded(matrix.files(package), plain), tags)
-        return Place(index=PYPI, files=found, url=None, ask=not found, version=plain)
+        fitting = best_first(recorded(matrix.files(package), plain), tags)
+        return WheelLocation(index=PYPI, files=fitting, url=None, ask=not fitting, version=plain)
     full = f"{plain}+{build.variant}"
     known = (file for file in matrix.files(PYTORCH_INDEX) if file.url.startswith(f"{build.index}/{package}-"))
-    if found := best_first(recorded(known, full), tags):
-        ask = not any(file.sha256 for file in found)
-        return Place(index=build.index, files=found, url=found[0].url, ask=ask, version=full)
+    if fitting := best_first(recorded(known, full), tags):
+        ask = not any(file.sha256 for file in fitting)
+        return WheelLocation(index=build.index, files=fitting, url=fitting[0].url, ask=ask, version=full)
     tag = build.tag
     url = None
     if tag is not None:
         abi = _abi_tag(python)
         name = f"{package}-{full}-{abi}-{_abi_flag(abi)}-{tag}.whl"
         url = f"{build.index}/{quote(name)}"
-    return Place(index=build.index, files=(), url=url, ask=True, version=full)
+    return WheelLocation(index=build.index, files=(), url=url, ask=True, version=full)
 
 
 def _abi_tag(python: str) -> str:
@@ -163,7 +163,7 @@ _INDEX_TAGS = {
 """How OpenMMLab names its wheels: a naming rule, not a fact about versions."""
 
 
-def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: str) -> Place:
+def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: str) -> WheelLocation:
     base = matrix.defaults["openmmlab-index"]
     directory = f"{base}/{choice.row.directory}"
     abi = _abi_tag(python)
@@ -171,12 +171,12 @@ def _index_place(matrix: Matrix, option: Option, choice: IndexChoice, python: st
     tag = _INDEX_TAGS[choice.row.platform]
     url = f"{directory}/{stem}-{option.version}-{abi}-{_abi_flag(abi)}-{tag}.whl"
     rows = [file for file in matrix.files("openmmlab-index") if file.url == url]
-    return _place(f"{directory}/index.html", rows, url, str(option.version))
+    return _one_file(f"{directory}/index.html", rows, url, str(option.version))
 
 
-def _place(index: str, rows: Sequence[File], url: str, version: str) -> Place:
+def _one_file(index: str, rows: Sequence[File], url: str, version: str) -> WheelLocation:
     """One file of an index that publishes no hashes, with what is recorded of it."""
-    return Place(
+    return WheelLocation(
         index=index,
         files=tuple(artifact(row) for row in rows),
         url=url,

@@ -11,13 +11,14 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Breakage
-from mmlock.lock.model import Finding, Reason
+from mmlock.lock.model import Finding, FindingKind, Level, Reason, ReasonKind
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
-from mmlock.resolve.graph.extras import declared, lacking, provided
-from mmlock.resolve.graph.request import CoreWish
+from mmlock.resolve.graph.extras import declared, lacking
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
 from mmlock.resolve.plan.closure_inputs import variant_recorded
+from mmlock.resolve.request.model import CoreRequirement
+from mmlock.resolve.request.packages import provided_extras
 
 
 def findings(
@@ -25,21 +26,24 @@ def findings(
 ) -> tuple[Finding, ...]:
     """Warnings first."""
     plain = any(option.form is Form.TORCH_OPS for option in solution.packages())
-    found = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
+    results = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
     for option in solution.packages():
-        found += _unknown_code(matrix, option, target)
-        found += _inferred(matrix, option)
-        found += _variant_metadata(matrix, option)
-        found += _slower(matrix, option)
-        found += _foreign(matrix, option, target)
-    found += _cured(matrix, solution)
-    return tuple(sorted(dict.fromkeys(found), key=lambda f: (f.level != "warning", f.subject, f.text)))
+        results += _unknown_code(matrix, option, target)
+        results += _inferred(matrix, option)
+        results += _variant_metadata(matrix, option)
+        results += _slower(matrix, option)
+        results += _foreign(matrix, option, target)
+    results += _cured(matrix, solution)
+    return tuple(
+        sorted(dict.fromkeys(results), key=lambda f: (f.level is not Level.WARNING, f.subject, f.text))
+    )
 
 
 def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.BREAKAGE,
             subject=b.breakage.id,
             text=f"{b.breakage.title}: {b.breakage.symptom}. {b.breakage.fix}",
             source=readable(matrix, cite("breaks", b.breakage.source)),
@@ -52,7 +56,8 @@ def _broken(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
 def _cured(matrix: Matrix, solution: CoreSolution) -> list[Finding]:
     return [
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.CURED,
             subject=b.breakage.id,
             text=f"{b.breakage.title}: the lock {_cure(b.breakage)}",
             source=readable(matrix, cite("breaks", b.breakage.source)),
@@ -67,7 +72,7 @@ def _cure(breakage: Breakage) -> str:
         ("keeps", breakage.constraints),
         ("adds", breakage.add),
         ("drops", breakage.drop),
-        ("asks for", tuple(f"{name}={value}" for name, value in breakage.environment.items())),
+        ("sets", tuple(f"{name}={value}" for name, value in breakage.environment.items())),
     )
     return " and ".join(f"{verb} {', '.join(values)}" for verb, values in cures if values)
 
@@ -76,7 +81,8 @@ def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain:
     """What must be known of a device; compiled kernels are not spoken of where ops are `plain` PyTorch."""
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.DEVICE,
             subject=a.name,
             text=f"{'' if plain else a.mmcv} {a.note}".strip(),
             source=readable(matrix, cite("accelerators", a.source)),
@@ -88,34 +94,47 @@ def _accelerators(matrix: Matrix, accelerators: Iterable[Accelerator], *, plain:
 
 
 def missing_extras(
-    matrix: Matrix, wishes: Iterable[CoreWish], solution: CoreSolution, target: Target
+    matrix: Matrix, requirements: Iterable[CoreRequirement], solution: CoreSolution, target: Target
 ) -> Iterator[Finding]:
-    """Asked extras that the chosen releases do not have: installers warn and go on, and so does the lock."""
-    for wish in wishes:
-        if not wish.extras or not holds(wish.marker, target.platform, solution.python):
+    """Requested extras that the chosen releases do not have: installers warn and go on; so does the lock."""
+    for requested in requirements:
+        if not requested.extras or not holds(requested.marker, target.platform, solution.python):
             continue
         for option in solution.packages():
-            if option.package == wish.name:
-                yield from _missing_extras(matrix, wish, option, target)
+            if option.package == requested.name:
+                yield from _missing_extras(matrix, requested, option, target)
 
 
-def _missing_extras(matrix: Matrix, wish: CoreWish, option: Option, target: Target) -> Iterator[Finding]:
-    what = f"{option.package} {option.version}"
-    missing = lacking(matrix, wish, option, target.platform)
+def _missing_extras(
+    matrix: Matrix, requested: CoreRequirement, option: Option, target: Target
+) -> Iterator[Finding]:
+    release = f"{option.package} {option.version}"
+    missing = lacking(matrix, requested, option, target.platform)
     if missing is None:
-        text = f"which extras {what} has is not recorded: nothing of `{wish.text}` beyond it is in the lock"
-        yield _extra_finding(wish, text, (), Confidence.INFERRED)
+        for extra in requested.extras:
+            text = f"the extras of {release} are not recorded: nothing of `{extra}` is in the lock"
+            yield _extra_finding(requested, extra, text, (), Confidence.INFERRED)
     for extra in missing or ():
-        rows = [row for row in matrix.requires(wish.name) if extra in provided(row)]
+        rows = [row for row in matrix.requires(requested.name) if extra in provided_extras(row)]
         having = sorted({row.version for row in rows}, key=version)
         span = having[0] if len(having) == 1 else f"{having[0]} to {having[-1]}"
-        source = readable(matrix, cite("requires", rows[-1].source, wish.name))
-        text = f"{what} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
-        yield _extra_finding(wish, text, source, rows[-1].confidence)
+        source = readable(matrix, cite("requires", rows[-1].source, requested.name))
+        text = f"{release} has no extra `{extra}`, which is in {span}: nothing of it is in the lock"
+        yield _extra_finding(requested, extra, text, source, rows[-1].confidence)
 
 
-def _extra_finding(wish: CoreWish, text: str, source: tuple[str, ...], confidence: Confidence) -> Finding:
-    return Finding(level="warning", subject=wish.name, text=text, source=source, confidence=confidence)
+def _extra_finding(
+    requested: CoreRequirement, extra: str, text: str, source: tuple[str, ...], confidence: Confidence
+) -> Finding:
+    return Finding(
+        level=Level.WARNING,
+        kind=FindingKind.MISSING_EXTRA,
+        subject=requested.name,
+        detail=extra,
+        text=text,
+        source=source,
+        confidence=confidence,
+    )
 
 
 def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
@@ -125,9 +144,10 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
     if isinstance(option.choice, IndexChoice) and not option.choice.row.directory.startswith("cpu"):
         return [
             Finding(
-                level="warning",
+                level=Level.WARNING,
+                kind=FindingKind.UNREAD_CODE,
                 subject=str(option.package),
-                text=f"which GPUs this wheel has code for is published nowhere: not checked for {names}",
+                text=f"the GPUs that this wheel is built for are not published: not checked for {names}",
                 source=readable(matrix, option.source),
                 confidence=Confidence.INFERRED,
             )
@@ -137,7 +157,8 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
         codes = {d.name: code_for(d, row.archs, row.ptx) for d in target.devices}
         return [
             Finding(
-                level="warning",
+                level=Level.WARNING,
+                kind=FindingKind.PTX if code is Code.PTX else FindingKind.UNREAD_CODE,
                 subject=str(option.package),
                 text=_code_text(code, name),
                 source=readable(matrix, option.source),
@@ -151,21 +172,22 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
 
 def _code_text(code: Code, name: str) -> str:
     if code is Code.PTX:
-        return f"holds only PTX for {name}: the driver compiles it at first use and must be new enough"
-    return f"the archs of this wheel were not read: not checked for {name}"
+        return f"has only PTX for {name}: the driver compiles it at first use and must be new enough"
+    return f"the GPUs that this wheel is built for were not read: not checked for {name}"
 
 
 def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
     if option.confidence is not Confidence.INFERRED or option.form in {Form.BUILD, Form.TORCH_OPS}:
         return []
     text = (
-        "this file name is inferred, it was not seen on the index"
+        "this file name is inferred and was not seen on the index"
         if isinstance(option.choice, IndexChoice)
-        else "what is known of this build is inferred"
+        else "the facts about this build are inferred"
     )
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.INFERRED,
             subject=option.label,
             text=text,
             source=readable(matrix, option.source),
@@ -190,7 +212,8 @@ def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:
         text += "; CUDA libraries that only its own metadata names are not in the lock"
     return [
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.METADATA,
             subject="torch",
             text=text,
             source=(build.index,),
@@ -205,10 +228,10 @@ def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
     build = option.choice.build
     return [
         Finding(
-            level="note",
+            level=Level.NOTE,
+            kind=FindingKind.FOREIGN_BUILD,
             subject="torch",
-            text=f"torch {build.torch}+{build.variant} is a CUDA build: "
-            "on this target only its CPU part is used",
+            text=f"torch {build.torch}+{build.variant} is a CUDA build: this target uses only its CPU part",
             source=readable(matrix, option.source),
             confidence=build.confidence,
         )
@@ -220,11 +243,11 @@ def _slower(matrix: Matrix, option: Option) -> list[Finding]:
         return []
     return [
         Finding(
-            level="warning",
+            level=Level.WARNING,
+            kind=FindingKind.SLOW_OPS,
             subject=f"{option.package} {option.version}",
-            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same values but for "
-            "rounding, slower where one box or point waits for another (suppression, voxels) and, "
-            "as a rule, on a GPU",
+            text="its ops are plain PyTorch (torch-ops), nothing is compiled: the same results up to "
+            "rounding, but slower, most of all non-maximum suppression and voxelization, and on a GPU",
             source=readable(matrix, option.source),
             confidence=option.confidence,
         )
@@ -235,15 +258,15 @@ def environment(matrix: Matrix, solution: CoreSolution) -> tuple[dict[str, str],
     """Variables the stack needs when it runs, and why."""
     values: dict[str, str] = {}
     reasons = []
-    for breach in solution.cured:
-        for name, value in breach.breakage.environment.items():
+    for one in solution.cured:
+        for name, value in one.breakage.environment.items():
             values[name] = value
             reasons.append(
                 Reason(
-                    text=f"{name}={value}: {breach.breakage.title}. Without it: {breach.breakage.symptom}",
-                    source=readable(matrix, cite("breaks", breach.breakage.source)),
-                    confidence=breach.breakage.confidence,
-                    kind="break",
+                    text=f"{name}={value}: {one.breakage.title}. Without it: {one.breakage.symptom}",
+                    source=readable(matrix, cite("breaks", one.breakage.source)),
+                    confidence=one.breakage.confidence,
+                    kind=ReasonKind.BREAK,
                 )
             )
     return dict(sorted(values.items())), tuple(reasons)

@@ -5,62 +5,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmlock.core.names import Confidence, Form
+from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
-from mmlock.lock.model import Reason
-from mmlock.resolve.core_solver.alternatives import Newer
+from mmlock.lock.model import Reason, ReasonKind
+from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
+from mmlock.resolve.plan.choice import choice
 
 _KIND = {
-    LinkKind.ASSERTS: "asserts",
-    LinkKind.REQUIRES: "requires",
-    LinkKind.DECLARES: "declares",
-    LinkKind.WHEEL: "wheel",
-    LinkKind.PYTHON: "python",
-    LinkKind.BUILD: "build",
-    LinkKind.TOOLCHAIN: "build",
-    LinkKind.CUDA: "pair",
+    LinkKind.ASSERTS: ReasonKind.ASSERTS,
+    LinkKind.REQUIRES: ReasonKind.REQUIRES,
+    LinkKind.DECLARES: ReasonKind.DECLARES,
+    LinkKind.WHEEL: ReasonKind.WHEEL,
+    LinkKind.PYTHON: ReasonKind.PYTHON,
+    LinkKind.BUILD: ReasonKind.BUILD,
+    LinkKind.TOOLCHAIN: ReasonKind.BUILD,
+    LinkKind.CUDA: ReasonKind.PAIR,
 }
 
 
 def reasons_for(
-    matrix: Matrix, rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[Newer] = ()
+    matrix: Matrix,
+    rows: Rows,
+    solution: CoreSolution,
+    option: Option,
+    target: Target,
+    newer: Sequence[NewerVersion] = (),
 ) -> tuple[Reason, ...]:
-    """Asked, then needed by, then needs, then why nothing newer; each with its source."""
-    found = [*_asked(rows, solution, option), *_device_code(matrix, option)]
-    found += [
+    """Why this version, who requests it, who needs it, what it needs, why nothing newer; with sources."""
+    first = choice(matrix, rows, solution, option, target, newer)
+    reasons = [*([first] if first else []), *_asked(rows, solution, option), *_device_code(matrix, option)]
+    reasons += [
         _reason(matrix, link)
         for link in solution.links
         if link.slot == option.slot and option.index in link.members
     ]
-    found += [_reason(matrix, link) for link in solution.links if link.option == option.index]
+    reasons += [_reason(matrix, link) for link in solution.links if link.option == option.index]
     if option.form in {Form.BUILD, Form.TORCH_OPS}:
-        found.append(no_wheel(matrix, solution, option))
-    found += [validation(matrix, one) for one in _most_telling(solution.validated)]
-    found += [why_not_newer(one) for one in newer if one.slot == option.slot]
+        reasons.append(no_wheel(matrix, solution, option))
+    reasons += [validation(matrix, one) for one in _most_telling(solution.validated)]
+    reasons += [why_not_newer(one) for one in newer if one.slot == option.slot]
     if option.slot == "torch":
-        found += [why_not_newer(one) for one in newer if one.slot == "python"]
-    return tuple(dict.fromkeys(found))
+        reasons += [why_not_newer(one) for one in newer if one.slot == "python"]
+    return tuple(dict.fromkeys(reasons))
 
 
-def why_not_newer(newer: Newer) -> Reason:
+def why_not_newer(newer: NewerVersion) -> Reason:
     """What a newer version would cost, by the order of the objectives."""
-    name = f"{newer.taken.package or newer.slot} {newer.taken.version}"
+    name = str(newer.taken.package or newer.slot.capitalize())
     if newer.best is None:
-        text = f"nothing newer than {name} fits the request"
+        text = f"no {name} newer than {newer.taken.version} satisfies the request"
     elif newer.worse is None:
-        text = f"not {newer.best.label}: it pays the same, and another package could be newer without it"
+        text = f"{newer.best.label} costs the same, but then another package is older"
     else:
-        payers = f" ({'; '.join(newer.worse.detail)})" if newer.worse.detail else ""
-        text = f"not {newer.best.label}: it would pay more for `{newer.worse.term}`{payers}"
-    return Reason(text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind="objective")
+        payers = f": {'; '.join(newer.worse.detail)}" if newer.worse.detail else ""
+        text = f"{newer.best.label} costs more in `{newer.worse.objective}`{payers}"
+    return Reason(
+        text=text, source=("the objectives",), confidence=Confidence.MEASURED, kind=ReasonKind.OBJECTIVE
+    )
 
 
-def _most_telling(found: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
+def _most_telling(validated: Sequence[ValidatedSet]) -> Sequence[ValidatedSet]:
     """One of the validations of a choice: the newest, of several the one with most checks."""
-    return sorted(found, key=lambda one: (one.row.day, one.row.passed, one.row.lock))[-1:]
+    return sorted(validated, key=lambda one: (one.row.day, one.row.passed, one.row.lock))[-1:]
 
 
 def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
@@ -74,7 +84,7 @@ def validation(matrix: Matrix, one: ValidatedSet) -> Reason:
         f"skipped, with Python {row.python}, torch {row.torch}+{row.variant}, {others}",
         source=tuple(recorded.get(key, key) for key in row.source),
         confidence=row.confidence,
-        kind="verdict",
+        kind=ReasonKind.VERDICT,
     )
 
 
@@ -91,14 +101,14 @@ def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
     python = solution.picked["python"].index
     return [
         Reason(
-            text=f"asked for: {ask.name}",
-            source=(ask.origin,),
+            text=f"requested: {constraint.name}",
+            source=(constraint.origin,),
             confidence=Confidence.MEASURED,
-            kind="asked",
+            kind=ReasonKind.REQUESTED,
         )
-        for ask in rows.asks
-        for slot, members in ask.parts
-        if slot == option.slot and option.index in members and python not in ask.unless
+        for constraint in rows.user_constraints
+        for slot, members in constraint.parts
+        if slot == option.slot and option.index in members and python not in constraint.unless
     ]
 
 
@@ -108,10 +118,10 @@ def _device_code(matrix: Matrix, option: Option) -> list[Reason]:
     build = option.choice.build
     return [
         Reason(
-            text=f"holds {' '.join((*build.archs, *build.ptx))}" if build.archs else "holds no GPU code",
+            text=f"is built for {' '.join((*build.archs, *build.ptx))}" if build.archs else "has no GPU code",
             source=readable(matrix, cite("torch-builds", build.source)),
             confidence=build.confidence,
-            kind="gpu",
+            kind=ReasonKind.GPU,
         )
     ]
 
@@ -122,11 +132,11 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
     rows = [r for r in matrix.index_rows if r.package == option.package and option.version in r.versions]
     if not rows:
         return Reason(
-            text=f"no index that mmlock reads has a wheel of {option.package} {option.version} "
+            text=f"no known index has a wheel of {option.package} {option.version} "
             f"for torch {torch.torch}+{torch.variant} and Python {solution.python}",
             source=option.source and readable(matrix, option.source),
             confidence=Confidence.CAPTURED,
-            kind="wheel",
+            kind=ReasonKind.WHEEL,
         )
     newest = max(version(r.directory.partition("/torch")[2]) for r in rows)
     variants = sorted({r.directory.partition("/")[0] for r in rows if r.directory.endswith(f"torch{newest}")})
@@ -136,5 +146,5 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
         f"none for torch {torch.torch}+{torch.variant}",
         source=readable(matrix, cite("openmmlab-index", tuple(sorted({s for r in rows for s in r.source})))),
         confidence=Confidence.CAPTURED,
-        kind="wheel",
+        kind=ReasonKind.WHEEL,
     )

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
-from mmlock.core.names import DeviceKind, Form
+from mmlock.core.names import DeviceKind, Form, ToolchainProvider
 from mmlock.core.target import Target
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
@@ -20,12 +20,12 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import BuildChoice, Option
 from mmlock.resolve.graph.torch_rows import build_arch, desktop_archs
-from mmlock.resolve.plan.files import Place, recorded, sdist
+from mmlock.resolve.plan.files import WheelLocation, recorded, sdist
 from mmlock.resolve.plan.reasons import no_wheel
 
 NO_TOOLCHAIN = ToolchainPlan(
     name="none",
-    provider="none",
+    provider=ToolchainProvider.NONE,
     cuda=None,
     lockable=True,
     packages=(),
@@ -45,7 +45,7 @@ class NoSources(Struct, frozen=True, kw_only=True):
     version: str
 
 
-def fetch_step(option: Option, place: Place, why: str, reasons: tuple[Reason, ...]) -> FetchStep:
+def fetch_step(option: Option, place: WheelLocation, why: str, reasons: tuple[Reason, ...]) -> FetchStep:
     """Download, hash, record."""
     known = place.files[0].url if place.files else place.url
     return FetchStep(
@@ -157,7 +157,7 @@ def toolchain_plan(matrix: Matrix, solution: CoreSolution, target: Target) -> To
             NO_TOOLCHAIN,
             name="host compiler",
             lockable=False,
-            note="a C++ compiler of the machine; it is not part of the lock",
+            note="the C++ compiler of the machine, which is not part of the lock",
         )
     toolkit = next((t for t in matrix.toolkits if t.cuda == chain.cuda), None)
     return ToolchainPlan(

@@ -8,13 +8,13 @@ from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
-from mmlock.facts.devices.find import NoDevice, accelerator_of, find_device
+from mmlock.facts.devices.find import DeviceProblem, NoDevice, accelerator_of, find_device
 from mmlock.facts.devices.support import board_platform
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, DeviceAnswer
 
 
-class FoundDevices(Struct, frozen=True, kw_only=True):
+class TargetDevices(Struct, frozen=True, kw_only=True):
     """What `--gpu` means, whatever the order and however often a card is named."""
 
     devices: tuple[Device, ...]
@@ -28,22 +28,22 @@ class FoundDevices(Struct, frozen=True, kw_only=True):
     """Read from this machine with `auto`."""
 
 
-def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
+def find_devices(matrix: Matrix, arguments: SolveArguments) -> TargetDevices:
     """Raises UsageError for names that are no device, NoAnswer for devices nothing public serves."""
     if not arguments.gpus:
         raise UsageError(
-            "no target: which device shall the environment run on?",
+            "no target: which device should the environment run on?",
             hints=[
-                "name it: `--gpu rtx5090`; `mmlock gpus` lists the names",
-                "`--gpu auto` takes this machine's, `--gpu cpu` none",
+                "name it, for example `--gpu rtx5090`; `mmlock gpus` lists the names",
+                "`--gpu auto` uses the GPUs of this machine, `--gpu cpu` none",
             ],
         )
     named: list[tuple[str, Device]] = []
     driver = None
     for word in arguments.gpus:
         if word == AUTO:
-            found, driver = _installed(matrix)
-            named += found
+            installed, driver = _installed(matrix)
+            named += installed
         else:
             named.append((word, _named(matrix, word)))
     devices = _words_by_device(matrix, named)
@@ -53,11 +53,11 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> FoundDevices:
     for row in accelerators:
         if row.answer is not DeviceAnswer.LOCK:
             raise NoAnswer(
-                f"there is no public environment for {row.name}",
+                f"no public packages support {row.name}",
                 causes=[text for text in (row.note, row.mmcv) if text],
-                hints=["in the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
+                hints=["inside the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
             )
-    return FoundDevices(
+    return TargetDevices(
         devices=ordered,
         words=tuple(devices.values()),
         accelerators=accelerators,
@@ -82,12 +82,23 @@ def _words_by_device(matrix: Matrix, named: list[tuple[str, Device]]) -> dict[De
 
 
 def _named(matrix: Matrix, word: str) -> Device:
-    found = find_device(matrix, word)
-    if isinstance(found, NoDevice):
-        from mmlock.report.gpus import unknown_device
+    device = find_device(matrix, word)
+    if isinstance(device, NoDevice):
+        raise unknown_device(device)
+    return device
 
-        raise unknown_device(found)
-    return found
+
+def unknown_device(name: NoDevice) -> UsageError:
+    """The error for a name that is no device, with the nearest ones."""
+    near = ", ".join(f"`{device}`" for device in name.nearest)
+    ask = "which one is it" if name.problem is DeviceProblem.AMBIGUOUS else "did you mean"
+    return UsageError(
+        f"`{name.text}` {name.why}",
+        hints=[
+            *([f"{ask}: {near}?"] if near else []),
+            "`mmlock gpus` lists every device; a compute capability such as `sm_90` works too",
+        ],
+    )
 
 
 def _installed(matrix: Matrix) -> tuple[list[tuple[str, Device]], str | None]:
@@ -97,14 +108,14 @@ def _installed(matrix: Matrix) -> tuple[list[tuple[str, Device]], str | None]:
     named = []
     driver = None
     for gpu in installed_gpus():
-        found = device_for(matrix, gpu)
-        if isinstance(found, NoDevice):
+        device = device_for(matrix, gpu)
+        if isinstance(device, NoDevice):
             raise UsageError(
-                f"this machine has a `{gpu.name}`, which {found.why}",
+                f"this machine has a `{gpu.name}`, which {device.why}",
                 hints=["name its compute capability instead, for example `--gpu sm_90`"],
             )
-        known = find_device(matrix, gpu.name) == found
-        named.append((gpu.name if known else found.arch or gpu.name, found))
+        known = find_device(matrix, gpu.name) == device
+        named.append((gpu.name if known else device.arch or gpu.name, device))
         driver = gpu.driver
     return named, driver
 
@@ -114,7 +125,7 @@ def _one_kind(devices: tuple[Device, ...]) -> None:
     if len(kinds) > 1:
         names = " and ".join(device.name for device in devices)
         raise UsageError(
-            f"one lock cannot run on {names}",
+            f"one lock cannot support {names}",
             causes=["they need different builds of torch"],
             hints=["make one lock for each"],
         )
@@ -133,6 +144,6 @@ def _platform(
     for device, word in named.items():
         if device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64":
             return Platform.LINUX_AARCH64
-        if found := board_platform(matrix, word, device.name):
-            return found
+        if platform := board_platform(matrix, word, device.name):
+            return platform
     return None

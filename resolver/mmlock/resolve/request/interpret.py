@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.arguments import SolveArguments
@@ -17,78 +16,63 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Stack, Validation
-from mmlock.resolve.closure.floors import is_linux
-from mmlock.resolve.closure.model import Wanted
-from mmlock.resolve.core_solver.solution import ordered_terms
-from mmlock.resolve.graph.build import core_packages
-from mmlock.resolve.graph.extras import provided
-from mmlock.resolve.graph.request import CoreWish
-from mmlock.resolve.graph.rows import Term
-from mmlock.resolve.request.devices import find_devices
-
-
-class Interpreted(Struct, frozen=True, kw_only=True):
-    """A request in the matrix's terms."""
-
-    arguments: SolveArguments
-    target: Target
-    device_words: tuple[str, ...]
-    accelerators: tuple[Accelerator, ...]
-    stack: str
-    wishes: tuple[CoreWish, ...]
-    wanted: tuple[Wanted, ...]
-    """Ordinary requirements."""
-    constraints: tuple[Wanted, ...]
-    terms: tuple[Term, ...]
-    idle: tuple[str, ...] = ()
-    """Requirements on decided packages whose markers hold on no Python of the target."""
-    validations: tuple[Validation, ...] = ()
-    """What the verdicts of the user's own locks prove."""
+from mmlock.resolve.request.devices import TargetDevices, find_devices
+from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
+from mmlock.resolve.request.objectives import Objective, ordered_objectives
+from mmlock.resolve.request.packages import core_packages, provided_extras
 
 
 def interpret(
     matrix: Matrix, arguments: SolveArguments, validations: Iterable[Validation] = ()
-) -> Interpreted:
+) -> InterpretedRequest:
     """A request in the matrix's terms; `validations` are what the verdicts of the user's own locks prove.
 
     Raises UsageError for what the matrix does not know and NoAnswer for devices nothing public serves.
     """
-    found = find_devices(matrix, arguments)
-    target = _target(matrix, arguments, found.devices, found.platform, found.driver)
+    devices = find_devices(matrix, arguments)
+    target = _target(matrix, arguments, devices)
     stack, requirements = _requirements(matrix, arguments)
     _require_ops(matrix, arguments.torch_ops)
     core = core_packages(matrix)
-    plain = [asked for asked in requirements if asked.name not in core]
     pythons = _pythons(matrix, arguments)
 
     def applies(asked: Asked) -> bool:
         """Whether a marker holds on the target for some Python that is still possible."""
         return any(holds(asked.marker, target.platform, python) for python in pythons)
 
-    wishes = [
-        *(_wish(matrix, a) for a in requirements if a.name in core and applies(a)),
-        *(_wish(matrix, a, constraint=True) for a in arguments.constraints if a.name in core and applies(a)),
-        *_plugins(found.accelerators, requirements),
+    decided = [asked for asked in requirements if asked.name in core]
+    bounds = [asked for asked in arguments.constraints if asked.name in core]
+    core_requirements = [
+        *(_core_requirement(matrix, asked) for asked in decided if applies(asked)),
+        *(_core_requirement(matrix, asked, constraint=True) for asked in bounds if applies(asked)),
+        *_plugins(devices.accelerators, requirements),
         *(
-            CoreWish(name=name, specifier=f"=={one.version}", text=f"--extension {one.tree.path}")
+            CoreRequirement(name=name, specifier=f"=={one.version}", text=f"--extension {one.tree.path}")
             for name, one in sorted(matrix.extensions.items())
         ),
     ]
-    return Interpreted(
+    return InterpretedRequest(
         # What a lock keeps of the request must mean the same anywhere: `auto` does not.
-        arguments=replace(arguments, gpus=found.words, driver=target.driver),
+        arguments=replace(arguments, gpus=devices.words, driver=target.driver),
         target=target,
-        device_words=found.words,
-        accelerators=found.accelerators,
+        device_words=devices.words,
+        accelerators=devices.accelerators,
         stack=stack,
-        wishes=tuple(dict.fromkeys(wishes)),
-        wanted=tuple(Wanted(text=a.text, via=a.origin) for a in plain),
-        constraints=tuple(
-            Wanted(text=a.text, via=a.origin) for a in arguments.constraints if a.name not in core
-        ),
-        terms=_terms(arguments),
-        idle=tuple(a.text for a in requirements if a.name in core and not applies(a)),
+        core_requirements=tuple(dict.fromkeys(core_requirements)),
+        plain_requirements=_plain(requirements, core),
+        plain_constraints=_plain(arguments.constraints, core),
+        objectives=_objectives(arguments),
+        idle=tuple(asked.text for asked in decided if not applies(asked)),
         validations=tuple(validations),
+    )
+
+
+def _plain(requirements: Iterable[Asked], core: frozenset[str]) -> tuple[PlainRequirement, ...]:
+    """Those on ordinary packages."""
+    return tuple(
+        PlainRequirement(text=asked.text, via=asked.origin)
+        for asked in requirements
+        if asked.name not in core
     )
 
 
@@ -103,42 +87,37 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
         told = f"did you mean {', '.join(f'`{name}`' for name in near)}?" if near else ""
         raise UsageError(
             f"`--op {unknown[0]}`: `mmcv.ops` has no such op",
-            hints=[told or "`mmlock scan` tells the names that a project uses"],
+            hints=[told or "`mmlock scan` lists the ops that a project uses"],
         )
 
 
-def mistaken(matrix: Matrix, wanted: Iterable[Wanted]) -> list[str]:
+def mistaken(matrix: Matrix, requirements: Iterable[PlainRequirement]) -> list[str]:
     """Ordinary packages that are named as a module of another distribution is: probably that one is meant."""
     modules = {normalize(m.module): m for m in matrix.modules if m.core}
-    names = dict.fromkeys(requirement_name(one.text) for one in wanted)
+    names = dict.fromkeys(requirement_name(one.text) for one in requirements)
     return [
-        f"`{name}` is another project: the module `{modules[name].module}` comes with "
+        f"`{name}` is another project: the module `{modules[name].module}` comes from "
         + " or ".join(f"`{package}`" for package in modules[name].packages[:3])
         for name in names
         if name in modules and name not in modules[name].packages
     ]
 
 
-def _target(
-    matrix: Matrix,
-    arguments: SolveArguments,
-    devices: tuple[object, ...],
-    implied: Platform | None,
-    driver: str | None,
-) -> Target:
-    chosen = arguments.platform or implied or Platform(matrix.defaults["platform"])
+def _target(matrix: Matrix, arguments: SolveArguments, devices: TargetDevices) -> Target:
+    implied = devices.platform
+    platform = arguments.platform or implied or Platform(matrix.defaults["platform"])
     if arguments.platform and implied and arguments.platform is not implied:
         raise UsageError(
             f"`--platform {arguments.platform}` contradicts the device",
-            causes=[f"it sits in {implied} machines"],
-            hints=["leave --platform out"],
+            causes=[f"that device is only in {implied} machines"],
+            hints=["leave out `--platform`"],
         )
-    glibc = (arguments.glibc or matrix.defaults["glibc"]) if is_linux(chosen) else None
+    glibc = (arguments.glibc or matrix.defaults["glibc"]) if platform.is_linux else None
     return Target(
-        devices=devices,  # type: ignore[arg-type]
-        platform=chosen,
+        devices=devices.devices,
+        platform=platform,
         glibc=glibc,
-        driver=arguments.driver or driver,
+        driver=arguments.driver or devices.driver,
     )
 
 
@@ -150,7 +129,7 @@ def _requirements(matrix: Matrix, arguments: SolveArguments) -> tuple[str, tuple
     stack = next((s for s in matrix.stacks if s.name == name), None)
     if stack is None:
         known = ", ".join(f"`{s.name}`" for s in matrix.stacks)
-        raise UsageError(f"`--stack {name}`: there is no such stack", hints=[f"there are {known}"])
+        raise UsageError(f"unknown `--stack {name}`", hints=[f"expected one of {known}"])
     return name, (*_of_stack(stack), *arguments.requirements)
 
 
@@ -161,47 +140,48 @@ def _of_stack(stack: Stack) -> tuple[Asked, ...]:
     return gather(Inputs(requirements=stack.requirements), no_file).requirements
 
 
-def _wish(matrix: Matrix, asked: Asked, *, constraint: bool = False) -> CoreWish:
+def _core_requirement(matrix: Matrix, asked: Asked, *, constraint: bool = False) -> CoreRequirement:
     if asked.url:
         raise UsageError(
-            f"`{asked.text}`: a URL cannot be taken for `{asked.name}`",
-            causes=["which builds of it fit is what mmlock decides"],
-            hints=[f"ask for a version instead, for example `{asked.name}`"],
+            f"`{asked.text}`: a URL is not supported for `{asked.name}`",
+            causes=["mmlock decides which build of it fits"],
+            hints=[f"request a version instead, for example `{asked.name}`"],
         )
     for extra in asked.extras:
         _known_extra(matrix, asked, extra)
     pre = any(version(s.rstrip(".*")).is_prerelease for s in _versions(asked.specifier))
-    return CoreWish(
+    return CoreRequirement(
         name=asked.name,
         specifier=asked.specifier,
         text=asked.text,
         prerelease=pre,
         extras=asked.extras,
         marker=asked.marker,
-        origin="the request" if asked.origin == COMMAND_LINE else asked.origin,
+        origin=THE_REQUEST if asked.origin == COMMAND_LINE else asked.origin,
         constraint=constraint,
     )
 
 
 def _known_extra(matrix: Matrix, asked: Asked, extra: str) -> None:
     """Raises UsageError for an extra that no release has, or of which nothing is recorded."""
-    known = sorted({name for row in matrix.requires(asked.name) for name in provided(row)})
+    known = sorted({name for row in matrix.requires(asked.name) for name in provided_extras(row)})
     if extra in known:
         return
     if not matrix.requires(asked.name):
         raise UsageError(
-            f"`{asked.text}`: the extras of `{asked.name}` cannot be asked for",
-            causes=[f"mmlock decides `{asked.name}` itself and no metadata of it is recorded"],
-            hints=[f"ask for `{asked.name}` and, beside it, for the packages that the extra brings"],
+            f"`{asked.text}`: extras of `{asked.name}` are not supported",
+            causes=[f"mmlock decides `{asked.name}` itself and has no metadata of it"],
+            hints=[f"request `{asked.name}` and the packages that the extra adds"],
         )
     from difflib import get_close_matches
 
     near = get_close_matches(extra, known, n=3, cutoff=0.5)
     names = ", ".join(f"`{name}`" for name in near or known)
+    hint = f"did you mean {names}?" if near else f"expected one of {names}"
     raise UsageError(
         f"`{asked.text}`: no release of `{asked.name}` has an extra `{extra}`",
-        causes=[] if known else [f"`{asked.name}` has no extras at all"],
-        hints=[f"{'did you mean' if near else 'it has'} {names}" + ("?" if near else "")] if known else [],
+        causes=[] if known else [f"`{asked.name}` has no extras"],
+        hints=[hint] if known else [],
     )
 
 
@@ -209,11 +189,11 @@ def _versions(specifier: str) -> Iterable[str]:
     return (clause.strip().lstrip("<>=!~ ") for clause in specifier.split(",") if clause.strip())
 
 
-def _plugins(accelerators: Iterable[Accelerator], asked: Iterable[Asked]) -> list[CoreWish]:
+def _plugins(accelerators: Iterable[Accelerator], asked: Iterable[Asked]) -> list[CoreRequirement]:
     """torch plug-ins that belong to a device (`torch-npu`), unless the user names them already."""
     named = {a.name for a in asked}
     return [
-        CoreWish(name=a.plugin, specifier="", text=f"{a.plugin} (the plug-in of {a.name})")
+        CoreRequirement(name=a.plugin, specifier="", text=f"{a.plugin} (the plug-in of {a.name})")
         for a in accelerators
         if a.plugin is not None and a.plugin not in named
     ]
@@ -225,9 +205,9 @@ def _pythons(matrix: Matrix, arguments: SolveArguments) -> tuple[str, ...]:
     return tuple(sorted({p for b in matrix.torch_builds for p in b.pythons if not p.endswith("t")}))
 
 
-def _terms(arguments: SolveArguments) -> tuple[Term, ...]:
-    found = ordered_terms(arguments.prefer)
-    if isinstance(found, str):
-        known = ", ".join(f"`{term}`" for term in Term)
-        raise UsageError(f"`--prefer {found}`: there is no such objective", hints=[f"there are {known}"])
-    return found
+def _objectives(arguments: SolveArguments) -> tuple[Objective, ...]:
+    objectives = ordered_objectives(arguments.prefer)
+    if isinstance(objectives, str):
+        known = ", ".join(f"`{objective}`" for objective in Objective)
+        raise UsageError(f"unknown `--prefer {objectives}`", hints=[f"expected one of {known}"])
+    return objectives

@@ -43,20 +43,20 @@ class Runner:
 
 def parse_nvidia_smi(text: str) -> tuple[InstalledGpu, ...]:
     """The lines of `--query-gpu=name[,compute_cap],driver_version --format=csv,noheader`."""
-    found = []
+    gpus = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.split(",")]
         name, rest = cells[0], cells[1:]
         if not name or not rest:
             continue
-        found.append(
+        gpus.append(
             InstalledGpu(
                 name=name,
                 capability=next((cell for cell in rest[:-1] if _CAPABILITY.fullmatch(cell)), None),
                 driver=rest[-1] if _DRIVER.fullmatch(rest[-1]) else None,
             )
         )
-    return tuple(found)
+    return tuple(gpus)
 
 
 def installed_gpus(run: Callable[[Sequence[str]], str] | None = None) -> tuple[InstalledGpu, ...]:
@@ -65,16 +65,16 @@ def installed_gpus(run: Callable[[Sequence[str]], str] | None = None) -> tuple[I
     last: Exception | None = None
     for fields in _FIELDS:
         try:
-            found = parse_nvidia_smi(run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]))
+            gpus = parse_nvidia_smi(run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]))
         except FileNotFoundError as error:
-            raise _fault("there is no `nvidia-smi` on this machine") from error
+            raise _fault("`nvidia-smi` was not found on this machine") from error
         except subprocess.TimeoutExpired as error:
             raise _fault(f"`nvidia-smi` did not answer within {error.timeout:g} s") from error
         except (OSError, subprocess.CalledProcessError) as error:
             last = error
             continue
-        if found:
-            return found
+        if gpus:
+            return gpus
     raise _fault(_reason(last)) from last
 
 
@@ -98,7 +98,7 @@ def _reason(error: Exception | None) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         said = (error.stdout or error.stderr or "").strip().splitlines()
         return f"`nvidia-smi` failed: {said[0] if said else f'exit status {error.returncode}'}"
-    return f"`nvidia-smi` cannot be run: {error}" if error else "`nvidia-smi` lists no GPU"
+    return f"`nvidia-smi` failed to start: {error}" if error else "`nvidia-smi` lists no GPU"
 
 
 def _fault(why: str) -> EnvironmentFault:

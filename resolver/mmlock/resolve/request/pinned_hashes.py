@@ -11,7 +11,7 @@ from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence, PackageName
 from mmlock.core.requirements import Asked
 from mmlock.core.versions import InvalidVersion, allows
-from mmlock.lock.model import Finding, LockedEnv, LockedPackage
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPackage
 
 _SHA256 = "sha256:"
 
@@ -47,12 +47,12 @@ def _matching(
     if not mine or kept:
         return kept if mine else files
     raise NoAnswer(
-        f"no file of {name} {version} that fits the target has a hash that was asked for",
+        f"no file of {name} {version} for this target has a requested hash",
         causes=[
             *(f"{asked.origin}: {', '.join(asked.hashes)}" for asked in mine),
-            *(f"{file.name}: {_SHA256}{file.sha256 or 'not known'}" for file in files),
+            *(f"{file.name}: {_SHA256}{file.sha256 or 'unknown'}" for file in files),
         ],
-        hints=["name the sha256 of that file with `--hash`, or leave the hashes out: the lock has its own"],
+        hints=["pass the sha256 of that file with `--hash`, or leave the hashes out: the lock has its own"],
     )
 
 
@@ -69,9 +69,10 @@ def _admits(asked: Asked, version: str) -> bool:
 
 def _unchecked(name: PackageName, version: str) -> Finding:
     return Finding(
-        level="warning",
+        level=Level.WARNING,
+        kind=FindingKind.HASH,
         subject=name,
-        text=f"the hash of {name} {version} that was asked for is not checked: its index tells none",
+        text=f"the requested hash of {name} {version} could not be compared: its index publishes none",
         source=("the request",),
         confidence=Confidence.MEASURED,
     )

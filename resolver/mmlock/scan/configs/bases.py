@@ -5,34 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from posixpath import dirname, join, normpath
 
-from mmlock.scan.model import ModuleFacts, Place
+from mmlock.scan.configs.faults import ConfigFault, ConfigProblem
+from mmlock.scan.model import ModuleFacts, SourceLine
+from mmlock.scan.tree import ProjectTree, leads_out
 
 __all__ = ["base_faults"]
 
 
-def base_faults(modules: Mapping[str, ModuleFacts], files: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """A place and what is wrong there, for every base that cannot be followed."""
-    edges: dict[str, dict[str, Place]] = {}
+def base_faults(modules: Mapping[str, ModuleFacts], tree: ProjectTree) -> Iterator[ConfigFault]:
+    """Every base that cannot be followed."""
+    edges: dict[str, dict[str, SourceLine]] = {}
     for file, facts in modules.items():
         for text, line in facts.bases:
-            place = Place(file=file, line=line)
+            place = SourceLine(file=file, line=line)
             base = normpath(join(dirname(file), text))
             if "::" in text:
-                package = text.partition("::")[0]
-                yield str(place), f"base `{text}` lies in the package {package}"
-            elif base not in files:
-                yield str(place), f"base `{text}` is not there"
+                yield ConfigFault(place=place, problem=ConfigProblem.OTHER_PACKAGE, base=text)
+            elif leads_out(base):
+                yield ConfigFault(place=place, problem=ConfigProblem.OUTSIDE, base=text)
+            elif not tree.has(base):
+                yield ConfigFault(place=place, problem=ConfigProblem.MISSING, base=text)
             else:
-                edges.setdefault(file, {})[base] = place
+                edges.setdefault(file, {})[tree.links.resolve(base)] = place
     for file, place in _in_circles(edges):
-        yield str(place), f"base leads back to {file} itself"
+        yield ConfigFault(place=place, problem=ConfigProblem.CIRCLE, base=file)
 
 
-def _in_circles(edges: Mapping[str, Mapping[str, Place]]) -> Iterator[tuple[str, Place]]:
+def _in_circles(edges: Mapping[str, Mapping[str, SourceLine]]) -> Iterator[tuple[str, SourceLine]]:
     """A file of each circle, and the line of it that closes the circle."""
     done: set[str] = set()
     for start in edges:
-        path: list[tuple[str, Iterator[tuple[str, Place]]]] = []
+        path: list[tuple[str, Iterator[tuple[str, SourceLine]]]] = []
         here = start
         above: set[str] = set()
         while True:

@@ -11,8 +11,8 @@ from mmlock.scan.configs.read import Config
 from mmlock.scan.configs.values import Leaf
 from mmlock.scan.definitions import Definitions, Node
 from mmlock.scan.frameworks import Framework
-from mmlock.scan.model import When
-from mmlock.scan.ops import Catalog, How, OpUse
+from mmlock.scan.model import RunCondition
+from mmlock.scan.ops import OpCatalog, OpReferenceKind, OpUse
 from mmlock.scan.project import Project
 
 __all__ = ["Narrowed", "narrow"]
@@ -34,7 +34,7 @@ def narrow(
     configs: Iterable[Config],
     project: Project,
     uses: tuple[OpUse, ...],
-    catalog: Catalog,
+    catalog: OpCatalog,
     frameworks: Mapping[str, Framework],
 ) -> Narrowed:
     """Follow the types of configs to definitions, and these to ops and files."""
@@ -62,7 +62,9 @@ def narrow(
     ran = set(project.reached_from([file for file, _ in starts]))
     reached = definitions.reached(node for node in starts if node[1])
     found += _of_definitions(reached, uses)
-    found += [replace(use, op="", how=How.MODULE) for use in uses if use.loads and use.place.file in ran]
+    found += [
+        replace(use, op="", how=OpReferenceKind.MODULE) for use in uses if use.loads and use.place.file in ran
+    ]
     return Narrowed(
         files=frozenset(files | ran),
         uses=tuple(dict.fromkeys(found)),
@@ -81,7 +83,7 @@ def _nodes(leaf: Leaf, name: str, definitions: Definitions) -> list[Node]:
     return definitions.registered.get(name, [])
 
 
-def _outside(leaf: Leaf, under: str, catalog: Catalog, frameworks: Mapping[str, Framework]) -> list[OpUse]:
+def _outside(leaf: Leaf, under: str, catalog: OpCatalog, frameworks: Mapping[str, Framework]) -> list[OpUse]:
     """Ops behind a type that the project does not define."""
     text = str(leaf.literal or leaf.symbol)
     name = text.rpartition(".")[2]
@@ -89,14 +91,16 @@ def _outside(leaf: Leaf, under: str, catalog: Catalog, frameworks: Mapping[str, 
     if op is None and "mmcv.ops" in leaf.symbol and name in catalog.ops:
         op = name
     if op:
-        return [OpUse(op=op, how=How.TYPE, spelled=text, place=leaf.place, when=When.CALLED)]
+        return [
+            OpUse(op=op, how=OpReferenceKind.TYPE, spelled=text, place=leaf.place, when=RunCondition.CALLED)
+        ]
     return [
         OpUse(
             op=behind,
-            how=How.BUILT,
+            how=OpReferenceKind.BUILT,
             spelled=f"{one.package} {one.reach.version}: {name}",
             place=leaf.place,
-            when=When.CALLED,
+            when=RunCondition.CALLED,
         )
         for one in frameworks.values()
         for behind in one.reach.named.get(name, ())

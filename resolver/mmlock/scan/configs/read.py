@@ -11,10 +11,13 @@ from posixpath import dirname, join, normpath
 
 from msgspec import Struct
 
+from mmlock.scan.configs.faults import ConfigFault, ConfigProblem
 from mmlock.scan.configs.values import Leaf, Listed, Table, Value, evaluate, merge, typed
-from mmlock.scan.model import Place
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
+from mmlock.scan.model import SourceLine
 from mmlock.scan.module import chain_of
-from mmlock.scan.source import Unread, parse
+from mmlock.scan.source import parse
+from mmlock.scan.tree import NO_LINKS, Links, leads_out
 
 __all__ = ["Config", "read_config"]
 
@@ -33,8 +36,8 @@ class Config(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     """Every file that was read for it, itself first."""
     values: Table
-    faults: tuple[tuple[str, str], ...]
-    """A place and what is wrong there: a missing base, a cycle, a base in another package."""
+    faults: tuple[ConfigFault, ...]
+    """What was not followed: a missing base, a circle, a base in another package."""
 
     @property
     def types(self) -> tuple[tuple[Leaf, str], ...]:
@@ -42,7 +45,7 @@ class Config(Struct, frozen=True, kw_only=True):
         return tuple(typed(self.values))
 
     @property
-    def imports(self) -> tuple[tuple[str, Place], ...]:
+    def imports(self) -> tuple[tuple[str, SourceLine], ...]:
         """The modules of `custom_imports`."""
         custom = self.values.get("custom_imports")
         listed = custom.get("imports") if isinstance(custom, dict) else None
@@ -51,24 +54,25 @@ class Config(Struct, frozen=True, kw_only=True):
         return tuple((one.literal, one.place) for one in leaves if isinstance(one.literal, str))
 
 
-def read_config(file: str, read: Read, find_module: FindModule) -> Config:
-    """The config at a path of the project. Raises Unread when the file itself cannot be read."""
-    reader = _Reader(read, find_module)
+def read_config(file: str, read: Read, find_module: FindModule, links: Links = NO_LINKS) -> Config:
+    """The config at a path of the project. Raises UnreadSourceError when the file itself cannot be read."""
+    reader = _ConfigReader(read, find_module, links)
     try:
         values = reader.file(file, above=())
     except RecursionError:
-        raise Unread("is nested too deep") from None
+        raise UnreadSourceError(LeftOutReason.TOO_COMPLEX) from None
     return Config(
         file=file, files=tuple(dict.fromkeys(reader.files)), values=values, faults=tuple(reader.faults)
     )
 
 
-class _Reader:
-    def __init__(self, read: Read, find_module: FindModule) -> None:
+class _ConfigReader:
+    def __init__(self, read: Read, find_module: FindModule, links: Links) -> None:
         self.read = read
+        self.links = links
         self.find_module = find_module
         self.files: list[str] = []
-        self.faults: list[tuple[str, str]] = []
+        self.faults: list[ConfigFault] = []
         self.known: dict[str, Table] = {}
 
     def file(self, file: str, above: tuple[str, ...]) -> Table:
@@ -84,37 +88,44 @@ class _Reader:
         self.known[file] = values
         return deepcopy(values)
 
-    def base(self, path: str, place: Place, above: tuple[str, ...]) -> Table:
-        """A base by its path; what cannot be followed is told and empty."""
-        if "::" in path:
-            package = path.partition("::")[0]
-            self.faults.append((str(place), f"base `{path}` lies in the package {package}: it was not read"))
-            return {}
+    def base(self, path: str, place: SourceLine, above: tuple[str, ...]) -> Table:
+        """A base by its path; what cannot be followed is recorded, and empty."""
         file = normpath(join(dirname(place.file), path))
+        if "::" in path:
+            return self._fault(place, ConfigProblem.OTHER_PACKAGE, path)
+        if leads_out(file):
+            return self._fault(place, ConfigProblem.OUTSIDE, path)
+        file = self.links.resolve(file)
         if file in above:
-            self.faults.append((str(place), f"base `{path}` leads back to the config itself"))
-            return {}
+            return self._fault(place, ConfigProblem.CIRCLE, path)
         try:
             return self.file(file, above)
-        except Unread as why:
-            self.faults.append((str(place), f"base `{path}`: {why}"))
-            return {}
+        except UnreadSourceError as why:
+            missing = why.reason is LeftOutReason.MISSING
+            problem = ConfigProblem.MISSING if missing else ConfigProblem.UNREAD
+            return self._fault(place, problem, path, None if missing else why.reason)
+
+    def _fault(
+        self, place: SourceLine, problem: ConfigProblem, base: str = "", reason: LeftOutReason | None = None
+    ) -> Table:
+        self.faults.append(ConfigFault(place=place, problem=problem, base=base, reason=reason))
+        return {}
 
     def _data(self, text: str, file: str, above: tuple[str, ...]) -> Table:
         """A config in JSON; of YAML only the lines with types are read."""
-        place = Place(file=file, line=1)
+        place = SourceLine(file=file, line=1)
         if file.endswith(".json"):
             try:
                 value = _plain(json.loads(text), place)
             except (ValueError, RecursionError):
-                raise Unread("is not JSON") from None
+                raise UnreadSourceError(LeftOutReason.NOT_JSON) from None
             own = value if isinstance(value, dict) else {}
             return merge(self.bases(own.pop("_base_", None), above), own)
         items: list[Value] = []
         for number, line in enumerate(text.splitlines(), start=1):
             if found := _YAML_TYPE.match(line):
-                items.append({"type": Leaf(place=Place(file=file, line=number), literal=found[1])})
-        self.faults.append((file, "of YAML only the types are read, without what overrides what"))
+                items.append({"type": Leaf(place=SourceLine(file=file, line=number), literal=found[1])})
+        self._fault(place, ConfigProblem.TYPES_ONLY)
         return {"yaml": Listed(items=tuple(items))}
 
     def bases(self, value: Value | None, above: tuple[str, ...]) -> Table:
@@ -126,7 +137,7 @@ class _Reader:
         return found
 
 
-def _plain(value: object, place: Place) -> Value:
+def _plain(value: object, place: SourceLine) -> Value:
     if isinstance(value, dict):
         return {str(key): _plain(inner, place) for key, inner in value.items()}
     if isinstance(value, list):
@@ -137,7 +148,7 @@ def _plain(value: object, place: Place) -> Value:
 class _Module:
     """The assignments of one Python config, in order."""
 
-    def __init__(self, reader: _Reader, file: str, above: tuple[str, ...]) -> None:
+    def __init__(self, reader: _ConfigReader, file: str, above: tuple[str, ...]) -> None:
         self.reader = reader
         self.file = file
         self.above = above
@@ -225,11 +236,11 @@ class _Module:
             if not isinstance(inner, ast.ImportFrom):
                 continue
             module = "." * inner.level + (inner.module or "")
-            place = Place(file=self.file, line=inner.lineno)
+            place = SourceLine(file=self.file, line=inner.lineno)
             file = self.reader.find_module(module, self.file)
             if file is None or file.endswith("/"):
-                fault = f"base `{module}` is not in the project: it was not read"
-                self.reader.faults.append((str(place), fault))
+                fault = ConfigFault(place=place, problem=ConfigProblem.NO_MODULE, base=module)
+                self.reader.faults.append(fault)
                 continue
             path = file if not dirname(self.file) else _relative(file, dirname(self.file))
             values = self.reader.base(path, place, self.above)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from mmlock.scan.model import Place
+from mmlock.scan.model import SourceLine
 from mmlock.scan.module import chain_of
 
 __all__ = ["Leaf", "Listed", "Table", "Value", "evaluate", "merge", "typed"]
@@ -21,7 +21,7 @@ _DELETE = "_delete_"
 class Leaf(Struct, frozen=True, kw_only=True):
     """A literal, a name of a lazy config, or something that only running the config could tell."""
 
-    place: Place
+    place: SourceLine
     literal: str | int | float | bool | None = None
     symbol: str = ""
     """The dotted name that a lazy config writes: `mmdet.models.RetinaNet`."""
@@ -48,7 +48,7 @@ def _known(node: ast.expr, names: Mapping[str, Value], base: Table, file: str) -
     match node:
         case ast.Constant():
             value = node.value if isinstance(node.value, str | int | float | bool) else None
-            found = Leaf(place=Place(file=file, line=node.lineno), literal=value)
+            found = Leaf(place=SourceLine(file=file, line=node.lineno), literal=value)
         case ast.Dict():
             found = _table(zip(node.keys, node.values, strict=True), names, base, file)
         case ast.Call(func=ast.Name(id="dict")):
@@ -60,7 +60,7 @@ def _known(node: ast.expr, names: Mapping[str, Value], base: Table, file: str) -
         case ast.Set(elts=[ast.Set(elts=[inner])]):  # {{_base_.model}}
             found = _looked_up(chain_of(inner), names, base)
         case ast.Name() | ast.Attribute() if chain := chain_of(node):
-            symbol = Leaf(place=Place(file=file, line=node.lineno), symbol=chain)
+            symbol = Leaf(place=SourceLine(file=file, line=node.lineno), symbol=chain)
             found = _looked_up(chain, names, base) or symbol
         case ast.BinOp(op=ast.Add()):
             first, second = (evaluate(part, names, base, file) for part in (node.left, node.right))
@@ -119,7 +119,7 @@ def _unknown(node: ast.expr, names: Mapping[str, Value], base: Table, file: str)
             inner = child.value if isinstance(child, ast.keyword) else child.iter
             parts.append(evaluate(inner, names, base, file))
     kept = tuple(part for part in parts if not isinstance(part, Leaf) or part.symbol)
-    return Listed(items=kept) if kept else Leaf(place=Place(file=file, line=node.lineno))
+    return Listed(items=kept) if kept else Leaf(place=SourceLine(file=file, line=node.lineno))
 
 
 def merge(base: Table, child: Table) -> Table:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from posixpath import basename, dirname, normpath
 
 from mmlock.core.artifact import IndexSettings
-from mmlock.core.requirements import parse_file
-from mmlock.scan.model import Place
+from mmlock.core.requirements import Include, parse_file
+from mmlock.scan.left_out import LeftOut, LeftOutReason, UnreadSourceError
+from mmlock.scan.model import SourceLine
 from mmlock.scan.pins import declared, documents
 from mmlock.scan.pins.commands import Said, first_words
-from mmlock.scan.pins.model import Binding, Pin, PinKind
-from mmlock.scan.source import Unread
+from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
+from mmlock.scan.tree import NO_LINKS, Links, leads_out
 
 __all__ = ["collect"]
 
@@ -26,25 +27,28 @@ _TAKEN = frozenset({"requirements.txt", "requirements/mminstall.txt"})
 _LOCKS = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"})
 
 Read = Callable[[str], str]
-"""The text of a file of the project. Raises Unread."""
+"""The text of a file of the project. Raises UnreadSourceError."""
 
 
-def collect(files: Iterable[str], read: Read) -> tuple[list[Pin], list[tuple[str, str]]]:
-    """Every pin, and the files that could not be read."""
-    collector = _Collector(tuple(files), read)
+def collect(
+    files: Iterable[str], read: Read, links: Links = NO_LINKS
+) -> tuple[list[ProjectPin], list[LeftOut]]:
+    """Every pin, and what could not be read. Only these files are read, whatever their text names."""
+    collector = _Collector(tuple(files), read, links)
     for file in collector.files:
         collector.file(file)
     collector.requirement_files()
-    return collector.pins, collector.unread
+    return collector.pins, collector.left_out
 
 
 class _Collector:
-    def __init__(self, files: tuple[str, ...], read: Read) -> None:
+    def __init__(self, files: tuple[str, ...], read: Read, links: Links) -> None:
         self.files = files
         self.known = frozenset(files)
         self.read = read
-        self.pins: list[Pin] = []
-        self.unread: list[tuple[str, str]] = []
+        self.links = links
+        self.pins: list[ProjectPin] = []
+        self.left_out: list[LeftOut] = []
         self.declared: list[tuple[str, bool]] = []
         """Requirement files that the project itself takes in, and whether as constraints."""
 
@@ -58,10 +62,10 @@ class _Collector:
                 self.declared.append((file, False))
             else:
                 self.pins += list(self._pins(file, name))
-        except Unread as why:
-            self.unread.append((file, str(why)))
+        except UnreadSourceError as why:
+            self.left_out.append(why.at(file))
 
-    def _pins(self, file: str, name: str) -> Iterator[Pin]:
+    def _pins(self, file: str, name: str) -> Iterator[ProjectPin]:
         own = Binding.DECLARED if not dirname(file) else Binding.OPTIONAL
         for names, kind, reader in _DECLARED:
             if (name in names) if isinstance(names, frozenset) else names.match(name):
@@ -80,7 +84,7 @@ class _Collector:
 
     def _said(
         self, reader: Callable[[str], Iterator[tuple[int, Said]]], file: str, kind: PinKind, binding: Binding
-    ) -> Iterator[Pin]:
+    ) -> Iterator[ProjectPin]:
         text = self.read(file)
         if kind is PinKind.DOCKERFILE or first_words([text]):
             for line, said in reader(text):
@@ -93,7 +97,11 @@ class _Collector:
             binding = Binding.OPTIONAL if extra else own
             self.pins.append(self._pin(said, file, line, PinKind.SETUP, binding))
         if not dirname(file):
-            self.declared += [(normpath(name), False) for name in files]
+            for name in files:
+                if leads_out(normpath(name)):
+                    self._leave(file, None, LeftOutReason.OUTSIDE, name)
+                else:
+                    self.declared.append((normpath(name), False))
 
     def requirement_files(self) -> None:
         """Those the project takes in first, with what they include; then the others, as optional."""
@@ -105,14 +113,15 @@ class _Collector:
     def _follow(self, waiting: list[tuple[str, bool]], binding: Binding, done: set[str]) -> None:
         queue = deque(waiting)
         while queue:
-            file, constraint = queue.popleft()
+            named, constraint = queue.popleft()
+            file = self.links.resolve(named)
             if file in done or file not in self.known:
                 continue
             done.add(file)
             try:
                 queue += self._requirements(file, binding, constraint=constraint)
-            except Unread as why:
-                self.unread.append((file, str(why)))
+            except UnreadSourceError as why:
+                self.left_out.append(why.at(file))
 
     def _is_requirements(self, file: str) -> bool:
         inside = basename(dirname(file)) == "requirements" and file.endswith((".txt", ".in"))
@@ -125,25 +134,45 @@ class _Collector:
             said = (asked.name, asked.specifier, asked.text, asked.marker)
             pin = self._pin(said, file, line, PinKind.REQUIREMENTS, binding, constraint=constraint)
             self.pins += [pin] if asked.url is None else []
-        self.unread += [(fault.where, fault.text) for fault in parsed.faults]
+        for fault in parsed.faults:
+            self._leave(*_place(fault.where), LeftOutReason.REQUIREMENT, fault.text)
         if parsed.gathered.index != IndexSettings():
-            self.unread.append((file, "names an index of its own: give that to mmlock by option"))
-        return [(one.path, one.constraint) for one in parsed.includes]
+            self._leave(file, None, LeftOutReason.INDEX)
+        return [(path, one.constraint) for one in parsed.includes if (path := self._included(one))]
+
+    def _included(self, include: Include) -> str | None:
+        """The file of the project that an include means; any other is left out, whatever it is."""
+        path = normpath(include.path)
+        outside = "://" in include.path or leads_out(path)
+        if not outside and self.links.resolve(path) in self.known:
+            return path
+        reason = LeftOutReason.OUTSIDE if outside else LeftOutReason.MISSING
+        self._leave(*_place(include.where), reason, include.path)
+        return None
+
+    def _leave(self, path: str, line: int | None, reason: LeftOutReason, detail: str = "") -> None:
+        self.left_out.append(LeftOut(path=path, line=line, reason=reason, detail=detail))
 
     def _pin(
         self, said: Said, file: str, line: int, kind: PinKind, binding: Binding, *, constraint: bool = False
-    ) -> Pin:
+    ) -> ProjectPin:
         name, specifier, text, marker = said
-        return Pin(
+        return ProjectPin(
             name=name,
             specifier=specifier,
             text=text,
-            place=Place(file=file, line=line),
+            place=SourceLine(file=file, line=line),
             kind=kind,
             binding=binding,
             marker=marker,
             constraint=constraint,
         )
+
+
+def _place(where: str) -> tuple[str, int | None]:
+    """File and line of `requirements.txt:3`."""
+    file, _, line = where.rpartition(":")
+    return (file, int(line)) if file and line.isdecimal() else (where, None)
 
 
 _DECLARED: tuple[

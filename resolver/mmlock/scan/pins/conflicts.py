@@ -9,32 +9,32 @@ from msgspec import Struct
 
 from mmlock.core.names import PackageName
 from mmlock.core.versions import allows
-from mmlock.scan.pins.model import Pin
+from mmlock.scan.pins.model import ProjectPin
 
-__all__ = ["Conflict", "conflicts"]
+__all__ = ["PinConflict", "conflicts"]
 
 
-class Conflict(Struct, frozen=True, kw_only=True):
+class PinConflict(Struct, frozen=True, kw_only=True):
     """Two requirements on one package that exclude each other, and where each is asked for."""
 
     name: PackageName
     first: str
     second: str
-    places: tuple[Pin, Pin]
+    places: tuple[ProjectPin, ProjectPin]
     """The first place of each."""
 
 
-def conflicts(pins: Iterable[Pin]) -> tuple[Conflict, ...]:
+def conflicts(pins: Iterable[ProjectPin]) -> tuple[PinConflict, ...]:
     """Every pair of differing bounds of which one is exact and the other refuses it."""
-    by_name: dict[PackageName, dict[str, Pin]] = {}
+    by_name: dict[PackageName, dict[str, ProjectPin]] = {}
     for pin in pins:
         if pin.specifier and pin.marker is None:
             by_name.setdefault(pin.name, {}).setdefault(pin.specifier, pin)
-    found: list[Conflict] = []
+    found: list[PinConflict] = []
     for name, bounds in sorted(by_name.items()):
         ordered = sorted(bounds.values(), key=lambda pin: pin.place)
         found += [
-            Conflict(name=name, first=first.text, second=second.text, places=(first, second))
+            PinConflict(name=name, first=first.text, second=second.text, places=(first, second))
             for first, second in combinations(ordered, 2)
             if _exclude(first.specifier, second.specifier) or _exclude(second.specifier, first.specifier)
         ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import configparser
 import json
 import re
 import sys
@@ -14,9 +12,10 @@ from typing import Any
 
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import is_specifier
-from mmlock.scan.module import chain_of
+from mmlock.lock.setup_files import read_config, read_setup
+from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
 from mmlock.scan.pins.commands import Said, conda_pin, pip_pin
-from mmlock.scan.source import Unread, parse
+from mmlock.scan.source import parse
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -65,11 +64,11 @@ class _Lines:
 
 
 def toml(text: str) -> dict[str, Any]:
-    """A TOML document. Raises Unread."""
+    """A TOML document. Raises UnreadSourceError."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except (tomllib.TOMLDecodeError, RecursionError):
-        raise Unread("is not TOML") from None
+        raise UnreadSourceError(LeftOutReason.NOT_TOML) from None
 
 
 def pyproject(text: str) -> Iterator[Line]:
@@ -154,7 +153,7 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise Unread("is not JSON") from None
+        raise UnreadSourceError(LeftOutReason.NOT_JSON) from None
     lines = _Lines(text)
     for name, row in _table(document, "default").items():
         bound = row.get("version") if isinstance(row, dict) else None
@@ -164,13 +163,9 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
 
 def setup_cfg(text: str) -> Iterator[Line]:
     """`install_requires` and the extras of a declarative setuptools project."""
-    # The reader takes quadratic time for a run of blanks; at the start of a line they mean something.
-    text = "\n".join(re.sub(r"(?<=\S)\s{2,}", " ", line) for line in text.splitlines())
-    reader = configparser.RawConfigParser(strict=False)
-    try:
-        reader.read_string(text)
-    except (configparser.Error, ValueError):
-        raise Unread("is not INI") from None
+    reader = read_config(text)
+    if reader is None:
+        raise UnreadSourceError(LeftOutReason.NOT_INI)
     lines = _Lines(text)
     yield from _python(reader.get("options", "python_requires", fallback=None), lines)
     parts = [(reader.get("options", "install_requires", fallback=""), False)]
@@ -181,51 +176,21 @@ def setup_cfg(text: str) -> Iterator[Line]:
 
 
 def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
-    """The literal requirements of `setup(...)`, and the requirement files it reads. Raises Unread."""
-    tree = parse(text)
-    known = {
-        chain_of(node.targets[0]): node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and len(node.targets) == 1
-    }
+    """The literal requirements of `setup(...)`, and the requirement files it reads.
+
+    Raises UnreadSourceError.
+    """
     found: list[Line] = []
     files: list[str] = []
-    for call in ast.walk(tree):
-        if not isinstance(call, ast.Call) or chain_of(call.func).rpartition(".")[2] != "setup":
-            continue
-        for keyword in call.keywords:
-            value = known.get(chain_of(keyword.value), keyword.value)
-            if keyword.arg == "install_requires":
-                found += [(line, said, False) for line, said in _strings(value)]
-                files += _files(value)
-            elif keyword.arg == "extras_require":
-                found += [(line, said, True) for line, said in _strings(value)]
-            elif keyword.arg == "python_requires" and isinstance(value, ast.Constant):
-                bound = str(value.value)
-                if is_specifier(bound):
-                    found.append(
-                        (value.lineno, (PackageName("python"), bound, f"python{bound}", None), False)
-                    )
+    for call in read_setup(parse(text)):
+        for key, told in call.lists.items():
+            extra = key == "extras_require"
+            found += [(line, said, extra) for line, one in told.lines if (said := pip_pin(one))]
+            files += () if extra else told.files
+        line, bound = call.texts.get("python_requires", (0, ""))
+        if bound and is_specifier(bound):
+            found.append((line, (PackageName("python"), bound, f"python{bound}", None), False))
     return found, tuple(files)
-
-
-def _strings(node: ast.AST) -> Iterator[tuple[int, Said]]:
-    if isinstance(node, ast.Call):  # What a function makes of its arguments is not known.
-        return
-    if isinstance(node, ast.Dict):
-        for value in node.values:
-            yield from _strings(value)
-    elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-        for item in node.elts:
-            yield from _strings(item)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and (said := pip_pin(node.value)):
-        yield node.lineno, said
-
-
-def _files(node: ast.AST) -> Iterator[str]:
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Constant) and str(inner.value).endswith(".txt"):
-            yield str(inner.value)
 
 
 def conda_environment(text: str) -> Iterator[Line]:

@@ -73,7 +73,10 @@ def markdown(text: str) -> Iterator[Line]:
 
 
 def notebook(text: str) -> Iterator[Line]:
-    """The shell lines (`!pip install ...`, `%pip install ...`) of a notebook's code. Raises Unread."""
+    """The shell lines (`!pip install ...`, `%pip install ...`) of a notebook's code.
+
+    Raises UnreadSourceError.
+    """
     for cell in code_cells(text):
         shell = bool(cell) and cell[0][1].startswith(("%%bash", "%%sh"))
         for number, line in cell:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mmlock.core.names import PackageName, StrEnum
-from mmlock.scan.model import Place
+from mmlock.scan.model import SourceLine
 
-__all__ = ["Binding", "Pin", "PinKind"]
+__all__ = ["Binding", "PinKind", "ProjectPin"]
 
 
 class PinKind(StrEnum):
@@ -36,7 +36,7 @@ class Binding(StrEnum):
     ADVICE = "advice"  # a text or a notebook tells a person to install it
 
 
-class Pin(Struct, frozen=True, kw_only=True):
+class ProjectPin(Struct, frozen=True, kw_only=True):
     """One requirement at one place."""
 
     name: PackageName
@@ -45,7 +45,7 @@ class Pin(Struct, frozen=True, kw_only=True):
     """PEP 440; empty: any version."""
     text: str
     """As written."""
-    place: Place
+    place: SourceLine
     kind: PinKind
     binding: Binding
     marker: str | None = None

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from mmlock.core.extension import SourceTree
+from mmlock.core.names import ToolchainProvider
 from mmlock.lock.formats.parts import describe_target
 from mmlock.wheels.export import script
 from mmlock.wheels.export.model import Export, lines
@@ -72,7 +73,11 @@ def _lines(export: Export) -> Iterator[str]:
 
 def _base(export: Export) -> tuple[str, str | None]:
     """The image to start from, and what to know about it."""
-    system = [b.plan.step.toolchain for b in export.builds if b.plan.step.toolchain.provider == "system"]
+    system = [
+        b.plan.step.toolchain
+        for b in export.builds
+        if b.plan.step.toolchain.provider == ToolchainProvider.SYSTEM
+    ]
     if system:
         note = "The toolkit is not part of the lock: look up the newest patch release of this image."
         return f"nvidia/cuda:{system[0].cuda}.0-devel-ubuntu22.04", note

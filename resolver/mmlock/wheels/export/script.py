@@ -7,6 +7,7 @@ from shlex import quote
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import LEFT_BY_BUILDS, MADE
+from mmlock.core.names import ToolchainProvider
 from mmlock.lock.fields import url_file_name
 from mmlock.lock.formats.parts import describe_target, plain
 from mmlock.lock.model import FetchStep
@@ -217,7 +218,7 @@ def _environment(build: PlannedBuild) -> Iterator[str]:
     if step.toolchain.cuda_home:
         site = "$BUILD/venv/lib/python" + plan.python + "/site-packages"
         home = expanded(step.toolchain.cuda_home, {"site_packages": site})
-        told = step.toolchain.provider != "pip"
+        told = step.toolchain.provider is not ToolchainProvider.PIP
         yield f'if [ -z "${{CUDA_HOME:-}}" ]; then CUDA_HOME={home}; fi' if told else f"CUDA_HOME={home}"
         yield "export CUDA_HOME"
     # Commands by their very meaning: they come from `matrices/curated`, and whoever runs a lock runs them.

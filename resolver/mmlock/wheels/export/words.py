@@ -11,13 +11,15 @@ from urllib.parse import quote as percent
 from mmlock.core.artifact import Artifact
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import SourceTree
-from mmlock.lock.fields import build_faults, environment_faults, fetch_faults, package_faults
+from mmlock.lock.fields import build_faults, environment_faults, fetch_faults, package_faults, url_problem
 from mmlock.wheels.export.model import Export
+from mmlock.wheels.model import Pin
 
 __all__ = ["docker_path", "docker_value", "expanded", "marker", "require_safe", "requirement", "shell_lines"]
 
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*", re.ASCII)
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _SHOWN = 12
 BESIDE = "BESIDE"
 """The variable of the script that holds the lock folder as a URL."""
@@ -50,15 +52,22 @@ def _faults(export: Export) -> Iterator[tuple[str, str]]:
     for planned in export.builds:
         step = planned.plan.step
         yield from _of(step.package, build_faults(step))
-        for pin in planned.pins:
-            if not _PROJECT.fullmatch(pin.name):
-                yield f"{step.package}.pins", f"{pin.name!a} is not the name of a package"
+        yield from _of(step.package, (fault for pin in planned.pins for fault in _pin(pin)))
     yield from (
         ("imports", f"{name!a} is no module") for name in export.imports if not _MODULE.fullmatch(name)
     )
     yield from (("shadows", f"{n!a} is no package") for n in export.shadows if not _PROJECT.fullmatch(n))
     if _null(env):
         yield "lock", "contains a null character"
+
+
+def _pin(pin: Pin) -> Iterator[tuple[str, str]]:
+    if not _PROJECT.fullmatch(pin.name):
+        yield "pins", f"{pin.name!a} is not the name of a package"
+    if "://" in pin.file.url and (why := url_problem(pin.file.url)):
+        yield "pins", why
+    if pin.file.sha256 and not _HEX.fullmatch(pin.file.sha256):
+        yield "pins", f"{pin.file.sha256!a} is not a sha256"
 
 
 def _null(env: object) -> bool:

@@ -14,9 +14,9 @@ from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Toolkit, TorchBuild
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
-from mmlock.resolve.judge.model import Objection, Severity
+from mmlock.resolve.judge.model import Objection, Rule, Severity
 
-__all__ = ["Case", "Node", "admits", "base", "open_case", "refuse", "release", "unknown"]
+__all__ = ["JudgedLock", "Node", "admits", "base", "open_lock", "refuse", "release", "unknown"]
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Node(Struct, frozen=True, kw_only=True):
         return tuple(file.url for file in self.files)
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class JudgedLock(Struct, frozen=True, kw_only=True):
     """One lock before the judge."""
 
     env: LockedEnv
@@ -73,7 +73,7 @@ class Case(Struct, frozen=True, kw_only=True):
         target = self.env.target
         return tuple(format_cc(d.arch) for d in target.devices if d.arch) if target.cuda else ()
 
-    def asked(self, *words: str) -> bool:
+    def requested(self, *words: str) -> bool:
         """Whether one of these words stands in the request."""
         return any(word in words for word in self.env.request)
 
@@ -97,17 +97,17 @@ def release(text: str) -> tuple[int, int]:
     return parsed.major, parsed.minor
 
 
-def refuse(rule: str, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
+def refuse(rule: Rule, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
     """An objection that a fact supports."""
     return Objection(severity=Severity.REFUSE, rule=rule, subject=subject, text=text, source=source)
 
 
-def unknown(rule: str, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
+def unknown(rule: Rule, subject: str, text: str, source: tuple[str, ...] = ()) -> Objection:
     """An objection that nobody can decide."""
     return Objection(severity=Severity.UNKNOWN, rule=rule, subject=subject, text=text, source=source)
 
 
-def open_case(env: LockedEnv, matrix: Matrix) -> Case:
+def open_lock(env: LockedEnv, matrix: Matrix) -> JudgedLock:
     """Everything the rules ask about, looked up once."""
     nodes: dict[PackageName, Node] = {}
     twice: list[PackageName] = []
@@ -115,7 +115,7 @@ def open_case(env: LockedEnv, matrix: Matrix) -> Case:
         if node.name in nodes:
             twice.append(node.name)
         nodes[node.name] = node
-    return Case(
+    return JudgedLock(
         env=env, matrix=matrix, nodes=nodes, twice=tuple(sorted(set(twice))), build=_torch_build(env, matrix)
     )
 

@@ -1,0 +1,120 @@
+"""The compiled files of chosen wheels, read before a lock is written, and what becomes of its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from made_files import Made, container, cubin, elf, fatbin, wheel
+from msgspec.structs import replace
+from solved import Solved, asked_words, facts, solved
+
+from mmlock.core.artifact import Artifact
+from mmlock.core.names import PackageName
+from mmlock.core.progress import silent
+from mmlock.lock.model import FindingKind, LockedEnv, ReasonKind
+from mmlock.net.http import Client
+from mmlock.resolve.closure.model import Closed
+from mmlock.resolve.loop.abi import check_abi
+from mmlock.resolve.loop.compiled import WheelCheck
+from mmlock.resolve.loop.loop import Resolution
+from mmlock.resolve.plan.assemble import Decision, assemble
+from mmlock.resolve.plan.files import WheelLocation
+from mmlock.resolve.request.pinned_hashes import hold_hashes
+
+CLOSED = Closed(packages=(), engine="uv 0", from_cache=False)
+DEMAND = replace(asked_words("mmcv==2.1.0")[0], hashes=("sha256:" + "ab" * 32,))
+
+
+@dataclass
+class NoIndex:
+    """Knows no file."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def ask(self, place: WheelLocation, package: PackageName) -> str:
+        self.asked.append(f"{place.index} {package}")
+        return "it could not be reached"
+
+    def mirrored(
+        self, files: tuple[Artifact, ...], package: PackageName, version: str
+    ) -> tuple[Artifact, ...]:
+        self.asked.append(f"{package} {version}")
+        return files
+
+
+def mmcv_wheel(*archs: int) -> bytes:
+    """A wheel with an extension that needs nothing of torch and has code for these archs."""
+    code = fatbin([container(*(cubin(arch) for arch in archs))])
+    made = elf(Made(undefined=["__cudaRegisterFatBinary"], needed=["libcudart.so.12"], gpu=code))
+    return wheel({"mmcv/_ext.cpython-311-x86_64-linux-gnu.so": made}, name="mmcv", version="2.1.0")
+
+
+def with_wheel(env: LockedEnv, path: Path) -> LockedEnv:
+    """The same lock, whose download lies at a path."""
+    steps = tuple(replace(step, url=str(path)) if step.package == "mmcv" else step for step in env.fetch)
+    return replace(env, fetch=steps)
+
+
+@pytest.fixture
+def one() -> Solved:
+    return solved("mmcv==2.1.0", gpu="a100", torch="==2.1.2", no_build=True)
+
+
+def checked(one: Solved, env: LockedEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelCheck:
+    monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
+    resolution = Resolution(rows=one.rows, solution=one.solution, closed=CLOSED, refusals=(), newer=())
+    with Client(environ={}) as client:
+        return check_abi(facts(), env, resolution, client, offline=True, progress=silent)
+
+
+def locked(one: Solved, path: Path) -> LockedEnv:
+    decision = Decision(
+        matrix=facts(),
+        rows=one.rows,
+        solution=one.solution,
+        closed=CLOSED,
+        target=one.asked.target,
+        stack="custom",
+        request=(),
+    )
+    env = assemble(decision, NoIndex())
+    assert isinstance(env, LockedEnv)
+    return with_wheel(hold_hashes(env, (DEMAND,)), path)
+
+
+def kinds(env: LockedEnv) -> set[FindingKind]:
+    return {finding.kind for finding in env.findings if finding.subject == "mmcv"}
+
+
+def test_gpu_code_that_was_read_ends_the_doubt_and_no_other_warning(
+    one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mmcv-2.1.0-cp311-cp311-manylinux1_x86_64.whl"
+    path.write_bytes(mmcv_wheel(80, 90))
+    env = locked(one, path)
+    assert kinds(env) >= {FindingKind.UNREAD_CODE, FindingKind.HASH}
+    after = checked(one, env, tmp_path, monkeypatch).env
+    assert FindingKind.UNREAD_CODE not in kinds(after)
+    assert FindingKind.HASH in kinds(after), "nobody compared the hash that the user demands"
+
+
+def test_a_wheel_that_cannot_be_read_leaves_every_doubt(
+    one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mmcv-2.1.0-cp311-cp311-manylinux1_x86_64.whl"
+    path.write_bytes(b"no archive")
+    after = checked(one, locked(one, path), tmp_path, monkeypatch).env
+    assert kinds(after) >= {FindingKind.UNREAD_CODE, FindingKind.HASH, FindingKind.ABI}
+
+
+def test_a_wheel_without_code_for_the_device_is_refused(
+    one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mmcv-2.1.0-cp311-cp311-manylinux1_x86_64.whl"
+    path.write_bytes(mmcv_wheel(90))
+    check = checked(one, locked(one, path), tmp_path, monkeypatch)
+    assert check.refusal is not None
+    assert "mmcv 2.1.0 wheel" in check.refusal.reason
+    assert ReasonKind.ABI not in {reason.kind for package in check.env.packages for reason in package.reasons}
