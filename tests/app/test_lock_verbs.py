@@ -101,11 +101,12 @@ def test_what_is_newer_comes_in_only_when_it_is_asked_for(
     first = locked_now()
     monkeypatch.setenv("MMLOCK_CACHE_TTL", "0")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "fresh"))  # the pages are fresh for ten minutes
-    index.add("addict", "99.0")
-    index.add("rich", "99.0")
+    index.add("addict", "9999.0")
+    index.add("rich", "9999.0")
     assert locked_now() == first
-    assert locked_now("--upgrade-package", "Addict") == {**first, "addict": "99.0"}
-    assert locked_now("--upgrade") == {**first, "addict": "99.0", "rich": "99.0"}
+    assert locked_now() == first
+    assert locked_now("--upgrade-package", "Addict") == {**first, "addict": "9999.0"}
+    assert locked_now("--upgrade") == {**first, "addict": "9999.0", "rich": "9999.0"}
 
 
 def test_a_verdict_and_wheels_of_another_lock_go_and_that_is_said(solve: Run) -> None:
