@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from mmlock.core.markers import named_extras
 from mmlock.core.names import Confidence, PackageName, WheelDetail, normalize
+from mmlock.core.pythons import span
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.load import Matrix
@@ -72,26 +73,6 @@ def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
             *(done.version for row in matrix.recipes if row.package == package for done in row.verified),
         }
     )
-
-
-def span(pythons: Iterable[str]) -> str:
-    """Pythons in few words, without claiming one between: `3.8 to 3.10, 3.12, 3.13t`."""
-    ordered = sorted(set(pythons), key=lambda text: (text.endswith("t"), version(text.rstrip("t"))))
-    runs: list[list[str]] = []
-    for text in ordered:
-        if runs and _follows(runs[-1][-1], text):
-            runs[-1].append(text)
-        else:
-            runs.append([text])
-    parts = (f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run) for run in runs)  # noqa: PLR2004
-    return ", ".join(parts) or "any"
-
-
-def _follows(before: str, after: str) -> bool:
-    """Whether one Python is the next minor of the other, both of a kind."""
-    if before.endswith("t") or after.endswith("t"):
-        return False
-    return version(after).minor == version(before).minor + 1
 
 
 def _wanted(candidate: str, wanted: str | None) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mmlock.core.names import normalize
+from mmlock.core.pythons import span
 from mmlock.core.versions import version
 from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import joined
@@ -13,7 +14,6 @@ from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.proposals import proposed_solves
 from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.load import Matrix
-from mmlock.report.facts import span
 
 _DIRECTORY = re.compile(r"mmcv/dist/(?P<variant>cpu|cu\d+)/(?:torch)?(?P<torch>\d+\.\d+(?:\.\d+)?)")
 _BOUND = re.compile(r"(?P<name>[\w.-]+?)(?P<spec>[=<>!~].*)?")
