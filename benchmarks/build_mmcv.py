@@ -52,6 +52,7 @@ def main() -> int:
                 "-m",
                 "mmlock",
                 "build",
+                "--yes",
                 str(lock),
                 *links,
                 "--jobs",

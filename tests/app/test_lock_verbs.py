@@ -79,15 +79,34 @@ def test_the_lock_that_is_there_is_preferred_unless_it_is_to_be_upgraded(tmp_pat
     write_lock(env, tmp_path / "lock")
     arguments = SolveArguments(out=tmp_path / "lock")
     found = dict(with_preferences(arguments).preferences)
-    assert found["torch"] == next(p.version for p in env.packages if p.name == "torch")
+    assert (found["torch"], found["python"]) == (env.torch, env.python)
     assert found["mmcv"] == "2.1.0"  # a step's version is preferred as well
-    assert len(found) == len(env.packages) + len(env.steps)
+    assert len(found) == len(env.packages) + len(env.steps) + 1
     some = dict(with_preferences(replace(arguments, upgrade_packages=(PackageName("torch"),))).preferences)
     assert some == {name: version for name, version in found.items() if name != "torch"}
     assert with_preferences(replace(arguments, upgrade=True)).preferences == ()
     assert with_preferences(replace(arguments, out=tmp_path / "nothing")).preferences == ()
     (tmp_path / "lock/pylock.toml").write_text("broken")
     assert with_preferences(arguments).preferences == ()
+
+
+def test_what_is_newer_comes_in_only_when_it_is_asked_for(
+    solve: Run, index: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked_now(*more: str) -> dict[str, str]:
+        done = solve(*more)
+        assert done.code == 0, done.err
+        return {package.name: package.version for package in read_lock(Path("lock")).packages}
+
+    first = locked_now()
+    monkeypatch.setenv("MMLOCK_CACHE_TTL", "0")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "fresh"))  # the pages are fresh for ten minutes
+    index.add("addict", "9999.0")
+    index.add("rich", "9999.0")
+    assert locked_now() == first
+    assert locked_now() == first
+    assert locked_now("--upgrade-package", "Addict") == {**first, "addict": "9999.0"}
+    assert locked_now("--upgrade") == {**first, "addict": "9999.0", "rich": "9999.0"}
 
 
 def test_a_verdict_and_wheels_of_another_lock_go_and_that_is_said(solve: Run) -> None:

@@ -9,9 +9,9 @@ from solved import facts
 from mmlock.core.device import Device
 from mmlock.core.errors import UsageError
 from mmlock.core.names import DeviceKind, Platform
+from mmlock.core.pythons import span
 from mmlock.facts.devices.support import torch_support
 from mmlock.facts.matrix.load import Matrix
-from mmlock.report.facts import span
 from mmlock.report.gpus import device_page, device_view, devices_page
 from mmlock.report.matrix import known_packages, package_page, package_view
 

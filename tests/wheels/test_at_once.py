@@ -64,7 +64,7 @@ def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web
     for lock in locks:
         write_lock(unsealed(url), lock)
     (tmp_path / "project" / "mmlock.toml").write_text("")
-    results = ended([start(["-m", "mmlock", "build", str(lock)], tmp_path) for lock in locks])
+    results = ended([start(["-m", "mmlock", "build", "--yes", str(lock)], tmp_path) for lock in locks])
     assert [code for code, _, _ in results] == [0] * 4, results
     for lock in locks:
         (package,) = read_lock(lock).packages
@@ -77,7 +77,9 @@ def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web
 def test_builds_of_one_lock_wait_for_each_other(tmp_path: Path, web: Web) -> None:
     url = web.put(f"/whl/{NAME}", slow(whole_wheel(NAME, FILES)))
     write_lock(unsealed(url), tmp_path / "lock")
-    processes = [start(["-m", "mmlock", "build", str(tmp_path / "lock")], tmp_path) for _ in range(3)]
+    processes = [
+        start(["-m", "mmlock", "build", "--yes", str(tmp_path / "lock")], tmp_path) for _ in range(3)
+    ]
     results = ended(processes)
     assert [code for code, _, _ in results] == [0] * 3, results
     assert sum("is sealed already" in out for _, out, _ in results) == 2
@@ -89,7 +91,7 @@ def test_a_wheel_that_is_refused_is_refused_by_all(tmp_path: Path, web: Web) -> 
     locks = [tmp_path / f"lock-{number}" for number in range(3)]
     for lock in locks:
         write_lock(unsealed(url), lock)
-    results = ended([start(["-m", "mmlock", "build", str(lock)], tmp_path) for lock in locks])
+    results = ended([start(["-m", "mmlock", "build", "--yes", str(lock)], tmp_path) for lock in locks])
     assert [code for code, _, _ in results] == [2] * 3, results
     assert all("evil.pth" in err for _, _, err in results)
     assert not list((tmp_path / "cache").rglob("*.whl"))

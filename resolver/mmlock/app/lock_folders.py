@@ -38,6 +38,7 @@ def with_preferences(arguments: SolveArguments) -> SolveArguments:
     fresh = set(arguments.upgrade_packages)
     versions = {package.name: package.version for package in env.packages}
     versions |= {PackageName(step.package): step.version for step in env.steps}
+    versions |= {PackageName("python"): env.python, PackageName("torch"): env.torch}
     return replace(
         arguments,
         preferences=tuple(sorted((n, v) for n, v in versions.items() if n not in fresh)),

@@ -92,9 +92,9 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     """Write nothing into `out`."""
     upgrade: bool = False
-    """The lock that is in `out` already prefers nothing."""
+    """Prefer nothing of the lock that is in `out` already."""
     upgrade_packages: tuple[PackageName, ...] = ()
-    """Nor does it of these packages."""
+    """Nor its versions of these packages."""
     preferences: tuple[tuple[PackageName, str], ...] = ()
     """Versions of an existing lock, kept where the request still allows them; `python` among the names. No
     part of the request's words: what is upgraded is left out."""

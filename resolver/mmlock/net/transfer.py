@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from mmlock.core.progress import Progress, silent
+from mmlock.core.progress import Progress, advance, silent
 from mmlock.files.atomic import write_aside
 from mmlock.net.fetching import FetchFault, FetchProblem
 from mmlock.net.http import Client, fault_of, refusal
@@ -171,6 +171,7 @@ class Transfer(Struct, kw_only=True):
                     text = f"is larger than {most} bytes"
                     return self._fault(FetchProblem.TOO_BIG, text, response.status_code)
                 out.write(chunk)
+                advance(self.progress, self.name, done, total)
                 slow = self.client.too_slow(self.url, len(chunk)) or pace.slow(done)
                 if slow or time.monotonic() > until:
                     text = slow or f"did not come whole within {self.client.limits.file_seconds:g} seconds"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from mmlock.core.progress import Progress
+from mmlock.core.progress import Progress, advance
 
 _NINJA = re.compile(r"^\s*\[(\d+)/(\d+)\]\s+(.*)$")
 _SOURCE = re.compile(r"(?:\s-c\s+)(\S+\.(?:cpp|cxx|cc|c|cu|mm))\b")
@@ -47,6 +47,7 @@ class CompileProgress(Struct, kw_only=True):
             return
         self._said = now
         of = f" of {self.total}" if self.total else ""
+        advance(self.progress, "compiled files", self.done, self.total)
         self.progress(f"compiled {self.done}{of}{self._left(now)}: {source}")
 
     def _left(self, now: float) -> str:

@@ -13,7 +13,7 @@ from mmlock.core.artifact import IndexSettings, NamedIndex
 from mmlock.core.names import PackageName
 from mmlock.resolve.closure.bound_indexes import credentials, project_text
 from mmlock.resolve.closure.closer import UvCloser
-from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureRequest, Refused
+from mmlock.resolve.closure.model import Closed, ClosureAnswer, ClosureConflict, ClosureRequest
 from mmlock.resolve.closure.uv_settings import bad_source, sources, uv_environment
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_what_its_index_has_not_is_refused_and_not_looked_for_elsewhere(
     index.add("our-more", "1.0")
     for wanted in (("our-ops>=2",), ("our-more",)):
         answer = closer.close(bound_to(team, ask(*wanted), "our-ops", "our-more"))
-        assert isinstance(answer, Refused), answer
+        assert isinstance(answer, ClosureConflict), answer
 
 
 def test_a_bound_package_that_nothing_needs_is_not_in_the_answer(

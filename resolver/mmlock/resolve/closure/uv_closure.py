@@ -48,11 +48,12 @@ class UvQuestion(Struct, frozen=True, kw_only=True):
         steps = Steps(progress=self.progress)
         with tempfile.TemporaryDirectory(prefix="mmlock-closure-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
-            write_question(folder, self.request, self._core_lines(core_folder, folder))
+            core = self._core_lines(core_folder, folder)
             sdists: set[PackageName] = set()
             direct: set[PackageName] = set()
             self._bind(folder, direct, {requirement_name(item.text) for item in self.request.requirements})
             while True:
+                write_question(folder, self.request, core)  # anew: uv writes over what it prefers
                 ran = self._run(folder, steps, platforms, sdists)
                 if self.places.named and self._bind(folder, direct, self._met(ran)):
                     continue
