@@ -15,6 +15,7 @@ BASE := $(VENV)/.mmlock-base
 DEV := $(VENV)/.mmlock-dev
 BENCH := $(VENV)/.mmlock-bench
 DOCS := $(VENV)/.mmlock-docs
+LONG := $(VENV)/.mmlock-long
 WORKFLOWS := $(VENV)/.mmlock-workflows
 
 GPU ?= rtx5090
@@ -46,7 +47,7 @@ test: $(DEV) ## run the unit tests
 test-slow: $(DEV) ## run the slow tests, and properties on more examples (no network)
 	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "(slow or hypothesis) and not long and not network" $(PYTEST_FLAGS)
 
-test-long: $(DEV) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.03 for a sample
+test-long: $(LONG) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.03 for a sample
 	MMLOCK_TEST_SHARE=$(SHARE) $(BIN)/python -m pytest -m "long and not network" $(PYTEST_FLAGS)
 
 check: lint types layers matrices workflows ## lint, types, layers, matrices, workflows
@@ -97,6 +98,10 @@ $(BASE): pyproject.toml | $(VENV)/bin/python
 $(DEV): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,graph]'
 	@touch $@ $(BASE)
+
+$(LONG): pyproject.toml | $(DEV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mutation,fuzz]'
+	@touch $@
 
 $(DOCS): pyproject.toml | $(DEV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
