@@ -35,8 +35,6 @@ __all__ = [
 KeyFault = tuple[str, str]
 """A key and what is wrong with its value."""
 
-PROVIDERS = ("none", "pip", "system")
-"""Where a toolchain comes from."""
 
 _SDIST = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 _SCHEMES = frozenset({"http", "https", "file"})
@@ -128,8 +126,6 @@ def build_faults(step: BuildStep) -> Iterator[KeyFault]:
 
 
 def _toolchain(plan: ToolchainPlan) -> Iterator[KeyFault]:
-    if plan.provider not in PROVIDERS:
-        yield "provider", f"is {plan.provider!r}; expected one of {', '.join(PROVIDERS)}"
     yield from _numbers("cuda", plan.cuda)
     pins = {}
     for number, text in enumerate(plan.packages):
