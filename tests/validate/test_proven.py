@@ -138,7 +138,7 @@ def test_what_was_validated_is_chosen_and_why_names_it(locks: Path, env: LockedE
     assert [(step.package, step.version) for step in with_it.build] == [("mmcv", "2.1.0")]
     told = why_package(with_it, "torch")
     assert told is not None
-    assert "verdict: validated on cpu (A CPU, 2 cores, glibc 2.36) on 2026-11-21: 2 checks passed" in told
+    assert "validated on cpu (A CPU, 2 cores, glibc 2.36) on 2026-11-21: 2 checks passed" in told
     assert str(locks / "own/cpu/verdict.json") in told
     assert objective(with_it) == (0, ())
     assert "verdict:" not in (why_package(without, "torch") or "")
