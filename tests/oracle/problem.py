@@ -12,7 +12,7 @@ from combos import Combinations
 from facts import Row, can_be_named, python_within, releases, rows, ver, within
 from packaging.utils import canonicalize_name
 from prices import FREE, Price, price
-from request import code_runs, driver_runs, glibc_runs, other_providers
+from request import code_runs, cudnn_runs, driver_runs, glibc_runs, other_providers
 from world import Way, lifted, meets, offers, without_checks
 
 SERVANTS = ("mmcv", "mmengine")
@@ -45,12 +45,7 @@ class Problem(Combinations):
             yield f"{name} has no wheel for Python {python}"
         if request.python not in {None, python} or not self.bounded(python):
             yield f"Python {python} was not asked for"
-        if code_runs(self.machine, build["archs"], build["ptx"], build["cuda"]) is not True:
-            yield f"{name} has no code for {self.machine.devices}"
-        if not glibc_runs(self.machine, build["glibc"]):
-            yield f"{name} needs glibc {build['glibc']}"
-        if not driver_runs(self.machine, build["cuda"]):
-            yield f"{name} needs a newer driver"
+        yield from self._objections_of_machine(build, name)
         if request.cuda is not None and build["cuda"] != request.cuda:
             yield f"{name} is not of CUDA {request.cuda}"
         full = f"{build['torch']}+{build['variant']}"
@@ -60,6 +55,16 @@ class Problem(Combinations):
                 yield f"{name} is not {one}"
         if request.torch is not None and not within(torch_range(request.torch), full):
             yield f"{name} is not --torch {request.torch}"
+
+    def _objections_of_machine(self, build: Row, name: str) -> Iterator[str]:
+        if code_runs(self.machine, build["archs"], build["ptx"], build["cuda"]) is not True:
+            yield f"{name} has no code for {self.machine.devices}"
+        if not cudnn_runs(self.machine, build.get("cudnn"), build["cuda"]):
+            yield f"{name} brings cuDNN {build['cudnn']}, which has no kernels for {self.machine.devices}"
+        if not glibc_runs(self.machine, build["glibc"]):
+            yield f"{name} needs glibc {build['glibc']}"
+        if not driver_runs(self.machine, build["cuda"]):
+            yield f"{name} needs a newer driver"
 
     def cost_of_torch(self, place: int, python: str) -> Price:
         builds = self.world.builds
