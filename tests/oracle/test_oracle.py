@@ -70,6 +70,26 @@ def test_a_known_fault_is_all_that_is_wrong_there(name: str) -> None:
     assert list(faults_of(Problem(asked, frozenset({name})), ask(asked))) == []
 
 
+MENDED = {
+    "builds-without-checks": Request(
+        gpus=("cpu",), packages=("mmdet3d<0.9.0", "mmaction2<1.2.0"), python="3.7"
+    ),
+    "glibc-of-wheels": Request(gpus=("RTX 4090",), packages=("xformers",), driver="545.23.06", glibc="2.17"),
+    "driver-of-wheels": Request(gpus=("T4",), packages=("spconv-cu102",), torch="==1.8.*", driver="418.39"),
+    "python-of-other-metadata": Request(gpus=("A100",), packages=("flash-attn==2.7.2.post1",), python="3.7"),
+    "patch-of-requires-python": Request(
+        gpus=("cpu",), packages=("mmcv",), python="3.8", requires_python=">=3.8.1"
+    ),
+    "wheels-aged-twice": Request(gpus=("A100",), packages=("xformers==0.0.31.post1", "mmdet==3.2.0")),
+}
+"""What the solver once got wrong."""
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_a_mended_fault_stays_mended(name: str) -> None:
+    assert strictly(MENDED[name]) == ()
+
+
 # ---------------------------------------------------------------- that it sees
 
 DETECTION = Request(gpus=("RTX 4090",), packages=("mmdet==3.3.0",))
