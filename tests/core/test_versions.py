@@ -9,6 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from mmlock.core.versions import (
     allows,
+    allows_python,
     assert_holds,
     digit_version,
     is_prerelease,
@@ -122,3 +123,32 @@ def test_a_number_that_no_version_has_is_no_version(digits: int) -> None:
         version("1." + "9" * digits)
     assert not is_specifier(">=1,<1." + "9" * digits)
     assert is_specifier(",".join(f"!=1.{number}" for number in range(1000)))
+
+
+@pytest.mark.parametrize(
+    ("specifier", "admitted"),
+    [
+        ("", True),
+        (">=3.8", True),
+        (">=3.8.1", True),
+        (">=3.8.19", True),
+        ("==3.8.5", True),
+        ("==3.8.*", True),
+        (">=3.8.2,<3.8.4", True),
+        (">3.8.2,<3.8.4", True),
+        ("<3.8.1", True),
+        (">=3.6,!=3.8.0", True),
+        ("~=3.8.3", True),
+        ("<3.8", False),
+        ("<3.8.0", False),
+        (">=3.9", False),
+        (">=3.9.0", False),
+        ("!=3.8.*", False),
+        (">3.8.3,<3.8.4", False),
+        ("==3.7.5", False),
+        ("===3.8.7", True),
+        ("===3.8.7.final", False),
+    ],
+)
+def test_a_python_is_admitted_when_one_of_its_patch_releases_is(specifier: str, *, admitted: bool) -> None:
+    assert allows_python(specifier, "3.8") is admitted

@@ -102,10 +102,7 @@ class Words:
 
     def bounded(self, python: str) -> bool:
         """Whether a Python is in the bound of the user's project."""
-        bound = self.request.requires_python
-        if "patch-of-requires-python" in self.spared:
-            return within(bound or "", python)
-        return python_within(bound, python)
+        return python_within(self.request.requires_python, python)
 
     def welcome(self, package: str, version: str) -> bool:
         """Whether a version is a final one, or a pre-release that was asked for."""

@@ -157,6 +157,13 @@ def toolkits() -> Mapping[str, Row]:
     return {row["cuda"]: row for row in rows("toolkits.json")}
 
 
+def toolkit_driver(cuda: str, column: str, platform: str) -> str | None:
+    """What `driver` or `driver_floor` of a toolkit is on a platform: Windows has numbers of its own."""
+    row = toolkits().get(cuda)
+    text = row[f"{column}_windows" if platform == "win_amd64" else column] if row is not None else None
+    return None if text is None else str(text)
+
+
 def machine_code_runs(built: str, device: str) -> bool:
     """CUDA programming guide: same major, a minor not above the device's; Tegra only its very own."""
     code, gpu = arch(built), arch(device)

@@ -9,10 +9,10 @@ from functools import cache, cached_property
 
 from asking import torch_range
 from combos import Combinations
-from facts import Row, can_be_named, python_within, releases, rows, ver, within
+from facts import Row, can_be_named, python_within, rows, ver, within
 from packaging.utils import canonicalize_name
 from prices import FREE, Price, price
-from request import code_runs, driver_runs, glibc_runs, other_providers
+from request import code_runs, cudnn_runs, driver_runs, glibc_runs, other_providers
 from world import Way, lifted, meets, offers, without_checks
 
 SERVANTS = ("mmcv", "mmengine")
@@ -45,12 +45,7 @@ class Problem(Combinations):
             yield f"{name} has no wheel for Python {python}"
         if request.python not in {None, python} or not self.bounded(python):
             yield f"Python {python} was not asked for"
-        if code_runs(self.machine, build["archs"], build["ptx"], build["cuda"]) is not True:
-            yield f"{name} has no code for {self.machine.devices}"
-        if not glibc_runs(self.machine, build["glibc"]):
-            yield f"{name} needs glibc {build['glibc']}"
-        if not driver_runs(self.machine, build["cuda"]):
-            yield f"{name} needs a newer driver"
+        yield from self._objections_of_machine(build, name)
         if request.cuda is not None and build["cuda"] != request.cuda:
             yield f"{name} is not of CUDA {request.cuda}"
         full = f"{build['torch']}+{build['variant']}"
@@ -60,6 +55,16 @@ class Problem(Combinations):
                 yield f"{name} is not {one}"
         if request.torch is not None and not within(torch_range(request.torch), full):
             yield f"{name} is not --torch {request.torch}"
+
+    def _objections_of_machine(self, build: Row, name: str) -> Iterator[str]:
+        if code_runs(self.machine, build["archs"], build["ptx"], build["cuda"]) is not True:
+            yield f"{name} has no code for {self.machine.devices}"
+        if not cudnn_runs(self.machine, build.get("cudnn"), build["cuda"]):
+            yield f"{name} brings cuDNN {build['cudnn']}, which has no kernels for {self.machine.devices}"
+        if not glibc_runs(self.machine, build["glibc"]):
+            yield f"{name} needs glibc {build['glibc']}"
+        if not driver_runs(self.machine, build["cuda"]):
+            yield f"{name} needs a newer driver"
 
     def cost_of_torch(self, place: int, python: str) -> Price:
         builds = self.world.builds
@@ -90,9 +95,7 @@ class Problem(Combinations):
 
     def _on_offer(self, way: Way) -> bool:
         flags = self.request
-        if without_checks(way, self._named) and (
-            way.how == "wheel" or "builds-without-checks" not in self.spared
-        ):
+        if without_checks(way, self._named):
             return False
         return offers(way, self._named, self._others, lite=flags.allow_lite, plain=flags.allow_torch_ops)
 
@@ -114,9 +117,9 @@ class Problem(Combinations):
         code = code_runs(self.machine, row["archs"], row["ptx"], row["cuda"])
         if self.machine.kind == "cuda" and code is False:
             yield f"{name} has no code for {self.machine.devices}"
-        if not glibc_runs(self.machine, row["glibc"]) and "glibc-of-wheels" not in self.spared:
+        if not glibc_runs(self.machine, row["glibc"]):
             yield f"{name} needs glibc {row['glibc']}"
-        if not driver_runs(self.machine, row["cuda"]) and "driver-of-wheels" not in self.spared:
+        if not driver_runs(self.machine, row["cuda"]):
             yield f"{name} needs a newer driver"
 
     def objections_to_pair(self, way: Way, place: int, python: str) -> Iterator[str]:
@@ -142,17 +145,12 @@ class Problem(Combinations):
 
     def _objections_of_python(self, way: Way, python: str, name: str) -> Iterator[str]:
         for bound in way.python_bounds:
-            if not self._in_metadata(way, bound, python):
+            if not python_within(bound, python):
                 yield f"{name} requires Python {bound}"
         for wish in self.wishes:
             marked = wish.module == way.module and wish.marker is not None
             if marked and self.holds(wish.marker, python) and not wish.admits(way):
                 yield f"{name} is not {wish.text}"
-
-    def _in_metadata(self, way: Way, bound: str, python: str) -> bool:
-        if releases(way.package):
-            return python_within(bound, python)
-        return "python-of-other-metadata" in self.spared or python_within(bound, python)
 
     @staticmethod
     @cache
@@ -245,15 +243,7 @@ class Problem(Combinations):
             }
             finals = sorted(ver(text) for text in on_offer if not ver(text).is_prerelease)
             self._finals[way.module] = finals
-        newer = len(finals) - bisect_right(finals, ver(way.version))
-        if way.binary is not None and "wheels-aged-twice" in self.spared:
-            known = {
-                other.version
-                for other in self.world.ways(way.module)
-                if other.package == way.package and other.binary
-            }
-            newer += sum(1 for text in known if ver(text) > ver(way.version) and not ver(text).is_prerelease)
-        return newer
+        return len(finals) - bisect_right(finals, ver(way.version))
 
     @cached_property
     def _finals(self) -> dict[str, list[object]]:

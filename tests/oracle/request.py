@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from facts import (
+    arch,
     capabilities,
     defaults,
     has_releases,
@@ -18,8 +19,9 @@ from facts import (
     releases,
     requirement,
     rows,
-    toolkits,
+    toolkit_driver,
     ver,
+    within,
 )
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -104,6 +106,23 @@ def _names() -> dict[str, Device]:
     return found
 
 
+@cache
+def device_named(text: str) -> Device:
+    """What a name means: itself, or the chip that a rule makes of it where that is known. Raises KeyError."""
+    known = _names()
+    whole = " ".join(text.split())
+    if whole.lower() in known:
+        return known[whole.lower()]
+    name = re.sub(r"^NVIDIA[ -]+", "", whole.upper())
+    for rule in sorted(rows("curated/device_names.toml"), key=lambda row: row["id"]):
+        matched = re.fullmatch(rule["pattern"], name)
+        chip = matched.expand(rule["chip"]).strip().lower() if matched else ""
+        for spelled in (chip, f"geforce {chip}", f"tesla {chip}"):
+            if spelled in known:
+                return known[spelled]
+    raise KeyError(text)
+
+
 def _contradictions(request: Request) -> Iterator[str]:
     """What of a request cannot be meant together, whatever the facts are."""
     variant = request.torch.partition("+")[2] if request.torch else ""
@@ -122,7 +141,7 @@ def machine(request: Request) -> Machine:
     """Raises Unusable."""
     for text in _contradictions(request):
         raise Unusable(text)
-    devices = tuple(dict.fromkeys(_names()[gpu.lower()] for gpu in request.gpus))
+    devices = tuple(dict.fromkeys(device_named(gpu) for gpu in request.gpus))
     if len({device.kind for device in devices}) > 1:
         raise Unusable("one torch cannot serve two kinds of devices")
     accelerators = [
@@ -155,7 +174,7 @@ def _boards(request: Request, devices: tuple[Device, ...]) -> set[str]:
         known = capabilities().get(device.arch or "")
         if device.kind == "cuda" and known is not None and known["machine"] == "aarch64":
             found.add("linux_aarch64")
-        words = (device.name, *(gpu for gpu in request.gpus if _names()[gpu.lower()] == device))
+        words = (device.name, *(gpu for gpu in request.gpus if device_named(gpu) == device))
         for row in rows("curated/boards.toml"):
             if any(row["name"] in re.sub(r"[^A-Z0-9]", "", word.upper()) for word in words):
                 found.add(row["platform"])
@@ -185,16 +204,33 @@ def _driver_compiles(here: Machine, cuda: str | None) -> bool:
     """A driver compiles the PTX of toolkits up to its own; one that nobody told is taken to."""
     if here.driver is None or cuda is None:
         return True
-    toolkit = toolkits().get(cuda)
-    return bool(toolkit and toolkit["driver"]) and ver(here.driver) >= ver(toolkit["driver"])
+    needed = toolkit_driver(cuda, "driver", here.platform)
+    return needed is not None and ver(here.driver) >= ver(needed)
 
 
 def driver_runs(here: Machine, cuda: str | None) -> bool:
     """Whether the driver that was told is one that runs this CUDA."""
     if here.driver is None or cuda is None or here.kind != "cuda":
         return True
-    toolkit = toolkits().get(cuda)
-    return toolkit is not None and ver(here.driver) >= ver(toolkit["driver_floor"])
+    needed = toolkit_driver(cuda, "driver_floor", here.platform)
+    return needed is not None and ver(here.driver) >= ver(needed)
+
+
+def cudnn_runs(here: Machine, cudnn: str | None, cuda: str | None) -> bool:
+    """Whether no device is one that this cuDNN has no kernels for; what nobody has read drops none.
+
+    A release serves the capabilities from its lowest to its highest. Machine code of the highest one runs
+    on later minors of the same major, too.
+    """
+    archs = [arch(device.arch) for device in here.devices if device.kind == "cuda" and device.arch]
+    if cudnn is None or cuda is None:
+        return True
+    for row in rows("curated/cudnn.toml"):
+        if row["cuda"] == cuda.split(".")[0] and within(row["versions"], cudnn):
+            lowest, highest = arch(row["lowest"]), arch(row["highest"])
+            if any(one[:2] < lowest[:2] or one.major > highest.major for one in archs):
+                return False
+    return True
 
 
 def glibc_runs(here: Machine, needed: str | None) -> bool:

@@ -70,6 +70,26 @@ def test_a_known_fault_is_all_that_is_wrong_there(name: str) -> None:
     assert list(faults_of(Problem(asked, frozenset({name})), ask(asked))) == []
 
 
+MENDED = {
+    "builds-without-checks": Request(
+        gpus=("cpu",), packages=("mmdet3d<0.9.0", "mmaction2<1.2.0"), python="3.7"
+    ),
+    "glibc-of-wheels": Request(gpus=("RTX 4090",), packages=("xformers",), driver="545.23.06", glibc="2.17"),
+    "driver-of-wheels": Request(gpus=("T4",), packages=("spconv-cu102",), torch="==1.8.*", driver="418.39"),
+    "python-of-other-metadata": Request(gpus=("A100",), packages=("flash-attn==2.7.2.post1",), python="3.7"),
+    "patch-of-requires-python": Request(
+        gpus=("cpu",), packages=("mmcv",), python="3.8", requires_python=">=3.8.1"
+    ),
+    "wheels-aged-twice": Request(gpus=("A100",), packages=("xformers==0.0.31.post1", "mmdet==3.2.0")),
+}
+"""What the solver once got wrong."""
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_a_mended_fault_stays_mended(name: str) -> None:
+    assert strictly(MENDED[name]) == ()
+
+
 # ---------------------------------------------------------------- that it sees
 
 DETECTION = Request(gpus=("RTX 4090",), packages=("mmdet==3.3.0",))
@@ -143,6 +163,49 @@ def test_a_search_that_grows_too_large_is_given_up_and_says_so() -> None:
     problem = Problem(DETECTION)
     with pytest.raises(TooMany):
         Search(problem, below=(9**9,) * 14, most=1).run()
+
+
+# ---------------------------------------------------------------- facts that random requests seldom meet
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GRID T4-16Q",
+        "NVIDIA A40-48Q",
+        "A100-4-20C",
+        "NVIDIA L40S-24C",
+        "GRID RTX6000-24Q",
+        "NVIDIA RTX6000-Ada-48Q",
+        "NVIDIA GeForce RTX 3080 Laptop GPU",
+        "Quadro RTX 5000 with Max-Q Design",
+        "Tesla V100S-PCIE-32GB",
+        "NVIDIA H100 80GB HBM3",
+    ],
+)
+def test_names_that_drivers_print_mean_the_same_device_to_both(name: str) -> None:
+    assert strictly(Request(gpus=(name,), packages=("torch",))) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong", "words"),
+    [
+        # torch's own code is for it, its cuDNN has none
+        (Request(gpus=("Tesla K80",), packages=("torch",)), ("2.6.0", "cu118", "3.11"), "brings cuDNN"),
+        (
+            Request(gpus=("T4",), packages=("torch",), platform="win_amd64", driver="525.60.13"),
+            ("2.5.1", "cu121", "3.12"),
+            "needs a newer driver",
+        ),
+        (Request(gpus=("cpu",), packages=("torch",)), ("2.8.0", "xpu", "3.13"), "is not for"),
+    ],
+)
+def test_what_a_build_of_torch_lacks_on_the_machine_is_seen(
+    asked: Request, wrong: tuple[str, str, str], words: str
+) -> None:
+    assert strictly(asked) == ()
+    answer = ask(asked)._replace(torch=wrong[0], variant=wrong[1], python=wrong[2])
+    assert words in "\n".join(faults_of(Problem(asked), answer))
 
 
 # ---------------------------------------------------------------- the requests

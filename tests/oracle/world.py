@@ -120,7 +120,7 @@ def world(platform: str, kind: str, variant: str | None) -> World:
     elif kind == "rocm":
         builds = [row for row in builds if row["variant"].startswith("rocm")]
     else:
-        builds = [row for row in builds if row["cuda"] is None and not row["variant"].startswith("rocm")]
+        builds = [row for row in builds if row["variant"] == "cpu"]  # those for Intel's GPUs are not for CPUs
     builds.sort(key=lambda row: (ver(row["torch"]), row["on_pypi"]), reverse=True)
     pythons = {python for row in builds for python in row["pythons"] if not python.endswith("t")}
     return World(
@@ -151,6 +151,7 @@ def _of_pypi(here: World, module: Row, package: str) -> Iterator[Way]:
     for version, row in releases(package).items():
         if row["has_wheel"] and not row["yanked"]:
             yield _way(
+                here,
                 module=module["module"],
                 package=package,
                 version=version,
@@ -174,6 +175,7 @@ def _of_openmmlab(here: World, module: str, row: Row) -> Iterator[Way]:
         for guessed, pythons in ((False, row["pythons_seen"]), (True, row["pythons_inferred"])):
             if fitting and pythons:
                 yield _way(
+                    here,
                     module=module,
                     package=row["package"],
                     version=version,
@@ -195,6 +197,7 @@ def _binaries(here: World, module: str, package: str) -> Iterator[Way]:
                 if made_for(row, build, here.torch_version(place))
             )
             yield _way(
+                here,
                 module=module,
                 package=package,
                 version=row["version"],
@@ -255,6 +258,7 @@ def _of_recipe(here: World, module: str, recipe: Row, version: str, *, compiled:
             cases += [(1, same, good), (0, same, frozenset({one["python"]}))]
     for doubt, places, pythons in cases:
         yield _way(
+            here,
             module=module,
             package=recipe["package"],
             version=version,
@@ -281,12 +285,22 @@ def _compiles(recipe: Row, torch: str) -> bool:
     return known and (standard is None or least is None or standard >= least)
 
 
-def _way(**told: Any) -> Way:
+def _way(here: World, **told: Any) -> Way:
     """A way, with what its release needs."""
     package, version = told["package"], told["version"]
     row = releases(package).get(version)
     # Of another project's wheel or sources the metadata may be recorded, and bounds Python as well.
-    metadata = [row] if row else [r for r in rows(f"requires/{package}.json") if r["version"] == version]
+    metadata = (
+        [row]
+        if row
+        else [
+            other
+            for other in rows(f"requires/{package}.json")
+            if other["version"] == version
+            and other.get("platform") in {None, here.platform}
+            and other.get("variant") is None  # one that PyPI does not serve
+        ]
+    )
     bounds = tuple(dict.fromkeys(r["requires_python"] for r in metadata if r["requires_python"]))
     return Way(
         python_bounds=bounds,

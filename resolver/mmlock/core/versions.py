@@ -7,6 +7,7 @@ pre-release sorts before its final, so `2.0.0rc1 < 2.0.0` holds, which PEP 440's
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
@@ -18,6 +19,7 @@ __all__ = [
     "InvalidVersion",
     "Version",
     "allows",
+    "allows_python",
     "assert_holds",
     "digit_version",
     "is_prerelease",
@@ -68,6 +70,25 @@ def allows(specifier: str, candidate: str) -> bool:
     Raises InvalidSpecifier or InvalidVersion.
     """
     return not specifier or _specifiers(specifier).contains(version(candidate), prereleases=True)
+
+
+_NEWEST_PATCH = 99
+"""Above every patch release of any Python."""
+
+
+@lru_cache(maxsize=8192)
+def allows_python(specifier: str, minor: str) -> bool:
+    """Whether a specifier admits some patch release of a Python (`3.8`): `>=3.8.1` admits later ones of 3.8.
+
+    Raises InvalidSpecifier or InvalidVersion.
+    """
+    if not specifier:
+        return True
+    # What a specifier admits changes only beside the releases that it names.
+    numbers = (re.match(r"\d+\.\d+\.(\d+)", clause.version) for clause in _specifiers(specifier))
+    patches = {int(number[1]) for number in numbers if number}
+    near = {max(0, patch + step) for patch in patches for step in (-1, 0, 1)}
+    return any(allows(specifier, f"{minor}.{patch}") for patch in sorted({0, _NEWEST_PATCH} | near))
 
 
 @lru_cache(maxsize=65536)

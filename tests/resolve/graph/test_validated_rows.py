@@ -52,6 +52,19 @@ def test_a_validation_counts_where_it_ran_on_all_gpus_of_the_target(
     assert counted(on_gpus(*ran), *gpus) is counts
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_recorded_verdict_hides_none_of_the_same_lock_from_other_hardware(*, first: bool) -> None:
+    """One lock runs on many GPUs: a verdict from one of them says nothing of another."""
+    recorded = next(row for row in facts().validations if row.stack == "detection")
+    assert recorded.kind is DeviceKind.CPU
+    here = replace(on_gpus("sm_90"), lock=recorded.lock)
+    elsewhere = replace(here, archs=("sm_80",), machine="another machine")
+    rows = (here, elsewhere) if first else (elsewhere, here)
+    asked = interpret(facts(), request("mmcv", "mmdet", gpu="h100"))
+    graph = build_graph(facts(), replace(graph_request(asked, LoopState()), validations=rows))
+    assert [one.row for one in graph.validated] == [here]
+
+
 def test_a_validation_elsewhere_does_not_count() -> None:
     assert not counted(replace(on_gpus("sm_90"), platform=Platform.LINUX_AARCH64), "h100")
     assert not counted(replace(on_gpus("sm_90"), kind=DeviceKind.CPU), "h100")

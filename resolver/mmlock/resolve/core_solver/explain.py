@@ -80,7 +80,8 @@ def _rejections(rows: Rows, user_constraints: Sequence[UserConstraint]) -> list[
     for first, second in combinations(user_constraints, 2):
         for slot in sorted({s for s, _ in first.parts} & {s for s, _ in second.parts}):
             narrow, other = sorted((first, second), key=lambda constraint: len(_members(constraint, slot)))
-            links += _between(rows, narrow, other, slot)
+            # The narrower one may admit no more than that nothing is there, which tells nobody anything.
+            links += _between(rows, narrow, other, slot) or _between(rows, other, narrow, slot)
     for constraint in user_constraints:
         if constraint.unless:
             links.append(_where(rows, constraint))

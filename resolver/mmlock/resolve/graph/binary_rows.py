@@ -7,7 +7,6 @@ from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
-from mmlock.resolve.request.objectives import Objective
 
 
 def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None:
@@ -18,7 +17,6 @@ def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None
         if builder.request.target.platform in row.platforms and not row.yanked
     ]
     rows.sort(key=_order, reverse=True)
-    ages = _ages(rows)
     for row in rows:
         index = builder.option(
             slot,
@@ -31,24 +29,12 @@ def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None
             confidence=row.confidence,
         )
         _link_binary(builder, builder.options[index], row)
-        if slot in builder.roots:
-            builder.cost(index, Objective.FRAMEWORKS, ages[row.version])
 
 
 def _order(row: Binary) -> tuple[object, ...]:
     parsed = version(row.version)
     cuda = version(row.cuda) if row.cuda else version("0")
     return not parsed.is_prerelease, parsed, cuda, row.torch or "", row.cxx11_abi or 0
-
-
-def _ages(rows: list[Binary]) -> dict[str, int]:
-    """Version -> how many final releases are newer."""
-    finals = 0
-    ages = {}
-    for text in sorted({row.version for row in rows}, key=version, reverse=True):
-        ages[text] = finals
-        finals += not version(text).is_prerelease
-    return ages
 
 
 def label(row: Binary) -> str:

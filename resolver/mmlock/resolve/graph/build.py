@@ -15,12 +15,12 @@ from mmlock.resolve.graph.binary_rows import add_binaries
 from mmlock.resolve.graph.break_rows import add_incompatibilities, prime_incompatibilities
 from mmlock.resolve.graph.build_rows import add_builds, add_device_links
 from mmlock.resolve.graph.builder import GraphBuilder
-from mmlock.resolve.graph.extras import link_extras, pulled
+from mmlock.resolve.graph.extras import link_extras, link_requires_python, pulled
 from mmlock.resolve.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.resolve.graph.packages import SlotCatalog, needed_slots
 from mmlock.resolve.graph.preferred_rows import add_preferences
 from mmlock.resolve.graph.request import GraphRequest
-from mmlock.resolve.graph.rows import Link, Rows
+from mmlock.resolve.graph.rows import Link, Rows, TorchChoice
 from mmlock.resolve.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
 from mmlock.resolve.graph.user_constraints import add_user_constraints
 from mmlock.resolve.graph.validated_rows import add_validated
@@ -113,6 +113,8 @@ def _link_releases(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     for option in tuple(builder.options):
         release = getattr(option.choice, "release", None)
         if not isinstance(release, Release):
+            if not isinstance(option.choice, TorchChoice):  # whose wheels say it themselves
+                link_requires_python(builder, option)
             continue
         key = option.package, release.version
         if (same := known.get(key)) is not None:

@@ -29,7 +29,7 @@ def add_builds(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: 
     ]
     if not recipes:
         return
-    releases = {r.version: r for r in catalog.releases(package)}
+    releases = {r.version: r for r in catalog.on_offer(package, builder.request.named())}
     known = set(releases) or _sdist_versions(builder, package)
     # Sources that no index serves (a project's own extension) are known by what was built of them.
     versions = newest_first(known or {v.version for recipe in recipes for v in recipe.verified})

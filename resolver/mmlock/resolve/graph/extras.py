@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from packaging.requirements import Requirement
 
 from mmlock.core.markers import active, holds, named_extras, parsed
 from mmlock.core.names import PackageName, Platform, normalize
-from mmlock.core.versions import allows
+from mmlock.core.versions import allows, allows_python
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Requires
 from mmlock.resolve.graph.builder import GraphBuilder, cite
@@ -22,6 +23,7 @@ __all__ = [
     "declared",
     "lacking",
     "link_extras",
+    "link_requires_python",
     "metadata_version",
     "named",
     "pulled",
@@ -40,6 +42,28 @@ def declared(
     rows = rows or [row for row in known if row.variant is None]
     own = (row for row in rows if row.platform is platform)
     return next(own, None) or next((row for row in rows if row.platform is None), rows[0] if rows else None)
+
+
+def link_requires_python(builder: GraphBuilder, option: Option) -> None:
+    """The Pythons that recorded metadata of another project admits: pip refuses the others, wheel or not."""
+    package = option.package
+    if package is None or package in builder.matrix.extensions:
+        return
+    row = declared(builder.matrix, package, option.version, builder.request.target.platform)
+    spec = row.requires_python if row is not None else None
+    if row is None or not spec:
+        return
+    members = builder.versions("python", f"requires-python:{spec}", partial(allows_python, spec))
+    if len(members) < len(builder.slots["python"]):
+        builder.link(
+            option.index,
+            "python",
+            members,
+            LinkKind.REQUIRES,
+            f"{package} {option.version} requires Python {spec}",
+            cite("requires", row.source, package),
+            row.confidence,
+        )
 
 
 def metadata_version(option: Option) -> str | None:

@@ -7,7 +7,7 @@ from functools import partial
 
 from mmlock.core.markers import parsed
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
-from mmlock.core.versions import allows, assert_holds, is_prerelease, version
+from mmlock.core.versions import allows, allows_python, assert_holds, is_prerelease, version
 from mmlock.facts.matrix.model import Assert, IndexRow, Release
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.extras import named
@@ -24,10 +24,8 @@ def add_releases(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package
     lite = package not in module.with_ops and bool(module.with_ops)
     if lite and not builder.request.allow_lite and not _asked_by_name(builder, package):
         return
-    asked = [(requested.name, requested.specifier) for requested in builder.request.requirements]
-    unknown = catalog.unknown_bounds(package, asked)
-    for release in catalog.releases(package):
-        if not release.has_wheel or release.version in unknown:
+    for release in catalog.on_offer(package, builder.request.named()):
+        if not release.has_wheel:
             continue
         builder.option(
             slot,
@@ -155,7 +153,7 @@ def link_release(builder: GraphBuilder, catalog: SlotCatalog, option: Option, re
         builder.link(
             option.index,
             "python",
-            builder.versions("python", f"requires-python:{spec}", partial(allows, spec)),
+            builder.versions("python", f"requires-python:{spec}", partial(allows_python, spec)),
             LinkKind.REQUIRES,
             f"{option.package} {release.version} requires Python {spec}",
             cite("releases", release.source, option.package),

@@ -96,6 +96,11 @@ class SlotCatalog:
             return frozenset()
         return frozenset(r.version for r in releases if not r.asserts and version(r.version) < first)
 
+    def on_offer(self, package: PackageName, named: Iterable[tuple[PackageName, str]]) -> list[Release]:
+        """Releases, newest first, that may be taken as a wheel or as sources."""
+        unknown = self.unknown_bounds(package, named)
+        return [release for release in self.releases(package) if release.version not in unknown]
+
     def released(self, package: PackageName) -> bool:
         return package in self.matrix.release_packages
 

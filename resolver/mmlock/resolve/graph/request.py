@@ -50,3 +50,7 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     """Versions of an existing lock, to be kept where that is possible."""
     refused: tuple[tuple[frozenset[Pick], ...], ...] = ()
     """What the closure or the ABI check refused: one option of every group together."""
+
+    def named(self) -> tuple[tuple[PackageName, str], ...]:
+        """Packages and the specifiers that the user wrote beside them."""
+        return tuple((requested.name, requested.specifier) for requested in self.requirements)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
-from mmlock.core.versions import allows, version
+from mmlock.core.versions import allows, allows_python, version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
@@ -22,6 +22,7 @@ from mmlock.resolve.graph.rows import (
     UserConstraint,
 )
 from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles, torch_label
+from mmlock.resolve.graph.wheel_bounds import driver_bound, glibc_bound, hold_wheels
 from mmlock.resolve.request.model import CoreRequirement
 
 
@@ -152,6 +153,7 @@ def _constrain_machine(builder: GraphBuilder) -> None:
             ),
             there=lambda build: f"glibc {build.glibc}" if build.glibc else None,
         )
+        hold_wheels(builder, f"glibc:{target.glibc}", glibc_bound(target.glibc))
     if target.driver is not None and target.cuda:
         floors = {t.cuda: t for t in builder.matrix.toolkits}
         driver = version(target.driver)
@@ -179,6 +181,7 @@ def _constrain_machine(builder: GraphBuilder) -> None:
             reject,
             there=lambda build: f"driver {floor}" if (floor := floor_of(build)) else None,
         )
+        hold_wheels(builder, f"driver:{target.driver}", driver_bound(builder, target.driver))
 
 
 def _constrain_versions(builder: GraphBuilder) -> None:
@@ -196,7 +199,9 @@ def _constrain_versions(builder: GraphBuilder) -> None:
         )
     if request.requires_python is not None:
         bound = request.requires_python
-        members = builder.group("python", f"version:{bound}", lambda o: allows(bound, o.version or ""))
+        members = builder.group(
+            "python", f"requires-python:{bound}", lambda o: allows_python(bound, o.version or "")
+        )
         builder.user_constraints.append(
             UserConstraint(
                 name=f"requires-python {bound}",
@@ -229,10 +234,6 @@ def _constrain_versions(builder: GraphBuilder) -> None:
             ),
             there=lambda build: f"CUDA {build.cuda}" if build.cuda else None,
         )
-
-
-def _built_for(build: TorchBuild) -> str:
-    return f"for CUDA {build.cuda}" if build.cuda else "without CUDA"
 
 
 def _pythons(builder: GraphBuilder) -> Callable[[Option], Rejection]:

@@ -12,9 +12,11 @@ from mmlock.resolve.graph.rows import Group, NothingChoice, Option, TorchChoice,
 
 def add_validated(builder: GraphBuilder) -> None:
     """Every validation on such a target whose combination this graph can make."""
-    known = {row.lock: row for row in (*builder.request.validations, *builder.matrix.validations)}
+    rows = (*builder.request.validations, *builder.matrix.validations)
+    # One lock may have verdicts from several machines: only those on such a target speak for it here.
+    known = {row.lock: row for row in rows if _such(row, builder.request.target)}
     for row in known.values():
-        if _such(row, builder.request.target) and (groups := _groups(builder, row)) is not None:
+        if (groups := _groups(builder, row)) is not None:
             builder.validated.append(ValidatedSet(row=row, groups=groups))
 
 
@@ -31,8 +33,11 @@ def _such(row: Validation, target: Target) -> bool:
 def _groups(builder: GraphBuilder, row: Validation) -> tuple[Group, ...] | None:
     """For each slot the options that are as they were there; None when a slot has none."""
     groups = []
+    key = (
+        f"validated:{row.torch}+{row.variant}:{row.python}:{sorted(row.packages.items())}:{sorted(row.built)}"
+    )
     for slot, indices in builder.slots.items():
-        group = builder.group(slot, f"validated:{row.lock}", lambda option: _same(option, row))
+        group = builder.group(slot, key, lambda option: _same(option, row))
         if not group:
             return None
         if len(group) < len(indices):

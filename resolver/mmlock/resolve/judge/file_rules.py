@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 
 from mmlock.core.names import Form, PackageName
+from mmlock.core.versions import allows_python
 from mmlock.resolve.judge.judged_lock import JudgedLock, Node, refuse, unknown
 from mmlock.resolve.judge.model import Objection, Rule
 from mmlock.resolve.judge.wheel_tags import misfit
@@ -69,13 +70,12 @@ def pythons(lock: JudgedLock) -> Iterator[Objection]:
 
 def _python_bound(lock: JudgedLock, node: Node, bound: str) -> Iterator[Objection]:
     try:
-        specifier = SpecifierSet(bound)
+        admitted = allows_python(bound, lock.python)
     except InvalidSpecifier:
         text = f"{node.name} {node.version} has an invalid Requires-Python: `{bound}`"
         yield unknown(Rule.PYTHONS, node.name, text)
         return
-    # The lock names a minor release; any of its patch releases may be there, so the ends are tried.
-    if not any(specifier.contains(f"{lock.python}.{patch}") for patch in (0, 99)):
+    if not admitted:  # by no patch release: the lock names a minor one, of which any may be there
         text = f"{node.name} {node.version} requires Python {bound}, but the lock is for {lock.env.python}"
         yield refuse(Rule.PYTHONS, node.name, text)
 
