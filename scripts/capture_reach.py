@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmlock.core.names import Confidence, PackageName, normalize
 from mmlock.facts.matrix import store
+from mmlock.facts.matrix.eras import modules_of_mmcv_2
 from mmlock.facts.matrix.layout import SECTIONS
 from mmlock.facts.matrix.load import open_matrix
 from mmlock.facts.matrix.model import Reach
@@ -53,9 +54,8 @@ def reach(
     module = next(row.module for row in matrix.modules if package in row.packages)
     project = Project(modules_of(archive, module))
     imported = {one.module.partition(".")[0] for facts in project.modules.values() for one in facts.imports}
-    frameworks = {
-        name: one for name, one in choose(known, {}, imported).items() if name != module and name in imported
-    }
+    chosen = choose(known, {}, imported, modules_of_mmcv_2(matrix.mmcv_eras, matrix.modules))
+    frameworks = {name: one for name, one in chosen.items() if name != module and name in imported}
     catalog = OpCatalog(matrix.ops)
     own = frozenset(name for facts in project.modules.values() for name, _ in facts.registered)
     uses = [use for file, facts in project.modules.items() for use in op_uses(facts, file, catalog)]

@@ -7,7 +7,7 @@ from made_environments import World
 from mmlock.core.device import Device
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
-from mmlock.doctor.environment.model import Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.facts.devices.find import find_device
 
@@ -24,7 +24,7 @@ def troubles(world: World, *gpus: str) -> list[Trouble]:
     return list(examine(read(world, *gpus), matrix())[0])
 
 
-def told(world: World, *gpus: str, severity: Severity = Severity.FAILS) -> list[str]:
+def told(world: World, *gpus: str, severity: TroubleSeverity = TroubleSeverity.FAILS) -> list[str]:
     return [one.title for one in troubles(world, *gpus) if one.severity is severity]
 
 

@@ -12,7 +12,7 @@ from made_environments import MINOR, OTHER, World, make_world
 
 from mmlock.core.progress import silent
 from mmlock.doctor.checks import examine
-from mmlock.doctor.environment.model import Severity
+from mmlock.doctor.environment.model import TroubleSeverity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import environment_data, environment_lines
 from mmlock.resolve.request.nvidia_smi import InstalledGpu
@@ -34,7 +34,7 @@ def test_a_sound_environment_has_no_trouble_and_nothing_of_it_is_imported(world:
     world.mmcv()
     env = read(world)
     found, holding = examine(env, matrix())
-    assert [one for one in found if one.severity is Severity.FAILS] == []
+    assert [one for one in found if one.severity is TroubleSeverity.FAILS] == []
     assert "compiled extensions load with torch" in holding
     assert "GPU code fits the GPU" not in holding, "there was no GPU to compare with"
     assert env.interpreter.python == MINOR
@@ -124,7 +124,7 @@ def test_mmcv_lite_alone_is_only_a_note(world: World) -> None:
     world.torch()
     world.mmcv(name="mmcv-lite", ops=False)
     world.dist("mmengine", "0.10.7")
-    assert told(world, severity=Severity.NOTE) == ["mmcv-lite 2.1.0 has no compiled ops, by design"]
+    assert told(world, severity=TroubleSeverity.NOTE) == ["mmcv-lite 2.1.0 has no compiled ops, by design"]
 
 
 def test_what_a_package_refuses_at_import_is_told_before(world: World) -> None:
@@ -152,7 +152,9 @@ def test_what_is_checked_and_not_there_is_told(world: World) -> None:
 def test_a_known_breakage_and_its_cure(world: World) -> None:
     world.torch("2.1.2+cpu")
     folder = world.dist("numpy", "2.1.0")
-    assert any("built for numpy 1" in title for title in (*told(world), *told(world, severity=Severity.RISK)))
+    assert any(
+        "built for numpy 1" in title for title in (*told(world), *told(world, severity=TroubleSeverity.RISK))
+    )
     for path in (folder / "METADATA",):
         path.write_text(path.read_text().replace("2.1.0", "1.26.4"))
     assert not any("built for numpy 1" in one.title for one in troubles(world))
@@ -168,7 +170,7 @@ def test_a_module_that_is_imported_undeclared(world: World) -> None:
 def test_declared_requirements_follow_markers(world: World) -> None:
     world.dist("a", "1", requires=["b>=2", "c; sys_platform == 'win32'", "d; extra == 'x'", "e ~= broken"])
     world.dist("b", "1")
-    assert told(world, severity=Severity.RISK) == ["a 1 requires b>=2: 1 is installed"]
+    assert told(world, severity=TroubleSeverity.RISK) == ["a 1 requires b>=2: 1 is installed"]
 
 
 # ---------------------------------------------------------------- devices
@@ -260,7 +262,7 @@ def other_python(world: World) -> None:
 )
 def test_what_is_broken_is_told(world: World, spoil: Callable[[World], None], says: str) -> None:
     spoil(world)
-    grave = [one.title for one in troubles(world) if one.severity is not Severity.NOTE]
+    grave = [one.title for one in troubles(world) if one.severity is not TroubleSeverity.NOTE]
     assert len(grave) == 1
     assert says in grave[0]
 
@@ -290,7 +292,7 @@ def test_junk_among_the_records_is_no_crash(world: World, junk: tuple[str, bytes
     env = read(world)
     found, holding = examine(env, matrix())
     assert "\n".join(environment_lines(env, found, holding, ()))
-    assert any(one.severity is Severity.FAILS for one in found)
+    assert any(one.severity is TroubleSeverity.FAILS for one in found)
 
 
 def test_one_installation_recorded_in_two_ways_is_no_trouble(world: World) -> None:

@@ -10,7 +10,7 @@ from made_environments import make_world
 
 from mmlock.doctor.environment import installed
 from mmlock.doctor.environment.installed import read_site
-from mmlock.doctor.environment.model import LeftoverReason, LinkKind, RecordProblem
+from mmlock.doctor.environment.model import FollowedLinkKind, LeftoverReason, RecordProblem
 from mmlock.doctor.environment.text import environment_data, environment_lines
 
 from .looking import read
@@ -80,8 +80,8 @@ def test_links_out_of_the_environment_are_named(tmp_path: Path) -> None:
     (site / "dev.egg-link").write_text(f"{tmp_path / 'sources'}\n.")
     held = read_site(site, tmp_path / "env")
     assert [(link.kind, link.path.name) for link in held.links] == [
-        (LinkKind.EDITABLE, "dev.egg-link"),
-        (LinkKind.PACKAGE, "pkg"),
+        (FollowedLinkKind.EDITABLE, "dev.egg-link"),
+        (FollowedLinkKind.PACKAGE, "pkg"),
     ]
     assert [(left.path.name, left.reason) for left in held.leftovers] == [
         ("gone", LeftoverReason.LINK_BROKEN)
@@ -93,7 +93,7 @@ def test_the_report_says_which_links_were_followed(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (world.site / "pkg").symlink_to(tmp_path / "cache")
     env = read(world)
-    assert LinkKind.PACKAGE in {link.kind for link in env.links}
+    assert FollowedLinkKind.PACKAGE in {link.kind for link in env.links}
     text = "\n".join(environment_lines(env, (), (), ()))
     assert f"`{tmp_path / 'cache'}`" in " ".join(text.split())
     assert environment_data(env, (), (), ())["links"][-1]["kind"] == "package"

@@ -11,6 +11,7 @@ from made_environments import OTHER, World, make_world
 from mmlock.core.errors import UsageError
 from mmlock.core.progress import silent
 from mmlock.doctor.environment.interpreter import find_interpreter
+from mmlock.doctor.environment.model import InterpreterFault, InterpreterProblem
 from mmlock.doctor.environment.read import read_environment
 
 from .conftest import matrix
@@ -52,7 +53,7 @@ def test_a_file_that_only_claims_to_be_python(tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\necho no\nexit 3\n")
     path.chmod(0o755)
     env = read_environment(path, matrix(), (), silent)
-    assert env.interpreter.fault == "does not run: exit code 3"
+    assert env.interpreter.fault == InterpreterFault(problem=InterpreterProblem.CRASHED, detail="exit code 3")
     assert env.distributions == ()
 
 

@@ -49,7 +49,7 @@ def test_a_long_reason_is_cut(sealed: LockedEnv) -> None:
 def test_a_decided_package_gives_its_argument(sealed: LockedEnv) -> None:
     text = why_package(sealed, "torch")
     assert text is not None
-    assert text.startswith("torch 2.11.0 (wheel)\n  gpu: the cu130 wheel has code for sm_120 [1][2]\n")
+    assert text.startswith("torch 2.11.0 (wheel)\n  the cu130 wheel has code for sm_120 [1][2]\n")
     assert "\nsources:\n  [1] https://pypi.org/project/torch/2.11.0/\n  [2] cuobjdump | grep arch\n" in text
 
 

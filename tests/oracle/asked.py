@@ -14,7 +14,8 @@ from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.rows import BinaryChoice, BuildChoice, IndexChoice, Option
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 
 
@@ -70,8 +71,8 @@ def ask(request: Request) -> Answer:
         asked = interpret(facts(), arguments.checked())
     except (UsageError, NoAnswer):
         return Answer("unusable")
-    rows = build_graph(facts(), graph_request(asked, State()))
-    solution = solve_core(rows, ClingoEngine(), asked.terms)
+    rows = build_graph(facts(), graph_request(asked, LoopState()))
+    solution = solve_core(rows, ClingoEngine(), asked.objectives)
     return Answer("refused") if solution is None else _told(solution)
 
 
@@ -85,7 +86,7 @@ def _told(solution: CoreSolution) -> Answer:
         nvcc=chain.cuda if chain else None,
         lockable=chain.lockable if chain else False,
         packages=tuple(_package(option) for option in solution.packages() if option.package != "torch"),
-        paid=tuple(term.value for term in solution.terms),
+        paid=tuple(term.value for term in solution.objectives),
     )
 
 

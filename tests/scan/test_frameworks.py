@@ -9,6 +9,7 @@ import pytest
 from solved import facts
 
 from mmlock.core.names import Confidence, PackageName
+from mmlock.facts.matrix.eras import modules_of_mmcv_2
 from mmlock.facts.matrix.model import Reach
 from mmlock.scan.conclude import Need
 from mmlock.scan.definitions import Definitions, entries
@@ -92,11 +93,13 @@ def test_importing_a_package_runs_what_its_modules_import() -> None:
 
 
 def test_a_framework_is_taken_as_pinned_else_of_the_era() -> None:
+    second = modules_of_mmcv_2(facts().mmcv_eras, facts().modules)
     tables = {PackageName("mmdet"): (row("2.28.2", mmengine=False), row("3.3.0", mmengine=True))}
-    assert choose(tables, {}, ["mmcv", "mmdet"])["mmdet"].reach.version == "2.28.2"
-    assert choose(tables, {}, ["mmengine"])["mmdet"].reach.version == "3.3.0"
+    assert choose(tables, {}, ["mmcv", "mmdet"], second)["mmdet"].reach.version == "2.28.2"
+    assert choose(tables, {}, ["mmengine"], second)["mmdet"].reach.version == "3.3.0"
+    assert choose(tables, {}, ["mmpretrain"], second)["mmdet"].reach.version == "3.3.0"
     pinned = {PackageName("mmdet"): ">=3"}
-    assert choose(tables, pinned, [])["mmdet"].reach.version == "3.3.0"
+    assert choose(tables, pinned, [], second)["mmdet"].reach.version == "3.3.0"
 
 
 @pytest.mark.parametrize(

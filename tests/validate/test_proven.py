@@ -147,7 +147,7 @@ def test_what_was_validated_is_chosen_and_why_names_it(locks: Path, env: LockedE
 def test_a_newer_torch_is_named_with_what_it_would_pay(locks: Path) -> None:
     told = why_package(again(verdicts=(locks,)), "torch")
     assert told is not None
-    assert "it would pay more for `validated`" in told
+    assert "costs more in `validated`" in told
 
 
 OTHER = (1, ("another combination was validated on such a target",))

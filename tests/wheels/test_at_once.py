@@ -77,8 +77,9 @@ def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web
 def test_builds_of_one_lock_wait_for_each_other(tmp_path: Path, web: Web) -> None:
     url = web.put(f"/whl/{NAME}", slow(whole_wheel(NAME, FILES)))
     write_lock(unsealed(url), tmp_path / "lock")
-    words = ["-m", "mmlock", "build", "--yes", str(tmp_path / "lock")]
-    processes = [start(words, tmp_path) for _ in range(3)]
+    processes = [
+        start(["-m", "mmlock", "build", "--yes", str(tmp_path / "lock")], tmp_path) for _ in range(3)
+    ]
     results = ended(processes)
     assert [code for code, _, _ in results] == [0] * 3, results
     assert sum("is sealed already" in out for _, out, _ in results) == 2

@@ -267,7 +267,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
             *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
             *(_about_request(text) for text in _left_out(asked, decided)),
             *(
-                _about_request(f"the marker of `{text}` holds on no Python of this target", Level.NOTE)
+                _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
             *_unread_requires(matrix),

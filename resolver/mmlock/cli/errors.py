@@ -95,7 +95,12 @@ def _told(error: MmlockError, terminal: Terminal) -> int:
 
 
 def _as_data(error: MmlockError) -> Mapping[str, object]:
-    return {"message": error.message, "causes": list(error.causes), "hints": list(error.hints)}
+    return {
+        "message": error.message,
+        "causes": list(error.causes),
+        "hints": list(error.hints),
+        **({"sources": list(error.sources)} if error.sources else {}),
+    }
 
 
 def _internal(error: BaseException) -> int:

@@ -27,18 +27,22 @@ class MmlockError(Exception):
         *,
         causes: Sequence[str] = (),
         hints: Sequence[str] = (),
+        sources: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.causes = tuple(causes)
         self.hints = tuple(hints)
+        self.sources = tuple(sources)
+        """What the footnotes of the causes cite: `[1] TEXT`."""
 
     def lines(self) -> list[str]:
-        """The error as printed: one `error:`, then `cause:` lines, then `hint:` lines."""
+        """The error as printed: one `error:`, then `cause:`, `hint:` and `source:` lines."""
         return [
             f"error: {self.message}",
             *(f"cause: {cause}" for cause in self.causes),
             *(f"hint: {hint}" for hint in self.hints),
+            *(f"source: {source}" for source in self.sources),
         ]
 
 

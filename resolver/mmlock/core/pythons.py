@@ -1,4 +1,4 @@
-"""Several versions of Python in few words."""
+"""Lists of Python versions in few words."""
 
 from __future__ import annotations
 

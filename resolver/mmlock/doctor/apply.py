@@ -13,6 +13,7 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress
 from mmlock.doctor.checks.locked import same
+from mmlock.doctor.checks.records import fault_text
 from mmlock.doctor.environment.model import Environment, Trouble
 from mmlock.facts.matrix.load import Matrix
 from mmlock.lock.model import LockedEnv
@@ -99,7 +100,7 @@ def _changeable(env: Environment, lock: LockedEnv, folder: Path) -> None:
     if not me.virtual or me.fault:
         raise UsageError(
             f"`{me.prefix}` is not a working virtual environment, so it is not changed",
-            causes=[me.fault] if me.fault else ["other programs of the system use it"],
+            causes=[fault_text(me.fault)] if me.fault else ["other programs of the system use it"],
             hints=[f"create a new one: `mmlock install {folder} --prefix .venv`"],
         )
     if not lock.sealed:

@@ -11,7 +11,7 @@ from mmlock.core.doctor_arguments import DoctorArguments
 from mmlock.core.names import normalize
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
-from mmlock.doctor.environment.model import Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
 from mmlock.doctor.environment.text import environment_data, environment_lines
 from mmlock.doctor.examine import Seen, proposals
 from mmlock.doctor.log_entities import LogEntity, installed
@@ -44,13 +44,13 @@ def _facts(env: Environment) -> Iterator[tuple[str, str]]:
 
 def both(
     matrix: Matrix,
-    found: tuple[Diagnosis | None, Sequence[Diagnosis]],
+    diagnoses: tuple[Diagnosis | None, Sequence[Diagnosis]],
     seen: Seen,
     arguments: DoctorArguments,
     progress: Progress,
 ) -> Page:
     """One report: the cause by the text, what the files say of it, and the cure that keeps the rest."""
-    first, others = found
+    first, others = diagnoses
     commands: tuple[Proposal, ...] = ()
     if seen.wrong:
         progress("solving for a lock that fixes the environment")
@@ -65,7 +65,7 @@ def both(
         "cause": diagnosis_data(first) if first else None,
         "others": [diagnosis_data(one) for one in others],
         "environment": environment_data(seen.env, (*confirming, *rest), seen.holding, commands),
-        "confirmed_by": [trouble.check for trouble in confirming],
+        "confirmed_by": [trouble.check.value for trouble in confirming],
         "wrong": seen.wrong,
     }
     return Page(text="\n".join(lines), data=data)
@@ -81,7 +81,7 @@ def _parted(
     named = tuple(
         one
         for one in troubles
-        if one.severity is not Severity.NOTE and words & {normalize(p) for p in _names(one)}
+        if one.severity is not TroubleSeverity.NOTE and words & {normalize(p) for p in _names(one)}
     )
     return named, tuple(one for one in troubles if one not in named)
 
@@ -102,7 +102,7 @@ def _verdict(first: Diagnosis | None, confirming: Sequence[Trouble], seen: Seen)
             yield f"this environment has `{module}` ({names}): the text is from another Python, or older"
         else:
             yield f"no distribution in this environment provides `{module}`"
-    elif any(one.severity is Severity.FAILS for one in confirming):
+    elif any(one.severity is TroubleSeverity.FAILS for one in confirming):
         yield "the files of the environment confirm the cause:"
     elif not seen.wrong:
         yield "the files of the environment do not confirm it: the text is from another one, or older"

@@ -30,37 +30,37 @@ def find_matches(log: Log, rows: Sequence[Symptom]) -> list[SymptomMatch]:
         told = False
         for row, patterns in compiled:
             for pattern in patterns:
-                if found := pattern.search(line.text):
-                    hits.setdefault(row.id, []).append((line, found))
+                if hit := pattern.search(line.text):
+                    hits.setdefault(row.id, []).append((line, hit))
                     told = True
                     break
         if not told:
             repeated.told_nothing(line)
     by_id = {row.id: row for row in rows}
-    matches = [_match(by_id[name], found) for name, found in hits.items()]
+    matches = [_match(by_id[name], hit) for name, hit in hits.items()]
     return sorted(matches, key=lambda match: match.first)
 
 
-def _match(row: Symptom, found: Sequence[tuple[LogLine, re.Match[str]]]) -> SymptomMatch:
-    lines = {line.text: line for line, _ in reversed(found)}
+def _match(row: Symptom, hits: Sequence[tuple[LogLine, re.Match[str]]]) -> SymptomMatch:
+    lines = {line.text: line for line, _ in reversed(hits)}
     shown = sorted(lines.values(), key=lambda line: line.number)
-    best = max((m for _, m in found), key=lambda m: sum(1 for v in m.groupdict().values() if v))
+    best = max((m for _, m in hits), key=lambda m: sum(1 for v in m.groupdict().values() if v))
     fields = {name: value for name, value in best.groupdict().items() if value}
-    return SymptomMatch(row=row, lines=tuple(shown[:_SHOWN]), count=len(found), fields=fields)
+    return SymptomMatch(row=row, lines=tuple(shown[:_SHOWN]), count=len(hits), fields=fields)
 
 
 def diagnose(around: DiagnosisContext) -> tuple[Diagnosis, ...]:
     """What the text shows, the cause first; empty when nothing is known."""
     rows = {row.id: row for row in around.matrix.symptoms}
-    found: dict[str, Diagnosis] = {}
+    diagnoses: dict[str, Diagnosis] = {}
     for match in find_matches(around.log, around.matrix.symptoms):
         examined = _examined(match, around)
         if examined is None:
             continue
         row = rows[examined.row] if examined.row else match.row
         diagnosis = _diagnosis(row, match, examined, around)
-        found.setdefault(diagnosis.symptom, diagnosis)
-    return tuple(sorted(found.values(), key=lambda one: (one.rank, one.first)))
+        diagnoses.setdefault(diagnosis.symptom, diagnosis)
+    return tuple(sorted(diagnoses.values(), key=lambda one: (one.rank, one.first)))
 
 
 def _examined(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
@@ -126,8 +126,10 @@ def _names(template: str) -> list[str]:
     return [name for _, name, _, _ in Formatter().parse(template) if name]
 
 
-def told_apart(found: Sequence[Diagnosis]) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
+def told_apart(diagnoses: Sequence[Diagnosis]) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
     """The cause, and what follows from it or stands beside it."""
     return (
-        (found[0], tuple(replace(one, solves=(), commands=()) for one in found[1:])) if found else (None, ())
+        (diagnoses[0], tuple(replace(one, solves=(), commands=()) for one in diagnoses[1:]))
+        if diagnoses
+        else (None, ())
     )

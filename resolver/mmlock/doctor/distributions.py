@@ -19,8 +19,8 @@ _FOLDER = re.compile(r"\b(?P<top>\w+)[/\\][^/\\]+$")
 
 def module_of_file(path: str) -> str:
     """The top module that a compiled file belongs to, by its path; empty when that does not tell."""
-    found = _PACKAGES.search(path) or _FOLDER.search(path.strip())
-    top = found["top"] if found else path.strip()
+    match = _PACKAGES.search(path) or _FOLDER.search(path.strip())
+    top = match["top"] if match else path.strip()
     return top.partition(".")[0]
 
 

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mmlock.core.names import DeviceKind, normalize
-from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleSeverity
 from mmlock.doctor.model import ProposedSolve
-from mmlock.doctor.proposals import same_major, short_name
+from mmlock.doctor.proposals import mmcv_packages, same_major, short_name
+from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
 from mmlock.facts.matrix.load import Matrix
 
-_FAMILY = frozenset({"mmcv", "mmcv-full", "mmcv-lite"})
 _FOLLOWS = frozenset({"torch", "triton"})
 """What comes with the others and is not asked for by itself."""
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "openmim"})
-_SECOND = 2
 
 
 def cures(
@@ -28,7 +26,7 @@ def cures(
     wanted = wanted_of(env, matrix)
     if not wanted:
         return
-    guilty = {name for one in troubles if one.severity is Severity.FAILS for name in one.packages}
+    guilty = {name for one in troubles if one.severity is TroubleSeverity.FAILS for name in one.packages}
     pinned = tuple(_pinned(dist, matrix, guilty, env) for dist in wanted)
     bare = tuple(text.partition("==")[0] for text in pinned)
     torch = env.torch.facts.build.torch if env.torch and "torch" not in guilty else None
@@ -58,26 +56,27 @@ def wanted_of(env: Environment, matrix: Matrix) -> tuple[Distribution, ...]:
     """What the environment is for: packages that the facts decide, and what a person asked for by name."""
     decided = {str(p) for module in matrix.modules if module.core for p in module.packages}
     needed = _needed(env)
-    found = [
+    wanted = [
         dist
         for name, dist in env.installed.items()
         if name not in _FOLLOWS | _TOOLS
         and (name in decided or (dist.requested and name not in needed and dist.origin is None))
         and not dist.fault
     ]
-    family = [dist for dist in found if dist.name in _FAMILY]
-    return tuple(dist for dist in found if dist.name not in _FAMILY or dist is family[0])
+    own = mmcv_packages(matrix)
+    first = next((dist for dist in wanted if dist.name in own), None)
+    return tuple(dist for dist in wanted if dist.name not in own or dist is first)
 
 
 def _needed(env: Environment) -> frozenset[str]:
     """What others require: some installers mark that as asked for, too."""
-    found = set()
+    needed = set()
     for dist in env.installed.values():
         for text in dist.requires:
             name = re.match(r"[\w.-]+", text)
             if name is not None and normalize(name[0]) != dist.name:
-                found.add(str(normalize(name[0])))
-    return frozenset(found)
+                needed.add(str(normalize(name[0])))
+    return frozenset(needed)
 
 
 def left_aside(env: Environment, matrix: Matrix) -> tuple[str, ...]:
@@ -91,27 +90,28 @@ def left_aside(env: Environment, matrix: Matrix) -> tuple[str, ...]:
 
 
 def _pinned(dist: Distribution, matrix: Matrix, guilty: set[str], env: Environment) -> str:
-    if dist.name in _FAMILY:
-        return family_of(env)
+    if dist.name in mmcv_packages(matrix):
+        return mmcv_of(env, matrix)
     base = dist.version.partition("+")[0]
     known = {row.version for row in matrix.releases(dist.name)}
     return f"{dist.name}=={base}" if base in known and dist.name not in guilty else dist.name
 
 
-def family_of(env: Environment) -> str:
+def mmcv_of(env: Environment, matrix: Matrix) -> str:
     """`mmcv` or `mmcv-full`: by what builds on it, else by what is installed."""
-    for name, first in (("mmdet", 3), ("mmsegmentation", 1), ("mmpose", 1), ("mmdet3d", 1)):
-        if (dist := env.first(name)) is not None:
-            try:
-                return "mmcv" if version(dist.version).release >= (first, 0) else "mmcv-full"
-            except InvalidVersion:
-                continue
-    if env.first("mmengine"):
-        return "mmcv"
-    mmcv = env.first("mmcv") or env.first("mmcv-lite")
-    if env.first("mmcv-full") and mmcv is None:
+    rows = matrix.mmcv_eras
+    own = mmcv_packages(matrix)
+    # What is bound to a release says more than what has mmcv 2 only, such as mmengine alone.
+    others = [row for row in rows if row.package not in own]
+    others.sort(key=lambda row: (never_on_mmcv_1(row), row.package))
+    for row in others:
+        dist = env.first(row.package)
+        second = builds_on_mmcv_2(rows, row.package, dist.version) if dist else None
+        if second is not None:
+            return "mmcv" if second else "mmcv-full"
+    installed = [dist for name in own if (dist := env.first(name))]
+    if installed and all(dist.name == "mmcv-full" for dist in installed):
         return "mmcv-full"
-    try:
-        return "mmcv-full" if mmcv and version(mmcv.version).major < _SECOND else "mmcv"
-    except InvalidVersion:
-        return "mmcv"
+    first = next((dist for dist in installed if dist.name != "mmcv-full"), None)
+    second = builds_on_mmcv_2(rows, "mmcv", first.version) if first else None
+    return "mmcv-full" if second is False else "mmcv"

@@ -20,7 +20,7 @@ from mmlock.doctor.checks import examine
 from mmlock.doctor.checks.locked import compare
 from mmlock.doctor.doctor_commands import arguments_of, command, core, gives
 from mmlock.doctor.environment.interpreter import find_interpreter
-from mmlock.doctor.environment.model import Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import SOUND, environment_data, environment_lines
 from mmlock.doctor.environment_fixes import cures, left_aside
@@ -43,7 +43,7 @@ class Seen(Struct, frozen=True, kw_only=True):
 
     @property
     def wrong(self) -> bool:
-        return any(trouble.severity is Severity.FAILS for trouble in self.troubles)
+        return any(trouble.severity is TroubleSeverity.FAILS for trouble in self.troubles)
 
     def page(self, commands: Sequence[Proposal] = (), more: Sequence[str] = (), **extra: object) -> Page:
         """The report, with lines and data that stand after it."""
@@ -108,7 +108,7 @@ def _look(
     env = read_environment(path, matrix, devices, progress)
     troubles, holding = examine(env, matrix)
     more = tuple(compare(env, lock)) if lock is not None else ()
-    order = (Severity.FAILS, Severity.RISK, Severity.NOTE)
+    order = (TroubleSeverity.FAILS, TroubleSeverity.RISK, TroubleSeverity.NOTE)
     every = sorted((*more, *troubles), key=lambda one: order.index(one.severity))
     return Seen(env=env, troubles=tuple(every), holding=holding)
 
@@ -131,7 +131,7 @@ def _changed(
     if applied.done:
         path = seen.env.interpreter.path
         after = _look(path, matrix, _devices(matrix, arguments), lock, progress)
-        told = [one for one in after.troubles if one.severity is not Severity.NOTE]
+        told = [one for one in after.troubles if one.severity is not TroubleSeverity.NOTE]
         lines += ["", "after the change", *(f"  {one.severity}: {one.title}" for one in told)]
         lines += [] if after.wrong else [f"  {SOUND}"]
     data = after.page(lock=str(folder), applied=applied.done).data

@@ -95,15 +95,15 @@ def is_loud(text: str) -> bool:
 def _loud_of(lines: set[bytes]) -> set[bytes]:
     """Those that can show a symptom: each word is searched in all of them at once."""
     text = b"\n".join(lines)
-    found = set()
+    result = set()
     for word in LOUD:
         place = text.find(word)
         while place >= 0:
             end = text.find(b"\n", place)
             end = len(text) if end < 0 else end
-            found.add(text[text.rfind(b"\n", 0, place) + 1 : end])
+            result.add(text[text.rfind(b"\n", 0, place) + 1 : end])
             place = text.find(word, end)
-    return found
+    return result
 
 
 class RepeatedLines:

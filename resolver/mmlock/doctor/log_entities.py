@@ -73,13 +73,13 @@ class LogEntities(Struct, frozen=True):
 
     def value(self, what: str) -> str | None:
         """The last one that is told: what a log says at its end is what was running."""
-        found = list(self.of(what))
-        return found[-1].value if found else None
+        entities = list(self.of(what))
+        return entities[-1].value if entities else None
 
     def teller(self, what: str) -> str:
         """Who told the last one, with its verb: the text, or the environment that was looked at."""
-        found = list(self.of(what))
-        return "the environment has" if found and found[-1].line.number == 0 else "the text names"
+        entities = list(self.of(what))
+        return "the environment has" if entities and entities[-1].line.number == 0 else "the text names"
 
     def seen(self, what: str) -> bool:
         """Whether it is named at all."""
@@ -119,13 +119,13 @@ def _known(matrix: Matrix) -> Mapping[str, PackageName]:
 
 def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]]:
     for what, pattern in _PATTERNS:
-        for found in pattern.finditer(text):
-            yield what, _value(found)
+        for match in pattern.finditer(text):
+            yield what, _value(match)
     for pattern in (_COLLECTED, _PINNED, _LISTED, _SEEN):
-        for found in pattern.finditer(text):
-            name = known.get(normalize(found["name"]))
+        for match in pattern.finditer(text):
+            name = known.get(normalize(match["name"]))
             if name is not None:
-                yield str(name), found.groupdict().get("v", "").rstrip(".")
+                yield str(name), match.groupdict().get("v", "").rstrip(".")
     if "mmcv-full" in text or "mmcv_full" in text:
         yield "mmcv-full", ""
     if _WINDOWS.search(text):
@@ -134,8 +134,8 @@ def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]
         yield "cuda-word", "yes"
 
 
-def _value(found: re.Match[str]) -> str:
-    groups = found.groupdict()
+def _value(match: re.Match[str]) -> str:
+    groups = match.groupdict()
     if tag := groups.get("tag"):
         return f"{tag[0]}.{tag[1:]}"
     if cu := groups.get("cu"):

@@ -43,8 +43,8 @@ def blamed(log: Log, match: SymptomMatch) -> Iterator[tuple[str, str]]:
     for line in before(log, match):
         if "Traceback (most recent call last)" in line.text:
             return
-        if found := _FILE.search(line.text) or _SOURCE.search(line.text):
-            yield found["top"], found["rest"].replace("\\", "/")
+        if frame := _FILE.search(line.text) or _SOURCE.search(line.text):
+            yield frame["top"], frame["rest"].replace("\\", "/")
 
 
 def runs(wanted: Iterable[str], known: Iterable[str]) -> str:

@@ -11,16 +11,15 @@ from packaging.specifiers import SpecifierSet
 from mmlock.core.arguments import AUTO
 from mmlock.core.device import Device
 from mmlock.core.names import normalize
-from mmlock.core.versions import InvalidVersion, version
+from mmlock.core.versions import version
+from mmlock.doctor.distributions import MMCV
 from mmlock.doctor.log_entities import LogEntities
 from mmlock.doctor.model import ProposedSolve
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.matrix.curated import Cure
+from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
 from mmlock.facts.matrix.load import Matrix
 
-_FAMILY = ("mmcv-full", "mmcv", "mmcv-lite")
-_SECOND = 2
-"""The major release of mmcv that has mmengine under it."""
 _AUTO = "`auto` detects the GPU of the machine; on another machine, name it (`--gpu rtx4090`)"
 
 
@@ -29,13 +28,13 @@ def proposed_solves(
 ) -> tuple[ProposedSolve, ...]:
     """The solves that the cures of a symptom come to."""
     gpu, note = gpu_word(entities, matrix)
-    found: list[ProposedSolve] = []
+    result: list[ProposedSolve] = []
     for cure in cures:
         if cure.command:
             continue
         for when, mmcv in _eras(cure, entities, matrix):
             packages = _each_once(_packages(cure, mmcv, fields, entities, matrix))
-            found.append(
+            result.append(
                 ProposedSolve(
                     when=when or cure.when,
                     packages=packages,
@@ -46,7 +45,7 @@ def proposed_solves(
                     note=note,
                 )
             )
-    return tuple(found)
+    return tuple(result)
 
 
 def _options(cure: Cure, entities: LogEntities) -> tuple[str, ...]:
@@ -73,8 +72,8 @@ def short_name(matrix: Matrix, device: Device) -> str:
         return device.name
     plain = re.sub(r"[^a-z0-9]", "", device.name.lower().replace("geforce", "").replace("nvidia", ""))
     for word in (plain, re.sub(r"\W+", "-", device.name.lower())):
-        found = find_device(matrix, word)
-        if isinstance(found, Device) and found.arch == device.arch:
+        other = find_device(matrix, word)
+        if isinstance(other, Device) and other.arch == device.arch:
             return word
     return device.arch or device.name
 
@@ -84,7 +83,7 @@ def _eras(cure: Cure, entities: LogEntities, matrix: Matrix) -> Iterator[tuple[s
     if "{mmcv}" not in cure.packages:
         yield "", ""
         return
-    era = era_of(entities)
+    era = era_of(entities, matrix)
     if era or not _second_runs_on(entities.value("python"), matrix):
         yield "", era or "mmcv-full"
         return
@@ -94,7 +93,11 @@ def _eras(cure: Cure, entities: LogEntities, matrix: Matrix) -> Iterator[tuple[s
 
 def _second_runs_on(python: str | None, matrix: Matrix) -> bool:
     """Whether any mmcv 2 is for a Python; unknown is yes."""
-    bounds = [row.requires_python for row in matrix.releases("mmcv") if version(row.version).major >= _SECOND]
+    bounds = [
+        row.requires_python
+        for row in matrix.releases("mmcv")
+        if builds_on_mmcv_2(matrix.mmcv_eras, "mmcv", row.version)
+    ]
     return python is None or any(SpecifierSet(bound or "").contains(python) for bound in bounds)
 
 
@@ -105,18 +108,19 @@ def on_a_gpu(solves: tuple[ProposedSolve, ...]) -> tuple[ProposedSolve, ...]:
     )
 
 
-def era_of(entities: LogEntities) -> str | None:
+def era_of(entities: LogEntities, matrix: Matrix) -> str | None:
     """`mmcv` or `mmcv-full`, as far as the text tells."""
     if entities.seen("mmcv-full"):
         return "mmcv-full"
-    if entities.seen("mmengine"):
+    rows = matrix.mmcv_eras
+    # What never was on mmcv 1 tells by its name; of the others a release must be named.
+    if any(entities.seen(row.package) for row in rows if never_on_mmcv_1(row)):
         return "mmcv"
-    for name, bound in (("mmcv", _SECOND), ("mmdet", 3), ("mmsegmentation", 1), ("mmpose", 1)):
+    for name in sorted((str(row.package) for row in rows), key=lambda name: (name != MMCV, name)):
         for entity in entities.of(name):
-            try:
-                return "mmcv" if version(entity.value).major >= bound else "mmcv-full"
-            except InvalidVersion:
-                continue
+            second = builds_on_mmcv_2(rows, name, entity.value)
+            if second is not None:
+                return "mmcv" if second else "mmcv-full"
     return None
 
 
@@ -135,20 +139,26 @@ def _packages(
             yield text
 
 
+def mmcv_packages(matrix: Matrix) -> tuple[str, ...]:
+    """The distributions that provide mmcv: exactly one of them may be installed."""
+    return tuple(str(name) for row in matrix.modules if row.module == MMCV for name in row.packages)
+
+
 def _each_once(texts: Iterator[str]) -> tuple[str, ...]:
     """One requirement for each package, the one with a version where there is one."""
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for text in texts:
         name = re.split(r"[=<>!~]", text)[0]
-        if name not in found or found[name] == name:
-            found[name] = text
-    return tuple(found.values())
+        if name not in by_name or by_name[name] == name:
+            by_name[name] = text
+    return tuple(by_name.values())
 
 
 def _named(entities: LogEntities, matrix: Matrix) -> Iterator[str]:
     """The OpenMMLab packages that a text names, mmcv's own family left out."""
+    aside = set(mmcv_packages(matrix)).union(*(module.on_request for module in matrix.modules))
     for package in matrix.release_packages:
-        if package in _FAMILY or package.startswith("onedl-") or not entities.seen(package):
+        if package in aside or not entities.seen(package):
             continue
         told = entities.value(package)
         known = {row.version for row in matrix.releases(package)}

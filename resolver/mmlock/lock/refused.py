@@ -34,7 +34,7 @@ def refused(stack: str, request: tuple[str, ...], why: NoAnswer, matrix_digest: 
         stack=stack,
         request=request,
         error=why.message,
-        causes=why.causes,
+        causes=(*why.causes, *why.sources),
         hints=why.hints,
         matrix_digest=matrix_digest,
     )

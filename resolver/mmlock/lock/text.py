@@ -138,7 +138,7 @@ def _reasons(reasons: Iterable[Reason], notes: Footnotes) -> Iterator[str]:
     for reason in reasons:
         sure = "" if reason.confidence is Confidence.MEASURED else f" ({reason.confidence})"
         marks = notes.mark(reason.source)
-        yield f"  {reason.kind}: {reason.text}{sure}{f' {marks}' if marks else ''}"
+        yield f"  {reason.text}{sure}{f' {marks}' if marks else ''}"
 
 
 # ---------------------------------------------------------------- layout

@@ -40,11 +40,11 @@ class Definitions:
 
     def reached(self, starts: Iterable[Node]) -> dict[str, Node]:
         """The ops that definitions come to, each with the definition that names it."""
-        found: dict[str, Node] = {}
+        result: dict[str, Node] = {}
         for node in self.closure(starts):
             for op in sorted(self.edges(node)[0]):
-                found.setdefault(op, node)
-        return found
+                result.setdefault(op, node)
+        return result
 
     def closure(self, starts: Iterable[Node]) -> list[Node]:
         """All definitions that some of these refer to, nearest first."""
@@ -72,8 +72,8 @@ class Definitions:
         for chain in chains:
             root = chain.partition(".")[0]
             ops |= self._named.get((file, root), set())
-            if found := self.find(file, chain):
-                nodes.add(found)
+            if target := self.find(file, chain):
+                nodes.add(target)
         for text in types:
             nodes.update(self.registered.get(text.rpartition(".")[2], ()))
         nodes.discard(node)
@@ -87,12 +87,12 @@ class Definitions:
         if depth == 0:
             return None
         for one in self.bound.get(file, {}).get(root, ()):
-            if found := self._through(file, one, rest, depth):
-                return found
+            if node := self._through(file, one, rest, depth):
+                return node
         for star in self.stars.get(file, ()):
             target = self.project.file_of(star.module, file)
-            if target in self.bound and target != file and (found := self.find(target, chain, depth - 1)):
-                return found
+            if target in self.bound and target != file and (node := self.find(target, chain, depth - 1)):
+                return node
         return None
 
     def _through(self, file: str, one: Import, rest: str, depth: int) -> Node | None:
@@ -134,21 +134,21 @@ def _bound(facts: ModuleFacts) -> dict[str, list[Import]]:
 
 def _direct(uses: Iterable[OpUse]) -> dict[Node, set[str]]:
     """Ops named inside a definition by anything but an import of its file."""
-    found: dict[Node, set[str]] = {}
+    result: dict[Node, set[str]] = {}
     for use in uses:
         if use.op and not (use.imports and not use.owner):
-            found.setdefault((use.place.file, use.owner), set()).add(use.op)
-    return found
+            result.setdefault((use.place.file, use.owner), set()).add(use.op)
+    return result
 
 
 def _by_owner(facts: ModuleFacts) -> dict[str, tuple[list[str], list[str]]]:
-    found: dict[str, tuple[list[str], list[str]]] = {}
+    result: dict[str, tuple[list[str], list[str]]] = {}
     for used in facts.used:
-        found.setdefault(used.owner, ([], []))[0].append(used.chain)
+        result.setdefault(used.owner, ([], []))[0].append(used.chain)
     for typed in facts.typed:
         if typed.literal:
-            found.setdefault(typed.owner, ([], []))[1].append(typed.text)
-    return found
+            result.setdefault(typed.owner, ([], []))[1].append(typed.text)
+    return result
 
 
 def entries(project: Project) -> Mapping[str, SourceLine]:
@@ -156,20 +156,20 @@ def entries(project: Project) -> Mapping[str, SourceLine]:
 
     Of several, the one on the shortest way.
     """
-    found: dict[str, SourceLine] = {}
+    result: dict[str, SourceLine] = {}
     above: dict[str, list[str]] = {}
     for file, facts in sorted(project.modules.items()):
         loud = [one for one in facts.imports if one.when is RunCondition.ALWAYS]
         for one in loud:
             if loads_ops(one) or is_ops(one.module):
-                found.setdefault(file, SourceLine(file=file, line=one.line))
+                result.setdefault(file, SourceLine(file=file, line=one.line))
             for target in project.targets(one, file):
                 above.setdefault(target, []).append(file)
-    queue = deque(found)
+    queue = deque(result)
     while queue:
         file = queue.popleft()
         for importer in above.get(file, ()):
-            if importer not in found:
-                found[importer] = found[file]
+            if importer not in result:
+                result[importer] = result[file]
                 queue.append(importer)
-    return found
+    return result

@@ -137,13 +137,13 @@ class _Setup:
 
     def told(self) -> dict[str, str]:
         """Name and version, where `setup(...)` has them as text."""
-        found: dict[str, str] = {}
+        result: dict[str, str] = {}
         for call in _calls(self.tree):
             if chain_of(call.func).rpartition(".")[2] == "setup":
                 for keyword in call.keywords:
                     if keyword.arg in {"name", "version"} and (text := self._one(keyword.value)):
-                        found[keyword.arg] = text
-        return found
+                        result[keyword.arg] = text
+        return result
 
     def modules(self) -> Iterator[OwnModule]:
         """Every call that makes an extension; helpers of the file count where they are called."""

@@ -15,17 +15,12 @@ from mmlock.scan.ops import OpReferenceKind, OpUse, target_of
 
 __all__ = ["Framework", "FrameworkLoad", "choose", "framework_loads", "framework_uses"]
 
-_NEW_ERA = "mmengine"
-"""Whoever imports it is of the era after mmcv 2.0."""
-
 
 class Framework(Struct, frozen=True, kw_only=True):
     """A release of a framework that stands for the one a project uses."""
 
     package: PackageName
     reach: Reach
-    why: str
-    """Why this release: `pinned`, `newest of its era`."""
 
 
 class FrameworkLoad(Struct, frozen=True, kw_only=True):
@@ -42,18 +37,24 @@ class FrameworkLoad(Struct, frozen=True, kw_only=True):
 
 
 def choose(
-    tables: Mapping[PackageName, tuple[Reach, ...]], pins: Mapping[PackageName, str], imported: Iterable[str]
+    tables: Mapping[PackageName, tuple[Reach, ...]],
+    pins: Mapping[PackageName, str],
+    imported: Iterable[str],
+    of_mmcv_2: frozenset[str],
 ) -> dict[str, Framework]:
-    """One release for every framework, by import name: what the pins allow, else the newest of its era."""
-    old = _NEW_ERA not in set(imported)
+    """One release for every framework, by import name: what the pins allow, else the newest of its era.
+
+    Whoever imports one of `of_mmcv_2` is code for mmcv 2.
+    """
+    old = of_mmcv_2.isdisjoint(imported)
     chosen: dict[str, Framework] = {}
     for package, rows in tables.items():
         ordered = sorted(rows, key=lambda row: version(row.version))
         allowed = [row for row in ordered if package in pins and allows(pins[package], row.version)]
         eras = [row for row in ordered if row.mmengine is not old]
-        fitting, why = (allowed, "pinned") if allowed else (eras or ordered, "newest of its era")
+        fitting = allowed or eras or ordered
         if fitting:
-            chosen[fitting[-1].module] = Framework(package=package, reach=fitting[-1], why=why)
+            chosen[fitting[-1].module] = Framework(package=package, reach=fitting[-1])
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""The facts that a scan rests on."""
+"""The facts that a scan rests on, out of the matrix."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ __all__ = ["known_of"]
 
 
 def known_of(matrix: Matrix) -> ScanFacts:
-    """Ops, modules and import reach, as the matrix has them."""
+    """The ops, modules and frameworks that the matrix knows."""
     return ScanFacts(
         ops=matrix.ops,
         modules=matrix.modules,
         submodules=matrix.submodules,
+        eras=matrix.mmcv_eras,
         reach={package: matrix.reach(package) for package in matrix.reach_packages},
     )

@@ -54,13 +54,13 @@ class BuildLeftover(Struct, frozen=True, kw_only=True):
 
 def leftovers(root: Path, files: Iterable[str]) -> Iterator[BuildLeftover]:
     """Compiled files and eggs; only so many are read."""
-    found = [file for file in files if _MADE.search(file) or file.endswith(".egg")]
-    for file in found[:_MOST]:
+    match = [file for file in files if _MADE.search(file) or file.endswith(".egg")]
+    for file in match[:_MOST]:
         if file.endswith(".egg"):
             yield _egg(root / file, file)
         else:
             yield _compiled(root, file)
-    for file in found[_MOST:]:
+    for file in match[_MOST:]:
         yield _unknown(file, UnknownReason.TOO_MANY)
 
 
@@ -109,5 +109,5 @@ def _egg(path: Path, file: str) -> BuildLeftover:
 def _python(text: str) -> str | None:
     if egg := _EGG.search(text):
         return egg["python"]
-    found = _TAG.search(text)
-    return f"{found[1]}.{found[2]}" if found else None
+    match = _TAG.search(text)
+    return f"{match[1]}.{match[2]}" if match else None

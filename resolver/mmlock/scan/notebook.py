@@ -42,10 +42,10 @@ def _placed(text: str, sources: list[object]) -> Iterator[Cell]:
         for line in map(str, lines):
             for spelled in (json.dumps(line, ensure_ascii=False), json.dumps(line)):
                 end = len(text) if misses < _MISSES else offset + len(spelled) + _NEAR
-                found = text.find(spelled[1:-1], offset, end)
-                if found >= 0:
-                    number += text.count("\n", offset, found)
-                    offset = found
+                position = text.find(spelled[1:-1], offset, end)
+                if position >= 0:
+                    number += text.count("\n", offset, position)
+                    offset = position
                     break
             else:
                 misses += 1

@@ -73,8 +73,8 @@ class OpCatalog:
         # What is registered under another name is not found under its own.
         op = self.ops.get(text)
         keys = op.under if op else ()
-        found = any(key in {"*", under} or under.endswith(f"_{key}") for key in keys)
-        return op.name if op and found else None
+        names_op = any(key in {"*", under} or under.endswith(f"_{key}") for key in keys)
+        return op.name if op and names_op else None
 
     def dotted(self, target: str) -> str | None:
         """The op that `mmcv.ops...` means; None when it is no name of an op."""

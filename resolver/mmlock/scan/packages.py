@@ -52,7 +52,7 @@ def packages(
 ) -> tuple[PackageUse, ...]:
     """All packages that some file (of `only` these) imports, by name."""
     table = {row.module: row for row in modules}
-    found: dict[str, list[tuple[RunCondition, SourceLine, str]]] = {}
+    imports: dict[str, list[tuple[RunCondition, SourceLine, str]]] = {}
     own = elsewhere(project, table)
     for file, facts in project.modules.items():
         for one in facts.imports if only is None or file in only else ():
@@ -61,8 +61,8 @@ def packages(
                 continue
             if project.is_local(one.module, file):
                 continue
-            found.setdefault(top, []).append((one.when, SourceLine(file=file, line=one.line), one.module))
-    return tuple(_use(module, places, table) for module, places in sorted(found.items()))
+            imports.setdefault(top, []).append((one.when, SourceLine(file=file, line=one.line), one.module))
+    return tuple(_use(module, places, table) for module, places in sorted(imports.items()))
 
 
 def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
@@ -73,7 +73,7 @@ def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
     folders: dict[str, list[str]] = {}
     for folder in sorted(project.folders, key=lambda folder: (folder.count("/"), folder)):
         folders.setdefault(folder.rpartition("/")[2], []).append(folder)
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for file, facts in project.modules.items():
         for one in facts.imports:
             top, _, rest = one.module.partition(".")
@@ -82,8 +82,8 @@ def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
             # Only a folder that has the very part that is imported is meant.
             for folder in folders[top]:
                 if project.has(folder, rest):
-                    found.setdefault(top, folder)
-    return found
+                    result.setdefault(top, folder)
+    return result
 
 
 def _use(

@@ -64,9 +64,9 @@ class Project:
         if one.name not in {None, "*"}:
             names.append(one.module + ("" if one.module.endswith(".") else ".") + str(one.name))
         for name in names:
-            found = self.file_of(name, importer) if name else None
-            if found is not None and found in self._files and found != importer:
-                yield found
+            target = self.file_of(name, importer) if name else None
+            if target is not None and target in self._files and target != importer:
+                yield target
 
     def reached_from(self, starts: list[str]) -> dict[str, tuple[Step, ...]]:
         """Each file that some start reaches, with the shortest chain of imports to it."""

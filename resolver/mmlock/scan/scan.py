@@ -15,7 +15,8 @@ from mmlock.core.extension import tree_digest
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
 from mmlock.facts.matrix.code import Op, Reach
-from mmlock.facts.matrix.curated import Module, Submodule
+from mmlock.facts.matrix.curated import MmcvEra, Module, Submodule
+from mmlock.facts.matrix.eras import modules_of_mmcv_2
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.configs.bases import base_faults
@@ -48,6 +49,7 @@ class ScanFacts(Struct, frozen=True, kw_only=True):
     ops: tuple[Op, ...]
     modules: tuple[Module, ...]
     submodules: tuple[Submodule, ...]
+    eras: tuple[MmcvEra, ...]
     reach: Mapping[PackageName, tuple[Reach, ...]]
 
 
@@ -95,7 +97,9 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     used = packages(project, known.modules)
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
-    frameworks = choose(known.reach, _bounds(pins), (one.module for one in used))
+    frameworks = choose(
+        known.reach, _bounds(pins), (one.module for one in used), modules_of_mmcv_2(known.eras, known.modules)
+    )
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
     uses = tuple(_uses(project, OpCatalog(known.ops), mine))
     read = tuple(_configs(configs, tree, project))
@@ -170,8 +174,8 @@ def _extensions(tree: ProjectTree, project: Project) -> Iterable[OwnExtension]:
             if "cpp_extension" in text:
                 files = list(below(tree.files, dirname(file) or "."))
                 digest = _digest(tree, files, dirname(file))
-                found = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
-                yield from (found,) if found else ()
+                extension = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
+                yield from (extension,) if extension else ()
 
     def digest_of(folder: str) -> Digest:
         sources = [name for name in below(tree.files, folder) if name.endswith((*COMPILED, ".py"))]
@@ -212,16 +216,16 @@ def _uses(project: Project, catalog: OpCatalog, frameworks: Mapping[str, Framewo
 
 def read_modules(tree: ProjectTree, left_out: list[LeftOut]) -> dict[str, ModuleFacts]:
     """Every Python file that can be read."""
-    found: dict[str, ModuleFacts] = {}
+    result: dict[str, ModuleFacts] = {}
     for file in tree.files:
         try:
             if file.endswith(".py"):
-                found[file] = module_facts(parse(tree.text(file)))
+                result[file] = module_facts(parse(tree.text(file)))
             elif file.endswith(".ipynb"):
-                found[file] = notebook_facts(code_cells(tree.text(file)))
+                result[file] = notebook_facts(code_cells(tree.text(file)))
         except UnreadSourceError as why:
             left_out.append(why.at(file))
-    return found
+    return result
 
 
 def _chains(project: Project, files: set[str]) -> dict[str, tuple[Step, ...]]:

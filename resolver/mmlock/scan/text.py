@@ -33,23 +33,23 @@ _MOST_PROVIDERS = 4
 _MOST_PINS = 40
 
 
-def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
+def scan_lines(result: Scan, ops: Iterable[Op]) -> list[str]:
     """The report: the conclusion first, then what it rests on."""
     known = {op.name: op for op in ops}
     parts = (
-        _head(found),
-        conclusion_lines(found),
-        op_lines(found, known),
-        guard_lines(found),
-        load_lines(found.loads),
-        extension_lines(found),
-        package_lines(found.packages),
-        bound_lines(found),
-        elsewhere_lines(found.elsewhere),
-        pin_lines(found),
-        conflict_lines(found),
-        config_lines(found.config_faults),
-        left_out_lines(found.left_out),
+        _head(result),
+        conclusion_lines(result),
+        op_lines(result, known),
+        guard_lines(result),
+        load_lines(result.loads),
+        extension_lines(result),
+        package_lines(result.packages),
+        bound_lines(result),
+        elsewhere_lines(result.elsewhere),
+        pin_lines(result),
+        conflict_lines(result),
+        config_lines(result.config_faults),
+        left_out_lines(result.left_out),
     )
     lines: list[str] = []
     for part in filter(None, parts):
@@ -57,10 +57,10 @@ def scan_lines(found: Scan, ops: Iterable[Op]) -> list[str]:
     return lines
 
 
-def _head(found: Scan) -> list[str]:
-    lines = [f"{found.root}: {found.files} Python files"]
-    if found.ran is not None:
-        lines.append(f"  {', '.join(found.configs)}: {len(found.ran)} of them")
+def _head(result: Scan) -> list[str]:
+    lines = [f"{result.root}: {result.files} Python files"]
+    if result.ran is not None:
+        lines.append(f"  {', '.join(result.configs)}: {len(result.ran)} of them")
     return lines
 
 
@@ -72,13 +72,13 @@ def config_lines(faults: tuple[ConfigFault, ...]) -> list[str]:
     return ["parts of configs that were not read:", *lines, *_more(faults)]
 
 
-def conclusion_lines(found: Scan) -> list[str]:
+def conclusion_lines(result: Scan) -> list[str]:
     """Whether compiled ops are needed, in a sentence or two."""
-    answer = found.conclusion
-    if answer.need is Need.NOTHING and not any(one.module == "mmcv" for one in found.packages):
+    answer = result.conclusion
+    if answer.need is Need.NOTHING and not any(one.module == "mmcv" for one in result.packages):
         return [
             "this project does not use mmcv"
-            if found.files or found.packages
+            if result.files or result.packages
             else "no source file was read, so nothing is known about this project"
         ]
     match answer.need:
@@ -91,7 +91,7 @@ def conclusion_lines(found: Scan) -> list[str]:
                 "  or use mmcv with its ops in plain PyTorch (`--allow-torch-ops`)",
             ]
         case Need.FRAMEWORK:
-            load = next(load for load in found.loads if load.when in RUNS)
+            load = next(load for load in result.loads if load.when in RUNS)
             return [
                 "the project runs no compiled op of mmcv, but a framework imports mmcv.ops:",
                 f"  `{load.module}` of {load.package} {load.version} does so at {load.source}",
@@ -105,10 +105,10 @@ def conclusion_lines(found: Scan) -> list[str]:
             return lines
 
 
-def op_lines(found: Scan, known: Mapping[str, Op]) -> list[str]:
+def op_lines(result: Scan, known: Mapping[str, Op]) -> list[str]:
     """The ops by what they need, each with the places that name it."""
     by_op: dict[str, list[OpUse]] = {}
-    for use in found.uses:
+    for use in result.uses:
         if use.op:
             by_op.setdefault(use.op, []).append(use)
     if not by_op:
@@ -152,9 +152,9 @@ def _spelled(use: OpUse) -> str:
     )
 
 
-def guard_lines(found: Scan) -> list[str]:
+def guard_lines(result: Scan) -> list[str]:
     """Which imports fail where mmcv has no compiled ops."""
-    places = found.conclusion.guard
+    places = result.conclusion.guard
     if not places:
         return []
     lines = [
@@ -162,7 +162,7 @@ def guard_lines(found: Scan) -> list[str]:
         f"without it, {'this line fails' if len(places) == 1 else f'these {len(places)} lines fail'}:",
     ]
     for place in places[:_MOST_LINES]:
-        chain = " > ".join(str(step.place) for step in found.chains.get(place.file, ()))
+        chain = " > ".join(str(step.place) for step in result.chains.get(place.file, ()))
         lines.append(f"  {place}" + (f"  imported through {chain}" if chain else ""))
     return [*lines, *_more(places)]
 
@@ -193,10 +193,10 @@ def package_lines(used: tuple[PackageUse, ...]) -> list[str]:
     return lines if used else []
 
 
-def extension_lines(found: Scan) -> list[str]:
+def extension_lines(result: Scan) -> list[str]:
     """Compiled code of the project's own, and what old builds left of it."""
     lines = []
-    for one in found.extensions:
+    for one in result.extensions:
         names = ", ".join(module.name or "?" for module in one.modules)
         language = "CUDA" if any(module.cuda for module in one.modules) else "C++"
         what = f"{one.name or one.folder}{f' {one.version}' if one.version else ''}"
@@ -206,17 +206,17 @@ def extension_lines(found: Scan) -> list[str]:
         )
         if one.cuda_only:
             lines.append("    its setup.py fails without a GPU")
-    for left in found.leftovers[:_MOST_LINES]:
+    for left in result.leftovers[:_MOST_LINES]:
         made = f"for Python {left.python}" if left.python else "Python version unknown"
         why = leftover_text(left)
         needs = f", needs {' '.join(left.needs)}" if left.needs else ""
         lines.append(f"  left over from a build: {left.path}, {made}{needs}{f' ({why})' if why else ''}")
-    return ["extensions that the project compiles:", *lines, *_more(found.leftovers)] if lines else []
+    return ["extensions that the project compiles:", *lines, *_more(result.leftovers)] if lines else []
 
 
-def bound_lines(found: Scan) -> list[str]:
+def bound_lines(result: Scan) -> list[str]:
     """What its imports demand of packages."""
-    return [f"{one.module}{one.specifier}: {one.place} imports {one.submodule}" for one in found.bounds]
+    return [f"{one.module}{one.specifier}: {one.place} imports {one.submodule}" for one in result.bounds]
 
 
 def elsewhere_lines(places: Mapping[str, str]) -> list[str]:
@@ -227,12 +227,12 @@ def elsewhere_lines(places: Mapping[str, str]) -> list[str]:
     ]
 
 
-def pin_lines(found: Scan) -> list[str]:
+def pin_lines(result: Scan) -> list[str]:
     """The versions that are written down and matter to a solve, by how binding they are."""
-    shown = {package for one in found.packages if one.known for package in one.packages} | {"python", "cuda"}
+    shown = {package for one in result.packages if one.known for package in one.packages} | {"python", "cuda"}
     groups: dict[tuple[str, str, str], list[ProjectPin]] = {}
     hidden = 0
-    for pin in found.pins:
+    for pin in result.pins:
         if pin.name in shown and (pin.specifier or pin.binding is Binding.DECLARED):
             groups.setdefault((pin.binding, pin.name, pin.specifier), []).append(pin)
         else:
@@ -251,14 +251,14 @@ def pin_lines(found: Scan) -> list[str]:
     return lines
 
 
-def conflict_lines(found: Scan) -> list[str]:
+def conflict_lines(result: Scan) -> list[str]:
     """Versions that exclude each other."""
     lines = [
         f"  {one.name}: `{one.first}` ({one.places[0].binding}, {one.places[0].place}) conflicts with "
         f"`{one.second}` ({one.places[1].binding}, {one.places[1].place})"
-        for one in found.conflicts[:_MOST_LINES]
+        for one in result.conflicts[:_MOST_LINES]
     ]
-    return ["conflicting versions:", *lines, *_more(found.conflicts)] if lines else []
+    return ["conflicting versions:", *lines, *_more(result.conflicts)] if lines else []
 
 
 def left_out_lines(left_out: tuple[LeftOut, ...]) -> list[str]:

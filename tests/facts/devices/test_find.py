@@ -246,7 +246,7 @@ def _raising(error: Exception) -> EnvironmentFault:
 
 def test_a_machine_without_nvidia_smi_is_told_what_to_do() -> None:
     fault = _raising(FileNotFoundError("nvidia-smi"))
-    assert fault.causes == ("there is no `nvidia-smi` on this machine",)
+    assert fault.causes == ("`nvidia-smi` was not found on this machine",)
     assert "--gpu NAME" in fault.hints[0]
 
 
@@ -262,7 +262,7 @@ def test_a_driver_that_fails_is_quoted() -> None:
 
 
 def test_a_driver_that_may_not_be_run_is_told() -> None:
-    assert "cannot be run" in _raising(PermissionError("denied")).causes[0]
+    assert "failed to start" in _raising(PermissionError("denied")).causes[0]
 
 
 def test_a_driver_without_gpus_is_told() -> None:

@@ -8,15 +8,15 @@ from solved import facts
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.core.target import Target
-from mmlock.resolve.graph.builder import Builder
+from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.request import GraphRequest
 from mmlock.resolve.graph.torch_rows import driver_compiles
 
 
-def with_driver(driver: str | None) -> Builder:
+def with_driver(driver: str | None) -> GraphBuilder:
     device = Device(kind=DeviceKind.CUDA, name="sm_90", arch="sm_90")
     target = Target(devices=(device,), platform=Platform.LINUX_X86_64, glibc="2.28", driver=driver)
-    return Builder(facts(), GraphRequest(target=target, wishes=()))
+    return GraphBuilder(facts(), GraphRequest(target=target, requirements=()))
 
 
 @pytest.mark.parametrize("cuda", ["11.8", "12.8", "13.0"])

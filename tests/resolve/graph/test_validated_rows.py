@@ -11,7 +11,8 @@ from solved import facts, request
 from mmlock.core.names import DeviceKind, Platform, Sha256
 from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.loop.loop import State, graph_request
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.interpret import interpret
 
 
@@ -29,7 +30,7 @@ def named(row: Validation) -> Validation:
 def counted(row: Validation, *gpus: str, **more: object) -> bool:
     row = named(row)
     asked = interpret(facts(), request("mmcv", "mmdet", gpu=gpus, **more))  # type: ignore[arg-type]
-    graph = build_graph(facts(), replace(graph_request(asked, State()), validations=(row,)))
+    graph = build_graph(facts(), replace(graph_request(asked, LoopState()), validations=(row,)))
     return any(one.row == row for one in graph.validated)
 
 

@@ -7,8 +7,8 @@ from judge_locks import modern, package, wheel, with_packages
 from msgspec.structs import replace
 
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.judge.case import open_case
 from mmlock.resolve.judge.file_rules import pythons
+from mmlock.resolve.judge.judged_lock import open_lock
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ def test_some_patch_release_of_the_python_must_be_in_the_bound(
     env = modern()
     assert env.python == "3.12"
     env = replace(env, packages=with_packages(env, replace(package("six", "1.17.0"), files=(file,))))
-    found = [objection.text for objection in pythons(open_case(env, matrix)) if objection.subject == "six"]
-    assert found == ([f"six 1.17.0 requires Python {bound}, the lock is for 3.12"] if refused else [])
+    found = [objection.text for objection in pythons(open_lock(env, matrix)) if objection.subject == "six"]
+    assert found == ([f"six 1.17.0 requires Python {bound}, but the lock is for 3.12"] if refused else [])

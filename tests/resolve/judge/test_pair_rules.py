@@ -7,16 +7,16 @@ from judge_locks import classic
 from msgspec.structs import replace
 
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.judge.case import Case, open_case
+from mmlock.resolve.judge.judged_lock import JudgedLock, open_lock
 from mmlock.resolve.judge.model import Severity
 from mmlock.resolve.judge.pair_rules import one_cuda
 
 WHEEL = "flash_attn-2.3.5+cu118torch2.1cxx11abiFALSE-cp310-cp310-linux_x86_64.whl"
 
 
-def case(matrix: Matrix, cudart: str | None) -> Case:
+def case(matrix: Matrix, cudart: str | None) -> JudgedLock:
     """A flash-attn that loads libcudart.so.11.0, beside a torch that brings `cudart`."""
-    found = open_case(flash("2.3.5", WHEEL)(classic()), matrix)
+    found = open_lock(flash("2.3.5", WHEEL)(classic()), matrix)
     assert found.build is not None
     return replace(found, build=replace(found.build, cudart=cudart))
 
@@ -25,7 +25,7 @@ def test_a_wheel_that_loads_another_libcudart_of_the_same_cuda_is_refused(matrix
     (objection,) = one_cuda(case(matrix, "libcudart.so.11.9"))
     assert (objection.severity, objection.rule, objection.subject) == (Severity.REFUSE, "cuda", "flash-attn")
     assert "needs libcudart.so.11.0" in objection.text
-    assert "brings libcudart.so.11.9" in objection.text
+    assert "has libcudart.so.11.9" in objection.text
 
 
 def test_the_same_libcudart_and_one_that_nobody_has_read_are_not_refused(matrix: Matrix) -> None:

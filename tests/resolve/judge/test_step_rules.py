@@ -7,7 +7,7 @@ from judge_cases import toolchain
 from judge_locks import modern
 
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.judge.case import open_case
+from mmlock.resolve.judge.judged_lock import open_lock
 from mmlock.resolve.judge.model import Severity
 from mmlock.resolve.judge.step_rules import builds
 
@@ -15,8 +15,8 @@ from mmlock.resolve.judge.step_rules import builds
 @pytest.mark.parametrize(
     ("gcc_max", "words"),
     [
-        (None, "takes gcc up to 14, the step allows any"),
-        (15, "takes gcc up to 14, the step allows 15"),
+        (None, "supports gcc up to 14, but the step allows any"),
+        (15, "supports gcc up to 14, but the step allows 15"),
         (14, None),
         (13, None),
     ],
@@ -24,6 +24,6 @@ from mmlock.resolve.judge.step_rules import builds
 def test_a_step_allows_no_gcc_that_its_nvcc_refuses(
     gcc_max: int | None, words: str | None, matrix: Matrix
 ) -> None:
-    found = [o for o in builds(open_case(toolchain(gcc_max=gcc_max)(modern()), matrix)) if "gcc" in o.text]
+    found = [o for o in builds(open_lock(toolchain(gcc_max=gcc_max)(modern()), matrix)) if "gcc" in o.text]
     assert [o.severity for o in found] == ([Severity.REFUSE] if words else [])
     assert words is None or words in found[0].text

@@ -48,7 +48,7 @@ def mmcv_wheel(*archs: int) -> bytes:
     """A wheel with an extension that needs nothing of torch and has code for these archs."""
     code = fatbin([container(*(cubin(arch) for arch in archs))])
     made = elf(Made(undefined=["__cudaRegisterFatBinary"], needed=["libcudart.so.12"], gpu=code))
-    return wheel({"mmcv/_ext.cpython-311-x86_64-linux-gnu.so": made}, name="mmcv", version="2.1.0")
+    return wheel({"mmcv/_ext.cpython-38-x86_64-linux-gnu.so": made}, name="mmcv", version="2.1.0")
 
 
 def with_wheel(env: LockedEnv, path: Path) -> LockedEnv:
@@ -59,7 +59,7 @@ def with_wheel(env: LockedEnv, path: Path) -> LockedEnv:
 
 @pytest.fixture
 def one() -> Solved:
-    return solved("mmcv==2.1.0", gpu="a100", torch="==2.1.2", no_build=True)
+    return solved("mmcv==2.1.0", gpu="a100", torch="==2.1.2", python="3.8", no_build=True)
 
 
 def checked(one: Solved, env: LockedEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelCheck:
@@ -81,6 +81,7 @@ def locked(one: Solved, path: Path) -> LockedEnv:
     )
     env = assemble(decision, NoIndex())
     assert isinstance(env, LockedEnv)
+    assert [step.package for step in env.fetch] == ["mmcv"], "a wheel whose hash nobody has recorded"
     return with_wheel(hold_hashes(env, (DEMAND,)), path)
 
 
@@ -91,7 +92,7 @@ def kinds(env: LockedEnv) -> set[FindingKind]:
 def test_gpu_code_that_was_read_ends_the_doubt_and_no_other_warning(
     one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "mmcv-2.1.0-cp311-cp311-manylinux1_x86_64.whl"
+    path = tmp_path / "mmcv-2.1.0-cp38-cp38-manylinux1_x86_64.whl"
     path.write_bytes(mmcv_wheel(80, 90))
     env = locked(one, path)
     assert kinds(env) >= {FindingKind.UNREAD_CODE, FindingKind.HASH}
@@ -103,7 +104,7 @@ def test_gpu_code_that_was_read_ends_the_doubt_and_no_other_warning(
 def test_a_wheel_that_cannot_be_read_leaves_every_doubt(
     one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "mmcv-2.1.0-cp311-cp311-manylinux1_x86_64.whl"
+    path = tmp_path / "mmcv-2.1.0-cp38-cp38-manylinux1_x86_64.whl"
     path.write_bytes(b"no archive")
     after = checked(one, locked(one, path), tmp_path, monkeypatch).env
     assert kinds(after) >= {FindingKind.UNREAD_CODE, FindingKind.HASH, FindingKind.ABI}
@@ -112,7 +113,7 @@ def test_a_wheel_that_cannot_be_read_leaves_every_doubt(
 def test_a_wheel_without_code_for_the_device_is_refused(
     one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "mmcv-2.1.0-cp311-cp311-manylinux1_x86_64.whl"
+    path = tmp_path / "mmcv-2.1.0-cp38-cp38-manylinux1_x86_64.whl"
     path.write_bytes(mmcv_wheel(90))
     check = checked(one, locked(one, path), tmp_path, monkeypatch)
     assert check.refusal is not None

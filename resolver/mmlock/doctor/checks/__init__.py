@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mmlock.core.names import DeviceKind
 from mmlock.doctor.checks import binaries, declared, devices, openmmlab, records
-from mmlock.doctor.environment.model import Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 
 Check = Callable[[Environment, Matrix], Iterator[Trouble]]
@@ -61,7 +61,7 @@ CHECKS: Sequence[tuple[str, Check, Callable[[Environment, Matrix], bool]]] = (
 )
 """What holds when a check finds nothing, the check, and whether it had anything to look at."""
 
-_ORDER = {Severity.FAILS: 0, Severity.RISK: 1, Severity.NOTE: 2}
+_ORDER = {TroubleSeverity.FAILS: 0, TroubleSeverity.RISK: 1, TroubleSeverity.NOTE: 2}
 
 
 def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tuple[str, ...]]:
@@ -69,8 +69,8 @@ def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tupl
     troubles: list[Trouble] = []
     holding: list[str] = []
     for text, check, applies in CHECKS:
-        found = list(check(env, matrix))
-        troubles += found
-        if applies(env, matrix) and not any(one.severity is not Severity.NOTE for one in found):
+        new = list(check(env, matrix))
+        troubles += new
+        if applies(env, matrix) and not any(one.severity is not TroubleSeverity.NOTE for one in new):
             holding.append(text)
     return tuple(sorted(troubles, key=lambda one: _ORDER[one.severity])), tuple(holding)

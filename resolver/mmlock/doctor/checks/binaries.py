@@ -10,7 +10,7 @@ from mmlock.binary.floors import dotted, highest
 from mmlock.binary.model import Answer, Finding, Inspected, Verdict
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.doctor.environment.model import Environment, Lacking, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Lacking, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.log_window import joined, runs
 from mmlock.facts.matrix.load import Matrix
 
@@ -22,8 +22,8 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
     """Whether the installed torch can be read."""
     if env.torch_fault is not None:
         yield Trouble(
-            check="torch",
-            severity=Severity.FAILS,
+            check=TroubleKind.TORCH,
+            severity=TroubleSeverity.FAILS,
             title=f"torch is broken: {env.torch_fault}",
             advice=("Reinstall torch, in the version that your extensions were compiled for.",),
             packages=("torch",),
@@ -31,8 +31,8 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
     if env.torch is None and env.torch_fault is None and env.inspected:
         names = joined(env.inspected)
         yield Trouble(
-            check="torch",
-            severity=Severity.FAILS,
+            check=TroubleKind.TORCH,
+            severity=TroubleSeverity.FAILS,
             title=f"torch is not installed, but {names} need it",
             advice=("Install the torch that they were built for: a lock contains both.",),
             packages=("torch", *env.inspected),
@@ -44,11 +44,11 @@ def libraries(env: Environment, _: Matrix) -> Iterator[Trouble]:
     by_package: dict[str, list[Lacking]] = {}
     for one in env.lacking:
         by_package.setdefault(one.package, []).append(one)
-    for name, found in by_package.items():
+    for name, missing in by_package.items():
         label = f"{name} {env.installed[name].version}"
-        wanted = joined(f"`{one.library}`" for one in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        desktop = any(_DESKTOP.match(one.library) for one in found)
+        wanted = joined(f"`{one.library}`" for one in missing[:_SHOWN])
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        desktop = any(_DESKTOP.match(one.library) for one in missing)
         declared = [text for text in env.installed[name].requires if re.match(r"nvidia-|cuda-", text)]
         advice = f"Install the requirements of {name}: it was installed without them."
         if desktop:
@@ -56,10 +56,10 @@ def libraries(env: Environment, _: Matrix) -> Iterator[Trouble]:
         elif not declared:
             advice = "Install the package that provides them, or a build that does not need them."
         yield Trouble(
-            check="libraries",
-            severity=Severity.FAILS,
+            check=TroubleKind.LIBRARIES,
+            severity=TroubleSeverity.FAILS,
             title=f"{label} needs {wanted}{more}, which no installed package provides",
-            evidence=(f"the dynamic section of `{found[0].file}` names it",),
+            evidence=(f"the dynamic section of `{missing[0].file}` names it",),
             advice=(advice,),
             packages=(name,),
         )
@@ -70,15 +70,15 @@ def loads(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     if env.torch is None:
         return
     brought = frozenset(name for one in env.inspected.values() for name in one.bundled)
-    for name, found in env.inspected.items():
-        judged = verdict(found, env.torch, brought=brought, python=env.interpreter.python)
+    for name, inspected in env.inspected.items():
+        judged = verdict(inspected, env.torch, brought=brought, python=env.interpreter.python)
         if judged.loads is Answer.FAILS or judged.python.answer is Answer.FAILS:
-            yield _refused(env, matrix, name, found, judged)
+            yield _refused(env, matrix, name, inspected, judged)
         elif judged.loads is Answer.UNKNOWN:
-            yield _doubtful(name, found, judged)
+            yield _doubtful(name, inspected, judged)
 
 
-def _refused(env: Environment, matrix: Matrix, name: str, found: Inspected, judged: Verdict) -> Trouble:
+def _refused(env: Environment, matrix: Matrix, name: str, inspected: Inspected, judged: Verdict) -> Trouble:
     label = f"{name} {env.installed[name].version}"
     evidence: list[str] = []
     if local := env.installed[name].version.partition("+")[2]:
@@ -89,13 +89,13 @@ def _refused(env: Environment, matrix: Matrix, name: str, found: Inspected, judg
             evidence += _named(finding)
     evidence += _exported_by(judged.symbols, matrix)
     return Trouble(
-        check="loads",
-        severity=Severity.FAILS,
+        check=TroubleKind.LOADS,
+        severity=TroubleSeverity.FAILS,
         title=f"the compiled files of {label} do not load with torch {judged.torch}",
         evidence=tuple(evidence),
         advice=(
             f"Install the {name} that was built for torch {judged.torch}, or the torch it was built for.",
-            *([f"It declares `{found.requires}`."] if judged.declared.answer is Answer.FAILS else []),
+            *([f"It declares `{inspected.requires}`."] if judged.declared.answer is Answer.FAILS else []),
         ),
         packages=(name,),
     )
@@ -121,7 +121,7 @@ def _named(finding: Finding) -> Iterator[str]:
         yield f"and {len(symbols) - _SHOWN} more symbols"
 
 
-def _doubtful(name: str, found: Inspected, judged: Verdict) -> Trouble:
+def _doubtful(name: str, inspected: Inspected, judged: Verdict) -> Trouble:
     texts = [
         text
         for finding in (judged.libraries, judged.symbols)
@@ -129,9 +129,9 @@ def _doubtful(name: str, found: Inspected, judged: Verdict) -> Trouble:
         for text in finding.evidence
     ]
     return Trouble(
-        check="loads",
-        severity=Severity.NOTE,
-        title=f"unknown whether {name} {found.version or ''} loads".replace("  ", " "),
+        check=TroubleKind.LOADS,
+        severity=TroubleSeverity.NOTE,
+        title=f"unknown whether {name} {inspected.version or ''} loads".replace("  ", " "),
         evidence=tuple(texts[:_SHOWN]),
         packages=(name,),
     )
@@ -142,9 +142,9 @@ def glibc(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     have = env.interpreter.glibc
     if have is None:
         return
-    for name, found in env.inspected.items():
+    for name, inspected in env.inspected.items():
         floors: dict[str, str] = {}
-        for one in found.extensions:
+        for one in inspected.extensions:
             floors = highest(floors, dict(one.floors))
         wanted = floors.get("GLIBC")
         if wanted and dotted(wanted) > dotted(have):
@@ -160,8 +160,8 @@ def glibc(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
 
 def _too_old(name: str, wanted: str, have: str) -> Trouble:
     return Trouble(
-        check="glibc",
-        severity=Severity.FAILS,
+        check=TroubleKind.GLIBC,
+        severity=TroubleSeverity.FAILS,
         title=f"{name} needs glibc {wanted}; this machine has {have}",
         advice=(f"Lock for your glibc: `--glibc {have}`.",),
         packages=(name,),

@@ -10,7 +10,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import Platform, normalize
 from mmlock.core.versions import InvalidVersion, allows
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 
 
@@ -24,8 +24,8 @@ def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             there = env.first(normalize(wrong.name))
             have = f"{there.version} is installed" if there else "it is not installed"
             yield Trouble(
-                check="declared",
-                severity=Severity.RISK,
+                check=TroubleKind.DECLARED,
+                severity=TroubleSeverity.RISK,
                 title=f"{dist.name} {dist.version} requires {wrong.name}{wrong.specifier}: {have}",
                 packages=_concerned(dist, there),
             )

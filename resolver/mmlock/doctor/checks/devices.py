@@ -9,7 +9,7 @@ from mmlock.binary.model import Gpu, PtxDriver
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
-from mmlock.doctor.environment.model import Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
@@ -37,8 +37,8 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     build = env.torch.facts.build
     if env.cuda is None:
         yield Trouble(
-            check="code",
-            severity=Severity.FAILS,
+            check=TroubleKind.CODE,
+            severity=TroubleSeverity.FAILS,
             title=f"torch {build} was built without CUDA; it cannot use the {device.name}",
             advice=("Lock for the GPU.",),
             packages=("torch",),
@@ -48,8 +48,8 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
     archs = env.torch.facts.archs or (row.archs if row else None)
     if code_for(device, archs, row.ptx if row else ()) is Code.NONE:
         yield Trouble(
-            check="code",
-            severity=Severity.FAILS,
+            check=TroubleKind.CODE,
+            severity=TroubleSeverity.FAILS,
             title=f"torch {build} has no kernels for the {device.name} ({device.arch})",
             evidence=(f"it is built for {' '.join(archs or ())}",),
             advice=(
@@ -62,13 +62,13 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
 def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Trouble]:
     rows = sorted(matrix.toolkits, key=lambda row: version(row.cuda), reverse=True)
     drivers = {row.ptx_isa: PtxDriver(cuda=row.cuda, driver=row.driver) for row in rows}
-    for name, found in env.inspected.items():
-        finding = gpu_finding(found, device, drivers)
+    for name, inspected in env.inspected.items():
+        finding = gpu_finding(inspected, device, drivers)
         label = f"{name} {env.installed[name].version}"
         if finding.code is Code.NONE:
             yield Trouble(
-                check="code",
-                severity=Severity.FAILS,
+                check=TroubleKind.CODE,
+                severity=TroubleSeverity.FAILS,
                 title=f"{label} has no kernels for the {device.name} ({device.arch})",
                 evidence=finding.evidence,
                 advice=("Build it for the GPU, or use a wheel with that arch.",),
@@ -76,12 +76,12 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
             )
         elif (
             env.cuda
-            and any("_ext" in one.path for one in found.extensions)
-            and _without_cuda(found.extensions)
+            and any("_ext" in one.path for one in inspected.extensions)
+            and _without_cuda(inspected.extensions)
         ):
             yield Trouble(
-                check="code",
-                severity=Severity.FAILS,
+                check=TroubleKind.CODE,
+                severity=TroubleSeverity.FAILS,
                 title=f"{label} was compiled without its CUDA ops, but torch has CUDA {env.cuda}",
                 evidence=("its files contain no GPU code",),
                 advice=(
@@ -102,8 +102,8 @@ def driver(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     row = next((row for row in matrix.toolkits if row.cuda == env.cuda), None)
     if row is not None and version(env.driver) < version(row.driver_floor):
         yield Trouble(
-            check="driver",
-            severity=Severity.FAILS,
+            check=TroubleKind.DRIVER,
+            severity=TroubleSeverity.FAILS,
             title=f"the driver {env.driver} is too old for torch's CUDA {env.cuda}",
             evidence=(f"it needs {row.driver_floor} or newer",),
             advice=(f"Update the driver, or use a torch with an older CUDA: `--driver {env.driver}`.",),

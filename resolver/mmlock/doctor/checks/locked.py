@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.log_window import joined
 from mmlock.lock.model import LockedEnv
 
@@ -48,7 +48,13 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
 
 def _differs(title: str, advice: str, package: str | None = None) -> Trouble:
     packages = (package,) if package else ()
-    return Trouble(check="lock", severity=Severity.FAILS, title=title, advice=(advice,), packages=packages)
+    return Trouble(
+        check=TroubleKind.LOCK,
+        severity=TroubleSeverity.FAILS,
+        title=title,
+        advice=(advice,),
+        packages=packages,
+    )
 
 
 def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
@@ -57,8 +63,8 @@ def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
         told = joined(f"{dist.name} {dist.version}" for dist in more[:_SHOWN])
         rest = f" and {len(more) - _SHOWN} more" if len(more) > _SHOWN else ""
         yield Trouble(
-            check="lock",
-            severity=Severity.NOTE,
+            check=TroubleKind.LOCK,
+            severity=TroubleSeverity.NOTE,
             title=f"{len(more)} distributions are not in the lock",
             evidence=(f"{told}{rest}",),
         )

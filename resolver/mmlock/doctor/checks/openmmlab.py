@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
-from mmlock.doctor.environment.model import Distribution, Environment, Severity, Trouble
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
@@ -46,8 +46,8 @@ def _opless(env: Environment, matrix: Matrix, module: Module, dist: Distribution
     lite = dist.name not in module.with_ops
     title = f"{dist.name} {dist.version} has no compiled ops"
     return Trouble(
-        check="ops",
-        severity=Severity.FAILS if reaching or not lite else Severity.NOTE,
+        check=TroubleKind.OPS,
+        severity=TroubleSeverity.FAILS if reaching or not lite else TroubleSeverity.NOTE,
         title=title if not lite else f"{title}, by design",
         evidence=tuple(evidence),
         advice=("`import mmcv.ops` fails: No module named 'mmcv._ext'. Install an mmcv with ops instead.",)
@@ -98,8 +98,8 @@ def _refusals(
     there = [other for name in module.packages if (other := env.first(name))]
     if not there:
         yield Trouble(
-            check="asserts",
-            severity=Severity.FAILS,
+            check=TroubleKind.ASSERTS,
+            severity=TroubleSeverity.FAILS,
             title=f"{dist.name} {dist.version} needs {module.module}, which is not installed",
             evidence=(f"it requires {module.module} {wanted} at import",),
             advice=(f"Install {joined(module.packages[:1])} in a version that it accepts.",),
@@ -113,8 +113,8 @@ def _refusals(
             continue
         if not holds:
             yield Trouble(
-                check="asserts",
-                severity=Severity.FAILS,
+                check=TroubleKind.ASSERTS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{dist.name} {dist.version} refuses {other.name} {other.version} at import",
                 evidence=(f"it requires {module.module} {wanted}",),
                 advice=(f"Install a {module.module} that it accepts; `pip check` does not show this.",),
@@ -134,8 +134,8 @@ def undeclared(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             if name in tops or any(package in env.installed for package in known):
                 continue
             yield Trouble(
-                check="undeclared",
-                severity=Severity.FAILS,
+                check=TroubleKind.UNDECLARED,
+                severity=TroubleSeverity.FAILS,
                 title=f"{dist.name} {dist.version} imports `{name}`, which no installed package provides",
                 evidence=("it does not declare it, so pip does not install it",),
                 advice=(f"Install {known[0]}.",),
@@ -154,7 +154,7 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             if missing or not breakage.cured:
                 texts = matrix.sources("breaks")
                 yield Trouble(
-                    check="breakages",
+                    check=TroubleKind.BREAKAGES,
                     severity=_gravity(breakage),
                     title=breakage.title,
                     evidence=(f"symptom: {breakage.symptom}", *missing),
@@ -164,11 +164,11 @@ def breakages(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
                 )
 
 
-def _gravity(breakage: Breakage) -> Severity:
+def _gravity(breakage: Breakage) -> TroubleSeverity:
     """What only one function meets, or what was concluded, is a risk."""
     if breakage.drop or breakage.environment:
-        return Severity.RISK
-    return Severity.FAILS if breakage.confidence in {"measured", "captured"} else Severity.RISK
+        return TroubleSeverity.RISK
+    return TroubleSeverity.FAILS if breakage.confidence in {"measured", "captured"} else TroubleSeverity.RISK
 
 
 def _concerned(breakage: Breakage) -> tuple[str, ...]:

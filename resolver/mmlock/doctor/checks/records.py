@@ -10,11 +10,14 @@ from packaging.tags import parse_tag as parse_tags
 from mmlock.doctor.environment.model import (
     Distribution,
     Environment,
+    InterpreterFault,
+    InterpreterProblem,
     LeftoverReason,
     Record,
     RecordProblem,
-    Severity,
     Trouble,
+    TroubleKind,
+    TroubleSeverity,
 )
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
@@ -30,6 +33,14 @@ _LEFTOVERS: Mapping[LeftoverReason, str] = {
     LeftoverReason.PTH_UNREADABLE: "cannot be read: {detail}",
     LeftoverReason.PTH_BROKEN: "adds `{detail}`, which does not exist",
 }
+_INTERPRETERS: Mapping[InterpreterProblem, str] = {
+    InterpreterProblem.TIMED_OUT: "did not answer within {detail} s",
+    InterpreterProblem.LINK_BROKEN: "does not run: it points to `{detail}`, which does not exist",
+    InterpreterProblem.REFUSED: "does not run: {detail}",
+    InterpreterProblem.CRASHED: "does not run: {detail}",
+    InterpreterProblem.TOO_OLD: "is older than Python 3.4, which mmlock does not support",
+    InterpreterProblem.NOT_CPYTHON: "is {detail}, not CPython",
+}
 _FAULTS: Mapping[RecordProblem, str] = {
     RecordProblem.NO_METADATA: "has no readable METADATA ({detail}): its package is gone or broken",
     RecordProblem.NO_RECORD: "has no RECORD: pip cannot uninstall it, and its files are unknown",
@@ -37,14 +48,20 @@ _FAULTS: Mapping[RecordProblem, str] = {
 }
 
 
+def fault_text(fault: InterpreterFault) -> str:
+    """Why an interpreter does not run, as a clause that follows its name."""
+    base = f" (its base `{fault.base}` does not exist)" if fault.base else ""
+    return f"{_INTERPRETERS[fault.problem].format(detail=fault.detail)}{base}"
+
+
 def interpreter(env: Environment, _: Matrix) -> Iterator[Trouble]:
     """Whether it runs at all."""
     me = env.interpreter
     if me.fault is not None:
         yield Trouble(
-            check="interpreter",
-            severity=Severity.FAILS,
-            title=f"`{me.path}` {me.fault}",
+            check=TroubleKind.INTERPRETER,
+            severity=TroubleSeverity.FAILS,
+            title=f"`{me.path}` {fault_text(me.fault)}",
             evidence=(f"the rest of this report is from the files in `{me.prefix}`",) if me.sites else (),
             advice=("Create the environment again, for example with `mmlock install`.",),
         )
@@ -55,18 +72,18 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
     by_name: dict[str, list[Distribution]] = {}
     for dist in env.distributions:
         by_name.setdefault(dist.name, []).append(dist)
-    for name, found in by_name.items():
-        if len(found) < 2:  # noqa: PLR2004 - a pair
+    for name, records in by_name.items():
+        if len(records) < 2:  # noqa: PLR2004 - a pair
             continue
-        same = len({dist.site for dist in found}) < len(found)
-        if len({dist.version for dist in found}) == 1 and any(d.kind is not Record.WHEEL for d in found):
+        same = len({dist.site for dist in records}) < len(records)
+        if len({dist.version for dist in records}) == 1 and any(d.kind is not Record.WHEEL for d in records):
             continue  # as distributions of Linux leave it: one installation, recorded in both ways
-        versions = joined(f"{dist.version} (`{dist.site / dist.record}`)" for dist in found)
+        versions = joined(f"{dist.version} (`{dist.site / dist.record}`)" for dist in records)
         if same:
             yield Trouble(
-                check="doubles",
-                severity=Severity.FAILS,
-                title=f"{name} is recorded {len(found)} times in one folder",
+                check=TroubleKind.DOUBLES,
+                severity=TroubleSeverity.FAILS,
+                title=f"{name} is recorded {len(records)} times in one folder",
                 evidence=(f"{name} {versions}", "the records do not show which files are installed"),
                 advice=(f"Run `pip uninstall {name}` until it is gone, then install it once.",),
                 packages=(name,),
@@ -74,9 +91,9 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
             )
         else:
             yield Trouble(
-                check="doubles",
-                severity=Severity.NOTE,
-                title=f"{name} is in {len(found)} folders; {found[0].version} is imported",
+                check=TroubleKind.DOUBLES,
+                severity=TroubleSeverity.NOTE,
+                title=f"{name} is in {len(records)} folders; {records[0].version} is imported",
                 evidence=(f"{name} {versions}",),
                 packages=(name,),
             )
@@ -86,8 +103,8 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
     """What broken installations left behind."""
     for left in env.leftovers:
         yield Trouble(
-            check="leftovers",
-            severity=Severity.RISK,
+            check=TroubleKind.LEFTOVERS,
+            severity=TroubleSeverity.RISK,
             title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
             evidence=(f"in `{left.path.parent}`",),
             advice=(f"Remove `{left.path}`.",),
@@ -95,8 +112,8 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
     for dist in env.distributions:
         if dist.fault is not None:
             yield Trouble(
-                check="leftovers",
-                severity=Severity.RISK,
+                check=TroubleKind.LEFTOVERS,
+                severity=TroubleSeverity.RISK,
                 title=f"`{dist.record}` {_FAULTS[dist.fault].format(detail=dist.fault_detail)}",
                 evidence=(f"in `{dist.site}`",),
                 advice=(f"Remove that folder, then reinstall {dist.name}.",),
@@ -111,8 +128,8 @@ def _missing_files(dist: Distribution) -> Trouble:
     whole = set(gone) >= set(dist.tops) and bool(dist.tops)
     what = "none of its files exists" if whole else f"{len(gone)} of its files are missing"
     return Trouble(
-        check="leftovers",
-        severity=Severity.FAILS,
+        check=TroubleKind.LEFTOVERS,
+        severity=TroubleSeverity.FAILS,
         title=f"{dist.name} {dist.version} is recorded, but {what}",
         evidence=(f"missing: {joined(f'`{path}`' for path in gone[:_SHOWN])}",),
         advice=(f"Reinstall it: `pip install --force-reinstall --no-deps {dist.name}=={dist.version}`.",),
@@ -124,26 +141,26 @@ def providers(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
     """Two distributions that write the same module."""
     installed = env.installed
     for module in matrix.modules:
-        found = [installed[name] for name in module.packages if name in installed]
-        if len(found) < 2:  # noqa: PLR2004 - a pair
+        rivals = [installed[name] for name in module.packages if name in installed]
+        if len(rivals) < 2:  # noqa: PLR2004 - a pair
             continue
-        names = joined(f"{dist.name} {dist.version}" for dist in found)
-        last = [dist for dist in found if not dist.missing]
+        names = joined(f"{dist.name} {dist.version}" for dist in rivals)
+        last = [dist for dist in rivals if not dist.missing]
         yield Trouble(
-            check="providers",
-            severity=Severity.FAILS if module.core else Severity.RISK,
+            check=TroubleKind.PROVIDERS,
+            severity=TroubleSeverity.FAILS if module.core else TroubleSeverity.RISK,
             title=f"{names} all provide the module `{module.module}`: imports get a mixture"
-            if len(found) > 2  # noqa: PLR2004 - more than a pair
+            if len(rivals) > 2  # noqa: PLR2004 - more than a pair
             else f"{names} both provide the module `{module.module}`: imports get a mixture",
             evidence=(
                 f"they install the same files, and the last one wins; {len(last)} are complete",
-                *(f"`{dist.record}` in `{dist.site}`" for dist in found),
+                *(f"`{dist.record}` in `{dist.site}`" for dist in rivals),
             ),
             advice=(
-                f"Remove all of them (`pip uninstall {' '.join(d.name for d in found)}`), then install one.",
+                f"Remove all of them (`pip uninstall {' '.join(d.name for d in rivals)}`), then install one.",
             ),
-            packages=tuple(dist.name for dist in found),
-            remove=tuple(dist.name for dist in found),
+            packages=tuple(dist.name for dist in rivals),
+            remove=tuple(dist.name for dist in rivals),
         )
 
 
@@ -156,8 +173,8 @@ def tags(env: Environment, _: Matrix) -> Iterator[Trouble]:
         told = {tag for text in dist.tags for tag in _tags(text)}
         if told and not any(_fits(tag, python) for tag in told):
             yield Trouble(
-                check="tags",
-                severity=Severity.FAILS,
+                check=TroubleKind.TAGS,
+                severity=TroubleSeverity.FAILS,
                 title=f"{dist.name} {dist.version} is a wheel for another Python than {python}",
                 evidence=(f"its tags: {joined(dist.tags[:_SHOWN])}",),
                 advice=(f"Reinstall {dist.name} with this interpreter.",),

@@ -21,8 +21,8 @@ from mmlock.core.names import normalize
 from mmlock.doctor.environment.model import (
     Distribution,
     FollowedLink,
+    FollowedLinkKind,
     LeftoverReason,
-    LinkKind,
     Record,
     RecordProblem,
     SiteLeftover,
@@ -90,7 +90,7 @@ class _SiteReader:
                 self.leave(path, LeftoverReason.LINK_BROKEN, str(path.readlink()))
                 return
             if not is_below(path, self.prefix):
-                self.links.append(_followed(LinkKind.PACKAGE, path))
+                self.links.append(_followed(FollowedLinkKind.PACKAGE, path))
         if name.startswith("~"):
             self.leave(path, LeftoverReason.RENAMED_BY_PIP)
         elif name.endswith(".dist-info"):
@@ -116,7 +116,7 @@ class _SiteReader:
         if not is_dir(target):
             self.leave(path, LeftoverReason.EGG_LINK_BROKEN, str(target))
             return
-        self.links.append(FollowedLink(kind=LinkKind.EDITABLE, path=path, target=target))
+        self.links.append(FollowedLink(kind=FollowedLinkKind.EDITABLE, path=path, target=target))
         for info in sorted(islice(target.glob("*.egg-info"), MOST_ENTRIES)):
             for dist in _egg_info(target, info):
                 self.distributions.append(
@@ -136,7 +136,7 @@ class _SiteReader:
                 self.leave(path, LeftoverReason.PTH_BROKEN, text)
 
 
-def _followed(kind: LinkKind, path: Path) -> FollowedLink:
+def _followed(kind: FollowedLinkKind, path: Path) -> FollowedLink:
     return FollowedLink(kind=kind, path=path, target=Path(os.path.realpath(path)))
 
 
@@ -244,14 +244,14 @@ def _origin(folder: Path) -> tuple[str | None, bool]:
 
 
 def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
-    found = _EGG.fullmatch(path.name)
+    match = _EGG.fullmatch(path.name)
     file = path / "PKG-INFO" if is_dir(path) else path
     try:
         message = _headers(file)
     except UnreadableError as error:
         yield Distribution(
-            name=normalize(found["name"] if found else path.name.removesuffix(".egg-info")),
-            version=found["version"] if found else "",
+            name=normalize(match["name"] if match else path.name.removesuffix(".egg-info")),
+            version=match["version"] if match else "",
             site=site,
             record=path.name,
             kind=Record.EGG_INFO,
@@ -259,7 +259,7 @@ def _egg_info(site: Path, path: Path) -> Iterator[Distribution]:
             fault_detail=error.text,
         )
         return
-    name = str(message.get("Name") or (found["name"] if found else path.name))
+    name = str(message.get("Name") or (match["name"] if match else path.name))
     tops = _top_level(path)
     yield Distribution(
         name=normalize(name),

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from mmlock.core.errors import UsageError
 from mmlock.core.names import Platform
-from mmlock.doctor.environment.model import Interpreter
+from mmlock.doctor.environment.model import Interpreter, InterpreterFault, InterpreterProblem
 from mmlock.doctor.environment.paths import exists, is_dir, is_link
 from mmlock.files.reading import UnreadableError, read_bounded
 
@@ -73,8 +73,8 @@ def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) 
     if is_dir(here / ".venv"):
         return _named(here / ".venv")
     for name in ("python3", "python"):
-        if found := shutil.which(name, path=environ.get("PATH")):
-            return Path(found)
+        if program := shutil.which(name, path=environ.get("PATH")):
+            return Path(program)
     return Path(sys.executable)
 
 
@@ -82,13 +82,13 @@ def _named(path: Path) -> Path:
     if is_dir(path):
         return _of_folder(path)
     if not exists(path) and not is_link(path):
-        found = shutil.which(str(path)) if path.parent == Path() else None
-        if found is None:
+        program = shutil.which(str(path)) if path.parent == Path() else None
+        if program is None:
             raise UsageError(
                 f"`{path}`: no such file",
                 hints=["name an interpreter (`.venv/bin/python`) or the folder of an environment"],
             )
-        path = Path(found)
+        path = Path(program)
     # What is run must be a Python: running anything else with our words could do harm.
     names = {path.name, Path(os.path.realpath(path)).name}
     if not any(_NAME.fullmatch(name) for name in names):
@@ -128,23 +128,24 @@ def ask(path: Path) -> Interpreter:
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return _by_files(path, f"did not answer within {LIMIT:g} s")
+        return _by_files(path, InterpreterFault(problem=InterpreterProblem.TIMED_OUT, detail=f"{LIMIT:g}"))
     except OSError as error:
         return _by_files(path, _why(path, error))
     try:
         return _told(path, json.loads(ran.stdout))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()
         if lines and lines[0].startswith("Unknown option: -I"):
-            return _by_files(path, "is older than Python 3.4, which mmlock does not support")
-        return _by_files(path, f"does not run: {lines[-1] if lines else f'exit code {ran.returncode}'}")
+            return _by_files(path, InterpreterFault(problem=InterpreterProblem.TOO_OLD))
+        last = lines[-1] if lines else f"exit code {ran.returncode}"
+        return _by_files(path, InterpreterFault(problem=InterpreterProblem.CRASHED, detail=last))
 
 
-def _why(path: Path, error: OSError) -> str:
+def _why(path: Path, error: OSError) -> InterpreterFault:
     target = Path(os.path.realpath(path))
     if is_link(path) and not exists(target):
-        return f"does not run: it points to `{target}`, which does not exist"
-    return f"does not run: {error.strerror or error}"
+        return InterpreterFault(problem=InterpreterProblem.LINK_BROKEN, detail=str(target))
+    return InterpreterFault(problem=InterpreterProblem.REFUSED, detail=error.strerror or str(error))
 
 
 def _told(path: Path, told: Mapping[str, Any]) -> Interpreter:
@@ -162,11 +163,12 @@ def _told(path: Path, told: Mapping[str, Any]) -> Interpreter:
         virtual=bool(told["virtual"]),
     )
     if told["implementation"] != "cpython":
-        return replace(interpreter, fault=f"is {told['implementation']}, not CPython")
+        fault = InterpreterFault(problem=InterpreterProblem.NOT_CPYTHON, detail=str(told["implementation"]))
+        return replace(interpreter, fault=fault)
     return interpreter
 
 
-def _by_files(path: Path, fault: str) -> Interpreter:
+def _by_files(path: Path, fault: InterpreterFault) -> Interpreter:
     """What `pyvenv.cfg` and the names of folders tell."""
     prefix = path.parent.parent
     settings = dict(_settings(prefix / "pyvenv.cfg"))
@@ -175,7 +177,7 @@ def _by_files(path: Path, fault: str) -> Interpreter:
     named = re.search(r"python(3\.\d+t?)", str(sites[0])) if sites else None
     home = settings.get("home")
     if home and not is_dir(Path(home)):
-        fault = f"{fault} (its base `{home}` does not exist)"
+        fault = replace(fault, base=home)
     return Interpreter(
         path=path,
         python=named[1] if named else told[1] if told else None,
@@ -201,5 +203,5 @@ def _settings(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _site_folders(prefix: Path) -> tuple[Path, ...]:
-    found = [*sorted(prefix.glob("lib/python3*/site-packages")), prefix / "Lib" / "site-packages"]
-    return tuple(dict.fromkeys(path for path in found if is_dir(path)))
+    candidates = [*sorted(prefix.glob("lib/python3*/site-packages")), prefix / "Lib" / "site-packages"]
+    return tuple(dict.fromkeys(path for path in candidates if is_dir(path)))

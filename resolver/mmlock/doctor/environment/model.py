@@ -13,6 +13,26 @@ from mmlock.core.device import Device
 from mmlock.core.names import Platform, StrEnum
 
 
+class InterpreterProblem(StrEnum):
+    """Why an interpreter does not run, or is of no use."""
+
+    TIMED_OUT = "timed-out"  # `detail`: the seconds it had
+    LINK_BROKEN = "link-broken"  # `detail`: where it points
+    REFUSED = "refused"  # `detail`: what the system says
+    CRASHED = "crashed"  # `detail`: its last words, or its exit code
+    TOO_OLD = "too-old"  # a Python before 3.4
+    NOT_CPYTHON = "not-cpython"  # `detail`: its implementation
+
+
+class InterpreterFault(Struct, frozen=True, kw_only=True):
+    """A problem, and what there is to say of it."""
+
+    problem: InterpreterProblem
+    detail: str = ""
+    base: str | None = None
+    """The folder of the base interpreter, where that does not exist."""
+
+
 class Interpreter(Struct, frozen=True, kw_only=True):
     """A Python, as it says itself or as its files say."""
 
@@ -29,8 +49,8 @@ class Interpreter(Struct, frozen=True, kw_only=True):
     glibc: str | None
     virtual: bool
     """Whether it is a virtual environment."""
-    fault: str | None = None
-    """Why it does not run, as a clause; then the rest comes from the files beside it."""
+    fault: InterpreterFault | None = None
+    """Why it does not run; then the rest comes from the files beside it."""
 
 
 class Record(StrEnum):
@@ -103,7 +123,7 @@ class SiteLeftover(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class LinkKind(StrEnum):
+class FollowedLinkKind(StrEnum):
     """What leads out of an environment and is followed: what Python itself would follow."""
 
     INTERPRETER = "interpreter"  # `bin/python`, to the base interpreter: it is run
@@ -115,7 +135,7 @@ class LinkKind(StrEnum):
 class FollowedLink(Struct, frozen=True, kw_only=True):
     """A place of the environment and what was read in its stead."""
 
-    kind: LinkKind
+    kind: FollowedLinkKind
     path: Path
     target: Path
 
@@ -166,16 +186,16 @@ class Environment(Struct, frozen=True, kw_only=True):
     @property
     def installed(self) -> Mapping[str, Distribution]:
         """Name -> the distribution that is imported."""
-        found: dict[str, Distribution] = {}
+        result: dict[str, Distribution] = {}
         for dist in self.distributions:
-            found.setdefault(dist.name, dist)
-        return found
+            result.setdefault(dist.name, dist)
+        return result
 
 
 # ---------------------------------------------------------------- what is wrong
 
 
-class Severity(StrEnum):
+class TroubleSeverity(StrEnum):
     """How sure it is that something does not work."""
 
     FAILS = "fails"
@@ -183,11 +203,33 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
+class TroubleKind(StrEnum):
+    """Which check found it."""
+
+    ASSERTS = "asserts"  # a version that a package refuses at import
+    BREAKAGES = "breakages"  # a combination that is known to fail
+    CODE = "code"  # kernels for the GPU
+    DECLARED = "declared"  # requirements of metadata
+    DOUBLES = "doubles"  # one distribution recorded twice
+    DRIVER = "driver"  # the driver against CUDA
+    GLIBC = "glibc"
+    INTERPRETER = "interpreter"
+    LEFTOVERS = "leftovers"  # of broken installations
+    LIBRARIES = "libraries"  # shared ones that are missing
+    LOADS = "loads"  # compiled files against torch
+    LOCK = "lock"  # where the environment differs from a lock
+    OPS = "ops"  # of mmcv
+    PROVIDERS = "providers"  # two distributions of one module
+    TAGS = "tags"  # wheels of another Python
+    TORCH = "torch"
+    UNDECLARED = "undeclared"  # modules that are imported and not declared
+
+
 class Trouble(Struct, frozen=True, kw_only=True):
     """One thing that is wrong with an environment."""
 
-    check: str
-    severity: Severity
+    check: TroubleKind
+    severity: TroubleSeverity
     title: str
     evidence: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

@@ -23,8 +23,8 @@ from mmlock.doctor.environment.model import (
     Distribution,
     Environment,
     FollowedLink,
+    FollowedLinkKind,
     Interpreter,
-    LinkKind,
     SiteLeftover,
 )
 from mmlock.doctor.environment.paths import exists, is_below, is_file
@@ -78,8 +78,8 @@ def read_environment(
 
 def _links(interpreter: Interpreter) -> Iterator[FollowedLink]:
     """The interpreter and the site folders, where they lead out of the environment."""
-    places = [(LinkKind.INTERPRETER, interpreter.path)]
-    places += [(LinkKind.SITE_FOLDER, site) for site in interpreter.sites]
+    places = [(FollowedLinkKind.INTERPRETER, interpreter.path)]
+    places += [(FollowedLinkKind.SITE_FOLDER, site) for site in interpreter.sites]
     for kind, path in places:
         if not is_below(path, interpreter.prefix):
             yield FollowedLink(kind=kind, path=path, target=Path(os.path.realpath(path)))
@@ -100,9 +100,9 @@ def _devices(
         seen = gpus()
     except EnvironmentFault as fault:
         return (), None, "; ".join(fault.causes) or fault.message
-    found = [device_for(matrix, gpu) for gpu in seen]
-    known = tuple(dict.fromkeys(device for device in found if isinstance(device, Device)))
-    unknown = [device.text for device in found if isinstance(device, NoDevice)]
+    devices = [device_for(matrix, gpu) for gpu in seen]
+    known = tuple(dict.fromkeys(device for device in devices if isinstance(device, Device)))
+    unknown = [device.text for device in devices if isinstance(device, NoDevice)]
     driver = next((gpu.driver for gpu in seen if gpu.driver), None)
     return known, driver, f"unknown device `{unknown[0]}`" if unknown and not known else None
 
@@ -112,10 +112,10 @@ def _inspected(
 ) -> dict[str, Inspected]:
     """The compiled files of what may need torch."""
     known = {str(p) for module in matrix.modules if module.core for p in module.packages}
-    found: dict[str, Inspected] = {}
+    result: dict[str, Inspected] = {}
     for dist in distributions:
         there = tuple(path for path in dist.compiled if path not in dist.missing)
-        if dist.name == "torch" or not there or dist.name in found:
+        if dist.name == "torch" or not there or dist.name in result:
             continue
         if dist.name not in known and not _declares_torch(dist):
             continue
@@ -123,8 +123,8 @@ def _inspected(
         files = (*there, f"{dist.record}/METADATA") if exists(dist.site / dist.record / "METADATA") else there
         read = inspect_folder(dist.site, only=files)
         if not isinstance(read, Uninspected) and _concerns_torch(read):
-            found[dist.name] = read
-    return found
+            result[dist.name] = read
+    return result
 
 
 def _concerns_torch(read: Inspected) -> bool:

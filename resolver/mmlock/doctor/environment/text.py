@@ -6,17 +6,24 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.environment.model import Environment, FollowedLink, LinkKind, Severity, Trouble
+from mmlock.doctor.environment.model import (
+    Environment,
+    FollowedLink,
+    FollowedLinkKind,
+    Trouble,
+    TroubleKind,
+    TroubleSeverity,
+)
 from mmlock.doctor.model import Proposal
 from mmlock.doctor.text import command_data, command_lines
 
 _WIDTH = 110
 SOUND = "no known problem in the files of the environment"
 _KINDS = {
-    LinkKind.INTERPRETER: "interpreter",
-    LinkKind.SITE_FOLDER: "package folder",
-    LinkKind.PACKAGE: "package",
-    LinkKind.EDITABLE: "editable package",
+    FollowedLinkKind.INTERPRETER: "interpreter",
+    FollowedLinkKind.SITE_FOLDER: "package folder",
+    FollowedLinkKind.PACKAGE: "package",
+    FollowedLinkKind.EDITABLE: "editable package",
 }
 _MANY = 12
 """Notes and risks of one check that are told in full."""
@@ -35,7 +42,7 @@ def environment_lines(
         for text in trouble.advice:
             yield from _wrapped("  do: ", text)
     yield ""
-    if not any(trouble.severity is Severity.FAILS for trouble in troubles):
+    if not any(trouble.severity is TroubleSeverity.FAILS for trouble in troubles):
         yield SOUND
     yield from _wrapped("passed: ", "; ".join(holding))
     yield from command_lines(commands)
@@ -59,7 +66,7 @@ def _head(env: Environment) -> Iterator[str]:
 
 def _links(env: Environment) -> Iterator[str]:
     """What leads out of the environment, each kind once."""
-    by_kind: dict[LinkKind, list[FollowedLink]] = {}
+    by_kind: dict[FollowedLinkKind, list[FollowedLink]] = {}
     for link in env.links:
         by_kind.setdefault(link.kind, []).append(link)
     for kind, links in by_kind.items():
@@ -69,14 +76,14 @@ def _links(env: Environment) -> Iterator[str]:
 
 def _shortened(troubles: Sequence[Trouble]) -> Iterator[Trouble]:
     """Of many alike risks the first ones, and how many more."""
-    seen: dict[tuple[str, Severity], int] = {}
+    seen: dict[tuple[TroubleKind, TroubleSeverity], int] = {}
     for trouble in troubles:
         key = (trouble.check, trouble.severity)
         seen[key] = seen.get(key, 0) + 1
-        if seen[key] <= _MANY or trouble.severity is Severity.FAILS:
+        if seen[key] <= _MANY or trouble.severity is TroubleSeverity.FAILS:
             yield trouble
     for (check, severity), count in seen.items():
-        if count > _MANY and severity is not Severity.FAILS:
+        if count > _MANY and severity is not TroubleSeverity.FAILS:
             yield Trouble(
                 check=check, severity=severity, title=f"{count - _MANY} more like the {_MANY} above"
             )
@@ -112,7 +119,7 @@ def environment_data(
 def trouble_data(trouble: Trouble) -> dict[str, Any]:
     """A trouble for a program."""
     return {
-        "check": trouble.check,
+        "check": trouble.check.value,
         "severity": trouble.severity.value,
         "title": trouble.title,
         "evidence": list(trouble.evidence),

@@ -47,7 +47,9 @@ def toolkit(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
     have, cuda = match.fields["toolkit"], match.fields.get("cuda", "")
     if not cuda:
         lines = (*match.lines, *after(here.log, match, 3))
-        cuda = next((found["cuda"] for line in lines if (found := _BUILT_WITH.search(line.text))), "")
+        cuda = next(
+            (built_with["cuda"] for line in lines if (built_with := _BUILT_WITH.search(line.text))), ""
+        )
     if cuda and cuda.partition(".")[0] == have.partition(".")[0]:
         return None
     solves = list(proposed_solves(match.row.cures, match.fields, here.entities, here.matrix))
@@ -81,5 +83,5 @@ def torch_missing(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     if not any(_SETUP.search(line.text) for line in lines):
         return Examination(row="torch-not-installed")
     asked = (*before(here.log, match), *after(here.log, match))
-    name = next((found["name"] for line in asked if (found := _ASKED.search(line.text))), "")
+    name = next((asking["name"] for line in asked if (asking := _ASKED.search(line.text))), "")
     return Examination(fields={"package": name.replace("_", "-")})

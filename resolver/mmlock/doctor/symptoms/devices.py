@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mmlock.core.device import Device, code_for, format_cc
+from mmlock.core.device import Code, Device, code_for, format_cc
 from mmlock.core.versions import version
 from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import joined, runs
@@ -17,6 +17,13 @@ from mmlock.facts.devices.find import find_device
 from mmlock.facts.devices.support import torch_support
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
+
+_ON_GPU = {
+    Code.NATIVE: "it runs on this GPU",
+    Code.PTX: "the driver compiles its PTX for this GPU",
+    Code.NONE: "no kernels for this GPU",
+    Code.UNKNOWN: "whether it runs on this GPU is unknown",
+}
 
 
 def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
@@ -37,9 +44,9 @@ def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
 def _device(match: SymptomMatch, around: DiagnosisContext) -> Device | None:
     words = [match.fields.get("gpu", ""), *(m.value for m in around.entities.of("gpu"))]
     for word in (*words, match.fields.get("sm", "")):
-        found = find_device(around.matrix, word.strip()) if word else None
-        if isinstance(found, Device):
-            return found
+        device = find_device(around.matrix, word.strip()) if word else None
+        if isinstance(device, Device):
+            return device
     return None
 
 
@@ -68,11 +75,8 @@ def _of_torch(around: DiagnosisContext, device: Device) -> Iterator[str]:
     build = named_build(around)
     if build is None or build.archs is None:
         return
-    has = code_for(device, build.archs, build.ptx).value
     archs = " ".join(build.archs) or "no GPU arch"
-    verdict = {"native": "it runs on this GPU", "ptx": "the driver compiles its PTX"}.get(
-        has, "no kernels for this GPU"
-    )
+    verdict = _ON_GPU[code_for(device, build.archs, build.ptx)]
     told = f"{around.entities.teller('torch')} torch {build.torch}+{build.variant}"
     yield f"{told}, built for {archs}: {verdict}"
 
@@ -101,8 +105,8 @@ def arch_list(match: SymptomMatch, around: DiagnosisContext) -> Examination:
 
 def toolkit_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """Which CUDA toolkits know an arch."""
-    found = re.search(r"\d+[af]?", match.fields.get("arch", ""))
-    sm = f"sm_{found[0]}" if found else ""
+    number = re.search(r"\d+[af]?", match.fields.get("arch", ""))
+    sm = f"sm_{number[0]}" if number else ""
     row = next((row for row in around.matrix.capabilities if row.sm == sm.rstrip("af")), None)
     if row is None:
         return Examination(evidence=(f"`{sm}` is not a known arch",))

@@ -51,9 +51,9 @@ def _held(rows: Iterator[tuple[str, str, str]], directory: str) -> Iterator[str]
 def _directory(around: DiagnosisContext) -> str | None:
     """The directory a text names last, with a whole release of torch."""
     for line in reversed(around.log.lines):
-        if found := _DIRECTORY.search(line.text):
-            torch = found["torch"] if found["torch"].count(".") > 1 else f"{found['torch']}.0"
-            return f"{found['variant']}/torch{torch}"
+        if match := _DIRECTORY.search(line.text):
+            torch = match["torch"] if match["torch"].count(".") > 1 else f"{match['torch']}.0"
+            return f"{match['variant']}/torch{torch}"
     return None
 
 
@@ -71,15 +71,15 @@ def _newest(matrix: Matrix, variant: str | None, package: str) -> Iterator[str]:
 
 def no_version(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """What is known of the version that was not found."""
-    found = _BOUND.fullmatch(match.fields.get("requirement", ""))
-    if found is None:
+    requirement_match = _BOUND.fullmatch(match.fields.get("requirement", ""))
+    if requirement_match is None:
         return Examination(solves=())
-    name = normalize(found["name"])
+    name = normalize(requirement_match["name"])
     known = {str(p) for module in around.matrix.modules if module.core for p in module.packages}
     if name not in known:
         return Examination(solves=())
-    requirement = f"{name}{found['spec'] or ''}"
-    evidence = tuple(_known_of(around.matrix, name, found["spec"] or ""))
+    requirement = f"{name}{requirement_match['spec'] or ''}"
+    evidence = tuple(_known_of(around.matrix, name, requirement_match["spec"] or ""))
     cures = (Cure(packages=(_without_local(requirement),)),)
     return Examination(evidence=evidence, solves=proposed_solves(cures, {}, around.entities, around.matrix))
 

@@ -95,22 +95,19 @@ def numpy_abi(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     package = normalize(tops[0]) if tops else "a module"
     owners = {normalize(m.module): m.packages[0] for m in around.matrix.modules}
     told = {normalize(top): owners.get(normalize(top)) for top in tops}
-    owner = next((str(name) for name in told.values() if name and str(name).startswith("mm")), "")
-    texts = [
-        f"{breakage.title}; {breakage.fix}"
-        for breakage in around.matrix.breaks
-        if package in breakage.title and "numpy" in breakage.title
-    ]
-    if not owner and package == "xtcocotools":
-        owner = "mmpose"
-    return Examination(fields={"package": str(package), "owner": owner}, evidence=tuple(texts))
+    owner = next((str(name) for name in told.values() if name and around.matrix.releases(name)), "")
+    known = [row for row in around.matrix.breaks if package in row.title and "numpy" in row.title]
+    if not owner:  # a package below a framework: the known breakage names the framework
+        owner = next((when.package for row in known for when in row.when), "")
+    texts = tuple(f"{row.title}; {row.fix}" for row in known)
+    return Examination(fields={"package": str(package), "owner": owner}, evidence=texts)
 
 
 def xformers(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """The torch it was built for, and the one it meets."""
     for line in (*match.lines, *after(around.log, match, 6)):
-        if found := _XFORMERS.search(line.text):
-            built, met = found["built"], found["met"]
+        if versions := _XFORMERS.search(line.text):
+            built, met = versions["built"], versions["met"]
             solves = proposed_solves(match.row.cures, match.fields, around.entities, around.matrix)
             kept = tuple(replace(proposed, torch=met.partition("+")[0]) for proposed in solves)
             texts = tuple(_for_torch(met.partition("+")[0], around))

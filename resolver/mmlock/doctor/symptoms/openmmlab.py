@@ -91,8 +91,8 @@ def _checks(matrix: Matrix, who: str, module: str, told: str | None) -> list[tup
     """The checks of the release that a text names, else of the newest ones."""
     rows = sorted(matrix.releases(who), key=lambda row: version(row.version), reverse=True)
     rows = [row for row in rows if row.version == told] or [row for row in rows if not row.yanked]
-    found = [(row, [check for check in row.asserts if check.module == module]) for row in rows]
-    return [(row, checks) for row, checks in found if checks]
+    pairs = [(row, [check for check in row.asserts if check.module == module]) for row in rows]
+    return [(row, checks) for row, checks in pairs if checks]
 
 
 def _check_text(who: str | None, release: Release, checks: Sequence[Assert]) -> str:

@@ -224,6 +224,16 @@ class Submodule(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
+class MmcvEra(Struct, frozen=True, kw_only=True):
+    """When a package moved to mmcv 2 and mmengine. File `curated/mmcv_eras.toml`, key `package`."""
+
+    package: PackageName
+    first: str
+    """The first release that builds on mmcv 2; `0`: every one does."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class Board(Struct, frozen=True, kw_only=True):
     """A part that is sold with a processor of its own. File `curated/boards.toml`, key `name`."""
 

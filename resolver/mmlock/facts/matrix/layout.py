@@ -104,6 +104,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
         Section(name="submodules", path="curated/submodules.toml", row=model.Submodule, key=("name",)),
+        Section(name="mmcv-eras", path="curated/mmcv_eras.toml", row=model.MmcvEra, key=("package",)),
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
         Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),

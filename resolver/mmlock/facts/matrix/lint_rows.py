@@ -192,6 +192,11 @@ def _(row: model.Submodule) -> Faults:
 
 
 @row_faults.register
+def _(row: model.MmcvEra) -> Faults:
+    yield from forms.versions("first", row.first)
+
+
+@row_faults.register
 def _(row: model.Op) -> Faults:
     yield from forms.said("name", row.name)
     yield from forms.said("module", row.module)

@@ -173,6 +173,11 @@ class Matrix:
         return self._rows("submodules")
 
     @property
+    def mmcv_eras(self) -> tuple[model.MmcvEra, ...]:
+        """From which release on packages build on mmcv 2."""
+        return self._rows("mmcv-eras")
+
+    @property
     def boards(self) -> tuple[model.Board, ...]:
         """Parts that sit on a processor of their own."""
         return self._rows("boards")

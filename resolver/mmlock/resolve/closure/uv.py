@@ -78,7 +78,8 @@ def command(
 
     The files they name are written by `write_question`.
     """
-    words = [uv.path, "pip", "compile", "requirements.in", *files, "--format", "pylock.toml", "--no-config"]
+    words = [uv.path, "pip", "compile", "requirements.in", *files]
+    words += ["--format", "pylock.toml", "--no-config"]
     words += ["--no-header", "--color", "never", "--constraints", "constraints.txt", "--excludes", "drop.txt"]
     words += [
         "--python-version",

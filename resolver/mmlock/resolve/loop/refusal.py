@@ -20,7 +20,8 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
     """Why nothing satisfies the request."""
     explanation = explain(unsolved.rows, request.objectives)
     # Where the closure refused, its words are the facts between the constraints.
-    causes = _refused(unsolved) or chain_lines(matrix, explanation)
+    notes = Footnotes()
+    causes = _refused(unsolved) or _facts(matrix, explanation, notes)
     lone = bool(unsolved.refusals) and not explanation.user_constraints
     return NoAnswer(
         "the dependencies fit no combination of known builds" if lone else headline(explanation),
@@ -31,6 +32,7 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
             *_sources(unsolved),
             *nearest_lines(explanation),
         ],
+        sources=notes.lines(),
     )
 
 

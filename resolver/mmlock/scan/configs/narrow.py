@@ -40,7 +40,7 @@ def narrow(
     """Follow the types of configs to definitions, and these to ops and files."""
     definitions = Definitions(project, uses)
     starts: dict[Node, None] = {}
-    found: list[OpUse] = []
+    reached_uses: list[OpUse] = []
     own: set[str] = set()
     files: set[str] = set()
     types: set[str] = set()
@@ -54,20 +54,20 @@ def narrow(
             if nodes:
                 own.add(name)
             else:
-                found += _outside(leaf, under, catalog, frameworks)
+                reached_uses += _outside(leaf, under, catalog, frameworks)
         for module, place in config.imports:
             target = project.file_of(module, place.file) or project.file_of(module, "x.py")
             if target is not None and target in project.modules:
                 starts[target, ""] = None
     ran = set(project.reached_from([file for file, _ in starts]))
     reached = definitions.reached(node for node in starts if node[1])
-    found += _of_definitions(reached, uses)
-    found += [
+    reached_uses += _of_definitions(reached, uses)
+    reached_uses += [
         replace(use, op="", how=OpReferenceKind.MODULE) for use in uses if use.loads and use.place.file in ran
     ]
     return Narrowed(
         files=frozenset(files | ran),
-        uses=tuple(dict.fromkeys(found)),
+        uses=tuple(dict.fromkeys(reached_uses)),
         types=len(types),
         own=tuple(sorted(own)),
     )

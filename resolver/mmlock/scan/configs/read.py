@@ -123,18 +123,18 @@ class _ConfigReader:
             return merge(self.bases(own.pop("_base_", None), above), own)
         items: list[Value] = []
         for number, line in enumerate(text.splitlines(), start=1):
-            if found := _YAML_TYPE.match(line):
-                items.append({"type": Leaf(place=SourceLine(file=file, line=number), literal=found[1])})
+            if match := _YAML_TYPE.match(line):
+                items.append({"type": Leaf(place=SourceLine(file=file, line=number), literal=match[1])})
         self._fault(place, ConfigProblem.TYPES_ONLY)
         return {"yaml": Listed(items=tuple(items))}
 
     def bases(self, value: Value | None, above: tuple[str, ...]) -> Table:
         """The bases that `_base_` names, merged in their order."""
-        found: Table = {}
+        result: Table = {}
         for one in value.items if isinstance(value, Listed) else (value,):
             if isinstance(one, Leaf) and isinstance(one.literal, str):
-                found = merge(found, self.base(one.literal, one.place, above))
-        return found
+                result = merge(result, self.base(one.literal, one.place, above))
+        return result
 
 
 def _plain(value: object, place: SourceLine) -> Value:

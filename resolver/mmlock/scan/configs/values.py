@@ -44,30 +44,30 @@ def evaluate(node: ast.expr, names: Mapping[str, Value], base: Table, file: str)
 
 def _known(node: ast.expr, names: Mapping[str, Value], base: Table, file: str) -> Value | None:
     """The value of what is literal; None for all else."""
-    found: Value | None = None
+    result: Value | None = None
     match node:
         case ast.Constant():
             value = node.value if isinstance(node.value, str | int | float | bool) else None
-            found = Leaf(place=SourceLine(file=file, line=node.lineno), literal=value)
+            result = Leaf(place=SourceLine(file=file, line=node.lineno), literal=value)
         case ast.Dict():
-            found = _table(zip(node.keys, node.values, strict=True), names, base, file)
+            result = _table(zip(node.keys, node.values, strict=True), names, base, file)
         case ast.Call(func=ast.Name(id="dict")):
             pairs = [(ast.Constant(word.arg) if word.arg else None, word.value) for word in node.keywords]
             first = evaluate(node.args[0], names, base, file) if node.args else {}
-            found = {**(first if isinstance(first, dict) else {}), **_table(pairs, names, base, file)}
+            result = {**(first if isinstance(first, dict) else {}), **_table(pairs, names, base, file)}
         case ast.List() | ast.Tuple():
-            found = Listed(items=tuple(evaluate(item, names, base, file) for item in node.elts))
+            result = Listed(items=tuple(evaluate(item, names, base, file) for item in node.elts))
         case ast.Set(elts=[ast.Set(elts=[inner])]):  # {{_base_.model}}
-            found = _looked_up(chain_of(inner), names, base)
+            result = _looked_up(chain_of(inner), names, base)
         case ast.Name() | ast.Attribute() if chain := chain_of(node):
             symbol = Leaf(place=SourceLine(file=file, line=node.lineno), symbol=chain)
-            found = _looked_up(chain, names, base) or symbol
+            result = _looked_up(chain, names, base) or symbol
         case ast.BinOp(op=ast.Add()):
             first, second = (evaluate(part, names, base, file) for part in (node.left, node.right))
-            found = _added(first, second)
+            result = _added(first, second)
         case ast.Subscript(slice=ast.Constant(value=key)):
-            found = _item(evaluate(node.value, names, base, file), key)
-    return found
+            result = _item(evaluate(node.value, names, base, file), key)
+    return result
 
 
 def _added(first: Value, second: Value) -> Value | None:
@@ -81,16 +81,16 @@ def _added(first: Value, second: Value) -> Value | None:
 def _table(
     pairs: Iterable[tuple[ast.expr | None, ast.expr]], names: Mapping[str, Value], base: Table, file: str
 ) -> Table:
-    found: Table = {}
+    result: Table = {}
     for key, value in pairs:
         made = evaluate(value, names, base, file)
         if key is None:  # **other
-            found.update(made if isinstance(made, dict) else {})
+            result.update(made if isinstance(made, dict) else {})
         elif isinstance(key, ast.Constant):
-            found[str(key.value)] = made
+            result[str(key.value)] = made
         else:
-            found[f"<{ast.unparse(key)[:40]}>"] = made
-    return found
+            result[f"<{ast.unparse(key)[:40]}>"] = made
+    return result
 
 
 def _looked_up(chain: str, names: Mapping[str, Value], base: Table) -> Value | None:

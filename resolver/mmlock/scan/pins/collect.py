@@ -91,9 +91,9 @@ class _Collector:
                 yield self._pin(said, file, line, kind, binding)
 
     def _setup(self, file: str) -> None:
-        found, files = declared.setup_py(self.read(file))
+        requirements, files = declared.setup_py(self.read(file))
         own = Binding.DECLARED if not dirname(file) else Binding.OPTIONAL
-        for line, said, extra in found:
+        for line, said, extra in requirements:
             binding = Binding.OPTIONAL if extra else own
             self.pins.append(self._pin(said, file, line, PinKind.SETUP, binding))
         if not dirname(file):

@@ -80,11 +80,11 @@ def variables(text: str, known: Mapping[str, str]) -> str:
     """The text with the variables that are known put in, as far as there is room."""
     room = _ROOM
 
-    def value(found: re.Match[str]) -> str:
+    def value(match: re.Match[str]) -> str:
         nonlocal room
-        put = known.get(found[1], found[2] or found[0])
-        room -= max(0, len(put) - len(found[0]))
-        return put if room >= 0 else found[0]
+        put = known.get(match[1], match[2] or match[0])
+        room -= max(0, len(put) - len(match[0]))
+        return put if room >= 0 else match[0]
 
     return _VARIABLE.sub(value, text)
 
@@ -102,7 +102,7 @@ def command_pins(line: str) -> Iterator[Said]:
 
 def _unquoted(line: str) -> str:
     """Separators inside quotes are no separators: `pip install "torch>=1.8;python_version<'3.9'"`."""
-    return re.sub(r"(['\"])(.*?)\1", lambda found: re.sub(r"[;&|]", "\x1f", found[0]), line)
+    return re.sub(r"(['\"])(.*?)\1", lambda match: re.sub(r"[;&|]", "\x1f", match[0]), line)
 
 
 _LONGEST = 20_000
@@ -141,28 +141,28 @@ def _all(words: list[str], read: object) -> Iterator[Said]:
             skip = False
         elif word.startswith("-"):
             skip = word in _VALUED
-        elif found := read(word):
-            yield found
+        elif pin := read(word):
+            yield pin
 
 
 def pip_pin(word: str) -> Said | None:
     """A requirement as pip takes it; None for a path, a URL or a placeholder."""
     if not re.match(r"[A-Za-z0-9]", word) or "://" in word or word.endswith((".whl", ".txt", ".tar.gz")):
         return None
-    found = parse_requirement(word, "")
-    if isinstance(found, Fault) or found.url:
+    requirement = parse_requirement(word, "")
+    if isinstance(requirement, Fault) or requirement.url:
         return None
-    return found.name, found.specifier, word, found.marker
+    return requirement.name, requirement.specifier, word, requirement.marker
 
 
 def conda_pin(word: str) -> Said | None:
     """A conda match specification: `pytorch=1.9`, `conda-forge::numpy>=1.2`, `python==3.9.*=build`."""
     bare = word.rpartition("::")[2].strip()
-    found = _CONDA_SPEC.fullmatch(bare)
-    if found is None:
+    match = _CONDA_SPEC.fullmatch(bare)
+    if match is None:
         return None
-    name = normalize(_CONDA_NAMES.get(found[1].lower(), found[1]))
-    specifier = _conda_specifier(found[2].replace(" ", ""))
+    name = normalize(_CONDA_NAMES.get(match[1].lower(), match[1]))
+    specifier = _conda_specifier(match[2].replace(" ", ""))
     return (name, specifier, word, None) if specifier is not None else None
 
 

@@ -30,15 +30,15 @@ def conflicts(pins: Iterable[ProjectPin]) -> tuple[PinConflict, ...]:
     for pin in pins:
         if pin.specifier and pin.marker is None:
             by_name.setdefault(pin.name, {}).setdefault(pin.specifier, pin)
-    found: list[PinConflict] = []
+    result: list[PinConflict] = []
     for name, bounds in sorted(by_name.items()):
         ordered = sorted(bounds.values(), key=lambda pin: pin.place)
-        found += [
+        result += [
             PinConflict(name=name, first=first.text, second=second.text, places=(first, second))
             for first, second in combinations(ordered, 2)
             if _exclude(first.specifier, second.specifier) or _exclude(second.specifier, first.specifier)
         ]
-    return tuple(found)
+    return tuple(result)
 
 
 def _exclude(exact: str, bound: str) -> bool:

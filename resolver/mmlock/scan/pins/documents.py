@@ -37,14 +37,14 @@ def dockerfile(text: str) -> Iterator[Line]:
 
 
 def _image(image: str) -> Iterator[Said]:
-    if found := _FROM_TORCH.search(image):
-        yield PackageName("torch"), f"=={found[1]}", image, None
-        if found[2]:
-            yield PackageName("cuda"), f"=={found[2]}.*", image, None
-    elif found := _FROM_CUDA.search(image):
-        yield PackageName("cuda"), f"=={found[1]}.*", image, None
-    elif found := _FROM_PYTHON.search(image):
-        yield PackageName("python"), f"=={found[1]}.*", image, None
+    if match := _FROM_TORCH.search(image):
+        yield PackageName("torch"), f"=={match[1]}", image, None
+        if match[2]:
+            yield PackageName("cuda"), f"=={match[2]}.*", image, None
+    elif match := _FROM_CUDA.search(image):
+        yield PackageName("cuda"), f"=={match[1]}.*", image, None
+    elif match := _FROM_PYTHON.search(image):
+        yield PackageName("python"), f"=={match[1]}.*", image, None
 
 
 def script(text: str) -> Iterator[Line]:
