@@ -88,7 +88,7 @@ def parse_catalogue(text: str, file: Path) -> Catalogue:
     """Read a `mmlock.toml`; its folders are relative to where it lies. Raises UsageError with all faults."""
     try:
         document = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise usage_error([Fault(where=str(file), text=f"is not TOML: {error}")]) from error
     reader = _Reader(document, file)
     found = reader.read()

@@ -28,7 +28,7 @@ def parse_project(
     """Read a pyproject.toml; `name` is what messages call it. With faults, the value is incomplete."""
     try:
         document = tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         return Gathered(), (Fault(where=name, text=f"is not TOML: {error}"),)
     reader = _Project(document, name)
     reader.read(extras, groups)
