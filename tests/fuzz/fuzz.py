@@ -10,7 +10,7 @@ import warnings
 
 import atheris
 
-with atheris.instrument_imports(include=["mmlock", "tomllib", "packaging", "zipfile"]):
+with atheris.instrument_imports(include=["mmlock", "tomllib", "packaging", "zipfile", "itanium_demangler"]):
     from targets import TARGETS
 
 

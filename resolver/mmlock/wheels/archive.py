@@ -103,5 +103,5 @@ def _unzip(archive: Path, folder: Path, limits: _Limits) -> None:
             if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
                 raise limits.hostile(f"holds `{info.filename}`, which is neither file nor folder")
             place = Path(pack.extract(info, folder))
-            if info.external_attr >> 16 & stat.S_IXUSR and not info.is_dir():
+            if info.external_attr >> 16 & stat.S_IXUSR and not info.filename.endswith("/"):
                 place.chmod(0o755)

@@ -66,7 +66,7 @@ def read_wheel(path: Path) -> WheelFacts:
         if wrong := list(zip_faults(path)):
             raise _broken(path, *wrong[:_SHOWN])
         with zipfile.ZipFile(path) as archive:
-            members = tuple(info.filename for info in archive.infolist() if not info.is_dir())
+            members = tuple(info.filename for info in archive.infolist() if not info.filename.endswith("/"))
             metadata = [m for m in members if m.endswith(".dist-info/METADATA") and m.count("/") == 1]
             if len(metadata) != 1:
                 raise _broken(path, f"it holds {len(metadata)} METADATA files")

@@ -38,7 +38,7 @@ def record_faults(path: Path) -> Iterator[str]:
 
 
 def _faults(archive: zipfile.ZipFile) -> Iterator[str]:
-    members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    members = {info.filename: info for info in archive.infolist() if not info.filename.endswith("/")}
     named = [name for name in members if name.endswith(".dist-info/RECORD") and name.count("/") == 1]
     if len(named) != 1:
         yield f"it holds {len(named)} RECORD files"

@@ -109,7 +109,7 @@ def _zip(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
         if sum(member.file_size for member in archive.infolist()) > _LIMIT:
             raise BadArchive(f"{name}: it unpacks to more than {_LIMIT} bytes")
         for member in archive.infolist():
-            if member.is_dir() or not _is_plain(member.filename):
+            if member.filename.endswith("/") or not _is_plain(member.filename):
                 continue
             yield (
                 member.filename,
