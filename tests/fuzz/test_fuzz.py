@@ -50,7 +50,14 @@ def test_no_input_crashes_or_hangs_a_reader(target: Target, tmp_path: Path) -> N
     found.mkdir()
     words = [f"-max_total_time={max(5, round(SECONDS * SHARE))}", "-timeout=10", "-rss_limit_mb=3000"]
     ran = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("fuzz.py")), target.name, *words, str(found), str(CORPUS / target.name)],
+        [
+            sys.executable,
+            str(Path(__file__).with_name("fuzz.py")),
+            target.name,
+            *words,
+            str(found),
+            str(CORPUS / target.name),
+        ],
         capture_output=True,
         text=True,
         check=False,
