@@ -7,8 +7,8 @@ from judge_locks import modern, package, wheel, with_packages
 from msgspec.structs import replace
 
 from mmlock.facts.matrix.load import Matrix
-from mmlock.resolve.judge.judged_lock import open_lock
 from mmlock.resolve.judge.file_rules import pythons
+from mmlock.resolve.judge.judged_lock import open_lock
 
 
 @pytest.mark.parametrize(
