@@ -41,7 +41,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files
             _untar(archive, folder, limits)
     except tarfile.FilterError as error:
         raise limits.hostile(f"holds what would lead outside its folder: {error}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"`{archive.name}` is not an archive that can be unpacked",
             causes=[str(error) or type(error).__name__],

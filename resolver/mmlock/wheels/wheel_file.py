@@ -24,7 +24,7 @@ from mmlock.wheels.wheel_zip import read_text, zip_faults
 
 _STAMP_DEFAULT = (1980, 1, 1, 0, 0, 0)
 _SHOWN = 6
-_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error)
+_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error)
 """What zipfile raises for archives that are damaged, encrypted or packed in an odd way."""
 _MODE = 0o644 << 16
 _MODE_RUN = 0o755 << 16

@@ -48,6 +48,8 @@ def read_tree(name: str, data: bytes) -> ArchiveTree:
         zlib.error,
         zipfile.BadZipFile,
         NotImplementedError,
+        RuntimeError,  # a member is encrypted
+        ValueError,  # a member lies before the start
     ) as fault:
         raise BadArchive(f"{name}: not a readable archive: {fault}") from fault
     if not name.endswith(".whl"):
