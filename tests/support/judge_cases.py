@@ -281,6 +281,13 @@ REFUSED = [
         "mmcv",
         "not in any known listing of cu999/torch2.1.0",
     ),
+    (  # before every listing that there is, as the one above is after them
+        classic,
+        fetch("cu118/torch2.1.0", "cu000/torch2.1.0"),
+        "index",
+        "mmcv",
+        "not in any known listing of cu000/torch2.1.0",
+    ),
     (classic, both(lock(python="3.12"), fetch("cp310", "cp312")), "index", "mmcv", "for Python 3.12"),
     (classic, put(package("numpy", "2.0.0", NUMPY.format("2.0.0"))), "breaks", "torch-numpy2", "not numpy<2"),
     (modern, lock(environment={}), "breaks", "mmengine-weights-only", "is not set"),

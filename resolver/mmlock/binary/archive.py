@@ -239,7 +239,8 @@ def _check_disks(source: Source) -> None:
 
 
 def _member(info: ZipInfo) -> Member:
-    if info.compress_type not in {_STORED, _DEFLATED} and not info.is_dir():
+    # `info.is_dir()` raises IndexError where a member has no name.
+    if info.compress_type not in {_STORED, _DEFLATED} and not info.filename.endswith("/"):
         raise Unreadable(
             f"`{info.filename}` is packed with method {info.compress_type}, which wheels do not use"
         )

@@ -121,7 +121,7 @@ def read_symbol_file(path: Path) -> SymbolFile:
         groups = tuple((int(mask), int(count)) for mask, count in head["groups"])
     except OSError as error:
         raise _broken(path, error.strerror or str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise _broken(path, f"its first line cannot be read: {error}") from error
     if any(count < 0 or mask < 0 for mask, count in groups):
         raise _broken(path, "its groups have negative sizes")

@@ -82,7 +82,7 @@ def pyproject(data: bytes) -> dict[str, Any]:
     """The tables of a pyproject.toml; none where it cannot be read."""
     try:
         return tomllib.loads(data.decode())
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

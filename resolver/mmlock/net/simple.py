@@ -82,7 +82,7 @@ def _parse_json(data: bytes, url: str) -> IndexPage | ParseFault:
 
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return fault(PageProblem.BROKEN, f"is no JSON: {error}")
     if not isinstance(document, dict) or not isinstance(document.get("files"), list):
         return fault(PageProblem.NOT_INDEX, "is JSON, but no index page: it has no `files`")

@@ -41,7 +41,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files
             _untar(archive, folder, limits)
     except tarfile.FilterError as error:
         raise limits.hostile(f"holds what would lead outside its folder: {error}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
         raise UsageError(
             f"`{archive.name}` is not an archive that can be unpacked",
             causes=[str(error) or type(error).__name__],
@@ -103,5 +103,5 @@ def _unzip(archive: Path, folder: Path, limits: _Limits) -> None:
             if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
                 raise limits.hostile(f"holds `{info.filename}`, which is neither file nor folder")
             place = Path(pack.extract(info, folder))
-            if info.external_attr >> 16 & stat.S_IXUSR and not info.is_dir():
+            if info.external_attr >> 16 & stat.S_IXUSR and not info.filename.endswith("/"):
                 place.chmod(0o755)

@@ -24,7 +24,7 @@ from mmlock.wheels.wheel_zip import read_text, zip_faults
 
 _STAMP_DEFAULT = (1980, 1, 1, 0, 0, 0)
 _SHOWN = 6
-_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error)
+_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error)
 """What zipfile raises for archives that are damaged, encrypted or packed in an odd way."""
 _MODE = 0o644 << 16
 _MODE_RUN = 0o755 << 16
@@ -66,7 +66,7 @@ def read_wheel(path: Path) -> WheelFacts:
         if wrong := list(zip_faults(path)):
             raise _broken(path, *wrong[:_SHOWN])
         with zipfile.ZipFile(path) as archive:
-            members = tuple(info.filename for info in archive.infolist() if not info.is_dir())
+            members = tuple(info.filename for info in archive.infolist() if not info.filename.endswith("/"))
             metadata = [m for m in members if m.endswith(".dist-info/METADATA") and m.count("/") == 1]
             if len(metadata) != 1:
                 raise _broken(path, f"it holds {len(metadata)} METADATA files")

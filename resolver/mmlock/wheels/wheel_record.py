@@ -18,7 +18,7 @@ __all__ = ["record_fault", "record_faults"]
 _HASHES = {"sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
 """Those that the wheel format allows: sha256 or better."""
 _UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
-_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError, zlib.error)
+_UNREADABLE = (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error)
 _BLOCK = 1 << 20
 _FIELDS = 3
 
@@ -38,7 +38,7 @@ def record_faults(path: Path) -> Iterator[str]:
 
 
 def _faults(archive: zipfile.ZipFile) -> Iterator[str]:
-    members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+    members = {info.filename: info for info in archive.infolist() if not info.filename.endswith("/")}
     named = [name for name in members if name.endswith(".dist-info/RECORD") and name.count("/") == 1]
     if len(named) != 1:
         yield f"it holds {len(named)} RECORD files"

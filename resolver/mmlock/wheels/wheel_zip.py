@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +58,10 @@ def read_text(archive: zipfile.ZipFile, name: str) -> str:
     info = archive.getinfo(name)
     if info.file_size > MAX_TEXT:
         raise zipfile.BadZipFile(f"`{name}` has {info.file_size} bytes")
-    return archive.read(info).decode("utf-8", "replace")
+    try:
+        return archive.read(info).decode("utf-8", "replace")
+    except (EOFError, RuntimeError, ValueError, zlib.error) as error:  # what zipfile lets through
+        raise zipfile.BadZipFile(f"`{name}` cannot be read: {error}") from error
 
 
 def _names(members: list[zipfile.ZipInfo]) -> Iterator[str]:

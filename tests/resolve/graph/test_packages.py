@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from solved import facts, solved
 
 from mmlock.core.names import PackageName
+from mmlock.resolve.graph.packages import generation
 
 MMCLS = PackageName("mmcls")
 FIRST = "0.11.0"
@@ -39,3 +41,11 @@ def test_who_asks_for_nothing_later_is_offered_the_old_ones(words: str) -> None:
 
 def test_it_takes_one_word_that_admits_no_later_one() -> None:
     assert offered("mmcls>=0.9.0rc0", "mmcls<0.11.0") >= unchecked()
+
+
+def test_a_release_that_checks_mmengine_and_one_that_declares_it_are_of_one_generation() -> None:
+    release = next(row for row in facts().releases(PackageName("mmdet")) if row.version == "3.3.0")
+    assert any(check.module == "mmengine" for check in release.asserts)
+    assert generation(replace(release, requires=(), mim=())) == 0
+    assert generation(replace(release, asserts=(), requires=("mmengine>=0.7",), mim=())) == 0
+    assert generation(replace(release, asserts=(), requires=("mmcv>=1.3",), mim=())) == 1

@@ -18,6 +18,7 @@ FITS = [
     ("a-1-cp37-abi3-manylinux2010_x86_64.whl", "3.12", X86, "2.28"),
     ("a-1-cp312-cp312-linux_x86_64.whl", "3.12", X86, None),
     ("a-1-cp312-none-manylinux_2_28_aarch64.whl", "3.12", ARM, "2.28"),
+    ("a-1-cp3-none-manylinux_2_28_aarch64.whl", "3.12", ARM, "2.28"),
     ("a-1-cp313-cp313t-manylinux_2_28_x86_64.whl", "3.13t", X86, "2.28"),
     ("a-1-cp312-cp312-macosx_11_0_arm64.whl", "3.12", MAC, None),
     ("a-1-cp312-cp312-macosx_10_9_universal2.whl", "3.12", INTEL, None),

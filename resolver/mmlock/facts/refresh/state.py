@@ -25,7 +25,7 @@ class LastRead:
         try:
             loaded = json.loads(self._path.read_bytes())
             self._times = {str(key): str(value) for key, value in loaded.items()}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, RecursionError, AttributeError):
             self._times = {}
 
     def when(self, index: str) -> str | None:

@@ -48,6 +48,8 @@ def read_tree(name: str, data: bytes) -> ArchiveTree:
         zlib.error,
         zipfile.BadZipFile,
         NotImplementedError,
+        RuntimeError,  # a member is encrypted
+        ValueError,  # a member lies before the start
     ) as fault:
         raise BadArchive(f"{name}: not a readable archive: {fault}") from fault
     if not name.endswith(".whl"):
@@ -109,7 +111,7 @@ def _zip(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
         if sum(member.file_size for member in archive.infolist()) > _LIMIT:
             raise BadArchive(f"{name}: it unpacks to more than {_LIMIT} bytes")
         for member in archive.infolist():
-            if member.is_dir() or not _is_plain(member.filename):
+            if member.filename.endswith("/") or not _is_plain(member.filename):
                 continue
             yield (
                 member.filename,

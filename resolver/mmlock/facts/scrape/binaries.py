@@ -208,7 +208,7 @@ def built(data: bytes) -> Built | None:
         archs, ptx = arch_words(listed) if listed else (None, ())
         cuda = f"{int(number) // 100}.{int(number) % 100}" if number else None
         return Built(torch=told.get("torch"), cuda=cuda, archs=archs, ptx=ptx)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -64,7 +64,7 @@ def assets_of(data: bytes) -> tuple[Asset, ...] | None:
             return None
         found = [asset for release in releases if not release["draft"] for asset in release["assets"]]
         return tuple(one for asset in found if (one := _asset(asset)) is not None)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
 
 

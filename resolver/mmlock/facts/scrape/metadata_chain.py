@@ -100,7 +100,7 @@ def release_metadata(data: bytes) -> bytes | None:
         lines += [("Requires-Dist", text) for text in info["requires_dist"]]
         if info.get("requires_python"):
             lines.append(("Requires-Python", info["requires_python"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
     if any(not isinstance(text, str) or "\n" in text or "\r" in text for _, text in lines):
         return None

@@ -41,7 +41,7 @@ def details(data: bytes) -> dict[str, Detail]:
         releases = json.loads(data)["releases"]
         entries = [entry for found in releases.values() for entry in found]
         return {str(entry["filename"]): _detail(entry) for entry in entries}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return {}
 
 

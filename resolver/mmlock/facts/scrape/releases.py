@@ -82,7 +82,7 @@ def _asserts(tree: ArchiveTree, module: str, name: str) -> tuple[Assert, ...]:
         raise BadArchive(f"{name}: there is no {module}/__init__.py in it")
     try:
         return asserts(source)
-    except (SyntaxError, ValueError, RecursionError) as fault:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as fault:
         raise BadArchive(f"{name}: {module}/__init__.py is no Python that can be read: {fault}") from fault
 
 

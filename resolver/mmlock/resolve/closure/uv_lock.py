@@ -40,8 +40,10 @@ def read_lock(data: bytes, without: frozenset[PackageName]) -> tuple[ClosedPacka
     """Every package of the lock but those in `without`, with all files it names, sorted by name."""
     try:
         tables = tomllib.loads(data.decode("utf-8"))["packages"]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         return LockFault(where="packages", text=f"not a lock: {error}")
+    if not isinstance(tables, list):
+        return LockFault(where="packages", text="not a lock: it is no array of tables")
     packages: list[ClosedPackage] = []
     for at, table in enumerate(tables):
         where = f"packages[{at}]"
@@ -49,7 +51,7 @@ def read_lock(data: bytes, without: frozenset[PackageName]) -> tuple[ClosedPacka
             name = normalize(table["name"])
             if name not in without:
                 packages.append(ClosedPackage(name=name, version=table["version"], files=_files(table)))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             return LockFault(where=where, text=f"{type(error).__name__}: {error}")
     return tuple(sorted(packages, key=lambda package: package.name))
 
