@@ -23,6 +23,7 @@ from mmlock.scan.pins import declared, documents
 
 FOUND, DYNAMIC = uses()
 ROWS = [(row.id, pattern) for row in facts().symptoms for pattern in row.patterns]
+ROWS += [(f"name of {rule.chip}", rule.pattern) for rule in facts().name_rules]
 
 FORMER = {
     "quartic": r"(?P<path>(?:[A-Za-z]:)?[\w./\\~+@ -]*?(?P<file>[\w.+-]+\.so[\w.]*)): ?undefined symbol: \w+",
@@ -58,15 +59,16 @@ def test_patterns_that_are_made_at_run_time_are_known() -> None:
     """Tables of patterns, which are measured as such, and words that are escaped. A new one belongs in here
     only when it is measured, too."""
     assert {one.where.partition(":")[0] for one in DYNAMIC} == {
-        "build/symptoms.py",
         "doctor/diagnose.py",
         "doctor/log.py",
-        "doctor/mentions.py",
-        "matrix/lint_curated.py",
-        "scrape/ranged.py",
+        "doctor/log_entities.py",
+        "facts/devices/find.py",
+        "facts/matrix/lint_curated.py",
+        "net/credentials.py",
+        "net/ranged.py",
     }
     measured = {use.where.partition(":")[0] for use in FOUND}
-    assert {"build/symptoms.py", "doctor/log.py", "doctor/mentions.py"} <= measured
+    assert {"wheels/symptoms.py", "doctor/log.py", "doctor/log_entities.py", "net/credentials.py"} <= measured
 
 
 # ---------------------------------------------------------------- whole readers

@@ -272,11 +272,11 @@ def test_progress_understands_a_build_without_ninja() -> None:
             "/usr/include/crt/host_config.h:143: error: -- unsupported GNU version! gcc versions later",
             "gcc",
         ),
-        ("nvcc fatal   : Unsupported gpu architecture 'compute_120'", "does not know the GPU arch"),
+        ("nvcc fatal   : Unsupported gpu architecture 'compute_120'", "does not support the GPU arch"),
         ("/usr/bin/ld: cannot find -lcudart: No such file or directory", "cudart"),
         ("#error C++20 or later compatible compiler is required to use ATen.", "C++"),
         ("ModuleNotFoundError: No module named 'pkg_resources'", "pkg_resources"),
-        ("a.cpp:1:10: fatal error: Python.h: No such file or directory", "no headers"),
+        ("a.cpp:1:10: fatal error: Python.h: No such file or directory", "headers of this Python"),
         (
             "RuntimeError: The detected CUDA version (12.4) mismatches the version that was used to compile",
             "12.4",
