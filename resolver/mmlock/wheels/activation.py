@@ -63,8 +63,13 @@ def _rewritten(path: Path, edit: Callable[[str, Variables], str], variables: Var
 
 def _without(text: str) -> str:
     """The script as it was before mmlock wrote into it."""
-    block = re.compile(rf"^[^\n]*{re.escape(BEGIN)}.*?{re.escape(END)}[^\n]*\r?\n", re.MULTILINE | re.DOTALL)
-    return block.sub("", text)
+    kept, inside = [], False
+    for line in text.splitlines(keepends=True):
+        inside = inside or BEGIN in line
+        if not inside:
+            kept.append(line)
+        inside = inside and END not in line
+    return "".join(kept)
 
 
 def _block(lines: Iterable[str], mark: str = "#") -> str:
@@ -75,9 +80,13 @@ def _appended(text: str, block: str) -> str:
     return f"{text}{'' if text.endswith(chr(10)) else chr(10)}{block}"
 
 
-def _after(text: str, line: str, block: str) -> str:
-    """The block behind the first line that matches; nowhere when none does."""
-    return re.sub(rf"^{line}[^\n]*\n", lambda found: found[0] + block, text, count=1, flags=re.MULTILINE)
+def _after(text: str, start: str, block: str) -> str:
+    """The block behind the first line that starts so; nowhere when none does."""
+    lines = text.splitlines(keepends=True)
+    for place, line in enumerate(lines):
+        if line.startswith(start):
+            return "".join([*lines[: place + 1], block, *lines[place + 1 :]])
+    return text
 
 
 # ---------------------------------------------------------------- one function per shell
@@ -100,7 +109,7 @@ def _sh(text: str, variables: Variables) -> str:
             f"{name}={shlex.quote(value)} ; export {name}",
         ]
     undo += ["        unset _MMLOCK_SET", "    fi"]
-    script = _after(text, r"deactivate *\(\) *\{", _block(undo))
+    script = _after(text, "deactivate ()", _block(undo))
     return _appended(script, _block([*do, "_MMLOCK_SET=1"]))
 
 
@@ -119,7 +128,7 @@ def _fish(text: str, variables: Variables) -> str:
         ]
         do += [f"if set -q {name}; set -g {old} ${name}; end", f"set -gx {name} '{quoted}'"]
     undo += ["        set -e _MMLOCK_SET", "    end"]
-    script = _after(text, r"function deactivate\b", _block(undo))
+    script = _after(text, "function deactivate", _block(undo))
     return _appended(script, _block([*do, "set -g _MMLOCK_SET 1"]))
 
 
@@ -138,7 +147,7 @@ def _powershell(text: str, variables: Variables) -> str:
     undo = [f"    Remove-Item Env:{name} -ErrorAction SilentlyContinue" for name in variables]
     undo = ["    if ($global:_MMLOCK_SET) {", *undo, "    $global:_MMLOCK_SET = $false", "    }"]
     do = [f"$env:{name} = {quoted(value)}" for name, value in variables.items()]
-    script = _after(text, r"function global:deactivate *\([^\n]*\) *\{", _block(undo))
+    script = _after(text, "function global:deactivate", _block(undo))
     return _appended(script, _block([*do, "$global:_MMLOCK_SET = $true"]))
 
 
