@@ -26,10 +26,12 @@ def _login_pattern(end: str, most: str) -> str:
     """A login up to the last `@` before the path, in what ends at one of the characters `end`.
 
     The second form has a password with a raw `/`, `?` or `#`: what follows the colon is no port then.
+    Nor is it where nothing stands before the colon: no host is empty.
     """
     return (
         rf"(?:[^{end}/?#\\]{most}@"
-        rf"|[^{end}/?#@:\[\]\\]*:(?!\d*(?:[/?#{end}]|$))[^{end}]{most}@)"
+        rf"|[^{end}/?#@:\[\]\\]+:(?!\d*(?:[/?#{end}]|$))[^{end}]{most}@"
+        rf"|:[^{end}]{most}@)"
     )
 
 
