@@ -32,7 +32,7 @@ small(X) :- number(X), X < 3.
 @needs_tool
 @pytest.mark.long
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="each mutant is a process forked from one")
-def test_nine_of_ten_mutants_are_killed(tmp_path: Path) -> None:
+def test_nine_of_ten_mutants_are_killed_as_far_as_the_sample_tells(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     command = [sys.executable, str(Path(__file__).parent / "run.py"), "--out", str(out)]
     number = str(max(8, round(FULL * SHARE)))

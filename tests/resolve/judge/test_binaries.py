@@ -45,3 +45,14 @@ def test_the_capabilities_of_a_lock_are_those_of_its_cuda_devices(matrix: Matrix
     assert open_lock(env, matrix).capabilities == ("12.0",)
     kinds = tuple(replace(device, kind=DeviceKind.ROCM) for device in env.target.devices)
     assert open_lock(replace(env, target=replace(env.target, devices=kinds)), matrix).capabilities == ()
+
+
+def test_a_wheel_of_pypis_own_variant_does_not_end_the_look_at_the_others(matrix: Matrix) -> None:
+    own = package("torchaudio", "2.1.0", "torchaudio-2.1.0-cp310-cp310-manylinux1_x86_64.whl")
+    wrong = package("torchvision", "0.16.0+cpu", "torchvision-0.16.0+cpu-cp310-cp310-linux_x86_64.whl")
+    env = both(put(own), put(wrong))(classic())
+    lock = open_lock(replace(env, packages=tuple(sorted(env.packages, key=lambda p: p.name))), matrix)
+    assert lock.build is not None
+    lock = replace(lock, build=replace(lock.build, on_pypi=True))
+    assert [match.node.name for match in matches(lock)][:2] == ["torchaudio", "torchvision"]
+    assert [objection.subject for objection in variants(lock)] == ["torchvision"]
