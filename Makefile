@@ -74,7 +74,7 @@ audit: $(DEV) ## look for known vulnerabilities in what mmlock itself is install
 	$(BIN)/pip-audit --skip-editable
 
 docs: $(DOCS) ## build the documentation into site/
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(BENCH) ## measure against uv, pip-tools and poetry
 	$(BIN)/python benchmarks/run.py

@@ -133,7 +133,7 @@ def test_ones_own_lock_is_known_and_a_strangers_is_not(solve: Run, run: Run) -> 
     assert solve().code == 0
     assert run("build").code == 0  # sealed already, and known
     assert app.review(Path("lock")) is None
-    theirs = run("build", str(LOCKS / "a100"))
+    theirs = run("build", str(LOCKS / "t20"))
     assert theirs.code == 2
     assert "download mmcv 2.1.0" in theirs.err
     assert "`--yes`" in theirs.err

@@ -26,7 +26,7 @@ from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.pyproject import parse_project
 from mmlock.core.requirements import parse_file
 from mmlock.doctor.log import read_log
-from mmlock.doctor.log_entities import find_mentions
+from mmlock.doctor.log_entities import find_log_entities
 from mmlock.facts.matrix.decoding import decode
 from mmlock.facts.matrix.layout import SECTIONS
 from mmlock.facts.matrix.load import Matrix, open_matrix
@@ -50,10 +50,11 @@ from mmlock.resolve.closure.uv_lock import read_lock
 from mmlock.resolve.closure.uv_log import classify, denied_pages, explanation, unknown_pages, unread_page
 from mmlock.resolve.request.nvidia_smi import parse_nvidia_smi
 from mmlock.scan.configs.read import read_config
+from mmlock.scan.left_out import UnreadSourceError
 from mmlock.scan.module import module_facts
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.pins.collect import collect
-from mmlock.scan.source import Unread, parse, to_text
+from mmlock.scan.source import parse, to_text
 from mmlock.validate.attest.documents import DocumentError
 from mmlock.validate.attest.envelope import read_envelope
 from mmlock.validate.attest.statements import read_statement
@@ -189,7 +190,7 @@ def uv_words(err: str) -> None:
 
 
 def log(data: bytes) -> None:
-    find_mentions(read_log(io.BytesIO(data)), facts())
+    find_log_entities(read_log(io.BytesIO(data)), facts())
 
 
 # ---------------------------------------------------------------- projects
@@ -210,7 +211,7 @@ def pins(file: str) -> Callable[[bytes], object]:
 
 def config(data: bytes) -> None:
     for name in ("a.py", "a.json", "a.yaml"):
-        with suppress(Unread):
+        with suppress(UnreadSourceError):
             read_config(name, lambda _: to_text(data), lambda module, _: f"{module.strip('.')}.py")
 
 
@@ -239,8 +240,8 @@ TARGETS = (
     Target("log", log, (UsageError,)),
     Target("uv_words", text(uv_words)),
     Target("nvidia_smi", text(parse_nvidia_smi)),
-    Target("python_source", python_source, (Unread,)),
-    Target("notebook", notebook, (Unread,)),
+    Target("python_source", python_source, (UnreadSourceError,)),
+    Target("notebook", notebook, (UnreadSourceError,)),
     Target("config", config),
     Target("setup_cfg", lambda data: (requires_of({"setup.cfg": data}), pins("setup.cfg")(data))),
     Target("project_toml", pins("pyproject.toml")),

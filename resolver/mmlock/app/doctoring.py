@@ -42,8 +42,8 @@ def doctor(
     """
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
-        from mmlock.app import solve
         from mmlock.app.building import find_uv
+        from mmlock.app.solving import solve
         from mmlock.doctor.apply import Hands
         from mmlock.doctor.examine import doctor_environment
 

@@ -30,7 +30,7 @@ def _login_pattern(end: str, most: str) -> str:
     """
     return (
         rf"(?:[^{end}/?#\\]{most}@"
-        rf"|[^{end}/?#@:\[\]\\]+:(?!\d*(?:[/?#{end}]|$))[^{end}]{most}@"
+        rf"|[^{end}/?#@:\[\]\\]+:(?!\d*(?:[/{end}]|$)|\d+[?#])[^{end}]{most}@"
         rf"|:[^{end}]{most}@)"
     )
 
