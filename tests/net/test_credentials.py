@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from urllib.parse import quote
 
 import pytest
@@ -27,6 +28,8 @@ from mmlock.net.simple import PageProblem, ParseFault, parse_page
         ("https://u:p%2Fw@host/a", "https://host/a"),
         ("https://u:p/w@host/a", "https://host/a"),
         ("https://u:p#w@host/a", "https://host/a"),
+        ("https://:p?w@host/a", "https://host/a"),
+        ("https://:8080/@scope", "https://:8080/@scope"),
         ("http://[bad:u:p@[host/", "http://[host/"),
         ("git+ssh://git@host/a.git@v1", "git+ssh://host/a.git@v1"),
         ("//u:p@host/a", "//host/a"),
@@ -54,8 +57,9 @@ odd = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n")
 def secret_urls(draw: st.DrawFn) -> str:
     """URLs with a password that is quoted as it should be, or not."""
     word = draw(odd) + SECRET + draw(odd)
-    # `user:12/34@host` is the host `user` with port 12 to everybody.
-    raw = draw(st.booleans()) and not word[0].isdecimal()
+    # `user:12/34@host` is the host `user` with port 12 to everybody, `user@host/@a` the host `host`.
+    unclear = word[0].isdecimal() or ("@" in word and not set(word).isdisjoint("/?#\\"))
+    raw = draw(st.booleans()) and not unclear
     shown = word if raw else quote(word, safe="")
     scheme = draw(st.sampled_from(["http", "https", "git+https", "HTTPS"]))
     user = quote(draw(st.text("abc%.", max_size=3)), safe="")
@@ -103,8 +107,8 @@ def test_no_password_survives_in_any_message_of_this_room(url: str) -> None:
         parse_page(b"", "text/html", url),
         parse_page(b"{}", "application/json", url),
         parse_page(b"<html>no</html>", "text/html", url),
-        parse_page(f'<a href="{url}/a-1.whl">a</a>'.encode(), "text/html", "http://x/"),
-        links(f'<a href="{url}/a-1.whl">a</a>'.encode(), "http://x/"),
+        parse_page(f'<a href="{escape(url)}/a-1.whl">a</a>'.encode(), "text/html", "http://x/"),
+        links(f'<a href="{escape(url)}/a-1.whl">a</a>'.encode(), "http://x/"),
     ]
     for one in told:
         assert SECRET not in repr(one)

@@ -25,13 +25,12 @@ _SCHEME = re.compile(r"(?:[A-Za-z][\w+.-]*:)?//")
 def _login_pattern(end: str, most: str) -> str:
     """A login up to the last `@` before the path, in what ends at one of the characters `end`.
 
-    The second form has a password with a raw `/`, `?` or `#`: what follows the colon is no port then.
-    Nor is it where nothing stands before the colon: no host is empty.
+    The second form has a password with a raw `/`, `?` or `#`: what follows the colon is no port then. An
+    empty port is taken for one, too: a URL of that kind is rarer than a password that begins so.
     """
     return (
         rf"(?:[^{end}/?#\\]{most}@"
-        rf"|[^{end}/?#@:\[\]\\]+:(?!\d*(?:[/{end}]|$)|\d+[?#])[^{end}]{most}@"
-        rf"|:[^{end}]{most}@)"
+        rf"|[^{end}/?#@:\[\]\\]*:(?!\d+(?:[/?#{end}]|$))[^{end}]{most}@)"
     )
 
 

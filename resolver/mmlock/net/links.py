@@ -43,7 +43,7 @@ def links(page: bytes, base: str) -> tuple[Anchor, ...]:
     found = []
     for href in reader.hrefs:
         try:
-            url, fragment = urldefrag(urljoin(base, href))
+            url, fragment = urldefrag(bare(urljoin(base, href)))
             parts = urlsplit(url)
         except ValueError:  # `http://[` and other things that are no URL
             continue
@@ -52,7 +52,7 @@ def links(page: bytes, base: str) -> tuple[Anchor, ...]:
         if parts.scheme in {"http", "https"}:
             # What would be more than a file name when decoded stays as it is, and is no name of anything.
             name = raw if re.search(r"[/\\\x00-\x1f]", name) else name
-            found.append(Anchor(name=name, url=bare(url), fragment=fragment))
+            found.append(Anchor(name=name, url=url, fragment=fragment))
     return tuple(found)
 
 

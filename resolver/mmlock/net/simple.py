@@ -115,7 +115,7 @@ def _json_file(row: Mapping[str, Any], base: str) -> Artifact:
     sha256 = row["hashes"].get("sha256")
     return Artifact(
         name=str(row["filename"]),
-        url=bare(urldefrag(urljoin(base, row["url"])).url),  # a lock would hold its login
+        url=urldefrag(bare(urljoin(base, row["url"]))).url,  # a lock would hold its login
         sha256=Sha256(sha256.lower()) if sha256 else None,
         size=row.get("size"),
         upload_time=row.get("upload-time"),
@@ -162,7 +162,7 @@ def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, str | No
     """Files, each with what the page says of metadata beside it."""
     for attributes in reader.anchors:
         try:
-            href, fragment = urldefrag(urljoin(base, attributes.get("href") or ""))
+            href, fragment = urldefrag(bare(urljoin(base, attributes.get("href") or "")))
             parts = urlsplit(href)
         except ValueError:  # `http://[` and other things that are no URL
             continue
@@ -172,7 +172,7 @@ def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, str | No
         metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata", "false"))
         file = Artifact(
             name=name,
-            url=bare(href),
+            url=href,
             sha256=_sha256(fragment),
             # In no standard, but some indexes say it in HTML too, and uv reads it.
             upload_time=attributes.get("data-upload-time") or None,
