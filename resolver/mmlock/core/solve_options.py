@@ -396,7 +396,7 @@ _CHOICE = (
         section=Section.CHOICE,
         kind=Kind.PATH,
         metavar="DIR",
-        why_no_key="`mmlock locks --matrices` says it for all locks",
+        why_no_key="`--matrices` of `mmlock locks` says it for all locks",
         help="Use these facts instead of those that came with mmlock.",
     ),
 )
