@@ -23,7 +23,6 @@ from mmlock.scan.pins import declared, documents
 
 FOUND, DYNAMIC = uses()
 ROWS = [(row.id, pattern) for row in facts().symptoms for pattern in row.patterns]
-ROWS += [(f"name of {rule.chip}", rule.pattern) for rule in facts().name_rules]
 
 FORMER = {
     "quartic": r"(?P<path>(?:[A-Za-z]:)?[\w./\\~+@ -]*?(?P<file>[\w.+-]+\.so[\w.]*)): ?undefined symbol: \w+",

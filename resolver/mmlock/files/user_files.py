@@ -65,4 +65,4 @@ class UserFiles:
             return False
 
 
-_HAS_PROJECT = re.compile(r"^\s*\[\s*project\s*\]", re.MULTILINE)
+_HAS_PROJECT = re.compile(r"^[ \t]*\[[ \t]*project[ \t]*\]", re.MULTILINE)

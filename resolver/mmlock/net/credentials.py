@@ -34,10 +34,10 @@ def _login_pattern(end: str, most: str) -> str:
     )
 
 
-_LOGIN = re.compile(_login_pattern(r"\n", "*"))
+_LOGIN = re.compile(r"\A" + _login_pattern(r"\n", "*"))
 # Bounded, so that a hostile text takes time in proportion to its length.
 _LOGIN_IN_TEXT = re.compile("(?<!/)//" + _login_pattern(r"\s", "{0,2000}"))
-_LOGIN_WITHOUT_SCHEME = re.compile(r"(?![A-Za-z]:[\\/])[^/@\s:]+:[^@\s]*@(?=[^/@\s])")
+_LOGIN_WITHOUT_SCHEME = re.compile(r"(?![A-Za-z]:[\\/])[^/@\s:]{1,255}:[^@\s]{0,2000}@(?=[^/@\s])")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -46,8 +46,9 @@ def bare(url: str) -> str:
     if "@" not in url:
         return url
     if scheme := _SCHEME.match(url):
-        login = _LOGIN.match(url, scheme.end())
-        return url[: scheme.end()] + url[login.end() :] if login else url
+        rest = url[scheme.end() :]
+        login = _LOGIN.match(rest)
+        return url[: scheme.end()] + rest[login.end() :] if login else url
     if "//" in url:
         return _LOGIN_IN_TEXT.sub("//", url)
     login = _LOGIN_WITHOUT_SCHEME.match(url)

@@ -85,12 +85,16 @@ def find_device(matrix: Matrix, text: str) -> Device | NoDevice:
     return next((chip for chip in chips if isinstance(chip, Device)), named)
 
 
+_LONGEST_NAME = 100
+"""Characters; the rules are patterns that people wrote, and no board has a longer name."""
 _MAKER = re.compile(r"^NVIDIA[ -]+")
 
 
 def _chips(matrix: Matrix, text: str) -> Iterator[str]:
     """What the rules for virtual and mobile GPUs make of a name, in their order."""
     name = _MAKER.sub("", " ".join(text.upper().split()))
+    if len(name) > _LONGEST_NAME:
+        return
     for rule in matrix.name_rules:
         if matched := _pattern(rule.pattern).fullmatch(name):
             yield matched.expand(rule.chip)

@@ -24,7 +24,7 @@ __all__ = ["LINT_HINT", "decode", "parse_toml"]
 
 LINT_HINT = "run `mmlock matrix lint` to see every fault of every matrix file at once"
 _ROW = re.compile(r"\$\.rows\[(\d+)\]")
-_PLACE = re.compile(r"\$\.rows\[\d+\]([^`]*)`")
+_PLACE = re.compile(r"\$\.rows\[\d{1,9}\]([^`$]*)`")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 

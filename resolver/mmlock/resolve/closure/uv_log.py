@@ -23,13 +23,13 @@ _TOKEN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
 _DISABLED = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECASE)
 _BUILD = re.compile(r"^error: Failed to (download and )?build|build backend returned an error", re.MULTILINE)
 _NETWORK = re.compile(
-    r"^(?:error|\s*cause): (?:Failed to fetch\b|Failed to extract archive|Request failed"
+    r"^(?:error|[ \t]*cause): (?:Failed to fetch\b|Failed to extract archive|Request failed"
     r"|error sending request|error decoding response|HTTP status|operation timed out)",
     re.MULTILINE,
 )
 """Lines of uv's errors that speak of the way to a file and not of what is in it."""
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
-_NOT_FOUND = re.compile(r"([A-Za-z0-9._-]+) was not found in the package registry")
+_NOT_FOUND = re.compile(r"(?<![\w.-])([A-Za-z0-9._-]+) was not found in the package registry")
 _NO_WHEEL = re.compile(r"(?<![\w.=<>!~-])([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
 _WHEELS_ONLY = re.compile(r"Wheels are required for `([^`]+)`")
 _FLAG_ASIDE = re.compile(r" \(i\.e\., with [^()]*\)")
@@ -145,9 +145,7 @@ def denied_pages(err: str) -> tuple[PackageName, ...]:
     """Packages that no index had, where one of the indexes answered 403: it may have them."""
     if "403 Forbidden" not in err:
         return ()
-    return tuple(
-        normalize(name) for name in re.findall(r"([\w.-]+) was not found in the package registry", err)
-    )
+    return tuple(normalize(name) for name in _NOT_FOUND.findall(err))
 
 
 def unread_page(err: str) -> bool:
