@@ -43,6 +43,10 @@ class Damaged(Struct, frozen=True, kw_only=True):
     why: str
 
 
+_READS = 3
+"""How often an entry is read that another process exchanges meanwhile."""
+
+
 class Wheelhouse(Struct, frozen=True, kw_only=True):
     """A folder of built wheels. It is made when the first wheel comes in."""
 
@@ -58,9 +62,15 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
 
     def get(self, key: str) -> BuiltWheel | None:
         """The wheel of a key, its bytes checked; a damaged one is as good as none."""
-        found = self._read(self._wheels / key)
-        if isinstance(found, BuiltWheel) and sha256_of(found.path) == found.sha256:
-            return found
+        for _ in range(_READS):
+            entry = self._read(self._wheels / key)
+            if not isinstance(entry, BuiltWheel):
+                return None
+            try:
+                if sha256_of(entry.path) == entry.sha256:
+                    return entry
+            except FileNotFoundError:  # another build put its wheel in the place of the one that was named
+                continue
         return None
 
     def entries(self) -> Iterator[BuiltWheel | Damaged]:
