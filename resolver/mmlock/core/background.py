@@ -8,6 +8,13 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+PULSE = 0.2
+"""Seconds after which a wait looks up.
+
+A signal that comes just before a thread begins to wait for a lock does not end that wait: Ctrl-C would be
+heard only when the work is done.
+"""
+
 
 class Background(Generic[T]):
     """Work that was begun in a thread; `result` waits for its end.
@@ -31,7 +38,8 @@ class Background(Generic[T]):
 
     def result(self) -> T:
         """What the work returned. Raises what it raised."""
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(PULSE)
         if self._error is not None:
             raise self._error
         return self._found[0]

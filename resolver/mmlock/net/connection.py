@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 
 import httpx
 
+from mmlock.core.background import PULSE
 from mmlock.net.auth import LoginAuth
 from mmlock.net.credentials import Credentials, bare, redact
 from mmlock.net.fetching import FetchProblem, Limits
@@ -130,7 +132,9 @@ def _sent(client: httpx.Client, request: httpx.Request, auth: LoginAuth, limits:
 
     threading.Thread(target=work, daemon=True, name="fetch-head").start()
     try:
-        done.wait(limits.total_seconds)
+        until = time.monotonic() + limits.total_seconds
+        while not done.is_set() and (left := until - time.monotonic()) > 0:
+            done.wait(min(PULSE, left))
     finally:
         with lock:
             if not came:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from hashlib import sha256
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from mmlock.core.background import PULSE
 from mmlock.core.progress import Progress, silent
 from mmlock.facts.scrape.fetch_page import Answer, FetchPage, Get, Scrape, Scraped, WheelMember, WholeFile
 from mmlock.facts.scrape.metadata_chain import WHOLE_LIMIT
@@ -64,6 +65,8 @@ class Driver(Struct):
             (request, self.pool.submit(self._answer, request)) for request in rest
         ]
         for at, (request, future) in enumerate(running, 1):
+            while not future.done():
+                wait([future], PULSE)
             answers[request] = future.result()
             if at % 50 == 0:
                 self.progress(f"{name}: {at} of {len(running)} read")
