@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct, field
 
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.json_object import json_object
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.files.atomic import write_aside
@@ -248,7 +249,7 @@ class Downloader(Struct, kw_only=True):
     def _noted(self, url: str) -> Sha256 | None:
         """The hash that this URL had when it was fetched here before."""
         try:
-            return Sha256(json.loads(self._url_file(url, ".json").read_bytes())["sha256"])
+            return Sha256(json_object(self._url_file(url, ".json").read_bytes())["sha256"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mmlock.core.json_object import json_object
 from mmlock.files.atomic import write_aside
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import Fetched
@@ -30,7 +31,7 @@ class PageCache(Struct, frozen=True):
         url = bare(url)
         try:
             head, _, body = self._path(url, accept).read_bytes().partition(b"\n")
-            row = json.loads(head)
+            row = json_object(head)
             if row["url"] != url or row["sha256"] != sha256(body).hexdigest():
                 return None
             page = Fetched(

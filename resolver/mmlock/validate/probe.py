@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.json_object import json_object
 from mmlock.validate.model import Hardware, InstalledPackage, Probe, VisibleGpu
 from mmlock.validate.runner import KERNELS, TargetInterpreter
 
@@ -36,7 +36,7 @@ def probe(interpreter: TargetInterpreter, deep: Iterable[str] = ()) -> Probe:
             f"`{interpreter.path}` is not a runnable Python interpreter", causes=[str(error)]
         ) from error
     try:
-        return read_probe(json.loads(ran.stdout))
+        return read_probe(json_object(ran.stdout))
     except (ValueError, KeyError, TypeError) as error:
         lines = ran.stderr.decode("utf-8", "replace").strip().splitlines()[-3:]
         raise EnvironmentFault(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import queue
 import signal
@@ -19,6 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.json_object import json_object
 from mmlock.core.progress import Progress, silent
 from mmlock.validate.model import CheckRow, Comparison, KernelDevice, Status, SuiteRun
 from mmlock.validate.suites import KernelSuite
@@ -129,9 +129,7 @@ def _rows(process: subprocess.Popen[bytes], patience: Callable[[], float]) -> It
         if not line:
             return
         with suppress(ValueError):
-            row = json.loads(line)
-            if isinstance(row, dict):
-                yield row
+            yield json_object(line)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

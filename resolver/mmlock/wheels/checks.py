@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import tempfile
@@ -17,6 +16,7 @@ from msgspec import Struct
 from packaging.version import InvalidVersion, Version
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.json_object import json_object
 from mmlock.core.names import normalize
 from mmlock.wheels.model import BuildPlan, Check, CheckStatus
 from mmlock.wheels.wheel_file import WheelFacts
@@ -247,7 +247,7 @@ def load_check(
         except (OSError, subprocess.SubprocessError) as error:
             return (unknown(name, str(error)),)
     try:
-        answers: dict[str, str] = json.loads(ran.stdout.strip().splitlines()[-1])
+        answers: dict[str, str] = json_object(ran.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         tail = (ran.stderr.strip().splitlines() or [f"it ended with {ran.returncode}"])[-1]
         return (failed(name, tail) if ran.returncode < 0 else unknown(name, tail),)

@@ -22,6 +22,7 @@ from typing import Any
 from msgspec import Struct
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.json_object import json_object
 from mmlock.core.names import Sha256, normalize
 from mmlock.files.atomic import aside
 from mmlock.files.digest import sha256_of
@@ -85,7 +86,7 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
     def _read(self, folder: Path) -> BuiltWheel | Damaged:
         key = folder.name
         try:
-            entry = json.loads((folder / ENTRY).read_bytes())
+            entry = json_object((folder / ENTRY).read_bytes())
             if entry["schema"] != SCHEMA:
                 return Damaged(key=key, why=f"its `{ENTRY}` is of another mmlock")
             path = folder / bare_file_name(entry["file"])
@@ -216,7 +217,7 @@ def _fault_of(wheel: BuiltWheel) -> str | None:
     if digest != wheel.sha256:
         return f"the sha256 of `{wheel.path.name}` is {digest}, not {wheel.sha256}"
     try:
-        statement = json.loads((wheel.path.parent / PROVENANCE).read_bytes())
+        statement = json_object((wheel.path.parent / PROVENANCE).read_bytes())
         told = {subject["digest"]["sha256"] for subject in statement["subject"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its provenance cannot be read: {error}"

@@ -18,6 +18,7 @@ from pathlib import Path
 from mmlock import __version__
 from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.cache import fresh_seconds
+from mmlock.core.json_object import json_object
 from mmlock.core.report import Page
 from mmlock.facts.matrix.location import find_root
 from mmlock.files.atomic import write_aside
@@ -29,7 +30,7 @@ _FORMAT = 1
 def recall(place: Path, arguments: SolveArguments, environ: Mapping[str, str]) -> Page | None:
     """What was answered to this request while it is fresh; None when it must be asked again."""
     try:
-        kept = json.loads(place.read_bytes())
+        kept = json_object(place.read_bytes())
         age = time.time() - float(kept["stored"])
         if not arguments.offline and not 0 <= age < fresh_seconds(environ):
             return None
