@@ -122,6 +122,7 @@ OUTPUTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("verdict key", ("mmlock.app.verdicts._key",)),
     ("locks", ("mmlock.app.locking._page",)),
     ("export", ("mmlock.app.exporting.export",)),
+    ("bundle", ("mmlock.app.bundling.bundle",)),
     ("wheelhouse list", ("mmlock.app.wheelhouses._list",)),
     ("wheelhouse verify", ("mmlock.app.wheelhouses._verify",)),
     ("wheelhouse prune", ("mmlock.app.wheelhouses._prune",)),

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from docs_files import exit_page, facts_page, json_page, locks_page, verdict_page
@@ -26,6 +27,9 @@ from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, MEANING
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/docs_reference.py; edit the code, not this page. -->"
+
+# A command keeps the help option of the first context it is shown in.
+SETTINGS: Mapping[str, Any] = mmlock.context_settings
 
 KINDS: Mapping[Kind, str] = {
     Kind.TEXT: "text",
@@ -49,7 +53,7 @@ def commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Com
     """A command and those below it, in the order of the help."""
     yield name, command
     if isinstance(command, click.Group):
-        ctx = click.Context(command, info_name=name)
+        ctx = click.Context(command, info_name=name, **SETTINGS)
         for word in command.list_commands(ctx):
             below = command.get_command(ctx, word)
             assert below is not None
@@ -62,7 +66,7 @@ def cli_page() -> list[str]:
     rows = [(f"[`{name}`](#mmlock-{name})", verb.help) for name, verb in VERBS.items()]
     lines += [*table(("verb", "what it does"), rows), ""]
     lines += ["Every verb takes `--help`. `mmlock --version` prints the version.", ""]
-    root = click.Context(mmlock, info_name="mmlock")
+    root = click.Context(mmlock, info_name="mmlock", **SETTINGS)
     for verb in VERBS:
         top = mmlock.get_command(root, verb)
         assert top is not None
@@ -73,7 +77,7 @@ def cli_page() -> list[str]:
 
 def command_lines(name: str, command: click.Command) -> list[str]:
     """One command: usage, what it does, options by their headings."""
-    ctx = click.Context(command, info_name=name)
+    ctx = click.Context(command, info_name=name, **SETTINGS)
     level = "##" if name.count(" ") == 1 else "###"
     usage = " ".join([name, *command.collect_usage_pieces(ctx)])
     lines = [f"{level} {name}", "", "```text", usage, "```", "", *help_lines(command), ""]

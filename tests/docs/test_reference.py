@@ -52,7 +52,7 @@ def test_every_verb_has_its_json_in_the_reference() -> None:
         " ".join(word for word in verb.split() if word.islower() and not word.startswith("-"))
         for verb in told
     }
-    root = click.Context(mmlock)
+    root = click.Context(mmlock, **mmlock.context_settings)
     leaves = set()
     for verb in mmlock.list_commands(root):
         command = mmlock.get_command(root, verb)
@@ -111,7 +111,7 @@ def _usages(text: str) -> set[str]:
 def _parse(args: list[str], *, whole: bool) -> None:
     """Parse as mmlock would, and execute nothing. `whole`: every argument must be there."""
     command: click.Command = mmlock
-    name, parent = "mmlock", click.Context(mmlock, obj=SimpleNamespace(as_json=False))
+    name, parent = "mmlock", click.Context(mmlock, **mmlock.context_settings, obj=SimpleNamespace(as_json=False))
     while isinstance(command, click.Group):
         if not args or args[0] in {"--help", "-h", "--version"}:
             assert not whole or args, f"`{name}` alone only shows its help"

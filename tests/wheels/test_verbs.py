@@ -10,6 +10,7 @@ import pytest
 from mmlock.cli.main import main
 from mmlock.core.build_arguments import (
     BuildArguments,
+    BundleArguments,
     ExportArguments,
     ExportForm,
     InstallArguments,
@@ -30,7 +31,7 @@ class Asked:
         self.arguments.append(arguments)
         return Page(text="done", data={"done": True})
 
-    build = install = export = wheelhouse = _note
+    build = install = export = bundle = wheelhouse = _note
 
     def review(self, lock: Path) -> None:
         """Every lock is known."""
@@ -83,6 +84,11 @@ def ask(*words: str) -> object:
         (
             ["export", "notebook", "L", "--out", "x.ipynb"],
             ExportArguments(lock=Path("L"), form=ExportForm.NOTEBOOK, out=Path("x.ipynb")),
+        ),
+        (["bundle"], BundleArguments(lock=Path("lock"), out=Path("bundle"))),
+        (
+            ["bundle", "L", "--out", "o", "-f", "w", "--offline"],
+            BundleArguments(lock=Path("L"), out=Path("o"), find_links=(Path("w"),), offline=True),
         ),
         (["wheelhouse", "list"], WheelhouseArguments(action=WheelhouseAction.LIST)),
         (

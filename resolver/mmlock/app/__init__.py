@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mmlock.core.arguments import SolveArguments
     from mmlock.core.build_arguments import (
         BuildArguments,
+        BundleArguments,
         ExportArguments,
         InstallArguments,
         WheelhouseArguments,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "accept",
     "build",
+    "bundle",
     "cache_dir",
     "cache_prune",
     "cache_size",
@@ -235,6 +237,13 @@ def install(arguments: InstallArguments, *, progress: Progress = silent) -> Repo
     from mmlock.app import building
 
     return building.install(arguments, progress=progress)
+
+
+def bundle(arguments: BundleArguments, *, progress: Progress = silent) -> Report:
+    """Write a sealed lock with all its files beside it."""
+    from mmlock.app import bundling
+
+    return bundling.bundle(arguments, progress=progress)
 
 
 def export(arguments: ExportArguments, *, progress: Progress = silent) -> Report:

@@ -43,6 +43,9 @@ VERBS: Mapping[str, Verb] = {
     "export": Verb(
         "mmlock.cli.export", "export", "Write a lock as a script, an image, a notebook, a project."
     ),
+    "bundle": Verb(
+        "mmlock.cli.bundle", "bundle", "Put every file of a lock beside it, for a machine without a network."
+    ),
     "wheelhouse": Verb("mmlock.cli.wheelhouse", "wheelhouse", "List the wheels that were built, serve them."),
     "cache": Verb("mmlock.cli.cache", "cache", "Show the cache, free its space."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from mmlock.core.arguments import SolveArguments
     from mmlock.core.build_arguments import (
         BuildArguments,
+        BundleArguments,
         ExportArguments,
         InstallArguments,
         WheelhouseArguments,
@@ -83,6 +84,10 @@ class UseCases(Protocol):
 
     def install(self, arguments: InstallArguments, *, progress: Progress) -> Report:
         """Put a sealed lock into a virtual environment."""
+        ...
+
+    def bundle(self, arguments: BundleArguments, *, progress: Progress) -> Report:
+        """Write a sealed lock with all its files beside it."""
         ...
 
     def validate(self, arguments: ValidateArguments, *, progress: Progress) -> Report:

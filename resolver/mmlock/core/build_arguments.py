@@ -55,6 +55,17 @@ class InstallArguments(Struct, frozen=True, kw_only=True):
     """Remove what the lock does not hold; None: where mmlock made the environment, else it is an error."""
 
 
+class BundleArguments(Struct, frozen=True, kw_only=True):
+    """What a user can ask of `mmlock bundle`."""
+
+    lock: Path
+    out: Path
+    """The folder that is written: a lock with all its files beside it."""
+    find_links: tuple[Path, ...] = ()
+    """Folders of this machine with files that need not be downloaded."""
+    offline: bool = False
+
+
 class ExportForm(StrEnum):
     """What a lock can be exported as."""
 
