@@ -111,7 +111,8 @@ def _usages(text: str) -> set[str]:
 def _parse(args: list[str], *, whole: bool) -> None:
     """Parse as mmlock would, and execute nothing. `whole`: every argument must be there."""
     command: click.Command = mmlock
-    name, parent = "mmlock", click.Context(mmlock, **mmlock.context_settings, obj=SimpleNamespace(as_json=False))
+    settings = mmlock.context_settings
+    name, parent = "mmlock", click.Context(mmlock, **settings, obj=SimpleNamespace(as_json=False))
     while isinstance(command, click.Group):
         if not args or args[0] in {"--help", "-h", "--version"}:
             assert not whole or args, f"`{name}` alone only shows its help"
