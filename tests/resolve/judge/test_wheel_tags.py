@@ -12,6 +12,7 @@ FITS = [
     ("a-1-py3-none-any.whl", "3.12", X86, "2.28"),
     ("a-1-py2.py3-none-any.whl", "3.8", WIN, None),
     ("a-1-py38-none-any.whl", "3.12", X86, "2.28"),
+    ("a-1-py312-none-any.whl", "3.12", X86, "2.28"),
     ("a-1-cp312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28"),
     ("a-1-cp312-cp312-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", "3.12", X86, "2.17"),
     ("a-1-cp37-cp37m-manylinux1_x86_64.whl", "3.7", X86, "2.28"),
@@ -28,6 +29,10 @@ FITS = [
 ]
 MISFITS = [
     ("a-1-py2-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
+    ("a-1-py-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
+    ("a-1-ip312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
+    ("a-1-bp312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
+    ("a-1-cp38-cp38m-manylinux_2_28_x86_64.whl", "3.8", X86, "2.28", "is not for Python 3.8"),
     ("a-1-py313-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-cp313-abi3-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
