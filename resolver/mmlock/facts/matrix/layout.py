@@ -95,6 +95,13 @@ SECTIONS: dict[str, Section] = {
             key=("provider", "version", "torch", "variant", "platform"),
             per_package=True,
         ),
+        Section(
+            name="conda",
+            path="conda/*.json",
+            row=model.CondaRecord,
+            key=("name", "version", "build", "channel"),
+            per_package=True,
+        ),
         Section(name="verdicts", path="verdicts.json", row=model.Validation, key=("lock",)),
         Section(name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)),
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),

@@ -103,6 +103,10 @@ class Matrix:
         """Recorded metadata of a package's releases; empty when there is none."""
         return self._rows_for("requires", package)
 
+    def conda(self, subdir: str) -> tuple[model.CondaRecord, ...]:
+        """Recorded packages of conda channels for a platform (`linux-64`), or for all (`noarch`)."""
+        return self._rows_for("conda", subdir)
+
     # ------------------------------------------------------------ OpenMMLab
 
     @property
