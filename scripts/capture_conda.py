@@ -3,8 +3,8 @@
     python scripts/capture_conda.py --source "OWNER/REPO pixi.lock @COMMIT (DAY)" pixi.lock
 
 Reads `pixi.lock` and `conda-lock.yml`. What one lock states and another does not is laid together; where two
-differ about a hash or a dependency, that is printed and the record on file stays. `--subdir` and `--name` take
-only some. Run `mmlock matrix lint` then.
+differ about a hash or a dependency, that is printed and the record on file stays. `--subdir` and
+`--name` take only some. Run `mmlock matrix lint` then.
 """
 
 from __future__ import annotations
@@ -33,11 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", required=True, help="repository, file, commit and day of the lock")
     parser.add_argument("--root", type=Path, default=Path("matrices"), help="the matrix folder")
     parser.add_argument("--subdir", action="append", help="only this platform; default: linux-64, noarch")
+    parser.add_argument("--name", action="append", help="only this package; default: all")
     options = parser.parse_args(arguments)
     wanted = options.subdir or ["linux-64", "noarch"]
     try:
         told = [one for path in options.locks for one in records(path.read_bytes(), "lock")]
-        warnings = [w for subdir in wanted for w in _lay(subdir, [r for s, r in told if s == subdir], options)]
+        told = [(subdir, row) for subdir, row in told if not options.name or row.name in options.name]
+        warnings = [
+            w for subdir in wanted for w in _lay(subdir, [r for s, r in told if s == subdir], options)
+        ]
     except (UnreadableLock, MatrixError, OSError) as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 1
@@ -82,7 +86,7 @@ def _differs(known: CondaRecord, row: CondaRecord) -> str | None:
 
 
 def _together(known: CondaRecord, row: CondaRecord, source: str) -> CondaRecord:
-    """Channels patch what records depend on, so that the later statement counts: the one built into a newer lock."""
+    """What one lock lacks and the other states. Of differing needs the first stays."""
     return replace(
         known,
         sha256=known.sha256 or row.sha256,

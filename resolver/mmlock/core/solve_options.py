@@ -14,7 +14,7 @@ from mmlock.core.names import StrEnum
 
 __all__ = ["OPTIONS", "Kind", "Section", "SolveOption", "Wording", "of_section", "wordings"]
 
-LOCK_FORMATS = ("pylock", "requirements")
+LOCK_FORMATS = ("pylock", "requirements", "conda-lock", "environment", "explicit")
 
 
 class Kind(StrEnum):

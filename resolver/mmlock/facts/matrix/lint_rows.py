@@ -91,7 +91,9 @@ def _(row: model.CppExtension) -> Faults:
 @row_faults.register
 def _(row: model.CondaRecord) -> Faults:
     yield from forms.matches("name", (row.name,), _CONDA_NAME, "conda package name")
-    yield from forms.matches("version, build", (row.version, row.build), _CONDA_PART, "conda version or build")
+    yield from forms.matches(
+        "version, build", (row.version, row.build), _CONDA_PART, "conda version or build"
+    )
     yield from forms.url("channel", row.channel)
     stem = f"{row.name}-{row.version}-{row.build}"
     if row.file not in {f"{stem}.conda", f"{stem}.tar.bz2"}:

@@ -20,8 +20,7 @@ __all__ = ["CondaFile", "UnreadableLock", "conda_file", "records"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
-_PART = re.compile(r"[A-Za-z0-9_.!+]+")
+_STEM = re.compile(r"([a-z0-9_][a-z0-9_.-]*)-([A-Za-z0-9_.!+]+)-([A-Za-z0-9_.!+]+)")
 _NUMBER = re.compile(r"(?:.*_)?(\d{1,9})")
 _ENDINGS = (".conda", ".tar.bz2")
 _MAX = 64 << 20
@@ -51,10 +50,10 @@ def conda_file(url: str) -> CondaFile | None:
     stem = next((file[: -len(end)] for end in _ENDINGS if file.endswith(end)), None)
     if parts.scheme != "https" or not parts.netloc or "@" in parts.netloc or stem is None or not folder:
         return None
-    pieces = stem.rsplit("-", 2)
-    if len(pieces) != 3 or not _NAME.fullmatch(pieces[0]) or not all(map(_PART.fullmatch, pieces[1:])):
-        return None
-    return CondaFile(f"https://{parts.netloc}{folder}", subdir, *pieces, file)
+    found = _STEM.fullmatch(stem)
+    return (
+        CondaFile(f"https://{parts.netloc}{folder}", subdir, *found.group(1, 2, 3), file) if found else None
+    )
 
 
 def records(data: bytes, source: str) -> tuple[tuple[str, CondaRecord], ...]:
@@ -91,7 +90,11 @@ def _document(data: bytes) -> Mapping[str, Any]:
 
 
 def _of_pixi(row: Any, source: str) -> tuple[str, CondaRecord] | None:
-    url = (row.get("conda") or (row.get("url") if row.get("kind") == "conda" else None)) if isinstance(row, dict) else None
+    url = (
+        (row.get("conda") or (row.get("url") if row.get("kind") == "conda" else None))
+        if isinstance(row, dict)
+        else None
+    )
     return _record(url, row, tuple(_texts(row.get("depends"))), source) if isinstance(url, str) else None
 
 
