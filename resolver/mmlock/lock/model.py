@@ -128,6 +128,17 @@ class CondaPackage(Struct, frozen=True, kw_only=True):
         return f"{self.channel}/{self.subdir}/{self.file}"
 
 
+class CondaChoice(Struct, frozen=True, kw_only=True):
+    """A decided package that a channel provides, and the argument for it."""
+
+    name: PackageName
+    """As PyPI calls it."""
+    conda: str
+    """As the channel does."""
+    version: str
+    reasons: tuple[Reason, ...] = ()
+
+
 class FetchStep(Struct, frozen=True, kw_only=True):
     """A wheel that exists but whose index publishes no hash: download, hash, record."""
 
@@ -276,6 +287,8 @@ class LockedEnv(Struct, frozen=True, kw_only=True):
     """Digest of a validation that ran for this lock; None: nothing was run."""
     conda: tuple[CondaPackage, ...] = ()
     """What comes from conda channels, by name; `packages` is then the pip part, on top of it."""
+    conda_core: tuple[CondaChoice, ...] = ()
+    """Those of them that the core solver decided."""
     channels: tuple[str, ...] = ()
     """URLs of the channels, the first one first."""
 

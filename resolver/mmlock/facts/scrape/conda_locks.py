@@ -52,7 +52,9 @@ def conda_file(url: str) -> CondaFile | None:
         return None
     found = _STEM.fullmatch(stem)
     return (
-        CondaFile(f"https://{parts.netloc}{folder}", subdir, *found.group(1, 2, 3), file) if found else None
+        CondaFile(f"https://{parts.netloc}{folder}", subdir, found[1], found[2], found[3], file)
+        if found
+        else None
     )
 
 

@@ -29,6 +29,7 @@ from mmlock.lock.formats.parts import (
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
 from mmlock.lock.model import (
+    CondaChoice,
     Finding,
     FindingKind,
     HashTrust,
@@ -111,6 +112,11 @@ def _about(env: LockedEnv) -> dict[str, Any]:
             "sealed": env.sealed,
             "verdict": env.verdict or NOT_RUN,
             "conda": conda_digest(env.conda) if env.conda else None,
+            "conda-core": [
+                {"name": str(one.name), "conda": one.conda, "version": one.version}
+                | given({"reasons": reasons_out(one.reasons)})
+                for one in env.conda_core
+            ],
             "unsealed": [
                 Inline(name=name, version=version, kind=kind) for name, version, kind in unsealed(env)
             ],
@@ -271,9 +277,19 @@ def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
         matrix_digest=about.text("matrix"),
         engine=about.text("engine"),
         verdict=None if verdict == NOT_RUN else verdict,
+        conda_core=tuple(_read_choice(item) for item in about.tables("conda-core")),
     )
     about.faults(environment_faults(env))
     return env
+
+
+def _read_choice(item: Cursor) -> CondaChoice:
+    return CondaChoice(
+        name=normalize(item.text("name")),
+        conda=item.text("conda"),
+        version=item.text("version"),
+        reasons=reasons_in(item, "reasons"),
+    )
 
 
 def _read_target(table: Cursor) -> Target:
