@@ -276,7 +276,7 @@ class Cudnn(Struct, frozen=True, kw_only=True):
 
 
 class CondaTorch(Struct, frozen=True, kw_only=True):
-    """Which GPUs some builds of a channel's pytorch have code for. File `curated/conda_torch.toml`, key `id`."""
+    """Which GPUs some builds of a channel's pytorch serve. File `curated/conda_torch.toml`, key `id`."""
 
     id: str
     channel: str

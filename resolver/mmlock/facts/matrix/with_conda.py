@@ -1,7 +1,7 @@
 """The facts as a conda environment sees them: its torch is the channel's, and nothing is linked to PyPI's.
 
-Wheels that were compiled against PyPI's torch, or against OpenMMLab's choice of it, are not in this view: another
-build of torch has other libraries under it. What is pure Python, and what is built, is the same.
+Wheels that were compiled against PyPI's torch, OpenMMLab's included, are not in this view: another build of torch
+has other libraries under it. What is pure Python, and what is built, is the same.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _torch_builds(
             cxx11_abi=1,
             glibc=_glibc(row),
             cudart=None,
-            pythons=tuple(sorted(pythons, key=lambda text: version(text))),
+            pythons=tuple(sorted(pythons, key=version)),
             source=_told(matrix, facts) if facts else (f"{row.channel}: {row.file}",),
             confidence=facts.confidence if facts else Confidence.CAPTURED,
         )

@@ -39,7 +39,10 @@ def channel_url(name: str) -> str:
 
 
 def conda_side(matrix: Matrix, target: Target, channels: Sequence[str]) -> CondaSide:
-    """The facts of a request with these channels. Raises EnvironmentFault without rattler, NoAnswer without records."""
+    """The facts of a request with these channels.
+
+    Raises EnvironmentFault where rattler is not installed, NoAnswer without records of a pytorch.
+    """
     engine()
     wanted = [channel_url(name) for name in channels] or [channel_url(matrix.defaults["conda-channel"])]
     subdirs = (SUBDIRS[target.platform], "noarch")

@@ -1,4 +1,4 @@
-"""Asks rattler which packages of the channels make an environment. The only place that imports it for a solve."""
+"""Asks rattler which packages of the channels make an environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmlock.lock.model import CondaPackage
 if TYPE_CHECKING:
     from rattler import PackageName, RepoDataRecord, Subdir
 
-__all__ = ["CondaConflict", "CondaQuestion", "ask_rattler", "conda_package", "engine"]
+__all__ = ["CondaConflict", "CondaQuestion", "ask_rattler", "conda_package", "engine", "rattler_record"]
 
 Virtual = tuple[str, str]
 """Name and version of a virtual package: `("__cuda", "12.9")`."""
@@ -60,8 +60,15 @@ def ask_rattler(
 ) -> tuple[CondaPackage, ...] | CondaConflict:
     """The packages of the environment, by name; or why there is none."""
     engine()
-    from rattler import BuildString, ChannelPriority, GenericVirtualPackage, MatchSpec, PackageName, Version
-    from rattler import solve
+    from rattler import (
+        BuildString,
+        ChannelPriority,
+        GenericVirtualPackage,
+        MatchSpec,
+        PackageName,
+        Version,
+        solve,
+    )
     from rattler.exceptions import SolverError
 
     source = _Source(records)
@@ -100,7 +107,9 @@ class _Source:
 
     async def fetch_package_records(self, platform: Subdir, name: PackageName) -> list[RepoDataRecord]:
         """The records of one name."""
-        return [_record(package) for package in self._by_name.get((str(platform), name.normalized), ())]
+        return [
+            rattler_record(package) for package in self._by_name.get((str(platform), name.normalized), ())
+        ]
 
     def package_names(self, platform: Subdir) -> list[str]:
         """Every name there is for a platform."""
@@ -130,7 +139,8 @@ def conda_package(subdir: str, row: CondaRecord) -> CondaPackage | None:
     )
 
 
-def _record(package: CondaPackage) -> RepoDataRecord:
+def rattler_record(package: CondaPackage) -> RepoDataRecord:
+    """A locked package as rattler takes it."""
     from rattler import BuildString, PackageRecord, RepoDataRecord
 
     record = PackageRecord(
