@@ -6,15 +6,11 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
 from mmlock.lock.model import CondaPackage
 from mmlock.resolve.closure.conda_solve import engine, rattler_record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["fill_prefix", "is_prefix"]
 
@@ -50,12 +46,7 @@ def fill_prefix(
                 show_progress=False,
             )
         )
-        if wrong := list(_other(packages, prefix)):
-            raise EnvironmentFault(
-                f"`{prefix}` does not hold what the lock says",
-                causes=wrong,
-                hints=["name another folder with `--prefix`"],
-            )
+        _require_same(packages, prefix)
     except (InstallerError, IoError, LinkError, OSError, RuntimeError) as error:
         _undo(prefix, made=made)
         raise EnvironmentFault(
@@ -68,21 +59,24 @@ def fill_prefix(
         raise
 
 
-def _other(packages: Sequence[CondaPackage], prefix: Path) -> list[str]:
-    """What is installed and differs from the lock, by the records that the installation left."""
+def _require_same(packages: Sequence[CondaPackage], prefix: Path) -> None:
+    """Raise EnvironmentFault where the records that the installation left are not those of the lock."""
     from rattler import PrefixRecord
 
-    wanted: Mapping[str, CondaPackage] = {package.name: package for package in packages}
-    there = {}
+    there: dict[str, str | None] = {}
     for path in sorted((prefix / META).glob("*.json")):
         record = PrefixRecord.from_path(path)
         there[record.name.normalized] = record.sha256.hex() if record.sha256 else None
-    missing = [f"{name} is missing" for name in wanted if name not in there]
-    return missing + [
-        f"{name} has another hash"
-        for name, one in wanted.items()
-        if there.get(name, one.sha256) != one.sha256
+    wrong = [f"{one.name} is missing" for one in packages if one.name not in there]
+    wrong += [
+        f"{one.name} has another hash" for one in packages if there.get(one.name, one.sha256) != one.sha256
     ]
+    if wrong:
+        raise EnvironmentFault(
+            f"`{prefix}` does not hold what the lock says",
+            causes=wrong,
+            hints=["name another folder with `--prefix`"],
+        )
 
 
 def _undo(prefix: Path, *, made: bool) -> None:

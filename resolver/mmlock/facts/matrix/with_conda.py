@@ -1,7 +1,7 @@
 """The facts as a conda environment sees them: its torch is the channel's, and nothing is linked to PyPI's.
 
-Wheels that were compiled against PyPI's torch, OpenMMLab's included, are not in this view: another build of torch
-has other libraries under it. What is pure Python, and what is built, is the same.
+Wheels that were compiled against PyPI's torch, OpenMMLab's included, are not in this view: another build of
+torch has other libraries under it. What is pure Python, and what is built, is the same.
 """
 
 from __future__ import annotations
