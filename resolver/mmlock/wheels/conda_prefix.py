@@ -30,7 +30,7 @@ def fill_prefix(
     Raises EnvironmentFault; a prefix that was not there before is then removed.
     """
     engine()
-    from rattler import install
+    from rattler import Subdir, install
     from rattler.exceptions import InstallerError, IoError, LinkError
 
     made = not prefix.exists()
@@ -41,7 +41,7 @@ def fill_prefix(
                 [rattler_record(package) for package in packages],
                 target_prefix=prefix,
                 cache_dir=cache,
-                platform=subdir,  # type: ignore[arg-type]
+                platform=Subdir(subdir),
                 execute_link_scripts=False,
                 show_progress=False,
             )
