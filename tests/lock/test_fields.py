@@ -207,10 +207,9 @@ def test_no_login_of_a_url_reaches_any_file_of_a_lock(
         for package in unsealed.packages
     )
     env = replace(unsealed, packages=packages, fetch=(full,), request=(f"--index-url={login}host.example",))
-    files = render_lock(env)
-    assert sum(text is not None for text in files.values()) == 4
+    files = {name: text for name, text in render_lock(env).items() if text is not None}
+    assert len(files) == 4
     for text in files.values():
-        assert text is not None
         assert "s3cret" not in text
         assert "someone" not in text
     write_lock(env, tmp_path)

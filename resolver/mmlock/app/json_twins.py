@@ -24,4 +24,8 @@ def why_data(env: LockedEnv, package: str) -> dict[str, Any]:
             if wanted == (row.name if state == "sealed" else row.package):  # type: ignore[union-attr]
                 data: dict[str, Any] = msgspec.to_builtins(row)
                 return {"state": state, **data}
+    for one in env.conda:
+        if wanted == normalize(one.name):
+            found: dict[str, Any] = msgspec.to_builtins(one)
+            return {"state": "conda", **found}
     return {}

@@ -35,6 +35,7 @@ from mmlock.wheels.build_tools import with_tools
 
 if TYPE_CHECKING:
     from mmlock.facts.matrix.model import Validation
+    from mmlock.resolve.closure.conda_side import CondaSide
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.steps import NoSources
     from mmlock.validate.proven import Evidence
@@ -158,6 +159,8 @@ def locked(
     """
     require_ordinary(matrix, arguments)
     asked = interpret(matrix, arguments, validations)
+    channel = _conda(matrix, asked) if arguments.with_conda else None
+    matrix = channel.matrix if channel else matrix
     state = LoopState()
     with Indexes(
         index=arguments.index,
@@ -167,7 +170,8 @@ def locked(
         served=served,
     ) as indexes:
         ahead = Prefetch(matrix=matrix, request=asked, indexes=indexes)
-        closer = closer or _uv(ahead, progress, served)
+        pip = closer or _uv(ahead, progress, served)
+        closer = channel.closer(pip) if channel else pip
         for _ in range(ROUNDS):
             decided = decide(
                 matrix,
@@ -187,7 +191,7 @@ def locked(
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
-            env = with_tools(env, arguments, closer)
+            env = with_tools(env, arguments, pip)
             env = _told(hold_hashes(env, arguments.requirements), arguments.notes)
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
@@ -202,6 +206,12 @@ def locked(
         causes=[refusal.reason for refusal in state.refusals[-3:]],
         hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
+
+
+def _conda(matrix: Matrix, asked: InterpretedRequest) -> CondaSide:
+    from mmlock.resolve.closure.conda_side import conda_side
+
+    return conda_side(matrix, asked.target, asked.arguments.channels)
 
 
 def _checked(

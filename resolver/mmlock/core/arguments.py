@@ -74,6 +74,10 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """The ops of `mmcv.ops` that such a wheel must have; none named: all there are."""
     allow_sdist: tuple[PackageName, ...] = ()
     """Ordinary packages that may be built when they are installed."""
+    with_conda: bool = False
+    """Python, torch and what is linked to it come from conda channels."""
+    channels: tuple[str, ...] = ()
+    """Names or URLs of conda channels, the first one first; none: conda-forge."""
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()

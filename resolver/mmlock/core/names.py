@@ -107,6 +107,7 @@ class Form(StrEnum):
     SDIST = "sdist"  # pure Python without a wheel: built at install time, no extension inside
     WITHOUT_OPS = "without-ops"  # mmcv without compiled ops, only with --allow-lite
     LEFT_OUT = "left-out"  # optional and not taken
+    CONDA = "conda"  # a package of a conda channel
     GIVEN = "given"  # part of the target: a Python, a toolchain
 
 

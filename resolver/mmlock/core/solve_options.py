@@ -14,7 +14,7 @@ from mmlock.core.names import StrEnum
 
 __all__ = ["OPTIONS", "Kind", "Section", "SolveOption", "Wording", "of_section", "wordings"]
 
-LOCK_FORMATS = ("pylock", "requirements")
+LOCK_FORMATS = ("pylock", "requirements", "conda-lock", "environment", "explicit")
 
 
 class Kind(StrEnum):
@@ -359,6 +359,26 @@ _CHOICE = (
         key="allow-sdist",
         wording=Wording.OPTION,
         help="Accept a source archive of this package, to be built when it is installed.",
+    ),
+    SolveOption(
+        name="with-conda",
+        field="with_conda",
+        section=Section.CHOICE,
+        kind=Kind.FLAG,
+        key="with-conda",
+        wording=Wording.OPTION,
+        help="Take Python, torch and what is linked to it from conda channels, the rest from PyPI.",
+    ),
+    SolveOption(
+        name="channel",
+        parameter="channels",
+        field="channels",
+        section=Section.INDEX,
+        repeatable=True,
+        metavar="NAME",
+        key="channels",
+        wording=Wording.RANKED,
+        help="With --with-conda: a conda channel, the first one first; default conda-forge.",
     ),
     SolveOption(
         name="prefer",

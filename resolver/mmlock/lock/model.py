@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, Form, PackageName, StrEnum, ToolchainProvider
+from mmlock.core.names import Confidence, Form, PackageName, Sha256, StrEnum, ToolchainProvider
 from mmlock.core.target import Target
 
 
@@ -95,6 +95,48 @@ class LockedPackage(Struct, frozen=True, kw_only=True):
     reasons: tuple[Reason, ...] = ()
     index: str | None = None
     hashes: HashTrust = HashTrust.STATED
+
+
+class CondaPackage(Struct, frozen=True, kw_only=True):
+    """A package of a conda channel, as one very file."""
+
+    name: str
+    """As the channel calls it: `pytorch`, not `torch`."""
+    version: str
+    build: str
+    build_number: int
+    channel: str
+    """URL, without a slash at the end."""
+    subdir: str
+    """`linux-64`, `noarch`."""
+    file: str
+    """Name below CHANNEL/SUBDIR."""
+    sha256: Sha256
+    md5: str
+    """For tools that read nothing else; never a proof by itself."""
+    size: int | None
+    depends: tuple[str, ...]
+    constrains: tuple[str, ...] = ()
+    timestamp: int | None = None
+    """In milliseconds since 1970."""
+    noarch: str | None = None
+    python_site_packages_path: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the file is."""
+        return f"{self.channel}/{self.subdir}/{self.file}"
+
+
+class CondaChoice(Struct, frozen=True, kw_only=True):
+    """A decided package that a channel provides, and the argument for it."""
+
+    name: PackageName
+    """As PyPI calls it."""
+    conda: str
+    """As the channel does."""
+    version: str
+    reasons: tuple[Reason, ...] = ()
 
 
 class FetchStep(Struct, frozen=True, kw_only=True):
@@ -243,6 +285,12 @@ class LockedEnv(Struct, frozen=True, kw_only=True):
     """Of the closure: `uv 0.13.8`."""
     verdict: str | None = None
     """Digest of a validation that ran for this lock; None: nothing was run."""
+    conda: tuple[CondaPackage, ...] = ()
+    """What comes from conda channels, by name; `packages` is then the pip part, on top of it."""
+    conda_core: tuple[CondaChoice, ...] = ()
+    """Those of them that the core solver decided."""
+    channels: tuple[str, ...] = ()
+    """URLs of the channels, the first one first."""
 
     @property
     def sealed(self) -> bool:

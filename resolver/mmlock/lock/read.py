@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
-from mmlock.lock.formats import build_toml, pylock
+from mmlock.lock.formats import build_toml, pixi_lock, pylock
+from mmlock.lock.formats.parts import conda_digest
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 
 __all__ = ["read_lock"]
@@ -20,12 +23,26 @@ def read_lock(folder: Path) -> LockedEnv:
     """
     path = folder / pylock.NAME
     partial = pylock.read(_text(path, folder), str(path))
+    env = partial.env if partial.conda is None else _with_conda(partial.env, partial.conda, folder)
     if not partial.unsealed:
-        return partial.env
+        return env
     steps = folder / build_toml.NAME
     fetch, build = build_toml.read(_text(steps, folder), str(steps))
     _same(partial.unsealed, fetch, build, folder)
-    return partial.with_steps(fetch, build)
+    return replace(env, fetch=fetch, build=build)
+
+
+def _with_conda(env: LockedEnv, digest: str, folder: Path) -> LockedEnv:
+    """The lock with its conda part. Raises UsageError when that is of another solve."""
+    path = folder / pixi_lock.NAME
+    conda, channels, _ = pixi_lock.read(_text(path, folder), str(path))
+    if conda_digest(conda) != digest:
+        raise UsageError(
+            f"`{pylock.NAME}` and `{pixi_lock.NAME}` in `{folder}` do not belong together",
+            causes=["the conda packages are not those that the pip part was solved for"],
+            hints=["run `mmlock solve` again to write both"],
+        )
+    return replace(env, conda=conda, channels=channels)
 
 
 def _text(path: Path, folder: Path) -> str:

@@ -27,7 +27,12 @@ def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
     yield ""
     rows = [(c.name, c.version, c.how, _short(c.headline)) for c in chosen(env)]
     yield from _columns(rows)
-    yield f"  and {len(closure(env))} dependencies"
+    if env.conda:
+        channels = ", ".join(channel.rpartition("/")[2] for channel in env.channels)
+        others = len(env.conda) - len(env.conda_core)
+        yield f"  and {others} packages of {channels}, {len(closure(env))} of PyPI"
+    else:
+        yield f"  and {len(closure(env))} dependencies"
     if not env.sealed:
         yield ""
         yield "not sealed yet (to build or download):"
@@ -57,7 +62,8 @@ def _steps(env: LockedEnv) -> Iterator[str]:
 def _next(env: LockedEnv, folder: Path) -> Iterator[str]:
     yield f"lock: {folder}"
     if env.sealed:
-        yield f"next: uv pip sync {folder / 'pylock.toml'}"
+        way = "mmlock install {0}" if env.conda else "uv pip sync {0}/pylock.toml"
+        yield f"next: {way.format(folder)}"
     else:
         yield f"next: mmlock build {folder}"
 
@@ -87,6 +93,17 @@ def _why(env: LockedEnv, name: str, notes: Footnotes) -> Iterator[str]:
     for step in env.steps:
         if step.package == name:
             yield from _why_step(env, step, notes)
+            return
+    decided = {choice.conda: choice for choice in env.conda_core}
+    for one in env.conda:
+        choice = decided.get(one.name)
+        if name in {one.name.replace("_", "-").replace(".", "-"), choice.name if choice else ""}:
+            yield f"{one.name} {one.version} {one.build} (conda, {one.channel})"
+            yield from _reasons(choice.reasons if choice else (), notes)
+            users = sorted(p.name for p in env.conda if any(s.split(" ")[0] == one.name for s in p.depends))
+            if users:
+                yield f"  required by: {', '.join(users)}"
+            yield f"  file: {one.file}"
             return
 
 

@@ -23,7 +23,7 @@ class Chosen(Struct, frozen=True, kw_only=True):
     name: str
     version: str
     how: str
-    """`wheel`, `sdist`, `download`, `build`, `torch-ops`."""
+    """`wheel`, `sdist`, `download`, `build`, `torch-ops`, `conda`."""
     reasons: Sequence[Reason]
     via: tuple[str, ...] = ()
 
@@ -38,6 +38,10 @@ class Chosen(Struct, frozen=True, kw_only=True):
 def chosen(env: LockedEnv) -> tuple[Chosen, ...]:
     """Every decided package: torch first, since all others follow it, then by name."""
     nodes = [
+        *(
+            Chosen(name=one.name, version=one.version, how=Form.CONDA.value, reasons=one.reasons)
+            for one in env.conda_core
+        ),
         *(_from_package(package) for package in env.packages if package.core),
         *(
             Chosen(name=step.package, version=step.version, how="download", reasons=step.reasons)

@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import Form, PackageName, Sha256
+from mmlock.lock.formats.parts import conda_digest
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.validate.model import CoreWheel
 
@@ -37,6 +38,7 @@ def lock_digest(env: LockedEnv) -> str:
             ]
         ),
         "environment": sorted(env.environment.items()),
+        **({"conda": conda_digest(env.conda)} if env.conda else {}),
     }
     return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
+from mmlock.files.private import open_cache
 from mmlock.lock.formats.parts import unsealed
 from mmlock.lock.model import LockedEnv
 from mmlock.wheels.buildenv import Uv, find_python, version_of
@@ -44,12 +45,42 @@ def install(
     Raises UsageError for a lock that is not sealed, EnvironmentFault when machine or environment do not fit.
     """
     _require_fit(env, folder, prefix)
+    if env.conda:
+        return _install_conda(env, folder, prefix, uv)
     made = not (prefix / "pyvenv.cfg").is_file()
     if made:
         _make(prefix, find_python(uv, env.python, python), uv)
     interpreter = str(interpreter_of(prefix))
     try:
         _fill(env, folder, prefix, uv, exact=exact)
+    except BaseException:
+        if made:
+            shutil.rmtree(prefix, ignore_errors=True)
+        raise
+    return Installed(prefix=prefix, python=interpreter, made=made)
+
+
+def _install_conda(env: LockedEnv, folder: Path, prefix: Path, uv: Uv) -> Installed:
+    """The conda part by rattler, then the pip part into it; what is there already of either stays."""
+    from mmlock.lock.formats.conda_parts import subdir
+    from mmlock.wheels.conda_prefix import fill_prefix, is_prefix
+
+    made = not is_prefix(prefix)
+    if made and prefix.exists() and any(prefix.iterdir()):
+        raise EnvironmentFault(
+            f"`{prefix}` is in the way: it is no conda environment",
+            hints=["name a folder that does not exist yet, or a conda environment, with `--prefix`"],
+        )
+    cache = open_cache(os.environ) / "conda"
+    fill_prefix(env.conda, prefix, subdir(env.target.platform), cache=cache, progress=uv.progress)
+    interpreter = str(interpreter_of(prefix))
+    try:
+        if env.packages:
+            uv.progress(f"installing {len(env.packages)} PyPI packages into {prefix}")
+            # Never a sync: to uv, what conda installed is there too many.
+            words = ["install", "--no-deps", "--require-hashes", "--quiet", "--python", interpreter]
+            lock = str((folder / "requirements.txt").resolve())
+            uv.run(["pip", *words, "-r", lock], f"the pip part of `{folder}` cannot be installed")
     except BaseException:
         if made:
             shutil.rmtree(prefix, ignore_errors=True)

@@ -27,7 +27,7 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
             hints=["update the matrix and run `mmlock solve` again"],
         )
     held = {package.name: package for package in env.packages if package.form is not Form.SDIST}
-    roots, loose = _split(step, held)
+    roots, loose = _split(step, held, frozenset(one.name for one in env.conda_core))
     # What torch brings along (setuptools, since Python 3.12) may be newer than the build can bear.
     other = {normalize(Requirement(text).name) for text in loose}
     tools = {tool.name: Pin(name=tool.name, version=tool.version, file=tool.file) for tool in step.tools}
@@ -78,7 +78,9 @@ def local_label(torch: str) -> str:
     return "pt" + ".".join(word.strip(".") for word in words if word.strip("."))
 
 
-def _split(step: BuildStep, held: Mapping[PackageName, LockedPackage]) -> tuple[list[PackageName], list[str]]:
+def _split(
+    step: BuildStep, held: Mapping[PackageName, LockedPackage], channel: frozenset[PackageName]
+) -> tuple[list[PackageName], list[str]]:
     """Build requirements that the lock satisfies, by name, and the others as they are written."""
     roots: list[PackageName] = []
     loose: list[str] = []
@@ -91,6 +93,8 @@ def _split(step: BuildStep, held: Mapping[PackageName, LockedPackage]) -> tuple[
             ) from error
         name = normalize(asked.name)
         package = held.get(name)
+        if name in channel:
+            continue  # the build stands in an environment that has it
         if package is not None and asked.specifier.contains(package.version, prereleases=True):
             roots.append(name)
         elif name == "torch":

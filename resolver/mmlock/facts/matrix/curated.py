@@ -275,6 +275,35 @@ class Cudnn(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
+class CondaTorch(Struct, frozen=True, kw_only=True):
+    """Which GPUs some builds of a channel's pytorch serve. File `curated/conda_torch.toml`, key `id`."""
+
+    id: str
+    channel: str
+    """URL, without a slash at the end."""
+    torch: str
+    """PEP 440 specifier on the release."""
+    cuda: str
+    """PEP 440 specifier on the CUDA that the build string names."""
+    archs: tuple[str, ...]
+    ptx: tuple[str, ...]
+    source: tuple[str, ...]
+    confidence: Confidence
+    builds: str = ""
+    """PEP 440 specifier on the build number within its hundred; empty: all."""
+    platforms: tuple[Platform, ...] = ()
+    """Empty: all."""
+
+
+class CondaName(Struct, frozen=True, kw_only=True):
+    """A package that conda channels call otherwise than PyPI. File `curated/conda_names.toml`, key `pypi`."""
+
+    pypi: PackageName
+    conda: str
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class Default(Struct, frozen=True, kw_only=True):
     """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
 

@@ -95,6 +95,13 @@ SECTIONS: dict[str, Section] = {
             key=("provider", "version", "torch", "variant", "platform"),
             per_package=True,
         ),
+        Section(
+            name="conda",
+            path="conda/*.json",
+            row=model.CondaRecord,
+            key=("name", "version", "build", "channel"),
+            per_package=True,
+        ),
         Section(name="verdicts", path="verdicts.json", row=model.Validation, key=("lock",)),
         Section(name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)),
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),
@@ -107,6 +114,8 @@ SECTIONS: dict[str, Section] = {
         Section(name="mmcv-eras", path="curated/mmcv_eras.toml", row=model.MmcvEra, key=("package",)),
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
+        Section(name="conda-torch", path="curated/conda_torch.toml", row=model.CondaTorch, key=("id",)),
+        Section(name="conda-names", path="curated/conda_names.toml", row=model.CondaName, key=("pypi",)),
         Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )

@@ -138,6 +138,22 @@ def _(row: model.Cudnn) -> Faults:
 
 
 @row_faults.register
+def _(row: model.CondaTorch) -> Faults:
+    yield from forms.url("channel", row.channel)
+    yield from forms.specifiers("torch", row.torch)
+    yield from forms.specifiers("cuda", row.cuda)
+    yield from forms.specifiers("builds", row.builds)
+    yield from forms.archs("archs", row.archs)
+    yield from forms.archs("ptx", row.ptx, prefix="compute_")
+
+
+@row_faults.register
+def _(row: model.CondaName) -> Faults:
+    yield from forms.names("pypi", (row.pypi,))
+    yield from forms.said("conda", row.conda)
+
+
+@row_faults.register
 def _(row: model.Symptom) -> Faults:
     yield from forms.said("title", row.title)
     for field in ("cause", "advice"):

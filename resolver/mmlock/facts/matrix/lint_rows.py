@@ -13,6 +13,9 @@ from mmlock.facts.matrix.lint_forms import Faults
 __all__ = ["row_faults"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_CONDA_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
+_CONDA_PART = re.compile(r"[A-Za-z0-9_.!+]+")
 _PYTHON = re.compile(r"3\.\d{1,2}t?")
 _CUDA = re.compile(r"\d{1,2}\.\d{1,2}")
 _DOTTED = re.compile(r"\b\d+(\.\d+)+")
@@ -80,6 +83,25 @@ def _(row: model.CppExtension) -> Faults:
     yield from forms.matches("gcc_bounds", row.gcc_bounds, _CUDA, "CUDA version")
     for bounds in row.gcc_bounds.values():
         yield from forms.versions("gcc_bounds", *bounds)
+
+
+# ---------------------------------------------------------------- conda
+
+
+@row_faults.register
+def _(row: model.CondaRecord) -> Faults:
+    yield from forms.matches("name", (row.name,), _CONDA_NAME, "conda package name")
+    yield from forms.matches(
+        "version, build", (row.version, row.build), _CONDA_PART, "conda version or build"
+    )
+    yield from forms.url("channel", row.channel)
+    stem = f"{row.name}-{row.version}-{row.build}"
+    if row.file not in {f"{stem}.conda", f"{stem}.tar.bz2"}:
+        yield f"file: `{row.file}` is not the file of {stem}"
+    yield from forms.matches("md5", (row.md5,), _MD5, "md5")
+    if row.sha256 is not None and not _SHA256.fullmatch(row.sha256):
+        yield f"sha256: `{row.sha256}` is not one"
+    yield from forms.one_of("noarch", row.noarch, {None, "python", "generic"})
 
 
 # ---------------------------------------------------------------- torch and friends

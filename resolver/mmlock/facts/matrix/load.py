@@ -103,6 +103,20 @@ class Matrix:
         """Recorded metadata of a package's releases; empty when there is none."""
         return self._rows_for("requires", package)
 
+    def conda(self, subdir: str) -> tuple[model.CondaRecord, ...]:
+        """Recorded packages of conda channels for a platform (`linux-64`), or for all (`noarch`)."""
+        return self._rows_for("conda", subdir)
+
+    @property
+    def conda_torch(self) -> tuple[model.CondaTorch, ...]:
+        """Which GPUs builds of a channel's pytorch have code for."""
+        return self._rows("conda-torch")
+
+    @property
+    def conda_names(self) -> tuple[model.CondaName, ...]:
+        """Packages that conda channels call otherwise than PyPI."""
+        return self._rows("conda-names")
+
     # ------------------------------------------------------------ OpenMMLab
 
     @property

@@ -23,6 +23,8 @@ from mmlock.facts.matrix.curated import (
     Accelerator,
     Board,
     Breakage,
+    CondaName,
+    CondaTorch,
     Cudnn,
     Cure,
     Default,
@@ -50,6 +52,9 @@ __all__ = [
     "Board",
     "Breakage",
     "Capability",
+    "CondaName",
+    "CondaRecord",
+    "CondaTorch",
     "CppExtension",
     "Cudnn",
     "Cure",
@@ -283,6 +288,41 @@ class File(Struct, frozen=True, kw_only=True):
     upload_time: str | None = None
     disputed: tuple[Sha256, ...] = ()
     """Hashes that published lock files state for it and that differ: none of them is believed."""
+
+
+class CondaRecord(Struct, frozen=True, kw_only=True):
+    """A package of a conda channel, as its repodata or a published lock file states it.
+
+    Files `conda/SUBDIR.json` (`linux-64`, `noarch`), key (name, version, build, channel).
+    """
+
+    name: str
+    """As the channel calls it; its names are its own (`pytorch`, `opencv`)."""
+    version: str
+    build: str
+    """Build string: `cuda129_mkl_py313_h7947483_302`."""
+    build_number: int
+    channel: str
+    """Its URL, without a slash at the end."""
+    file: str
+    """`NAME-VERSION-BUILD.conda` or `.tar.bz2`, below CHANNEL/SUBDIR."""
+    sha256: Sha256 | None
+    md5: str | None
+    size: int | None
+    """In bytes."""
+    depends: tuple[str, ...]
+    """Match specs."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    constrains: tuple[str, ...] = ()
+    """Match specs that hold where such a package is there at all."""
+    timestamp: int | None = None
+    """When it was built, in milliseconds since 1970."""
+    noarch: str | None = None
+    """`python` or `generic`; None: for one platform."""
+    track_features: tuple[str, ...] = ()
+    """Each makes the record less wanted."""
+    python_site_packages_path: str | None = None
 
 
 class Binary(Struct, frozen=True, kw_only=True):

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from mmlock.lock.formats import build_toml, pylock, requirements, why_md
+from mmlock.lock.formats import (
+    build_toml,
+    conda_explicit,
+    conda_lock_yml,
+    environment_yml,
+    pixi_lock,
+    pylock,
+    requirements,
+    why_md,
+)
 from mmlock.lock.model import LockedEnv
 
 __all__ = ["FORMATS", "Format"]
@@ -39,6 +48,18 @@ FORMATS: dict[str, Format] = {
             render=build_toml.render,
             mark=f'schema = "{build_toml.SCHEMA}"',
             optional=False,
+        ),
+        # What mmlock reads of a conda lock, so that nobody can leave it out; a pip lock has none of these.
+        Format(
+            name="pixi", file=pixi_lock.NAME, render=pixi_lock.render, mark=pixi_lock.MARK, optional=False
+        ),
+        *(
+            Format(name=name, file=module.NAME, render=module.render, mark=module.MARK)
+            for name, module in (
+                ("conda-lock", conda_lock_yml),
+                ("environment", environment_yml),
+                ("explicit", conda_explicit),
+            )
         ),
         Format(name="why", file=why_md.NAME, render=why_md.render, mark=why_md.MARK, optional=False),
     )

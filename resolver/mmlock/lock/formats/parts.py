@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
@@ -12,11 +13,12 @@ from mmlock.core.names import Confidence
 from mmlock.core.target import Target
 from mmlock.lock.formats.toml_in import Cursor
 from mmlock.lock.formats.toml_out import Bare, Inline
-from mmlock.lock.model import LockedEnv, Reason, ReasonKind
+from mmlock.lock.model import CondaPackage, LockedEnv, Reason, ReasonKind
 
 __all__ = [
     "artifact_in",
     "artifact_out",
+    "conda_digest",
     "describe_devices",
     "describe_target",
     "given",
@@ -29,6 +31,12 @@ __all__ = [
 
 # Python 3.10 reads fractions of 3 or 6 digits only; indexes write any number of them.
 _FRACTION = re.compile(r"\.(\d+)")
+
+
+def conda_digest(packages: Iterable[CondaPackage]) -> str:
+    """What ties the two halves of a conda lock together: its conda files by URL and hash."""
+    lines = sorted(f"{package.url} {package.sha256}" for package in packages)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def given(table: Mapping[str, Any]) -> dict[str, Any]:

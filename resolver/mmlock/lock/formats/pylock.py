@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.artifact import Artifact
@@ -20,6 +19,7 @@ from mmlock.lock.fields import environment_faults, package_faults
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
+    conda_digest,
     describe_target,
     given,
     reasons_in,
@@ -29,8 +29,7 @@ from mmlock.lock.formats.parts import (
 from mmlock.lock.formats.toml_in import Cursor, open_toml
 from mmlock.lock.formats.toml_out import Comment, Inline, dumps
 from mmlock.lock.model import (
-    BuildStep,
-    FetchStep,
+    CondaChoice,
     Finding,
     FindingKind,
     HashTrust,
@@ -79,6 +78,11 @@ def render(env: LockedEnv) -> str:
 
 def _head(env: LockedEnv) -> str:
     missing = ", ".join(f"{name} {version} ({kind})" for name, version, kind in unsealed(env))
+    if env.conda:
+        todo = f" Still to be made: {missing}." if missing else ""
+        return (
+            f"The pip part of a conda lock: `mmlock install` puts the conda part of pixi.lock below it.{todo}"
+        )
     if not missing:
         return (
             "Install: `uv pip sync pylock.toml`, or `pip install -r pylock.toml` (pip 26.3). why.md says why."
@@ -107,6 +111,12 @@ def _about(env: LockedEnv) -> dict[str, Any]:
             "engine": env.engine,
             "sealed": env.sealed,
             "verdict": env.verdict or NOT_RUN,
+            "conda": conda_digest(env.conda) if env.conda else None,
+            "conda-core": [
+                {"name": str(one.name), "conda": one.conda, "version": one.version}
+                | given({"reasons": reasons_out(one.reasons)})
+                for one in env.conda_core
+            ],
             "unsealed": [
                 Inline(name=name, version=version, kind=kind) for name, version, kind in unsealed(env)
             ],
@@ -224,10 +234,8 @@ class PartialLock(Struct, frozen=True, kw_only=True):
     """Without its steps."""
     unsealed: tuple[tuple[str, str, str], ...]
     """(package, version, kind) of the steps that must be there."""
-
-    def with_steps(self, fetch: tuple[FetchStep, ...], build: tuple[BuildStep, ...]) -> LockedEnv:
-        """The whole environment."""
-        return replace(self.env, fetch=fetch, build=build)
+    conda: str | None = None
+    """Digest of the conda packages that must be there, in pixi.lock; None: the lock has none."""
 
 
 def read(text: str, file: str = NAME) -> PartialLock:
@@ -246,7 +254,7 @@ def read(text: str, file: str = NAME) -> PartialLock:
     if about.flag("sealed") == bool(steps):
         about.fault("sealed", "contradicts `unsealed`")
     root.check()
-    return PartialLock(env=env, unsealed=steps)
+    return PartialLock(env=env, unsealed=steps, conda=about.maybe_text("conda"))
 
 
 def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
@@ -269,9 +277,19 @@ def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
         matrix_digest=about.text("matrix"),
         engine=about.text("engine"),
         verdict=None if verdict == NOT_RUN else verdict,
+        conda_core=tuple(_read_choice(item) for item in about.tables("conda-core")),
     )
     about.faults(environment_faults(env))
     return env
+
+
+def _read_choice(item: Cursor) -> CondaChoice:
+    return CondaChoice(
+        name=normalize(item.text("name")),
+        conda=item.text("conda"),
+        version=item.text("version"),
+        reasons=reasons_in(item, "reasons"),
+    )
 
 
 def _read_target(table: Cursor) -> Target:

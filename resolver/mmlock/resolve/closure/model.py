@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import ClosedPackage, IndexSettings
 from mmlock.core.names import PackageName, Platform
+from mmlock.lock.model import CondaPackage
 from mmlock.net.fetching import FetchProblem
 from mmlock.resolve.request.model import PlainRequirement
 
@@ -55,6 +56,8 @@ class Closed(Struct, frozen=True, kw_only=True):
     engine: str
     """`uv 0.13.8`."""
     from_cache: bool
+    conda: tuple[CondaPackage, ...] = ()
+    """What comes from conda channels instead, where the request wants that."""
 
 
 class NoWheel(Struct, frozen=True, kw_only=True):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import format_cc
-from mmlock.core.names import Form, PackageName
+from mmlock.core.names import Form, PackageName, normalize
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Toolkit, TorchBuild
@@ -17,6 +19,9 @@ from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
 from mmlock.resolve.judge.model import Objection, Rule, Severity
 
 __all__ = ["JudgedLock", "Node", "admits", "base", "open_lock", "refuse", "release", "unknown"]
+
+
+_PYTHON = re.compile(r"python(?:_abi)?(?:[ =<>]|$)")
 
 
 class Node(Struct, frozen=True, kw_only=True):
@@ -109,9 +114,11 @@ def unknown(rule: Rule, subject: str, text: str, source: tuple[str, ...] = ()) -
 
 def open_lock(env: LockedEnv, matrix: Matrix) -> JudgedLock:
     """Everything the rules ask about, looked up once."""
+    if env.conda:
+        matrix = _channel_facts(env, matrix)
     nodes: dict[PackageName, Node] = {}
     twice: list[PackageName] = []
-    for node in _nodes(env):
+    for node in (*_nodes(env), *_channel_nodes(env, matrix)):
         if node.name in nodes:
             twice.append(node.name)
         nodes[node.name] = node
@@ -134,6 +141,28 @@ def _nodes(env: LockedEnv) -> Iterable[Node]:
         yield Node(name=step.package, version=step.version, form=step.form, files=(), step=step)
 
 
+def _channel_facts(env: LockedEnv, matrix: Matrix) -> Matrix:
+    """The facts about the torch of the lock's channels."""
+    from mmlock.facts.matrix.with_conda import with_conda
+
+    subdirs = {package.subdir for package in env.conda}
+    records = {one: tuple(row for row in matrix.conda(one) if row.channel in env.channels) for one in subdirs}
+    return with_conda(matrix, records, env.target.platform)
+
+
+def _channel_nodes(env: LockedEnv, matrix: Matrix) -> Iterable[Node]:
+    """What the channels provide, as PyPI calls it; their files are for conda's own tools."""
+    names: dict[str, PackageName] = {}
+    for row in matrix.conda_names:
+        names.setdefault(row.conda, row.pypi)
+    for package in env.conda:
+        if not any(_PYTHON.match(spec) for spec in package.depends):
+            continue  # no Python package: a library, or a name that leads to another record
+        name = names.get(package.name, normalize(package.name))
+        version = env.torch if name == "torch" else package.version
+        yield Node(name=name, version=version, form=Form.CONDA, files=())
+
+
 def _made(package: LockedPackage) -> Form:
     """How a wheel beside the lock came to be; that its ops are plain PyTorch stands in its version."""
     return Form.TORCH_OPS if package.version.endswith("+torchops") else Form.BUILD
@@ -144,7 +173,9 @@ def _torch_build(env: LockedEnv, matrix: Matrix) -> TorchBuild | None:
     rows = [row for row in matrix.torch_builds if row.torch == torch and row.platform is env.target.platform]
     if not variant:
         return next((row for row in rows if row.on_pypi), None)
-    return next((row for row in rows if row.variant == variant), None)
+    row = next((row for row in rows if row.variant == variant), None)
+    cudnn = next((package.version for package in env.conda if package.name == "cudnn"), None)
+    return replace(row, cudnn=cudnn) if row is not None and cudnn is not None else row
 
 
 def admits(specifier: str, candidate: str) -> bool:

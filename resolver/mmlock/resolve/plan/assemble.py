@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
 from mmlock.lock.model import (
     BuildStep,
+    CondaChoice,
     FetchStep,
     Finding,
     FindingKind,
@@ -25,6 +27,7 @@ from mmlock.lock.model import (
     ReasonKind,
     TermValue,
 )
+from mmlock.resolve.closure.conda_closer import provided
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.closure.tags import best_first, target_tags
 from mmlock.resolve.core_solver.alternatives import NewerVersion
@@ -78,8 +81,10 @@ class _Parts(Struct):
 def assemble(decision: Decision, finder: HashLookup) -> LockedEnv | tuple[NoSources, ...]:
     """The locked environment; or the builds whose sources nobody has recorded."""
     parts = _Parts(packages=[], fetch=[], build=[], missing=[])
+    there = provided(decision.matrix, decision.closed.conda)
     for option in decision.solution.packages():
-        _place(decision, option, finder, parts)
+        if option.package not in there:
+            _place(decision, option, finder, parts)
     for package in decision.closed.packages:
         _place_closed(package, parts)
     if parts.missing:
@@ -192,7 +197,26 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
         left_out=_left_out(decision),
         matrix_digest=matrix.digest,
         engine=decision.closed.engine,
+        conda=decision.closed.conda,
+        conda_core=tuple(_conda_core(decision)),
+        channels=tuple(dict.fromkeys(package.channel for package in decision.closed.conda)),
     )
+
+
+def _conda_core(decision: Decision) -> Iterator[CondaChoice]:
+    """What the core decided and the channel provides."""
+    there = provided(decision.matrix, decision.closed.conda)
+    names = {row.pypi: row.conda for row in decision.matrix.conda_names}
+    for option in decision.solution.packages():
+        if option.package is not None and option.package in there:
+            yield CondaChoice(
+                name=option.package,
+                conda=names.get(option.package, str(option.package)),
+                version=there[option.package],
+                reasons=reasons_for(
+                    decision.matrix, decision.rows, decision.solution, option, decision.target, decision.newer
+                ),
+            )
 
 
 def _built_when_installed(package: LockedPackage) -> Finding:

@@ -11,6 +11,7 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Breakage
+from mmlock.facts.matrix.with_conda import VARIANT
 from mmlock.lock.model import Finding, FindingKind, Level, Reason, ReasonKind
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
@@ -200,6 +201,8 @@ def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:
     if not isinstance(option.choice, TorchChoice) or option.choice.build.on_pypi:
         return []
     build = option.choice.build
+    if build.variant.startswith(VARIANT):
+        return []  # what it needs, its channel says
     text = (
         f"requirements of torch {build.torch}+{build.variant} are inferred from PyPI's build of that release"
     )

@@ -1,0 +1,146 @@
+"""Records of conda packages, as lock files that others published state them. Pure.
+
+Reads `pixi.lock` (versions 5 to 7) and `conda-lock.yml` (version 1). conda-lock.yml states neither what a
+package constrains nor when it was built.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+import yaml
+
+from mmlock.core.names import Confidence, Sha256
+from mmlock.facts.matrix.model import CondaRecord
+
+__all__ = ["CondaFile", "UnreadableLock", "conda_file", "records"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_STEM = re.compile(r"([a-z0-9_][a-z0-9_.-]*)-([A-Za-z0-9_.!+]+)-([A-Za-z0-9_.!+]+)")
+_NUMBER = re.compile(r"(?:.*_)?(\d{1,9})")
+_ENDINGS = (".conda", ".tar.bz2")
+_MAX = 64 << 20
+
+
+class UnreadableLock(Exception):
+    """Bytes that are no lock file of a known kind; the text says why."""
+
+
+class CondaFile(NamedTuple):
+    """What the URL of a conda package says."""
+
+    channel: str
+    subdir: str
+    name: str
+    version: str
+    build: str
+    file: str
+
+
+def conda_file(url: str) -> CondaFile | None:
+    """What the URL of a conda package says; None for one that is none, or not served by https."""
+    parts = urlsplit(url)
+    place, _, file = parts.path.rpartition("/")
+    folder, _, subdir = place.rpartition("/")
+    file = unquote(file)
+    stem = next((file[: -len(end)] for end in _ENDINGS if file.endswith(end)), None)
+    if parts.scheme != "https" or not parts.netloc or "@" in parts.netloc or stem is None or not folder:
+        return None
+    found = _STEM.fullmatch(stem)
+    return (
+        CondaFile(f"https://{parts.netloc}{folder}", subdir, found[1], found[2], found[3], file)
+        if found
+        else None
+    )
+
+
+def records(data: bytes, source: str) -> tuple[tuple[str, CondaRecord], ...]:
+    """The records of a lock file, each with its subdir; those of other places than a channel are left out.
+
+    Raises UnreadableLock.
+    """
+    if len(data) > _MAX:
+        raise UnreadableLock(f"it has more than {_MAX >> 20} MB")
+    document = _document(data)
+    version = document.get("version")
+    if isinstance(packages := document.get("packages"), list) and version in {5, 6, 7}:
+        rows = (_of_pixi(row, source) for row in packages)
+    elif isinstance(packages := document.get("package"), list) and version == 1:
+        rows = (_of_conda_lock(row, source) for row in packages)
+    else:
+        raise UnreadableLock("it is neither a pixi.lock (5 to 7) nor a conda-lock.yml (1)")
+    return tuple(dict.fromkeys(row for row in rows if row is not None))
+
+
+def _document(data: bytes) -> Mapping[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = data.decode()
+        # An alias can make a small file a large one; no tool writes any.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
+            raise UnreadableLock("it has YAML aliases")
+        document = yaml.load(text, loader)  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        raise UnreadableLock(f"it is no YAML: {fault}") from fault
+    if not isinstance(document, dict):
+        raise UnreadableLock("it is no YAML mapping")
+    return document
+
+
+def _of_pixi(row: Any, source: str) -> tuple[str, CondaRecord] | None:
+    url = (
+        (row.get("conda") or (row.get("url") if row.get("kind") == "conda" else None))
+        if isinstance(row, dict)
+        else None
+    )
+    return _record(url, row, tuple(_texts(row.get("depends"))), source) if isinstance(url, str) else None
+
+
+def _of_conda_lock(row: Any, source: str) -> tuple[str, CondaRecord] | None:
+    if not isinstance(row, dict) or row.get("manager") != "conda" or not isinstance(row.get("url"), str):
+        return None
+    depends = row.get("dependencies")
+    specs = depends.items() if isinstance(depends, dict) else ()
+    told = tuple(f"{name} {spec}".strip() for name, spec in specs if isinstance(name, str))
+    hashes = row.get("hash")
+    return _record(row["url"], hashes if isinstance(hashes, dict) else {}, told, source)
+
+
+def _record(
+    url: str, row: Mapping[str, Any], depends: tuple[str, ...], source: str
+) -> tuple[str, CondaRecord] | None:
+    found = conda_file(url)
+    if found is None:
+        return None
+    channel, subdir, name, version, build, file = found
+    sha256, md5, size, noarch = (row.get(key) for key in ("sha256", "md5", "size", "noarch"))
+    number = row.get("build_number")
+    named = _NUMBER.fullmatch(build)
+    site, timestamp = row.get("python_site_packages_path"), row.get("timestamp")
+    return subdir, CondaRecord(
+        name=name,
+        version=version,
+        build=build,
+        build_number=number if isinstance(number, int) else int(named[1]) if named else 0,
+        channel=channel,
+        file=file,
+        sha256=Sha256(sha256) if isinstance(sha256, str) and _SHA256.fullmatch(sha256) else None,
+        md5=md5 if isinstance(md5, str) and _MD5.fullmatch(md5) else None,
+        size=size if isinstance(size, int) and size >= 0 else None,
+        depends=tuple(sorted(depends)),
+        constrains=tuple(sorted(_texts(row.get("constrains")))),
+        timestamp=timestamp if isinstance(timestamp, int) else None,
+        noarch=noarch if noarch in {"python", "generic"} else None,
+        track_features=tuple(str(row.get("track_features") or "").split()),
+        python_site_packages_path=site if isinstance(site, str) else None,
+        source=(source,),
+        confidence=Confidence.CAPTURED,
+    )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    yield from (text for text in value if isinstance(text, str)) if isinstance(value, list) else ()

@@ -1,0 +1,195 @@
+"""The closure of a conda environment: the channel's part by rattler, the rest by uv around it.
+
+What the channel provides is given to uv as decided, so that there is one numpy. Where the two do not fit, the
+packages that uv names are bounded in the channel's part as uv wants them, and both are asked again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from mmlock.core.device import parse_sm
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.target import Target
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import CondaRecord
+from mmlock.facts.matrix.with_conda import VARIANT
+from mmlock.lock.formats.conda_parts import SUBDIRS
+from mmlock.lock.model import CondaPackage
+from mmlock.resolve.closure.conda_solve import CondaConflict, CondaQuestion, ask_rattler, engine
+from mmlock.resolve.closure.model import (
+    Closed,
+    Closer,
+    ClosureAnswer,
+    ClosureConflict,
+    ClosureRequest,
+    CoreNode,
+)
+
+__all__ = ["CondaCloser", "provided"]
+
+TORCH = "torch"
+_OWN = ("python", "pip")
+"""Always from the channel: conda's python, and the pip without which pip packages would go elsewhere."""
+
+
+class CondaCloser(Struct, frozen=True, kw_only=True):
+    """A closer for environments with conda packages."""
+
+    matrix: Matrix
+    records: Mapping[str, Sequence[CondaRecord]]
+    target: Target
+    pip: Closer
+    """Finds what the channel does not have."""
+
+    def close(self, request: ClosureRequest) -> ClosureAnswer:
+        """Both parts; a conflict of either."""
+        subdir = SUBDIRS[request.platform]
+        names = _Names(self.matrix)
+        wanted = [
+            node for node in request.core if names.of(node.name) in _from_channel(request, self.records)
+        ]
+        question = CondaQuestion(
+            subdir=subdir,
+            specs=tuple(_specs(request, wanted, names)),
+            constraints=tuple(_constraints(self.matrix, request, self.target, names)),
+            virtual=tuple(_virtual(self.target)),
+        )
+        found = ask_rattler(self.records, question)
+        if isinstance(found, CondaConflict):
+            named = tuple(names.back(word) for word in re.findall(r"[a-z][a-z0-9_.-]+", found.reason))
+            return ClosureConflict(reason=found.reason, packages=tuple(dict.fromkeys(named)))
+        there = provided(self.matrix, found)
+        answer = self.pip.close(_around(request, there))
+        if not isinstance(answer, Closed):
+            return answer
+        rest = tuple(package for package in answer.packages if package.name not in there)
+        return Closed(
+            packages=rest, engine=f"{engine()}, {answer.engine}", from_cache=answer.from_cache, conda=found
+        )
+
+
+def provided(matrix: Matrix, packages: Iterable[CondaPackage]) -> dict[PackageName, str]:
+    """What PyPI calls the Python packages of a channel, and their versions."""
+    names = _Names(matrix)
+    return {
+        names.back(package.name): package.version
+        for package in packages
+        if package.name not in {"python", "python_abi"}
+        and any(
+            re.split(r"[ =<>]", spec, maxsplit=1)[0] in {"python", "python_abi"} for spec in package.depends
+        )
+    }
+
+
+class _Names:
+    """PyPI's names and the channels'."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._of = {row.pypi: row.conda for row in matrix.conda_names}
+        self._back: dict[str, PackageName] = {}
+        for row in matrix.conda_names:
+            self._back.setdefault(row.conda, row.pypi)
+
+    def of(self, name: PackageName) -> str:
+        return self._of.get(name, str(name))
+
+    def back(self, name: str) -> PackageName:
+        return self._back.get(name) or normalize(canonicalize_name(name))
+
+
+def _from_channel(request: ClosureRequest, records: Mapping[str, Sequence[CondaRecord]]) -> frozenset[str]:
+    """The channel's names of decided packages that are the channel's: torch, and what is linked to it."""
+    companions = {"pytorch", "torchvision", "torchaudio"}
+    del request
+    return frozenset(row.name for rows in records.values() for row in rows if row.name in companions)
+
+
+def _specs(request: ClosureRequest, wanted: Iterable[CoreNode], names: _Names) -> Iterator[str]:
+    yield f"python {request.python.removesuffix('t')}.*"
+    yield "pip"
+    for node in wanted:
+        version, _, local = node.version.partition("+")
+        build = f" {local.removeprefix(VARIANT)}*" if node.name == TORCH and local.startswith(VARIANT) else ""
+        yield f"{names.of(node.name)} {version}{build}"
+
+
+def _constraints(matrix: Matrix, request: ClosureRequest, target: Target, names: _Names) -> Iterator[str]:
+    """Bounds of the request on packages that the channel may bring, and the cuDNN that serves the devices."""
+    bounds = [one.text for one in (*request.requirements, *request.constraints)]
+    bounds += [text for node in request.core if node.name != TORCH for text in node.requires]
+    for text in dict.fromkeys(bounds):
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if wanted.marker is None and wanted.specifier and not wanted.url:
+            yield from _match_specs(names.of(normalize(wanted.name)), wanted.specifier)
+    torch = next((node.version for node in request.core if node.name == TORCH), "")
+    cuda = next((build.cuda for build in matrix.torch_builds if torch.endswith(f"+{build.variant}")), None)
+    for row in matrix.cudnn:
+        capabilities = [parse_sm(device.arch)[:2] for device in target.devices if device.arch]
+        lowest, highest = parse_sm(row.lowest)[:2], parse_sm(row.highest)[0]
+        refused = any(one < lowest or one[0] > highest for one in capabilities)
+        if refused and cuda is not None and row.cuda == cuda.partition(".")[0]:
+            yield f"cudnn {_bound(row.versions)}"
+
+
+def _bound(versions: str) -> str:
+    """The versions below or above a range that none of may be taken: `>=9.11` -> `<9.11`."""
+    spec = {one.operator: one.version for one in SpecifierSet(versions)}
+    lowest, highest = spec.get(">="), spec.get("<")
+    below, above = (f"<{lowest}" if lowest else ""), (f">={highest}" if highest else "")
+    return "|".join(part for part in (below, above) if part)
+
+
+def _match_specs(name: str, specifier: SpecifierSet) -> Iterator[str]:
+    parts = []
+    for one in specifier:
+        if one.operator == "~=":
+            release = one.version.split(".")
+            parts += [f">={one.version}", f"=={'.'.join(release[:-1])}.*"]
+        elif one.operator == "===":
+            parts.append(f"=={one.version}")
+        else:
+            parts.append(f"{one.operator}{one.version}")
+    yield f"{name} {','.join(sorted(parts))}"
+
+
+def _virtual(target: Target) -> Iterator[tuple[str, str]]:
+    """The virtual packages of the target."""
+    if target.platform.is_linux:
+        yield "__unix", "0"
+        yield "__linux", "0"
+        if target.glibc:
+            yield "__glibc", target.glibc
+    elif target.platform.value.startswith("macos"):
+        yield "__unix", "0"
+        yield "__osx", "0"
+    else:
+        yield "__win", "0"
+    yield "__archspec", "1"
+    if target.cuda:
+        yield "__cuda", "99"
+
+
+def _around(request: ClosureRequest, there: Mapping[PackageName, str]) -> ClosureRequest:
+    """The question to uv, with what the channel provides as decided."""
+    own = {node.name for node in request.core}
+    nodes = [
+        replace(node, requires=tuple(text for text in node.requires if node.name not in there))
+        for node in request.core
+    ]
+    nodes += [
+        CoreNode(name=name, version=version, requires=())
+        for name, version in there.items()
+        if name not in own
+    ]
+    return replace(request, core=tuple(sorted(nodes, key=lambda node: node.name)))

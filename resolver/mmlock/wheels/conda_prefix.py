@@ -1,0 +1,84 @@
+"""Puts the conda part of a lock into a prefix: exactly its packages, each by its sha256."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.progress import Progress, silent
+from mmlock.lock.model import CondaPackage
+from mmlock.resolve.closure.conda_solve import engine, rattler_record
+
+__all__ = ["fill_prefix", "is_prefix"]
+
+META = "conda-meta"
+
+
+def is_prefix(prefix: Path) -> bool:
+    """Whether conda packages are installed there."""
+    return (prefix / META).is_dir()
+
+
+def fill_prefix(
+    packages: Sequence[CondaPackage], prefix: Path, subdir: str, *, cache: Path, progress: Progress = silent
+) -> None:
+    """Make the prefix hold these packages and no other conda package. Scripts of packages are not run.
+
+    Raises EnvironmentFault; a prefix that was not there before is then removed.
+    """
+    engine()
+    from rattler import Subdir, install
+    from rattler.exceptions import InstallerError, IoError, LinkError
+
+    made = not prefix.exists()
+    progress(f"installing {len(packages)} conda packages into {prefix}")
+    try:
+        asyncio.run(
+            install(
+                [rattler_record(package) for package in packages],
+                target_prefix=prefix,
+                cache_dir=cache,
+                platform=Subdir(subdir),
+                execute_link_scripts=False,
+                show_progress=False,
+            )
+        )
+        _require_same(packages, prefix)
+    except (InstallerError, IoError, LinkError, OSError, RuntimeError) as error:
+        _undo(prefix, made=made)
+        raise EnvironmentFault(
+            f"the conda part of the lock cannot be installed into `{prefix}`",
+            causes=[" ".join(str(error).split())],
+            hints=["a package whose hash differs was changed after it was locked: nothing of it is used"],
+        ) from error
+    except BaseException:
+        _undo(prefix, made=made)
+        raise
+
+
+def _require_same(packages: Sequence[CondaPackage], prefix: Path) -> None:
+    """Raise EnvironmentFault where the records that the installation left are not those of the lock."""
+    from rattler import PrefixRecord
+
+    there: dict[str, str | None] = {}
+    for path in sorted((prefix / META).glob("*.json")):
+        record = PrefixRecord.from_path(path)
+        there[record.name.normalized] = record.sha256.hex() if record.sha256 else None
+    wrong = [f"{one.name} is missing" for one in packages if one.name not in there]
+    wrong += [
+        f"{one.name} has another hash" for one in packages if there.get(one.name, one.sha256) != one.sha256
+    ]
+    if wrong:
+        raise EnvironmentFault(
+            f"`{prefix}` does not hold what the lock says",
+            causes=wrong,
+            hints=["name another folder with `--prefix`"],
+        )
+
+
+def _undo(prefix: Path, *, made: bool) -> None:
+    if made:
+        shutil.rmtree(prefix, ignore_errors=True)

@@ -1,0 +1,128 @@
+"""Conda locks installed for real: a channel on this disk, rattler, and the pip part on top."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from build_world import artifact_of, locked, make_env
+from msgspec.structs import replace
+from rattler_build import assemble_package
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.names import Sha256
+from mmlock.lock.formats.conda_parts import subdir
+from mmlock.lock.model import CondaPackage, LockedEnv
+from mmlock.lock.write import write_lock
+from mmlock.resolve.closure.uv_find import find_uv
+from mmlock.wheels.buildenv import Uv
+from mmlock.wheels.conda_prefix import fill_prefix
+from mmlock.wheels.install import install
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def channel_package(
+    channel: Path,
+    platform: str,
+    name: str,
+    files: dict[str, str],
+    *depends: str,
+    executable: str | None = None,
+) -> CondaPackage:
+    """A real `.conda` file in a channel on this disk."""
+    staged = channel / "staged" / name
+    for path, text in files.items():
+        (staged / path).parent.mkdir(parents=True, exist_ok=True)
+        (staged / path).write_text(text)
+    if executable is not None:
+        (staged / executable).chmod(0o755)
+    output = assemble_package(
+        name=name,
+        version="1.0",
+        target_platform=platform,
+        build_string="h0000000_0",
+        output_dir=channel / platform,
+        files_dir=staged,
+        depends=list(depends),
+    )
+    path = Path(output.path)
+    data = path.read_bytes()
+    return CondaPackage(
+        name=name,
+        version="1.0",
+        build="h0000000_0",
+        build_number=0,
+        channel=channel.as_uri(),
+        subdir=platform,
+        file=path.name,
+        sha256=Sha256(hashlib.sha256(data).hexdigest()),
+        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        size=len(data),
+        depends=tuple(depends),
+    )
+
+
+@pytest.fixture
+def env(tmp_path: Path, bundled_pip: Path) -> LockedEnv:
+    """A lock of an interpreter from a channel, a library from it, and pip's own wheel from a folder."""
+    base = make_env((locked("pip", bundled_pip.name.split("-")[1], artifact_of(bundled_pip)),))
+    here = subdir(base.target.platform)
+    channel = tmp_path / "channel"
+    start = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
+    python = channel_package(channel, here, "python", {"bin/python": start}, executable="bin/python")
+    library = channel_package(channel, here, "mylib", {"share/mylib.txt": "data"}, "python")
+    pip = channel_package(channel, here, "pip", {"share/pip.txt": "pip"}, "python")
+    return replace(base, conda=(library, pip, python), channels=(channel.as_uri(),))
+
+
+@pytest.mark.slow
+def test_the_conda_part_is_installed_by_its_hashes(tmp_path: Path, env: LockedEnv) -> None:
+    prefix = tmp_path / "prefix"
+    fill_prefix(env.conda, prefix, subdir(env.target.platform), cache=tmp_path / "cache")
+    assert (prefix / "share" / "mylib.txt").read_text() == "data"
+    ran = subprocess.run(
+        [prefix / "bin" / "python", "-c", "print(1)"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "1\n"
+    assert {path.name for path in (prefix / "conda-meta").glob("*.json")} == {
+        "python-1.0-h0000000_0.json",
+        "mylib-1.0-h0000000_0.json",
+        "pip-1.0-h0000000_0.json",
+    }
+
+
+@pytest.mark.slow
+def test_one_byte_more_is_refused_and_nothing_stays(tmp_path: Path, env: LockedEnv) -> None:
+    path = tmp_path / "channel" / env.conda[0].subdir / env.conda[0].file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(EnvironmentFault, match="cannot be installed"):
+        fill_prefix(env.conda, tmp_path / "prefix", subdir(env.target.platform), cache=tmp_path / "cache")
+    assert not (tmp_path / "prefix").exists()
+
+
+@pytest.mark.slow
+def test_a_package_that_is_gone_from_the_channel_is_told(tmp_path: Path, env: LockedEnv) -> None:
+    (tmp_path / "channel" / env.conda[0].subdir / env.conda[0].file).unlink()
+    with pytest.raises(EnvironmentFault) as raised:
+        fill_prefix(env.conda, tmp_path / "prefix", subdir(env.target.platform), cache=tmp_path / "cache")
+    assert "mylib" in " ".join(raised.value.causes)
+    assert not (tmp_path / "prefix").exists()
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_no_prefix_is_left_alone(tmp_path: Path, env: LockedEnv) -> None:
+    write_lock(env, tmp_path / "lock")
+    (tmp_path / "prefix").mkdir()
+    (tmp_path / "prefix" / "thesis.tex").write_text("x")
+    uv = find_uv(os.environ)
+    assert uv is not None
+    with pytest.raises(EnvironmentFault, match="is in the way"):
+        install(env, tmp_path / "lock", tmp_path / "prefix", Uv(path=uv.path, offline=True), python=None)
+    assert [path.name for path in (tmp_path / "prefix").iterdir()] == ["thesis.tex"]
