@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +29,8 @@ def fill_prefix(
     Raises EnvironmentFault; a prefix that was not there before is then removed.
     """
     engine()
+    import asyncio  # brings ssl along
+
     from rattler import Subdir, install
     from rattler.exceptions import InstallerError, IoError, LinkError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -60,6 +59,8 @@ def ask_rattler(
 ) -> tuple[CondaPackage, ...] | CondaConflict:
     """The packages of the environment, by name; or why there is none."""
     engine()
+    import asyncio  # brings ssl along
+
     from rattler import (
         BuildString,
         ChannelPriority,
