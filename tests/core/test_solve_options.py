@@ -46,6 +46,7 @@ SAMPLES: dict[str, list[str]] = {
     "allow_sdist": ["future-fstrings"],
     "prefer": ["torch", "python"],
     "verdicts": ["locks"],
+    "channels": ["conda-forge", "https://channel.example/team"],
     "matrices": ["facts"],
     "index_url": ["https://i.example/simple"],
     "extra_index_url": ["https://e.example/simple"],
