@@ -19,6 +19,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
+from mmlock.files.private import open_cache
 from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
@@ -192,6 +193,7 @@ def locked(
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
             env = with_tools(env, arguments, pip)
+            env = replace(env, findings=(*env.findings, *channel.findings)) if channel else env
             env = _told(hold_hashes(env, arguments.requirements), arguments.notes)
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
@@ -211,7 +213,14 @@ def locked(
 def _conda(matrix: Matrix, asked: InterpretedRequest) -> CondaSide:
     from mmlock.resolve.closure.conda_side import conda_side
 
-    return conda_side(matrix, asked.target, asked.arguments.channels)
+    arguments = asked.arguments
+    return conda_side(
+        matrix,
+        asked.target,
+        arguments.channels,
+        cache=None if arguments.offline else open_cache(os.environ) / "conda-pages",
+        exclude_newer=arguments.exclude_newer,
+    )
 
 
 def _checked(

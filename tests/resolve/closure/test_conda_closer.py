@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from rattler.index import index_fs
+from rattler_build import assemble_package
 from solved import facts
 
 from mmlock.core.device import Device
+from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import DeviceKind, PackageName, Platform, normalize
 from mmlock.core.target import Target
 from mmlock.resolve.closure.conda_closer import CondaCloser
 from mmlock.resolve.closure.conda_side import channel_url, conda_side
+from mmlock.resolve.closure.conda_solve import ChannelUnreachable, Live
 from mmlock.resolve.closure.model import Closed, ClosureConflict, ClosureRequest, CoreNode
 from mmlock.resolve.request.model import PlainRequirement
 
 V100, RTX = (Device(kind=DeviceKind.CUDA, name=n, arch=a) for n, a in (("V100", "sm_70"), ("5090", "sm_120")))
+
+
+CPU = Device(kind=DeviceKind.CPU, name="cpu")
 
 
 @dataclass
@@ -132,3 +143,81 @@ def test_what_no_channel_has_is_a_conflict_with_rattlers_reason() -> None:
 )
 def test_a_channel_is_a_name_or_a_url(name: str, url: str) -> None:
     assert channel_url(name) == url
+
+
+# ---------------------------------------------------------------- a channel on this disk
+
+
+def channel(folder: Path) -> str:
+    """A real channel: two builds of a pytorch, a python, pip."""
+    folder.mkdir()
+    for name, version, build, depends in (
+        ("python", "3.12.9", "h1234567_0_cpython", []),
+        ("pip", "26.0", "py312h1234567_0", ["python >=3.12,<3.13.0a0"]),
+        ("numpy", "2.2.0", "py312h1234567_0", ["python >=3.12,<3.13.0a0"]),
+        ("pytorch", "2.8.0", "cpu_generic_py312_h1234567_0", ["python >=3.12,<3.13.0a0", "numpy >=1.23,<3"]),
+        ("pytorch", "2.9.0", "cpu_generic_py312_h1234567_0", ["python >=3.12,<3.13.0a0", "numpy >=3"]),
+    ):
+        staged = folder.parent / "staged"
+        (staged / "share" / name).mkdir(parents=True, exist_ok=True)
+        (staged / "share" / name / "version").write_text(version)
+        assemble_package(
+            name=name,
+            version=version,
+            target_platform="linux-64",
+            build_string=build,
+            output_dir=folder / "linux-64",
+            files_dir=staged,
+            depends=depends,
+            timestamp=datetime(2026, 1 if version != "2.9.0" else 6, 1, tzinfo=timezone.utc),
+        )
+    asyncio.run(index_fs(folder))
+    return folder.as_uri()
+
+
+@pytest.mark.slow
+def test_a_channel_is_read_as_it_is_now(tmp_path: Path) -> None:
+    url = channel(tmp_path / "channel")
+    side = conda_side(facts(), target(CPU), (url,), cache=tmp_path / "cache")
+    assert {(build.torch, build.variant) for build in side.matrix.torch_builds} == {
+        ("2.8.0", "conda.cpu"),
+        ("2.9.0", "conda.cpu"),
+    }
+    assert side.findings == ()
+    answer = side.closer(Asked()).close(replace(REQUEST, core=(node("torch", "2.8.0+conda.cpu"),)))
+    assert versions(answer) == {"numpy": "2.2.0", "pip": "26.0", "python": "3.12.9", "pytorch": "2.8.0"}
+    assert isinstance(answer, Closed)
+    for one in answer.conda:
+        path = tmp_path / "channel" / one.subdir / one.file
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == one.sha256
+        assert one.url == path.as_uri()
+    refused = side.closer(Asked()).close(replace(REQUEST, core=(node("torch", "2.9.0+conda.cpu"),)))
+    assert isinstance(refused, ClosureConflict)
+    assert "numpy" in refused.reason
+
+
+@pytest.mark.slow
+def test_what_was_built_later_does_not_exist(tmp_path: Path) -> None:
+    url = channel(tmp_path / "channel")
+    side = conda_side(
+        facts(), target(CPU), (url,), cache=tmp_path / "cache", exclude_newer="2026-03-01T00:00:00Z"
+    )
+    assert {build.torch for build in side.matrix.torch_builds} == {"2.8.0"}
+
+
+def test_a_channel_that_cannot_be_read_is_an_error_where_nothing_of_it_is_recorded(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match="cannot be read"):
+        conda_side(facts(), target(CPU), ((tmp_path / "none").as_uri(),), cache=tmp_path / "cache")
+
+
+def test_the_facts_answer_for_a_recorded_channel_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object) -> None:
+        raise ChannelUnreachable("no route to host")
+
+    monkeypatch.setattr(Live, "named", unreachable)
+    side = conda_side(facts(), target(RTX), (), cache=tmp_path)
+    assert versions(side.closer(Asked()).close(REQUEST))["pytorch"] == "2.7.1"
+    (finding,) = side.findings
+    assert "no route" not in finding.text  # a lock holds nothing of one machine's moment

@@ -7,7 +7,7 @@ packages that uv names are bounded in the channel's part as uv wants them, and b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,11 +19,16 @@ from mmlock.core.device import parse_sm
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import CondaRecord
 from mmlock.facts.matrix.with_conda import VARIANT
 from mmlock.lock.formats.conda_parts import SUBDIRS
 from mmlock.lock.model import CondaPackage
-from mmlock.resolve.closure.conda_solve import CondaConflict, CondaQuestion, ask_rattler, engine
+from mmlock.resolve.closure.conda_solve import (
+    ChannelRecords,
+    ChannelUnreachable,
+    CondaConflict,
+    CondaQuestion,
+    engine,
+)
 from mmlock.resolve.closure.model import (
     Closed,
     Closer,
@@ -31,20 +36,21 @@ from mmlock.resolve.closure.model import (
     ClosureConflict,
     ClosureRequest,
     CoreNode,
+    Unreachable,
 )
 
-__all__ = ["CondaCloser", "provided"]
+__all__ = ["LINKED", "CondaCloser", "provided"]
 
 TORCH = "torch"
-_OWN = ("python", "pip")
-"""Always from the channel: conda's python, and the pip without which pip packages would go elsewhere."""
+LINKED = ("pytorch", "torchvision", "torchaudio")
+"""What the core decides and the channel provides: torch, and what is compiled against it there."""
 
 
 class CondaCloser(Struct, frozen=True, kw_only=True):
     """A closer for environments with conda packages."""
 
     matrix: Matrix
-    records: Mapping[str, Sequence[CondaRecord]]
+    records: ChannelRecords
     target: Target
     pip: Closer
     """Finds what the channel does not have."""
@@ -53,16 +59,17 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
         """Both parts; a conflict of either."""
         subdir = SUBDIRS[request.platform]
         names = _Names(self.matrix)
-        wanted = [
-            node for node in request.core if names.of(node.name) in _from_channel(request, self.records)
-        ]
+        wanted = [node for node in request.core if names.of(node.name) in LINKED]
         question = CondaQuestion(
             subdir=subdir,
             specs=tuple(_specs(request, wanted, names)),
             constraints=tuple(_constraints(self.matrix, request, self.target, names)),
             virtual=tuple(_virtual(self.target)),
         )
-        found = ask_rattler(self.records, question)
+        try:
+            found = self.records.solve(question)
+        except ChannelUnreachable as error:
+            return Unreachable(reason=str(error), offline=request.offline)
         if isinstance(found, CondaConflict):
             named = tuple(names.back(word) for word in re.findall(r"[a-z][a-z0-9_.-]+", found.reason))
             return ClosureConflict(reason=found.reason, packages=tuple(dict.fromkeys(named)))
@@ -103,13 +110,6 @@ class _Names:
 
     def back(self, name: str) -> PackageName:
         return self._back.get(name) or normalize(canonicalize_name(name))
-
-
-def _from_channel(request: ClosureRequest, records: Mapping[str, Sequence[CondaRecord]]) -> frozenset[str]:
-    """The channel's names of decided packages that are the channel's: torch, and what is linked to it."""
-    companions = {"pytorch", "torchvision", "torchaudio"}
-    del request
-    return frozenset(row.name for rows in records.values() for row in rows if row.name in companions)
 
 
 def _specs(request: ClosureRequest, wanted: Iterable[CoreNode], names: _Names) -> Iterator[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
-from mmlock.core.errors import NoAnswer
+from mmlock.core.errors import EnvironmentFault, NoAnswer
+from mmlock.core.names import Confidence
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import CondaRecord
 from mmlock.facts.matrix.with_conda import with_conda
 from mmlock.lock.formats.conda_parts import SUBDIRS
-from mmlock.resolve.closure.conda_closer import CondaCloser
-from mmlock.resolve.closure.conda_solve import engine
+from mmlock.lock.model import Finding, FindingKind, Level
+from mmlock.resolve.closure.conda_closer import LINKED, CondaCloser
+from mmlock.resolve.closure.conda_solve import ChannelRecords, ChannelUnreachable, Live, Recorded, engine
 from mmlock.resolve.closure.model import Closer
 
 __all__ = ["CondaSide", "channel_url", "conda_side"]
@@ -25,8 +27,9 @@ class CondaSide(Struct, frozen=True, kw_only=True):
     """The facts and the records for one target."""
 
     matrix: Matrix
-    records: Mapping[str, Sequence[CondaRecord]]
+    records: ChannelRecords
     target: Target
+    findings: tuple[Finding, ...] = ()
 
     def closer(self, pip: Closer) -> CondaCloser:
         """A closer that asks the channels first, and `pip` for the rest."""
@@ -38,21 +41,68 @@ def channel_url(name: str) -> str:
     return (name if "://" in name else f"{_HOST}/{name}").rstrip("/")
 
 
-def conda_side(matrix: Matrix, target: Target, channels: Sequence[str]) -> CondaSide:
-    """The facts of a request with these channels.
+def conda_side(
+    matrix: Matrix,
+    target: Target,
+    channels: Sequence[str],
+    *,
+    cache: Path | None = None,
+    exclude_newer: str | None = None,
+) -> CondaSide:
+    """The facts of a request with these channels: as they are now, else as they were recorded.
 
-    Raises EnvironmentFault where rattler is not installed, NoAnswer without records of a pytorch.
+    `cache`: where pages of channels are kept; None: the channels are not asked.
+
+    Raises EnvironmentFault where rattler is not installed or a channel that is not recorded cannot be read,
+    NoAnswer where no pytorch is known.
     """
     engine()
-    wanted = [channel_url(name) for name in channels] or [channel_url(matrix.defaults["conda-channel"])]
-    subdirs = (SUBDIRS[target.platform], "noarch")
-    records = {
-        subdir: tuple(row for row in matrix.conda(subdir) if row.channel in wanted) for subdir in subdirs
+    urls = tuple(channel_url(name) for name in channels or (matrix.defaults["conda-channel"],))
+    subdir = SUBDIRS[target.platform]
+    rows = {
+        place: tuple(row for row in matrix.conda(place) if row.channel in urls)
+        for place in (subdir, "noarch")
     }
-    if not any(row.name == "pytorch" for rows in records.values() for row in rows):
-        raise NoAnswer(
-            f"no pytorch of {', '.join(wanted)} is recorded for {subdirs[0]}",
-            causes=["mmlock decides about conda packages that are among its facts"],
-            hints=["another channel: `--channel NAME`; without conda: leave out `--with-conda`"],
-        )
-    return CondaSide(matrix=with_conda(matrix, records, target.platform), records=records, target=target)
+    recorded = Recorded(rows=rows)
+    findings: tuple[Finding, ...] = ()
+    records: ChannelRecords = recorded
+    linked = recorded.named(LINKED)
+    if cache is not None:
+        live = Live(channels=urls, subdir=subdir, cache=cache, exclude_newer=exclude_newer)
+        try:
+            linked, records = live.named(LINKED), live
+        except ChannelUnreachable as error:
+            if not any(row.name == LINKED[0] for found in rows.values() for row in found):
+                raise _unreachable(urls, error) from error
+            findings = (_from_record(urls),)
+    if not any(row.name == LINKED[0] for found in linked.values() for row in found):
+        raise _no_torch(urls, subdir)
+    view = with_conda(matrix, linked, target.platform)
+    return CondaSide(matrix=view, records=records, target=target, findings=findings)
+
+
+def _unreachable(urls: Sequence[str], error: ChannelUnreachable) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{', '.join(urls)} cannot be read, and nothing of it is recorded",
+        causes=[str(error)],
+        hints=["check the name, the network and `HTTPS_PROXY`"],
+    )
+
+
+def _from_record(urls: Sequence[str]) -> Finding:
+    """The same words whatever went wrong: a lock holds nothing of one machine's moment."""
+    return Finding(
+        level=Level.NOTE,
+        kind=FindingKind.UNCHECKED,
+        subject="conda",
+        text="not checked: whether the channels have newer packages than those on record",
+        source=tuple(urls),
+        confidence=Confidence.CAPTURED,
+    )
+
+
+def _no_torch(urls: Sequence[str], subdir: str) -> NoAnswer:
+    return NoAnswer(
+        f"no pytorch of {', '.join(urls)} is known for {subdir}",
+        hints=["another channel: `--channel NAME`; without conda: leave out `--with-conda`"],
+    )
