@@ -2,69 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from build_world import artifact_of, locked, make_env
+from build_world import MakeWorld, artifact_of, locked, make_env
+from conda_channel import channel_package, this_python
 from msgspec.structs import replace
-from rattler_build import assemble_package
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.core.names import Sha256
+from mmlock.core.names import normalize
 from mmlock.lock.formats.conda_parts import subdir
-from mmlock.lock.model import CondaPackage, LockedEnv
+from mmlock.lock.model import CondaChoice, LockedEnv
 from mmlock.lock.write import write_lock
 from mmlock.resolve.closure.uv_find import find_uv
 from mmlock.wheels.buildenv import Uv
 from mmlock.wheels.conda_prefix import fill_prefix
 from mmlock.wheels.install import install
-
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-def channel_package(
-    channel: Path,
-    platform: str,
-    name: str,
-    files: dict[str, str],
-    *depends: str,
-    executable: str | None = None,
-) -> CondaPackage:
-    """A real `.conda` file in a channel on this disk."""
-    staged = channel / "staged" / name
-    for path, text in files.items():
-        (staged / path).parent.mkdir(parents=True, exist_ok=True)
-        (staged / path).write_text(text)
-    if executable is not None:
-        (staged / executable).chmod(0o755)
-    output = assemble_package(
-        name=name,
-        version="1.0",
-        target_platform=platform,
-        build_string="h0000000_0",
-        output_dir=channel / platform,
-        files_dir=staged,
-        depends=list(depends),
-    )
-    path = Path(output.path)
-    data = path.read_bytes()
-    return CondaPackage(
-        name=name,
-        version="1.0",
-        build="h0000000_0",
-        build_number=0,
-        channel=channel.as_uri(),
-        subdir=platform,
-        file=path.name,
-        sha256=Sha256(hashlib.sha256(data).hexdigest()),
-        md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        size=len(data),
-        depends=tuple(depends),
-    )
+from mmlock.wheels.model import CheckStatus
+from mmlock.wheels.planning import plan_build
 
 
 @pytest.fixture
@@ -126,3 +84,35 @@ def test_a_folder_that_is_no_prefix_is_left_alone(tmp_path: Path, env: LockedEnv
     with pytest.raises(EnvironmentFault, match="is in the way"):
         install(env, tmp_path / "lock", tmp_path / "prefix", Uv(path=uv.path, offline=True), python=None)
     assert [path.name for path in (tmp_path / "prefix").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.slow
+def test_a_wheel_is_built_in_the_locks_own_conda_prefix(tmp_path: Path, world: MakeWorld) -> None:
+    """The interpreter and the headers are the channel's, and the wheel loads there."""
+    here = world()
+    platform = subdir(here.env.target.platform)
+    channel = tmp_path / "channel"
+    python = this_python(channel, platform)
+    torch = CondaChoice(name=normalize("torch"), conda="pytorch", version="2.13.0")
+    pip = channel_package(channel, platform, "pip", {"share/pip.txt": "pip"}, "python")
+    env = replace(here.env, conda=(pip, python), conda_core=(torch,), channels=(channel.as_uri(),))
+    plan = plan_build(env, here.step)
+    assert plan.conda == (pip, python)
+    wheel = here.builder.build(env, here.step, {})
+    assert all(check.status is CheckStatus.PASSED for check in wheel.checks), wheel.checks
+    assert wheel.key != here.build().key  # another wheel than the one beside PyPI's torch
+    assert here.builder.build(env, here.step, {}).hit
+
+    write_lock(replace(env, build=()), tmp_path / "lock")
+    uv = find_uv(os.environ)
+    assert uv is not None
+    done = install(
+        replace(env, build=()),
+        tmp_path / "lock",
+        tmp_path / "prefix",
+        Uv(path=uv.path, offline=True),
+        python=None,
+    )
+    command = [done.python, "-c", "import sys, pip; print(sys.prefix)"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert Path(ran.stdout.strip()) == (tmp_path / "prefix").resolve()

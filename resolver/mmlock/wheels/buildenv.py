@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -232,15 +233,44 @@ def make_environment(
 
     `local` names files of this disk by their hash: they are used instead of the network.
     """
-    stamp = folder / _STAMP
     wanted = json.dumps([interpreter, [[p.name, p.version, p.file.sha256] for p in pins]])
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+    if _has_made(folder, wanted):
         return
     uv.progress(f"making the build environment ({len(pins)} packages)")
     uv.run(
         ["venv", "--quiet", "--no-project", "--clear", "--python", interpreter, str(folder)],
         "the build environment cannot be made",
     )
+    _fill(folder, pins, uv, local)
+    (folder / _STAMP).write_text(wanted, encoding="utf-8")
+
+
+def make_conda_environment(
+    folder: Path, plan: BuildPlan, pins: Sequence[Pin], uv: Uv, local: Mapping[str, Path], cache: Path
+) -> None:
+    """Make a conda prefix with exactly the lock's conda packages, and these files on top of it."""
+    from mmlock.lock.formats.conda_parts import subdir
+    from mmlock.lock.formats.parts import conda_digest
+    from mmlock.wheels.conda_prefix import fill_prefix
+
+    wanted = json.dumps([conda_digest(plan.conda), [[p.name, p.version, p.file.sha256] for p in pins]])
+    if _has_made(folder, wanted):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    uv.progress(f"making the build environment ({len(plan.conda)} conda packages, {len(pins)} others)")
+    fill_prefix(plan.conda, folder, subdir(plan.platform), cache=cache, progress=uv.progress)
+    _fill(folder, pins, uv, local)
+    (folder / _STAMP).write_text(wanted, encoding="utf-8")
+
+
+def _has_made(folder: Path, wanted: str) -> bool:
+    stamp = folder / _STAMP
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted
+
+
+def _fill(folder: Path, pins: Sequence[Pin], uv: Uv, local: Mapping[str, Path]) -> None:
+    if not pins:
+        return
     lines = [f"{_place(pin, local)} --hash=sha256:{pin.file.sha256}" for pin in pins]
     uv.run(
         ["pip", "install", "--quiet", "--python", str(folder), "--no-deps", "--require-hashes",
@@ -248,7 +278,6 @@ def make_environment(
         "the build environment cannot be filled",
         text="\n".join(lines) + "\n",
     )  # fmt: skip
-    stamp.write_text(wanted, encoding="utf-8")
 
 
 def _place(pin: Pin, local: Mapping[str, Path]) -> str:

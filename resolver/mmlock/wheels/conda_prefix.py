@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmlock.resolve.closure.conda_solve import engine, rattler_record
 __all__ = ["fill_prefix", "is_prefix"]
 
 META = "conda-meta"
+_PATIENCE, _PAUSE = 50, 0.1
 
 
 def is_prefix(prefix: Path) -> bool:
@@ -81,5 +83,9 @@ def _require_same(packages: Sequence[CondaPackage], prefix: Path) -> None:
 
 
 def _undo(prefix: Path, *, made: bool) -> None:
-    if made:
+    """Remove a prefix that was made. rattler's own threads may still write for a moment."""
+    for _ in range(_PATIENCE if made else 0):
         shutil.rmtree(prefix, ignore_errors=True)
+        time.sleep(_PAUSE)
+        if not prefix.exists():
+            return

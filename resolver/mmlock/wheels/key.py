@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmlock.core.names import Form
+from mmlock.lock.formats.parts import conda_digest
 from mmlock.wheels.model import BuildPlan, Compiler
 from mmlock.wheels.torch_ops import library_digest
 
@@ -41,6 +42,7 @@ def key_inputs(plan: BuildPlan, compiler: Compiler | None, toolkit: str | None) 
         "toolchain": [step.toolchain.name, step.toolchain.cuda, toolkit],
         "compiler": [compiler.identity, compiler.machine] if compiler else None,
         "std": step.std,
+        **({"conda": conda_digest(plan.conda)} if plan.conda else {}),
         **({"groups": [[group.file, *group.parts] for group in step.groups]} if step.groups else {}),
     }
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, Sha256, StrEnum
-from mmlock.lock.model import BuildStep
+from mmlock.lock.model import BuildStep, CondaPackage
 
 TORCH_OPS_LABEL = "torchops"
 """The local version of a wheel whose extension is plain PyTorch."""
@@ -56,6 +56,8 @@ class BuildPlan(Struct, frozen=True, kw_only=True):
     """GPU archs the wheel must hold code for, as `TORCH_CUDA_ARCH_LIST` spells them; empty without CUDA."""
     label: str
     """Local version of the wheel: `pt2.11.0cu130`."""
+    conda: tuple[CondaPackage, ...] = ()
+    """What the build stands on, where torch is a channel's; `pins` come on top of it."""
 
     @property
     def pinned_names(self) -> frozenset[PackageName]:

@@ -52,6 +52,7 @@ def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
         loose=tuple(sorted(loose)),
         archs=tuple(word for word in step.env.get(ARCH_VARIABLE, "").split(";") if word),
         label=TORCH_OPS_LABEL if step.form is Form.TORCH_OPS else local_label(env.torch),
+        conda=env.conda,
     )
 
 

@@ -20,6 +20,7 @@ from mmlock.core.names import Form
 from mmlock.core.progress import Progress, silent
 from mmlock.files.digest import sha256_of
 from mmlock.files.locking import hold
+from mmlock.files.private import open_cache
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.net.download import Downloader
 from mmlock.wheels import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
@@ -201,7 +202,8 @@ class _Job:
     def _environment(self) -> tuple[Pin, ...]:
         """A fresh environment with exactly the pinned files."""
         uv = self.builder.uv
-        interpreter = buildenv.find_python(uv, self.plan.python, self.options.python)
+        conda = self.plan.conda
+        interpreter = "" if conda else buildenv.find_python(uv, self.plan.python, self.options.python)
         loose = buildenv.pin_loose(self.plan, uv, tuple(self.builder.downloader.find_links))
         pins = tuple(sorted((*self.plan.pins, *loose), key=lambda pin: pin.name))
         local = dict(self.local)
@@ -209,7 +211,11 @@ class _Job:
             for links in self.builder.downloader.find_links:
                 if pin.file.sha256 and (links / pin.file.name).is_file():
                     local.setdefault(pin.file.sha256, links / pin.file.name)
-        buildenv.make_environment(self.venv, interpreter, pins, uv, local)
+        if conda:
+            cache = open_cache(self.builder.environ) / "conda"
+            buildenv.make_conda_environment(self.venv, self.plan, pins, uv, local, cache)
+        else:
+            buildenv.make_environment(self.venv, interpreter, pins, uv, local)
         return pins
 
     def _variables(self, tree: Path, jobs: int) -> dict[str, str]:
