@@ -239,6 +239,13 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
     )
 
 
+def user_closer(progress: Progress) -> Closer:
+    """uv, with the cache of this user."""
+    from mmlock.resolve.closure.closer import UvCloser
+
+    return UvCloser(progress=progress)
+
+
 def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) -> Closer:
     from mmlock.resolve.closure.cache import ClosureCache
     from mmlock.resolve.closure.closer import UvCloser

@@ -44,6 +44,8 @@ VERBS: Mapping[str, Verb] = {
         "mmlock.cli.export", "export", "Write a lock as a script, an image, a notebook, a project."
     ),
     "wheelhouse": Verb("mmlock.cli.wheelhouse", "wheelhouse", "List the wheels that were built, serve them."),
+    "serve": Verb("mmlock.cli.serve", "serve", "Answer over HTTP: an API, pages, a package index."),
+    "db": Verb("mmlock.cli.db", "db", "Upgrade the service's database, give out tokens."),
     "cache": Verb("mmlock.cli.cache", "cache", "Show the cache, free its space."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
     "scan": Verb("mmlock.cli.scan", "scan", "Show what a source tree needs, without running it."),

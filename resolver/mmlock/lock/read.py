@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -9,7 +10,7 @@ from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
 from mmlock.lock.formats import build_toml, pylock
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 
-__all__ = ["read_lock"]
+__all__ = ["read_lock", "read_texts"]
 
 
 def read_lock(folder: Path) -> LockedEnv:
@@ -18,12 +19,29 @@ def read_lock(folder: Path) -> LockedEnv:
     Raises EnvironmentFault when files are missing or unreadable, UsageError when one is not as mmlock
     writes it; every fault is named by its file and key (`packages[2].wheels[0].hashes.sha256`).
     """
-    path = folder / pylock.NAME
-    partial = pylock.read(_text(path, folder), str(path))
+    return _read(lambda name: _text(folder / name, folder), folder)
+
+
+def read_texts(files: Mapping[str, str]) -> LockedEnv:
+    """The environment in the texts of a lock's files, by their names: what a server sent.
+
+    Raises what `read_lock` does.
+    """
+    here = Path("lock")
+
+    def text(name: str) -> str:
+        if name not in files:
+            raise UsageError(f"the lock is not whole: `{name}` is missing")
+        return files[name]
+
+    return _read(text, here)
+
+
+def _read(text: Callable[[str], str], folder: Path) -> LockedEnv:
+    partial = pylock.read(text(pylock.NAME), str(folder / pylock.NAME))
     if not partial.unsealed:
         return partial.env
-    steps = folder / build_toml.NAME
-    fetch, build = build_toml.read(_text(steps, folder), str(steps))
+    fetch, build = build_toml.read(text(build_toml.NAME), str(folder / build_toml.NAME))
     _same(partial.unsealed, fetch, build, folder)
     return partial.with_steps(fetch, build)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["IndexServer", "make_app", "own_names"]
+__all__ = ["IndexServer", "bound", "make_app", "own_names"]
 
 _KEEP_ALIVE = 5
 _BLOCK = 1 << 18
@@ -278,7 +278,7 @@ class IndexServer:
                     "install them: `pip install 'mmlock[serve]'`; or serve a folder: `mmlock wheelhouse push`"
                 ],
             ) from error
-        self.socket = _bound(host, port, CONNECTIONS)
+        self.socket = bound(host, port, CONNECTIONS)
         self.port: int = self.socket.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.port}/simple/"
@@ -309,7 +309,8 @@ class IndexServer:
         self.server.should_exit = True
 
 
-def _bound(host: str, port: int, backlog: int) -> socket.socket:
+def bound(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket that listens. Raises UsageError or EnvironmentFault."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if port not in range(1 << 16):
         raise UsageError(f"{port} is not a port", hints=["ports are numbers up to 65535; 0 takes a free one"])

@@ -7,6 +7,7 @@ no task with it: the task is done once more, and fails with its log when that pr
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import queue
@@ -33,6 +34,7 @@ __all__ = ["ATTEMPTS", "LocalExecutor"]
 ATTEMPTS = 2
 """How often a task is begun whose process dies."""
 _BEAT = 5.0
+_TIDY = 500
 _SAID = 0.15
 """Seconds for which lines of a log are kept back, so that a short task writes them once."""
 _NAPS = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -50,12 +52,18 @@ class LocalExecutor:
         processes: int = 2,
         limit: float = 600.0,
         most_waiting: int = 1000,
+        keep: int = 20_000,
     ) -> None:
-        """`handlers`: `MODULE:NAME` of what makes their table; `limit`: seconds that a task may take."""
+        """`handlers`: `MODULE:NAME` of what makes their table; `limit`: seconds that a task may take.
+
+        `keep`: how many jobs that are over are remembered.
+        """
         self.store = store
         self.handlers = handlers
         self.limit = limit
         self._most = most_waiting
+        self._keep = keep
+        self._done = itertools.count(1)
         self.queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.listeners = Listeners()
         self.stopping = threading.Event()
@@ -102,6 +110,12 @@ class LocalExecutor:
             slot.wake()
         for slot in self.slots:
             slot.thread.join()
+
+    def tidy(self) -> None:
+        """Forget old jobs, once in a while."""
+        if next(self._done) % _TIDY == 0:
+            with suppress(EnvironmentFault):
+                self.store.prune(self._keep)
 
     @property
     def waiting(self) -> int:
@@ -272,6 +286,7 @@ class _Slot:
                 if nap is None or self.owner.stopping.wait(nap):
                     break
         self.owner.listeners.tell(job.key)
+        self.owner.tidy()
 
 
 def _too_long(limit: float) -> Failure:
