@@ -21,7 +21,7 @@ BODY = {"gpus": ["rtx5090"]}
 
 
 def answers(body: bytes) -> Handler:
-    return lambda arguments, progress: body
+    return lambda _arguments, _progress: body
 
 
 def test_a_quick_answer_comes_at_once_and_names_its_job(make_site: Make) -> None:
@@ -93,7 +93,7 @@ def test_a_job_can_be_cancelled_and_asked_again(make_site: Make) -> None:
 def test_an_error_is_a_problem_with_its_causes_and_hints(
     make_site: Make, error: Exception, status: int, word: str
 ) -> None:
-    def fail(arguments: bytes, progress: Progress) -> bytes:
+    def fail(_arguments: bytes, _progress: Progress) -> bytes:
         raise error
 
     found = make_site({"solve": fail}).client.post(SOLVE, json=BODY)
@@ -107,7 +107,7 @@ def test_an_error_is_a_problem_with_its_causes_and_hints(
 
 
 def test_a_bug_is_a_problem_without_a_traceback(make_site: Make) -> None:
-    site = make_site({"solve": lambda arguments, progress: bytes([1 // len(arguments[:0])])})
+    site = make_site({"solve": lambda arguments, _progress: bytes([1 // len(arguments[:0])])})
     found = site.client.post(SOLVE, json=BODY)
     assert (found.status_code, found.json()["type"]) == (500, "urn:mmlock:problem:crash")
     assert "Traceback" not in found.text

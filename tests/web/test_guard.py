@@ -56,7 +56,7 @@ def test_a_request_has_a_name_that_is_given_back(make_site: Make) -> None:
 
 
 def test_one_client_may_ask_for_so_many_jobs_a_minute(make_site: Make) -> None:
-    site = make_site({"solve": lambda arguments, progress: b"{}"}, per_minute=2)
+    site = make_site({"solve": lambda _arguments, _progress: b"{}"}, per_minute=2)
     statuses = [
         site.client.post("/api/v1/solve", json={"gpus": [gpu]}).status_code
         for gpu in ("a100", "t4", "v100", "a100")
@@ -75,9 +75,9 @@ def test_a_limit_recovers_with_time() -> None:
 
 
 def test_a_database_that_goes_away_and_comes_back_is_told_and_survived(
-    make_site: Make, monkeypatch: pytest.MonkeyPatch
+    make_site: Make,
 ) -> None:
-    site = make_site({"solve": lambda arguments, progress: b"{}"})
+    site = make_site({"solve": lambda _arguments, _progress: b"{}"})
     assert site.client.get("/readyz").status_code == 200
     url = site.service.store.engine.url  # type: ignore[attr-defined]
     site.service.store.engine.dispose()  # type: ignore[attr-defined]
