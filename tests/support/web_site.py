@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import socket
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from mmlock.web.app import make_app
@@ -47,7 +49,8 @@ class HereExecutor:
 
     def _do(self, task: Task) -> None:
         job = self.store.claim(task.key, "here")
-        assert job is not None
+        if job is None:  # cancelled before it was begun
+            return
         lines: list[tuple[float, str]] = []
         outcome = perform(self.handlers, task, lambda text: lines.append((0.0, text)))
         self.store.say(task.key, lines)
@@ -159,3 +162,18 @@ def _empty() -> bytes:
         upgrade(engine)
         engine.dispose()
         return file.read_bytes()
+
+
+def serve(app: object) -> tuple[Callable[[], None], str]:
+    """A server of an application in a thread: what ends it, and its URL."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+
+    def stop() -> None:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+    return stop, f"http://localhost:{listening.getsockname()[1]}"

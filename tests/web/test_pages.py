@@ -66,7 +66,7 @@ def test_a_form_leads_to_a_lock_whose_reasons_can_be_followed(site: Site) -> Non
     text = follow(site, lock)
     files = re.findall(r'href="(/api/v1/jobs/[^"]+)" download', text)
     assert (
-        site.client.get([file for file in files if file.endswith("pylock.toml")][0]).text
+        site.client.get(next(file for file in files if file.endswith("pylock.toml"))).text
         == (LOCK / "pylock.toml").read_text()
     )
     seen, queue = set(), [lock]

@@ -71,7 +71,7 @@ def solve(
     env = _with_verdict(env, arguments)
     files = render_lock(env, arguments.lock_formats)
     out = None if arguments.dry_run else arguments.out
-    gone = () if out is None else _write(files, env, arguments, out)
+    gone = () if out is None else write_files(files, env, arguments, out)
     page = _page(env, arguments, evidence)
     if place is not None:
         repeat.remember(place, page, files, min(asked))
@@ -81,7 +81,7 @@ def solve(
     return Page(text=page.text + "".join(f"{line}\n" for line in gone), data={**page.data, "removed": gone})
 
 
-def _write(
+def write_files(
     files: Mapping[str, str | None], env: LockedEnv, arguments: SolveArguments, folder: Path
 ) -> tuple[str, ...]:
     """Write a lock and take away what was made for the one before; says what is gone."""
