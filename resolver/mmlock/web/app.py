@@ -24,6 +24,7 @@ from mmlock.web import pages
 from mmlock.web.answers import json_response
 from mmlock.web.api import PREFIX, facts, jobs, locks, questions
 from mmlock.web.guard import Guard, RateLimit
+from mmlock.web.index import routes
 from mmlock.web.problem import SCHEMA, HttpError, problem, problem_of
 from mmlock.web.requests import DoctorBody, InspectBody, SolveBody, WhyNotBody, schema_of
 from mmlock.web.service import Service
@@ -61,6 +62,7 @@ def make_app(service: Service) -> FastAPI:
         app.include_router(router, prefix=PREFIX)
     _probes(app, service)
     pages.add(app)
+    routes.add(app, service.settings)
     _errors(app)
     app.add_middleware(Guard, settings=service.settings, tokens=service.tokens, metrics=service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
