@@ -46,6 +46,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "wheelhouse": Verb("mmlock.cli.wheelhouse", "wheelhouse", "List the wheels that were built, serve them."),
     "serve": Verb("mmlock.cli.serve", "serve", "Answer over HTTP: an API, pages, a package index."),
+    "worker": Verb("mmlock.cli.worker", "worker", "Do the jobs of a service on this machine."),
     "db": Verb("mmlock.cli.db", "db", "Upgrade the service's database, give out tokens."),
     "cache": Verb("mmlock.cli.cache", "cache", "Show the cache, free its space."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),

@@ -54,7 +54,7 @@ def index_files(wheels: Iterable[BuiltWheel]) -> Iterator[IndexFile]:
     """The wheels as an index lists them."""
     for wheel in wheels:
         body = metadata_of(wheel.path, wheel.sha256)
-        headers = HeaderParser().parsestr(body.decode("utf-8", "replace")) if body is not None else {}
+        headers = HeaderParser().parsestr((body or b"").decode("utf-8", "replace"))
         failed = [check.name for check in wheel.checks if check.status is CheckStatus.FAILED]
         torch, archs = wheel.record.get("torch"), wheel.record.get("archs")
         yield IndexFile(

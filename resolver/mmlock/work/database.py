@@ -119,7 +119,19 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        if engine.dialect.name == "postgresql":
+            _queue(connection)
     return before, head()
+
+
+def _queue(connection: Connection) -> None:
+    """The tables of the queue, where it is installed."""
+    from importlib.util import find_spec
+
+    if find_spec("procrastinate") is not None:
+        from mmlock.work.queue import apply_queue_schema
+
+        apply_queue_schema(connection)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from mmlock.work.model import Busy, Failure, FailureKind, Job, JobState, Outcome
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["ATTEMPTS", "LocalExecutor"]
+__all__ = ["ATTEMPTS", "LocalExecutor", "retry_or_fail"]
 
 ATTEMPTS = 2
 """How often a task is begun whose process dies."""
@@ -53,10 +53,12 @@ class LocalExecutor:
         limit: float = 600.0,
         most_waiting: int = 1000,
         keep: int = 20_000,
+        alone: bool = True,
     ) -> None:
         """`handlers`: `MODULE:NAME` of what makes their table; `limit`: seconds that a task may take.
 
-        `keep`: how many jobs that are over are remembered.
+        `keep`: how many jobs that are over are remembered. `alone`: nobody else does the jobs of this store,
+        so what runs there was left by a process that is gone.
         """
         self.store = store
         self.handlers = handlers
@@ -68,8 +70,10 @@ class LocalExecutor:
         self.listeners = Listeners()
         self.stopping = threading.Event()
         self.slots = [_Slot(self, number) for number in range(processes)]
-        for key in _left(store):
-            self.queue.put(key)
+        self._held: set[str] = set()
+        if alone:
+            for key in _left(store):
+                self.queue.put(key)
         for slot in self.slots:
             slot.thread.start()
 
@@ -87,6 +91,19 @@ class LocalExecutor:
         if new:
             self.queue.put(job.key)
         return job
+
+    def take(self, key: str) -> None:
+        """Do a job that is queued in the store already."""
+        self._held.add(key)
+        self.queue.put(key)
+
+    def holds(self, key: str) -> bool:
+        """Whether a job that was taken is not done with."""
+        return key in self._held
+
+    def let_go(self, key: str) -> None:
+        """Note that a job that was taken is done with."""
+        self._held.discard(key)
 
     def cancel(self, key: str) -> Job | None:
         """End a job and what it started."""
@@ -111,6 +128,13 @@ class LocalExecutor:
         for slot in self.slots:
             slot.thread.join()
 
+    def queued_again(self, key: str) -> bool:
+        """Whether a job is to be done once more by this executor."""
+        with suppress(EnvironmentFault):
+            job = self.store.get(key)
+            return job is not None and job.state is JobState.QUEUED and not self.stopping.is_set()
+        return False
+
     def tidy(self) -> None:
         """Forget old jobs, once in a while."""
         if next(self._done) % _TIDY == 0:
@@ -126,11 +150,11 @@ class LocalExecutor:
 def _left(store: Store) -> Iterable[str]:
     """What an earlier process left: this one alone uses the store, so nothing of it runs any more."""
     for job in store.silent(time.time() + 1):
-        _retry_or_fail(store, job)
+        retry_or_fail(store, job)
     return store.waiting()
 
 
-def _retry_or_fail(store: Store, job: Job) -> bool:
+def retry_or_fail(store: Store, job: Job) -> bool:
     """Queue a job again whose process died, or say that it failed; whether it is queued."""
     if job.attempts < ATTEMPTS:
         return store.give_back(job)
@@ -183,6 +207,9 @@ class _Slot:
             if job is not None and task is not None:
                 self.owner.listeners.tell(key)
                 self._do(job, task)
+            else:  # somebody else's, or over
+                self.owner.let_go(key)
+                self.owner.listeners.tell(key)
         self._end()
         for end in (self._heard, self._said):
             end.close()
@@ -250,7 +277,7 @@ class _Slot:
             if now - beaten > _BEAT:
                 beaten = now
                 with suppress(EnvironmentFault):
-                    self.owner.store.beat(job)
+                    self._unwanted |= not self.owner.store.beat(job)
 
     def _received(self, ready: Container[object]) -> tuple[str, Any]:
         """What the process said; `gone`: it will not say anything any more."""
@@ -279,12 +306,14 @@ class _Slot:
                     self.owner.store.finish(job, outcome)
                 elif self.owner.stopping.is_set():
                     self.owner.store.give_back(job)
-                elif _retry_or_fail(self.owner.store, job):
+                elif retry_or_fail(self.owner.store, job):
                     self.owner.queue.put(job.key)
                 break
             except EnvironmentFault:
                 if nap is None or self.owner.stopping.wait(nap):
                     break
+        if not self.owner.queued_again(job.key):
+            self.owner.let_go(job.key)
         self.owner.listeners.tell(job.key)
         self.owner.tidy()
 
