@@ -1,4 +1,4 @@
-"""Pictures of the service's pages: `scripts/service_pictures.py URL FOLDER`. Needs playwright and Chromium."""
+"""Pictures of the service's pages: `service_pictures.py URL FOLDER`. Needs playwright and Chromium."""
 
 from __future__ import annotations
 

@@ -17,7 +17,11 @@ from mmlock.cli.terminal import Terminal, write
 from mmlock.core.report import Page
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import Engine
+
+    from mmlock.web.tokens import Token
 
 
 @click.group(invoke_without_command=True, short_help="Upgrade the service's database, give out tokens.")
@@ -37,18 +41,15 @@ def upgrade(terminal: Terminal, /, **values: Any) -> None:
     with needs_service():
         from mmlock.work.database import upgrade as bring_up
 
-    engine = _engine(values)
-    before, now = bring_up(engine)
+    terminal.show(_upgraded(*bring_up(_engine(values))))
+
+
+def _upgraded(before: str | None, now: str) -> Page:
     text = f"the database is up to date ({now})" if before == now else f"upgraded from {before} to {now}"
-    terminal.show(Page(text=text, data={"before": before, "now": now}))
+    return Page(text=text, data={"before": before, "now": now})
 
 
-@db.group(short_help="Give out tokens, list them, take them back.")
-def token() -> None:
-    """Give out tokens for the service, list them, take them back."""
-
-
-@token.command(cls=Sectioned, short_help="Make a token.")
+@db.command("add-token", cls=Sectioned, short_help="Make a token.")
 @click.argument("name")
 @click.option(
     "--role", type=click.Choice(["read", "solve", "build", "admin"]), default="solve", show_default=True,
@@ -58,45 +59,56 @@ def token() -> None:
 @settings_options
 @options.form
 @click.pass_obj
-def add(terminal: Terminal, /, name: str, *, role: str, days: float | None, **values: Any) -> None:
+def add_token(terminal: Terminal, /, name: str, *, role: str, days: float | None, **values: Any) -> None:
     """Make a token, and show it once: only its digest is kept."""
     with needs_service():
         from mmlock.web.settings import Role
         from mmlock.web.tokens import Tokens
 
     secret = Tokens(_engine(values)).add(name, Role(role), days=days)
-    terminal.show(Page(text=secret, data={"name": name, "role": role, "token": secret}))
+    terminal.show(_made(name, role, secret))
 
 
-@token.command(cls=Sectioned, short_help="Take a token back.")
+def _made(name: str, role: str, secret: str) -> Page:
+    return Page(text=secret, data={"name": name, "role": role, "token": secret})
+
+
+@db.command("remove-token", cls=Sectioned, short_help="Take a token back.")
 @click.argument("name")
 @settings_options
 @options.form
 @click.pass_obj
-def remove(terminal: Terminal, /, name: str, **values: Any) -> None:
+def remove_token(terminal: Terminal, /, name: str, **values: Any) -> None:
     """Take a token back; within half a minute nothing answers to it any more."""
     with needs_service():
         from mmlock.web.tokens import Tokens
     from mmlock.core.errors import UsageError
 
     if not Tokens(_engine(values)).remove(name):
-        raise UsageError(f"there is no token `{name}`", hints=["`mmlock db token list`"])
-    terminal.show(Page(text=f"removed the token `{name}`", data={"removed": name}))
+        raise UsageError(f"there is no token `{name}`", hints=["`mmlock db tokens`"])
+    terminal.show(_removed(name))
 
 
-@token.command("list", cls=Sectioned, short_help="List the tokens.")
+def _removed(name: str) -> Page:
+    return Page(text=f"removed the token `{name}`", data={"removed": name})
+
+
+@db.command("tokens", cls=Sectioned, short_help="List the tokens.")
 @settings_options
 @options.form
 @click.pass_obj
-def list_(terminal: Terminal, /, **values: Any) -> None:
+def tokens(terminal: Terminal, /, **values: Any) -> None:
     """List the tokens, without their secrets."""
     with needs_service():
         from mmlock.web.tokens import Tokens
 
-    found = Tokens(_engine(values)).listed()
+    terminal.show(_listed(Tokens(_engine(values)).listed()))
+
+
+def _listed(found: Iterable[Token]) -> Page:
     lines = [f"{one.name}  {one.role}  {_until(one.expires)}" for one in found]
     data = [{"name": one.name, "role": one.role.value, "expires": one.expires} for one in found]
-    terminal.show(Page(text="\n".join(lines) or "there are no tokens", data=data))
+    return Page(text="\n".join(lines) or "there are no tokens", data={"tokens": data})
 
 
 def _until(moment: float | None) -> str:

@@ -40,7 +40,7 @@ def require(request: Request, role: Role) -> None:
     raise HttpError(
         HTTPStatus.UNAUTHORIZED,
         f"that needs a token with the role `{role}`",
-        hints=("send it as `Authorization: Bearer TOKEN`", "an operator makes one: `mmlock db token add`"),
+        hints=("send it as `Authorization: Bearer TOKEN`", "an operator makes one: `mmlock db add-token`"),
         headers={"WWW-Authenticate": "Bearer"},
     )
 

@@ -136,7 +136,7 @@ def read_settings(
         ) from error
     if settings.anonymous in {Role.BUILD, Role.ADMIN}:
         raise UsageError(
-            f"`anonymous` cannot be `{settings.anonymous}`", hints=["give out tokens: `mmlock db token add`"]
+            f"`anonymous` cannot be `{settings.anonymous}`", hints=["give out tokens: `mmlock db add-token`"]
         )
     return settings
 

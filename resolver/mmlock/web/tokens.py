@@ -48,7 +48,7 @@ class Tokens:
         """A new token: its secret, which nobody can tell a second time. Raises UsageError."""
         if role is Role.NOBODY or not name.strip() or len(name) > 100:  # noqa: PLR2004
             raise UsageError(
-                "a token needs a name and a role", hints=["`mmlock db token add ci --role solve`"]
+                "a token needs a name and a role", hints=["`mmlock db add-token ci --role solve`"]
             )
         secret = _PREFIX + secrets.token_urlsafe(32)
         now = self._clock()
@@ -64,7 +64,7 @@ class Tokens:
                 at.execute(insert(TOKENS).values(row))
         except IntegrityError as error:
             raise UsageError(
-                f"there is a token `{name}` already", hints=["remove it first: `mmlock db token remove NAME`"]
+                f"there is a token `{name}` already", hints=["remove it first: `mmlock db remove-token NAME`"]
             ) from error
         return secret
 
