@@ -16,12 +16,14 @@ DEV := $(VENV)/.mmlock-dev
 BENCH := $(VENV)/.mmlock-bench
 DOCS := $(VENV)/.mmlock-docs
 LONG := $(VENV)/.mmlock-long
+SERVE := $(VENV)/.mmlock-serve
 WORKFLOWS := $(VENV)/.mmlock-workflows
 
 GPU ?= rtx5090
 STACK ?= openmmlab
 OUT ?= lock
 SHARE ?= 1
+PORT ?= 8099
 
 WORKFLOW_FILES := $(wildcard resolver/mmlock/templates/*.yml)
 PYTEST_FLAGS ?= -n auto --dist worksteal
@@ -29,13 +31,16 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 # Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help solve locks test test-slow test-long check lint types layers matrices workflows audit docs bench clean
+.PHONY: help solve serve locks test test-slow test-long check lint types layers matrices workflows audit docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 solve: $(BASE) ## lock the default stack for GPU (rtx5090) into OUT (lock), and say why
 	$(BIN)/mmlock solve --stack $(STACK) --gpu $(GPU) --out $(OUT)
+
+serve: $(SERVE) ## answer over HTTP on PORT (8099): API, pages, package index
+	$(BIN)/mmlock serve --port $(PORT)
 
 locks: $(BASE) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" for one, LOCKS=--check to look
 	$(BIN)/python scripts/collect_verdicts.py
@@ -94,6 +99,10 @@ $(VENV)/bin/python:
 $(BASE): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@touch $@
+
+$(SERVE): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[serve]'
+	@touch $@ $(BASE)
 
 $(DEV): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,graph]'

@@ -59,7 +59,7 @@ def test_every_verb_has_its_json_in_the_reference() -> None:
         assert command is not None
         below = command.list_commands(root) if isinstance(command, click.Group) else [""]
         leaves |= {f"{verb} {word}".strip() for word in below}
-    assert heads == leaves - {"run", "graph"}  # the text below the table says what these print
+    assert heads == leaves - {"run", "graph", "serve", "worker"}  # the text below the table says what these print
 
 
 # ---------------------------------------------------------------- command lines
@@ -202,8 +202,8 @@ def test_the_readme_is_short() -> None:
 
 # ---------------------------------------------------------------- environment variables
 
-FROM_FACTS = {"doctor/checks/openmmlab.py"}
-"""Modules that read variables which the facts name: no row of the table can name them."""
+FROM_FACTS = {"doctor/checks/openmmlab.py", "net/egress.py", "web/settings.py"}
+"""Modules that read variables which the facts, or a table of their own, name: no row can name them."""
 
 
 @cache

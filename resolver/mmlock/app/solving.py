@@ -73,7 +73,7 @@ def solve(
     env = _with_verdict(env, arguments)
     files = render_lock(env, arguments.lock_formats)
     out = None if arguments.dry_run else arguments.out
-    gone = () if out is None else _write(files, env, arguments, out)
+    gone = () if out is None else write_files(files, env, arguments, out)
     page = _page(env, arguments, evidence)
     if place is not None:
         repeat.remember(place, page, files, min(asked))
@@ -83,7 +83,7 @@ def solve(
     return Page(text=page.text + "".join(f"{line}\n" for line in gone), data={**page.data, "removed": gone})
 
 
-def _write(
+def write_files(
     files: Mapping[str, str | None], env: LockedEnv, arguments: SolveArguments, folder: Path
 ) -> tuple[str, ...]:
     """Write a lock and take away what was made for the one before; says what is gone."""
@@ -256,6 +256,13 @@ def _no_sources(missing: NoSources) -> EnvironmentFault:
         causes=["a build step needs them with their hash, and no index that mmlock reads has them"],
         hints=["request another version; for sources of your own project, use `--extension DIR`"],
     )
+
+
+def user_closer(progress: Progress) -> Closer:
+    """uv, with the cache of this user."""
+    from mmlock.resolve.closure.closer import UvCloser
+
+    return UvCloser(progress=progress)
 
 
 def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) -> Closer:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import click
 from mmlock import __version__
 from mmlock.cli.errors import guarded
 from mmlock.cli.terminal import Terminal, prepare_streams
-from mmlock.cli.usecases import UseCases, library
+from mmlock.cli.usecases import UseCases, library, served
 from mmlock.core.errors import UsageError
 
 
@@ -47,6 +48,9 @@ VERBS: Mapping[str, Verb] = {
         "mmlock.cli.bundle", "bundle", "Put every file of a lock beside it, for a machine without a network."
     ),
     "wheelhouse": Verb("mmlock.cli.wheelhouse", "wheelhouse", "List the wheels that were built, serve them."),
+    "serve": Verb("mmlock.cli.serve", "serve", "Answer over HTTP: an API, pages, a package index."),
+    "worker": Verb("mmlock.cli.worker", "worker", "Do the jobs of a service on this machine."),
+    "db": Verb("mmlock.cli.db", "db", "Upgrade the service's database, give out tokens."),
     "cache": Verb("mmlock.cli.cache", "cache", "Show the cache, free its space."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
     "scan": Verb("mmlock.cli.scan", "scan", "Show what a source tree needs, without running it."),
@@ -94,8 +98,12 @@ class Verbs(click.Group):
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--server", metavar="URL", envvar="MMLOCK_SERVER", help="Ask the service at URL (`mmlock serve`) instead."
+)
 @click.version_option(__version__, "--version", "-V", message="mmlock %(version)s")
-def mmlock() -> None:
+@click.pass_context
+def mmlock(ctx: click.Context, server: str | None) -> None:
     """Lock environments for compiled PyTorch extensions.
 
     mmlock picks versions of Python, CUDA, torch and extensions such as mmcv that run on the device you
@@ -105,6 +113,12 @@ def mmlock() -> None:
     Completion of words in your shell, once and then in every new one (bash; zsh and fish alike):
     echo 'eval "$(_MMLOCK_COMPLETE=bash_source mmlock)"' >> ~/.bashrc
     """
+    if server and ctx.invoked_subcommand not in _OWN:
+        ctx.obj.load = partial(served, server)
+
+
+_OWN = frozenset({"serve", "db", "worker"})
+"""Verbs about a service of one's own."""
 
 
 def main(argv: Sequence[str] | None = None, *, load: Callable[[], UseCases] = library) -> int:

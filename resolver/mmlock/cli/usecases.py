@@ -141,6 +141,16 @@ class UseCases(Protocol):
         ...
 
 
+def served(url: str) -> UseCases:
+    """Those that the service at a URL answers. `MMLOCK_TOKEN` says who asks."""
+    import os
+
+    from mmlock.client.usecases import ServedCases
+
+    cases: UseCases = ServedCases(url, os.environ.get("MMLOCK_TOKEN"))
+    return cases
+
+
 def library() -> UseCases:
     """The real ones. Imported here: what `--help` does not need is not loaded for it."""
     from mmlock import app

@@ -77,6 +77,9 @@ _OWN = (
         Purpose.MMLOCK,
         "The folder of the wheels that were built; default: `wheelhouse` in the cache folder.",
     ),
+    _row("MMLOCK_SERVER", Purpose.MMLOCK, "The service to ask, where `--server` does not name one."),
+    _row("MMLOCK_TOKEN", Purpose.MMLOCK, "The token that a service is asked with."),
+    _row("MMLOCK_SERVE_*", Purpose.MMLOCK, "A setting of `mmlock serve`: `MMLOCK_SERVE_PORT` is `port`."),
     _row("_MMLOCK_COMPLETE", Purpose.MMLOCK, "Set by shell completion: print the completion script."),
 )
 

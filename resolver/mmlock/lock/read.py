@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,7 +13,7 @@ from mmlock.lock.formats import build_toml, pixi_lock, pylock
 from mmlock.lock.formats.parts import conda_digest
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 
-__all__ = ["read_lock"]
+__all__ = ["read_lock", "read_texts"]
 
 
 def read_lock(folder: Path) -> LockedEnv:
@@ -21,21 +22,37 @@ def read_lock(folder: Path) -> LockedEnv:
     Raises EnvironmentFault when files are missing or unreadable, UsageError when one is not as mmlock
     writes it; every fault is named by its file and key (`packages[2].wheels[0].hashes.sha256`).
     """
-    path = folder / pylock.NAME
-    partial = pylock.read(_text(path, folder), str(path))
-    env = partial.env if partial.conda is None else _with_conda(partial.env, partial.conda, folder)
+    return _read(lambda name: _text(folder / name, folder), folder)
+
+
+def read_texts(files: Mapping[str, str]) -> LockedEnv:
+    """The environment in the texts of a lock's files, by their names: what a server sent.
+
+    Raises what `read_lock` does.
+    """
+    here = Path("lock")
+
+    def text(name: str) -> str:
+        if name not in files:
+            raise UsageError(f"the lock is not whole: `{name}` is missing")
+        return files[name]
+
+    return _read(text, here)
+
+
+def _read(text: Callable[[str], str], folder: Path) -> LockedEnv:
+    partial = pylock.read(text(pylock.NAME), str(folder / pylock.NAME))
+    env = partial.env if partial.conda is None else _with_conda(partial.env, partial.conda, text, folder)
     if not partial.unsealed:
         return env
-    steps = folder / build_toml.NAME
-    fetch, build = build_toml.read(_text(steps, folder), str(steps))
+    fetch, build = build_toml.read(text(build_toml.NAME), str(folder / build_toml.NAME))
     _same(partial.unsealed, fetch, build, folder)
     return replace(env, fetch=fetch, build=build)
 
 
-def _with_conda(env: LockedEnv, digest: str, folder: Path) -> LockedEnv:
+def _with_conda(env: LockedEnv, digest: str, text: Callable[[str], str], folder: Path) -> LockedEnv:
     """The lock with its conda part. Raises UsageError when that is of another solve."""
-    path = folder / pixi_lock.NAME
-    conda, channels, _ = pixi_lock.read(_text(path, folder), str(path))
+    conda, channels, _ = pixi_lock.read(text(pixi_lock.NAME), str(folder / pixi_lock.NAME))
     if conda_digest(conda) != digest:
         raise UsageError(
             f"`{pylock.NAME}` and `{pixi_lock.NAME}` in `{folder}` do not belong together",

@@ -14,13 +14,15 @@ import re
 import socket
 import stat
 import threading
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
+from mmlock.wheels.index_file import IndexFile, index_files, metadata_of
 from mmlock.wheels.model import BuiltWheel
-from mmlock.wheels.simple_index import Page, project_page, projects, root_page, wants_json
+from mmlock.wheels.simple_index import Page, project_page, projects, root_page, wants_json, wheel_place
 from mmlock.wheels.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-__all__ = ["IndexServer", "make_app", "own_names"]
+__all__ = ["IndexServer", "WheelFiles", "bound", "make_app", "own_names"]
 
+METADATA = ".metadata"
 _KEEP_ALIVE = 5
 _BLOCK = 1 << 18
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
@@ -46,20 +49,20 @@ def make_app(wheelhouse: Wheelhouse, names: frozenset[str]) -> Starlette:
     from starlette.responses import PlainTextResponse, Response
     from starlette.routing import Route
 
-    files = _Files(wheelhouse)
+    files = WheelFiles((wheelhouse,))
 
     def page(made: Page) -> Response:
         return Response(made.body, media_type=made.content_type, headers={"Vary": "Accept"})
 
     def root(request: Request) -> Response:
-        return page(root_page(projects(files.wheels()), as_json=_as_json(request)))
+        return page(root_page(projects(files.listed()), as_json=_as_json(request)))
 
     def project(request: Request) -> Response:
         name = normalize(request.path_params["name"])
-        found = projects(files.wheels()).get(name)
+        found = projects(files.listed()).get(name)
         if found is None:
             return PlainTextResponse("there is no such project here", HTTPStatus.NOT_FOUND)
-        return page(project_page(name, found, base="../../wheels", as_json=_as_json(request)))
+        return page(project_page(name, found, place=wheel_place("../../wheels"), as_json=_as_json(request)))
 
     def wheel(request: Request) -> Response:
         return files.answer(request)
@@ -141,30 +144,43 @@ def own_names(host: str) -> frozenset[str]:
 # ---------------------------------------------------------------- files
 
 
-class _Files:
+class WheelFiles:
     """The wheels, each compared with its digest once for every state of its file."""
 
-    def __init__(self, wheelhouse: Wheelhouse) -> None:
-        self.wheelhouse = wheelhouse
+    def __init__(self, wheelhouses: Iterable[Wheelhouse]) -> None:
+        self.wheelhouses = tuple(wheelhouses)
         self.right: dict[tuple[int, int, int, int], str] = {}
         """(device, inode, size, time of the last change) -> the digest that it had then."""
         self.hashing = threading.Semaphore(2)
 
     def wheels(self) -> list[BuiltWheel]:
-        return [entry for entry in self.wheelhouse.entries() if isinstance(entry, BuiltWheel)]
+        """Every wheel that can be read."""
+        return [one for house in self.wheelhouses for one in house.entries() if isinstance(one, BuiltWheel)]
+
+    def listed(self) -> list[IndexFile]:
+        """What an index says of them."""
+        return list(index_files(self.wheels()))
 
     def answer(self, request: Request) -> Response:
         """A wheel, or a part of it. It is looked up: no path of a request reaches the disk."""
+        key, name = request.path_params["key"], request.path_params["file"]
+        wanted = name.removesuffix(METADATA)
+        wheel = next((w for w in self.wheels() if w.key == key and w.path.name == wanted), None)
+        return self.send(request, wheel, metadata=wanted != name)
+
+    def send(self, request: Request, wheel: BuiltWheel | None, *, metadata: bool) -> Response:
+        """A wheel, a part of it, or its metadata; its bytes are compared with their digest before."""
         from starlette.responses import PlainTextResponse, Response
 
-        key, name = request.path_params["key"], request.path_params["file"]
-        wheel = next((w for w in self.wheels() if w.key == key and w.path.name == name), None)
         stream = _opened(wheel) if wheel is not None else None
         if wheel is None or stream is None:
             return PlainTextResponse("there is no such wheel here", HTTPStatus.NOT_FOUND)
         if not self._right(stream, wheel):
             stream.close()
             return PlainTextResponse("this wheel is damaged", HTTPStatus.INTERNAL_SERVER_ERROR)
+        if metadata:
+            stream.close()
+            return _metadata(wheel)
         tag = f'"{wheel.sha256}"'
         headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream"}
         if tag in request.headers.get("if-none-match", ""):
@@ -184,6 +200,15 @@ class _Files:
             with self.hashing:
                 self.right[key] = _digest(stream)
         return self.right[key] == wheel.sha256 and state.st_size == wheel.size
+
+
+def _metadata(wheel: BuiltWheel) -> Response:
+    from starlette.responses import PlainTextResponse, Response
+
+    body = metadata_of(wheel.path, wheel.sha256)
+    if body is None:
+        return PlainTextResponse("this wheel has no metadata", HTTPStatus.NOT_FOUND)
+    return Response(body, media_type="text/plain; charset=utf-8")
 
 
 def _opened(wheel: BuiltWheel) -> BinaryIO | None:
@@ -278,7 +303,7 @@ class IndexServer:
                     "install them: `pip install 'mmlock[serve]'`; or serve a folder: `mmlock wheelhouse push`"
                 ],
             ) from error
-        self.socket = _bound(host, port, CONNECTIONS)
+        self.socket = bound(host, port, CONNECTIONS)
         self.port: int = self.socket.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.port}/simple/"
@@ -309,7 +334,8 @@ class IndexServer:
         self.server.should_exit = True
 
 
-def _bound(host: str, port: int, backlog: int) -> socket.socket:
+def bound(host: str, port: int, backlog: int) -> socket.socket:
+    """A socket that listens. Raises UsageError or EnvironmentFault."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if port not in range(1 << 16):
         raise UsageError(f"{port} is not a port", hints=["ports are numbers up to 65535; 0 takes a free one"])

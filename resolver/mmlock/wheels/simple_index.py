@@ -1,16 +1,15 @@
-"""The wheelhouse as a package index (PEP 503 and PEP 691): pages as text, no network."""
+"""The wheelhouse as a package index (PEP 503, 592, 629, 658, 691, 700, 714): pages as text, no network."""
 
 from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote
 
 from msgspec import Struct
 
-from mmlock.core.names import normalize
-from mmlock.wheels.model import BuiltWheel
+from mmlock.wheels.index_file import IndexFile
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
@@ -23,11 +22,11 @@ class Page(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-def projects(wheels: Iterable[BuiltWheel]) -> Mapping[str, tuple[BuiltWheel, ...]]:
-    """The wheels by project, names sorted, file names unique."""
-    found: dict[str, dict[str, BuiltWheel]] = {}
-    for wheel in wheels:
-        found.setdefault(normalize(wheel.package), {}).setdefault(wheel.path.name, wheel)
+def projects(files: Iterable[IndexFile]) -> Mapping[str, tuple[IndexFile, ...]]:
+    """The files by project, names sorted, file names unique."""
+    found: dict[str, dict[str, IndexFile]] = {}
+    for file in files:
+        found.setdefault(file.project, {}).setdefault(file.name, file)
     return {name: tuple(files[file] for file in sorted(files)) for name, files in sorted(found.items())}
 
 
@@ -49,26 +48,50 @@ def root_page(names: Iterable[str], *, as_json: bool) -> Page:
     return _html("Simple index", (f'<a href="{quote(name)}/">{html.escape(name)}</a>' for name in names))
 
 
-def project_page(name: str, wheels: Iterable[BuiltWheel], *, base: str, as_json: bool) -> Page:
-    """The files of one project; `base` is the URL in front of `KEY/FILE`."""
-    rows = [(f"{base}/{wheel.key}/{quote(wheel.path.name)}", wheel) for wheel in wheels]
+def project_page(
+    name: str, files: Iterable[IndexFile], *, place: Callable[[IndexFile], str], as_json: bool
+) -> Page:
+    """The files of one project; `place` is the URL of a file, whose metadata is at `URL.metadata`."""
+    rows = [(place(file), file) for file in files]
     if as_json:
-        files = [
-            {
-                "filename": wheel.path.name,
-                "url": url,
-                "hashes": {"sha256": wheel.sha256},
-                "size": wheel.size,
-                "upload-time": wheel.record.get("created"),
-            }
-            for url, wheel in rows
-        ]
-        versions = sorted({wheel.version for _, wheel in rows})
-        return _json({"name": name, "versions": versions, "files": files})
-    return _html(
-        f"Links for {name}",
-        (f'<a href="{url}#sha256={wheel.sha256}">{html.escape(wheel.path.name)}</a>' for url, wheel in rows),
-    )
+        versions = sorted({file.version for _, file in rows})
+        return _json({"name": name, "versions": versions, "files": [_row(url, file) for url, file in rows]})
+    return _html(f"Links for {name}", (_link(url, file) for url, file in rows))
+
+
+def _row(url: str, file: IndexFile) -> dict[str, object]:
+    row: dict[str, object] = {
+        "filename": file.name,
+        "url": url,
+        "hashes": {"sha256": file.sha256},
+        "size": file.size,
+        "yanked": file.yanked or False,
+    }
+    if file.created:
+        row["upload-time"] = file.created
+    if file.requires_python:
+        row["requires-python"] = file.requires_python
+    if file.metadata:
+        # PEP 714: clients of PEP 658's days look for the former name, and one bug of pip's was in it.
+        row["core-metadata"] = row["dist-info-metadata"] = {"sha256": file.metadata}
+    return row
+
+
+def _link(url: str, file: IndexFile) -> str:
+    words = [f'href="{html.escape(url)}#sha256={file.sha256}"']
+    if file.requires_python:
+        words.append(f'data-requires-python="{html.escape(file.requires_python)}"')
+    if file.metadata:
+        words.append(f'data-core-metadata="sha256={file.metadata}"')
+        words.append(f'data-dist-info-metadata="sha256={file.metadata}"')
+    if file.yanked:
+        words.append(f'data-yanked="{html.escape(file.yanked)}"')
+    return f"<a {' '.join(words)}>{html.escape(file.name)}</a>"
+
+
+def wheel_place(base: str) -> Callable[[IndexFile], str]:
+    """Where a wheelhouse has its files: `BASE/KEY/NAME`."""
+    return lambda file: f"{base}/{file.key}/{quote(file.name)}"
 
 
 def _json(data: Mapping[str, object]) -> Page:

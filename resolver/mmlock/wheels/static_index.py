@@ -7,8 +7,9 @@ from pathlib import Path
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
 from mmlock.files.atomic import write_aside
+from mmlock.wheels.index_file import index_files, metadata_of
 from mmlock.wheels.model import BuiltWheel
-from mmlock.wheels.simple_index import project_page, projects, root_page
+from mmlock.wheels.simple_index import project_page, projects, root_page, wheel_place
 from mmlock.wheels.wheelhouse import Wheelhouse, link_or_copy
 
 
@@ -21,11 +22,14 @@ def write_static(wheelhouse: Wheelhouse, target: Path, *, progress: Progress = s
             if not place.is_file() or place.stat().st_size != wheel.size:
                 progress(f"copying {wheel.path.name}")
                 link_or_copy(wheel.path, place)
-        grouped = projects(wheels)
+            if (body := metadata_of(wheel.path, wheel.sha256)) is not None:
+                _put(place.with_name(f"{place.name}.metadata"), body)
+        files = tuple(index_files(wheels))
+        grouped = projects(files)
         _put(target / "simple" / "index.html", root_page(grouped, as_json=False).body)
-        for name, files in grouped.items():
+        for name, held in grouped.items():
             for as_json, file in ((False, "index.html"), (True, "index.json")):
-                page = project_page(name, files, base="../../wheels", as_json=as_json)
+                page = project_page(name, held, place=wheel_place("../../wheels"), as_json=as_json)
                 _put(target / "simple" / name / file, page.body)
     except OSError as error:
         raise EnvironmentFault(

@@ -16,7 +16,15 @@ from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
 
-__all__ = ["ENVIRONMENT_VARIABLE", "Matrix", "decode", "find_root", "matrix_files", "open_matrix"]
+__all__ = [
+    "ENVIRONMENT_VARIABLE",
+    "Matrix",
+    "decode",
+    "find_root",
+    "keep_open",
+    "matrix_files",
+    "open_matrix",
+]
 
 
 class Matrix:
@@ -291,4 +299,14 @@ class Matrix:
 
 def open_matrix(path: Path | None = None) -> Matrix:
     """The matrix at `path`, else at $MMLOCK_MATRICES, else the one shipped, else the checkout's."""
-    return Matrix(find_root(path, os.environ))
+    root = find_root(path, os.environ)
+    return _kept.setdefault(root, Matrix(root)) if _keeping else Matrix(root)
+
+
+_kept: dict[Path, Matrix] = {}
+_keeping: list[bool] = []
+
+
+def keep_open() -> None:
+    """From here on, this process reads each matrix folder once: for one that answers many requests."""
+    _keeping.append(True)

@@ -68,17 +68,17 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     if env is None:
         told = entry.refused.error.replace("|", r"\|") if entry.refused is not None else "not solved yet"
         return "", "", "", "", f"no lock: {told}"
-    return env.python, env.torch, _mmcv(env), _todo(env), run(entry.verdict)
+    return env.python, env.torch, mmcv_of(env), todo(env), run(entry.verdict)
 
 
-def _mmcv(env: LockedEnv) -> str:
+def mmcv_of(env: LockedEnv) -> str:
     """The mmcv of the lock; other distributions of it are named."""
     named = [*((p.name, p.version) for p in env.packages), *((s.package, s.version) for s in env.steps)]
     found = [(name, version) for name, version in named if name in {"mmcv", "mmcv-full", "mmcv-lite"}]
     return ", ".join(version if name == "mmcv" else f"{name} {version}" for name, version in found)
 
 
-def _todo(env: LockedEnv) -> str:
+def todo(env: LockedEnv) -> str:
     """What keeps the lock from being sealed."""
     if env.sealed:
         return "sealed"

@@ -1,0 +1,337 @@
+"""Tasks in processes of this machine, which stay warm from one task to the next.
+
+One thread of the parent looks after each process: it gives it a task, notes what it says, and ends it when
+the task is cancelled or takes too long; with the process goes all that it started. A process that dies takes
+no task with it: the task is done once more, and fails with its log when that process dies, too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from mmlock.core.errors import EnvironmentFault
+from mmlock.work import child
+from mmlock.work.listeners import Listeners
+from mmlock.work.model import Busy, Failure, FailureKind, Job, JobState, Outcome, Store, Task
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+__all__ = ["ATTEMPTS", "LocalExecutor", "retry_or_fail"]
+
+ATTEMPTS = 2
+"""How often a task is begun whose process dies."""
+_BEAT = 5.0
+_TIDY = 500
+_SAID = 0.15
+"""Seconds for which lines of a log are kept back, so that a short task writes them once."""
+_NAPS = (0.1, 0.3, 1.0, 3.0, 10.0)
+"""Between the tries to note an outcome while the database is away."""
+
+
+class LocalExecutor:
+    """An executor of processes, with a store. `close` it."""
+
+    def __init__(
+        self,
+        store: Store,
+        handlers: str,
+        *,
+        processes: int = 2,
+        limit: float = 600.0,
+        most_waiting: int = 1000,
+        keep: int = 20_000,
+        alone: bool = True,
+    ) -> None:
+        """`handlers`: `MODULE:NAME` of what makes their table; `limit`: seconds that a task may take.
+
+        `keep`: how many jobs that are over are remembered. `alone`: nobody else does the jobs of this store,
+        so what runs there was left by a process that is gone.
+        """
+        self.store = store
+        self.handlers = handlers
+        self.limit = limit
+        self._most = most_waiting
+        self._keep = keep
+        self._done = itertools.count(1)
+        self.queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.listeners = Listeners()
+        self.stopping = threading.Event()
+        self.slots = [_Slot(self, number) for number in range(processes)]
+        self._held: set[str] = set()
+        if alone:
+            for key in _left(store):
+                self.queue.put(key)
+        for slot in self.slots:
+            slot.thread.start()
+
+    def submit(self, task: Task) -> Job:
+        """The job of a task. Raises Busy, or EnvironmentFault where the store is not there."""
+        if self.queue.qsize() >= self._most:
+            known = self.store.get(task.key)
+            if known is not None and known.state is not JobState.FAILED:
+                return known
+            raise Busy(
+                f"{self._most} jobs are waiting already",
+                hints=["ask again in a minute", "give the service more processes, or workers"],
+            )
+        job, new = self.store.add(task)
+        if new:
+            self.queue.put(job.key)
+        return job
+
+    def take(self, key: str) -> None:
+        """Do a job that is queued in the store already."""
+        self._held.add(key)
+        self.queue.put(key)
+
+    def holds(self, key: str) -> bool:
+        """Whether a job that was taken is not done with."""
+        return key in self._held
+
+    def let_go(self, key: str) -> None:
+        """Note that a job that was taken is done with."""
+        self._held.discard(key)
+
+    def cancel(self, key: str) -> Job | None:
+        """End a job and what it started."""
+        job = self.store.cancel(key)
+        if job is not None:
+            for slot in self.slots:
+                slot.unwanted(key)
+            self.listeners.tell(key)
+        return job
+
+    def listen(self, heard: Callable[[str], object]) -> Callable[[], None]:
+        """Have `heard` called with the key of every job that changes."""
+        return self.listeners.add(heard)
+
+    def close(self) -> None:
+        """End all processes; what ran is queued again, and goes on when the next one is made."""
+        self.stopping.set()
+        for _ in self.slots:
+            self.queue.put(None)
+        for slot in self.slots:
+            slot.wake()
+        for slot in self.slots:
+            slot.thread.join()
+
+    def queued_again(self, key: str) -> bool:
+        """Whether a job is to be done once more by this executor."""
+        with suppress(EnvironmentFault):
+            job = self.store.get(key)
+            return job is not None and job.state is JobState.QUEUED and not self.stopping.is_set()
+        return False
+
+    def tidy(self) -> None:
+        """Forget old jobs, once in a while."""
+        if next(self._done) % _TIDY == 0:
+            with suppress(EnvironmentFault):
+                self.store.prune(self._keep)
+
+    @property
+    def waiting(self) -> int:
+        """How many tasks no process has begun."""
+        return self.queue.qsize()
+
+
+def _left(store: Store) -> Iterable[str]:
+    """What an earlier process left: this one alone uses the store, so nothing of it runs any more."""
+    for job in store.silent(time.time() + 1):
+        retry_or_fail(store, job)
+    return store.waiting()
+
+
+def retry_or_fail(store: Store, job: Job) -> bool:
+    """Queue a job again whose process died, or say that it failed; whether it is queued."""
+    if job.attempts < ATTEMPTS:
+        return store.give_back(job)
+    store.finish(
+        job,
+        Failure(
+            kind=FailureKind.LOST,
+            message=f"the process that did it ended {job.attempts} times",
+            hints=("its log has what it said last; it may have been out of memory",),
+        ),
+    )
+    return False
+
+
+class _Slot:
+    """One process and the thread that looks after it."""
+
+    def __init__(self, owner: LocalExecutor, number: int) -> None:
+        self.owner = owner
+        self.name = f"{socket.gethostname()}:{os.getpid()}/{number}"
+        self.thread = threading.Thread(target=self._run, name=f"mmlock-work-{number}", daemon=True)
+        self.process: Any = None
+        self.pipe: Connection | None = None
+        self._heard, self._said = multiprocessing.Pipe(duplex=False)
+        self._job: Job | None = None
+        self._unwanted = False
+        self._turn = threading.Lock()
+
+    def wake(self) -> None:
+        """Have the thread look around."""
+        with suppress(OSError, ValueError):
+            self._said.send(None)
+
+    def unwanted(self, key: str) -> None:
+        """Give a task up, if it is the one at hand."""
+        with self._turn:
+            if self._job is not None and self._job.key == key:
+                self._unwanted = True
+                self.wake()
+
+    # ------------------------------------------------------------ the thread
+
+    def _run(self) -> None:
+        self._start()
+        while (key := self.owner.queue.get()) is not None and not self.owner.stopping.is_set():
+            job = task = None
+            with suppress(EnvironmentFault):  # no database: the job is still queued there for the next start
+                job = self.owner.store.claim(key, self.name)
+                task = self.owner.store.task(key) if job else None
+            if job is not None and task is not None:
+                self.owner.listeners.tell(key)
+                self._do(job, task)
+            else:  # somebody else's, or over
+                self.owner.let_go(key)
+                self.owner.listeners.tell(key)
+        self._end()
+        for end in (self._heard, self._said):
+            end.close()
+
+    def _start(self) -> None:
+        # `spawn`: no thread and no lock of this process is copied.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(
+            target=child.main, args=(other, self.owner.handlers), name=f"mmlock-{self.name}", daemon=False
+        )
+        self.process.start()
+        other.close()
+
+    def _end(self) -> None:
+        """End the process and all that it started."""
+        if self.process is None:
+            return
+        _kill(self.process)
+        self.process.join()
+        self.process.close()
+        if self.pipe is not None:
+            self.pipe.close()
+        self.process = self.pipe = None
+
+    def _do(self, job: Job, task: Task) -> None:
+        with self._turn:
+            self._job, self._unwanted = job, False
+        if self.process is None:
+            self._start()
+        lines: list[tuple[float, str]] = []
+        try:
+            outcome = self._watch(job, task, lines)
+        finally:
+            with self._turn:
+                self._job = None
+        self._note(job, outcome, lines)
+
+    def _watch(self, job: Job, task: Task, lines: list[tuple[float, str]]) -> Outcome | None:
+        """Wait for the outcome of a task; None: there is none, for it was given up, or its process died."""
+        assert self.pipe is not None
+        started = beaten = flushed = time.monotonic()
+        with suppress(OSError):
+            self.pipe.send(task)
+        while True:
+            ready = wait([self.pipe, self.process.sentinel, self._heard], timeout=_SAID)
+            if self._heard in ready:
+                self._heard.recv()
+            word, value = self._received(ready)
+            if word == "done":
+                outcome: Outcome = value
+                return outcome
+            if word == "say":
+                lines.append((time.time(), str(value)))
+            if word == "gone" or self._unwanted or self.owner.stopping.is_set():
+                self._end()
+                return None
+            now = time.monotonic()
+            if now - started > self.owner.limit:
+                self._end()
+                return _too_long(self.owner.limit)
+            if now - flushed > _SAID and lines:
+                flushed = now
+                self._say(job, lines)
+            if now - beaten > _BEAT:
+                beaten = now
+                with suppress(EnvironmentFault):
+                    self._unwanted |= not self.owner.store.beat(job)
+
+    def _received(self, ready: Container[object]) -> tuple[str, Any]:
+        """What the process said; `gone`: it will not say anything any more."""
+        assert self.pipe is not None
+        if self.pipe in ready:
+            try:
+                word, value = self.pipe.recv()
+            except (EOFError, OSError):
+                return "gone", None
+            return str(word), value
+        return ("gone" if self.process.sentinel in ready else "", None)
+
+    def _say(self, job: Job, lines: list[tuple[float, str]]) -> None:
+        with suppress(EnvironmentFault):  # said again with the next lines
+            self.owner.store.say(job.key, tuple(lines))
+            lines.clear()
+            self.owner.listeners.tell(job.key)
+
+    def _note(self, job: Job, outcome: Outcome | None, lines: list[tuple[float, str]]) -> None:
+        """Write down what became of a job; while the database is away, try again."""
+        for nap in (*_NAPS, None):
+            try:
+                self.owner.store.say(job.key, tuple(lines))
+                lines.clear()
+                if outcome is not None:
+                    self.owner.store.finish(job, outcome)
+                elif self.owner.stopping.is_set():
+                    self.owner.store.give_back(job)
+                elif retry_or_fail(self.owner.store, job):
+                    self.owner.queue.put(job.key)
+                break
+            except EnvironmentFault:
+                if nap is None or self.owner.stopping.wait(nap):
+                    break
+        if not self.owner.queued_again(job.key):
+            self.owner.let_go(job.key)
+        self.owner.listeners.tell(job.key)
+        self.owner.tidy()
+
+
+def _too_long(limit: float) -> Failure:
+    return Failure(
+        kind=FailureKind.LIMIT,
+        message=f"the job took longer than {limit:.0f} s and was ended",
+        hints=("ask for less at once, or have the limit raised",),
+    )
+
+
+def _kill(process: Any) -> None:
+    """End a process and its whole session."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            # It may not have its own session yet: then the group is not its own either.
+            if os.getpgid(process.pid) == process.pid:
+                os.killpg(process.pid, signal.SIGKILL)
+    with suppress(OSError, ValueError):
+        process.kill()

@@ -1,0 +1,61 @@
+"""Handlers for tests of `work`: they run in other processes, so they are in a module of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmlock.core.errors import EnvironmentFault, NoAnswer
+from mmlock.core.progress import Progress
+from mmlock.work.model import Handler
+
+
+def upper(arguments: bytes, progress: Progress) -> bytes:
+    progress("writing it large")
+    return arguments.upper()
+
+
+def refuse(arguments: bytes, progress: Progress) -> bytes:
+    del progress
+    raise NoAnswer("nothing fits", causes=[arguments.decode()], hints=["ask for less"])
+
+
+def unplugged(arguments: bytes, progress: Progress) -> bytes:
+    """Fails until a file is there."""
+    del progress
+    if not Path(arguments.decode()).exists():
+        raise EnvironmentFault("no network")
+    return b"plugged in"
+
+
+def bug(arguments: bytes, progress: Progress) -> bytes:
+    del progress
+    return bytes([len(arguments) // 0])
+
+
+def die_until(arguments: bytes, progress: Progress) -> bytes:
+    """Kills its own process as many times as the file has letters to lose."""
+    path = Path(arguments.decode())
+    left = path.read_text()
+    progress(f"{len(left)} deaths left")
+    if left:
+        path.write_text(left[1:])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return b"alive"
+
+
+def hang(arguments: bytes, progress: Progress) -> bytes:
+    """Starts a process that never ends, notes its number, and waits for it."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(arguments.decode()).write_text(str(process.pid))
+    progress("hanging")
+    process.wait()
+    return b""
+
+
+def table() -> Mapping[str, Handler]:
+    return {one.__name__: one for one in (upper, refuse, unplugged, bug, die_until, hang)}
