@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from mmlock.core.device import Code, Device, code_for, format_cc
+from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
 from mmlock.doctor.context import DiagnosisContext
-from mmlock.doctor.log_window import joined, runs
+from mmlock.doctor.log_window import after, before, joined, runs
 from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.proposals import proposed_solves
+from mmlock.doctor.subject import of_module
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.devices.support import torch_support
 from mmlock.facts.matrix.load import Matrix
@@ -45,7 +47,7 @@ def _device(match: SymptomMatch, around: DiagnosisContext) -> Device | None:
     words = [match.fields.get("gpu", ""), *(m.value for m in around.entities.of("gpu"))]
     for word in (*words, match.fields.get("sm", "")):
         device = find_device(around.matrix, word.strip()) if word else None
-        if isinstance(device, Device):
+        if isinstance(device, Device) and device.kind is DeviceKind.CUDA:
             return device
     return None
 
@@ -143,3 +145,43 @@ def driver(match: SymptomMatch, around: DiagnosisContext) -> Examination:
         told = joined(f"{floor} for CUDA {major}.x" for major, floor in floors.items())
         evidence.append(f"minimum driver: {told}")
     return Examination(evidence=tuple(evidence), solves=solves)
+
+
+def amd_gpu(_: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """The arch of the AMD GPU that a text names."""
+    for entity in around.entities.of("gpu"):
+        device = find_device(around.matrix, entity.value)
+        if isinstance(device, Device) and device.kind is DeviceKind.ROCM and device.arch:
+            return Examination(fields={"gfx": device.arch}, evidence=tuple(_rocm(device, around)))
+    return Examination()
+
+
+def _rocm(device: Device, around: DiagnosisContext) -> Iterator[str]:
+    build = named_build(around)
+    if build is None or not build.archs or build.kind is not DeviceKind.ROCM:
+        return
+    has = "it has" if device.arch in build.archs else "it has no"
+    yield f"torch {build.torch}+{build.variant} is built for {' '.join(build.archs)}: {has} {device.arch}"
+
+
+def device_op(match: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """What is known of mmcv on that kind of device."""
+    kind = match.fields["device"].partition(":")[0]
+    row = next((row for row in around.matrix.accelerators if row.kind.value == kind), None)
+    if row is None:
+        return Examination(subject=of_module("mmcv", around.matrix))
+    evidence = [row.mmcv]
+    if row.build_env:
+        told = " ".join(f"{name}={value}" for name, value in sorted(row.build_env.items()))
+        evidence.append(f"a build for it sets {told}")
+    return Examination(evidence=tuple(evidence), subject=of_module("mmcv", around.matrix))
+
+
+def triton(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
+    """Only where triton compiles: nvcc has the same ptxas, and says the same."""
+    near = (*match.lines, *before(around.log, match), *after(around.log, match))
+    if not any("riton" in line.text or "PTXASError" in line.text for line in near):
+        return None
+    arch = match.fields.get("arch") or around.entities.value("arch") or around.entities.value("gpu")
+    fields = {"arch": arch} if arch else {}
+    return Examination(fields=fields, subject=of_module("triton", around.matrix))

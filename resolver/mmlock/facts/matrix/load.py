@@ -163,6 +163,16 @@ class Matrix:
         return self._rows("symptoms")
 
     @property
+    def phrases(self) -> tuple[model.Phrase, ...]:
+        """What compilers, loaders and shells say in other languages."""
+        return self._rows("phrases")
+
+    @property
+    def extensions(self) -> tuple[model.Extension, ...]:
+        """Whose a compiled module is."""
+        return self._rows("extensions")
+
+    @property
     def modules(self) -> tuple[model.Module, ...]:
         """Which distributions provide an import name."""
         return self._rows("modules")
