@@ -41,6 +41,24 @@ def doctor(
 
     `confirm` is shown the plan of an `--apply`, and says whether it may be carried out.
     """
+    page = _report(arguments, progress, confirm)
+    if not arguments.sarif:
+        return page
+    from mmlock import __version__
+    from mmlock.doctor.sarif import sarif
+
+    assert isinstance(page.data, dict)
+    return Page(text=page.text, data=sarif(page.data, __version__))
+
+
+def list_symptoms(matrices: Path | None) -> Page:
+    """The texts that are known. Raises MatrixError."""
+    from mmlock.doctor.listing import listing
+
+    return listing(open_matrix(matrices).symptoms)
+
+
+def _report(arguments: DoctorArguments, progress: Progress, confirm: Confirm) -> Page:
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
         from mmlock.app.building import find_uv

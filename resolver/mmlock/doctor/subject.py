@@ -73,7 +73,7 @@ def of_module(module: str, matrix: Matrix, told: Told = Told.MODULE) -> Subject 
     if row := next((row for row in matrix.modules if row.module == module), None):
         package = str(row.packages[-1] if len(row.packages) > _FLAVOURS else row.packages[0])
         return Subject(told=told, module=module, package=package, decided=row.core)
-    if part := next((part for part in matrix.extensions if part.module == module), None):
+    if part := next((part for part in matrix.compiled_modules if part.module == module), None):
         return Subject(
             told=told,
             module=module,
@@ -94,7 +94,7 @@ def of_package(name: str, matrix: Matrix, version: str | None = None) -> Subject
     """A distribution that a text names."""
     package = normalize(name)
     row = next((row for row in matrix.modules if package in row.packages), None)
-    part = next((part for part in matrix.extensions if part.package == package), None)
+    part = next((part for part in matrix.compiled_modules if part.package == package), None)
     return Subject(
         told=Told.BUILD,
         module=row.module if row else part.module if part else "",

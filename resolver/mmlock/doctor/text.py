@@ -36,7 +36,6 @@ def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[s
     yield from _evidence(first)
     yield from _block("why", first.cause)
     yield from _block("what else to do", first.advice[1:])
-    yield from _not_tried(first)
     yield from command_lines(first.commands)
     if others:
         yield ""
@@ -47,17 +46,13 @@ def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[s
     yield from _wrapped("source: ", "; ".join(first.source))
 
 
-def _not_tried(first: Diagnosis) -> Iterator[str]:
-    """What holds for the commands in sentences."""
-    if any("`" in text for text in first.advice):
-        yield f"  (commands in `backticks` were {NOT_TRIED})"
-
-
 def _do(first: Diagnosis) -> Iterator[str]:
     """The first thing to do: what was solved for, else what is advised."""
     solved = next((one for one in first.commands if one.gives), None)
     if first.advice:
         yield from _wrapped("do: ", first.advice[0])
+        if any("`" in text for text in first.advice):
+            yield f"  (commands in `backticks`: {NOT_TRIED})"
     elif solved is not None:
         yield from _wrapped("do: ", f"`{solved.command}`")
 

@@ -20,6 +20,7 @@ EXAMINERS: Mapping[str, Examiner] = {
     "build-failed": compilers.compile_failed,
     "build-module": builds.build_module,
     "chumpy": openmmlab.chumpy,
+    "compiler-error": compilers.compiler_error,
     "cxx-standard": compilers.cxx_standard,
     "device-op": devices.device_op,
     "driver": devices.driver,

@@ -102,6 +102,14 @@ def torch_missing(match: SymptomMatch, here: DiagnosisContext) -> Examination:
 _UV = re.compile(r"[×├╰]─?▶?|The build backend returned an error|build_wheel` failed|hint: .{0,80}depends on `torch`")
 
 
+def compiler_error(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
+    """Only where no line of the text has a meaning that is known: the first error may be a consequence of it."""
+    for line in here.log.lines:
+        if any(hit.row.rank < match.row.rank for hit in here.patterns.hits(here.patterns.read(line.text))):
+            return None
+    return Examination(lines=match.lines[:1])
+
+
 def compile_failed(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     """The first thing that a compiler said; only where nothing is known to be said, that it is not in the text."""
     first = None

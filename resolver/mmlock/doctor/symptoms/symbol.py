@@ -50,6 +50,7 @@ def examine(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     if is_torch(symbol):
         return _torch(match, symbol, fields, owner, around)
     row = _row_of(symbol, path)
+    fields["function"] = plain.partition("(")[0]
     evidence = (f"`{symbol}` is `{plain}`",) if plain != symbol else ()
     return Examination(row=row, fields={**fields, **_built(owner)}, evidence=evidence, subject=owner)
 
@@ -114,13 +115,14 @@ def _torch(
         exporting = around.symbols.exporting(symbol)
         if known and len(known) == len(exporting):
             return Examination(row="symbol-torch-not-loaded", fields=fields, evidence=_own(fields), subject=owner)
-        if abi := _other_abi(symbol, around):
-            evidence = (*_own(fields), *abi.values())
+        abi = _other_abi(symbol, around)
+        if abi and owner is not None and owner.package and owner.package not in mmcv_packages(around.matrix):
             fields |= abi
-            row = "symbol-abi"
-            solves = _solves(row, fields, owner, around)
-            return Examination(row=row, fields=fields, evidence=_own(fields), subject=owner, solves=solves)
-        evidence = (*_own(fields), *_of_torch(symbol, exporting, around))
+            solves = _solves("symbol-abi", fields, owner, around)
+            return Examination(
+                row="symbol-abi", fields=fields, evidence=_own(fields), subject=owner, solves=solves
+            )
+        evidence = (*_own(fields), *(_abi(abi) if abi else _of_torch(symbol, exporting, around)))
     row = "symbol-torch-own"
     if owner is None or owner.package in mmcv_packages(around.matrix):
         row = "symbol-torch" if owner is not None or around.entities.seen("mmcv") else "symbol-torch-own"
@@ -163,6 +165,13 @@ def _other_abi(symbol: str, around: DiagnosisContext) -> dict[str, str]:
     }
 
 
+def _abi(abi: Mapping[str, str]) -> Iterator[str]:
+    yield (
+        f"the file was compiled with _GLIBCXX_USE_CXX11_ABI={abi['made']}, and torch {abi['torch']} has"
+        f" {abi['have']}: another torch was there when it was compiled, or that flag was set"
+    )
+
+
 # ---------------------------------------------------------------- solves
 
 
@@ -189,6 +198,8 @@ def _file(path: str) -> str:
     """`mmcv/_ext.cpython-38-x86_64-linux-gnu.so`: the package's folder and the file."""
     parts = [part for part in re.split(r"[/\\]", path.strip()) if part]
     if len(parts) > 1 and re.fullmatch(r"(?:site|dist)-packages", parts[-2]):
+        parts = parts[-1:]
+    if len(parts) > 1 and parts[-2].endswith(".egg"):
         parts = parts[-1:]
     return f"`{'/'.join(parts[-2:])}`" if parts else ""
 

@@ -109,6 +109,8 @@ class Breakage(Struct, frozen=True, kw_only=True):
     """Declared requirements that are never used and cannot be installed (`chumpy`)."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Run-time environment that cures it."""
+    culprit: PackageName | None = None
+    """The package at fault, where that is one which those in `when` need."""
 
     @property
     def cured(self) -> bool:
@@ -355,8 +357,8 @@ class Phrase(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
-class Extension(Struct, frozen=True, kw_only=True):
-    """Whose a compiled module is. File `curated/extensions.toml`, key `module`.
+class CompiledModule(Struct, frozen=True, kw_only=True):
+    """Whose a compiled module is. File `curated/compiled_modules.toml`, key `module`.
 
     Modules of the packages that mmlock decides are in `modules.toml`, unless their file has another name.
     """

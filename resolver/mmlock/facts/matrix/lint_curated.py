@@ -169,7 +169,7 @@ def _(row: model.Phrase) -> Faults:
 
 
 @row_faults.register
-def _(row: model.Extension) -> Faults:
+def _(row: model.CompiledModule) -> Faults:
     if not row.module.isidentifier():
         yield f"module: `{row.module}` is no name of a module"
     if row.package is not None:

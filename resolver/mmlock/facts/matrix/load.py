@@ -168,9 +168,9 @@ class Matrix:
         return self._rows("phrases")
 
     @property
-    def extensions(self) -> tuple[model.Extension, ...]:
+    def compiled_modules(self) -> tuple[model.CompiledModule, ...]:
         """Whose a compiled module is."""
-        return self._rows("extensions")
+        return self._rows("compiled-modules")
 
     @property
     def modules(self) -> tuple[model.Module, ...]:
