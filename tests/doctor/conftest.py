@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from solved import facts
@@ -15,11 +16,17 @@ from mmlock.doctor.diagnose import diagnose
 from mmlock.doctor.log import read_log
 from mmlock.doctor.log_entities import find_log_entities
 from mmlock.doctor.model import Diagnosis
+from mmlock.doctor.patterns import Patterns
 from mmlock.facts.matrix.load import Matrix
 
 
 def matrix() -> Matrix:
     return facts()
+
+
+@cache
+def patterns() -> Patterns:
+    return Patterns(matrix().symptoms, matrix().phrases)
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,14 @@ Ask = Callable[[bytes], Answer]
 
 
 def put(data: bytes) -> Answer:
-    log = read_log(io.BytesIO(data))
+    log = read_log(io.BytesIO(data), patterns().loud)
     facts = matrix()
     around = DiagnosisContext(
-        log=log, entities=find_log_entities(log, facts), matrix=facts, symbols=SymbolStore(facts.root)
+        log=log,
+        entities=find_log_entities(log, facts),
+        matrix=facts,
+        symbols=SymbolStore(facts.root),
+        patterns=patterns(),
     )
     return Answer(diagnose(around))
 

@@ -42,6 +42,7 @@ __all__ = [
     "inspect",
     "install",
     "lint",
+    "list_symptoms",
     "lock_diff",
     "locks",
     "refresh",
@@ -187,6 +188,13 @@ def doctor(
     from mmlock.app import doctoring
 
     return doctoring.doctor(arguments, progress=progress, confirm=confirm)
+
+
+def list_symptoms(matrices: Path | None) -> Report:
+    """The error texts that are known, with examples. Raises MatrixError."""
+    from mmlock.app.doctoring import list_symptoms as tell
+
+    return tell(matrices)
 
 
 def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:

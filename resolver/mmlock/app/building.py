@@ -223,14 +223,18 @@ def explain_log(lines: Sequence[str]) -> Explained:
     from mmlock.doctor.diagnose import diagnose
     from mmlock.doctor.log import read_log
     from mmlock.doctor.log_entities import find_log_entities
+    from mmlock.doctor.patterns import Patterns
     from mmlock.facts.matrix.load import open_matrix
     from mmlock.wheels.symptoms import Explained
 
     matrix = open_matrix()
-    log = read_log(io.BytesIO("\n".join(lines).encode()))
+    patterns = Patterns(matrix.symptoms, matrix.phrases)
+    log = read_log(io.BytesIO("\n".join(lines).encode()), patterns.loud)
     symbols = SymbolStore(matrix.root, open_cache(os.environ))
     entities = find_log_entities(log, matrix)
-    found = diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
+    found = diagnose(
+        DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols, patterns=patterns)
+    )
     causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]
     return Explained(
         causes=tuple(one.title for one in causes),

@@ -21,8 +21,9 @@ from mmlock.doctor.diagnose import diagnose, told_apart
 from mmlock.doctor.doctor_commands import prove
 from mmlock.doctor.log import read_log
 from mmlock.doctor.log_entities import LogEntities, find_log_entities
-from mmlock.doctor.model import Diagnosis, Log
-from mmlock.doctor.text import diagnosis_data, diagnosis_lines
+from mmlock.doctor.model import Diagnosis, Log, Proposal
+from mmlock.doctor.patterns import Patterns
+from mmlock.doctor.text import NOT_TEXT, diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.private import open_cache
 from mmlock.files.reading import UnreadableError, read_bounded
@@ -40,6 +41,24 @@ def doctor(
 
     `confirm` is shown the plan of an `--apply`, and says whether it may be carried out.
     """
+    page = _report(arguments, progress, confirm)
+    if not arguments.sarif:
+        return page
+    from mmlock import __version__
+    from mmlock.doctor.sarif import sarif
+
+    assert isinstance(page.data, dict)
+    return Page(text=page.text, data=sarif(page.data, __version__))
+
+
+def list_symptoms(matrices: Path | None) -> Page:
+    """The texts that are known. Raises MatrixError."""
+    from mmlock.doctor.listing import listing
+
+    return listing(open_matrix(matrices).symptoms)
+
+
+def _report(arguments: DoctorArguments, progress: Progress, confirm: Confirm) -> Page:
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
         from mmlock.app.building import find_uv
@@ -77,7 +96,8 @@ def doctor(
 
 
 def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Page:
-    name, log = _read(arguments, progress)
+    patterns = Patterns(matrix.symptoms, matrix.phrases)
+    name, log = _read(arguments, patterns, progress)
     entities = find_log_entities(log, matrix)
     seen = None
     if (arguments.python or arguments.lock) and not log.binary:
@@ -88,7 +108,9 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
         entities = LogEntities((*entities.rows, *facts_of(seen.env)))
     symbols = SymbolStore(matrix.root, open_cache(os.environ))
     first, others = told_apart(
-        diagnose(DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols))
+        diagnose(
+            DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols, patterns=patterns)
+        )
     )
     if first is not None and not (seen and seen.wrong):
         progress("solving the proposed commands")
@@ -108,20 +130,32 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
 
 
 def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -> Diagnosis:
+    """The solves that have a solution, each once; and what has none, as a sentence."""
     solves = one.solves
     if arguments.gpus:
         solves = tuple(replace(proposed, gpu=",".join(arguments.gpus), note="") for proposed in solves)
-    return replace(one, commands=(*one.commands, *(prove(matrix, proposed) for proposed in solves)))
+    proven = {proposed: prove(matrix, proposed) for proposed in dict.fromkeys(solves)}
+    commands: dict[str, Proposal] = {}
+    for proposal in (*one.commands, *proven.values()):
+        if proposal is not None:
+            commands.setdefault(proposal.command, proposal)
+    if solves and not any(proven.values()):
+        asked = " ".join(solves[0].packages)
+        told = f"no combination of {asked} that mmlock knows is for the device, Python and platform of the text"
+        one = replace(one, evidence=(*one.evidence, told))
+    return replace(one, commands=tuple(commands.values()))
 
 
-def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
+def _read(arguments: DoctorArguments, patterns: Patterns, progress: Progress) -> tuple[str, Log]:
     if arguments.text is not None:
         if arguments.log is not None:
             raise UsageError(f"`--text` contradicts `{arguments.log}`", hints=["use one of them"])
-        return "--text", _checked("--text", read_log(io.BytesIO(arguments.text.encode("utf-8", "replace"))))
+        return "--text", _checked(
+            "--text", read_log(io.BytesIO(arguments.text.encode("utf-8", "replace")), patterns.loud)
+        )
     name = arguments.log or STDIN
     if name == STDIN:
-        return "stdin", _checked("stdin", _whole(sys.stdin.buffer, "stdin"))
+        return "stdin", _checked("stdin", _whole(sys.stdin.buffer, patterns, "stdin"))
     path = Path(name)
     if path.is_dir():
         raise UsageError(
@@ -133,7 +167,7 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
             read_bounded(path)  # says what it is: a device or a pipe may have no end
         with path.open("rb") as stream:
             progress(f"reading {name}")
-            return name, _checked(name, _whole(stream, name))
+            return name, _checked(name, _whole(stream, patterns, name))
     except FileNotFoundError as error:
         raise UsageError(
             f"`{name}`: no such file",
@@ -143,9 +177,9 @@ def _read(arguments: DoctorArguments, progress: Progress) -> tuple[str, Log]:
         raise _unreadable(name, error) from error
 
 
-def _whole(stream: BinaryIO, name: str) -> Log:
+def _whole(stream: BinaryIO, patterns: Patterns, name: str) -> Log:
     try:
-        return read_log(stream)
+        return read_log(stream, patterns.loud)
     except OSError as error:
         raise _unreadable(name, error) from error
 
@@ -171,7 +205,7 @@ def _left_out(log: Log) -> Iterator[str]:
 def _nothing(name: str, log: Log) -> NoAnswer:
     if log.binary:
         return NoAnswer(
-            f"`{name}` is not text: {log.binary}",
+            f"`{name}` is not text: it is {NOT_TEXT[log.binary]}",
             hints=[
                 "pass the output of what failed, as text",
                 "for compiled files and wheels, use `mmlock inspect`",

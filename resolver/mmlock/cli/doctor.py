@@ -21,6 +21,7 @@ _what = (
     .add("--text", metavar="TEXT", help="The error text itself, instead of a file.")
     .add("--python", metavar="PATH", help="An interpreter, or the folder of an environment.")
     .add("--lock", type=options.FOLDER, metavar="DIR", help="Compare the environment with this lock.")
+    .add("--list", "listing", is_flag=True, help="List the texts that are known, each with an example.")
 )
 _how = (
     Section("How to look")
@@ -49,23 +50,26 @@ _cure = (
 @_cure
 @options.index
 @options.progress
-@options.form
+@options.formats("sarif", also=("--output-format",), help="For people, for programs, or SARIF for code hosts.")
 @click.pass_context
 def doctor(
     ctx: click.Context,
     /,
     *,
     check: bool,
+    listing: bool,
+    format: str,  # noqa: A002 - click's name of the option
     progress: bool | None,
     **values: Any,
 ) -> None:
     """Find the cause of the error text in the file LOG (`-` is stdin), the evidence, and what to do.
 
-    Without a text, examine an environment: its packages, compiled files, GPU and driver; with both, check
-    what the environment says about the text. Nothing of it is imported, and nothing is changed unless you
-    pass `--apply` and agree to the plan.
+    Without a text, examine an environment: its packages, compiled files, GPU and driver; without `--python`
+    the active one, else that of the folder (`.venv`). With both, check what the environment says about the
+    text. Nothing of it is imported, and nothing is changed unless you pass `--apply` and agree to the plan.
 
     \b
+    mmlock doctor
     mmlock doctor build.log
     python train.py 2>&1 | mmlock doctor -
     mmlock doctor --python .venv --gpu rtx4090
@@ -76,10 +80,19 @@ def doctor(
     from mmlock.core.stated import index_settings
 
     terminal: Terminal = ctx.obj
+    if listing:
+        terminal.show(terminal.app.list_symptoms(values["matrices"]))
+        return
     own = {name: values[name] for name in DoctorArguments.__struct_fields__ if name in values}
-    arguments = DoctorArguments(**own, index=index_settings(values))
+    arguments = DoctorArguments(**own, sarif=format == "sarif", index=index_settings(values))
+    terminal.as_json = format != "text"
     with shown(wanted=progress) as said:
         report = terminal.app.doctor(arguments, progress=said, confirm=lambda plan: confirmed(plan, said))
     terminal.show(report)
-    if check and isinstance(report.data, dict) and report.data.get("wrong"):
+    if check and _wrong(report.data):
         ctx.exit(WRONG)
+
+
+def _wrong(data: object) -> bool:
+    """What a report says of its environment, in any of its forms."""
+    return isinstance(data, dict) and bool(data.get("wrong") or data.get("properties", {}).get("wrong"))

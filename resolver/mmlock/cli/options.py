@@ -76,11 +76,16 @@ def formats(
     expose: bool = True,
     help: str = "For people or for programs.",  # noqa: A002 - click's word
     hidden: tuple[str, ...] = (),
+    also: tuple[str, ...] = (),
 ) -> Section:
-    """`--format`: text or JSON, and what else a verb can write. `hidden` are taken and not listed."""
+    """`--format`: text or JSON, and what else a verb can write. `hidden` are taken and not listed.
+
+    `also` are other names of the option.
+    """
     shown = [kind for kind in ("text", "json", *kinds) if kind not in hidden]
     return Section("Output").add(
         "--format",
+        *also,
         type=click.Choice(["text", "json", *kinds]),
         metavar=f"[{'|'.join(shown)}]",
         default=default,

@@ -120,6 +120,10 @@ class UseCases(Protocol):
         """Tell what is wrong, from an error text or the files of an environment."""
         ...
 
+    def list_symptoms(self, matrices: Path | None) -> Report:
+        """Tell the error texts that are known, with examples."""
+        ...
+
     def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:
         """Tell what is known about one device, or list all."""
         ...

@@ -27,6 +27,8 @@ class DoctorArguments(Struct, frozen=True, kw_only=True):
     out: Path | None = None
     apply: bool = False
     """Change the environment, after the plan was shown."""
+    sarif: bool = False
+    """The plain values as a SARIF document."""
     yes: bool = False
     """The plan needs no further word."""
     index: IndexSettings = IndexSettings()

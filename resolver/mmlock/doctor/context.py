@@ -7,6 +7,7 @@ from msgspec import Struct
 from mmlock.binary.tables import SymbolStore
 from mmlock.doctor.log_entities import LogEntities
 from mmlock.doctor.model import Log
+from mmlock.doctor.patterns import Patterns
 from mmlock.facts.matrix.load import Matrix
 
 __all__ = ["DiagnosisContext"]
@@ -19,3 +20,4 @@ class DiagnosisContext(Struct, frozen=True, kw_only=True):
     entities: LogEntities
     matrix: Matrix
     symbols: SymbolStore
+    patterns: Patterns

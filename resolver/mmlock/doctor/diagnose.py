@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from string import Formatter
 
 from msgspec.structs import replace
 
 from mmlock.doctor.context import DiagnosisContext
-from mmlock.doctor.log import RepeatedLines, is_loud
+from mmlock.doctor.log import RepeatedLines
 from mmlock.doctor.model import Diagnosis, Examination, Log, LogLine, Proposal, SymptomMatch
+from mmlock.doctor.patterns import Patterns
 from mmlock.doctor.proposals import proposed_solves
+from mmlock.doctor.subject import Subject, subject_of
 from mmlock.doctor.symptoms import EXAMINERS
 from mmlock.facts.matrix.curated import Breakage, Symptom
 from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 3
+_ONLY_THAT = 4
+"""Symptoms from this rank on say only that something failed, which is no news beside any other."""
 
 
-def find_matches(log: Log, rows: Sequence[Symptom]) -> list[SymptomMatch]:
+def find_matches(log: Log, patterns: Patterns) -> list[SymptomMatch]:
     """Every symptom of a text, in the order of their first lines."""
-    compiled = [(row, [re.compile(pattern) for pattern in row.patterns]) for row in rows if row.patterns]
     hits: dict[str, list[tuple[LogLine, re.Match[str]]]] = {}
     repeated = RepeatedLines(log)
     for line in log.lines:
-        if not is_loud(line.text) or repeated.of(line):
+        if repeated.of(line):
             continue
         told = False
-        for row, patterns in compiled:
-            for pattern in patterns:
-                if hit := pattern.search(line.text):
-                    hits.setdefault(row.id, []).append((line, hit))
-                    told = True
-                    break
+        for hit in patterns.hits(patterns.read(line.text)):
+            hits.setdefault(hit.row.id, []).append((line, hit.fields))
+            told = True
         if not told:
             repeated.told_nothing(line)
-    by_id = {row.id: row for row in rows}
+    by_id = {row.id: row for row in patterns.symptoms}
     matches = [_match(by_id[name], hit) for name, hit in hits.items()]
     return sorted(matches, key=lambda match: match.first)
 
@@ -53,14 +53,20 @@ def diagnose(around: DiagnosisContext) -> tuple[Diagnosis, ...]:
     """What the text shows, the cause first; empty when nothing is known."""
     rows = {row.id: row for row in around.matrix.symptoms}
     diagnoses: dict[str, Diagnosis] = {}
-    for match in find_matches(around.log, around.matrix.symptoms):
-        examined = _examined(match, around)
+    covered: set[str] = set()
+    matches = find_matches(around.log, around.patterns)
+    for match in sorted(matches, key=lambda match: not match.row.covers):  # these say what others are not
+        examined = None if match.row.id in covered else _examined(match, around)
         if examined is None:
             continue
         row = rows[examined.row] if examined.row else match.row
         diagnosis = _diagnosis(row, match, examined, around)
         diagnoses.setdefault(diagnosis.symptom, diagnosis)
-    return tuple(sorted(diagnoses.values(), key=lambda one: (one.rank, one.first)))
+        covered.update(row.covers)
+    left = [one for one in diagnoses.values() if one.symptom not in covered]
+    if any(one.rank < _ONLY_THAT for one in left):
+        left = [one for one in left if one.rank < _ONLY_THAT]
+    return tuple(sorted(left, key=lambda one: (one.rank, one.first)))
 
 
 def _examined(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
@@ -72,26 +78,55 @@ def _examined(match: SymptomMatch, around: DiagnosisContext) -> Examination | No
 def _diagnosis(
     row: Symptom, match: SymptomMatch, examined: Examination, around: DiagnosisContext
 ) -> Diagnosis:
-    fields = {**match.fields, **examined.fields}
+    subject = examined.subject or subject_of(match, around.log, around.matrix)
+    fields = {**_of_subject(subject, around), **match.fields, **examined.fields}
     breakage = next((b for b in around.matrix.breaks if b.id == row.breakage), None)
     solves = examined.solves
     if solves is None:
-        solves = proposed_solves(row.cures, fields, around.entities, around.matrix)
+        solves = proposed_solves(row.cures, fields, around.entities, around.matrix, subject)
     return Diagnosis(
         symptom=row.id,
         kind=row.kind,
         title=_title(row.title, fields),
-        lines=match.lines,
-        count=match.count,
-        evidence=examined.evidence,
+        lines=examined.lines or match.lines,
+        count=1 if examined.lines else match.count,
+        evidence=(*examined.evidence, *_vendor(around)),
         cause=(*_sentences(row.cause, fields), *(_of_breakage(breakage) if breakage else ())),
         advice=_sentences(row.advice, fields),
         solves=solves,
-        commands=tuple(Proposal(command=cure.command, when=cure.when) for cure in row.cures if cure.command),
+        commands=tuple(_given(row, fields)),
         source=_sources(row, breakage, around.matrix),
         confidence=row.confidence,
         rank=row.rank,
+        subject=subject.name if subject else "",
     )
+
+
+def _of_subject(subject: Subject | None, around: DiagnosisContext) -> dict[str, str]:
+    """What sentences may say of who failed; what is unknown is left out."""
+    if subject is None:
+        return {}
+    fields = {"subject": subject.name}
+    if subject.package:
+        version = f"=={subject.version}" if subject.version else ""
+        fields |= {"package": subject.package, "pinned": f"{subject.package}{version}"}
+    torch = around.entities.value("torch")
+    if subject.build and ("{torch}" not in subject.build or torch):
+        fields["build"] = subject.build.replace("{torch}", torch or "")
+    return fields
+
+
+def _given(row: Symptom, fields: Mapping[str, str]) -> Iterator[Proposal]:
+    """Commands that stand in the row: nothing tries them."""
+    for cure in row.cures:
+        for text in _sentences((cure.command,) if cure.command else (), fields):
+            yield Proposal(command=text, when=cure.when)
+
+
+def _vendor(around: DiagnosisContext) -> Iterator[str]:
+    torch = around.entities.vendor_torch
+    if torch is not None:
+        yield f"torch {torch} is its vendor's own build, which no index has: keep it, and build extensions for it"
 
 
 def _of_breakage(breakage: Breakage) -> tuple[str, ...]:
@@ -119,7 +154,18 @@ def _title(template: str, fields: Mapping[str, str]) -> str:
     return template.format_map(known)
 
 
-_UNKNOWN = {"file": "a compiled file", "package": "a package", "name": "it", "sm": "of a newer arch"}
+_UNKNOWN = {
+    "gfx": "of another arch",
+    "arch": "a newer arch",
+    "library": "library",
+    "who": "a package",
+    "file": "a compiled file",
+    "package": "a package",
+    "subject": "a package",
+    "pinned": "a package",
+    "name": "it",
+    "sm": "of a newer arch",
+}
 
 
 def _names(template: str) -> list[str]:

@@ -24,12 +24,14 @@ from mmlock.resolve.request.interpret import interpret
 OUT = "lock"
 
 
-def prove(matrix: Matrix, proposed: ProposedSolve) -> Proposal:
-    """The command of a proposed solve; what is incompatible is given up, and the note says so."""
+def prove(matrix: Matrix, proposed: ProposedSolve) -> Proposal | None:
+    """The command of a proposed solve; what is incompatible is given up, and the note says so.
+
+    None: nothing that keeps the packages has a solution, so there is no command to tell.
+    """
     if proposed.gpu == AUTO:  # the card of the machine that the text comes from, which is not at hand
         return Proposal(command=command(proposed), when=proposed.when, note=proposed.note)
-    tried = list(_ladder(proposed))
-    for attempt in tried:
+    for attempt in _ladder(proposed):
         if solution := core(matrix, attempt):
             return Proposal(
                 command=command(attempt),
@@ -37,7 +39,7 @@ def prove(matrix: Matrix, proposed: ProposedSolve) -> Proposal:
                 gives=gives(solution),
                 note=". ".join(text for text in (attempt.note, proposed.note) if text),
             )
-    return Proposal(command=command(tried[-1]), when=proposed.when, note="no solution; the command says why")
+    return None
 
 
 def _ladder(proposed: ProposedSolve) -> Iterator[ProposedSolve]:

@@ -20,7 +20,7 @@ from mmlock.doctor.checks import examine
 from mmlock.doctor.checks.locked import compare
 from mmlock.doctor.doctor_commands import arguments_of, command, core, gives
 from mmlock.doctor.environment.interpreter import find_interpreter
-from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
+from mmlock.doctor.environment.model import Environment, Located, Trouble, TroubleSeverity
 from mmlock.doctor.environment.read import read_environment
 from mmlock.doctor.environment.text import SOUND, environment_data, environment_lines
 from mmlock.doctor.environment_fixes import cures, left_aside
@@ -54,9 +54,10 @@ class Seen(Struct, frozen=True, kw_only=True):
 
 def doctor_environment(matrix: Matrix, arguments: DoctorArguments, progress: Progress, hands: Hands) -> Page:
     """The report. Raises UsageError, EnvironmentFault or NoAnswer."""
-    path = find_interpreter(arguments.python, os.environ, Path.cwd())
+    found = find_interpreter(arguments.python, os.environ, Path.cwd())
+    path = found.path
     folder, lock = _named_lock(arguments)
-    seen = _look(path, matrix, _devices(matrix, arguments), lock, progress)
+    seen = _look(found, matrix, _devices(matrix, arguments), lock, progress)
     solves = _solves(matrix, seen, arguments)
     lines: list[str] = []
     if arguments.fix:
@@ -77,8 +78,8 @@ def doctor_environment(matrix: Matrix, arguments: DoctorArguments, progress: Pro
 
 def look(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Seen:
     """The environment that is named, or the active one, and where it differs from a lock that is named."""
-    path = find_interpreter(arguments.python, os.environ, Path.cwd())
-    return _look(path, matrix, _devices(matrix, arguments), _named_lock(arguments)[1], progress)
+    found = find_interpreter(arguments.python, os.environ, Path.cwd())
+    return _look(found, matrix, _devices(matrix, arguments), _named_lock(arguments)[1], progress)
 
 
 def proposals(matrix: Matrix, seen: Seen, arguments: DoctorArguments) -> list[Proposal]:
@@ -98,14 +99,14 @@ def _named_lock(arguments: DoctorArguments) -> tuple[Path | None, LockedEnv | No
 
 
 def _look(
-    path: Path,
+    found: Located,
     matrix: Matrix,
     devices: tuple[Device, ...] | None,
     lock: LockedEnv | None,
     progress: Progress,
 ) -> Seen:
     """The environment, what is wrong with it, and where it differs from a lock."""
-    env = read_environment(path, matrix, devices, progress)
+    env = replace(read_environment(found.path, matrix, devices, progress), how=found.how)
     troubles, holding = examine(env, matrix)
     more = tuple(compare(env, lock)) if lock is not None else ()
     order = (TroubleSeverity.FAILS, TroubleSeverity.RISK, TroubleSeverity.NOTE)
@@ -129,8 +130,8 @@ def _changed(
     lines = list(applied.lines)
     after = seen
     if applied.done:
-        path = seen.env.interpreter.path
-        after = _look(path, matrix, _devices(matrix, arguments), lock, progress)
+        found = Located(path=seen.env.interpreter.path, how=seen.env.how)
+        after = _look(found, matrix, _devices(matrix, arguments), lock, progress)
         told = [one for one in after.troubles if one.severity is not TroubleSeverity.NOTE]
         lines += ["", "after the change", *(f"  {one.severity}: {one.title}" for one in told)]
         lines += [] if after.wrong else [f"  {SOUND}"]

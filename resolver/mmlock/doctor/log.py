@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from mmlock.doctor.model import Log, LogLine
+from mmlock.doctor.model import Log, LogLine, NotText
+from mmlock.doctor.prefilter import Prefilter, reduced
 
 CHUNK = 1 << 20
 HEAD_BYTES = 4 << 20
@@ -29,49 +30,36 @@ _PATIENCE = 20
 """How often a line that differs in numbers only is kept."""
 _KINDS = 50_000
 """So many kinds of lines are remembered."""
-_KIND = 200
-"""So much of a line without its numbers tells its kind."""
 _DULL = 2000
 """Longer lines are not remembered as quiet."""
-
-LOUD = (
-    b"rror", b"xception", b"undefined", b"not found", b"No module", b"annot ", b"ault", b"atal", b"ailed",
-    b"raceback", b"nsupported", b"ssert", b"ncompatible", b"building ext", b"Ignoring", b"not compatible",
-    b"no kernel image", b"capability", b"mplementation for", b"not implement", b"not compiled", b"arning",
-    b"illed", b"egistry", b"egistered", b"must be const", b"Compiling mmcv", b"NumPy", b".tar.gz",
-    b"uilding wheel", b"Looking in links",
-    b"arch_list", b"mismatch", b"none-any", b"XFORMERS", b"xFormers", b"No matching",
-    b"Could not find", b"No such file",
-)  # fmt: skip
-"""One of these is in every line that a symptom can match; other lines are not looked at."""
-_LOUD = re.compile(b"|".join(re.escape(word) for word in LOUD))
-_LOUD_TEXT = re.compile("|".join(re.escape(word.decode()) for word in LOUD))
-
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufeff]")
-_NUMERALS = b"0123456789"
-_NO_DIGITS = dict.fromkeys(_NUMERALS)
+_NO_DIGITS = dict.fromkeys(b"0123456789")
 _MAGIC = {
-    b"\x7fELF": "it is a compiled file (ELF)",
-    b"PK\x03\x04": "it is an archive (ZIP, or a wheel)",
-    b"\x1f\x8b": "it is compressed with gzip",
-    b"\xfd7zXZ": "it is compressed with xz",
-    b"BZh": "it is compressed with bzip2",
-    b"\x28\xb5\x2f\xfd": "it is compressed with zstd",
-    b"%PDF": "it is a PDF",
-    b"\x89PNG": "it is an image",
-    b"\xff\xd8\xff": "it is an image",
-    b"MZ": "it is a Windows program",
+    b"\x7fELF": NotText.ELF,
+    b"PK\x03\x04": NotText.ZIP,
+    b"\x1f\x8b": NotText.GZIP,
+    b"\xfd7zXZ": NotText.XZ,
+    b"BZh": NotText.BZIP2,
+    b"\x28\xb5\x2f\xfd": NotText.ZSTD,
+    b"%PDF": NotText.PDF,
+    b"\x89PNG": NotText.IMAGE,
+    b"\xff\xd8\xff": NotText.IMAGE,
+    b"MZ": NotText.WINDOWS_PROGRAM,
 }
 _TEXT = bytes({7, 8, 9, 10, 12, 13, 27} | set(range(0x20, 0x7F)) | set(range(0x80, 0x100)))
 _JUNK = 0.1
 """Control bytes above this share are no text."""
 
 
-def read_log(stream: BinaryIO) -> Log:
+ERRORS = Prefilter([("rror: ", "rror:", "xception: ", "Traceback (most", "FAILED: ", "#error")])
+"""What tells of a failure in any text."""
+
+
+def read_log(stream: BinaryIO, loud: Prefilter = ERRORS) -> Log:
     """Every line of a text, or of a huge one its start, its end, and what is loud between."""
     first = stream.read(CHUNK)
-    keep = _Keep()
+    keep = _Keep(loud)
     size = 0
     for chunk in _utf8(first, stream):
         size += len(chunk)
@@ -85,25 +73,6 @@ def read_log(stream: BinaryIO) -> Log:
         cut=keep.cut,
         binary=_what_instead(first),
     )
-
-
-def is_loud(text: str) -> bool:
-    """Whether a line can show a symptom at all."""
-    return _LOUD_TEXT.search(text) is not None
-
-
-def _loud_of(lines: set[bytes]) -> set[bytes]:
-    """Those that can show a symptom: each word is searched in all of them at once."""
-    text = b"\n".join(lines)
-    result = set()
-    for word in LOUD:
-        place = text.find(word)
-        while place >= 0:
-            end = text.find(b"\n", place)
-            end = len(text) if end < 0 else end
-            result.add(text[text.rfind(b"\n", 0, place) + 1 : end])
-            place = text.find(word, end)
-    return result
 
 
 class RepeatedLines:
@@ -127,7 +96,7 @@ class RepeatedLines:
             self._seen[kind] = self._seen.get(kind, 0) + 1
 
 
-def _what_instead(start: bytes) -> str | None:
+def _what_instead(start: bytes) -> NotText | None:
     for magic, what in _MAGIC.items():
         if start.startswith(magic):
             return what
@@ -135,7 +104,7 @@ def _what_instead(start: bytes) -> str | None:
         return None
     sample = start[:65536]
     junk = len(sample.translate(None, _TEXT))
-    return "it is binary data" if junk > len(sample) * _JUNK else None
+    return NotText.BINARY if junk > len(sample) * _JUNK else None
 
 
 def _wide(start: bytes) -> str | None:
@@ -166,7 +135,8 @@ def _utf8(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
 class _Keep:
     """What is kept of a text while it goes by."""
 
-    def __init__(self) -> None:
+    def __init__(self, loud: Prefilter) -> None:
+        self._prefilter = loud
         self.number = 0
         self._head: list[LogLine] = []
         self._middle: list[LogLine] = []
@@ -175,8 +145,10 @@ class _Keep:
         self._middle_room = MIDDLE_BYTES
         self._after = 0
         self._rest = b""
-        self._kinds: dict[bytes, int] = {}
+        self._loud: dict[bytes, int] = {}
+        """Kinds of lines that can show a symptom -> how often one was kept."""
         self._dull: set[bytes] = set()
+        """Kinds that cannot, or were kept often enough."""
         self._last_kept = 0
         self.cut = 0
 
@@ -192,29 +164,35 @@ class _Keep:
             self._rest = b""
         elif not newline:
             return
-        if self._room <= 0 and not self._after and not self._tells(body):
+        if self._room <= 0 and not self._tells(body) and not self._after:
             self._pass(body)
             return
-        for raw in body.split(b"\n"):
+        learned = self._room <= 0
+        lines = body.split(b"\n")
+        for place, raw in enumerate(lines):
+            if self._room <= 0 and not learned:
+                self._tells(b"\n".join(lines[place:]))
+                learned = True
             self._line(raw)
 
     def _tells(self, body: bytes) -> bool:
         """Whether a piece has a line that is loud and new. Most lines of a log differ in numbers only."""
         if self._middle_room <= 0:
             return False
-        fresh = set(body.translate(None, _NUMERALS).split(b"\n")) - self._dull
-        if not fresh:
-            return False
-        dull = fresh - _loud_of(fresh)
-        told = fresh - dull
-        dull |= {kind for kind in told if self._kinds.get(kind[:_KIND], 0) >= _PATIENCE}
-        if len(self._dull) < _KINDS:
-            self._dull |= {kind for kind in dull if len(kind) < _DULL}
-        return len(dull) < len(fresh)
+        fresh = set(reduced(body).split(b"\n")) - self._dull
+        unknown = fresh - self._loud.keys()
+        if unknown:
+            loud = self._prefilter.loud(unknown)
+            if len(self._dull) < _KINDS:
+                self._dull |= {kind for kind in unknown - loud if len(kind) < _DULL}
+            self._loud.update(dict.fromkeys(loud, 0))
+            fresh -= unknown - loud
+        return bool(fresh)
 
     def end(self) -> None:
         """Take the last line in."""
         if self._rest:
+            self._tells(self._rest)
             self._line(self._rest)
         self._rest = b""
 
@@ -233,7 +211,7 @@ class _Keep:
             self._head.extend(self._lines(self.number, raw))
             self._last_kept = self.number
             return
-        if self._middle_room > 0 and _LOUD.search(raw) and self._new(raw):
+        if self._middle_room > 0 and self._new(raw):
             for number, before in list(self._tail)[-_BEFORE:]:
                 if number > self._last_kept:
                     self._take(number, self._begun(before))
@@ -245,12 +223,17 @@ class _Keep:
         self._tail.append((self.number, raw[: _OF_TAIL + 1]))
 
     def _new(self, raw: bytes) -> bool:
-        """Whether such a line was not seen too often."""
-        kind = raw.translate(None, _NUMERALS)[:_KIND]
-        seen = self._kinds.get(kind, 0)
-        if seen or len(self._kinds) < _KINDS:
-            self._kinds[kind] = seen + 1
-        return seen < _PATIENCE
+        """Whether such a line is loud, and was not kept too often."""
+        kind = reduced(raw)
+        kept = self._loud.get(kind)
+        if kept is None:
+            return False
+        if kept + 1 < _PATIENCE:
+            self._loud[kind] = kept + 1
+        else:
+            del self._loud[kind]
+            self._dull.add(kind)
+        return True
 
     def _take(self, number: int, raw: bytes) -> None:
         self._middle_room -= _cost(raw)
@@ -290,8 +273,13 @@ def _clean(raw: bytes) -> str:
     return _CONTROL.sub("", _ESCAPE.sub("", _decoded(raw))).rstrip()
 
 
+_KANA = re.compile(rb"[\x82\x83][\x40-\xf1]")
+"""Letters of Japanese in Shift JIS; in GB 18030 these are characters that nobody writes."""
+
+
 def _decoded(raw: bytes) -> str:
-    for encoding in ("utf-8", "gb18030"):
+    first = "cp932" if len(_KANA.findall(raw)) > 1 else "gb18030"
+    for encoding in ("utf-8", first, "gb18030"):
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:

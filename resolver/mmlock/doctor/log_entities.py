@@ -7,34 +7,45 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.doctor.log import RepeatedLines
 from mmlock.doctor.model import Log, LogLine
 from mmlock.facts.matrix.load import Matrix
 
+_RELEASE = r"(?P<v>\d{1,3}\.\d{1,3}\.\d{1,4}(?:(?:a|b|rc|\.dev)\d{1,9})?(?:\+[\w.]{1,40}\w)?)"
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (what, re.compile(pattern))
     for what, pattern in (
         ("python", r"[/\\]python(?P<v>3\.\d{1,2})t?[/\\]"),
-        ("python", r"[Pp]ython(?: version)?:? +(?P<v>3\.\d{1,2})\b"),
+        ("python", r"[Pp]ython(?: version)?:? {0,4}(?P<v>3\.\d{1,2})\b(?![/\\])"),
         ("python", r"\bcpython-(?P<tag>3\d{1,2})\b"),
         ("python", r"-cp(?P<tag>3\d{1,2})-(?:cp3|abi3)"),
         ("python", r"\.cp(?P<tag>3\d{1,2})-win"),
         ("python", r"[/\\]Python(?P<tag>3\d{1,2})[/\\]"),
-        ("torch", r"PyTorch(?: version)?[: =]+(?P<v>\d+\.\d+\.\d+(?:\+\w+)?)"),
-        ("torch", r"\btorch(?:==|-| version:? | )(?P<v>\d+\.\d+\.\d+(?:\+\w+)?)\b"),
+        ("python", r"[-_]py(?P<tag>3\d{1,2})_(?:cu|cpu)"),
+        ("torch", rf"PyTorch(?: version)?[: =]{{1,9}}{_RELEASE}"),
+        ("torch", rf"\btorch(?:==|-| version:? | ){_RELEASE}"),
+        ("torch", rf"\btorch\.__version__['\"]?\s{{0,9}}[=:,]{{1,2}}\s{{0,9}}['\"]?{_RELEASE}"),
         ("cuda", r"\bCUDA(?: compiler| version| toolkit)?[ :=]+(?P<v>\d{1,2}\.\d)\b"),
         ("cuda", r"(?:\+|/|\b)cu(?P<cu>\d{2,3})\b(?:/torch|\.|$|[^\w-])"),
         ("toolkit", r"Cuda compilation tools, release (?P<v>\d+\.\d)"),
         ("toolkit", r"[/\\]cuda-(?P<v>\d+\.\d)[/\\]"),
-        ("driver", r"[Dd]river [Vv]ersion[: ]+(?P<v>\d{3}\.\d+(?:\.\d+)?)"),
+        ("toolkit", r"CUDA[/\\]v(?P<v>\d+\.\d)[/\\]"),
+        ("driver", r"[Dd]river(?: [Vv]ersion)?[: ]{1,3}(?P<v>\d{3}\.\d+(?:\.\d+)?)"),
         ("gpu", r"GPU ?\d?(?:,\d)*: (?:NVIDIA )?(?P<v>[A-Z][\w-]+(?: [\w-]+)*)\s*(?:\(UUID|$)"),
         (
             "gpu",
             r"(?P<v>(?:NVIDIA )?(?:GeForce )?(?:RTX|GTX) ?(?:PRO )?A?\d{3,4}0?(?: ?Ti| ?SUPER| ?Super)?)\b",
         ),
-        ("gpu", r"(?P<v>(?:NVIDIA |Tesla )(?:[AHBLTVP]\d{1,3}0?0?)(?:-\w+)*)\b"),
+        ("gpu", r"(?P<v>(?:NVIDIA |Tesla )(?:[AHBLTVPK]\d{1,3}0?0?)(?:-\w+)*)\b"),
         ("gpu", r"with CUDA capability (?P<v>sm_\d{2,3})"),
+        ("gpu", r"(?P<v>\b(?:AMD )?(?:Instinct )?MI\d{2,3}[A-Z]?)\b"),
+        ("gpu", r"(?P<v>\bRadeon(?: RX| PRO)? \w{2,8}(?: XTX?| XT)?)\b"),
+        ("gpu", r"(?P<v>\bgfx[0-9a-f]{3,4})\b"),
+        ("gpu", r"(?P<v>\bJetson [A-Z]\w+(?: [A-Z]\w+){0,2})"),
+        ("gpu", r"\b(?P<v>npu):\d"),
+        ("chip", r"(?<![\w.+-])(?P<v>[A-Z]{1,3}\d{2,4}[A-Z]{0,2}|Orin|Xavier)(?![\w.+])"),
+        ("arch", r"\b(?:sm_|compute_)(?P<sm>\d{2,3})\b"),
     )
 )
 _COLLECTED = re.compile(r"^(?P<name>MM[A-Za-z0-9]+): +(?P<v>\d+\.\d[\w.+]*)$")
@@ -44,10 +55,15 @@ _LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?
 _SEEN = re.compile(
     r"(?:(?:site|dist)-packages[/\\]|[/\\](?=mm)|\bimport |\bfrom |No module named '?)(?P<name>\w+)"
 )
-_WINDOWS = re.compile(r"\b[A-Z]:\\|Visual Studio|\.pyd\b|\bcl\.exe\b")
+_WINDOWS = re.compile(r"\b[A-Z]:[\\/](?![\\/])|Visual Studio|\.pyd\b|\bcl\.exe\b|\bwin_amd64\b|WinError|LNK\d{4}")
+_MACOS = re.compile(r"\bdarwin\b|-darwin\.so|\bmacosx?[_ -]|\bmacOS\b|\.dylib\b|flat namespace")
+_AARCH64 = re.compile(r"\baarch64\b|\bJetson\b|linux_aarch64")
+_OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm[\d.]+|xpu)(?:[._].*)?")
+"""The local part of a version of torch that an index has."""
 _CUDA = re.compile(r"cuda|CUDA|nvcc|NVIDIA|GPU|/cu\d{3}/")
 _MAY_TELL = re.compile(
-    r"\d\.\d|c[pu]\d|ython|sm_|RTX|GTX|packages|import |module|mm|MM|:\\|CUDA|cuda|nvcc|GPU|NVIDIA"
+    r"\d\.\d|c[pu]\d|ython|py3|sm_|compute_|RTX|GTX|[A-Z]\d\d|gfx|npu|Jetson|Orin|Radeon|packages|import |module"
+    r"|mm|MM|:[\\/]|CUDA|cuda|nvcc|GPU|NVIDIA|Win|win_|arwin|acos|acOS|aarch64|dylib"
 )
 """A line without any of these names nothing."""
 
@@ -56,7 +72,7 @@ class LogEntity(Struct, frozen=True, kw_only=True):
     """Something a text names."""
 
     what: str
-    """`python`, `torch`, `cuda`, `toolkit`, `driver`, `gpu`, `windows`, or a distribution in normal form."""
+    """`python`, `torch`, `cuda`, `toolkit`, `driver`, `gpu`, `arch`, `platform`, or a distribution."""
     value: str
     """A version, a name; empty when only the name of a package was seen."""
     line: LogLine
@@ -81,6 +97,25 @@ class LogEntities(Struct, frozen=True):
         entities = list(self.of(what))
         return "the environment has" if entities and entities[-1].line.number == 0 else "the text names"
 
+    @property
+    def vendor_torch(self) -> str | None:
+        """A torch that somebody built for a machine of theirs (Jetson, NGC): no index has it."""
+        told = self.value("torch")
+        if told is None:
+            return None
+        release, _, local = told.partition("+")
+        vendor = bool(local) and _OFFICIAL.fullmatch(local) is None
+        return told if vendor or (local and not re.fullmatch(r"[\d.]+(?:rc\d+)?", release)) else None
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform a text is from, where it is not the usual one."""
+        seen = {row.value for row in self.rows if row.what == "platform"}
+        for platform in (Platform.WINDOWS_X86_64, Platform.MACOS_ARM64, Platform.LINUX_AARCH64):
+            if platform in seen:
+                return platform
+        return None
+
     def seen(self, what: str) -> bool:
         """Whether it is named at all."""
         return any(row.what == what for row in self.rows)
@@ -89,6 +124,7 @@ class LogEntities(Struct, frozen=True):
 def find_log_entities(log: Log, matrix: Matrix) -> LogEntities:
     """What a text names of the things that the facts know."""
     known = _known(matrix)
+    chips = _chips(matrix)
     rows: dict[tuple[str, str], LogEntity] = {}
     repeated = RepeatedLines(log)
     for line in log.lines:
@@ -96,6 +132,10 @@ def find_log_entities(log: Log, matrix: Matrix) -> LogEntities:
             continue
         repeated.told_nothing(line)
         for what, value in _of(line.text, known):
+            if what == "chip":
+                if value not in chips:
+                    continue
+                what = "gpu"  # noqa: PLW2901
             rows.setdefault((what, value), LogEntity(what=what, value=value, line=line))
     return LogEntities(tuple(rows.values()))
 
@@ -117,6 +157,13 @@ def _known(matrix: Matrix) -> Mapping[str, PackageName]:
     return words
 
 
+def _chips(matrix: Matrix) -> frozenset[str]:
+    """Short names of GPUs that are words of their own: `A100`, `B200`, `Orin`."""
+    names = (name for row in matrix.gpus for name in (row.name, *row.aliases))
+    words = {word for name in names for word in re.split(r"[\s-]", name)}
+    return frozenset(word for word in words if len(word) > 2)  # noqa: PLR2004 - `T4` is a word of many meanings
+
+
 def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]]:
     for what, pattern in _PATTERNS:
         for match in pattern.finditer(text):
@@ -128,8 +175,13 @@ def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]
                 yield str(name), match.groupdict().get("v", "").rstrip(".")
     if "mmcv-full" in text or "mmcv_full" in text:
         yield "mmcv-full", ""
-    if _WINDOWS.search(text):
-        yield "windows", "yes"
+    for platform, pattern in (
+        (Platform.WINDOWS_X86_64, _WINDOWS),
+        (Platform.MACOS_ARM64, _MACOS),
+        (Platform.LINUX_AARCH64, _AARCH64),
+    ):
+        if pattern.search(text):
+            yield "platform", platform.value
     if _CUDA.search(text):
         yield "cuda-word", "yes"
 
@@ -138,6 +190,8 @@ def _value(match: re.Match[str]) -> str:
     groups = match.groupdict()
     if tag := groups.get("tag"):
         return f"{tag[0]}.{tag[1:]}"
+    if sm := groups.get("sm"):
+        return f"sm_{sm}"
     if cu := groups.get("cu"):
         return f"{cu[:-1]}.{cu[-1]}"
     return groups["v"]

@@ -17,17 +17,19 @@ NEAR = 60
 """So many lines around a match may belong to it: a traceback, a step of pip."""
 
 
+def _number(line: LogLine) -> int:
+    return line.number
+
+
 def before(log: Log, match: SymptomMatch, count: int = NEAR) -> Iterator[LogLine]:
     """The lines before the first one of a match, the nearest first."""
-    numbers = [line.number for line in log.lines]
-    end = bisect_left(numbers, match.first)
+    end = bisect_left(log.lines, match.first, key=_number)
     yield from reversed(log.lines[max(0, end - count) : end])
 
 
 def after(log: Log, match: SymptomMatch, count: int = NEAR) -> Iterator[LogLine]:
     """The lines after the first one of a match."""
-    numbers = [line.number for line in log.lines]
-    start = bisect_right(numbers, match.first)
+    start = bisect_right(log.lines, match.first, key=_number)
     yield from log.lines[start : start + count]
 
 

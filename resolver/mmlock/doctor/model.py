@@ -6,8 +6,23 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from mmlock.core.names import Confidence
+from mmlock.core.names import Confidence, StrEnum
 from mmlock.facts.matrix.curated import Symptom, SymptomKind
+
+
+class NotText(StrEnum):
+    """What a file is that holds no text."""
+
+    ELF = "elf"
+    ZIP = "zip"  # an archive, or a wheel
+    GZIP = "gzip"
+    XZ = "xz"
+    BZIP2 = "bzip2"
+    ZSTD = "zstd"
+    PDF = "pdf"
+    IMAGE = "image"
+    WINDOWS_PROGRAM = "windows-program"
+    BINARY = "binary"  # nothing that is known
 
 
 class LogLine(Struct, frozen=True, kw_only=True):
@@ -30,8 +45,8 @@ class Log(Struct, frozen=True, kw_only=True):
     """Whether every line is kept."""
     cut: int = 0
     """Kept lines of which a part is left out, for they are longer than any line that people read."""
-    binary: str | None = None
-    """What it is instead of a text, as a clause."""
+    binary: NotText | None = None
+    """What it is instead of a text."""
 
 
 class SymptomMatch(Struct, frozen=True, kw_only=True):
@@ -76,6 +91,39 @@ class Proposal(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class Told(StrEnum):
+    """How a text tells what it is about, the surest first."""
+
+    FILE = "file"  # a compiled file that failed
+    MODULE = "module"  # a module that is not found
+    BUILD = "build"  # a wheel that was being built or looked for
+    FRAME = "frame"  # the innermost frame of the traceback
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """Who failed."""
+
+    told: Told
+    module: str = ""
+    """As its folder or file is named; empty when only a distribution is named."""
+    package: str | None = None
+    """The distribution in normal form; None: unknown, or a part of a project's own sources."""
+    version: str | None = None
+    project: str | None = None
+    """Whose it is, where that is no distribution."""
+    build: str | None = None
+    """How its authors say it is built."""
+    own: bool = False
+    """Whether it is compiled in a checkout: no index has it."""
+    decided: bool = False
+    """Whether mmlock can lock it."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+        return self.package or self.project or (f"`{self.module}`" if self.module else "")
+
+
 class Examination(Struct, frozen=True, kw_only=True):
     """What an examiner makes of a match."""
 
@@ -86,6 +134,10 @@ class Examination(Struct, frozen=True, kw_only=True):
     """What the facts say, as sentences."""
     solves: tuple[ProposedSolve, ...] | None = None
     """Instead of those that the row's cures make."""
+    subject: Subject | None = None
+    """Who failed, where that is known better than by the text around the match."""
+    lines: tuple[LogLine, ...] = ()
+    """Lines that show it, instead of those of the match."""
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
@@ -104,6 +156,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
     rank: int
+    subject: str = ""
+    """The package that failed, as it is called; empty: the text does not tell."""
 
     @property
     def first(self) -> int:

@@ -6,34 +6,43 @@ import re
 from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
-from packaging.specifiers import SpecifierSet
-
 from mmlock.core.arguments import AUTO
 from mmlock.core.device import Device
-from mmlock.core.names import normalize
-from mmlock.core.versions import version
-from mmlock.doctor.distributions import MMCV
+from mmlock.core.names import DeviceKind, Platform, normalize
+from mmlock.core.versions import allows_python, version
 from mmlock.doctor.log_entities import LogEntities
 from mmlock.doctor.model import ProposedSolve
+from mmlock.doctor.subject import MMCV, Subject
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
 from mmlock.facts.matrix.load import Matrix
 
+SUBJECT, MMCV_OF_ERA = "{subject}", "{mmcv}"
+"""Words of a cure that stand for packages."""
 _AUTO = "`auto` detects the GPU of the machine; on another machine, name it (`--gpu rtx4090`)"
 
 
 def proposed_solves(
-    cures: tuple[Cure, ...], fields: Mapping[str, str], entities: LogEntities, matrix: Matrix
+    cures: tuple[Cure, ...],
+    fields: Mapping[str, str],
+    entities: LogEntities,
+    matrix: Matrix,
+    subject: Subject | None = None,
 ) -> tuple[ProposedSolve, ...]:
-    """The solves that the cures of a symptom come to."""
+    """The solves that the cures of a symptom come to: none where they would be about something else."""
+    if entities.vendor_torch is not None:
+        return ()  # no index has the like: a lock would take it away
     gpu, note = gpu_word(entities, matrix)
     result: list[ProposedSolve] = []
     for cure in cures:
-        if cure.command:
+        if cure.command or (SUBJECT in cure.packages and subject is not None and not subject.decided):
             continue
-        for when, mmcv in _eras(cure, entities, matrix):
-            packages = _each_once(_packages(cure, mmcv, fields, entities, matrix))
+        for when, mmcv in _eras(cure, entities, matrix, subject):
+            packages = _each_once(_packages(cure, mmcv, fields, entities, matrix, subject))
+            packages = packages or cure.otherwise
+            if not packages:
+                continue
             result.append(
                 ProposedSolve(
                     when=when or cure.when,
@@ -49,9 +58,10 @@ def proposed_solves(
 
 
 def _options(cure: Cure, entities: LogEntities) -> tuple[str, ...]:
-    if entities.seen("windows") and "--platform=win_amd64" not in cure.options:
-        return (*cure.options, "--platform=win_amd64")
-    return cure.options
+    if any(word.startswith("--platform=") for word in cure.options):
+        return cure.options
+    platform = entities.platform
+    return cure.options if platform is None else (*cure.options, f"--platform={platform}")
 
 
 def gpu_word(entities: LogEntities, matrix: Matrix) -> tuple[str, str]:
@@ -61,15 +71,20 @@ def gpu_word(entities: LogEntities, matrix: Matrix) -> tuple[str, str]:
     if known:  # a name tells more than a bare arch
         best = next((device for device in reversed(known) if device.name != device.arch), known[-1])
         return short_name(matrix, best), ""
-    if entities.seen("cuda-word"):
+    archs = {entity.value for entity in entities.of("arch")}
+    if len(archs) == 1 and isinstance(found := find_device(matrix, *archs), Device):
+        return short_name(matrix, found), "the text compiles for this arch alone"
+    if entities.platform is not None and entities.platform.startswith("macosx"):
+        return ("mps", "") if entities.platform == Platform.MACOS_ARM64 else ("cpu", "")
+    if entities.seen("cuda-word") or archs or told:
         return AUTO, _AUTO
-    return "cpu", "the text names no GPU; for a machine with a GPU, replace `cpu` by its name or `auto`"
+    return "cpu", "for a machine with a GPU, replace `cpu` by its name or `auto`"
 
 
 def short_name(matrix: Matrix, device: Device) -> str:
     """The shortest spelling of a device that still means it, without blanks."""
-    if device.name == device.arch:
-        return device.name
+    if device.arch and (device.name == device.arch or device.kind is DeviceKind.ROCM):
+        return device.arch
     plain = re.sub(r"[^a-z0-9]", "", device.name.lower().replace("geforce", "").replace("nvidia", ""))
     for word in (plain, re.sub(r"\W+", "-", device.name.lower())):
         other = find_device(matrix, word)
@@ -78,9 +93,13 @@ def short_name(matrix: Matrix, device: Device) -> str:
     return device.arch or device.name
 
 
-def _eras(cure: Cure, entities: LogEntities, matrix: Matrix) -> Iterator[tuple[str, str]]:
+def _eras(
+    cure: Cure, entities: LogEntities, matrix: Matrix, subject: Subject | None
+) -> Iterator[tuple[str, str]]:
     """(for whom, the mmcv to ask for): one where the text tells the era of the code, else both."""
-    if "{mmcv}" not in cure.packages:
+    if MMCV_OF_ERA not in cure.packages and not (
+        SUBJECT in cure.packages and _of_openmmlab(entities, matrix, subject)
+    ):
         yield "", ""
         return
     era = era_of(entities, matrix)
@@ -98,7 +117,15 @@ def _second_runs_on(python: str | None, matrix: Matrix) -> bool:
         for row in matrix.releases("mmcv")
         if builds_on_mmcv_2(matrix.mmcv_eras, "mmcv", row.version)
     ]
-    return python is None or any(SpecifierSet(bound or "").contains(python) for bound in bounds)
+    return python is None or any(allows_python(bound or "", python) for bound in bounds)
+
+
+def _of_openmmlab(entities: LogEntities, matrix: Matrix, subject: Subject | None) -> bool:
+    """Whether mmcv is what to ask for: the text is about it or a package on top of it, or names one."""
+    family = {str(name) for name in matrix.release_packages}
+    if subject is not None and subject.package is not None:
+        return subject.package in family
+    return any(entities.seen(name) for name in family)
 
 
 def on_a_gpu(solves: tuple[ProposedSolve, ...]) -> tuple[ProposedSolve, ...]:
@@ -125,11 +152,18 @@ def era_of(entities: LogEntities, matrix: Matrix) -> str | None:
 
 
 def _packages(
-    cure: Cure, mmcv: str, fields: Mapping[str, str], entities: LogEntities, matrix: Matrix
+    cure: Cure,
+    mmcv: str,
+    fields: Mapping[str, str],
+    entities: LogEntities,
+    matrix: Matrix,
+    subject: Subject | None,
 ) -> Iterator[str]:
     for text in cure.packages:
-        if text == "{mmcv}":
+        if text == MMCV_OF_ERA:
             yield mmcv
+        elif text == SUBJECT:
+            yield from _about(subject, mmcv, matrix)
         elif text == "{packages}":
             yield from _named(entities, matrix)
         elif text.startswith("{"):
@@ -137,6 +171,16 @@ def _packages(
                 yield value
         else:
             yield text
+
+
+def _about(subject: Subject | None, mmcv: str, matrix: Matrix) -> Iterator[str]:
+    """What to ask for of the package that a text is about."""
+    if mmcv:
+        yield mmcv
+    if subject is None or subject.package is None or subject.package in mmcv_packages(matrix):
+        return
+    bare = subject.version.partition("+")[0] if subject.version else ""
+    yield f"{subject.package}=={bare}" if bare else subject.package
 
 
 def mmcv_packages(matrix: Matrix) -> tuple[str, ...]:

@@ -6,35 +6,55 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from mmlock.doctor.model import Diagnosis, LogLine, Proposal
+from mmlock.doctor.model import Diagnosis, LogLine, NotText, Proposal
 from mmlock.facts.matrix.curated import SymptomKind
 
 _WIDTH = 110
 _TEXT = 400
 """Of a line of evidence; the middle of longer ones is left out."""
 
+NOT_TEXT = {
+    NotText.ELF: "a compiled file (ELF)",
+    NotText.ZIP: "an archive (ZIP, or a wheel)",
+    NotText.GZIP: "compressed with gzip",
+    NotText.XZ: "compressed with xz",
+    NotText.BZIP2: "compressed with bzip2",
+    NotText.ZSTD: "compressed with zstd",
+    NotText.PDF: "a PDF",
+    NotText.IMAGE: "an image",
+    NotText.WINDOWS_PROGRAM: "a Windows program",
+    NotText.BINARY: "binary data",
+}
+"""What a file is that holds no text."""
+NOT_TRIED = "not tried"
+
 
 def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[str]:
-    """The cause in full, and the rest in short."""
-    yield from _head(first)
+    """The answer in two lines; then the evidence, the reasons and the rest of what to do, and other findings."""
+    yield from _wrapped("not the environment: " if first.kind is SymptomKind.USAGE else "cause: ", first.title)
+    yield from _do(first)
     yield from _evidence(first)
     yield from _block("why", first.cause)
-    yield from _block("what to do", first.advice)
+    yield from _block("what else to do", first.advice[1:])
     yield from command_lines(first.commands)
     if others:
         yield ""
-        yield "other symptoms in this text (consequences, or unrelated)"
+        yield "other findings in this text (consequences, or unrelated)"
         for one in others:
             yield from _wrapped(f"  {_where(one.lines)}: ", one.title)
     yield ""
     yield from _wrapped("source: ", "; ".join(first.source))
 
 
-def _head(first: Diagnosis) -> Iterator[str]:
-    if first.kind is SymptomKind.USAGE:
-        yield from _wrapped("not the environment: ", first.title)
-    else:
-        yield from _wrapped("cause: ", first.title)
+def _do(first: Diagnosis) -> Iterator[str]:
+    """The first thing to do: what was solved for, else what is advised."""
+    solved = next((one for one in first.commands if one.gives), None)
+    if first.advice:
+        yield from _wrapped("do: ", first.advice[0])
+        if any("`" in text for text in first.advice):
+            yield f"  (commands in `backticks`: {NOT_TRIED})"
+    elif solved is not None:
+        yield from _wrapped("do: ", f"`{solved.command}`")
 
 
 def _evidence(first: Diagnosis) -> Iterator[str]:
@@ -66,8 +86,7 @@ def command_lines(commands: Sequence[Proposal]) -> Iterator[str]:
         if one.when:
             yield f"  {one.when}:"
         yield f"  {one.command}"
-        if one.gives:
-            yield from _wrapped("    gives ", one.gives)
+        yield from _wrapped("    gives ", one.gives) if one.gives else (f"    {NOT_TRIED}",)
         if one.note and (following is None or following.note != one.note):
             yield from _wrapped("    ", one.note)
 
@@ -103,6 +122,7 @@ def diagnosis_data(one: Diagnosis) -> dict[str, Any]:
     return {
         "symptom": one.symptom,
         "kind": one.kind.value,
+        "subject": one.subject,
         "title": one.title,
         "lines": [{"number": line.number, "text": line.text} for line in one.lines],
         "count": one.count,
@@ -117,4 +137,10 @@ def diagnosis_data(one: Diagnosis) -> dict[str, Any]:
 
 def command_data(one: Proposal) -> dict[str, Any]:
     """A proposal for a program."""
-    return {"command": one.command, "when": one.when, "gives": one.gives, "note": one.note}
+    return {
+        "command": one.command,
+        "when": one.when,
+        "gives": one.gives,
+        "tried": one.gives is not None,
+        "note": one.note,
+    }

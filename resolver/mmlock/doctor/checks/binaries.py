@@ -10,11 +10,24 @@ from mmlock.binary.floors import dotted, highest
 from mmlock.binary.model import Answer, Finding, Inspected, Verdict
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
-from mmlock.doctor.environment.model import Environment, Lacking, Trouble, TroubleKind, TroubleSeverity
+from mmlock.doctor.environment.model import (
+    Environment,
+    Lacking,
+    TorchFault,
+    TorchProblem,
+    Trouble,
+    TroubleKind,
+    TroubleSeverity,
+)
 from mmlock.doctor.log_window import joined, runs
 from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 3
+_FAULTS = {
+    TorchProblem.NO_VERSION: "`{place}` exists, `torch/version.py` does not",
+    TorchProblem.VERSION_NO_FILE: "`{place}` is not a file",
+    TorchProblem.UNREADABLE: "`{place}` {detail}",
+}
 _DESKTOP = re.compile(r"lib(?:GL|gthread-2\.0|glib-2\.0|SM|Xext|Xrender|X11|xcb)\.so")
 
 
@@ -24,7 +37,7 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
         yield Trouble(
             check=TroubleKind.TORCH,
             severity=TroubleSeverity.FAILS,
-            title=f"torch is broken: {env.torch_fault}",
+            title=f"torch is broken: {_torch_fault(env.torch_fault)}",
             advice=("Reinstall torch, in the version that your extensions were compiled for.",),
             packages=("torch",),
         )
@@ -37,6 +50,10 @@ def torch(env: Environment, _: Matrix) -> Iterator[Trouble]:
             advice=("Install the torch that they were built for: a lock contains both.",),
             packages=("torch", *env.inspected),
         )
+
+
+def _torch_fault(fault: TorchFault) -> str:
+    return _FAULTS[fault.problem].format(place=fault.place, detail=fault.detail)
 
 
 def libraries(env: Environment, _: Matrix) -> Iterator[Trouble]:

@@ -16,7 +16,13 @@ from msgspec.structs import replace
 
 from mmlock.core.errors import UsageError
 from mmlock.core.names import Platform
-from mmlock.doctor.environment.model import Interpreter, InterpreterFault, InterpreterProblem
+from mmlock.doctor.environment.model import (
+    Interpreter,
+    InterpreterFault,
+    InterpreterProblem,
+    Located,
+    LocatedBy,
+)
 from mmlock.doctor.environment.paths import exists, is_dir, is_link
 from mmlock.files.reading import UnreadableError, read_bounded
 
@@ -60,22 +66,49 @@ _PLATFORMS = {
 }
 
 
-def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) -> Path:
-    """The interpreter a user names, by itself or by its environment; without a name the active one.
+_OF_A_PROJECT = (".venv", "venv", ".pixi/envs/default", ".conda", "env", "envs")
+"""Folders in which uv, pip, poetry (in-project), pixi and conda keep the environment of a project."""
+_PROJECT = ("pyproject.toml", "uv.lock", "poetry.lock", "pixi.toml", "environment.yml", "setup.py", ".git")
 
+
+def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) -> Located:
+    """The interpreter a user names, by itself or by its environment; without a name the one of the project.
+
+    An environment that was activated comes first, but conda's base only where the project has none of its own.
     Raises UsageError for what is no interpreter.
     """
     if asked is not None:
-        return _named(Path(asked).expanduser())
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        if place := environ.get(variable):
-            return _named(Path(place))
-    if is_dir(here / ".venv"):
-        return _named(here / ".venv")
+        return Located(path=_named(Path(asked).expanduser()), how=LocatedBy.NAMED)
+    for variable, how in (("VIRTUAL_ENV", LocatedBy.VIRTUAL_ENV), ("UV_PROJECT_ENVIRONMENT", LocatedBy.UV)):
+        if (place := environ.get(variable)) and is_dir(here / place):
+            return Located(path=_named(here / place), how=how)
+    conda = environ.get("CONDA_PREFIX")
+    if conda and environ.get("CONDA_DEFAULT_ENV") != "base":
+        return Located(path=_named(Path(conda)), how=LocatedBy.CONDA)
+    for folder in _up(here):
+        for name in _OF_A_PROJECT:
+            if _is_environment(folder / name):
+                return Located(path=_of_folder(folder / name), how=LocatedBy.PROJECT)
+    if conda:
+        return Located(path=_named(Path(conda)), how=LocatedBy.CONDA)
     for name in ("python3", "python"):
         if program := shutil.which(name, path=environ.get("PATH")):
-            return Path(program)
-    return Path(sys.executable)
+            return Located(path=Path(program), how=LocatedBy.PATH)
+    return Located(path=Path(sys.executable), how=LocatedBy.OWN)
+
+
+def _up(here: Path) -> Iterator[Path]:
+    """The folder, and those above it up to the root of its project."""
+    yield here
+    for folder in here.parents:
+        if any(exists(folder / name) for name in _PROJECT):
+            yield folder
+        if exists(folder / ".git"):
+            return
+
+
+def _is_environment(folder: Path) -> bool:
+    return is_dir(folder) and any(exists(folder / name) for name in ("pyvenv.cfg", "conda-meta"))
 
 
 def _named(path: Path) -> Path:

@@ -13,6 +13,25 @@ from mmlock.core.device import Device
 from mmlock.core.names import Platform, StrEnum
 
 
+class LocatedBy(StrEnum):
+    """How the environment that is looked at was chosen."""
+
+    NAMED = "named"
+    VIRTUAL_ENV = "VIRTUAL_ENV"
+    UV = "UV_PROJECT_ENVIRONMENT"
+    CONDA = "CONDA_PREFIX"
+    PROJECT = "project"  # a folder of the project
+    PATH = "PATH"  # the first Python on it
+    OWN = "own"  # the Python that runs mmlock
+
+
+class Located(Struct, frozen=True, kw_only=True):
+    """An interpreter, and why it is the one."""
+
+    path: Path
+    how: LocatedBy
+
+
 class InterpreterProblem(StrEnum):
     """Why an interpreter does not run, or is of no use."""
 
@@ -150,6 +169,36 @@ class Lacking(Struct, frozen=True, kw_only=True):
     """Who needs it."""
 
 
+class TorchProblem(StrEnum):
+    """Why an installed torch cannot be read."""
+
+    NO_VERSION = "no-version"  # its record exists, `torch/version.py` does not
+    VERSION_NO_FILE = "version-no-file"  # `torch/version.py` is a pipe or a folder
+    UNREADABLE = "unreadable"  # `detail`: what stands in the way
+
+
+class TorchFault(Struct, frozen=True, kw_only=True):
+    """A problem of the installed torch."""
+
+    problem: TorchProblem
+    place: str
+    detail: str = ""
+
+
+class DeviceProblem(StrEnum):
+    """Why no device of the machine is known."""
+
+    UNSEEN = "unseen"  # `detail`: why the driver cannot be asked
+    UNKNOWN = "unknown"  # `detail`: the name that no fact knows
+
+
+class DeviceFault(Struct, frozen=True, kw_only=True):
+    """A problem with the devices of the machine."""
+
+    problem: DeviceProblem
+    detail: str
+
+
 class Environment(Struct, frozen=True, kw_only=True):
     """Everything that is looked at."""
 
@@ -159,7 +208,7 @@ class Environment(Struct, frozen=True, kw_only=True):
     leftovers: tuple[SiteLeftover, ...]
     torch: TorchSymbols | None
     """The installed torch, by its own files."""
-    torch_fault: str | None
+    torch_fault: TorchFault | None
     cuda: str | None
     """CUDA of the installed torch."""
     inspected: Mapping[str, Inspected]
@@ -167,13 +216,15 @@ class Environment(Struct, frozen=True, kw_only=True):
     lacking: tuple[Lacking, ...]
     """Libraries that compiled files need and that nothing here brings."""
     devices: tuple[Device, ...]
-    device_fault: str | None
-    """Why no device is known, as a clause."""
+    device_fault: DeviceFault | None
+    """Why no device is known."""
     driver: str | None
     links: tuple[FollowedLink, ...] = ()
     """What leads out of it and was followed."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """Variables that cures may set."""
+    how: LocatedBy = LocatedBy.NAMED
+    """Why it is this one."""
 
     def all(self, name: str) -> Iterator[Distribution]:
         """Every record of a distribution."""

@@ -20,12 +20,16 @@ from mmlock.doctor.environment.installed import read_site
 from mmlock.doctor.environment.interpreter import ask
 from mmlock.doctor.environment.libraries import lacking
 from mmlock.doctor.environment.model import (
+    DeviceFault,
+    DeviceProblem,
     Distribution,
     Environment,
     FollowedLink,
     FollowedLinkKind,
     Interpreter,
     SiteLeftover,
+    TorchFault,
+    TorchProblem,
 )
 from mmlock.doctor.environment.paths import exists, is_below, is_file
 from mmlock.facts.devices.find import NoDevice
@@ -92,19 +96,22 @@ def _compiled_packages(matrix: Matrix) -> frozenset[str]:
 
 def _devices(
     matrix: Matrix, asked: tuple[Device, ...] | None, gpus: Callable[[], Sequence[InstalledGpu]]
-) -> tuple[tuple[Device, ...], str | None, str | None]:
+) -> tuple[tuple[Device, ...], str | None, DeviceFault | None]:
     """The devices, the driver's version, and why there are none."""
     if asked is not None:
         return asked, None, None
     try:
         seen = gpus()
     except EnvironmentFault as fault:
-        return (), None, "; ".join(fault.causes) or fault.message
+        told = "; ".join(fault.causes) or fault.message
+        return (), None, DeviceFault(problem=DeviceProblem.UNSEEN, detail=told)
     devices = [device_for(matrix, gpu) for gpu in seen]
     known = tuple(dict.fromkeys(device for device in devices if isinstance(device, Device)))
     unknown = [device.text for device in devices if isinstance(device, NoDevice)]
     driver = next((gpu.driver for gpu in seen if gpu.driver), None)
-    return known, driver, f"unknown device `{unknown[0]}`" if unknown and not known else None
+    if unknown and not known:
+        return known, driver, DeviceFault(problem=DeviceProblem.UNKNOWN, detail=unknown[0])
+    return known, driver, None
 
 
 def _inspected(
@@ -146,13 +153,14 @@ def _torch(
     inspected: Iterable[Inspected],
     platform: Platform,
     devices: tuple[Device, ...],
-) -> tuple[TorchSymbols | None, str | None, str | None]:
+) -> tuple[TorchSymbols | None, str | None, TorchFault | None]:
     """The installed torch as the extensions ask of it, its CUDA, and what is wrong with it."""
     dist = next((dist for dist in distributions if dist.name == "torch"), None)
     if dist is None:
         return None, None, None
     if exists(dist.site / "torch" / "version.py") and not is_file(dist.site / "torch" / "version.py"):
-        return None, None, f"`{dist.site / 'torch' / 'version.py'}` is not a file"
+        place = str(dist.site / "torch" / "version.py")
+        return None, None, TorchFault(problem=TorchProblem.VERSION_NO_FILE, place=place)
     wanted = {name for one in inspected for file in one.extensions for name in file.torch_needs}
     try:
         told = torch_version(dist.site)
@@ -160,7 +168,8 @@ def _torch(
         if torch is not None and any(device.kind is DeviceKind.CUDA for device in devices):
             torch = with_archs(torch, dist.site)
     except Unreadable as fault:
-        return None, None, f"`{dist.site / 'torch'}` {fault}"
+        place = str(dist.site / "torch")
+        return None, None, TorchFault(problem=TorchProblem.UNREADABLE, place=place, detail=str(fault))
     if torch is None:
-        return None, None, f"`{dist.record}` exists, `torch/version.py` does not"
+        return None, None, TorchFault(problem=TorchProblem.NO_VERSION, place=dist.record)
     return torch, told.cuda if told else None, None

@@ -7,9 +7,12 @@ from textwrap import wrap
 from typing import Any
 
 from mmlock.doctor.environment.model import (
+    DeviceFault,
+    DeviceProblem,
     Environment,
     FollowedLink,
     FollowedLinkKind,
+    LocatedBy,
     Trouble,
     TroubleKind,
     TroubleSeverity,
@@ -24,6 +27,15 @@ _KINDS = {
     FollowedLinkKind.SITE_FOLDER: "package folder",
     FollowedLinkKind.PACKAGE: "package",
     FollowedLinkKind.EDITABLE: "editable package",
+}
+_HOW = {
+    LocatedBy.NAMED: "",
+    LocatedBy.VIRTUAL_ENV: " (active: VIRTUAL_ENV names it)",
+    LocatedBy.UV: " (UV_PROJECT_ENVIRONMENT names it)",
+    LocatedBy.CONDA: " (active: CONDA_PREFIX names it)",
+    LocatedBy.PROJECT: " (found in this project; another one: `--python PATH`)",
+    LocatedBy.PATH: " (the first Python on PATH: this folder has no environment, and none is active)",
+    LocatedBy.OWN: " (the Python that runs mmlock: no other was found)",
 }
 _MANY = 12
 """Notes and risks of one check that are told in full."""
@@ -52,7 +64,7 @@ def _head(env: Environment) -> Iterator[str]:
     me = env.interpreter
     torch = f"torch {env.torch.facts.build}" if env.torch else "no torch"
     python = f"Python {me.full or me.python or 'unknown'}"
-    yield f"{me.prefix}: {python}, {torch}, {len(env.distributions)} distributions"
+    yield f"{me.prefix}: {python}, {torch}, {len(env.distributions)} distributions{_HOW[env.how]}"
     if env.links:
         yield from _wrapped("links followed: ", "; ".join(_links(env)))
     if env.devices:
@@ -61,7 +73,13 @@ def _head(env: Environment) -> Iterator[str]:
         )
         yield f"for {names}" + (f", driver {env.driver}" if env.driver else "")
     elif env.device_fault:
-        yield from _wrapped("not checked: ", f"GPU kernels and driver: {env.device_fault}")
+        yield from _wrapped("not checked: ", f"GPU kernels and driver: {device_fault_text(env.device_fault)}")
+
+
+def device_fault_text(fault: DeviceFault) -> str:
+    """Why no device is known, as a clause."""
+    unknown = fault.problem is DeviceProblem.UNKNOWN
+    return f"unknown device `{fault.detail}`" if unknown else fault.detail
 
 
 def _links(env: Environment) -> Iterator[str]:
@@ -101,7 +119,8 @@ def environment_data(
         "torch": str(env.torch.facts.build) if env.torch else None,
         "devices": [device.name for device in env.devices],
         "driver": env.driver,
-        "not_checked": env.device_fault,
+        "not_checked": device_fault_text(env.device_fault) if env.device_fault else None,
+        "how": env.how.value,
         "links": [
             {"kind": link.kind.value, "path": str(link.path), "target": str(link.target)}
             for link in env.links

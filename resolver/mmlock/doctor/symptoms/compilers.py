@@ -8,17 +8,25 @@ from msgspec.structs import replace
 
 from mmlock.core.versions import version
 from mmlock.doctor.context import DiagnosisContext
-from mmlock.doctor.log_window import after, around, before, runs
+from mmlock.doctor.log_window import after, around, runs
 from mmlock.doctor.model import Examination, SymptomMatch
-from mmlock.doctor.proposals import proposed_solves
+from mmlock.doctor.proposals import on_a_gpu, proposed_solves
+from mmlock.doctor.subject import of_build, of_module, subject_of
+from mmlock.doctor.symptoms.devices import named_build
 
 _BUILT_WITH = re.compile(r"PyTorch \((?P<cuda>[\d.]+)\)")
 _SETUP = re.compile(
     r"setup\.py|Getting requirements to build wheel|Preparing metadata|egg_info|build_isolation|build backend"
 )
-_ASKED = re.compile(
-    r"(?:Collecting|Downloading|Building|Processing|Preparing|to build|for|built|build) [`'\"]?"
-    r"(?P<name>mm[\w-]+|flash[_-]attn|xformers|detectron2|spconv[\w-]*)"
+_COMPILER = re.compile(
+    r"(?:(?:^|[\s:)])(?:catastrophic |fatal )?error(?:: | [A-Z]{1,4}\d{4}| #\d+)|#error\b|error LNK\d{4}"
+    r"|undefined reference to|\b(?:nvcc|ptxas|nvlink) (?:fatal|error)|\bld(?:\.\w+)?: (?:cannot find|error)"
+    r"|collect2: error)"
+)
+"""What a compiler or linker prints where it gives up."""
+_NO_COMPILER = re.compile(
+    r"error: (?:subprocess-exited|command |metadata-|legacy-install|failed-wheel|Failed|\[Errno|invalid command)"
+    r"|^\s*(?:ERROR|error): (?:Could|Failed|Distribution|No |Cannot)|RuntimeError|collect2: error: ld returned"
 )
 
 
@@ -82,6 +90,47 @@ def torch_missing(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     lines = list(around(here.log, match))
     if not any(_SETUP.search(line.text) for line in lines):
         return Examination(row="torch-not-installed")
-    asked = (*before(here.log, match), *after(here.log, match))
-    name = next((asking["name"] for line in asked if (asking := _ASKED.search(line.text))), "")
-    return Examination(fields={"package": name.replace("_", "-")})
+    subject = of_build(match, here.log, here.matrix)
+    uv = any(_UV.search(line.text) for line in lines)
+    row = "torch-missing-at-build-uv" if uv and subject else None
+    solves = None
+    if subject is not None and subject.decided and not here.matrix.releases(subject.package or ""):
+        solves = on_a_gpu(proposed_solves(match.row.cures, {}, here.entities, here.matrix, subject))
+    return Examination(row=row, subject=subject, solves=solves)
+
+
+_UV = re.compile(r"[×├╰]─?▶?|The build backend returned an error|build_wheel` failed|hint: .{0,80}depends on `torch`")
+
+
+def compiler_error(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
+    """Only where no line of the text has a meaning that is known: the first error may be a consequence of it."""
+    for line in here.log.lines:
+        if any(hit.row.rank < match.row.rank for hit in here.patterns.hits(here.patterns.read(line.text))):
+            return None
+    return Examination(lines=match.lines[:1])
+
+
+def compile_failed(match: SymptomMatch, here: DiagnosisContext) -> Examination:
+    """The first thing that a compiler said; only where nothing is known to be said, that it is not in the text."""
+    first = None
+    for line in here.log.lines:
+        text = here.patterns.read(line.text)
+        if any(hit.row.rank < match.row.rank for hit in here.patterns.hits(text)):
+            return Examination(row="compile-job-failed")
+        if first is None and _COMPILER.search(text) and not _NO_COMPILER.search(text):
+            first = line
+    if first is None:
+        return Examination()
+    subject = subject_of(replace(match, lines=(first,)), here.log, here.matrix)
+    return Examination(row="compiler-error", lines=(first,), subject=subject)
+
+
+def nvcc_below_module(match: SymptomMatch, here: DiagnosisContext) -> Examination:
+    """Whose setup.py asks, and what CUDA torch has."""
+    name = match.fields["name"]
+    subject = of_module(name, here.matrix) or of_build(match, here.log, here.matrix)
+    build = named_build(here)
+    if build is None or build.cuda is None:
+        return Examination(subject=subject)
+    told = f"{here.entities.teller('torch')} torch {build.torch}+{build.variant}, whose CUDA is {build.cuda}"
+    return Examination(subject=subject, evidence=(told,))

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from mmlock.core.device import Code, Device, code_for, format_cc
+from mmlock.core.names import DeviceKind, Form
 from mmlock.core.versions import version
 from mmlock.doctor.context import DiagnosisContext
-from mmlock.doctor.log_window import joined, runs
+from mmlock.doctor.log_window import after, before, joined, runs
 from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.proposals import proposed_solves
+from mmlock.doctor.subject import of_module, subject_of
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.devices.support import torch_support
 from mmlock.facts.matrix.load import Matrix
@@ -31,8 +33,15 @@ def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     device = _device(match, around)
     if device is None or device.arch is None:
         return Examination(evidence=("the text does not name the GPU: `nvidia-smi -L` shows it",))
+    cures = match.row.cures
+    if torch_runs(around, device):  # then what has no kernels is an extension, and another torch cures nothing
+        cures = tuple(replace(cure, otherwise=()) for cure in cures)
+    fields = {"sm": f"{device.name}, {device.arch}" if device.name != device.arch else device.arch}
+    subject = subject_of(match, around.log, around.matrix)
     return Examination(
-        fields={"sm": f"{device.name}, {device.arch}" if device.name != device.arch else device.arch},
+        fields=fields,
+        subject=subject,
+        solves=proposed_solves(cures, fields, around.entities, around.matrix, subject),
         evidence=(
             *_support(around.matrix, device),
             *_of_torch(around, device),
@@ -41,11 +50,19 @@ def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     )
 
 
+def torch_runs(around: DiagnosisContext, device: Device) -> bool:
+    """Whether the torch that a text names is known to have kernels for the device."""
+    build = named_build(around)
+    if build is None or build.archs is None:
+        return False
+    return code_for(device, build.archs, build.ptx) in {Code.NATIVE, Code.PTX}
+
+
 def _device(match: SymptomMatch, around: DiagnosisContext) -> Device | None:
     words = [match.fields.get("gpu", ""), *(m.value for m in around.entities.of("gpu"))]
     for word in (*words, match.fields.get("sm", "")):
         device = find_device(around.matrix, word.strip()) if word else None
-        if isinstance(device, Device):
+        if isinstance(device, Device) and device.kind is DeviceKind.CUDA:
             return device
     return None
 
@@ -85,8 +102,10 @@ def _index(matrix: Matrix, device: Device) -> Iterator[str]:
     """Known breakages of wheels for such a GPU."""
     capability = format_cc(device.arch or "sm_0")
     for breakage in matrix.breaks:
+        if not any(when.form is Form.WHEEL for when in breakage.when):
+            continue
         for when in breakage.when:
-            if when.package == "gpu" and when.versions == f"=={capability}" and "wheel" in breakage.title:
+            if when.package == "gpu" and when.versions == f"=={capability}":
                 yield f"{breakage.title} ({breakage.confidence})"
 
 
@@ -143,3 +162,53 @@ def driver(match: SymptomMatch, around: DiagnosisContext) -> Examination:
         told = joined(f"{floor} for CUDA {major}.x" for major, floor in floors.items())
         evidence.append(f"minimum driver: {told}")
     return Examination(evidence=tuple(evidence), solves=solves)
+
+
+def amd_gpu(match: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """The arch of the AMD GPU that a text names."""
+    for entity in around.entities.of("gpu"):
+        device = find_device(around.matrix, entity.value)
+        if isinstance(device, Device) and device.kind is DeviceKind.ROCM and device.arch:
+            cures = match.row.cures
+            if torch_runs(around, device):
+                cures = tuple(replace(cure, otherwise=()) for cure in cures)
+            subject = subject_of(match, around.log, around.matrix)
+            return Examination(
+                fields={"gfx": device.arch},
+                evidence=tuple(_rocm(device, around)),
+                subject=subject,
+                solves=proposed_solves(cures, {}, around.entities, around.matrix, subject),
+            )
+    return Examination()
+
+
+def _rocm(device: Device, around: DiagnosisContext) -> Iterator[str]:
+    build = named_build(around)
+    if build is None or not build.archs or build.kind is not DeviceKind.ROCM:
+        return
+    yield f"torch {build.torch}+{build.variant} is built for {' '.join(build.archs)}"
+    if device.arch in build.archs:
+        yield f"{device.arch} is among them, so what has no kernels is an extension, or another torch is loaded"
+
+
+def device_op(match: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """What is known of mmcv on that kind of device."""
+    kind = match.fields["device"].partition(":")[0]
+    row = next((row for row in around.matrix.accelerators if row.kind.value == kind), None)
+    if row is None:
+        return Examination(subject=of_module("mmcv", around.matrix))
+    evidence = [row.mmcv]
+    if row.build_env:
+        told = " ".join(f"{name}={value}" for name, value in sorted(row.build_env.items()))
+        evidence.append(f"a build for it sets {told}")
+    return Examination(evidence=tuple(evidence), subject=of_module("mmcv", around.matrix))
+
+
+def triton(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
+    """Only where triton compiles: nvcc has the same ptxas, and says the same."""
+    near = (*match.lines, *before(around.log, match), *after(around.log, match))
+    if not any("riton" in line.text or "PTXASError" in line.text for line in near):
+        return None
+    arch = match.fields.get("arch") or around.entities.value("arch") or around.entities.value("gpu")
+    fields = {"arch": arch} if arch else {}
+    return Examination(fields=fields, subject=of_module("triton", around.matrix))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
+from packaging.requirements import Requirement
 
 from mmlock.core.names import normalize
 from mmlock.core.versions import InvalidVersion, version
@@ -13,6 +14,7 @@ from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import after, blamed, joined, runs
 from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.proposals import proposed_solves
+from mmlock.facts.matrix.curated import Breakage
 
 _CUDA = re.compile(
     r"lib(?:cudart|cublas|cublasLt|cudnn\w*|cufft|curand|cusolver|cusparse\w*|nvrtc|nccl|nvToolsExt|cupti|nvJitLink)"
@@ -96,11 +98,23 @@ def numpy_abi(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     owners = {normalize(m.module): m.packages[0] for m in around.matrix.modules}
     told = {normalize(top): owners.get(normalize(top)) for top in tops}
     owner = next((str(name) for name in told.values() if name and around.matrix.releases(name)), "")
-    known = [row for row in around.matrix.breaks if package in row.title and "numpy" in row.title]
+    known = [row for row in around.matrix.breaks if _bounds_numpy(row) and package in _concerned(row)]
     if not owner:  # a package below a framework: the known breakage names the framework
         owner = next((when.package for row in known for when in row.when), "")
     texts = tuple(f"{row.title}; {row.fix}" for row in known)
+    expected, got = (int(match.fields.get(name, "0")) for name in ("expected", "got"))
+    if expected > got:  # the module knows a larger structure than numpy has
+        return Examination(row="numpy-older-than-module", fields={"package": str(package)} if tops else {})
     return Examination(fields={"package": str(package), "owner": owner}, evidence=texts)
+
+
+def _bounds_numpy(row: Breakage) -> bool:
+    return any(Requirement(text).name == "numpy" for text in row.constraints)
+
+
+def _concerned(row: Breakage) -> frozenset[str]:
+    """Whose fault a breakage is."""
+    return frozenset({row.culprit} if row.culprit else {when.package for when in row.when})
 
 
 def xformers(match: SymptomMatch, around: DiagnosisContext) -> Examination:

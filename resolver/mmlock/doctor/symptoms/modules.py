@@ -2,39 +2,87 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from mmlock.core.names import normalize
 from mmlock.doctor.context import DiagnosisContext
-from mmlock.doctor.distributions import package_of, row_of
 from mmlock.doctor.log_window import joined
-from mmlock.doctor.model import Examination, SymptomMatch
+from mmlock.doctor.model import Examination, Subject, SymptomMatch, Told
 from mmlock.doctor.proposals import on_a_gpu, proposed_solves
-from mmlock.facts.matrix.curated import Cure
+from mmlock.doctor.subject import MMCV, of_module
+from mmlock.facts.matrix.curated import Cure, Module
 
 _ALSO_ON_CPU = frozenset({"torchvision", "torchaudio", "MultiScaleDeformableAttention"})
 
 
 def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
     """The distribution that a module comes with; None for modules that the facts do not know."""
-    row = row_of(around.matrix, match.fields["module"])
-    if row is None or not row.core:
+    module = match.fields["module"]
+    subject = of_module(module, around.matrix)
+    if subject is None:
         return None
-    package = package_of(row, around.log)
+    if subject.package is None or not subject.decided:
+        row = "extension-missing" if subject.build or subject.project else None
+        return Examination(row=row, subject=subject) if row else None
+    row_of = next((row for row in around.matrix.modules if subject.package in row.packages), None)
+    if row_of is None or not row_of.core:
+        return None
+    subject = named(row_of, subject, around)
+    package = subject.package or ""
     own = around.matrix.releases(package)
-    words: tuple[str, ...] = ("{mmcv}", "{packages}") if row.module == "mmcv" else (package,)
-    if own and row.module not in {"mmcv", "mmengine"}:
+    words: tuple[str, ...] = ("{mmcv}", "{packages}") if row_of.module == MMCV else (package,)
+    if own and row_of.module not in {MMCV, "mmengine"}:
         words = (package, "{mmcv}", "{packages}")
-    solves = proposed_solves((Cure(packages=words),), {}, around.entities, around.matrix)
-    if not own and row.with_ops and row.module not in _ALSO_ON_CPU:
+    solves = proposed_solves((Cure(packages=words),), {}, around.entities, around.matrix, subject)
+    if not own and row_of.with_ops and row_of.module not in _ALSO_ON_CPU:
         solves = on_a_gpu(solves)
-    others = [str(name) for name in row.packages if str(name) != package]
-    evidence = (f"{joined([package, *others], 'or')} provides `{row.module}`",)
-    return Examination(fields={"package": package}, evidence=evidence, solves=solves)
+    others = [str(name) for name in row_of.packages if str(name) != package]
+    part = f", which holds `{module}`" if module != row_of.module else ""
+    evidence = (f"{joined([package, *others], 'or')} provides `{row_of.module}`{part}",)
+    return Examination(fields={"package": package}, evidence=evidence, solves=solves, subject=subject)
+
+
+def named(row: Module, subject: Subject, around: DiagnosisContext) -> Subject:
+    """The one of several distributions of a module that a text names, else the first, or the newest for a CUDA."""
+    for package in row.packages:
+        if around.entities.seen(str(package)) and package not in row.on_request:
+            if package != row.packages[0] or any(
+                str(package) in normalize(line.text) for line in around.log.lines if row.module in line.text
+            ):
+                return replace(subject, package=str(package), decided=row.core)
+    return subject
 
 
 def spconv(_match: SymptomMatch, around: DiagnosisContext) -> Examination:
     """The spconv to ask for, in step with the torch."""
-    row = row_of(around.matrix, "spconv")
-    if row is None:
+    row = next((row for row in around.matrix.modules if row.module == "spconv"), None)
+    subject = of_module("spconv", around.matrix)
+    if row is None or subject is None:
         return Examination()
-    package = package_of(row, around.log)
-    solves = proposed_solves((Cure(packages=(package, "{packages}")),), {}, around.entities, around.matrix)
-    return Examination(fields={"package": package}, solves=on_a_gpu(solves))
+    subject = named(row, subject, around)
+    package = subject.package or ""
+    solves = proposed_solves(
+        (Cure(packages=(package, "{packages}")),), {}, around.entities, around.matrix, subject
+    )
+    return Examination(fields={"package": package}, solves=on_a_gpu(solves), subject=subject)
+
+
+def own_ops(match: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """An extension that its own package does not hold: it is built in the checkout it is imported from."""
+    path = match.fields.get("path", "")
+    top = match.fields.get("package", "").partition(".")[0]
+    subject = of_module(match.fields.get("module", ""), around.matrix) or of_module(top, around.matrix)
+    if subject is not None and "site-packages" not in path and "dist-packages" not in path:
+        # A checkout of a package that also has releases is built in place: a lock would not touch it.
+        subject = replace(subject, decided=False, own=True)
+    build = {"build": subject.build} if subject and subject.build and "{" not in subject.build else {}
+    return Examination(fields=build, subject=subject)
+
+
+def own_extension(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
+    """Only what no package is known for: the rest is told with its package."""
+    module = match.fields.get("module", "")
+    known = of_module(module, around.matrix)
+    if known is not None and module not in _ALSO_ON_CPU:
+        return None
+    return Examination(subject=replace(known, decided=False) if known else Subject(told=Told.MODULE, module=module))

@@ -109,6 +109,8 @@ class Breakage(Struct, frozen=True, kw_only=True):
     """Declared requirements that are never used and cannot be installed (`chumpy`)."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Run-time environment that cures it."""
+    culprit: PackageName | None = None
+    """The package at fault, where that is one which those in `when` need."""
 
     @property
     def cured(self) -> bool:
@@ -326,7 +328,10 @@ class Cure(Struct, frozen=True, kw_only=True):
     when: str = ""
     """For whom it is (`for code of mmcv 1.x`); empty: for everybody."""
     packages: tuple[str, ...] = ()
-    """Requirements; `{mmcv}` is the mmcv of the code's era, `{packages}` what the text names besides."""
+    """Requirements; `{subject}` is the package that the text is about (for OpenMMLab, the mmcv of the code's
+    era), `{packages}` what the text names besides. A solve for which nothing is left is not proposed."""
+    otherwise: tuple[str, ...] = ()
+    """Requirements for a text that names no package."""
     torch: str | None = None
     options: tuple[str, ...] = ()
     """Further words of the solve."""
@@ -348,7 +353,8 @@ class Symptom(Struct, frozen=True, kw_only=True):
     rank: int
     """0 is a cause; the higher, the more it is a consequence of whatever else is there."""
     patterns: tuple[str, ...]
-    """Regular expressions, searched line by line; empty: only an examiner gives it."""
+    """Regular expressions, searched line by line; empty: only an examiner gives it. Each holds a run of at
+    least four characters, no digits among them, in every way to match: lines without any are not looked at."""
     cause: tuple[str, ...]
     advice: tuple[str, ...]
     cures: tuple[Cure, ...] = ()
@@ -356,5 +362,43 @@ class Symptom(Struct, frozen=True, kw_only=True):
     """The examiner that looks closer."""
     breakage: str | None = None
     """Id of the row of `breaks.toml` that explains it."""
+    covers: tuple[str, ...] = ()
+    """Ids of symptoms that mean something else beside this one, and so are not told there."""
+    example: str
+    """A line, or two, that shows it."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+class Phrase(Struct, frozen=True, kw_only=True):
+    """What a compiler, loader, shell or system says in another language. File `curated/phrases.toml`.
+
+    Key (language, said). Lines are read in English: `said` becomes `means` before patterns are searched.
+    """
+
+    language: str
+    """As in the locale: `zh_CN`, `de`."""
+    said: str
+    """As its catalogue has it; `{x}` stands for one name between them."""
+    means: str
+    """What the same tool says in English; `{x}` likewise."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
+class CompiledModule(Struct, frozen=True, kw_only=True):
+    """Whose a compiled module is. File `curated/compiled_modules.toml`, key `module`.
+
+    Modules of the packages that mmlock decides are in `modules.toml`, unless their file has another name.
+    """
+
+    module: str
+    """As it is imported, or as its file or folder is named (`selective_scan_cuda`, `torch_sparse`)."""
+    package: str | None = None
+    """The distribution, in normal form; None: a part of a project that is built in its checkout."""
+    project: str | None = None
+    """Whose it is, where that is no distribution."""
+    build: str | None = None
+    """How its authors say it is built or installed, verbatim."""
     source: tuple[str, ...]
     confidence: Confidence

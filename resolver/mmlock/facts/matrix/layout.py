@@ -108,6 +108,13 @@ SECTIONS: dict[str, Section] = {
         Section(name="breaks", path="curated/breaks.toml", row=model.Breakage, key=("id",)),
         Section(name="recipes", path="curated/recipes.toml", row=model.Recipe, key=("id",)),
         Section(name="symptoms", path="curated/symptoms.toml", row=model.Symptom, key=("id",)),
+        Section(name="phrases", path="curated/phrases.toml", row=model.Phrase, key=("language", "said")),
+        Section(
+            name="compiled-modules",
+            path="curated/compiled_modules.toml",
+            row=model.CompiledModule,
+            key=("module",),
+        ),
         Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
         Section(name="submodules", path="curated/submodules.toml", row=model.Submodule, key=("name",)),

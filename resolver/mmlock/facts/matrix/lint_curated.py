@@ -166,7 +166,29 @@ def _(row: model.Symptom) -> Faults:
             yield f"patterns: `{pattern}` is no regular expression ({error})"
     if not 0 <= row.rank <= _LEAST_RANK:
         yield f"rank: {row.rank} is not between 0 and {_LEAST_RANK}"
+    yield from forms.said("example", row.example)
     for cure in row.cures:
-        yield from forms.requirements("cures.packages", (p for p in cure.packages if not p.startswith("{")))
+        words = (*cure.packages, *cure.otherwise)
+        yield from forms.requirements("cures.packages", (p for p in words if not p.startswith("{")))
         if bool(cure.command) == bool(cure.packages or cure.options):
             yield "cures: each has either a `command` or the words of a solve"
+
+
+@row_faults.register
+def _(row: model.Phrase) -> Faults:
+    yield from forms.said("said", row.said)
+    yield from forms.said("means", row.means)
+    if row.said.count("{x}") > 1 or row.means.count("{x}") > row.said.count("{x}"):
+        yield "said, means: `{x}` is in `said` at most once, and in `means` only when it is there"
+    if not row.said.replace("{x}", "").strip():
+        yield "said: is nothing but `{x}`"
+
+
+@row_faults.register
+def _(row: model.CompiledModule) -> Faults:
+    if not row.module.isidentifier():
+        yield f"module: `{row.module}` is no name of a module"
+    if row.package is not None:
+        yield from forms.names("package", (row.package,))
+    if (row.package is None) == (row.project is None):
+        yield "package, project: exactly one of them tells whose it is"

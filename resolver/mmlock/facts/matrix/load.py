@@ -185,6 +185,16 @@ class Matrix:
         return self._rows("symptoms")
 
     @property
+    def phrases(self) -> tuple[model.Phrase, ...]:
+        """What compilers, loaders and shells say in other languages."""
+        return self._rows("phrases")
+
+    @property
+    def compiled_modules(self) -> tuple[model.CompiledModule, ...]:
+        """Whose a compiled module is."""
+        return self._rows("compiled-modules")
+
+    @property
     def modules(self) -> tuple[model.Module, ...]:
         """Which distributions provide an import name."""
         return self._rows("modules")
