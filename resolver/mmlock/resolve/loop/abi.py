@@ -83,7 +83,7 @@ def _answer(
 ) -> Verdict | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
-        # What the network said differs from machine to machine and from day to day; the lock says what follows.
+        # What the network said differs from machine to machine; the lock says what follows.
         return (
             f"its files could not be read: {read.why}"
             if read.reached
