@@ -361,6 +361,16 @@ _CHOICE = (
         help="Accept a source archive of this package, to be built when it is installed.",
     ),
     SolveOption(
+        name="no-known-cve",
+        field="no_known_cve",
+        section=Section.CHOICE,
+        metavar="SEVERITY",
+        key="no-known-cve",
+        wording=Wording.OPTION,
+        help="Choose no version with a known vulnerability as bad as this: `low`, `moderate`, `high`, "
+        "`critical`. One that nobody rated counts as any.",
+    ),
+    SolveOption(
         name="prefer",
         field="prefer",
         section=Section.CHOICE,

@@ -21,7 +21,7 @@ class Advisory(Struct, frozen=True, kw_only=True):
     """Its other names: `PYSEC-2025-194`, `GHSA-rrmf-rvhw-rf47`."""
     summary: str
     affected: tuple[str, ...]
-    """PEP 440 specifiers: a version that one of them admits is affected. Where databases differ, all of them."""
+    """PEP 440 specifiers: what one of them admits is affected. Where databases differ, all of them."""
     fixed_in: tuple[str, ...]
     """Versions that mend it, as the databases say; empty: none is known."""
     severity: Severity | None

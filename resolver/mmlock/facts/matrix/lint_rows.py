@@ -6,6 +6,7 @@ import re
 from functools import singledispatch
 
 from mmlock.core.names import DeviceKind, OpNeeds, WheelDetail
+from mmlock.core.versions import is_specifier, is_version
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.advisories import Advisory, concerning
@@ -95,7 +96,8 @@ def _(row: Advisory) -> Faults:
     yield from forms.versions("fixed_in", *row.fixed_in)
     if row.id in row.aliases:
         yield f"aliases: repeats `{row.id}`"
-    affected = [one for one in row.fixed_in if next(concerning((row,), one), None) is not None]
+    readable = all(map(is_specifier, row.affected)) and all(map(is_version, row.fixed_in))
+    affected = [one for one in row.fixed_in if readable and next(concerning((row,), one), None) is not None]
     if affected:
         yield f"fixed_in: `{affected[0]}` is affected, by what it says itself"
 

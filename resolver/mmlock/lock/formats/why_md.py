@@ -35,6 +35,7 @@ def render(env: LockedEnv) -> str:
         _unsealed(env, notes),
         _environment(env, notes),
         _findings(env, notes),
+        _advisories(env, notes),
         _arguments(env, notes),
         _costs(env),
         _unchecked(env),
@@ -169,6 +170,37 @@ def _findings(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
         )
 
 
+def _advisories(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
+    if not env.advisories:
+        return
+    yield "## Known vulnerabilities"
+    yield ""
+    yield (
+        "What advisories say of the versions in this lock; whether your code reaches it is another question. "
+        "`--no-known-cve SEVERITY` keeps a lock free of them."
+    )
+    yield ""
+    rows = [
+        (
+            f"{one.package} {one.version}",
+            one.id,
+            one.severity.value if one.severity is not None else "not rated",
+            one.summary,
+            ", ".join(one.fixed_in) or "no release is known to",
+            one.kept_by or "",
+            _evidence(one.confidence, one.source, notes).strip(),
+        )
+        for one in env.advisories
+    ]
+    head = ("Package", "Advisory", "Severity", "What", "Mended in", "Why it is not taken", "Source")
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row, one in zip(rows, env.advisories, strict=True):
+        cells = [_cell(cell) for cell in row[:-1]]
+        cells[1] = f"[{cells[1]}](<{one.url}>)"
+        yield f"| {' | '.join((*cells, row[-1]))} |"
+
+
 def _arguments(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     argued = [node for node in chosen(env) if node.reasons]
     if not argued:
@@ -265,7 +297,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(_inline(cell).replace('|', chr(92) + '|') for cell in row)} |"
+        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
+
+
+def _cell(text: str) -> str:
+    return _inline(text).replace("|", "\\|")
 
 
 def _inline(text: str) -> str:

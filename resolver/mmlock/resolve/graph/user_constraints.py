@@ -9,6 +9,7 @@ from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normali
 from mmlock.core.versions import allows, allows_python, version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
+from mmlock.resolve.graph.advisory_rows import constrain_advisories
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.packages import SlotCatalog
@@ -35,6 +36,8 @@ def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
         _constrain_package(builder, catalog, requested)
     if builder.request.no_build:
         _constrain_no_build(builder)
+    if builder.request.no_known_cve is not None:
+        constrain_advisories(builder, builder.request.no_known_cve)
 
 
 def _constrain_torch(

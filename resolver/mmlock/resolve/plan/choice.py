@@ -188,6 +188,8 @@ def _by_request(rows: Rows, solution: CoreSolution, option: Option) -> Iterator[
                 text = "" if option.slot == "torch" else f"with kernels for `{constraint.name}`"
             case ConstraintKind.NO_BUILD:
                 text = "that needs no build"
+            case ConstraintKind.ADVISORY:
+                text = f"without a known vulnerability (`{constraint.name}`)"
             case _:
                 text = f"for `{constraint.name}`"
         others = frozenset(rows.slots[option.slot]) - members
