@@ -11,6 +11,7 @@ import pytest
 from loopback_web import Reply, Web
 
 from mmlock.core.names import Confidence, PackageName, Severity
+from mmlock.core.versions import version as parsed
 from mmlock.facts.matrix.advisories import Advisory, concerning
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.scrape.advisories import scrape, scrape_osv
@@ -51,9 +52,7 @@ def torch_row(matrices: Path, name: str) -> Advisory:
 
 
 def newest(matrices: Path) -> str:
-    return max(
-        (row.torch for row in Matrix(matrices).torch_builds if row.on_pypi), key=lambda t: t.split(".")
-    )
+    return max((row.torch for row in Matrix(matrices).torch_builds if row.on_pypi), key=parsed)
 
 
 def test_an_advisory_of_today_is_a_fact_with_its_release(run: Run, web: Web, matrices: Path) -> None:
@@ -69,7 +68,7 @@ def test_an_advisory_of_today_is_a_fact_with_its_release(run: Run, web: Web, mat
     assert run("advisories")["written"] == []
 
 
-def test_what_its_ranges_cover_already_changes_nothing(run: Run, web: Web, matrices: Path) -> None:
+def test_what_its_ranges_cover_already_changes_nothing(run: Run, web: Web) -> None:
     release(web, "torch", "2.1.0", entry("PYSEC-2025-41", "CVE-2025-32434", fixed=("2.6.0",)))
     assert run("advisories")["changes"] == []
     release(web, "torch", "2.1.0", entry("GHSA-x2x2-x2x2-x2x2", withdrawn="2099-01-01T00:00:00Z"))
