@@ -56,7 +56,7 @@ def known_advisories(
             summary=row.summary,
             fixed_in=fixes(row, text),
             url=row.url,
-            kept_by=_kept_by(name, fixes(row, text), bound, newer),
+            kept_by=_kept_by(matrix, name, fixes(row, text), bound, newer),
             source=readable(matrix, cite("advisories", row.source, name)),
             confidence=row.confidence,
         )
@@ -67,7 +67,11 @@ def known_advisories(
 
 
 def _kept_by(
-    name: PackageName, fixed: Sequence[str], bound: Sequence[Bound], newer: Sequence[NewerVersion]
+    matrix: Matrix,
+    name: PackageName,
+    fixed: Sequence[str],
+    bound: Sequence[Bound],
+    newer: Sequence[NewerVersion],
 ) -> str | None:
     """What keeps the first release that mends it away: a bound, or what a newer one would cost."""
     if not fixed:
@@ -82,5 +86,5 @@ def _kept_by(
             return None
         if one.best is not None and one.worse is not None and one.worse.objective is Objective.UNVERIFIED:
             return f"{one.best.label} has no tested recipe for {'; '.join(one.worse.detail)}"
-        return why_not_newer(one).text
+        return why_not_newer(matrix, one).text
     return None
