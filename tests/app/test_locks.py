@@ -13,16 +13,18 @@ from solved import facts
 
 from mmlock.app import locking as cataloguing
 from mmlock.app.locking import Failed, Outcome, locks, read_catalogue
+from mmlock.core.artifact import Artifact
 from mmlock.core.catalogue import LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
-from mmlock.core.names import Confidence
+from mmlock.core.names import Confidence, Sha256
 from mmlock.core.report import Page
 from mmlock.lock.model import LockedEnv, Reason, ReasonKind
 from mmlock.lock.read import read_lock
 from mmlock.lock.refused import refused
 from mmlock.lock.write import write_lock
 from mmlock.resolve.judge import judge
-from mmlock.upkeep.catalogue.state import entries, identity
+from mmlock.upkeep.catalogue.freshness import identity, with_files
+from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import BEGIN, END
 from mmlock.validate.attest.keys import own_key
 from mmlock.validate.attest.signers import KeySigner
@@ -159,7 +161,7 @@ def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: Lock
     page = run(home, answers(env, rtx5090=no_answer))
     assert states(page) == {"openmmlab/rtx5090": "refused", "openmmlab/t4": "written"}
     assert sorted(path.name for path in (home / "lockfiles/openmmlab/rtx5090").iterdir()) == ["refused.toml"]
-    assert states(run(home, answers(env, rtx5090=no_answer)))["openmmlab/rtx5090"] == "refused, as before"
+    assert states(run(home, answers(env, rtx5090=no_answer)))["openmmlab/rtx5090"] == "unchanged"
     (first, _) = entries(read_catalogue(home / "mmlock.toml"), Trust())
     assert first.refused is not None
     assert first.refused.causes == ("no code for it",)
@@ -218,7 +220,7 @@ def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) ->
 def test_a_fresh_catalogue_passes_and_nothing_is_written(home: Path, env: LockedEnv) -> None:
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, t4=no_answer), check=True)
-    assert (states(page), stale(page)) == ({"openmmlab/rtx5090": "up to date", "openmmlab/t4": "refused"}, 0)
+    assert (states(page), stale(page)) == ({"openmmlab/rtx5090": "fresh", "openmmlab/t4": "refused"}, 0)
 
 
 def test_missing_locks_and_another_table_are_stale(home: Path, env: LockedEnv) -> None:
@@ -235,7 +237,43 @@ def test_another_version_is_stale_and_other_words_are_not(home: Path, env: Locke
     assert f"{first.name}: {first.version} -> 99" in page.text
     reworded = run(home, answers(replace(env, left_out=())), check=True)
     assert stale(reworded) == 0
+    assert set(states(reworded).values()) == {"explanations"}
     assert "explanations changed" in reworded.text
+
+
+def ordinary(env: LockedEnv, name: str, version: str) -> LockedEnv:
+    """The environment with another version of one package."""
+    packages = (replace(one, version=version) if one.name == name else one for one in env.packages)
+    return replace(env, packages=tuple(packages))
+
+
+def test_an_index_that_moved_and_a_fact_that_changed_are_told_apart(home: Path, env: LockedEnv) -> None:
+    run(home, answers(env))
+    later = replace(env, matrix_digest="f" * 64)
+    moved = ordinary(later, "tqdm", "99")
+    core = ordinary(later, "mmdet", "99")
+    cured = replace(
+        moved, findings=tuple(one for one in env.findings if one.subject != "mmengine-pkg-resources")
+    )
+    for answer, kind in ((moved, "index"), (core, "facts"), (cured, "facts"), (later, "fresh")):
+        page = run(home, answers(answer), only=("openmmlab/t4",), check=True)
+        assert states(page) == {"openmmlab/t4": kind}
+    same = ordinary(env, "mmdet", "99")  # of the very same facts
+    assert states(run(home, answers(same), only=("openmmlab/t4",), check=True)) == {"openmmlab/t4": "index"}
+
+
+def test_how_large_an_index_says_a_file_is_does_not_count(home: Path, env: LockedEnv) -> None:
+    run(home, answers(env))
+
+    def unsized(file: Artifact) -> Artifact:
+        return replace(file, size=None)
+
+    other = with_files(env, unsized)
+    assert other != env
+    assert set(states(run(home, answers(other), check=True)).values()) == {"fresh"}
+    assert set(states(run(home, answers(other))).values()) == {"unchanged"}
+    changed = with_files(env, lambda file: replace(file, sha256=Sha256("0" * 64), size=None))
+    assert "fresh" not in states(run(home, answers(changed), check=True)).values()
 
 
 def test_what_a_lock_makes_belongs_to_it_and_the_words_about_it_do_not(env: LockedEnv) -> None:
@@ -250,7 +288,7 @@ def test_a_lock_that_the_judge_refuses_is_stale(home: Path, env: LockedEnv) -> N
     bad = replace(env, python="3.5")
     write_lock(bad, home / "lockfiles/openmmlab/t4")
     page = run(home, answers(bad), only=("openmmlab/t4",), check=True)
-    assert states(page)["openmmlab/t4"] == "rejected by the judge"
+    assert states(page)["openmmlab/t4"] == "rejected"
     assert stale(page) == 1
 
 
@@ -258,8 +296,8 @@ def test_locks_and_answers_that_came_or_went_are_stale(home: Path, env: LockedEn
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, rtx5090=no_answer), check=True)
     assert states(page) == {
-        "openmmlab/rtx5090": "out of date: there is no solution any more",
-        "openmmlab/t4": "out of date: there is a solution now",
+        "openmmlab/rtx5090": "unsolvable",
+        "openmmlab/t4": "solvable",
     }
     write_lock(env, home / "lockfiles/openmmlab/k80")
     assert (

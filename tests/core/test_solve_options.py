@@ -44,6 +44,7 @@ SAMPLES: dict[str, list[str]] = {
     "glibc": ["2.31"],
     "torch_ops": ["nms"],
     "allow_sdist": ["future-fstrings"],
+    "no_known_cve": ["high"],
     "prefer": ["torch", "python"],
     "verdicts": ["locks"],
     "channels": ["conda-forge", "https://channel.example/team"],

@@ -8,12 +8,14 @@ import msgspec
 
 from mmlock.core.names import normalize
 from mmlock.lock.model import LockedEnv
+from mmlock.lock.view import unsure
 
 
 def lock_data(env: LockedEnv) -> dict[str, Any]:
     """A locked environment as plain values."""
     data: dict[str, Any] = msgspec.to_builtins(env)
-    return {**data, "sealed": env.sealed}
+    rests_on = [msgspec.to_builtins(one) for one in unsure(env)]
+    return {**data, "sealed": env.sealed, "inferred": rests_on}
 
 
 def why_data(env: LockedEnv, package: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from mmlock.facts.matrix.model import Validation
 from mmlock.files.user_files import UserFiles, read_text
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
-from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
+from mmlock.upkeep.catalogue.state import Entry, State, StateKind, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table
 from mmlock.validate.attest.trust import Trust
 from mmlock.validate.proven import Evidence, PassedOver, validations
@@ -156,7 +156,7 @@ def _matrix(path: Path | None) -> Matrix:
 
 def _take(pair: Pair, outcome: Outcome, request: LocksArguments, trust: Trust) -> State:
     if isinstance(outcome, Failed):
-        return State(word="failed", lines=outcome.lines, failed=True)
+        return State(kind=StateKind.FAILED, lines=outcome.lines)
     if request.check:
         return compare(pair, outcome, _matrix(request.matrices), trust)
     state = write_entry(pair, outcome, trust)
@@ -199,7 +199,10 @@ def _page(
     stale = sum(state.stale for _, state in states) + len(loose) + (table == "stale")
     lines += ["", _sum(states, stale=stale if check else None, failed=failed)]
     data = {
-        "pairs": [{"pair": p.name, "state": s.word, "lines": list(s.lines)} for p, s in states],
+        "pairs": [
+            {"pair": p.name, "state": s.kind, "stale": s.stale, "refused": s.refused, "lines": list(s.lines)}
+            for p, s in states
+        ],
         "strays": list(loose),
         "table": table,
         "stale": stale if check else 0,
@@ -215,5 +218,8 @@ def _sum(states: list[tuple[Pair, State]], *, stale: int | None, failed: int) ->
     told += [f"{refusals} without a solution, see `refused.toml`"] if refusals else []
     told += [f"{failed} failed"] if failed else []
     if stale is not None:
-        told.append(f"{stale} out of date" if stale else "all up to date")
+        why = {StateKind.FACTS: "by changed facts", StateKind.INDEX: "by an index that moved"}
+        counts = {text: sum(state.kind is kind for _, state in states) for kind, text in why.items()}
+        causes = ", ".join(f"{count} {text}" for text, count in counts.items() if count)
+        told.append(f"{stale} out of date{f' ({causes})' if causes else ''}" if stale else "all up to date")
     return ", ".join(told)

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ def _refresh(
         limits=LIMITS, cache=PageCache(cache / "pages"), offline=arguments.offline, environ=environ
     )
     overlay, seen = Overlay(root), LastRead(cache, root)
+    locks = tuple(_locks(arguments))
     outcomes: list[IndexOutcome] = []
     started = time.monotonic()
     with driver(used, progress=progress) as drive:
@@ -88,6 +89,7 @@ def _refresh(
                 day=_today(),
                 place=places[name],
                 packages=wanted.packages,
+                held=_held(locks),
             )
             outcomes.append(_one(drive, name, ask, arguments, seen))
         if read := _inspect(used, overlay, arguments, places, progress, cache):
@@ -105,7 +107,7 @@ def _refresh(
     answer = page(
         outcomes,
         changes,
-        touched(changes, _locks(arguments)),
+        touched(changes, locks),
         refused=refused,
         written=written,
         root=root,
@@ -274,6 +276,15 @@ def _faults(root: Path, overlay: Overlay) -> list[Any]:
         return []
     before = {(fault.file, fault.message) for fault in lint(root)}
     return [fault for fault in faults if (fault.file, fault.message) not in before]
+
+
+def _held(locks: Iterable[LockContents]) -> dict[PackageName, frozenset[str]]:
+    """The versions of each package that the locks hold."""
+    found: dict[PackageName, frozenset[str]] = {}
+    for lock in locks:
+        for name, text in lock.versions.items():
+            found[name] = found.get(name, frozenset()) | {text}
+    return found
 
 
 def _locks(arguments: RefreshArguments) -> Iterator[LockContents]:

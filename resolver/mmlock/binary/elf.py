@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from mmlock.binary.reading import Source, Unreadable, check_span
+from mmlock.binary.reading import OutOfReach, Source, Unreadable, check_span
 
 MAX_SYMBOLS = 4_000_000
 MAX_STRINGS = 512 * 1024 * 1024
@@ -162,6 +162,8 @@ def _sections(source: Source, header: Header) -> tuple[Section, ...]:
         if names_size > MAX_TABLE:
             return ()
         names = source.read(names_at, names_size)
+    except OutOfReach:
+        raise
     except Unreadable:
         return ()
     return tuple(

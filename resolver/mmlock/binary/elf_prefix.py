@@ -24,7 +24,7 @@ from mmlock.binary.elf import (
     read_versions,
     sort_symbols,
 )
-from mmlock.binary.reading import BeyondPrefix, Source, Unreadable
+from mmlock.binary.reading import OutOfReach, Source, Unreadable
 
 _SEARCHED = 8192
 """The hash table follows the headers and notes, which are some hundred bytes."""
@@ -42,8 +42,8 @@ def read_elf_prefix(source: Source) -> Elf:
     for at in range(-(-(header.phoff + header.phnum * 56) // 8) * 8, _SEARCHED, 8):
         try:
             table = read_gnu_hash(source, at)
-        except BeyondPrefix:
-            continue
+        except OutOfReach:
+            raise
         except Unreadable:
             continue
         if table.hashes and (found := _symbols_after(source, table)):
@@ -112,6 +112,8 @@ def _versions_after(
             needs_at = -(-(at + symbols * 2) // 8) * 8
             if source.read(needs_at, 2) == b"\1\0":
                 return read_versions(source, needs_at, 0, strings)
+    except OutOfReach:
+        raise
     except Unreadable:
         return None
     return None

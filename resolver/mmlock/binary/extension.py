@@ -12,7 +12,7 @@ from mmlock.binary.fatbin import MAGIC_BYTES, SECTION, GpuCode, read_gpu_code
 from mmlock.binary.floors import floors_of
 from mmlock.binary.model import Extension, Extent, Gpu, Kind
 from mmlock.binary.names import cxx11_abi, torch_names
-from mmlock.binary.reading import Source, Unreadable
+from mmlock.binary.reading import OutOfReach, Source, Unreadable
 
 SAMPLE = 2
 """Kernel containers that are read of a remote file; in four wheels of four they told the same as all."""
@@ -76,6 +76,8 @@ def _sampled(source: Prefix) -> tuple[Gpu, GpuCode | None]:
         return Gpu.UNKNOWN, None
     try:
         code = read_gpu_code(source, at, source.size - at, sample=SAMPLE)
+    except OutOfReach:
+        raise
     except Unreadable:
         return Gpu.UNKNOWN, None
     return (Gpu.YES, code) if code and code.containers else (Gpu.UNKNOWN, None)

@@ -13,7 +13,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from mmlock.binary.reading import BeyondPrefix, Source, Unreadable, check_span
+from mmlock.binary.reading import BeyondPrefix, OutOfReach, Source, Unreadable, check_span
 
 MAGIC = 0xBA55ED50
 MAGIC_BYTES = MAGIC.to_bytes(4, "little")
@@ -77,7 +77,7 @@ def read_gpu_code(source: Source, at: int, size: int, *, sample: int | None = No
     while True:
         try:
             entries = next(walk, None)
-        except BeyondPrefix:
+        except (BeyondPrefix, OutOfReach):
             raise
         except Unreadable:
             # A sample is taken where nobody said how far the code goes.

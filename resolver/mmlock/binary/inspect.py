@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from mmlock.binary.archive import Archive, Prefix
 from mmlock.binary.extension import is_compiled, kind_of, read_extension, read_extension_prefix
 from mmlock.binary.model import Extension, Inspected, Kind, NotRead
-from mmlock.binary.reading import MappedFile, Memory, Source, Unreadable
-from mmlock.binary.remote import NoRanges, Remote
+from mmlock.binary.reading import MappedFile, Memory, OutOfReach, Source, Unreadable
+from mmlock.binary.remote import NoRanges, Remote, unread
 from mmlock.binary.trees import FolderTree, Tree, WheelTree
 from mmlock.core.progress import Progress, silent
 from mmlock.net.fetching import Fetcher, FetchFault
@@ -51,6 +51,8 @@ class Uninspected(Struct, frozen=True, kw_only=True):
     place: str
     why: str
     """A clause that can follow the place."""
+    reached: bool = True
+    """False: its bytes did not come over the network, which says nothing of the wheel."""
 
 
 def inspect_wheel(
@@ -73,7 +75,7 @@ def inspect_wheel(
             found = _inspected(tree, text, path.name, lambda name: _whole(tree, name), progress)
             return replace(found, size=source.size)
     except Unreadable as fault:
-        return Uninspected(place=text, why=str(fault))
+        return Uninspected(place=text, why=str(fault), reached=not isinstance(fault, OutOfReach))
 
 
 def inspect_folder(
@@ -107,7 +109,7 @@ def _downloaded(url: str, name: str, client: Fetcher, progress: Progress) -> Ins
     progress(f"fetching the whole of {name}: its server sends no parts")
     answer = client.get(url)
     if isinstance(answer, FetchFault):
-        return Uninspected(place=url, why=answer.text)
+        raise unread(answer)
     tree = WheelTree(Archive(Memory(answer.body)))
     found = _inspected(tree, url, name, lambda path: _whole(tree, path), progress)
     return replace(found, bytes_read=len(answer.body), size=len(answer.body))
@@ -159,6 +161,8 @@ def _whole(tree: Tree, path: str) -> Extension | NotRead:
     try:
         with tree.open(path) as source:
             return _understood(path, source)
+    except OutOfReach:
+        raise  # of the wheel, not of this file
     except Unreadable as fault:
         return NotRead(path=path, kind=Kind.ELF, why=str(fault))
 
@@ -188,6 +192,8 @@ def _in_part(tree: WheelTree, path: str, effort: Effort) -> Extension | NotRead:
         if kind is not Kind.ELF:
             return NotRead(path=path, kind=kind, why=_NOT_READ[kind])
         return read_extension_prefix(path, prefix, gpu=effort.gpu)
+    except OutOfReach:
+        raise
     except Unreadable:
         return _whole(tree, path)
 

@@ -16,6 +16,10 @@ class Unreadable(Exception):
     """Bytes that are not what they claim to be, or that cannot be had. The text is a clause."""
 
 
+class OutOfReach(Unreadable):
+    """Bytes that did not come over the network today: this says nothing of the file."""
+
+
 class BeyondPrefix(Unreadable):
     """What is wanted stands later in a stream than was agreed to read."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
-from mmlock.binary.reading import Unreadable, check_span
+from mmlock.binary.reading import OutOfReach, Unreadable, check_span
 from mmlock.net.fetching import Fetched, Fetcher, FetchFault, FetchProblem
 
 _FIRST = 64 * 1024
@@ -15,6 +16,20 @@ _TAIL = 256 * 1024
 
 class NoRanges(Unreadable):
     """The server sends whole files only."""
+
+
+_KINDS: Mapping[FetchProblem, type[Unreadable]] = {
+    FetchProblem.NO_RANGES: NoRanges,
+    FetchProblem.NOT_FOUND: Unreadable,
+    FetchProblem.CORRUPT: Unreadable,
+    FetchProblem.TOO_BIG: Unreadable,
+}
+"""What a fault says of the file itself; every other one is about the network of this moment."""
+
+
+def unread(fault: FetchFault) -> Unreadable:
+    """What a request without an answer means for whoever wanted to read the file."""
+    return _KINDS.get(fault.problem, OutOfReach)(fault.text)
 
 
 class Remote:
@@ -63,7 +78,7 @@ class Remote:
         stop = min(self._tail_at, max(at + self._step, min(end, at + _LARGEST)))
         body = self._ask(at, stop - 1)
         if len(body) != stop - at:
-            raise Unreadable(f"`{self._url}`: {stop - at} bytes were asked for, {len(body)} came")
+            raise OutOfReach(f"`{self._url}`: {stop - at} bytes were asked for, {len(body)} came")
         self._next = stop
         self._blocks[at] = body
         self._held += len(body)
@@ -74,15 +89,15 @@ class Remote:
         """The size of the file and its last bytes, where a zip has its directory."""
         answer = self._get(-_TAIL, 0)
         if answer.total is None:
-            raise Unreadable(f"`{self._url}`: the server does not say how large the file is")
+            raise OutOfReach(f"`{self._url}`: the server does not say how large the file is")
         if len(answer.body) != min(_TAIL, answer.total):
-            raise Unreadable(f"`{self._url}`: the server's answer does not have the length it states")
+            raise OutOfReach(f"`{self._url}`: the server's answer does not have the length it states")
         return answer.total, answer.body
 
     def _ask(self, start: int, end: int) -> bytes:
         answer = self._get(start, end)
         if answer.total is not None and answer.total != self.size:
-            raise Unreadable(f"`{self._url}` changed its size while it was read")
+            raise OutOfReach(f"`{self._url}` changed its size while it was read")
         return answer.body
 
     def _get(self, start: int, end: int) -> Fetched:
@@ -93,7 +108,6 @@ class Remote:
         self.requests += 1
         answer = self._fetcher.get_range(self._url, start, end)
         if isinstance(answer, FetchFault):
-            kind = NoRanges if answer.problem is FetchProblem.NO_RANGES else Unreadable
-            raise kind(answer.text)
+            raise unread(answer)
         self.asked += len(answer.body)
         return answer

@@ -55,7 +55,8 @@ def locks(
     """Solve every pair of a stack and a target in FILE again, and write what differs.
 
     A pair that has no solution gets a `refused.toml` with the reason; the others are still solved. Most
-    options of `mmlock solve` are keys of FILE, for all pairs, for a target or for a stack.
+    options of `mmlock solve` are keys of FILE, for all pairs, for a target or for a stack. `--check` tells
+    whether a fact changed, the index moved, or only explanations changed; the last is not out of date.
 
     \b
     folder = "lockfiles"

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import index_fault, named_faults, normal_named
-from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.core.names import PackageName, Platform, Severity, normalize
 from mmlock.core.requirements import Asked
 from mmlock.core.solve_options import LOCK_FORMATS, SolveOption, Wording, wordings
 from mmlock.core.versions import InvalidVersion, is_specifier, version
@@ -78,6 +78,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Python, torch and what is linked to it come from conda channels."""
     channels: tuple[str, ...] = ()
     """Names or URLs of conda channels, the first one first; none: conda-forge."""
+    no_known_cve: str | None = None
+    """A `Severity`: no version with a known vulnerability as bad or worse is an answer."""
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()
@@ -186,6 +188,7 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         cuda=read("--cuda", raw.cuda, _cuda),
         driver=read("--driver", raw.driver, _driver),
         glibc=read("--glibc", raw.glibc, _glibc),
+        no_known_cve=read("--no-known-cve", raw.no_known_cve, _severity),
         exclude_newer=read("--exclude-newer", raw.exclude_newer, _moment),
         extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
         torch_ops=tuple(sorted(set(raw.torch_ops))),
@@ -274,6 +277,14 @@ def _glibc(text: str) -> str | Fault:
         return f"{found[1]}.{found[2]}"
     hint = "the number that `ldd --version` shows, for example `--glibc 2.28`"
     return Fault(where="", text=f"`{text}` is not a glibc version", hint=hint)
+
+
+def _severity(text: str) -> str | Fault:
+    named = {one.value: one for one in Severity} | {"medium": Severity.MODERATE}
+    if found := named.get(text.lower()):
+        return found.value
+    hint = f"expected one of {', '.join(f'`{one}`' for one in Severity)}"
+    return Fault(where="", text=f"`{text}` is not a severity", hint=hint)
 
 
 def _moment(text: str) -> str | Fault:

@@ -66,6 +66,20 @@ class Confidence(StrEnum):
     INFERRED = "inferred"  # concluded from the others; may be wrong
 
 
+class Severity(StrEnum):
+    """How bad a known vulnerability is, least first: the words of GitHub's advisories."""
+
+    LOW = "low"
+    MODERATE = "moderate"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return list(Severity).index(self)
+
+
 class Platform(StrEnum):
     """Operating system and machine of the target."""
 

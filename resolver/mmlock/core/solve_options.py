@@ -381,6 +381,16 @@ _CHOICE = (
         help="With --with-conda: a conda channel, the first one first; default conda-forge.",
     ),
     SolveOption(
+        name="no-known-cve",
+        field="no_known_cve",
+        section=Section.CHOICE,
+        metavar="SEVERITY",
+        key="no-known-cve",
+        wording=Wording.OPTION,
+        help="Choose no version with a known vulnerability as bad as this: `low`, `moderate`, `high`, "
+        "`critical`. One that nobody rated counts as any.",
+    ),
+    SolveOption(
         name="prefer",
         field="prefer",
         section=Section.CHOICE,

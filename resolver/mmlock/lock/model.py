@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, Form, PackageName, Sha256, StrEnum, ToolchainProvider
+from mmlock.core.names import Confidence, Form, PackageName, Severity, Sha256, StrEnum, ToolchainProvider
 from mmlock.core.target import Target
 
 
@@ -258,6 +258,24 @@ class Finding(Struct, frozen=True, kw_only=True):
     """Of the subject: the extra."""
 
 
+class KnownAdvisory(Struct, frozen=True, kw_only=True):
+    """A known vulnerability of a package in the lock, in the version that it has."""
+
+    package: PackageName
+    version: str
+    id: str
+    severity: Severity | None
+    """None: nobody rated it, or the rating is not recorded."""
+    summary: str
+    fixed_in: tuple[str, ...]
+    """Releases that mend it; empty: none is known."""
+    url: str
+    kept_by: str | None
+    """What keeps the lock from the release that mends it; None: nothing that is known."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class LockedEnv(Struct, frozen=True, kw_only=True):
     """Everything that is decided about one environment."""
 
@@ -291,6 +309,8 @@ class LockedEnv(Struct, frozen=True, kw_only=True):
     """Those of them that the core solver decided."""
     channels: tuple[str, ...] = ()
     """URLs of the channels, the first one first."""
+    advisories: tuple[KnownAdvisory, ...] = ()
+    """Known vulnerabilities of what it holds, worst first."""
 
     @property
     def sealed(self) -> bool:

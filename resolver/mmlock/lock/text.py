@@ -45,6 +45,8 @@ def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
         yield ""
         yield from (f"{finding.level}: {finding.subject}: {finding.text}" for finding in env.findings)
     yield ""
+    if env.advisories:
+        yield known_vulnerabilities(env)
     yield verdict_sentence(env)
     if folder is not None:
         yield from _next(env, folder)
@@ -57,6 +59,16 @@ def _steps(env: LockedEnv) -> Iterator[str]:
         else:
             what = f"{step.form}, {'tested' if step.verified else 'untested'} recipe"
         yield f"{step.package} {step.version}: {what} ({step.why})"
+
+
+def known_vulnerabilities(env: LockedEnv) -> str:
+    """How many there are and how bad the worst is, in one line."""
+    found = env.advisories
+    worst = found[0]
+    packages = ", ".join(dict.fromkeys(str(one.package) for one in found))
+    rated = f"worst: {worst.severity}, {worst.id}" if worst.severity else "none is rated"
+    what = "1 known vulnerability" if len(found) == 1 else f"{len(found)} known vulnerabilities"
+    return f"{what} of {packages} ({rated}); why.md lists them, `--no-known-cve` avoids them"
 
 
 def _next(env: LockedEnv, folder: Path) -> Iterator[str]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
 
-from mmlock.core.names import Form, PackageName, normalize
+from mmlock.core.names import Confidence, Form, PackageName, normalize
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason, ReasonKind
 
-__all__ = ["Chosen", "chosen", "closure", "in_order", "verdict_sentence"]
+__all__ = ["Chosen", "Unsure", "chosen", "closure", "in_order", "newest_known", "unsure", "verdict_sentence"]
 
 Step = FetchStep | BuildStep
 TORCH_OPS = "+torchops"
@@ -67,6 +67,46 @@ def _from_package(package: LockedPackage) -> Chosen:
 def closure(env: LockedEnv) -> tuple[LockedPackage, ...]:
     """The packages that merely follow, by name."""
     return tuple(sorted((p for p in env.packages if not p.core), key=lambda package: package.name))
+
+
+class Unsure(Struct, frozen=True, kw_only=True):
+    """Something that a lock rests on and that nobody saw."""
+
+    subject: str
+    """A package, or what a finding is about."""
+    text: str
+    source: tuple[str, ...]
+
+
+_OF_NEWER = frozenset({ReasonKind.CHOICE, ReasonKind.OBJECTIVE})
+"""Reasons that say that there is nothing newer. The lock does not rest on that."""
+
+
+def newest_known(env: LockedEnv) -> tuple[str, ...]:
+    """Packages of which nobody has looked whether there is a newer version than those that are known."""
+    return tuple(
+        node.name
+        for node in chosen(env)
+        if any(r.kind is ReasonKind.CHOICE and r.confidence is Confidence.INFERRED for r in node.reasons)
+    )
+
+
+def unsure(env: LockedEnv) -> tuple[Unsure, ...]:
+    """Everything inferred that a lock rests on: reasons and findings, each said once."""
+    found = [
+        *(
+            Unsure(subject=node.name, text=reason.text, source=reason.source)
+            for node in chosen(env)
+            for reason in node.reasons
+            if reason.confidence is Confidence.INFERRED and reason.kind not in _OF_NEWER
+        ),
+        *(
+            Unsure(subject=one.subject, text=one.text, source=one.source)
+            for one in env.findings
+            if one.confidence is Confidence.INFERRED
+        ),
+    ]
+    return tuple({(one.subject, one.text): one for one in found}.values())
 
 
 def verdict_sentence(env: LockedEnv) -> str:

@@ -94,7 +94,7 @@ def test_metadata_beside_the_wheel_comes_first(ask: Run, web: Web) -> None:
     _, row, paths = ask(link(WHEEL, b"", extra))
     assert paths == [f"/{WHEEL}.metadata"]
     assert row is not None
-    assert (row.requires, row.source, row.confidence) == (("torch==9.9",), ("wheel",), Confidence.MEASURED)
+    assert (row.requires, row.source, row.confidence) == (("torch==9.9",), ("wheel-2",), Confidence.MEASURED)
 
 
 def test_metadata_beside_with_another_hash_is_not_believed(ask: Run, web: Web) -> None:
@@ -137,7 +137,7 @@ def test_no_requirements_in_the_json_api_are_no_answer(ask: Run, web: Web) -> No
     _, row, paths = ask(put(web, WHEEL, wheel(f"{INFO}Requires-Dist: torch==9.9\n\n")))
     assert paths == [f"/{WHEEL}", "/pypi/torchaudio/9.9.0/json"]
     assert row is not None
-    assert (row.requires, row.source) == (("torch==9.9",), ("wheel",))
+    assert (row.requires, row.source) == (("torch==9.9",), ("wheel-2",))
 
 
 def test_the_json_api_of_another_package_is_not_believed(ask: Run, web: Web) -> None:

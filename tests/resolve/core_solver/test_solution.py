@@ -7,7 +7,7 @@ from examples import examples
 from hypothesis import given
 from made_rows import constraint, graphs, link, option, rows_of
 from msgspec.structs import replace
-from solved import Solved, solved
+from solved import Solved, facts, solved
 
 from mmlock.core.versions import is_prerelease, version
 from mmlock.resolve.core_solver.alternatives import not_newer
@@ -102,7 +102,7 @@ def test_why_not_newer_is_true(real: Solved) -> None:
         picked = ClingoEngine().solve(replace(problem, hard=(*problem.hard, mask(frozenset(newer)))))
         one = told[slot]
         assert (one.best is None) == (picked is None)
-        text = why_not_newer(one).text
+        text = why_not_newer(facts(), one).text
         if picked is None:
             assert text.startswith("no ")
             continue
@@ -134,7 +134,7 @@ def test_a_newer_version_that_pays_the_same_is_not_called_unfit() -> None:
     (one,) = not_newer(rows, solution, ClingoEngine(), DEFAULT_OBJECTIVES)
     assert one.best is not None
     assert one.best.version == "2.0"
-    assert "satisfies" not in why_not_newer(one).text
+    assert "satisfies" not in why_not_newer(facts(), one).text
 
 
 def test_a_newer_version_that_cannot_be_is_told_so() -> None:

@@ -9,10 +9,11 @@ from msgspec import Struct
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.core.versions import version
+from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
-__all__ = ["TorchRange", "TorchSupport", "board_platform", "home_platform", "torch_support"]
+__all__ = ["TorchRange", "TorchSupport", "board_platform", "code_in", "home_platform", "torch_support"]
 
 
 class TorchRange(Struct, frozen=True, kw_only=True):
@@ -58,10 +59,21 @@ def board_platform(matrix: Matrix, *names: str) -> Platform | None:
     return next((board.platform for board in matrix.boards if board.name in plain), None)
 
 
+def code_in(matrix: Matrix, build: TorchBuild, device: Device) -> Code:
+    """What a torch build has for a device: the one answer of `mmlock gpus` and of every solve.
+
+    A build whose cuDNN has dropped the device has nothing for it: it fails at the first convolution.
+    """
+    code = code_for(device, build.archs, build.ptx)
+    if code in {Code.NATIVE, Code.PTX} and dropping_cudnn(matrix, build, device) is not None:
+        return Code.NONE
+    return code
+
+
 def torch_support(matrix: Matrix, device: Device, platform: Platform | None = None) -> TorchSupport:
     """The ranges of torch releases with code for the device."""
     platform = platform or home_platform(matrix, device)
-    codes: dict[tuple[tuple[str, ...] | None, tuple[str, ...]], Code] = {}
+    codes: dict[tuple[object, ...], Code] = {}
     running: list[TorchBuild] = []
     rocm = device.kind is DeviceKind.ROCM
     here = [
@@ -73,9 +85,9 @@ def torch_support(matrix: Matrix, device: Device, platform: Platform | None = No
     ]
     ptx_only, unknown = False, 0
     for build in here:
-        key = (build.archs, build.ptx)
+        key = (build.archs, build.ptx, build.cudnn, build.cuda)
         if key not in codes:
-            codes[key] = code_for(device, *key)
+            codes[key] = code_in(matrix, build, device)
         code = codes[key]
         ptx_only |= code is Code.PTX
         unknown += code is Code.UNKNOWN and (build.cuda is not None) is (device.kind is DeviceKind.CUDA)

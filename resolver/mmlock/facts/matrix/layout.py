@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.advisories import Advisory
 
 __all__ = ["SECTIONS", "Section", "key_text", "section_of", "sort_key"]
 
@@ -100,6 +101,13 @@ SECTIONS: dict[str, Section] = {
             path="conda/*.json",
             row=model.CondaRecord,
             key=("name", "version", "build", "channel"),
+            per_package=True,
+        ),
+        Section(
+            name="advisories",
+            path="advisories/*.json",
+            row=Advisory,
+            key=("id",),
             per_package=True,
         ),
         Section(name="verdicts", path="verdicts.json", row=model.Validation, key=("lock",)),

@@ -6,8 +6,10 @@ import re
 from functools import singledispatch
 
 from mmlock.core.names import DeviceKind, OpNeeds, WheelDetail
+from mmlock.core.versions import is_specifier, is_version
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.advisories import Advisory, concerning
 from mmlock.facts.matrix.lint_forms import Faults
 
 __all__ = ["row_faults"]
@@ -83,6 +85,24 @@ def _(row: model.CppExtension) -> Faults:
     yield from forms.matches("gcc_bounds", row.gcc_bounds, _CUDA, "CUDA version")
     for bounds in row.gcc_bounds.values():
         yield from forms.versions("gcc_bounds", *bounds)
+
+
+@row_faults.register
+def _(row: Advisory) -> Faults:
+    yield from forms.said("id", row.id)
+    yield from forms.said("summary", row.summary)
+    yield from forms.url("url", row.url)
+    for span in row.affected:
+        yield from forms.specifiers("affected", span)
+    if not row.affected:
+        yield "affected: is empty, so that it concerns no version"
+    yield from forms.versions("fixed_in", *row.fixed_in)
+    if row.id in row.aliases:
+        yield f"aliases: repeats `{row.id}`"
+    readable = all(map(is_specifier, row.affected)) and all(map(is_version, row.fixed_in))
+    affected = [one for one in row.fixed_in if readable and next(concerning((row,), one), None) is not None]
+    if affected:
+        yield f"fixed_in: `{affected[0]}` is affected, by what it says itself"
 
 
 # ---------------------------------------------------------------- conda

@@ -12,6 +12,7 @@ from mmlock.core.errors import MatrixError
 from mmlock.core.extension import Extension
 from mmlock.core.names import PackageName, normalize
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.advisories import Advisory
 from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
@@ -124,6 +125,15 @@ class Matrix:
     def conda_names(self) -> tuple[model.CondaName, ...]:
         """Packages that conda channels call otherwise than PyPI."""
         return self._rows("conda-names")
+
+    @property
+    def advisory_packages(self) -> tuple[PackageName, ...]:
+        """Packages with known vulnerabilities."""
+        return self._packages("advisories")
+
+    def advisories(self, package: str) -> tuple[Advisory, ...]:
+        """Known vulnerabilities of a package; empty when none is recorded."""
+        return self._rows_for("advisories", package)
 
     # ------------------------------------------------------------ OpenMMLab
 

@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from mmlock.core.names import Confidence
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.model import Document, IndexRow
+from mmlock.facts.matrix.provenance import settled
 
 __all__ = ["Facts", "Merged", "merge"]
 
@@ -55,6 +56,8 @@ class Merged(Struct, frozen=True, kw_only=True):
 def merge(old: Document[Any] | None, facts: Facts, *, trust_removals: bool = False) -> Merged:
     """Lay facts over a document; rows that say the same keep their provenance and so their bytes."""
     section = SECTIONS[facts.schema]
+    keys, texts = settled(old.sources if old else {}, facts.sources)
+    facts = structs.replace(facts, rows=tuple(_under(row, keys) for row in facts.rows), sources=texts)
     known = {_key(section, row): row for row in old.rows} if old else {}
     told = {_key(section, row): row for row in facts.rows}
     spoken = [row for row in known.values() if facts.scope(row)]
@@ -76,6 +79,11 @@ def merge(old: Document[Any] | None, facts: Facts, *, trust_removals: bool = Fal
     note = old.note if old else None
     document = Document(schema=facts.schema, rows=tuple(rows.values()), sources=sources, note=note)
     return Merged(document=document, warnings=warnings)
+
+
+def _under(row: Any, keys: Mapping[str, str]) -> Any:
+    """A row that names its sources by the keys of the file."""
+    return structs.replace(row, source=tuple(dict.fromkeys(keys.get(key, key) for key in row.source)))
 
 
 def _key(section: Section, row: Any) -> tuple[Hashable, ...]:

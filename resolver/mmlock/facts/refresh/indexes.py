@@ -14,7 +14,16 @@ from mmlock.facts.matrix.layout import SECTIONS, section_of
 from mmlock.facts.matrix.load import Matrix, decode
 from mmlock.facts.matrix.merge import Facts, merge
 from mmlock.facts.matrix.model import Document
-from mmlock.facts.scrape import flash_attn, onedl, openmmlab, pypi, pytorch, pytorch_files, torch_packages
+from mmlock.facts.scrape import (
+    advisories,
+    flash_attn,
+    onedl,
+    openmmlab,
+    pypi,
+    pytorch,
+    pytorch_files,
+    torch_packages,
+)
 from mmlock.facts.scrape.fetch_page import Scrape
 
 __all__ = ["INDEXES", "Facts", "IndexQuery", "Overlay", "providers"]
@@ -83,6 +92,8 @@ class IndexQuery(Struct, frozen=True, kw_only=True):
     """Where the index, or a mirror of it, is."""
     packages: frozenset[str]
     """Only these packages; empty: all."""
+    held: Mapping[PackageName, frozenset[str]] = field(default_factory=dict)
+    """What the committed locks hold: package -> versions."""
 
 
 def providers(matrix: Matrix) -> dict[str, tuple[str, ...]]:
@@ -168,6 +179,20 @@ def _torch_packages(ask: IndexQuery) -> Scrape:
     return torch_packages.scrape(day=ask.day, base=ask.place)
 
 
+def _advisories(ask: IndexQuery) -> Scrape:
+    torch = frozenset(row.torch for row in ask.facts.rows("torch-builds") if row.on_pypi)
+    held = {**ask.held, PackageName("torch"): torch | ask.held.get(PackageName("torch"), frozenset())}
+    return advisories.scrape(held=held, known=_known_advisories(ask), day=ask.day, base=ask.place)
+
+
+def _osv(ask: IndexQuery) -> Scrape:
+    return advisories.scrape_osv(known=_known_advisories(ask), day=ask.day, base=ask.place)
+
+
+def _known_advisories(ask: IndexQuery) -> dict[PackageName, tuple[Any, ...]]:
+    return {name: ask.facts.rows("advisories", name) for name in ask.facts.packages("advisories")}
+
+
 class Index(Struct, frozen=True, kw_only=True):
     """One index: how it is asked, where it is, and which files it writes."""
 
@@ -191,5 +216,8 @@ INDEXES: Mapping[str, Index] = {
     torch_packages.NAME: Index(
         scrape=_torch_packages, place=torch_packages.BASE, files=("providers/mmcv.json",)
     ),
+    # OSV after PyPI: what PyPI names today gets its ranges today.
+    advisories.NAME: Index(scrape=_advisories, place=advisories.PYPI_BASE, files=("advisories/*.json",)),
+    advisories.OSV: Index(scrape=_osv, place=advisories.OSV_BASE, files=("advisories/*.json",)),
 }
 """In the order in which they are read."""

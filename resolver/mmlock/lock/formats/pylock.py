@@ -13,9 +13,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
-from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Severity, normalize
 from mmlock.core.target import Target
-from mmlock.lock.fields import environment_faults, package_faults
+from mmlock.lock.fields import environment_faults, package_faults, url_problem
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -33,6 +33,7 @@ from mmlock.lock.model import (
     Finding,
     FindingKind,
     HashTrust,
+    KnownAdvisory,
     Level,
     LockedEnv,
     LockedPackage,
@@ -121,6 +122,7 @@ def _about(env: LockedEnv) -> dict[str, Any]:
                 Inline(name=name, version=version, kind=kind) for name, version, kind in unsealed(env)
             ],
             "findings": [_finding(finding) for finding in env.findings],
+            "advisories": [_advisory(one) for one in env.advisories],
             "objectives": [_term(term) for term in env.objectives],
             "environment-reasons": reasons_out(env.environment_reasons),
             "left-out": reasons_out(env.left_out),
@@ -165,6 +167,25 @@ def _finding(finding: Finding) -> Inline:
                 "confidence": finding.confidence.value,
                 "text": finding.text,
                 "source": list(finding.source),
+            }
+        )
+    )
+
+
+def _advisory(one: KnownAdvisory) -> Inline:
+    return Inline(
+        given(
+            {
+                "package": one.package,
+                "version": one.version,
+                "id": one.id,
+                "severity": one.severity.value if one.severity is not None else None,
+                "confidence": one.confidence.value,
+                "summary": one.summary,
+                "fixed-in": list(one.fixed_in),
+                "kept-by": one.kept_by,
+                "url": one.url,
+                "source": list(one.source),
             }
         )
     )
@@ -278,6 +299,7 @@ def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
         engine=about.text("engine"),
         verdict=None if verdict == NOT_RUN else verdict,
         conda_core=tuple(_read_choice(item) for item in about.tables("conda-core")),
+        advisories=tuple(_read_advisory(item) for item in about.tables("advisories")),
     )
     about.faults(environment_faults(env))
     return env
@@ -321,6 +343,24 @@ def _read_finding(item: Cursor) -> Finding:
         confidence=item.choice("confidence", Confidence),
         kind=item.choice("kind", FindingKind) if "kind" in item else FindingKind.GENERAL,
         detail=item.maybe_text("detail"),
+    )
+
+
+def _read_advisory(item: Cursor) -> KnownAdvisory:
+    url = item.text("url")
+    if why := url_problem(url):
+        item.fault("url", why)
+    return KnownAdvisory(
+        package=normalize(item.text("package")),
+        version=item.text("version"),
+        id=item.text("id"),
+        severity=item.choice("severity", Severity) if "severity" in item else None,
+        summary=item.text("summary"),
+        fixed_in=item.texts("fixed-in"),
+        url=url,
+        kept_by=item.maybe_text("kept-by"),
+        source=item.texts("source"),
+        confidence=item.choice("confidence", Confidence),
     )
 
 

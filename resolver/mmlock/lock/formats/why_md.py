@@ -11,7 +11,7 @@ from mmlock.core.footnotes import Footnotes
 from mmlock.core.names import Confidence, Form
 from mmlock.lock.formats.parts import describe_devices, plain
 from mmlock.lock.model import BuildStep, FetchStep, Level, LockedEnv, Reason
-from mmlock.lock.view import Chosen, chosen, closure, in_order, verdict_sentence
+from mmlock.lock.view import Chosen, Unsure, chosen, closure, in_order, newest_known, unsure, verdict_sentence
 
 __all__ = ["MARK", "NAME", "render"]
 
@@ -35,9 +35,10 @@ def render(env: LockedEnv) -> str:
         _unsealed(env, notes),
         _environment(env, notes),
         _findings(env, notes),
+        _advisories(env, notes),
         _arguments(env, notes),
         _costs(env),
-        _unchecked(env),
+        _unchecked(env, notes),
         _left_out(env, notes),
         _rest(env),
         _sources(notes),
@@ -169,6 +170,37 @@ def _findings(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
         )
 
 
+def _advisories(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
+    if not env.advisories:
+        return
+    yield "## Known vulnerabilities"
+    yield ""
+    yield (
+        "What advisories say of the versions in this lock; whether your code reaches it is another question. "
+        "`--no-known-cve SEVERITY` keeps a lock free of them."
+    )
+    yield ""
+    rows = [
+        (
+            f"{one.package} {one.version}",
+            one.id,
+            one.severity.value if one.severity is not None else "not rated",
+            one.summary,
+            ", ".join(one.fixed_in) or "no release is known to",
+            one.kept_by or "",
+            _evidence(one.confidence, one.source, notes).strip(),
+        )
+        for one in env.advisories
+    ]
+    head = ("Package", "Advisory", "Severity", "What", "Mended in", "Why it is not taken", "Source")
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row, one in zip(rows, env.advisories, strict=True):
+        cells = [_cell(cell) for cell in row[:-1]]
+        cells[1] = f"[{cells[1]}](<{one.url}>)"
+        yield f"| {' | '.join((*cells, row[-1]))} |"
+
+
 def _arguments(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     argued = [node for node in chosen(env) if node.reasons]
     if not argued:
@@ -196,7 +228,12 @@ def _costs(env: LockedEnv) -> Iterator[str]:
     yield from _table(("Objective", "Meaning", "Cost", "Paid by"), rows)
 
 
-def _unchecked(env: LockedEnv) -> Iterator[str]:
+def _marked(one: Unsure, notes: Footnotes) -> str:
+    marks = notes.mark(one.source)
+    return f" {marks}" if marks else ""
+
+
+def _unchecked(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
     yield "## What was not checked"
     yield ""
     yield f"- {verdict_sentence(env)}"
@@ -204,11 +241,12 @@ def _unchecked(env: LockedEnv) -> Iterator[str]:
         yield "- The files to download: no hash of them is known."
     if env.build:
         yield "- The wheels to build: they do not exist yet."
-    unsure = [
-        node.name for node in chosen(env) if any(r.confidence is Confidence.INFERRED for r in node.reasons)
-    ]
-    if unsure:
-        yield f"- Some reasons for {_inline(', '.join(unsure))} are inferred; look for *inferred* above."
+    if found := unsure(env):
+        yield "- What this lock rests on and nobody saw, concluded from other facts:"
+        for one in found:
+            yield f"  - {_inline(one.subject)}: {_sentence(one.text)}{_marked(one, notes)}"
+    if names := newest_known(env):
+        yield f"- {_inline(', '.join(names))}: the newest that are known; no list of all versions was read."
     yield ""
     meaning = "; ".join(f"*{sure.value}*: {text}" for sure, text in _SURE.items())
     yield f"How sure a fact is: {meaning}; everything else was measured."
@@ -265,7 +303,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:
-        yield f"| {' | '.join(_inline(cell).replace('|', chr(92) + '|') for cell in row)} |"
+        yield f"| {' | '.join(_cell(cell) for cell in row)} |"
+
+
+def _cell(text: str) -> str:
+    return _inline(text).replace("|", "\\|")
 
 
 def _inline(text: str) -> str:

@@ -56,6 +56,7 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         torch=None,
         cuda=None,
         no_build=False,
+        no_known_cve=None,
         present=frozenset(),
         validations=(),
         late_breakages=(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from mmlock.core.names import PackageName
+from mmlock.core.names import PackageName, Severity
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.request.model import CoreRequirement
@@ -41,6 +41,8 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     allow_lite: bool = False
     allow_torch_ops: bool = False
     prerelease: bool = False
+    no_known_cve: Severity | None = None
+    """The least severity of known vulnerabilities that no chosen version may have."""
     validations: tuple[Validation, ...] = ()
     """What was validated, besides what the matrix tells."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()

@@ -148,6 +148,7 @@ class ConstraintKind(StrEnum):
     CUDA = "cuda"
     PACKAGE = "package"  # the version of a package
     NO_BUILD = "no-build"
+    ADVISORY = "advisory"  # known vulnerabilities
 
     @property
     def bounds_version(self) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from mmlock.core.device import Code, Device, code_for, format_cc, parse_sm
+from mmlock.core.device import Code, Device, format_cc, parse_sm
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import version
-from mmlock.facts.devices.cudnn import dropping_cudnn
+from mmlock.facts.devices.support import code_in
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
@@ -173,12 +173,9 @@ def build_arch(
 def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> bool:
     """Whether a torch build has code for a device. Not known counts as no.
 
-    PTX counts when the driver, where it is told, is of the toolkit's own release or newer. A build whose
-    cuDNN has dropped the device fails at the first convolution.
+    PTX counts when the driver, where it is told, is of the toolkit's own release or newer.
     """
-    if dropping_cudnn(builder.matrix, build, device) is not None:
-        return False
-    code = code_for(device, build.archs, build.ptx)
+    code = code_in(builder.matrix, build, device)
     if code is Code.PTX:
         return driver_compiles(builder, build.cuda)
     return code is Code.NATIVE

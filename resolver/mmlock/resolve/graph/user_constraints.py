@@ -9,6 +9,8 @@ from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normali
 from mmlock.core.versions import allows, allows_python, version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
+from mmlock.facts.matrix.whole import listed_whole
+from mmlock.resolve.graph.advisory_rows import constrain_advisories
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.packages import SlotCatalog
@@ -35,6 +37,8 @@ def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
         _constrain_package(builder, catalog, requested)
     if builder.request.no_build:
         _constrain_no_build(builder)
+    if builder.request.no_known_cve is not None:
+        constrain_advisories(builder, builder.request.no_known_cve)
 
 
 def _constrain_torch(
@@ -322,19 +326,9 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
 
 
 def _listed_whole(builder: GraphBuilder, names: set[PackageName]) -> tuple[str, ...]:
-    """The lists that show which versions of these packages there are; none where wheels are elsewhere too.
-
-    A refresh reads PyPI's page of a package whole. Other indexes, and builds by torch variant, may hold more.
-    """
-    matrix = builder.matrix
-    elsewhere = {row.package for row in matrix.index_rows}
-    lists: list[str] = []
-    for name in sorted(names):
-        more = any(row.url or row.same_variant for row in matrix.binaries(name))
-        if name in elsewhere or more or not matrix.files(name):
-            return ()
-        lists += cite("files", tuple(matrix.sources("files", name)), name)
-    return tuple(lists)
+    """The lists that show which versions of these packages there are, where all were read whole."""
+    lists = listed_whole(builder.matrix, names)
+    return tuple(key for name, one in lists for key in cite("files", (one,), name))
 
 
 def _known_of(builder: GraphBuilder, requested: CoreRequirement, loose: Group) -> str:

@@ -18,6 +18,7 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.symbol_tables import SymbolTables
 from mmlock.files.private import open_cache
 from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPackage, Reason, ReasonKind
+from mmlock.net.credentials import bare
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels
@@ -49,6 +50,8 @@ def check_abi(
         read = inspect_cached(
             url, sha256, tables.cache, client=client, effort=_effort(option), progress=progress
         )
+        if isinstance(read, Uninspected) and not read.reached:
+            progress(read.why)
         answer = _answer(read, tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
@@ -80,7 +83,12 @@ def _answer(
 ) -> Verdict | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
-        return f"its files could not be read: {read.why}"
+        # What the network said differs from machine to machine; the lock says what follows.
+        return (
+            f"its files could not be read: {read.why}"
+            if read.reached
+            else f"`{bare(read.place)}` was not available to this solve"
+        )
     torch = decided.solution.torch
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mmlock.core.arguments import torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import PackageName
+from mmlock.core.names import PackageName, Severity
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
@@ -85,6 +85,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         allow_lite=arguments.allow_lite,
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
+        no_known_cve=Severity(arguments.no_known_cve) if arguments.no_known_cve else None,
         validations=request.validations,
         preferences=arguments.preferences,
         present=state.present | always_there(request.plain_requirements),

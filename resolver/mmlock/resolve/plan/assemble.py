@@ -20,6 +20,7 @@ from mmlock.lock.model import (
     FetchStep,
     Finding,
     FindingKind,
+    KnownAdvisory,
     Level,
     LockedEnv,
     LockedPackage,
@@ -33,6 +34,7 @@ from mmlock.resolve.closure.tags import best_first, target_tags
 from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice, Option, Rows
+from mmlock.resolve.plan.advisories import bounds, known_advisories
 from mmlock.resolve.plan.closure_inputs import requirements_of
 from mmlock.resolve.plan.files import WheelLocation, locate
 from mmlock.resolve.plan.findings import environment, findings
@@ -200,6 +202,7 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
         conda=decision.closed.conda,
         conda_core=tuple(_conda_core(decision)),
         channels=tuple(dict.fromkeys(package.channel for package in decision.closed.conda)),
+        advisories=_advisories(decision, parts),
     )
 
 
@@ -217,6 +220,26 @@ def _conda_core(decision: Decision) -> Iterator[CondaChoice]:
                     decision.matrix, decision.rows, decision.solution, option, decision.target, decision.newer
                 ),
             )
+
+
+def _advisories(decision: Decision, parts: _Parts) -> tuple[KnownAdvisory, ...]:
+    matrix, solution = decision.matrix, decision.solution
+    held = [
+        *((one.name, one.version) for one in parts.packages),
+        *((step.package, step.version) for step in (*parts.fetch, *parts.build)),
+    ]
+    bound = [
+        *(
+            one
+            for option in solution.packages()
+            for one in bounds(
+                f"{option.package} {option.version}",
+                requirements_of(matrix, option, decision.target.platform)[0],
+            )
+        ),
+        *(one for cured in solution.cured for one in bounds(cured.breakage.id, cured.breakage.constraints)),
+    ]
+    return known_advisories(matrix, held, bound, decision.newer)
 
 
 def _built_when_installed(package: LockedPackage) -> Finding:

@@ -15,10 +15,11 @@ from mmlock.core.names import Confidence, Form
 from mmlock.core.target import Target
 from mmlock.core.versions import is_prerelease, version
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.whole import listed_whole
 from mmlock.lock.model import Reason, ReasonKind
 from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
-from mmlock.resolve.graph.builder import readable
+from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import (
     BuildChoice,
     ConstraintKind,
@@ -32,7 +33,7 @@ from mmlock.resolve.graph.rows import (
 from mmlock.resolve.request.model import THE_REQUEST
 from mmlock.resolve.request.objectives import Objective
 
-__all__ = ["choice"]
+__all__ = ["absence", "choice"]
 
 _NAMED = 2
 """How many packages a sentence names."""
@@ -99,13 +100,33 @@ def choice(
     subject = " ".join([f"newest {option.package or option.slot}", *_kernels(option, target)])
     clauses = ", ".join(dict.fromkeys(limit.text for limit in limits if limit.text))
     text = next((limit.text for limit in limits if limit.alone), f"{subject} {clauses}".rstrip())
-    source = (pinned.origin,) if pinned else tuple(key for limit in limits for key in limit.source)
+    if pinned:
+        return Reason(
+            text=f"requested: `{pinned.name}`",
+            source=(pinned.origin,),
+            confidence=Confidence.MEASURED,
+            kind=ReasonKind.CHOICE,
+        )
+    source = tuple(key for limit in limits for key in limit.source) or option.source
+    kept = any(limit.alone for limit in limits)  # says nothing of what there is
+    sure, lists = (Confidence.MEASURED, ()) if kept else absence(matrix, option.package)
     return Reason(
-        text=f"requested: `{pinned.name}`" if pinned else text,
-        source=readable(matrix, source or option.source) or (THE_REQUEST,),
-        confidence=Confidence.MEASURED,
+        text=text,
+        source=readable(matrix, dict.fromkeys((*source, *lists))) or (THE_REQUEST,),
+        confidence=sure,
         kind=ReasonKind.CHOICE,
     )
+
+
+def absence(matrix: Matrix, package: str | None) -> tuple[Confidence, tuple[str, ...]]:
+    """How sure it is that there is no newer version of a package than those known, and which lists show it.
+
+    That nobody recorded one proves nothing, unless the index was read whole; its text then says when.
+    """
+    lists = listed_whole(matrix, (package,)) if package is not None else ()
+    if not lists:
+        return Confidence.INFERRED, ()
+    return Confidence.CAPTURED, tuple(key for name, one in lists for key in cite("files", (one,), name))
 
 
 def _pin(rows: Rows, solution: CoreSolution, option: Option) -> UserConstraint | None:
@@ -188,6 +209,8 @@ def _by_request(rows: Rows, solution: CoreSolution, option: Option) -> Iterator[
                 text = "" if option.slot == "torch" else f"with kernels for `{constraint.name}`"
             case ConstraintKind.NO_BUILD:
                 text = "that needs no build"
+            case ConstraintKind.ADVISORY:
+                text = f"without a known vulnerability (`{constraint.name}`)"
             case _:
                 text = f"for `{constraint.name}`"
         others = frozenset(rows.slots[option.slot]) - members

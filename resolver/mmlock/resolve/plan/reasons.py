@@ -13,7 +13,7 @@ from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
-from mmlock.resolve.plan.choice import choice
+from mmlock.resolve.plan.choice import absence, choice
 
 _KIND = {
     LinkKind.ASSERTS: ReasonKind.ASSERTS,
@@ -47,18 +47,24 @@ def reasons_for(
     if option.form in {Form.BUILD, Form.TORCH_OPS}:
         reasons.append(no_wheel(matrix, solution, option))
     reasons += [validation(matrix, one) for one in _most_telling(solution.validated)]
-    reasons += [why_not_newer(one) for one in newer if one.slot == option.slot]
+    reasons += [why_not_newer(matrix, one) for one in newer if one.slot == option.slot]
     if option.slot == "torch":
-        reasons += [why_not_newer(one) for one in newer if one.slot == "python"]
+        reasons += [why_not_newer(matrix, one) for one in newer if one.slot == "python"]
     return tuple(dict.fromkeys(reasons))
 
 
-def why_not_newer(newer: NewerVersion) -> Reason:
+def why_not_newer(matrix: Matrix, newer: NewerVersion) -> Reason:
     """What a newer version would cost, by the order of the objectives."""
     name = str(newer.taken.package or newer.slot.capitalize())
     if newer.best is None:
-        text = f"no {name} newer than {newer.taken.version} satisfies the request"
-    elif newer.worse is None:
+        sure, lists = absence(matrix, newer.taken.package)
+        return Reason(
+            text=f"no known {name} newer than {newer.taken.version} satisfies the request",
+            source=("the objectives", *readable(matrix, lists)),
+            confidence=sure,
+            kind=ReasonKind.OBJECTIVE,
+        )
+    if newer.worse is None:
         text = f"{newer.best.label} costs the same, but then another package is older"
     else:
         payers = f": {'; '.join(newer.worse.detail)}" if newer.worse.detail else ""
@@ -135,7 +141,7 @@ def no_wheel(matrix: Matrix, solution: CoreSolution, option: Option) -> Reason:
             text=f"no known index has a wheel of {option.package} {option.version} "
             f"for torch {torch.torch}+{torch.variant} and Python {solution.python}",
             source=option.source and readable(matrix, option.source),
-            confidence=Confidence.CAPTURED,
+            confidence=Confidence.INFERRED,
             kind=ReasonKind.WHEEL,
         )
     newest = max(version(r.directory.partition("/torch")[2]) for r in rows)

@@ -16,6 +16,7 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Stack, Validation
+from mmlock.resolve.request.advisories import advisory_constraints
 from mmlock.resolve.request.devices import TargetDevices, find_devices
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
@@ -60,7 +61,10 @@ def interpret(
         stack=stack,
         core_requirements=tuple(dict.fromkeys(core_requirements)),
         plain_requirements=_plain(requirements, core),
-        plain_constraints=_plain(arguments.constraints, core),
+        plain_constraints=(
+            *_plain(arguments.constraints, core),
+            *advisory_constraints(matrix, arguments.no_known_cve, core),
+        ),
         objectives=_objectives(arguments),
         idle=tuple(asked.text for asked in decided if not applies(asked)),
         validations=tuple(validations),

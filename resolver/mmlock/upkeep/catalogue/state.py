@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,25 +10,25 @@ from msgspec.structs import replace
 
 from mmlock.core.catalogue import Catalogue, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError
+from mmlock.core.names import StrEnum
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.store import replace as put
 from mmlock.lock import refused as refusal
-from mmlock.lock.formats import FORMATS, build_toml, pylock
+from mmlock.lock.formats import FORMATS, pylock
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.refused import Refused
 from mmlock.lock.write import render_lock, write_lock
 from mmlock.resolve.judge import judge
+from mmlock.upkeep.catalogue.freshness import differences, identity, same_facts, with_sizes_of
 from mmlock.upkeep.stale import drop_verdict
 from mmlock.validate.attest.trust import Trust
-from mmlock.validate.digest import lock_digest
 from mmlock.validate.model import Verdict
 from mmlock.validate.own_verdict import own_verdict, with_verdict
 from mmlock.validate.standing import Standing
 from mmlock.validate.store import NAME as VERDICT
 from mmlock.validate.store import Binding, bindings
 
-_SHOWN = 6
 _NOT_OURS = frozenset({Standing.UNSIGNED, Standing.FOREIGN, Standing.UNCHECKED})
 """Verdicts that say nothing here, and are no fault of the lock."""
 
@@ -44,14 +43,69 @@ class Entry(Struct, frozen=True, kw_only=True):
     """Of this very lock, by somebody who is trusted."""
 
 
-class State(Struct, frozen=True, kw_only=True):
-    """What became of a pair."""
+class StateKind(StrEnum):
+    """What became of a pair, or what was found of it."""
 
-    word: str
+    FRESH = "fresh"  # what lies there is what was solved now, to the byte
+    EXPLANATIONS = "explanations"  # it installs the same; only what is said about it differs
+    FACTS = "facts"  # another environment, because a fact changed
+    INDEX = "index"  # another environment, because the index has other files or versions than before
+    MISSING = "missing"  # nothing lies there
+    SOLVABLE = "solvable"  # a refusal lies there, and there is a solution now
+    UNSOLVABLE = "unsolvable"  # a lock lies there, and there is no solution any more
+    REJECTED = "rejected"  # the judge, or the standing of its verdict, does not let it stand
+    BROKEN = "broken"  # what lies there cannot be read
+    REFUSED = "refused"  # there is no solution, and the reason is there
+    REFUSED_OTHERWISE = "refused-otherwise"  # there is none, for reasons that are told otherwise now
+    FAILED = "failed"  # it could not be asked about
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+
+
+_WORDS = {
+    StateKind.FRESH: "up to date",
+    StateKind.EXPLANATIONS: "up to date (explanations changed)",
+    StateKind.FACTS: "out of date: a fact changed",
+    StateKind.INDEX: "out of date: the index moved",
+    StateKind.SOLVABLE: "out of date: there is a solution now",
+    StateKind.UNSOLVABLE: "out of date: there is no solution any more",
+    StateKind.REJECTED: "rejected by the judge",
+    StateKind.REFUSED_OTHERWISE: "refused (explanation changed)",
+}
+_STALE = frozenset(
+    {
+        StateKind.FACTS,
+        StateKind.INDEX,
+        StateKind.MISSING,
+        StateKind.SOLVABLE,
+        StateKind.UNSOLVABLE,
+        StateKind.REJECTED,
+        StateKind.BROKEN,
+    }
+)
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """What became of a pair, with lines for people about it."""
+
+    kind: StateKind
     lines: tuple[str, ...] = ()
-    stale: bool = False
-    failed: bool = False
     refused: bool = False
+    """Whether there is no solution now."""
+
+    @property
+    def word(self) -> str:
+        """For people."""
+        return _WORDS.get(self.kind, self.kind.value)
+
+    @property
+    def stale(self) -> bool:
+        """Whether what lies there must be made again."""
+        return self.kind in _STALE
+
+    @property
+    def failed(self) -> bool:
+        return self.kind is StateKind.FAILED
 
 
 def entries(catalogue: Catalogue, trust: Trust) -> Iterator[Entry]:
@@ -89,14 +143,15 @@ def write_entry(pair: Pair, outcome: LockedEnv | Refused, trust: Trust) -> State
             _put(folder / refusal.NAME, refusal.render(outcome))
         _remove(folder, [*gone, VERDICT])
         lines = (outcome.error, *([f"removed the lock that was there: {', '.join(gone)}"] if gone else []))
-        return State(word="refused, as before" if not changed else "refused", lines=lines, refused=True)
+        kind = StateKind.REFUSED if changed else StateKind.UNCHANGED
+        return State(kind=kind, lines=lines, refused=True)
     lines = drop_verdict(folder, outcome, trust)
     now = with_verdict(outcome, folder, trust)
     _remove(folder, [refusal.NAME])
     if _same_but_facts(pair, now):
-        return State(word="unchanged", lines=lines)
+        return State(kind=StateKind.UNCHANGED, lines=lines)
     write_lock(now, folder, pair.request.lock_formats)
-    return State(word="written", lines=(*lines, *_signed_for_others(folder, now, trust)))
+    return State(kind=StateKind.WRITTEN, lines=(*lines, *_signed_for_others(folder, now, trust)))
 
 
 def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str, ...]:
@@ -110,14 +165,16 @@ def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str,
 def _same_but_facts(pair: Pair, env: LockedEnv) -> bool:
     """Whether the folder holds this very lock, at most made from facts that were otherwise elsewhere.
 
-    Facts change every day; a lock they do not concern shall not change with them.
+    Facts change every day; a lock they do not concern shall not change with them. Neither shall it with the
+    sizes of files: some indexes state them and some do not, and the hash says more.
     """
     folder = _folder(pair)
     try:
-        held = read_lock(folder).matrix_digest
+        held = read_lock(folder)
     except MmlockError:
         return False
-    files = render_lock(replace(env, matrix_digest=held), pair.request.lock_formats)
+    same = with_sizes_of(replace(env, matrix_digest=held.matrix_digest), held)
+    files = render_lock(same, pair.request.lock_formats)
     return all(_bytes(folder / name) == (text and text.encode()) for name, text in files.items())
 
 
@@ -162,20 +219,20 @@ def compare(pair: Pair, outcome: LockedEnv | Refused, matrix: Matrix, trust: Tru
         held = read_lock(folder) if (folder / pylock.NAME).is_file() else None
         told = refusal.read(folder / refusal.NAME) if (folder / refusal.NAME).is_file() else None
     except MmlockError as error:
-        return State(word="broken", lines=tuple(error.lines()), stale=True)
+        return State(kind=StateKind.BROKEN, lines=tuple(error.lines()))
     if isinstance(outcome, Refused):
         return _compare_refusal(held, told, outcome)
     if held is None:
-        return State(word="out of date: there is a solution now" if told else "missing", stale=True)
+        return State(kind=StateKind.SOLVABLE if told else StateKind.MISSING)
     return _compare_lock(pair, held, outcome, matrix, trust)
 
 
 def _compare_refusal(held: LockedEnv | None, told: Refused | None, outcome: Refused) -> State:
     if held is not None or told is None:
-        word = "out of date: there is no solution any more" if held else "missing"
-        return State(word=word, lines=(outcome.error,), stale=True, refused=True)
-    same = _restated(told, outcome)
-    return State(word="refused" if same else "refused (explanation changed)", refused=True)
+        kind = StateKind.UNSOLVABLE if held else StateKind.MISSING
+        return State(kind=kind, lines=(outcome.error,), refused=True)
+    kind = StateKind.REFUSED if _restated(told, outcome) else StateKind.REFUSED_OTHERWISE
+    return State(kind=kind, refused=True)
 
 
 def _compare_lock(pair: Pair, held: LockedEnv, outcome: LockedEnv, matrix: Matrix, trust: Trust) -> State:
@@ -187,11 +244,12 @@ def _compare_lock(pair: Pair, held: LockedEnv, outcome: LockedEnv, matrix: Matri
     if own.reason is not None and own.standing not in _NOT_OURS:
         faults.append(own.reason)
     if identity(held) != identity(outcome):
-        return State(word="out of date", lines=(*_differences(held, outcome), *faults), stale=True)
+        kind = StateKind.INDEX if same_facts(held, outcome) else StateKind.FACTS
+        return State(kind=kind, lines=(*differences(held, outcome), *faults))
     if faults:
-        return State(word="rejected by the judge", lines=tuple(faults), stale=True)
+        return State(kind=StateKind.REJECTED, lines=tuple(faults))
     same = _same_but_facts(pair, with_verdict(outcome, folder, trust))
-    return State(word="up to date" if same else "up to date (explanations changed)")
+    return State(kind=StateKind.FRESH if same else StateKind.EXPLANATIONS)
 
 
 def _restated(old: Refused, new: Refused) -> bool:
@@ -200,38 +258,6 @@ def _restated(old: Refused, new: Refused) -> bool:
 
 def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
-
-
-def identity(env: LockedEnv) -> str:
-    """What a lock installs and makes, and for what, without the words about it."""
-    bare = replace(
-        env,
-        build=tuple(replace(step, why="", reasons=(), verified=None, note=None) for step in env.build),
-        fetch=(),
-    )
-    steps = build_toml.render(bare) or ""
-    fetched = [[step.package, step.version, step.url, *step.alternatives] for step in env.fetch]
-    parts = [lock_digest(env), repr(env.target), str(env.driver_floor), steps, repr(fetched)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _differences(old: LockedEnv, new: LockedEnv) -> tuple[str, ...]:
-    before, after = _versions(old), _versions(new)
-    found = [
-        f"{name}: {before.get(name, 'none')} -> {after.get(name, 'none')}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
-    if old.python != new.python:
-        found.insert(0, f"Python: {old.python} -> {new.python}")
-    if more := len(found) - _SHOWN:
-        found[_SHOWN:] = [f"and {more} more"] if more > 0 else []
-    return tuple(found) or ("same versions; other files, steps or variables",)
-
-
-def _versions(env: LockedEnv) -> dict[str, str]:
-    steps = [(str(step.package), f"{step.version} (to build or download)") for step in env.steps]
-    return dict([*((str(package.name), package.version) for package in env.packages), *steps])
 
 
 def _folder(pair: Pair) -> Path:
