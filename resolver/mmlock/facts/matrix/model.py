@@ -42,6 +42,7 @@ from mmlock.facts.matrix.curated import (
     Verified,
     When,
 )
+from mmlock.facts.matrix.packages import Package
 
 __all__ = [
     "Accelerator",
@@ -64,6 +65,7 @@ __all__ = [
     "Module",
     "NameRule",
     "Op",
+    "Package",
     "Patch",
     "ProvidedWheel",
     "Reach",
@@ -289,7 +291,7 @@ class Binary(Struct, frozen=True, kw_only=True):
     """A prebuilt extension that is tied to torch, CUDA or both. Files `binaries/PACKAGE.json`.
 
     torchvision, torchaudio, xformers, flash-attn, spconv-cuXXX, torch-npu. Key (package, version,
-    cuda, torch, cxx11_abi).
+    cuda, torch, cxx11_abi). Those of `packages/*.toml` follow from tables there.
     """
 
     package: PackageName
@@ -317,6 +319,10 @@ class Binary(Struct, frozen=True, kw_only=True):
     note: str | None = None
     unread: tuple[WheelDetail, ...] = ()
     """What its wheel tells and nobody has read there."""
+    variant: str | None = None
+    """The one torch variant it was built for (`cu128`, `cpu`); None: any that fits."""
+    provider: str | None = None
+    """Who built it, where that is not the project itself: taken only from providers that the user allows."""
 
 
 class ProvidedWheel(Struct, frozen=True, kw_only=True):

@@ -8,11 +8,17 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
-__all__ = ["dated", "read_on", "seen_on"]
+__all__ = ["cited", "dated", "read_on", "seen_on"]
 
 _DAY = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 Row = TypeVar("Row", bound=Struct)
+
+
+def cited(section: str, keys: Iterable[str], package: str | None = None) -> tuple[str, ...]:
+    """Source keys made findable from anywhere: `releases/mmdet#scan`. Those that are so already stay."""
+    place = f"{section}/{package}" if package else section
+    return tuple(key if "#" in key else f"{place}#{key}" for key in keys)
 
 
 def dated(key: str, day: str) -> str:

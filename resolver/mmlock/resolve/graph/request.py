@@ -41,6 +41,8 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     allow_lite: bool = False
     allow_torch_ops: bool = False
     prerelease: bool = False
+    providers: tuple[str, ...] = ()
+    """Who else may have built a wheel: rows of `curated/providers.toml` that the user allows."""
     validations: tuple[Validation, ...] = ()
     """What was validated, besides what the matrix tells."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
