@@ -116,9 +116,13 @@ def _plans(ask: IndexQuery) -> Iterator[pypi.ScrapePlan]:
         rows = facts.rows("releases", package)
         yield plan(package, kinds.RELEASES, releases=rows, module=modules.get(package))
     others = {*facts.packages("binaries"), *facts.packages("releases")}
-    for package in sorted(
-        {row.package for row in ask.matrix.recipes} & set(facts.packages("files")) - others
-    ):
+    kind_of = {pypi.OnPyPI.WHEELS: kinds.LISTED, pypi.OnPyPI.SOURCES: kinds.SOURCE}
+    for package, row in sorted(ask.matrix.described.items()):
+        # Sources that no recipe makes a wheel of are read for nothing.
+        if package not in others and row.pypi in kind_of and (row.wheels or row.recipes):
+            yield plan(package, kind_of[row.pypi])
+    recipes = {row.package for row in ask.matrix.recipes} - set(ask.matrix.described)
+    for package in sorted(recipes & set(facts.packages("files")) - others):
         yield plan(package, kinds.SOURCE)
     for name in pypi.TOOLKIT:
         yield plan(PackageName(name), kinds.TOOLKIT)

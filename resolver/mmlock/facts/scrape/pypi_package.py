@@ -37,13 +37,21 @@ class PackageKind(StrEnum):
     XFORMERS = "xformers"
     SPCONV = "spconv"
     NPU = "npu"
+    LISTED = "listed"  # tables in packages/ say what its wheels are tied to
     SOURCE = "source"  # its wheels are elsewhere; PyPI has the sources
     RELEASES = "releases"  # an OpenMMLab package: what it refuses at import
     TOOLKIT = "toolkit"
 
 
 FROM_WHEEL = frozenset(
-    {PackageKind.TORCH, PackageKind.COMPANION, PackageKind.XFORMERS, PackageKind.SPCONV, PackageKind.NPU}
+    {
+        PackageKind.TORCH,
+        PackageKind.COMPANION,
+        PackageKind.XFORMERS,
+        PackageKind.SPCONV,
+        PackageKind.NPU,
+        PackageKind.LISTED,
+    }
 )
 
 
@@ -84,7 +92,7 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
         release = release_of(name)
         if release is None or is_old_wheel(name):
             return False
-        if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE}:
+        if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE, PackageKind.LISTED}:
             return True
         if self.kind is PackageKind.TOOLKIT:
             return not is_prerelease(release) and "linux" in name.rpartition("-")[2]
