@@ -14,6 +14,7 @@ from mmlock.facts.matrix.layout import SECTIONS, section_of
 from mmlock.facts.matrix.load import Matrix, decode
 from mmlock.facts.matrix.merge import Facts, merge
 from mmlock.facts.matrix.model import Document
+from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.facts.scrape import flash_attn, onedl, openmmlab, pypi, pytorch, pytorch_files, torch_packages
 from mmlock.facts.scrape.fetch_page import Scrape
 
@@ -116,7 +117,7 @@ def _plans(ask: IndexQuery) -> Iterator[pypi.ScrapePlan]:
         rows = facts.rows("releases", package)
         yield plan(package, kinds.RELEASES, releases=rows, module=modules.get(package))
     others = {*facts.packages("binaries"), *facts.packages("releases")}
-    kind_of = {pypi.OnPyPI.WHEELS: kinds.LISTED, pypi.OnPyPI.SOURCES: kinds.SOURCE}
+    kind_of = {OnPyPI.WHEELS: kinds.LISTED, OnPyPI.SOURCES: kinds.SOURCE}
     for package, row in sorted(ask.matrix.described.items()):
         # Sources that no recipe makes a wheel of are read for nothing.
         if package not in others and row.pypi in kind_of and (row.wheels or row.recipes):

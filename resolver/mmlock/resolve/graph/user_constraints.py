@@ -115,6 +115,8 @@ def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
     if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
         return False
     row = choice.binary
+    if row.archs == ():
+        return False  # without GPU code there is nothing in it that a GPU would have to run
     code = code_for(device, row.archs, row.ptx)
     return code is Code.NONE or (code is Code.PTX and not driver_compiles(builder, row.cuda))
 
