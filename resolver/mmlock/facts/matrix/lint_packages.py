@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from mmlock.core.names import PackageName, Platform
@@ -13,7 +15,7 @@ from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.lint_curated import row_faults
 from mmlock.facts.matrix.lint_forms import Faults
-from mmlock.facts.matrix.lint_rows import CUDA, DOTTED, PYTHON
+from mmlock.facts.matrix.lint_rows import DOTTED, PYTHON
 from mmlock.facts.matrix.packages import (
     PLACEHOLDERS,
     OnPyPI,
@@ -25,6 +27,8 @@ from mmlock.facts.matrix.packages import (
 )
 
 __all__ = ["row_faults"]
+
+_CUDA = re.compile(r"\d{1,2}(\.\d{1,2})?")
 
 
 @row_faults.register
@@ -61,7 +65,7 @@ def _table(row: model.Package, table: WheelTable) -> Faults:
         *forms.versions("versions", *table.versions),
         *_torch(row.tie, table),
         *forms.matches("variants", table.variants, forms.VARIANT, "torch variant"),
-        *forms.matches("cuda", (table.cuda,), CUDA, "CUDA version"),
+        *forms.matches("cuda", (table.cuda,), _CUDA, "version or major of CUDA"),
         *forms.matches("pythons", table.pythons, PYTHON, "Python version"),
         *forms.matches("glibc", (table.glibc,), DOTTED, "glibc version"),
         *forms.archs("archs", table.archs),

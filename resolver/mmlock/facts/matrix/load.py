@@ -120,6 +120,7 @@ class Matrix:
                 unread=build.unread,
                 variant=build.variant,
                 provider=build.table.provider,
+                optional=row.optional if row is not None else (),
             )
 
     @property

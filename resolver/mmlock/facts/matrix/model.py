@@ -321,6 +321,8 @@ class Binary(Struct, frozen=True, kw_only=True):
     """What its wheel tells and nobody has read there."""
     variant: str | None = None
     """The one torch variant it was built for (`cu128`, `cpu`); None: any that fits."""
+    optional: tuple[str, ...] = ()
+    """Compiled files (`torchao/_C_*.so`) that it does without where they do not load."""
     provider: str | None = None
     """Who built it, where that is not the project itself: taken only from providers that the user allows."""
 

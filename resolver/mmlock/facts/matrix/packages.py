@@ -52,7 +52,8 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     same_variant: bool = False
     """One build for each variant of torch, on the index that serves that torch."""
     cuda: str | None = None
-    """CUDA it was built with, where no variant tells; None: the variant's, or without CUDA."""
+    """CUDA it was built with where no variant tells, or its major (`13`) where the wheel tells no more; None:
+    the variant's, or without CUDA."""
     abi: tuple[int, ...] = ()
     """`_GLIBCXX_USE_CXX11_ABI` of the builds; empty: unknown, or no C++ of torch."""
     pythons: tuple[str, ...] = ()
@@ -62,7 +63,8 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     url: str | None = None
     """Where each file is, with `PLACEHOLDERS`; None: on PyPI."""
     archs: tuple[str, ...] | None = None
-    """GPU code in it, read from a wheel; absent: nobody has read it. Empty: none at all."""
+    """GPU code in the files that it cannot do without, read from a wheel; absent: nobody has read it. Empty:
+    there is none."""
     ptx: tuple[str, ...] = ()
     cudart: str | None = None
     glibc: str | None = None
@@ -94,6 +96,9 @@ class Package(Struct, frozen=True, kw_only=True):
     """What else a person must know, as a sentence."""
     kernels: str | None = None
     """The suite of kernel checks that `mmlock validate` runs for it."""
+    optional: tuple[str, ...] = ()
+    """Compiled files of its wheels that it does without: patterns of paths, `torchao/_C_*.so`. One that does
+    not load beside a torch is not held against the wheel."""
     wheels: tuple[WheelTable, ...] = ()
     recipes: tuple[Recipe, ...] = ()
     source: tuple[str, ...]

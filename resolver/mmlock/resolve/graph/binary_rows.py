@@ -89,7 +89,7 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
             cite("binaries", row.source, row.package),
             row.confidence,
         )
-    if row.cuda is not None and not row.same_variant:
+    if row.cuda is not None and "." in row.cuda and not row.same_variant:
         cuda = row.cuda
         builder.link(
             option.index,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
@@ -49,7 +50,7 @@ def check_abi(
         read = inspect_cached(
             url, sha256, tables.cache, client=client, effort=_effort(option), progress=progress
         )
-        answer = _answer(read, tables, env, decided)
+        answer = _answer(_needed(read, option), tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
             continue
@@ -75,12 +76,26 @@ def _effort(option: Option) -> Effort:
     return Effort(budget=BUDGET, gpu=not known)
 
 
+def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninspected:
+    """The wheel without the files that its package does without, as the facts say."""
+    choice = option.choice
+    if isinstance(read, Uninspected) or not isinstance(choice, BinaryChoice) or not choice.binary.optional:
+        return read
+    patterns = choice.binary.optional
+    needed = tuple(
+        one for one in read.extensions if not any(fnmatchcase(one.path, pattern) for pattern in patterns)
+    )
+    return replace(read, extensions=needed)
+
+
 def _answer(
     read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Resolution
 ) -> Verdict | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
         return f"its files could not be read: {read.why}"
+    if not read.extensions:
+        return "each of them is loaded only where it fits, so none is held against the wheel"
     torch = decided.solution.torch
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)
