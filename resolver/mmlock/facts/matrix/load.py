@@ -123,6 +123,10 @@ class Matrix:
                 optional=row.optional if row is not None else (),
             )
 
+    def cited(self, row: model.Package) -> tuple[str, ...]:
+        """The sources of a described package, findable from anywhere."""
+        return cited("packages", row.source, self._described[1].get(row.distributions[0]))
+
     @property
     def described(self) -> Mapping[PackageName, model.Package]:
         """Compiled packages that are one row of data, by each of their distributions."""

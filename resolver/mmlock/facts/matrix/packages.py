@@ -93,7 +93,9 @@ class Package(Struct, frozen=True, kw_only=True):
     home: str
     """Its project page."""
     note: str | None = None
-    """What else a person must know, as a sentence."""
+    """What else a person must know where no fact fits, as a clause."""
+    needs: str | None = None
+    """What the machine must have besides, as a clause: told with every lock that holds the package."""
     kernels: str | None = None
     """The suite of kernel checks that `mmlock validate` runs for it."""
     optional: tuple[str, ...] = ()

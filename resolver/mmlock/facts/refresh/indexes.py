@@ -121,7 +121,9 @@ def _plans(ask: IndexQuery) -> Iterator[pypi.ScrapePlan]:
     for package, row in sorted(ask.matrix.described.items()):
         # Sources that no recipe makes a wheel of are read for nothing.
         if package not in others and row.pypi in kind_of and (row.wheels or row.recipes):
-            yield plan(package, kind_of[row.pypi])
+            bounds = tuple(one.versions for one in row.recipes if one.package == package)
+            within = bounds if kind_of[row.pypi] is kinds.SOURCE else ()
+            yield plan(package, kind_of[row.pypi], within=within)
     recipes = {row.package for row in ask.matrix.recipes} - set(ask.matrix.described)
     for package in sorted(recipes & set(facts.packages("files")) - others):
         yield plan(package, kinds.SOURCE)

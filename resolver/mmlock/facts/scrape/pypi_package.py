@@ -9,7 +9,7 @@ from msgspec import Struct, field, structs
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, StrEnum, normalize
-from mmlock.core.versions import InvalidVersion, is_prerelease, version
+from mmlock.core.versions import InvalidVersion, allows, is_prerelease, version
 from mmlock.facts.matrix.model import Binary, File, Release, Requires, TorchBuild
 from mmlock.facts.scrape import binaries
 from mmlock.facts.scrape.archives import pkg_info, read_tree
@@ -74,6 +74,8 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
     binaries: tuple[Binary, ...] = ()
     builds: tuple[TorchBuild, ...] = ()
     module: str | None = None
+    within: tuple[str, ...] = ()
+    """PEP 440 specifiers on the releases of which sources are wanted at all; empty: any."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -91,6 +93,8 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
         """Whether a file is recorded: supported, and not older than what is known."""
         release = release_of(name)
         if release is None or is_old_wheel(name):
+            return False
+        if self.within and not any(allows(bound, release) for bound in self.within):
             return False
         if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE, PackageKind.LISTED}:
             return True
