@@ -98,7 +98,7 @@ def _package(option: Option) -> Package:
     elif isinstance(choice, BuildChoice):
         place = choice.recipe.id
     elif isinstance(choice, BinaryChoice):
-        names = ("torch", "cuda", "cxx11_abi", "cudart", "url")
+        names = ("torch", "cuda", "cxx11_abi", "cudart", "variant")
         row = {name: getattr(choice.binary, name) for name in names}
     return Package(
         name=str(option.package),

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from facts import Row, capabilities, has_releases, modules, releases, rows, toolkits, ver
+from facts import Row, capabilities, has_releases, modules, releases, rows, toolkits, ver, wheels
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from request import Request
@@ -39,7 +39,7 @@ def versions(package: str) -> tuple[str, ...]:
         found = set(releases(package))
         found |= {v for r in rows("openmmlab/index.json") if r["package"] == package for v in r["versions"]}
     else:
-        found = {row["version"] for row in rows(f"binaries/{package}.json")}
+        found = {row["version"] for row in wheels(package)}
         found |= {row["version"] for row in rows(f"requires/{package}.json")}
     return tuple(sorted(found or {"1.0"}, key=ver))
 
@@ -48,7 +48,7 @@ def versions(package: str) -> tuple[str, ...]:
 def with_ptx() -> tuple[Row, ...]:
     """Torch builds and prebuilt extensions that hold PTX of a toolkit whose driver is known."""
     packages = [package for row in modules().values() for package in row["packages"]]
-    found = [row for package in packages for row in rows(f"binaries/{package}.json")]
+    found = [row for package in packages for row in wheels(package)]
     found += rows("torch/builds.json")
     return tuple(row for row in found if row["ptx"] and toolkits().get(row["cuda"]))
 
@@ -162,7 +162,7 @@ class _Draw:
         name = self.one("packages")
         if name != "spconv":
             return name
-        module = next(row for row in rows("curated/modules.toml") if row["module"] == "spconv")
+        module = modules()["spconv"]
         return str(self.chance.choice(module["packages"]))
 
     def requirement(self, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -212,7 +212,74 @@ def can_be_named(device: str, torch: str, cuda: str) -> bool:
 @cache
 def modules() -> Mapping[str, Row]:
     """Import name -> row, of what the core decides, torch aside."""
-    return {row["module"]: row for row in rows("curated/modules.toml") if row["core"]}
+    own = {
+        row["module"]: {
+            "module": row["module"],
+            "packages": row["distributions"],
+            "with_ops": row.get("with_ops", row["distributions"]),
+            "on_request": row.get("on_request", []),
+            "core": True,
+        }
+        for row in described()
+    }
+    return {row["module"]: row for row in rows("curated/modules.toml") if row["core"]} | own
+
+
+@cache
+def described() -> tuple[Row, ...]:
+    """Compiled packages that have a file of their own."""
+    files = sorted(path.name for path in (ROOT / "packages").glob("*.toml"))
+    return tuple(row for name in files for row in rows(f"packages/{name}"))
+
+
+@cache
+def wheels(package: str) -> tuple[Row, ...]:
+    """Prebuilt wheels: recorded one by one, or as tables of what exists in every combination."""
+    return (*rows(f"binaries/{package}.json"), *_tabled(package))
+
+
+def _tabled(package: str) -> Iterator[Row]:
+    for row in described():
+        for table in row.get("wheels", ()):
+            if table.get("distribution", row["distributions"][0]) == package and not table.get("provider"):
+                for version in table["versions"]:
+                    for torch in table.get("torch") or [None]:
+                        for variant in table.get("variants") or [None]:
+                            for abi in table.get("abi") or [None]:
+                                yield _wheel(row["tie"], table, package, version, torch, variant, abi)
+
+
+def _wheel(
+    tie: str, table: Row, package: str, version: str, torch: str | None, variant: str | None, abi: int | None
+) -> Row:
+    digits = variant[2:] if variant and variant.startswith("cu") else None
+    bound = {
+        "exact": f"=={torch}",
+        "declared": torch,
+        "minor": f"=={'.'.join((torch or '').split('.')[:2])}.*",
+    }
+    return {
+        "package": package,
+        "version": version,
+        "torch": bound.get(tie) if torch else None,
+        "variant": variant,
+        "same_variant": table.get("same_variant", False),
+        "cuda": table.get("cuda") or (f"{digits[:-1]}.{digits[-1]}" if digits else None),
+        "cudart": table.get("cudart"),
+        "cxx11_abi": abi,
+        "archs": table.get("archs"),
+        "ptx": table.get("ptx", []),
+        "glibc": table.get("glibc"),
+        "pythons": table.get("pythons", []),
+        "platforms": sorted(table["tags"]),
+        "url": table.get("url"),
+        "yanked": False,
+    }
+
+
+@cache
+def recipes() -> tuple[Row, ...]:
+    return (*rows("curated/recipes.toml"), *(one for row in described() for one in row.get("recipes", ())))
 
 
 @cache
@@ -244,7 +311,7 @@ def source_versions(package: str) -> tuple[str, ...]:
                 continue
     built = {
         one["version"]
-        for recipe in rows("curated/recipes.toml")
+        for recipe in recipes()
         if recipe["package"] == package
         for one in recipe.get("verified", ())
     }

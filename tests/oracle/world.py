@@ -17,11 +17,13 @@ from facts import (
     marker_holds,
     module_of,
     modules,
+    recipes,
     releases,
     rows,
     silently_imported,
     source_versions,
     ver,
+    wheels,
     within,
 )
 
@@ -189,7 +191,7 @@ def _of_openmmlab(here: World, module: str, row: Row) -> Iterator[Way]:
 
 
 def _binaries(here: World, module: str, package: str) -> Iterator[Way]:
-    for row in rows(f"binaries/{package}.json"):
+    for row in wheels(package):
         if here.platform in row["platforms"] and not row["yanked"]:
             fitting = frozenset(
                 place
@@ -213,6 +215,8 @@ def made_for(row: Row, build: Row, torch: str) -> bool:
     """Whether a prebuilt wheel loads beside a torch build: its torch, its CUDA, libcudart, C++ ABI."""
     if row["torch"] is not None and not within(row["torch"], torch):
         return False
+    if row.get("variant") not in {None, build["variant"]}:
+        return False
     if row["same_variant"]:
         return True
     if row["cuda"] is not None and (build["cuda"] or "").split(".")[0] != row["cuda"].split(".")[0]:
@@ -225,7 +229,7 @@ def _recipes(here: World, module: Row, package: str) -> Iterator[Way]:
     if module["with_ops"] and package not in module["with_ops"]:
         return  # there is nothing to build in a package without ops
     kind = "cpu" if here.kind == "gcu" else here.kind  # mmcv has no kernels for it: those of the CPU
-    for recipe in rows("curated/recipes.toml"):
+    for recipe in recipes():
         if recipe["package"] != package or kind not in recipe["kinds"]:
             continue
         compiled = any(check.startswith("file:") and check.endswith(".so") for check in recipe["check"])

@@ -193,6 +193,7 @@ def _wanted(arguments: RefreshArguments, facts: Overlay) -> _Wanted:
         *facts.packages("files"),
         *facts.packages("releases"),
         *facts.packages("binaries"),
+        *Matrix(facts.root).described,
     }
     known -= {"openmmlab-index", "pytorch-index"}  # files of several packages; PyPI has no such page
     packages = {normalize(name) for name in arguments.only if name not in INDEXES}

@@ -21,6 +21,7 @@ __all__ = [
     "allows",
     "allows_python",
     "assert_holds",
+    "cuda_of_variant",
     "digit_version",
     "is_prerelease",
     "is_specifier",
@@ -129,3 +130,9 @@ def is_specifier(text: str) -> bool:
     except InvalidSpecifier:
         return False
     return True
+
+
+def cuda_of_variant(variant: str) -> str | None:
+    """The CUDA of a torch variant: `cu118` -> `11.8`; None for `cpu` and ROCm."""
+    digits = variant.removeprefix("cu")
+    return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() else None

@@ -61,6 +61,12 @@ def _fact(text: str, rows: Sequence[Any], sources: Mapping[str, str]) -> Fact:
     )
 
 
+def _told(matrix: Matrix, section: str, rows: Sequence[Any], package: str | None = None) -> dict[str, str]:
+    """What the source keys of rows mean, those of rows that stand in another file as well."""
+    elsewhere = (key for row in rows for key in row.source if "#" in key)
+    return {**matrix.sources(section, package), **{key: matrix.meaning(key) for key in elsewhere}}
+
+
 def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
     """Versions some fact is about."""
     return frozenset(
@@ -203,8 +209,8 @@ def _unread(details: tuple[WheelDetail, ...]) -> list[str]:
 
 
 def _binaries(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    sources = matrix.sources("binaries", package)
     rows = [row for row in matrix.binaries(package) if _wanted(row.version, wanted)]
+    sources = _told(matrix, "binaries", rows, package)
     grouped = [(text, list(group)) for text, group in groupby(rows, key=lambda row: row.version)]
     facts: list[Fact] = []
     for text, group in reversed(grouped):
@@ -331,12 +337,13 @@ def _when_text(when: model.When) -> str:
 
 
 def _recipes(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    sources = matrix.sources("recipes")
-    facts = tuple(
-        _fact(_recipe_text(row, wanted), [row], sources)
+    rows = [
+        row
         for row in matrix.recipes
         if row.package == package and (wanted is None or allows(row.versions, wanted))
-    )
+    ]
+    sources = _told(matrix, "recipes", rows)
+    facts = tuple(_fact(_recipe_text(row, wanted), [row], sources) for row in rows)
     return Chapter(name="recipes", title="Build recipes", facts=facts)
 
 

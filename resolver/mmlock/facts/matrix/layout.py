@@ -110,6 +110,9 @@ SECTIONS: dict[str, Section] = {
             key=("id",),
             per_package=True,
         ),
+        Section(
+            name="packages", path="packages/*.toml", row=model.Package, key=("module",), per_package=True
+        ),
         Section(name="verdicts", path="verdicts.json", row=model.Validation, key=("lock",)),
         Section(name="accelerators", path="curated/accelerators.toml", row=model.Accelerator, key=("name",)),
         Section(name="toolchains", path="curated/toolchains.toml", row=model.Toolchain, key=("name",)),

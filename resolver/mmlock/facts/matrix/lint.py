@@ -15,7 +15,7 @@ from mmlock.core.errors import MatrixError
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.decoding import decode, parse_toml
 from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
-from mmlock.facts.matrix.lint_curated import row_faults
+from mmlock.facts.matrix.lint_packages import row_faults
 from mmlock.facts.matrix.location import matrix_files
 
 __all__ = ["Problem", "canonical", "lint"]
@@ -229,12 +229,13 @@ def _lint_order(keys: list[tuple[tuple[Any, ...], ...]], report: Report) -> None
 def _lint_sources(document: model.Document[Any], report: Report) -> None:
     used: set[str] = set()
     for index, row in enumerate(document.rows):
-        used.update(row.source)
-        if not row.source:
-            report(index, "names no source")
-        for key in row.source:
-            if key not in document.sources:
-                report(index, f"names source `{key}`, which the file's `sources` do not define")
+        for one in (row, *getattr(row, "wheels", ()), *getattr(row, "recipes", ())):
+            used.update(one.source)
+            if not one.source:
+                report(index, "names no source")
+            for key in one.source:
+                if key not in document.sources:
+                    report(index, f"names source `{key}`, which the file's `sources` do not define")
     for key, text in document.sources.items():
         if key not in used:
             report(None, f"defines source `{key}`, which no row names")

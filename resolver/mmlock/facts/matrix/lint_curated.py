@@ -1,4 +1,4 @@
-"""Faults of a single row that is written by hand. `row_faults` from here knows rows of every kind."""
+"""Faults of a single row that is written by hand."""
 
 from __future__ import annotations
 

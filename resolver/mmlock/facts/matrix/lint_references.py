@@ -11,6 +11,8 @@ from mmlock.core.names import DeviceKind, Platform, normalize
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.curated import IN_TREE
 from mmlock.facts.matrix.layout import Section
+from mmlock.facts.matrix.lint_contradictions import contradictions
+from mmlock.facts.matrix.packages import module_of, rows_of
 
 __all__ = ["reference_faults"]
 
@@ -27,6 +29,12 @@ class _Facts:
         for file, (section, document) in documents.items():
             self._rows.setdefault(section.name, []).extend(
                 (file, index, row) for index, row in enumerate(document.rows)
+            )
+        for file, index, row in self.located("packages"):
+            self._rows.setdefault("modules", []).append((file, index, module_of(row, row.source)))
+            self._rows.setdefault("recipes", []).extend((file, index, recipe) for recipe in row.recipes)
+            self._rows.setdefault("listed", []).extend(
+                (file, index, build) for name in row.distributions for build in rows_of(row, name)
             )
 
     def located(self, section: str) -> list[tuple[str, int, Any]]:
@@ -51,6 +59,7 @@ def reference_faults(documents: Documents) -> Iterator[Fault]:
     yield from _toolkits(facts)
     yield from _packages(facts)
     yield from _modules(facts)
+    yield from contradictions(facts)
     yield from _index(facts)
     yield from _accelerators(facts)
     yield from _recipes(facts)
@@ -80,6 +89,7 @@ def _decided(facts: _Facts) -> set[str]:
         *facts.release_packages(),
         *(row.package for row in facts.rows("binaries")),
         *(row.package for row in facts.rows("recipes")),
+        *(name for row in facts.rows("packages") for name in row.distributions),
     }
 
 

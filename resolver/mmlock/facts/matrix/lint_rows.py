@@ -12,15 +12,15 @@ from mmlock.facts.matrix import model
 from mmlock.facts.matrix.advisories import Advisory, concerning
 from mmlock.facts.matrix.lint_forms import Faults
 
-__all__ = ["row_faults"]
+__all__ = ["CUDA", "DOTTED", "PYTHON", "row_faults"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _CONDA_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _CONDA_PART = re.compile(r"[A-Za-z0-9_.!+]+")
-_PYTHON = re.compile(r"3\.\d{1,2}t?")
-_CUDA = re.compile(r"\d{1,2}\.\d{1,2}")
-_DOTTED = re.compile(r"\b\d+(\.\d+)+")
+PYTHON = re.compile(r"3\.\d{1,2}t?")
+CUDA = re.compile(r"\d{1,2}\.\d{1,2}")
+DOTTED = re.compile(r"\b\d+(\.\d+)+")
 _CAPABILITY = re.compile(r"\d{1,2}\.\d[af]?")
 _DIRECTORY = re.compile(r"(cpu|cu\d{2,3}|ascend[0-9a-z.]{0,20})/torch\d+\.\d+\.\d+")
 _ABIS = frozenset({None, 0, 1})
@@ -45,7 +45,7 @@ def _(row: model.Gpu) -> Faults:
 @row_faults.register
 def _(row: model.Capability) -> Faults:
     yield from forms.archs("sm", (row.sm,))
-    yield from forms.matches("first_cuda, last_cuda", (row.first_cuda, row.last_cuda), _CUDA, "CUDA version")
+    yield from forms.matches("first_cuda, last_cuda", (row.first_cuda, row.last_cuda), CUDA, "CUDA version")
 
 
 @row_faults.register
@@ -60,17 +60,17 @@ def _(row: model.Accelerator) -> Faults:
 
 @row_faults.register
 def _(row: model.Toolkit) -> Faults:
-    yield from forms.matches("cuda", (row.cuda,), _CUDA, "CUDA version")
+    yield from forms.matches("cuda", (row.cuda,), CUDA, "CUDA version")
     yield from forms.archs("first_sm, last_sm", (row.first_sm, row.last_sm))
     yield from forms.archs("archs", row.archs)
-    yield from forms.matches("driver", (row.driver, row.driver_floor), _DOTTED, "driver version")
+    yield from forms.matches("driver", (row.driver, row.driver_floor), DOTTED, "driver version")
     windows = (row.driver_windows, row.driver_floor_windows)
-    yield from forms.matches("driver_windows", windows, _DOTTED, "driver version")
+    yield from forms.matches("driver_windows", windows, DOTTED, "driver version")
 
 
 @row_faults.register
 def _(row: model.Toolchain) -> Faults:
-    yield from forms.matches("cuda", (row.cuda,), _CUDA, "CUDA version")
+    yield from forms.matches("cuda", (row.cuda,), CUDA, "CUDA version")
     yield from forms.requirements("packages", row.packages, exact=True)
     if row.lockable and not row.packages:
         yield "packages: are missing, though it says it is lockable"
@@ -82,7 +82,7 @@ def _(row: model.CppExtension) -> Faults:
     yield from forms.one_of("default_std", row.default_std, forms.STANDARDS)
     yield from forms.one_of("header_std", row.header_std, {None, *forms.STANDARDS})
     yield from forms.matches("archs", row.archs, _CAPABILITY, "item of TORCH_CUDA_ARCH_LIST")
-    yield from forms.matches("gcc_bounds", row.gcc_bounds, _CUDA, "CUDA version")
+    yield from forms.matches("gcc_bounds", row.gcc_bounds, CUDA, "CUDA version")
     for bounds in row.gcc_bounds.values():
         yield from forms.versions("gcc_bounds", *bounds)
 
@@ -131,16 +131,16 @@ def _(row: model.CondaRecord) -> Faults:
 def _(row: model.TorchBuild) -> Faults:
     yield from forms.versions("torch", row.torch)
     yield from forms.matches("variant", (row.variant,), forms.VARIANT, "torch variant")
-    yield from forms.matches("cuda", (row.cuda,), _CUDA, "CUDA version")
+    yield from forms.matches("cuda", (row.cuda,), CUDA, "CUDA version")
     if row.variant.startswith("cu") and row.cuda is not None and row.variant[2:] != row.cuda.replace(".", ""):
         yield f"cuda: `{row.cuda}` is not what variant `{row.variant}` says"
     yield from forms.url("index", row.index)
     yield from forms.archs("archs", row.archs, gfx=True)
     yield from forms.archs("ptx", row.ptx, prefix="compute_")
     yield from forms.one_of("cxx11_abi", row.cxx11_abi, _ABIS)
-    yield from forms.matches("glibc", (row.glibc,), _DOTTED, "glibc version")
-    yield from forms.matches("pythons", row.pythons, _PYTHON, "Python version")
-    yield from forms.matches("cudnn", (row.cudnn,), _DOTTED, "cuDNN version")
+    yield from forms.matches("glibc", (row.glibc,), DOTTED, "glibc version")
+    yield from forms.matches("pythons", row.pythons, PYTHON, "Python version")
+    yield from forms.matches("cudnn", (row.cudnn,), DOTTED, "cuDNN version")
     if not row.pythons:
         yield "pythons: are missing, so no environment can hold it"
     if row.tag is None and not row.on_pypi:
@@ -179,12 +179,12 @@ def _(row: model.Binary) -> Faults:
     yield from forms.names("package", (row.package,))
     yield from forms.versions("version", row.version)
     yield from forms.specifiers("torch", row.torch)
-    yield from forms.matches("cuda", (row.cuda,), _CUDA, "CUDA version")
+    yield from forms.matches("cuda", (row.cuda,), CUDA, "CUDA version")
     yield from forms.archs("archs", row.archs)
     yield from forms.archs("ptx", row.ptx, prefix="compute_")
     yield from forms.one_of("cxx11_abi", row.cxx11_abi, _ABIS)
-    yield from forms.matches("glibc", (row.glibc,), _DOTTED, "glibc version")
-    yield from forms.matches("pythons", row.pythons, _PYTHON, "Python version")
+    yield from forms.matches("glibc", (row.glibc,), DOTTED, "glibc version")
+    yield from forms.matches("pythons", row.pythons, PYTHON, "Python version")
     yield from forms.url("url", row.url)
 
 
@@ -195,9 +195,9 @@ def _(row: model.ProvidedWheel) -> Faults:
     yield from forms.versions("version", row.version)
     yield from forms.specifiers("torch", row.torch)
     yield from forms.matches("variant", (row.variant,), forms.VARIANT, "torch variant")
-    yield from forms.matches("pythons", row.pythons, _PYTHON, "Python version")
+    yield from forms.matches("pythons", row.pythons, PYTHON, "Python version")
     yield from forms.archs("archs", row.archs, gfx=True)
-    yield from forms.matches("glibc", (row.glibc,), _DOTTED, "glibc version")
+    yield from forms.matches("glibc", (row.glibc,), DOTTED, "glibc version")
     yield from forms.url("index", row.index)
     yield from forms.url("url", row.url)
 
@@ -210,7 +210,7 @@ def _(row: model.IndexRow) -> Faults:
     yield from forms.matches("directory", (row.directory,), _DIRECTORY, "directory of the index")
     yield from forms.names("package", (row.package,))
     yield from forms.versions("versions", *row.versions)
-    yield from forms.matches("pythons", (*row.pythons_seen, *row.pythons_inferred), _PYTHON, "Python version")
+    yield from forms.matches("pythons", (*row.pythons_seen, *row.pythons_inferred), PYTHON, "Python version")
     if not row.versions:
         yield "versions: are missing"
 
@@ -258,7 +258,7 @@ def _(row: model.Reach) -> Faults:
 @row_faults.register
 def _(row: model.Validation) -> Faults:
     yield from forms.matches("lock", (row.lock, row.verdict), _SHA256, "sha256")
-    yield from forms.matches("python", (row.python,), _PYTHON, "Python version")
+    yield from forms.matches("python", (row.python,), PYTHON, "Python version")
     yield from forms.matches("variant", (row.variant,), forms.VARIANT, "torch variant")
     yield from forms.versions("torch", row.torch)
     yield from forms.versions("packages", *row.packages.values())

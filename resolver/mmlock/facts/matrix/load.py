@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from msgspec import structs
 
 from mmlock.core.errors import MatrixError
 from mmlock.core.extension import Extension
@@ -16,6 +18,8 @@ from mmlock.facts.matrix.advisories import Advisory
 from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
+from mmlock.facts.matrix.packages import module_of, rows_of
+from mmlock.facts.matrix.provenance import cited
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -88,11 +92,68 @@ class Matrix:
     @property
     def binary_packages(self) -> tuple[PackageName, ...]:
         """Packages with prebuilt wheels that are tied to torch or CUDA."""
-        return self._packages("binaries")
+        described = {name for name in self.described if any(rows_of(self.described[name], name))}
+        return tuple(sorted({*self._packages("binaries"), *described}))
 
     def binaries(self, package: str) -> tuple[model.Binary, ...]:
-        """Prebuilt wheels of a package; empty when the matrix has none."""
-        return self._rows_for("binaries", package)
+        """Prebuilt wheels of a package: those recorded one by one, then those that tables list; or none."""
+        key = f"wheels {normalize(package)}"
+        value: tuple[model.Binary, ...] | None = self._values.get(key)
+        if value is None:
+            value = (*self._rows_for("binaries", package), *self._tabled(normalize(package)))
+            self._values[key] = value
+        return value
+
+    def _tabled(self, package: PackageName) -> Iterator[model.Binary]:
+        row = self.described.get(package)
+        file = self._described[1].get(package, "")
+        for build in rows_of(row, package) if row is not None else ():
+            yield model.Binary(
+                package=package,
+                version=build.version,
+                torch=build.torch,
+                cuda=build.cuda,
+                same_variant=build.table.same_variant,
+                cudart=build.table.cudart,
+                archs=build.table.archs,
+                ptx=build.table.ptx,
+                cxx11_abi=build.abi,
+                glibc=build.table.glibc,
+                pythons=build.table.pythons,
+                platforms=build.platforms,
+                url=build.url,
+                yanked=False,
+                source=cited("packages", build.table.source, file),
+                confidence=build.table.confidence,
+                note=build.table.note,
+                unread=build.unread,
+                variant=build.variant,
+                provider=build.table.provider,
+                optional=row.optional if row is not None else (),
+            )
+
+    def cited(self, row: model.Package) -> tuple[str, ...]:
+        """The sources of a described package, findable from anywhere."""
+        return cited("packages", row.source, self._described[1].get(row.distributions[0]))
+
+    @property
+    def described(self) -> Mapping[PackageName, model.Package]:
+        """Compiled packages that are one row of data, by each of their distributions."""
+        return self._described[0]
+
+    @property
+    def _described(self) -> tuple[dict[PackageName, model.Package], dict[PackageName, str]]:
+        """Those rows, and the files that they stand in."""
+        value: tuple[dict[PackageName, model.Package], dict[PackageName, str]] | None
+        value = self._values.get("described")
+        if value is None:
+            value = {}, {}
+            for file in self._packages("packages"):
+                for row in self._rows_for("packages", file):
+                    for name in row.distributions:
+                        value[0][name], value[1][name] = row, file
+            self._values["described"] = value
+        return value
 
     @property
     def file_packages(self) -> tuple[PackageName, ...]:
@@ -182,7 +243,16 @@ class Matrix:
     @property
     def recipes(self) -> tuple[model.Recipe, ...]:
         """How packages are built from source."""
-        return self._rows("recipes")
+        value: tuple[model.Recipe, ...] | None = self._values.get("recipes")
+        if value is None:
+            own = (
+                structs.replace(recipe, source=cited("packages", recipe.source, self._described[1][name]))
+                for name, row in self.described.items()
+                for recipe in row.recipes
+                if recipe.package == name
+            )
+            value = self._values["recipes"] = (*self._rows("recipes"), *own)
+        return value
 
     @property
     def stacks(self) -> tuple[model.Stack, ...]:
@@ -207,7 +277,15 @@ class Matrix:
     @property
     def modules(self) -> tuple[model.Module, ...]:
         """Which distributions provide an import name."""
-        return self._rows("modules")
+        value: tuple[model.Module, ...] | None = self._values.get("modules")
+        if value is None:
+            own = {
+                row.module: module_of(row, cited("packages", row.source, self._described[1][name]))
+                for name, row in self.described.items()
+            }
+            every = (*self._rows("modules"), *own.values())
+            value = self._values["modules"] = tuple(sorted(every, key=lambda row: row.module))
+        return value
 
     @property
     def submodules(self) -> tuple[model.Submodule, ...]:
@@ -261,6 +339,12 @@ class Matrix:
             return {}
         return self._document(kind, path).sources
 
+    def meaning(self, citation: str) -> str:
+        """What a citation (`releases/mmdet#scan`) says; the citation itself where no file has that key."""
+        place, mark, key = citation.partition("#")
+        section, _, package = place.partition("/")
+        return self.sources(section, package or None).get(key, citation) if mark else citation
+
     @property
     def digest(self) -> str:
         """SHA-256 over the names and bytes of all files: two equal digests mean equal facts."""
@@ -293,7 +377,8 @@ class Matrix:
         value: tuple[PackageName, ...] | None = self._values.get(key)
         if value is None:
             folder = (self.root / SECTIONS[name].path).parent
-            value = tuple(sorted(PackageName(path.stem) for path in folder.glob("*.json")))
+            found = folder.glob(PurePosixPath(SECTIONS[name].path).name)
+            value = tuple(sorted(PackageName(path.stem) for path in found))
             self._values[key] = value
         return value
 

@@ -46,6 +46,7 @@ from mmlock.facts.matrix.curated import (
     Verified,
     When,
 )
+from mmlock.facts.matrix.packages import Package
 
 __all__ = [
     "Accelerator",
@@ -72,6 +73,7 @@ __all__ = [
     "Module",
     "NameRule",
     "Op",
+    "Package",
     "Patch",
     "Phrase",
     "ProvidedWheel",
@@ -333,7 +335,7 @@ class Binary(Struct, frozen=True, kw_only=True):
     """A prebuilt extension that is tied to torch, CUDA or both. Files `binaries/PACKAGE.json`.
 
     torchvision, torchaudio, xformers, flash-attn, spconv-cuXXX, torch-npu. Key (package, version,
-    cuda, torch, cxx11_abi).
+    cuda, torch, cxx11_abi). Those of `packages/*.toml` follow from tables there.
     """
 
     package: PackageName
@@ -361,6 +363,12 @@ class Binary(Struct, frozen=True, kw_only=True):
     note: str | None = None
     unread: tuple[WheelDetail, ...] = ()
     """What its wheel tells and nobody has read there."""
+    variant: str | None = None
+    """The one torch variant it was built for (`cu128`, `cpu`); None: any that fits."""
+    optional: tuple[str, ...] = ()
+    """Compiled files (`torchao/_C_*.so`) that it does without where they do not load."""
+    provider: str | None = None
+    """Who built it, where that is not the project itself: taken only from providers that the user allows."""
 
 
 class ProvidedWheel(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
-__all__ = ["dated", "read_on", "seen_on", "settled"]
+__all__ = ["cited", "dated", "read_on", "seen_on", "settled"]
 
 _DAY = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _ONE = r"\d{4}-\d{2}-\d{2}"
@@ -20,6 +20,12 @@ _READ = re.compile(rf",? ?\(?(?:read )?{_ONE}(?: to {_ONE})?\)?")
 """A day, or several, as a source text states it: what two readings of one page may differ in."""
 
 Row = TypeVar("Row", bound=Struct)
+
+
+def cited(section: str, keys: Iterable[str], package: str | None = None) -> tuple[str, ...]:
+    """Source keys made findable from anywhere: `releases/mmdet#scan`. Those that are so already stay."""
+    place = f"{section}/{package}" if package else section
+    return tuple(key if "#" in key else f"{place}#{key}" for key in keys)
 
 
 def dated(key: str, day: str) -> str:

@@ -14,6 +14,7 @@ from mmlock.facts.matrix.layout import SECTIONS, section_of
 from mmlock.facts.matrix.load import Matrix, decode
 from mmlock.facts.matrix.merge import Facts, merge
 from mmlock.facts.matrix.model import Document
+from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.facts.scrape import (
     advisories,
     flash_attn,
@@ -127,9 +128,15 @@ def _plans(ask: IndexQuery) -> Iterator[pypi.ScrapePlan]:
         rows = facts.rows("releases", package)
         yield plan(package, kinds.RELEASES, releases=rows, module=modules.get(package))
     others = {*facts.packages("binaries"), *facts.packages("releases")}
-    for package in sorted(
-        {row.package for row in ask.matrix.recipes} & set(facts.packages("files")) - others
-    ):
+    kind_of = {OnPyPI.WHEELS: kinds.LISTED, OnPyPI.SOURCES: kinds.SOURCE}
+    for package, row in sorted(ask.matrix.described.items()):
+        # Sources that no recipe makes a wheel of are read for nothing.
+        if package not in others and row.pypi in kind_of and (row.wheels or row.recipes):
+            bounds = tuple(one.versions for one in row.recipes if one.package == package)
+            within = bounds if kind_of[row.pypi] is kinds.SOURCE else ()
+            yield plan(package, kind_of[row.pypi], within=within)
+    recipes = {row.package for row in ask.matrix.recipes} - set(ask.matrix.described)
+    for package in sorted(recipes & set(facts.packages("files")) - others):
         yield plan(package, kinds.SOURCE)
     for name in pypi.TOOLKIT:
         yield plan(PackageName(name), kinds.TOOLKIT)

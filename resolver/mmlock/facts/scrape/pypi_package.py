@@ -9,7 +9,7 @@ from msgspec import Struct, field, structs
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName, Platform, StrEnum, normalize
-from mmlock.core.versions import InvalidVersion, is_prerelease, version
+from mmlock.core.versions import InvalidVersion, allows, is_prerelease, version
 from mmlock.facts.matrix.model import Binary, File, Release, Requires, TorchBuild
 from mmlock.facts.scrape import binaries
 from mmlock.facts.scrape.archives import pkg_info, read_tree
@@ -37,13 +37,21 @@ class PackageKind(StrEnum):
     XFORMERS = "xformers"
     SPCONV = "spconv"
     NPU = "npu"
+    LISTED = "listed"  # tables in packages/ say what its wheels are tied to
     SOURCE = "source"  # its wheels are elsewhere; PyPI has the sources
     RELEASES = "releases"  # an OpenMMLab package: what it refuses at import
     TOOLKIT = "toolkit"
 
 
 FROM_WHEEL = frozenset(
-    {PackageKind.TORCH, PackageKind.COMPANION, PackageKind.XFORMERS, PackageKind.SPCONV, PackageKind.NPU}
+    {
+        PackageKind.TORCH,
+        PackageKind.COMPANION,
+        PackageKind.XFORMERS,
+        PackageKind.SPCONV,
+        PackageKind.NPU,
+        PackageKind.LISTED,
+    }
 )
 
 
@@ -66,6 +74,8 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
     binaries: tuple[Binary, ...] = ()
     builds: tuple[TorchBuild, ...] = ()
     module: str | None = None
+    within: tuple[str, ...] = ()
+    """PEP 440 specifiers on the releases of which sources are wanted at all; empty: any."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -84,7 +94,9 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
         release = release_of(name)
         if release is None or is_old_wheel(name):
             return False
-        if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE}:
+        if self.within and not any(allows(bound, release) for bound in self.within):
+            return False
+        if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE, PackageKind.LISTED}:
             return True
         if self.kind is PackageKind.TOOLKIT:
             return not is_prerelease(release) and "linux" in name.rpartition("-")[2]

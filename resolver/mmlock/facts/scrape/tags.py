@@ -13,7 +13,7 @@ from packaging.utils import (
 )
 
 from mmlock.core.names import Platform
-from mmlock.core.versions import InvalidVersion, version
+from mmlock.core.versions import InvalidVersion, cuda_of_variant, version
 
 __all__ = [
     "WheelName",
@@ -92,12 +92,6 @@ def pythons_of(tags: Iterable[str]) -> tuple[str, ...]:
 def _is_supported(text: str) -> bool:
     known = re.fullmatch(r"\d\.\d+t?", text) is not None
     return known and version(text.rstrip("t")) >= version(OLDEST_PYTHON)
-
-
-def cuda_of_variant(variant: str) -> str | None:
-    """`cu118` -> `11.8`; None for `cpu` and ROCm."""
-    digits = variant.removeprefix("cu")
-    return f"{digits[:-1]}.{digits[-1]}" if digits.isdigit() else None
 
 
 def minor(text: str) -> str:

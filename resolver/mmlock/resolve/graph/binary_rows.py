@@ -15,6 +15,7 @@ def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None
         row
         for row in builder.matrix.binaries(package)
         if builder.request.target.platform in row.platforms and not row.yanked
+        if row.provider is None or row.provider in builder.request.providers
     ]
     rows.sort(key=_order, reverse=True)
     for row in rows:
@@ -40,7 +41,9 @@ def _order(row: Binary) -> tuple[object, ...]:
 def label(row: Binary) -> str:
     """`flash-attn 2.3.5 wheel (cu118, torch ==2.0.*, ABI 0)`."""
     details = [
-        *([f"cu{row.cuda.replace('.', '')}"] if row.cuda and not row.same_variant else []),
+        *([f"by {row.provider}"] if row.provider else []),
+        *([f"cu{row.cuda.replace('.', '')}"] if row.cuda and not (row.same_variant or row.variant) else []),
+        *([row.variant] if row.variant else []),
         *([f"torch {row.torch}"] if row.torch else []),
         *([f"ABI {row.cxx11_abi}"] if row.cxx11_abi is not None and row.url else []),
     ]
@@ -50,6 +53,8 @@ def label(row: Binary) -> str:
 def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
     """Whether a torch build is one this wheel was made for: version, CUDA, libcudart and C++ ABI."""
     if row.torch is not None and not allows(row.torch, torch):
+        return False
+    if row.variant is not None and row.variant != build.variant:
         return False
     if row.same_variant:
         return True
@@ -66,10 +71,11 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
             row, candidate.choice.build, candidate.version or ""
         )
 
-    key = f"{row.torch}|{row.same_variant}|{row.cuda}|{row.cudart}|{row.cxx11_abi}"
+    key = f"{row.torch}|{row.variant}|{row.same_variant}|{row.cuda}|{row.cudart}|{row.cxx11_abi}"
     words = [
         *([f"torch {row.torch}"] if row.torch else []),
-        *([f"CUDA {row.cuda}"] if row.cuda and not row.same_variant else []),
+        *([row.variant] if row.variant else []),
+        *([f"CUDA {row.cuda}"] if row.cuda and not (row.same_variant or row.variant) else []),
         *([row.cudart] if row.cudart else []),
         *([f"C++ ABI {row.cxx11_abi}"] if row.cxx11_abi is not None else []),
     ]
@@ -83,7 +89,7 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
             cite("binaries", row.source, row.package),
             row.confidence,
         )
-    if row.cuda is not None and not row.same_variant:
+    if row.cuda is not None and "." in row.cuda and not row.same_variant:
         cuda = row.cuda
         builder.link(
             option.index,

@@ -11,6 +11,7 @@ from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.versions import allows, is_prerelease
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.provenance import cited
 from mmlock.resolve.graph.request import GraphRequest, Pick
 from mmlock.resolve.graph.rows import (
     Choice,
@@ -37,18 +38,12 @@ _OPS = {Form.TORCH_OPS: 1, Form.WITHOUT_OPS: 2}
 @lru_cache(maxsize=4096)
 def cite(section: str, keys: tuple[str, ...], package: str | None = None) -> tuple[str, ...]:
     """Source keys made findable from anywhere: `releases/mmdet#scan`. `readable` undoes it."""
-    place = f"{section}/{package}" if package else section
-    return tuple(f"{place}#{key}" for key in keys)
+    return cited(section, keys, package)
 
 
 def readable(matrix: Matrix, citations: Iterable[str]) -> tuple[str, ...]:
     """What citations mean, as the matrix files say it."""
-    texts = []
-    for citation in citations:
-        place, mark, key = citation.partition("#")
-        section, _, package = place.partition("/")
-        texts.append(matrix.sources(section, package or None).get(key, citation) if mark else citation)
-    return tuple(dict.fromkeys(texts))
+    return tuple(dict.fromkeys(map(matrix.meaning, citations)))
 
 
 class Base(Struct, frozen=True, kw_only=True):

@@ -43,6 +43,8 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     prerelease: bool = False
     no_known_cve: Severity | None = None
     """The least severity of known vulnerabilities that no chosen version may have."""
+    providers: tuple[str, ...] = ()
+    """Who else may have built a wheel: rows of `curated/providers.toml` that the user allows."""
     validations: tuple[Validation, ...] = ()
     """What was validated, besides what the matrix tells."""
     present: frozenset[tuple[PackageName, str | None]] = frozenset()

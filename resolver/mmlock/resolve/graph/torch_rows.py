@@ -182,9 +182,9 @@ def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> boo
 
 
 def driver_compiles(builder: GraphBuilder, cuda: str | None) -> bool:
-    """Whether the target's driver compiles PTX of a toolkit; a driver that was not told is taken to."""
+    """Whether the target's driver compiles PTX of a toolkit; where either is not known it is taken to."""
     driver = builder.request.target.driver
-    if driver is None or cuda is None:
+    if driver is None or cuda is None or "." not in cuda:  # of a wheel that tells the major only
         return True
     platform = builder.request.target.platform
     needed = next((t.driver_on(platform) for t in builder.matrix.toolkits if t.cuda == cuda), None)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from mmlock.core.device import Code, Device, code_for
-from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, normalize
 from mmlock.core.versions import allows, allows_python, version
 from mmlock.facts.devices.cudnn import dropping_cudnn
-from mmlock.facts.matrix.model import Recipe, TorchBuild
-from mmlock.facts.matrix.whole import listed_whole
+from mmlock.facts.matrix.model import TorchBuild
 from mmlock.resolve.graph.advisory_rows import constrain_advisories
-from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.known import known_of, listed_whole, range_text, what_to_do
 from mmlock.resolve.graph.packages import SlotCatalog
 from mmlock.resolve.graph.rows import (
     BinaryChoice,
@@ -75,7 +74,7 @@ def _constrain_torch(
             origin=origin,
             unless=unless,
             version=version_text,
-            available=_range_text("known builds of torch for this target", [text for text in texts if text]),
+            available=range_text("known builds of torch for this target", [text for text in texts if text]),
         )
     )
 
@@ -119,6 +118,8 @@ def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
     if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
         return False
     row = choice.binary
+    if row.archs == ():
+        return False  # without GPU code there is nothing in it that a GPU would have to run
     code = code_for(device, row.archs, row.ptx)
     return code is Code.NONE or (code is Code.PTX and not driver_compiles(builder, row.cuda))
 
@@ -316,60 +317,19 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
             reject=_not_asked(requested),
             loose=((slot, loose),) if loose and not requested.constraint else (),
             version=_named_version(requested.specifier),
-            available="" if members else _known_of(builder, requested, loose),
-            hint="" if members else _where_it_runs(builder, requested),
-            listed=() if members else _listed_whole(builder, names),
+            available="" if members else known_of(builder, requested, loose),
+            hint="" if members else what_to_do(builder, requested, loose),
+            listed=() if members else listed_whole(builder, names),
             origin=requested.origin,
             unless=unless,
         )
     )
 
 
-def _listed_whole(builder: GraphBuilder, names: set[PackageName]) -> tuple[str, ...]:
-    """The lists that show which versions of these packages there are, where all were read whole."""
-    lists = listed_whole(builder.matrix, names)
-    return tuple(key for name, one in lists for key in cite("files", (one,), name))
-
-
-def _known_of(builder: GraphBuilder, requested: CoreRequirement, loose: Group) -> str:
-    versions = [text for i in loose if (text := builder.options[i].version)]
-    if span := _range_text(f"known versions of `{requested.name}`", versions):
-        return span
-    kind = recipe_kind(builder)
-    recipes = [
-        f"recipe `{recipe.id}` supports {' and '.join(recipe.kinds)} only; it has no kernels for {kind}"
-        for recipe in _recipes(builder, requested)
-    ]
-    return "; ".join(recipes) or f"no wheel and no recipe of `{requested.name}` is known for this target"
-
-
-def _where_it_runs(builder: GraphBuilder, requested: CoreRequirement) -> str:
-    kinds = sorted({str(kind) for recipe in _recipes(builder, requested) for kind in recipe.kinds})
-    return f"its kernels need {' or '.join(kinds)}: choose such a device with `--gpu`" if kinds else ""
-
-
-def _recipes(builder: GraphBuilder, requested: CoreRequirement) -> list[Recipe]:
-    """Recipes of a package that are for other kinds of devices than the target's."""
-    kind = recipe_kind(builder)
-    mine = [recipe for recipe in builder.matrix.recipes if recipe.package == requested.name]
-    return [] if any(kind in recipe.kinds for recipe in mine) else mine
-
-
 def _named_version(specifier: str) -> str | None:
     """The version that a specifier names first: what a solution can be near to."""
     first = specifier.partition(",")[0]
     return first.lstrip("<>=!~ ").removesuffix(".*") or None
-
-
-def _range_text(what: str, texts: Sequence[str]) -> str:
-    """`known of mmdet: 0.6.0 to 3.3.0`; a word before the version stays before the first."""
-    split = [text.rpartition(" ") for text in dict.fromkeys(texts)]
-    if not split:
-        return ""
-    ordered = sorted({number for _, _, number in split}, key=version)
-    word = f"{split[0][0]} " if split[0][0] else ""
-    span = ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
-    return f"{what}: {word}{span}"
 
 
 def _not_asked(requested: CoreRequirement) -> Callable[[Option], Rejection]:

@@ -44,7 +44,8 @@ def matches(lock: JudgedLock) -> Iterator[DescribedWheel]:
 
 
 def _made_for(lock: JudgedLock, row: Binary) -> bool:
-    return row.torch is None or admits(row.torch, torch_text(lock))
+    torch = row.torch is None or admits(row.torch, torch_text(lock))
+    return torch and (row.variant is None or lock.build is None or row.variant == lock.build.variant)
 
 
 def torch_text(lock: JudgedLock) -> str:

@@ -49,8 +49,8 @@ def archs(lock: JudgedLock) -> Iterator[Objection]:
             yield from _cudnn(lock, lock.build, device)
     for match in matches(lock):
         row = match.row
-        # A wheel without CUDA has nothing to run on the device; torch-npu and the like.
-        if row.cuda is None and not row.same_variant:
+        # A wheel without CUDA, or without GPU code, has nothing to run on the device; torch-npu and the like.
+        if (row.cuda is None and not row.same_variant) or row.archs == ():
             continue
         for device in devices:
             source = lock.cite("binaries", row.source, row.package)
@@ -140,7 +140,8 @@ def _needs(lock: JudgedLock) -> Iterator[tuple[str, str | None, tuple[str, ...]]
         return
     parts: list[tuple[str, str, bool]] = [(f"torch {lock.env.torch}", build.cuda, _by_ptx(lock, None))]
     for match in matches(lock):
-        if match.row.cuda is not None and not match.row.same_variant:
+        # A wheel that tells the major of CUDA alone needs no more than the torch of that major.
+        if match.row.cuda is not None and "." in match.row.cuda and not match.row.same_variant:
             name = f"{match.row.package} {match.row.version}"
             parts.append((name, match.row.cuda, _by_ptx(lock, match)))
     for name, cuda, ptx in parts:

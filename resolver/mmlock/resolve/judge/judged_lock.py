@@ -15,6 +15,7 @@ from mmlock.core.names import Form, PackageName, normalize
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Toolkit, TorchBuild
+from mmlock.facts.matrix.provenance import cited
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
 from mmlock.resolve.judge.model import Objection, Rule, Severity
 
@@ -87,8 +88,7 @@ class JudgedLock(Struct, frozen=True, kw_only=True):
 
     def cite(self, section: str, keys: Iterable[str], package: str | None = None) -> tuple[str, ...]:
         """Source keys of a matrix row as readable text."""
-        texts = self.matrix.sources(section, package)
-        return tuple(texts.get(key, key) for key in keys)
+        return tuple(map(self.matrix.meaning, cited(section, keys, package)))
 
 
 def base(text: str) -> str:

@@ -32,10 +32,16 @@ def torch_pins(lock: JudgedLock) -> Iterator[Objection]:
 
 
 def variants(lock: JudgedLock) -> Iterator[Objection]:
-    """Torchvision and torchaudio come from the same variant as torch."""
+    """What is built for one variant of torch is of the lock's: torchvision, wheels that name a variant."""
     if lock.build is None:
         return
     for match in matches(lock):
+        made_for = match.row.variant
+        if made_for is not None and made_for != lock.build.variant:
+            name = f"{match.node.name} {match.node.version}"
+            text = f"{name} is built for {made_for}, but torch is {lock.env.torch}"
+            source = lock.cite("binaries", match.row.source, match.row.package)
+            yield refuse(Rule.VARIANTS, match.node.name, text, source)
         if not match.row.same_variant:
             continue
         local = match.node.version.partition("+")[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 
 from msgspec.structs import replace
 
@@ -52,7 +53,7 @@ def check_abi(
         )
         if isinstance(read, Uninspected) and not read.reached:
             progress(read.why)
-        answer = _answer(read, tables, env, decided)
+        answer = _answer(_needed(read, option), tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
             continue
@@ -78,6 +79,18 @@ def _effort(option: Option) -> Effort:
     return Effort(budget=BUDGET, gpu=not known)
 
 
+def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninspected:
+    """The wheel without the files that its package does without, as the facts say."""
+    choice = option.choice
+    if isinstance(read, Uninspected) or not isinstance(choice, BinaryChoice) or not choice.binary.optional:
+        return read
+    patterns = choice.binary.optional
+    needed = tuple(
+        one for one in read.extensions if not any(fnmatchcase(one.path, pattern) for pattern in patterns)
+    )
+    return replace(read, extensions=needed)
+
+
 def _answer(
     read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Resolution
 ) -> Verdict | str:
@@ -89,6 +102,8 @@ def _answer(
             if read.reached
             else f"`{bare(read.place)}` was not available to this solve"
         )
+    if not read.extensions:
+        return "each of them is loaded only where it fits, so none is held against the wheel"
     torch = decided.solution.torch
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)

@@ -66,6 +66,9 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
     assert option.package is not None
     assert option.version is not None
     fitting = best_first(recorded(matrix.files(option.package), option.version), tags)
+    if isinstance(choice, BinaryChoice):
+        # Some releases also have a wheel without compiled code: an installer that falls back on it lacks ops.
+        fitting = tuple(file for file in fitting if not file.name.endswith("-none-any.whl")) or fitting
     return WheelLocation(index=PYPI, files=fitting, url=None, ask=not fitting, version=option.version)
 
 

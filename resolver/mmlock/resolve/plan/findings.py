@@ -33,6 +33,7 @@ def findings(
         results += _inferred(matrix, option)
         results += _variant_metadata(matrix, option)
         results += _slower(matrix, option)
+        results += _needs(matrix, option)
         results += _foreign(matrix, option, target)
     results += _cured(matrix, solution)
     return tuple(
@@ -237,6 +238,22 @@ def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
             text=f"torch {build.torch}+{build.variant} is a CUDA build: this target uses only its CPU part",
             source=readable(matrix, option.source),
             confidence=build.confidence,
+        )
+    ]
+
+
+def _needs(matrix: Matrix, option: Option) -> list[Finding]:
+    row = matrix.described.get(option.package) if option.package is not None else None
+    if row is None or row.needs is None:
+        return []
+    return [
+        Finding(
+            level=Level.NOTE,
+            kind=FindingKind.GENERAL,
+            subject=str(option.package),
+            text=row.needs,
+            source=readable(matrix, matrix.cited(row)),
+            confidence=row.confidence,
         )
     ]
 
