@@ -64,7 +64,9 @@ class Solving(Struct, frozen=True, kw_only=True):
     matrices: Path | None
 
     @classmethod
-    def of(cls, catalogue: Catalogue, pairs: Iterable[Pair], request: LocksArguments, trust: Trust) -> Solving:
+    def of(
+        cls, catalogue: Catalogue, pairs: Iterable[Pair], request: LocksArguments, trust: Trust
+    ) -> Solving:
         """With the verdicts in the catalogue's folder."""
         return cls(
             proven=validations((catalogue.folder,), trust) if catalogue.folder.is_dir() else Evidence(),

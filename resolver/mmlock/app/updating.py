@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.app.evidence import trust_for
+from mmlock.app.forges import Opened, forge_for
 from mmlock.app.locking import Decide, Outcome, Solving, read_catalogue, solve_pairs
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
@@ -23,7 +26,7 @@ from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.locking import BusyError, hold
 from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import run as verdict_words
-from mmlock.upkeep.forges.model import CommitState, Forge, Status
+from mmlock.upkeep.forges.model import CommitState, Status
 from mmlock.upkeep.update.body import PullText, body
 from mmlock.upkeep.update.branches import Made, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
@@ -38,6 +41,9 @@ from mmlock.upkeep.update.state import PullState, ticked
 from mmlock.upkeep.update.view import LockView, view
 from mmlock.validate.attest.trust import Trust
 
+if TYPE_CHECKING:
+    import httpx
+
 __all__ = ["update"]
 
 Clock = Callable[[], datetime]
@@ -50,16 +56,18 @@ def update(
     environ: Mapping[str, str] = os.environ,
     clock: Clock = lambda: datetime.now(tz=timezone.utc),
     decide: Decide | None = None,
-    open_forge: Callable[[Git, str], Forge] | None = None,
+    transport: httpx.BaseTransport | None = None,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair, `open_forge` gives the forge for a repository and its base: for tests.
+    `decide` solves one pair; with `transport` and `sleep`, tests stand in for the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
     with _only_one(git):
-        return _Run(arguments, git, progress, clock(), environ, decide, open_forge).run()
+        opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
+        return _Run(arguments, opened, progress, clock(), decide).run()
 
 
 @contextmanager
@@ -99,21 +107,16 @@ class _Run:
     def __init__(
         self,
         arguments: UpdateArguments,
-        git: Git,
+        opened: Opened,
         progress: Progress,
         now: datetime,
-        environ: Mapping[str, str],
         decide: Decide | None,
-        open_forge: Callable[[Git, str], Forge] | None,
     ) -> None:
         self.arguments = arguments
+        self.forge, self.git, self.base = opened.forge, opened.git, opened.base
         self.progress = progress
         self.now = now
-        self.environ = environ
         self.decide = decide
-        from mmlock.app.forges import forge_for
-
-        self.forge, self.git, self.base = forge_for(arguments, git, environ, lambda: now, open_forge)
 
     def run(self) -> Page:
         inside = self.arguments.file.resolve().relative_to(self.git.top.resolve())
@@ -275,7 +278,9 @@ class _Run:
             folder = (base.catalogue.folder / move.pair).relative_to(base.file.parent)
             inside = (self.arguments.file.resolve().parent / folder).relative_to(self.git.top.resolve())
             views.append(
-                view(move.pair, inside.as_posix(), move.old, move.new, matrix, verdict=made.ran.get(move.pair))
+                view(
+                    move.pair, inside.as_posix(), move.old, move.new, matrix, verdict=made.ran.get(move.pair)
+                )
             )
         before = {pair.request.exclude_newer for pair in base.catalogue.pairs if pair.name in group.pairs}
         by_date = group.cause.knob is Knob.DATE
@@ -288,9 +293,7 @@ class _Run:
         )
         return body(text, state, self.forge.body_limit)
 
-    def _patches(
-        self, folder: Path, made: list[Made], base: _Base, matrix: Matrix, moves: Moves
-    ) -> Page:
+    def _patches(self, folder: Path, made: list[Made], base: _Base, matrix: Matrix, moves: Moves) -> Page:
         """Patches for `git am` and their descriptions, instead of branches."""
         from mmlock.files.atomic import write_aside
 
@@ -306,9 +309,7 @@ class _Run:
             patch = self.git.text("format-patch", "--stdout", "--binary", "-1", proposal.commit) + "\n"
             try:
                 write_aside(folder / f"{name}.patch", patch.encode(errors="surrogateescape"), mode=None)
-                write_aside(
-                    folder / f"{name}.md", self._body(one, state, base, matrix).encode(), mode=None
-                )
+                write_aside(folder / f"{name}.md", self._body(one, state, base, matrix).encode(), mode=None)
             except OSError as error:
                 raise EnvironmentFault(
                     f"cannot write into `{folder}`", causes=[error.strerror or str(error)]

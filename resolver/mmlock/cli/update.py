@@ -24,10 +24,16 @@ _where = (
         show_default=True,
         help="Where pull requests are opened; `local`: branches and descriptions in this clone.",
     )
-    .add("--repository", metavar="OWNER/NAME", help="The repository on the forge; default: that of the remote.")
+    .add(
+        "--repository", metavar="OWNER/NAME", help="The repository on the forge; default: that of the remote."
+    )
     .add("--api", metavar="URL", help="The API of the forge, where it is not at its usual place.")
     .add("--remote", metavar="NAME", default="origin", show_default=True, help="The remote of the forge.")
-    .add("--base", metavar="BRANCH", help="The branch to update; default: that of the forge, or the current one.")
+    .add(
+        "--base",
+        metavar="BRANCH",
+        help="The branch to update; default: that of the forge, or the current one.",
+    )
     .add(
         "--file",
         type=options.FOLDER,

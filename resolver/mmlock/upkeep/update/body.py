@@ -62,7 +62,9 @@ def body(pull: PullText, state: PullState, limit: int) -> str:
     return with_state(short, state)
 
 
-_CUT = "*This description was cut: the forge allows no longer one. Each `why.md` of the branch has all of it.*"
+_CUT = (
+    "*This description was cut: the forge allows no longer one. Each `why.md` of the branch has all of it.*"
+)
 
 
 def _lines(pull: PullText, most: int) -> Iterator[str]:
@@ -105,7 +107,11 @@ def _security(pull: PullText, most: int) -> Iterator[str]:
 
 
 def _advisory(one: Advisory) -> str:
-    fixed = f"; fixed in {', '.join(code(v) for v in one.fixed_in)}" if one.fixed_in else "; no fixed release is known"
+    fixed = (
+        f"; fixed in {', '.join(code(v) for v in one.fixed_in)}"
+        if one.fixed_in
+        else "; no fixed release is known"
+    )
     return f"{link(one.id, one.url)} of {code(f'{one.package} {one.version}')}{fixed}"
 
 
@@ -236,9 +242,13 @@ def _steps(locks: Sequence[LockView], most: int) -> Iterator[str]:
     by_step: dict[str, list[str]] = {}
     for lock in locks:
         for one in lock.steps:
-            recipe = "" if one.tested else ", by a recipe that nobody is known to have run for this combination"
-            what = f"build {code(f'{one.name} {one.version}')}{recipe}" if one.build else (
-                f"download {code(f'{one.name} {one.version}')}, whose index states no hash"
+            recipe = (
+                "" if one.tested else ", by a recipe that nobody is known to have run for this combination"
+            )
+            what = (
+                f"build {code(f'{one.name} {one.version}')}{recipe}"
+                if one.build
+                else (f"download {code(f'{one.name} {one.version}')}, whose index states no hash")
             )
             by_step.setdefault(what, []).append(lock.pair)
     if not locks:

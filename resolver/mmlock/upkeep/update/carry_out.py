@@ -84,7 +84,9 @@ class CarryOut(Struct, frozen=True, kw_only=True):
             except PushRejected as error:
                 # Nothing is half done: without its branch there is no pull request.
                 done.rejected.append(proposal.branch)
-                done.lines.append(f"{proposal.branch}: not pushed: {error.causes[0] if error.causes else error}")
+                done.lines.append(
+                    f"{proposal.branch}: not pushed: {error.causes[0] if error.causes else error}"
+                )
                 return
             done.pushed += 1
         for status in self.statuses_of(proposal):
@@ -98,7 +100,9 @@ class CarryOut(Struct, frozen=True, kw_only=True):
             self.forge.edit_pull(pull.number, title=proposal.title, body=body)
             if action.drop_label:
                 self.forge.drop_label(pull.number, RECREATE)
-            done.lines.append(f"{proposal.branch}: {'made again' if action.push else 'text updated'}{_at(pull)}")
+            done.lines.append(
+                f"{proposal.branch}: {'made again' if action.push else 'text updated'}{_at(pull)}"
+            )
         done.numbers[proposal.branch] = _numbered(pull)
         if self.may_merge(proposal):
             self._merge(proposal, pull, head, done)

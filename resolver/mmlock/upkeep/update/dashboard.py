@@ -84,7 +84,8 @@ def _lines(found: DashboardText, policy: Policy, most: int) -> Iterator[str]:
     waiting = [one for fate in (Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR) for one in held[fate]]
     waiting = [one for one in waiting if one.pull is None]
     lines = [
-        tickbox("open", one.proposal.branch, f"{_what(one)}: {fate_text(one.fate, policy)}") for one in waiting
+        tickbox("open", one.proposal.branch, f"{_what(one)}: {fate_text(one.fate, policy)}")
+        for one in waiting
     ]
     lines += [f"- {code(pair)}: {text(reason)}" for pair, reason in found.waiting]
     yield from _section("Pending", lines, most)

@@ -22,7 +22,9 @@ __all__ = ["Git", "GitFault", "PushRejected"]
 _SEEN = "refs/mmlock/seen"
 """Where the branches of the remote are kept, apart from those of the user."""
 # The helper reads what only this child process has in its environment: the token is in no argument.
-_HELPER = '!f() { test "$1" = get && echo "username=$MMLOCK_GIT_USER" && echo "password=$MMLOCK_GIT_TOKEN"; }; f'
+_HELPER = (
+    '!f() { test "$1" = get && echo "username=$MMLOCK_GIT_USER" && echo "password=$MMLOCK_GIT_TOKEN"; }; f'
+)
 _AUTHOR = ("mmlock", "mmlock@users.noreply.invalid")
 _LONGEST = 900.0
 """Seconds after which a git that waits for a server is given up."""
@@ -105,7 +107,9 @@ class Git(Struct, frozen=True, kw_only=True):
     def branches(self, base: str, prefix: str) -> dict[str, Branch]:
         """The fetched branches below the prefix, by name."""
         form = "%(refname)%00%(objectname)%00%(tree)%00%(parent)%00%(contents)%00%01"
-        told = self.text("for-each-ref", f"--format={form}", f"{_SEEN}/heads/{prefix}*", f"{_SEEN}/heads/{prefix}**")
+        told = self.text(
+            "for-each-ref", f"--format={form}", f"{_SEEN}/heads/{prefix}*", f"{_SEEN}/heads/{prefix}**"
+        )
         found = {}
         for entry in told.split("\0\x01"):
             if not entry.strip():
@@ -125,7 +129,10 @@ class Git(Struct, frozen=True, kw_only=True):
 
     def _conflicts(self, base: str, head: str) -> bool:
         """Whether git cannot merge the two by itself."""
-        return self._run(["merge-tree", "--write-tree", "--no-messages", base, head], check=False).returncode != 0
+        return (
+            self._run(["merge-tree", "--write-tree", "--no-messages", base, head], check=False).returncode
+            != 0
+        )
 
     # ------------------------------------------------------------ work
 
@@ -173,7 +180,9 @@ class Git(Struct, frozen=True, kw_only=True):
 
     def _push(self, remote: str, what: str, branch: str, expected: str | None) -> None:
         lease = f"--force-with-lease=refs/heads/{branch}:{expected or ''}"
-        ran = self._run(["push", "--porcelain", "--no-verify", "--no-follow-tags", lease, remote, what], check=False)
+        ran = self._run(
+            ["push", "--porcelain", "--no-verify", "--no-follow-tags", lease, remote, what], check=False
+        )
         if ran.returncode == 0:
             return
         if "\n!\t" in f"\n{ran.stdout.decode(errors='replace')}":
@@ -235,5 +244,8 @@ def _fault(words: Sequence[str], ran: subprocess.CompletedProcess[bytes]) -> Git
 
 def _said(ran: subprocess.CompletedProcess[bytes]) -> tuple[str, ...]:
     """The last lines of what git wrote, without logins."""
-    lines = [*ran.stdout.decode(errors="replace").splitlines(), *ran.stderr.decode(errors="replace").splitlines()]
+    lines = [
+        *ran.stdout.decode(errors="replace").splitlines(),
+        *ran.stderr.decode(errors="replace").splitlines(),
+    ]
     return tuple(redact(line.strip()) for line in lines if line.strip())[-4:]

@@ -228,9 +228,7 @@ class _Planner:
         self.opened_lately += 1
         branch = self.observed.branches.get(proposal.branch)
         push = branch is None or self._must_push(proposal, branch)
-        publish = Publish(
-            proposal=proposal, push=push, expected=branch.head if branch else None, pull=None
-        )
+        publish = Publish(proposal=proposal, push=push, expected=branch.head if branch else None, pull=None)
         return Outcome(proposal=proposal, fate=fate), [publish]
 
     def _of_open(self, proposal: Proposal, pull: Pull) -> tuple[Outcome, list[Action]]:
@@ -325,9 +323,7 @@ class _Planner:
         heirs = [one for one in outcomes if pairs & set(one.proposal.pairs)]
         if pairs & unsure or any(one.fate in WAITING for one in heirs):
             return None
-        shown = tuple(
-            one.proposal.branch for one in heirs if one.fate in {Fate.OPEN, Fate.UPDATE, Fate.KEEP}
-        )
+        shown = tuple(one.proposal.branch for one in heirs if one.fate in {Fate.OPEN, Fate.UPDATE, Fate.KEEP})
         reason = CloseReason.SUPERSEDED if shown else CloseReason.NOT_NEEDED
         return Close(pull=pull, reason=reason, branch=branch, by=shown)
 

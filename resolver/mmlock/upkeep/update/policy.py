@@ -1,24 +1,24 @@
 """`[update]` of `mmlock.toml`: when, how many and which pull requests. Text in, values out.
 
-    [update]
-    schedule = ["* 0-5 * * 1"]           # cron windows in which pull requests are opened; empty: always
-    timezone = "UTC"
-    minimum-release-age = "3 days"       # `exclude-newer` becomes now less this
-    limit-open = 10                      # pull requests open at once; 0: no limit
-    limit-hour = 4                       # opened within an hour; 0: no limit
-    split = "cause"                      # one pull request per cause, and per `stack` or `target`
-    ignore = ["opencv-python"]           # a lock in which one of these moves is not proposed
-    allowed = ["torch<2.13"]             # nor one in which a package leaves its range
-    validate = ["cpu"]                   # targets whose locks are built and run before they are proposed
-    automerge = ["cpu"]                  # merge what was validated, where all targets are among these
-    labels = ["dependencies"]
-    reviewers = ["ada"]
-    branch-prefix = "mmlock/"
-    commit-message = "{title}"
-    rebase-when = "behind"               # or `conflicted`
-    [[update.groups]]                    # these move together, as one cause of that name
-    name = "openmmlab"
-    packages = ["mmcv", "mmdet"]
+[update]
+schedule = ["* 0-5 * * 1"]           # cron windows in which pull requests are opened; empty: always
+timezone = "UTC"
+minimum-release-age = "3 days"       # `exclude-newer` becomes now less this
+limit-open = 10                      # pull requests open at once; 0: no limit
+limit-hour = 4                       # opened within an hour; 0: no limit
+split = "cause"                      # one pull request per cause, and per `stack` or `target`
+ignore = ["opencv-python"]           # a lock in which one of these moves is not proposed
+allowed = ["torch<2.13"]             # nor one in which a package leaves its range
+validate = ["cpu"]                   # targets whose locks are built and run before they are proposed
+automerge = ["cpu"]                  # merge what was validated, where all targets are among these
+labels = ["dependencies"]
+reviewers = ["ada"]
+branch-prefix = "mmlock/"
+commit-message = "{title}"
+rebase-when = "behind"               # or `conflicted`
+[[update.groups]]                    # these move together, as one cause of that name
+name = "openmmlab"
+packages = ["mmcv", "mmdet"]
 """
 
 from __future__ import annotations
@@ -139,7 +139,9 @@ KEYS: tuple[Key, ...] = (
         value="`cause`, `stack` or `target`",
         meaning="One pull request per cause, or also per stack or target; default `cause`.",
     ),
-    Key(name="ignore", value="list of packages", meaning="A lock in which one of these moves is not proposed."),
+    Key(
+        name="ignore", value="list of packages", meaning="A lock in which one of these moves is not proposed."
+    ),
     Key(
         name="allowed",
         value="list of requirements",
@@ -219,7 +221,9 @@ class _Reader:
             allowed=tuple(self._each("allowed", _bounded, "is not a package with a range", "`torch<2.13`")),
             validate=self._targets("validate", targets),
             automerge=self._targets("automerge", targets),
-            labels=tuple(self._each("labels", _label, "cannot be a label", "at most 50 printable characters")),
+            labels=tuple(
+                self._each("labels", _label, "cannot be a label", "at most 50 printable characters")
+            ),
             reviewers=tuple(
                 self._each("reviewers", _matched(_USER), "is not a user's name", "`ada` or `org/team`")
             ),
@@ -263,7 +267,9 @@ class _Reader:
             return None
         found = parse(value) if isinstance(value, str) else None
         if found is None:
-            self.fault(key, f"`{value}` {said}" if isinstance(value, str) else "must be text", f"such as {such}")
+            self.fault(
+                key, f"`{value}` {said}" if isinstance(value, str) else "must be text", f"such as {such}"
+            )
         return found
 
     def _each(
@@ -287,7 +293,9 @@ class _Reader:
         found = self._texts(key)
         for name in found:
             if name not in known:
-                self.fault(key, f"`{name}` is no target of a stack", f"expected one of {', '.join(sorted(known))}")
+                self.fault(
+                    key, f"`{name}` is no target of a stack", f"expected one of {', '.join(sorted(known))}"
+                )
         return found
 
     def _groups(self) -> Iterator[Group]:

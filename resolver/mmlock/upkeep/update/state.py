@@ -25,7 +25,9 @@ __all__ = [
 
 VERSION = 1
 _STATE = re.compile(r"<!-- mmlock-update:(\d{1,4}) ([A-Za-z0-9_=-]{1,20000}) -->")
-_TICKED = re.compile(r"^[ \t]*[-*] \[[xX]\] <!-- mmlock:([a-z-]+)(?: ([A-Za-z0-9][A-Za-z0-9._/-]*))? -->", re.M)
+_TICKED = re.compile(
+    r"^[ \t]*[-*] \[[xX]\] <!-- mmlock:([a-z-]+)(?: ([A-Za-z0-9][A-Za-z0-9._/-]*))? -->", re.M
+)
 _TRAILER = "Mmlock-Update"
 
 

@@ -95,7 +95,13 @@ class LockView(Struct, frozen=True, kw_only=True):
 
 
 def view(
-    pair: str, folder: str, old: LockedEnv | None, new: LockedEnv, matrix: Matrix, *, verdict: str | None = None
+    pair: str,
+    folder: str,
+    old: LockedEnv | None,
+    new: LockedEnv,
+    matrix: Matrix,
+    *,
+    verdict: str | None = None,
 ) -> LockView:
     """Both locks, as far as people need to see them."""
     diff = diff_locks(old, new) if old is not None else None
@@ -135,7 +141,9 @@ def _joined(diff: LockDiff) -> Iterator[LockChange]:
 def facets(env: LockedEnv, matrix: Matrix) -> Facets:
     """What the lock and the facts say of the build of torch in it."""
     build = _build(env, matrix.torch_builds)
-    archs = None if build is None or build.archs is None else (*build.archs, *(f"{one}+PTX" for one in build.ptx))
+    archs = (
+        None if build is None or build.archs is None else (*build.archs, *(f"{one}+PTX" for one in build.ptx))
+    )
     return Facets(
         python=env.python,
         torch=env.torch,
