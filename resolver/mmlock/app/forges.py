@@ -103,17 +103,17 @@ def _usable(about: Repository, place: Place, arguments: UpdateArguments) -> None
 
 
 def _place(arguments: UpdateArguments, git: Git) -> Place:
-    url = git.remote_url(arguments.remote)
-    if url is None:
+    urls = git.remote_urls(arguments.remote)
+    if not urls:
         raise UsageError(
             f"the repository has no remote `{arguments.remote}`",
             hints=["name one with `--remote`, or stay in the clone: `--forge local`"],
         )
-    found = place_of(url)
+    found = next((place for url in urls if (place := place_of(url)) is not None), None)
     if found is None:
         raise UsageError(
             f"the remote `{arguments.remote}` is at no forge",
-            causes=[f"`{bare(url)}` is no address of a repository on a server"],
+            causes=[f"`{bare(urls[0])}` is no address of a repository on a server"],
             hints=["for branches in this clone, pass `--forge local`"],
         )
     if arguments.repository is None:

@@ -79,10 +79,11 @@ class Git(Struct, frozen=True, kw_only=True):
             )
         return found.stdout.decode().strip()
 
-    def remote_url(self, name: str) -> str | None:
-        """The URL of a remote, without a login; None where there is no such remote."""
-        found = self._run(["remote", "get-url", "--", name], check=False)
-        return None if found.returncode else found.stdout.decode().strip()
+    def remote_urls(self, name: str) -> tuple[str, ...]:
+        """The URL of a remote as git uses it, and as its settings write it; none where there is no such remote."""
+        used = self.try_text("remote", "get-url", "--", name)
+        written = self.try_text("config", "--get", f"remote.{name}.url")
+        return tuple(dict.fromkeys(url for url in (used, written) if url))
 
     def common_folder(self) -> Path:
         """The folder of the repository itself, the same for all its work trees."""
