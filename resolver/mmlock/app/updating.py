@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import time
@@ -17,12 +18,24 @@ from msgspec.structs import replace
 from mmlock.app.evidence import trust_for
 from mmlock.app.forges import Opened, forge_for
 from mmlock.app.locking import Decide, Outcome, Solving, read_catalogue, solve_pairs
+from mmlock.app.update_facts import (
+    FOLDER,
+    NO_FACTS,
+    FactState,
+    Sliced,
+    fact_lines,
+    refreshed,
+    refresher,
+    sliced_moves,
+)
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import UpdateArguments
+from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
 from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import run as verdict_words
@@ -30,7 +43,7 @@ from mmlock.upkeep.forges.model import CommitState, Status
 from mmlock.upkeep.update.body import PullText, body
 from mmlock.upkeep.update.branches import Made, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
-from mmlock.upkeep.update.causes import Knob
+from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
 from mmlock.upkeep.update.dates import day_before, is_later, movable
 from mmlock.upkeep.update.git import Git
@@ -47,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["update"]
 
 Clock = Callable[[], datetime]
+FACTS_ONLY = Cause(kind=CauseKind.FACTS, knob=Knob.FACTS)
 
 
 def update(
@@ -67,7 +81,7 @@ def update(
     git.require_whole()
     with _only_one(git):
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
-        return _Run(arguments, opened, progress, clock(), decide).run()
+        return _Run(arguments, opened, progress, clock(), environ, decide).run()
 
 
 @contextmanager
@@ -110,8 +124,10 @@ class _Run:
         opened: Opened,
         progress: Progress,
         now: datetime,
+        environ: Mapping[str, str],
         decide: Decide | None,
     ) -> None:
+        self.environ = environ
         self.arguments = arguments
         self.forge, self.git, self.base = opened.forge, opened.git, opened.base
         self.progress = progress
@@ -124,7 +140,7 @@ class _Run:
             commit = self.git.fetch(self.forge.remote, self.base)
             with self.git.work_tree(commit, Path(place) / "base") as tree:
                 base = self._read(tree, commit, tree.top / inside)
-                return self._with_base(tree, base)
+                return self._with_base(tree, base, Path(place))
 
     def _read(self, tree: Git, commit: str, file: Path) -> _Base:
         if not file.is_file():
@@ -154,11 +170,17 @@ class _Run:
             date=date,
         )
 
-    def _with_base(self, tree: Git, base: _Base) -> Page:
+    def _with_base(self, tree: Git, base: _Base, place: Path) -> Page:
         observed = self._observe(base)
-        moves, others = self._moves(base)
+        self.facts = self._facts(base, place)
+        solving = self._solving(base)
+        moves, others = self._moves(base, solving)
+        self.sliced = self._sliced(base, moves, solving, place)
+        moves = replace(moves, moved=self.sliced.moves)
         groups = grouped(moves.moved, base.policy, edited_pairs(observed, base.policy.branch_prefix))
-        matrix = open_matrix(self._matrices(base))
+        if self.sliced.rest and not any(one.cause.slug == CauseKind.FACTS for one in groups):
+            groups = (*groups, MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=_digest(self.sliced.rest)))
+        matrix = open_matrix(self.facts.now or self.arguments.matrices)
         workshop = Workshop(
             tree=tree,
             file=base.file,
@@ -170,7 +192,7 @@ class _Run:
             policy=base.policy,
             trust=base.trust,
             now=self.now,
-            put_facts=lambda group: (),  # noqa: ARG005
+            put_facts=lambda group: self._put_facts(group, base),
             validate=lambda pair: None,  # noqa: ARG005
         )
         made, broken = self._make(workshop, groups)
@@ -212,20 +234,40 @@ class _Run:
 
     # ------------------------------------------------------------ what moves
 
-    def _matrices(self, base: _Base) -> Path | None:
-        del base
-        return self.arguments.matrices
+    def _facts(self, base: _Base, place: Path) -> FactState:
+        """The facts beside `mmlock.toml`, refreshed where that is wanted; none where others were named."""
+        if self.arguments.matrices is not None:
+            return NO_FACTS
+        refresh = refresher(self.arguments.offline, base.catalogue.folder, self.environ, self.progress)
+        return refreshed(base.file.parent, place, refresh if self.arguments.refresh else None)
 
-    def _moves(self, base: _Base) -> tuple[Moves, frozenset[str]]:
-        """What moves, and all pairs that the later date alone would change."""
+    def _put_facts(self, group: MoveGroup, base: _Base) -> tuple[str, ...]:
+        """Write the changed facts of a group into the checkout; gives the paths."""
+        paths = []
+        for name, data in self.facts.files(self._changes(group)).items():
+            path = base.file.parent / FOLDER / name
+            write_aside(path, data, mode=None)
+            paths.append(str(path))
+        return tuple(paths)
+
+    def _changes(self, group: MoveGroup) -> tuple[Change, ...]:
+        if group.cause.knob is Knob.DATE:
+            return ()
+        found = self.sliced.changes.get(group.cause.slug, ())
+        return found or (self.sliced.rest if not group.moves else ())
+
+    def _solving(self, base: _Base) -> Solving:
         request = LocksArguments(
             file=base.file,
             jobs=self.arguments.jobs,
             offline=self.arguments.offline,
-            matrices=self._matrices(base),
+            matrices=self.facts.now or self.arguments.matrices,
             allowed_signers=self.arguments.allowed_signers,
         )
-        solving = Solving.of(base.catalogue, base.catalogue.pairs, request, base.trust)
+        return Solving.of(base.catalogue, base.catalogue.pairs, request, base.trust)
+
+    def _moves(self, base: _Base, solving: Solving) -> tuple[Moves, frozenset[str]]:
+        """What moves, and all pairs that the later date alone would change."""
         by_date = self._solved(solving, tuple(base.later.values()))
         changed = differing(base.held, by_date)
         now = {pair.name: pair for pair in base.catalogue.pairs}
@@ -233,7 +275,22 @@ class _Run:
         by_facts = self._solved(solving, tuple(now[name] for name in changed if name not in same))
         by_facts |= {name: by_date[name] for name in same}
         moves = find_moves(base.held, by_date, by_facts, base.policy)
+        dated = [move.pair for move in moves.moved if move.cause.knob is Knob.DATE]
+        if self.facts.changes and dated:  # over the facts of the base, which are those of its branch
+            old = replace(solving, matrices=self.facts.base)
+            by_date |= self._solved(old, tuple(base.later[name] for name in dated))
+            moves = find_moves(base.held, by_date, by_facts, base.policy)
         return moves, frozenset(name for name in changed if name not in same)
+
+    def _sliced(self, base: _Base, moves: Moves, solving: Solving, place: Path) -> Sliced:
+        return sliced_moves(
+            self.facts,
+            moves.moved,
+            base.held,
+            {pair.name: pair for pair in base.catalogue.pairs},
+            place,
+            lambda pairs, folder: self._solved(replace(solving, matrices=folder), pairs),
+        )
 
     def _solved(self, solving: Solving, pairs: tuple[Pair, ...]) -> dict[str, Outcome]:
         if not pairs:
@@ -290,13 +347,12 @@ class _Run:
             date_before=min((one for one in before if one), default=None) if by_date else None,
             date_after=base.date if by_date else None,
             files=self.forge.file_url(made.proposal.branch),
+            facts=fact_lines(self._changes(group)),
         )
         return body(text, state, self.forge.body_limit)
 
     def _patches(self, folder: Path, made: list[Made], base: _Base, matrix: Matrix, moves: Moves) -> Page:
         """Patches for `git am` and their descriptions, instead of branches."""
-        from mmlock.files.atomic import write_aside
-
         lines = []
         for one in made:
             if one.proposal.held_back:
@@ -329,6 +385,7 @@ class _Run:
             waiting=moves.waiting,
             refused=moves.refused,
             failed=moves.failed,
+            indexes=self.facts.unread,
             pairs=len(base.catalogue.pairs),
         )
         return dashboard(found, base.policy, self.forge.body_limit)
@@ -375,6 +432,11 @@ def _later(pair: Pair, date: str) -> Pair:
     if not is_later(date, pair.request.checked().exclude_newer):
         return pair
     return replace(pair, request=replace(pair.request, exclude_newer=date))
+
+
+def _digest(changes: tuple[Change, ...]) -> str:
+    """What changed, as a key: the same changes are the same proposal."""
+    return hashlib.sha256("\n".join(fact_lines(changes)).encode()).hexdigest()
 
 
 def _statuses(made: Made) -> Iterator[Status]:

@@ -15,6 +15,8 @@ from mmlock.app.updating import update
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 
+pytestmark = pytest.mark.slow  # each runs git some dozens of times
+
 Home = tuple[World, LockRepository, FakeForge]
 
 

@@ -128,9 +128,11 @@ class Rest(Struct, kw_only=True):
         self, verb: Verb, url: str, value: object, extra: Mapping[str, str], *, again: bool
     ) -> Answer:
         last = "no attempt was made"
+        waited = True
         for attempt in range(LIMITS.attempts):
-            if attempt:
+            if not waited:
                 self.sleep(pause(LIMITS, attempt, None, self.clock()))
+            waited = False
             answer = self._once(verb, url, value, extra)
             if isinstance(answer, str):
                 last = answer
@@ -139,6 +141,7 @@ class Rest(Struct, kw_only=True):
                 continue
             if (wait := self._limited(answer)) is not None:
                 self._wait(wait)  # it was not done
+                waited = True
                 last = f"answered {answer.status}: a rate limit"
                 continue
             if answer.status in AGAIN and answer.status != HTTPStatus.TOO_MANY_REQUESTS:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.names import normalize
 from mmlock.lock.model import LockedEnv
@@ -16,7 +17,7 @@ from mmlock.upkeep.lock_diff import LockDiff, diff_locks
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob, cause_of
 from mmlock.upkeep.update.policy import Policy, Split
 
-__all__ = ["Held", "Move", "MoveGroup", "Moves", "differing", "find_moves", "grouped", "held_back"]
+__all__ = ["Held", "Move", "MoveGroup", "Moves", "differing", "find_moves", "grouped", "held_back", "remade"]
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -109,6 +110,13 @@ def _move(held: Held, new: LockedEnv, knob: Knob, policy: Policy) -> Move:
     return Move(pair=held.pair, stack=stack, target=target, old=held.env, new=new, diff=diff, cause=cause)
 
 
+def remade(move: Move, outcome: Outcome) -> Move:
+    """The same move to another solution; its cause stays what it was."""
+    assert isinstance(outcome, LockedEnv)
+    diff = diff_locks(move.old, outcome) if move.old is not None else None
+    return replace(move, new=outcome, diff=diff)
+
+
 # ---------------------------------------------------------------- groups
 
 
@@ -119,6 +127,8 @@ class MoveGroup(Struct, frozen=True, kw_only=True):
     apart: str
     """The stack or target that it is for; empty: for all."""
     moves: tuple[Move, ...]
+    about: str = ""
+    """Of a group without locks: what makes it another proposal."""
 
     @property
     def branch(self) -> str:
@@ -133,9 +143,9 @@ class MoveGroup(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         """What is proposed: the versions that the locks move to, whatever the base and the day."""
-        told = ""
+        told = self.about
         if self.cause.kind is not CauseKind.CORE:  # a release is its own name, whatever else moves with it
-            told = "\0".join(f"{move.pair} {identity(move.new)}" for move in self.moves)
+            told += "\0".join(f"{move.pair} {identity(move.new)}" for move in self.moves)
         return hashlib.sha256(f"{self.cause.slug}\0{self.apart}\0{told}".encode()).hexdigest()[:32]
 
 
