@@ -24,6 +24,7 @@ from mmlock.core import catalogue
 from mmlock.core.environment_variables import VARIABLES, Purpose, Reader
 from mmlock.core.solve_options import OPTIONS, Kind
 from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, MEANING
+from mmlock.upkeep.update import policy
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/docs_reference.py; edit the code, not this page. -->"
@@ -122,8 +123,8 @@ def toml_page() -> list[str]:
         *inspect.cleandoc(example).splitlines(),
         "```",
         "",
-        "What a stack says goes before its target, and a target before the top of the file. Paths start from",
-        "the folder of the file. Unknown keys are errors.",
+        "What a pair says goes before its stack, a stack before its target, and a target before the top of the",
+        "file. Paths start from the folder of the file. Unknown keys are errors.",
         "",
         "## Keys of the file",
         "",
@@ -144,6 +145,11 @@ def toml_page() -> list[str]:
                 ),
                 ("`[stacks.NAME]` `targets`", "list of texts", "The targets for which the stack is locked."),
                 (
+                    '`[pairs."STACK/TARGET"]`',
+                    "table",
+                    "Options for one lock alone; `mmlock update` keeps its date here.",
+                ),
+                (
                     "`[trust]` `keys`",
                     "list of tables",
                     "Public keys whose verdicts count: `name` and `key`, or `name`, `identity` and `issuer`.",
@@ -152,9 +158,15 @@ def toml_page() -> list[str]:
             ],
         ),
         "",
+        "## Pull requests: [update]",
+        "",
+        "How `mmlock update` works: [Keeping locks fresh](../guides/updates.md).",
+        "",
+        *table(("key", "value", "meaning"), [(f"`{key.name}`", key.value, key.meaning) for key in policy.KEYS]),
+        "",
         "## Options of a solve",
         "",
-        "At the top of the file, in `[targets.NAME]` or in `[stacks.NAME]`. `gpus` is for targets,",
+        "At the top of the file, in `[targets.NAME]`, in `[stacks.NAME]` or in a pair. `gpus` is for targets,",
         "`requirements` for stacks only.",
         "",
     ]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
     from mmlock.core.scan_arguments import ScanArguments
+    from mmlock.core.update_arguments import FeedArguments, UpdateArguments
     from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "show_gpus",
     "show_package",
     "solve",
+    "update",
     "validate",
     "verdict",
     "wheelhouse",
@@ -85,6 +87,13 @@ def solve(request: SolveArguments, *, progress: Progress = silent) -> Report:
     if arguments.out is not None and not arguments.dry_run:
         lock_folders.accept(arguments.out)
     return report
+
+
+def update(arguments: UpdateArguments, *, progress: Progress = silent) -> Report:
+    """Solve the locks of a repository anew and open pull requests for what moved."""
+    from mmlock.app.updating import update as used
+
+    return used(arguments, progress=progress)
 
 
 def locks(arguments: LocksArguments, *, progress: Progress = silent) -> Report:

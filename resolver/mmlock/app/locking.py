@@ -21,6 +21,7 @@ from mmlock.facts.matrix.model import Validation
 from mmlock.files.user_files import UserFiles, read_text
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused, refused
+from mmlock.upkeep.catalogue.outcome import Failed, Outcome
 from mmlock.upkeep.catalogue.state import Entry, State, StateKind, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table
 from mmlock.validate.attest.trust import Trust
@@ -29,13 +30,8 @@ from mmlock.validate.proven import Evidence, PassedOver, validations
 MOST_JOBS = 4
 
 
-class Failed(Struct, frozen=True, kw_only=True):
-    """A pair that could not be asked about: the request or the surroundings are at fault."""
+__all__ = ["Decide", "Failed", "Outcome", "Solving", "locks", "read_catalogue", "solve_pairs"]
 
-    lines: tuple[str, ...]
-
-
-Outcome = LockedEnv | Refused | Failed
 Decide = Callable[[Pair], Outcome]
 
 
@@ -47,19 +43,56 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     catalogue = read_catalogue(request.file)
     pairs = _chosen(catalogue, request.only)
     # All are decided before any is written: what verdicts prove must not depend on who was first.
-    outcomes: list[tuple[Pair, Outcome]] = []
     trust = trust_for(request.allowed_signers, request.file)
-    proven = validations((catalogue.folder,), trust) if catalogue.folder.is_dir() else Evidence()
-    own = {pair.name: validations(pair.request.verdicts, trust) for pair in pairs if pair.request.verdicts}
-    for decided in _outcomes(pairs, proven, own, request, decide):
-        outcomes.append(decided)
-        progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
-        advance(progress, "locks", len(outcomes), len(pairs))
+    solving = Solving.of(catalogue, pairs, request, trust)
+    outcomes = solve_pairs(solving, pairs, progress=progress, decide=decide)
     states = [(pair, _take(pair, outcome, request, trust)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
     table = _table(catalogue, request, trust)
-    ignored = (*proven.passed_over, *(one for each in own.values() for one in each.passed_over))
-    return _page(states, loose, table, tuple(dict.fromkeys(ignored)), check=request.check)
+    return _page(states, loose, table, solving.passed_over, check=request.check)
+
+
+class Solving(Struct, frozen=True, kw_only=True):
+    """What pairs are solved with."""
+
+    proven: Evidence
+    """What the verdicts of all locks prove."""
+    own: Mapping[str, Evidence]
+    """What those prove that a pair names itself, by the pair."""
+    jobs: int | None
+    offline: bool
+    matrices: Path | None
+
+    @classmethod
+    def of(
+        cls, catalogue: Catalogue, pairs: Iterable[Pair], request: LocksArguments, trust: Trust
+    ) -> Solving:
+        """With the verdicts in the catalogue's folder."""
+        return cls(
+            proven=validations((catalogue.folder,), trust) if catalogue.folder.is_dir() else Evidence(),
+            own={p.name: validations(p.request.verdicts, trust) for p in pairs if p.request.verdicts},
+            jobs=request.jobs,
+            offline=request.offline,
+            matrices=request.matrices,
+        )
+
+    @property
+    def passed_over(self) -> tuple[PassedOver, ...]:
+        """The verdicts that do not count."""
+        own = (one for each in self.own.values() for one in each.passed_over)
+        return tuple(dict.fromkeys((*self.proven.passed_over, *own)))
+
+
+def solve_pairs(
+    solving: Solving, pairs: tuple[Pair, ...], *, progress: Progress = silent, decide: Decide | None = None
+) -> list[tuple[Pair, Outcome]]:
+    """Each pair with its outcome, in their order. Nothing is written."""
+    outcomes: list[tuple[Pair, Outcome]] = []
+    for decided in _outcomes(pairs, solving, decide):
+        outcomes.append(decided)
+        progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
+        advance(progress, "locks", len(outcomes), len(pairs))
+    return outcomes
 
 
 def read_catalogue(file: Path) -> Catalogue:
@@ -92,20 +125,16 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
 
 
 def _outcomes(
-    pairs: tuple[Pair, ...],
-    proven: Evidence,
-    own: Mapping[str, Evidence],
-    request: LocksArguments,
-    decide: Decide | None,
+    pairs: tuple[Pair, ...], solving: Solving, decide: Decide | None
 ) -> Iterator[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order; several processes where that pays."""
-    jobs = min(request.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
+    jobs = min(solving.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
     if decide is None:
         decide = _Decide(
-            offline=request.offline,
-            matrices=request.matrices,
-            validations=proven.rows,
-            own={name: one.rows for name, one in own.items()},
+            offline=solving.offline,
+            matrices=solving.matrices,
+            validations=solving.proven.rows,
+            own={name: one.rows for name, one in solving.own.items()},
         )
     if jobs <= 1:
         yield from ((pair, decide(pair)) for pair in pairs)

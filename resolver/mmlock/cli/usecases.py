@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
     from mmlock.core.scan_arguments import ScanArguments
+    from mmlock.core.update_arguments import FeedArguments, UpdateArguments
     from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 
@@ -36,6 +37,10 @@ class UseCases(Protocol):
 
     def locks(self, arguments: LocksArguments, *, progress: Progress) -> Report:
         """Solve every lock of a catalogue again; write what differs, or only tell it."""
+        ...
+
+    def update(self, arguments: UpdateArguments, *, progress: Progress) -> Report:
+        """Solve the locks of a repository anew and open pull requests for what moved."""
         ...
 
     def why(self, lock_dir: Path, package: str) -> Report:

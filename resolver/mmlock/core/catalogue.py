@@ -15,11 +15,18 @@
     url = "https://pypi.example.org/simple"
     packages = ["our-ops"]
 
+    [pairs."openmmlab/cpu"]          # for one lock alone; `mmlock update` keeps its date here
+    exclude-newer = "2026-11-25"
+
     [trust]                          # whose verdicts count: `mmlock.validate.attest.trust` reads it
     allowed-signers = "lockfiles/allowed_signers.toml"
 
-Every option of `solve_options` that has a key is one here: for all pairs, in a target, in a stack. What the
-stack says goes before the target, and the target before the file. Paths start from the folder of the file.
+    [update]                         # the pull requests: `mmlock.upkeep.update.policy` reads it
+    minimum-release-age = "3 days"
+
+Every option of `solve_options` that has a key is one here: for all pairs, in a target, in a stack, in a pair.
+What the pair says goes before the stack, the stack before the target, and the target before the file. Paths
+start from the folder of the file.
 """
 
 from __future__ import annotations
@@ -122,7 +129,7 @@ class _Reader:
         self.faults: list[Fault] = []
 
     def read(self) -> Catalogue:
-        self._known("", self.document, {"folder", "table", "stacks", "targets", "trust"})
+        self._known("", self.document, {"folder", "table", "stacks", "targets", "pairs", "trust", "update"})
         folder = self.file.parent / (self._text("", self.document, "folder") or "lockfiles")
         table = self._text("", self.document, "table")
         base = self._options("", self.document)
@@ -138,6 +145,7 @@ class _Reader:
         for target, table in targets.items():
             self._known(f"targets.{target}", table, set())
         of_target = {name: self._options(f"targets.{name}", table) for name, table in targets.items()}
+        of_pair = dict(self._of_pairs())
         for stack, table in self._tables("stacks").items():
             place = f"stacks.{stack}"
             self._known(place, table, {"targets"})
@@ -146,13 +154,26 @@ class _Reader:
                 if not _WORD.fullmatch(target):
                     self._fault(f"{place}.targets", f"`{target}` cannot be the name of a folder")
                     continue
-                values = {"gpus": (target,), **base, **of_target.get(target, {}), **of_stack}
+                own = of_pair.pop(f"{stack}/{target}", {})
+                values = {"gpus": (target,), **base, **of_target.get(target, {}), **of_stack, **own}
                 values["out"] = folder / stack / target
                 if not any(key in table for key in _OWN_STACK):
                     values["stack"] = stack
                 request = self._request(place, values)
                 if request is not None:
                     yield Pair(stack=stack, target=target, request=request)
+        for name in of_pair:
+            self._fault(f'pairs."{name}"', "is no pair of a stack and one of its targets")
+
+    def _of_pairs(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What `[pairs."STACK/TARGET"]` says, by the name of the pair."""
+        value = self.document.get("pairs", {})
+        if not isinstance(value, dict) or not all(isinstance(table, dict) for table in value.values()):
+            self._fault("pairs", "must be a table of tables")
+            return
+        for name, table in value.items():
+            self._known(f"pairs.{name}", table, set())
+            yield name, self._options(f"pairs.{name}", table)
 
     def _request(self, place: str, values: Mapping[str, Any]) -> SolveArguments | None:
         if self.faults:  # of these very values: they would be told twice

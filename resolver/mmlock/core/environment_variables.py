@@ -16,6 +16,7 @@ class Purpose(StrEnum):
     """What a variable is about: a heading of the reference page."""
 
     MMLOCK = "mmlock itself"
+    FORGE = "Forges: mmlock update"
     INDEX = "Package indexes"
     NETWORK = "Network and logins"
     FOLDER = "Folders of the user"
@@ -51,6 +52,20 @@ class EnvironmentVariable(Struct, frozen=True, kw_only=True):
 def _row(name: str, purpose: Purpose, meaning: str, reader: Reader = Reader.MMLOCK) -> EnvironmentVariable:
     return EnvironmentVariable(name=name, purpose=purpose, meaning=meaning, reader=reader)
 
+
+_FORGE = (
+    _row("MMLOCK_FORGE_TOKEN", Purpose.FORGE, "The token for the forge, whichever it is. It goes first."),
+    _row("GITHUB_TOKEN", Purpose.FORGE, "The token for GitHub; GitHub's own workflows set it when asked to."),
+    _row("GH_TOKEN", Purpose.FORGE, "The token for GitHub, where `GITHUB_TOKEN` is not set."),
+    _row("MMLOCK_GITHUB_APP_ID", Purpose.FORGE, "The number of a GitHub App, whose token is used then."),
+    _row("MMLOCK_GITHUB_APP_KEY", Purpose.FORGE, "The private key of that app: the text of its `.pem` file."),
+    _row("GITHUB_API_URL", Purpose.FORGE, "Where GitHub's API is; GitHub's own workflows set it."),
+    _row("GITEA_TOKEN", Purpose.FORGE, "The token for Gitea."),
+    _row("FORGEJO_TOKEN", Purpose.FORGE, "The token for Forgejo."),
+    _row("GITLAB_TOKEN", Purpose.FORGE, "The token for GitLab."),
+    _row("MMLOCK_GIT_USER", Purpose.FORGE, "Set by mmlock for git alone: who pushes."),
+    _row("MMLOCK_GIT_TOKEN", Purpose.FORGE, "Set by mmlock for git alone: read by its credential helper."),
+)
 
 _OWN = (
     _row("MMLOCK_CACHE_DIR", Purpose.MMLOCK, "The cache folder, instead of the platform's usual place."),
@@ -163,7 +178,7 @@ _BUILD = (
     _row("MACOSX_DEPLOYMENT_TARGET", Purpose.BUILD, "The oldest macOS that a wheel is for.", Reader.BUILD),
 )
 
-VARIABLES: tuple[EnvironmentVariable, ...] = (*_OWN, *_INDEX, *_NETWORK, *_FOLDER, *_ENVIRONMENT, *_BUILD)
+VARIABLES: tuple[EnvironmentVariable, ...] = (*_OWN, *_FORGE, *_INDEX, *_NETWORK, *_FOLDER, *_ENVIRONMENT, *_BUILD)
 
 
 def variable(name: str) -> EnvironmentVariable | None:

@@ -114,7 +114,7 @@ def _told(item: Any, source: str) -> _Told | None:
     """One entry of PyPI's list; None for what is none."""
     if not isinstance(item, dict):
         return None
-    names = [text for text in (item.get("id"), *_texts(item.get("aliases"))) if _is_id(text)]
+    names = [text for text in _texts([item.get("id"), *_texts(item.get("aliases"))]) if _is_id(text)]
     if not names:
         return None
     own = next((text for text in names if text.startswith("CVE-")), names[0])

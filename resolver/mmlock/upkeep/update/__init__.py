@@ -1,0 +1,1 @@
+"""Committed locks that became old → proposals → pull requests."""
