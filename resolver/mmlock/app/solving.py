@@ -20,6 +20,7 @@ from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
+from mmlock.net.credentials import redact
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
@@ -158,6 +159,7 @@ def locked(
     """
     require_ordinary(matrix, arguments)
     asked = interpret(matrix, arguments, validations)
+    arguments = asked.arguments
     state = LoopState()
     with Indexes(
         index=arguments.index,
@@ -270,6 +272,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
                 _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
+            *(_about_request(text, Level.NOTE) for text in _recorded(asked)),
             *_unread_requires(matrix),
             *_passed_over(decided),
         ),
@@ -300,6 +303,15 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
                 source=(one.tree.path,),
                 confidence=Confidence.MEASURED,
             )
+
+
+def _recorded(asked: InterpretedRequest) -> Iterator[str]:
+    """Indexes of the request that nothing was asked of."""
+    for url in asked.recorded_indexes:
+        yield (
+            f"ordinary packages are not taken from `{redact(url)}`: it is for torch and mmcv, "
+            "whose files are facts of mmlock"
+        )
 
 
 def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:

@@ -11,6 +11,7 @@ from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import Recipe, TorchBuild
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.local_versions import built_for, link_builds
 from mmlock.resolve.graph.packages import SlotCatalog
 from mmlock.resolve.graph.rows import (
     BinaryChoice,
@@ -294,24 +295,27 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
         others = module.packages if builder.request.allow_lite else module.with_ops
         names.update(p for p in others if p not in module.on_request)
 
+    specifier, torch = built_for(builder, requested.name, requested.specifier)
+
     def fulfils(option: Option) -> bool:
         if option.version is None:  # nothing in the slot
             return requested.constraint
         named = option.package in names
-        return (named or requested.constraint) and (not named or allows(requested.specifier, option.version))
+        return (named or requested.constraint) and (not named or allows(specifier, option.version))
 
-    members = builder.kinds(
-        slot, f"version:{sorted(names)}:{requested.specifier}:{requested.constraint}", fulfils
-    )
+    members = builder.kinds(slot, f"version:{sorted(names)}:{specifier}:{requested.constraint}", fulfils)
+    if torch is not None and requested.constraint:  # where the package is not there, its torch is free
+        link_builds(builder, requested, members, torch)
+        torch = None
     loose = builder.kinds(slot, f"named:{sorted(names)}", lambda o: o.package in names)
     builder.user_constraints.append(
         UserConstraint(
             name=requested.text,
             kind=ConstraintKind.PACKAGE,
-            parts=((slot, members),),
+            parts=((slot, members), *((("torch", torch),) if torch is not None else ())),
             reject=_not_asked(requested),
             loose=((slot, loose),) if loose and not requested.constraint else (),
-            version=_named_version(requested.specifier),
+            version=_named_version(specifier),
             available="" if members else _known_of(builder, requested, loose),
             hint="" if members else _where_it_runs(builder, requested),
             listed=() if members else _listed_whole(builder, names),

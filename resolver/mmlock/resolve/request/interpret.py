@@ -20,6 +20,7 @@ from mmlock.resolve.request.devices import TargetDevices, find_devices
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
 from mmlock.resolve.request.packages import core_packages, provided_extras
+from mmlock.resolve.request.recorded_indexes import ordinary_indexes
 
 
 def interpret(
@@ -51,9 +52,10 @@ def interpret(
             for name, one in sorted(matrix.extensions.items())
         ),
     ]
+    ordinary = ordinary_indexes(matrix, arguments.index)
     return InterpretedRequest(
         # What a lock keeps of the request must mean the same anywhere: `auto` does not.
-        arguments=replace(arguments, gpus=devices.words, driver=target.driver),
+        arguments=replace(arguments, gpus=devices.words, driver=target.driver, index=ordinary.index),
         target=target,
         device_words=devices.words,
         accelerators=devices.accelerators,
@@ -64,6 +66,7 @@ def interpret(
         objectives=_objectives(arguments),
         idle=tuple(asked.text for asked in decided if not applies(asked)),
         validations=tuple(validations),
+        recorded_indexes=ordinary.recorded,
     )
 
 
