@@ -37,8 +37,6 @@ CASES: list[Case] = tomllib.loads((Path(__file__).parent / "solve.toml").read_te
 WAITING = {
     "mmpose-needs-mmdet": "the names that a release imports of others are not facts yet",
     "mmocr-numpy2": "the names that a release imports of others are not facts yet",
-    "driver-below-card": "",
-    "flash-attn-232-rtx5090": "",
     "pypi-namesake-kaolin": "",
 }
 """Cases whose facts are missing."""

@@ -10,9 +10,9 @@ from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import TorchBuild
+from mmlock.facts.matrix.model import Toolkit, TorchBuild
 
-__all__ = ["TorchRange", "TorchSupport", "board_platform", "home_platform", "torch_support"]
+__all__ = ["TorchRange", "TorchSupport", "board_platform", "first_driver", "home_platform", "torch_support"]
 
 
 class TorchRange(Struct, frozen=True, kw_only=True):
@@ -56,6 +56,14 @@ def board_platform(matrix: Matrix, *names: str) -> Platform | None:
     """The platform of the board that one of the names tells (`GB200`); None where none does."""
     plain = "".join(filter(str.isalnum, " ".join(names).upper()))
     return next((board.platform for board in matrix.boards if board.name in plain), None)
+
+
+def first_driver(matrix: Matrix, device: Device, platform: Platform) -> tuple[str, Toolkit] | None:
+    """The driver that came with the first CUDA that knows a device, and that CUDA; None: not known."""
+    first = next((row.first_cuda for row in matrix.capabilities if row.sm == device.arch), None)
+    toolkit = next((row for row in matrix.toolkits if row.cuda == first), None)
+    driver = toolkit.driver_on(platform) if toolkit else None
+    return (driver, toolkit) if toolkit is not None and driver is not None else None
 
 
 def torch_support(matrix: Matrix, device: Device, platform: Platform | None = None) -> TorchSupport:

@@ -109,6 +109,8 @@ class Breakage(Struct, frozen=True, kw_only=True):
     """Declared requirements that are never used and cannot be installed (`chumpy`)."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Run-time environment that cures it."""
+    dead: bool = False
+    """True: nothing of it runs on the `gpu` of its conditions, so that it is no answer at all."""
 
     @property
     def cured(self) -> bool:

@@ -28,6 +28,13 @@ def _(row: model.Breakage) -> Faults:
     yield from forms.requirements("constraints", row.constraints)
     yield from forms.requirements("add", row.add)
     yield from forms.names("drop", row.drop)
+    if row.dead:
+        names = [str(when.package) for when in row.when]
+        others = sorted({*names} - {"gpu", "torch"})
+        if "gpu" not in names or len(others) != 1 or len(names) - names.count("gpu") > 2:  # noqa: PLR2004
+            yield "dead: is of one package on a `gpu`, with any torch or with some"
+        if row.cured:
+            yield "dead: what a lock cures is not dead"
 
 
 @row_faults.register

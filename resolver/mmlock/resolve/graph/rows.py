@@ -43,6 +43,7 @@ class LinkKind(StrEnum):
     BUILD = "build"  # the sources compile against these
     TOOLCHAIN = "toolchain"  # nvcc of the same CUDA
     CUDA = "cuda"  # one CUDA in the environment
+    DEAD = "dead"  # with the others it runs nothing on a device of the target
 
 
 class TorchChoice(Struct, frozen=True, kw_only=True):

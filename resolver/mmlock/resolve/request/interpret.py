@@ -17,6 +17,7 @@ from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Stack, Validation
 from mmlock.resolve.request.devices import TargetDevices, find_devices
+from mmlock.resolve.request.drivers import require_driver
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
 from mmlock.resolve.request.packages import core_packages, provided_extras
@@ -32,6 +33,8 @@ def interpret(
     """
     devices = find_devices(matrix, arguments)
     target = _target(matrix, arguments, devices)
+    if arguments.driver is not None:  # one that was read from this machine has shown its devices
+        require_driver(matrix, target, devices.words)
     stack, requirements = _requirements(matrix, arguments)
     _require_ops(matrix, arguments.torch_ops)
     core = core_packages(matrix)
