@@ -37,7 +37,6 @@ CASES: list[Case] = tomllib.loads((Path(__file__).parent / "solve.toml").read_te
 WAITING = {
     "mmpose-needs-mmdet": "the names that a release imports of others are not facts yet",
     "mmocr-numpy2": "the names that a release imports of others are not facts yet",
-    "pypi-namesake-kaolin": "",
 }
 """Cases whose facts are missing."""
 REQUESTS = [

@@ -44,6 +44,8 @@ SAMPLES: dict[str, list[str]] = {
     "glibc": ["2.31"],
     "torch_ops": ["nms"],
     "allow_sdist": ["future-fstrings"],
+    "allow_missing": ["detectron2"],
+    "without": ["mmdet3d"],
     "prefer": ["torch", "python"],
     "verdicts": ["locks"],
     "matrices": ["facts"],

@@ -27,6 +27,7 @@ from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.loop.placeholders import refuse_placeholders
 from mmlock.resolve.loop.prefetch import Prefetch
 from mmlock.resolve.request.bound_packages import require_ordinary
 from mmlock.resolve.request.interpret import interpret, mistaken
@@ -189,6 +190,8 @@ def locked(
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
+            if not indexes.offline:
+                refuse_placeholders(env, _requested(asked), indexes.client)
             env = with_tools(env, arguments, closer)
             env = _told(hold_hashes(env, arguments.requirements), arguments.notes)
             if arguments.no_abi_check:
@@ -204,6 +207,11 @@ def locked(
         causes=[refusal.reason for refusal in state.refusals[-3:]],
         hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
+
+
+def _requested(asked: InterpretedRequest) -> Iterator[str]:
+    """Ordinary packages that were requested by name."""
+    return (requirement_name(one.text) for one in asked.plain_requirements)
 
 
 def _checked(

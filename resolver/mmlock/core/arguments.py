@@ -74,6 +74,10 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """The ops of `mmcv.ops` that such a wheel must have; none named: all there are."""
     allow_sdist: tuple[PackageName, ...] = ()
     """Ordinary packages that may be built when they are installed."""
+    allow_missing: tuple[str, ...] = ()
+    """Modules that the project imports and that nothing needs to provide, in normal form."""
+    without: tuple[str, ...] = ()
+    """Modules and packages of the project that are left out, in normal form."""
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()
@@ -186,6 +190,8 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
         torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
+        allow_missing=tuple(sorted({normalize(name) for name in raw.allow_missing})),
+        without=tuple(sorted({normalize(name) for name in raw.without})),
         upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),

@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from solved import facts
 
 from mmlock.core.arguments import SolveArguments
-from mmlock.core.errors import UsageError
+from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.requirements import Asked
+from mmlock.resolve.core_solver.engine import ClingoEngine
+from mmlock.resolve.core_solver.solution import solve_core
+from mmlock.resolve.graph.build import build_graph
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.projects import with_project
 
 EXTENSION = (
@@ -70,10 +78,41 @@ def test_advice_is_told_and_does_not_bind(tmp_path: Path) -> None:
     assert {text.partition("` ")[0][1:] for _, text in found.notes} == {"torch==1.9.0", "timm==0.4.12"}
 
 
-def test_a_package_with_a_name_for_each_cuda_must_be_named(tmp_path: Path) -> None:
-    found = asked(tmp_path, {"a.py": "import torch, spconv"})
+def test_a_module_with_a_package_for_each_cuda_is_asked_for_by_its_own_name(tmp_path: Path) -> None:
+    found = asked(tmp_path, {"a.py": "import torch, spconv.pytorch"})
+    assert set(said(found.requirements)) == {"torch", "spconv"}
+    picked = interpret(facts(), replace(found, gpus=("a100",)))
+    assert {one.name for one in picked.core_requirements} == {"torch", "spconv"}
+    rows = build_graph(facts(), graph_request(picked, LoopState()))
+    solution = solve_core(rows, ClingoEngine(), picked.objectives)
+    assert solution is not None
+    (chosen,) = (o for o in solution.packages() if o.slot == "spconv")
+    assert solution.torch.cuda is not None
+    assert str(chosen.package).removeprefix("spconv-cu")[:2] == solution.torch.cuda[:2]
+
+
+def test_an_import_that_no_source_provides_is_refused_with_its_place_and_the_way(tmp_path: Path) -> None:
+    files = {"a.py": "import torch\nimport detectron2.layers\nimport tinycudann\n"}
+    with pytest.raises(NoAnswer) as caught:
+        asked(tmp_path, files)
+    assert caught.value.causes == (
+        "a.py:2 imports detectron2: a missing import",
+        "a.py:3 imports tinycudann: a missing import",
+    )
+    assert any("facebookresearch/detectron2" in hint for hint in caught.value.hints)
+    with pytest.raises(NoAnswer):
+        asked(tmp_path, files, allow_missing=("detectron2",))
+    found = asked(tmp_path, files, allow_missing=("detectron2", "tiny-cuda-nn"))
     assert set(said(found.requirements)) == {"torch"}
-    assert any("spconv-cu" in text for _, text in found.notes)
+    assert set(said(asked(tmp_path, files, without=("detectron2", "tinycudann")).requirements)) == {"torch"}
+    guarded = {"a.py": "import torch\ntry:\n    import detectron2\nexcept ImportError:\n    pass\n"}
+    asked(tmp_path, guarded)
+
+
+def test_what_is_left_out_by_name_is_asked_for_by_nobody(tmp_path: Path) -> None:
+    files = {"requirements.txt": "torch\nopencv-python\n", "a.py": "import torch, cv2, mmdet3d"}
+    found = asked(tmp_path, files, without=("mmdet3d", "cv2", "opencv-python"))
+    assert set(said(found.requirements)) == {"torch"}
 
 
 def test_tests_and_guarded_imports_ask_for_nothing(tmp_path: Path) -> None:

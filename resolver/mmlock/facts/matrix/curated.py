@@ -277,6 +277,32 @@ class Cudnn(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
+class IndexHolds(StrEnum):
+    """What a package index serves under a name."""
+
+    ANOTHER = "another"  # another project
+    PLACEHOLDER = "placeholder"
+    NOTHING = "nothing"
+    SOURCES = "sources"  # no wheel
+
+
+class Namesake(Struct, frozen=True, kw_only=True):
+    """A name under which an index does not serve what is meant. File `curated/namesakes.toml`, key `name`."""
+
+    name: PackageName
+    module: str
+    """What code imports of it."""
+    holds: IndexHolds
+    means: str
+    """What people mean by the name."""
+    way: str
+    """How that is really had."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    found: str = ""
+    """What the index serves instead."""
+
+
 class Default(Struct, frozen=True, kw_only=True):
     """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
 

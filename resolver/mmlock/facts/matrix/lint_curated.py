@@ -138,6 +138,15 @@ def _(row: model.NameRule) -> Faults:
 
 
 @row_faults.register
+def _(row: model.Namesake) -> Faults:
+    yield from forms.names("name", (row.name,))
+    for field in ("means", "way"):
+        yield from forms.said(field, getattr(row, field))
+    if (row.holds in {model.IndexHolds.ANOTHER, model.IndexHolds.PLACEHOLDER}) is not bool(row.found):
+        yield "found: says what another project or a placeholder is, and nothing else"
+
+
+@row_faults.register
 def _(row: model.Cudnn) -> Faults:
     yield from forms.specifiers("versions", row.versions)
     yield from forms.matches("cuda", (row.cuda,), re.compile(r"\d{1,2}"), "major of CUDA")

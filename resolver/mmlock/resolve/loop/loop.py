@@ -36,6 +36,7 @@ from mmlock.resolve.loop.nogoods import LoopState, Refusal
 from mmlock.resolve.plan.closure_inputs import closure_request, core_node
 from mmlock.resolve.request.interpret import mistaken
 from mmlock.resolve.request.model import CoreRequirement, InterpretedRequest
+from mmlock.resolve.request.namesakes import real_ways
 from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["ROUNDS", "NoResolution", "Resolution", "decide", "graph_request"]
@@ -145,7 +146,10 @@ def decide(
                     newer=not_newer(rows, solution, solver, request.objectives),
                 )
             continue
-        _known_at_all(answer, mistaken(matrix, request.plain_requirements))
+        _known_at_all(
+            answer, [*mistaken(matrix, request.plain_requirements), *real_ways(matrix, answer.unknown)]
+        )
+        _readable_sources(matrix, answer)
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
@@ -205,7 +209,19 @@ def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
         raise NoAnswer(
             f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",
             causes=[" ".join(answer.reason.split())],
-            hints=[*mistakes, "check the spelling, or pass the index that has it with `--extra-index-url`"],
+            hints=mistakes or ["check the spelling, or pass the index that has it with `--extra-index-url`"],
+        )
+
+
+def _readable_sources(matrix: Matrix, answer: ClosureConflict) -> None:
+    """Raises NoAnswer when sources do not tell what they require: no other core will change that."""
+    if answer.unbuilt:
+        one = answer.unbuilt[0]
+        raise NoAnswer(
+            f"what `{one.name}` requires cannot be read: it has sources only, and their build fails",
+            causes=[answer.reason],
+            hints=real_ways(matrix, [one.name])
+            or [f"add a wheel of it with `--find-links`, or leave it out: `--without {one.name}`"],
         )
 
 

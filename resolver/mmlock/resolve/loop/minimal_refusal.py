@@ -74,7 +74,12 @@ def minimal_refusal(closure: RefusedClosure) -> Refusal:
         *_cure_groups(closure, trial, kept),
     ]
     told = trial.named(kept, refused)
-    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=told.reason, wheels_only=told.wheels_only)
+    return Refusal(
+        groups=tuple(dict.fromkeys(groups)),
+        reason=told.reason,
+        wheels_only=told.wheels_only,
+        packages=told.packages,
+    )
 
 
 class _Cure(Struct, frozen=True, kw_only=True):

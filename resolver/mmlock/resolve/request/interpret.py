@@ -19,8 +19,9 @@ from mmlock.facts.matrix.model import Accelerator, Stack, Validation
 from mmlock.resolve.request.devices import TargetDevices, find_devices
 from mmlock.resolve.request.drivers import require_driver
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
+from mmlock.resolve.request.namesakes import refuse_namesakes
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
-from mmlock.resolve.request.packages import core_packages, provided_extras
+from mmlock.resolve.request.packages import core_packages, provided_extras, unnamed, unnamed_modules
 from mmlock.resolve.request.recorded_indexes import ordinary_indexes
 
 
@@ -37,7 +38,9 @@ def interpret(
         require_driver(matrix, target, devices.words)
     stack, requirements = _requirements(matrix, arguments)
     _require_ops(matrix, arguments.torch_ops)
-    core = core_packages(matrix)
+    core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
+    bound = frozenset(name for one in arguments.index.named for name in one.packages)
+    refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in core), bound)
     pythons = _pythons(matrix, arguments)
 
     def applies(asked: Asked) -> bool:
@@ -99,7 +102,7 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
 
 def mistaken(matrix: Matrix, requirements: Iterable[PlainRequirement]) -> list[str]:
     """Ordinary packages that are named as a module of another distribution is: probably that one is meant."""
-    modules = {normalize(m.module): m for m in matrix.modules if m.core}
+    modules = {normalize(m.module): m for m in matrix.modules if m.core and not unnamed(m)}
     names = dict.fromkeys(requirement_name(one.text) for one in requirements)
     return [
         f"`{name}` is another project: the module `{modules[name].module}` comes from "

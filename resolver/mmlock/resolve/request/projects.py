@@ -13,8 +13,9 @@ from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.core.requirements import Asked, parse_requirement, unique
-from mmlock.facts.matrix.curated import Module
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.resolve.request.missing import require_provided
+from mmlock.resolve.request.packages import unnamed
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
@@ -43,6 +44,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     matrix = open_matrix(arguments.matrices)
     scanned = scan(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)
     said = _ProjectRequest(matrix, scanned, arguments)
+    require_provided(matrix, said.unprovided(), arguments.allow_missing)
     requirements = unique((*arguments.requirements, *said.declared(), *said.imported()))
     extensions = tuple(said.extensions())
     if not requirements and not extensions and arguments.stack is None:
@@ -66,13 +68,6 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     )
 
 
-def _unnamed(row: Module | None) -> bool:
-    """Whether a core package has one name for each CUDA, so that one must be named to ask for it."""
-    if row is None or not row.core or normalize(row.module) in row.packages:
-        return False
-    return len(set(row.packages) - set(row.on_request)) > 1
-
-
 def _importable(one: OwnExtension) -> set[str]:
     """The names that code of the project takes its modules by."""
     return {module.name.rpartition(".")[2] for module in one.modules if module.name}
@@ -89,6 +84,7 @@ class _ProjectRequest:
         need = scanned.conclusion.need
         self.enough_lite = need is Need.NOTHING or (need is Need.IMPORT and arguments.allow_lite)
         self.named = {asked.name for asked in arguments.requirements}
+        self.without = frozenset(PackageName(name) for name in arguments.without)
         self.own = set().union(*(_importable(one) for one in scanned.extensions))
 
     def declared(self) -> Iterator[Asked]:
@@ -96,7 +92,11 @@ class _ProjectRequest:
         return (self._asked(pin) for pin in self._pins(Binding.DECLARED) if not pin.constraint)
 
     def _pins(self, *bindings: Binding) -> Iterator[ProjectPin]:
-        return (p for p in self.scanned.pins if p.binding in bindings and p.name not in _NO_PACKAGE)
+        return (
+            p
+            for p in self.scanned.pins
+            if p.binding in bindings and p.name not in _NO_PACKAGE and p.name not in self.without
+        )
 
     def _asked(self, pin: ProjectPin) -> Asked:
         asked = parse_requirement(pin.text, str(pin.place))
@@ -121,11 +121,19 @@ class _ProjectRequest:
             elif any(pin.name in use.packages for pin in self.scanned.pins):
                 yield Asked(name=use.packages[0], origin=f"{use.place} imports {use.module}")
 
+    def unprovided(self) -> Iterator[PackageUse]:
+        """Imports that nothing declares, of modules of which the matrix knows no distribution."""
+        declared = {pin.name for pin in self._pins(*Binding)} | self.named
+        return (use for use in self._needed() if not use.known and declared.isdisjoint(use.packages))
+
     def _needed(self) -> Iterator[PackageUse]:
         for use in self.scanned.packages:
-            row = self.modules.get(use.module)
-            if use.when in _RUNS and not use.aside and use.module not in self.own and not _unnamed(row):
+            if use.when in _RUNS and not use.aside and use.module not in self.own and not self._left(use):
                 yield use
+
+    def _left(self, use: PackageUse) -> bool:
+        """Whether the user leaves it out, by the name of the module or of a distribution."""
+        return not self.without.isdisjoint({normalize(use.module), *self._providers(use)})
 
     def _providers(self, use: PackageUse) -> tuple[PackageName, ...]:
         row = self.modules.get(use.module)
@@ -135,8 +143,10 @@ class _ProjectRequest:
         """What to ask for: the module's own name means whichever package fits."""
         if use.module == "mmcv" and self.enough_lite and not self._old_mmcv():
             return _LITE
+        row = self.modules.get(use.module)
         plain = normalize(use.module)
-        return plain if plain in use.packages else use.packages[0]
+        # Of a module with one distribution for each CUDA, the module is asked for: the solver knows the CUDA.
+        return plain if plain in use.packages or (row and unnamed(row)) else use.packages[0]
 
     def _old_mmcv(self) -> bool:
         return any(one.module == "mmcv" and one.specifier.startswith("<") for one in self.scanned.bounds)
@@ -201,13 +211,6 @@ class _ProjectRequest:
             if not use.known and not declared & set(use.packages):
                 text = f"`{use.module}` is imported but not declared: the lock may lack it"
                 yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
-        for use in self.scanned.packages:
-            if use.when in _RUNS and not use.aside and _unnamed(self.modules.get(use.module)):
-                names = ", ".join(f"`{name}`" for name in use.packages[-2:])
-                yield (
-                    str(use.place),
-                    f"`{use.module}` is imported: request the package you want, such as {names}",
-                )
         if self.scanned.conclusion.need is Need.IMPORT:
             for place in self.scanned.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
