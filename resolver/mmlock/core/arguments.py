@@ -17,6 +17,7 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import index_fault, named_faults, normal_named
 from mmlock.core.names import PackageName, Platform, normalize
+from mmlock.core.project_pins import PinNote
 from mmlock.core.requirements import Asked
 from mmlock.core.solve_options import LOCK_FORMATS, SolveOption, Wording, wordings
 from mmlock.core.versions import InvalidVersion, is_specifier, version
@@ -46,6 +47,10 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Configs of the project that narrow it to what they need."""
     notes: tuple[tuple[str, str], ...] = ()
     """What reading the project found that binds nothing: a place and a sentence each."""
+    pins: tuple[PinNote, ...] = ()
+    """Every version that the project writes down, and what it does here."""
+    advice: tuple[Asked, ...] = ()
+    """What the project's own guide names: preferred where it holds; `python` and `cuda` among the names."""
     extensions: tuple[str, ...] = ()
     """Folders of extensions in the user's own tree: `models/ops`, `NAME==1.0 @ models/ops`."""
     stack: str | None = None

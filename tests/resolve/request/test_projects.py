@@ -11,6 +11,7 @@ from solved import facts
 
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import NoAnswer, UsageError
+from mmlock.core.project_pins import PinRole
 from mmlock.core.requirements import Asked
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import solve_core
@@ -55,7 +56,12 @@ def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
     }
     assert found.requires_python == "==3.10.*"
     assert found.cuda is None
-    assert {place for place, _ in found.notes} == {"environment.yml:3", "train.py:1", "requirements.txt:4"}
+    assert {place for place, _ in found.notes} == {"train.py:1", "requirements.txt:4"}
+    assert {(pin.text, pin.role) for pin in found.pins} >= {
+        ("torch==2.1.2", PinRole.BINDS),
+        ("python=3.10", PinRole.BINDS),
+        ("cudatoolkit=11.8", PinRole.LEFT_OUT),
+    }
     assert any("mystery" in text for _, text in found.notes)
 
 
@@ -75,7 +81,14 @@ def test_advice_is_told_and_does_not_bind(tmp_path: Path) -> None:
         tmp_path, {"README.md": "`pip install torch==1.9.0 timm==0.4.12`", "a.py": "import torch, timm"}
     )
     assert set(said(found.requirements)) == {"torch", "timm"}
-    assert {text.partition("` ")[0][1:] for _, text in found.notes} == {"torch==1.9.0", "timm==0.4.12"}
+    assert {one.text: one.origin for one in found.advice} == {
+        "torch==1.9.0": "README.md:1",
+        "timm==0.4.12": "README.md:1",
+    }
+    assert {(pin.text, pin.role) for pin in found.pins} == {
+        ("torch==1.9.0", PinRole.ADVISES),
+        ("timm==0.4.12", PinRole.ADVISES),
+    }
 
 
 def test_a_module_with_a_package_for_each_cuda_is_asked_for_by_its_own_name(tmp_path: Path) -> None:

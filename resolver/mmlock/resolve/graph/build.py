@@ -11,6 +11,7 @@ from mmlock.core.names import PackageName
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Release
+from mmlock.resolve.graph.advised_rows import add_advice
 from mmlock.resolve.graph.binary_rows import add_binaries
 from mmlock.resolve.graph.break_rows import add_incompatibilities, prime_incompatibilities
 from mmlock.resolve.graph.build_rows import add_builds, add_device_links
@@ -38,6 +39,7 @@ def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     add_incompatibilities(builder, catalog)
     add_user_constraints(builder, catalog)
     add_validated(builder)
+    add_advice(builder, catalog)
     add_preferences(builder)
     return builder.rows()
 
@@ -61,6 +63,7 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         present=frozenset(),
         validations=(),
         late_breakages=(),
+        advice=(),
         preferences=(),
         refused=(),
     )

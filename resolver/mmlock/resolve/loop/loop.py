@@ -8,11 +8,12 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.core.arguments import torch_variant
+from mmlock.core.arguments import SolveArguments, torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
+from mmlock.core.versions import is_version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.net.fetching import hints
 from mmlock.resolve.closure.model import (
@@ -87,6 +88,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
         validations=request.validations,
+        advice=arguments.advice,
         preferences=arguments.preferences,
         present=state.present | always_there(request.plain_requirements),
         late_breakages=tuple(state.late_breakages.values()),
@@ -249,8 +251,18 @@ def _question(
         exclude_newer=arguments.exclude_newer,
         prerelease=arguments.prerelease,
         offline=arguments.offline,
-        preferences=tuple(sorted(arguments.preferences)),
+        preferences=_preferred(arguments),
     )
+
+
+def _preferred(arguments: SolveArguments) -> tuple[tuple[PackageName, str], ...]:
+    """Versions that the closure prefers: of an existing lock, else what the project's guide names exactly."""
+    exact = {
+        one.name: one.specifier.removeprefix("==")
+        for one in reversed(arguments.advice)
+        if one.specifier.startswith("==") and is_version(one.specifier.removeprefix("=="))
+    }
+    return tuple(sorted({**exact, **dict(arguments.preferences)}.items()))
 
 
 def _unreachable(answer: Unreachable) -> EnvironmentFault:

@@ -12,17 +12,18 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.core.requirements import Asked, parse_requirement, unique
+from mmlock.core.requirements import Asked, unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.resolve.request.missing import require_provided
 from mmlock.resolve.request.packages import unnamed
+from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
 from mmlock.scan.known import known_of
 from mmlock.scan.model import RunCondition
 from mmlock.scan.packages import PackageUse
-from mmlock.scan.pins.model import Binding, ProjectPin
+from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
 from mmlock.scan.reasons import left_out_by_reason
 from mmlock.scan.scan import Scan, scan
 
@@ -30,7 +31,6 @@ Note = tuple[str, str]
 """A place and a sentence."""
 
 _RUNS = frozenset({RunCondition.ALWAYS, RunCondition.IF})
-_NO_PACKAGE = frozenset({"python", "cuda"})
 _LITE = PackageName("mmcv-lite")
 _GUARD = "guard this import, then mmcv without compiled ops is enough (`--allow-lite`)"
 _MOST_LEFTOVERS = 5
@@ -65,6 +65,8 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
         notes=(*arguments.notes, *said.notes()),
+        pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
+        advice=tuple(advice(scanned.pins, said.without)),
     )
 
 
@@ -89,36 +91,40 @@ class _ProjectRequest:
 
     def declared(self) -> Iterator[Asked]:
         """The pins that bind."""
-        return (self._asked(pin) for pin in self._pins(Binding.DECLARED) if not pin.constraint)
+        return (asked_of(pin) for pin in self._binding())
+
+    def _binding(self) -> Iterator[ProjectPin]:
+        pins = self._pins(Binding.DECLARED)
+        return (pin for pin in pins if not pin.repository and (not pin.constraint or self._of_conda(pin)))
+
+    def _of_conda(self, pin: ProjectPin) -> bool:
+        """Whether conda's package is one that is decided here under the same name."""
+        return pin.kind is PinKind.CONDA and pin.name in self.owner
 
     def _pins(self, *bindings: Binding) -> Iterator[ProjectPin]:
         return (
             p
             for p in self.scanned.pins
-            if p.binding in bindings and p.name not in _NO_PACKAGE and p.name not in self.without
+            if p.binding in bindings and p.name not in NO_PACKAGE and p.name not in self.without
         )
-
-    def _asked(self, pin: ProjectPin) -> Asked:
-        asked = parse_requirement(pin.text, str(pin.place))
-        if isinstance(asked, Asked) and asked.name == pin.name and asked.url is None:
-            return asked
-        # Written in the words of another tool: conda, Poetry.
-        clauses = ",".join(sorted(filter(None, (part.strip() for part in pin.specifier.split(",")))))
-        return Asked(name=pin.name, specifier=clauses, marker=pin.marker, origin=str(pin.place))
 
     def imported(self) -> Iterator[Asked]:
         """Packages that the code imports and that nothing declares."""
-        declared = {pin.name for pin in self._pins(Binding.DECLARED)} | self.named
+        declared = {pin.name for pin in self._binding()} | self.named
+        # What is installed from a repository is there, and no release of an unknown name is asked for.
+        repositories = {pin.name for pin in self._pins(*Binding) if pin.repository}
         for use in self._needed():
             if declared & set(self._providers(use)):
                 continue
             optional = [pin for pin in self._pins(Binding.OPTIONAL) if pin.name in self._providers(use)]
             bounds = {pin.specifier for pin in optional if pin.specifier}
             if use.known and len(bounds) == 1:
-                yield self._asked(next(pin for pin in optional if pin.specifier))
+                yield asked_of(next(pin for pin in optional if pin.specifier))
             elif use.known:
                 yield Asked(name=self._usual(use), origin=f"{use.place} imports {use.module}")
-            elif any(pin.name in use.packages for pin in self.scanned.pins):
+            elif not repositories & set(use.packages) and any(
+                pin.name in use.packages for pin in self.scanned.pins
+            ):
                 yield Asked(name=use.packages[0], origin=f"{use.place} imports {use.module}")
 
     def unprovided(self) -> Iterator[PackageUse]:
@@ -153,7 +159,8 @@ class _ProjectRequest:
 
     def bounded(self) -> Iterator[Asked]:
         """Constraints: those that are declared, and what the imports demand."""
-        yield from (self._asked(pin) for pin in self._pins(Binding.DECLARED) if pin.constraint)
+        pins = self._pins(Binding.DECLARED)
+        yield from (asked_of(pin) for pin in pins if pin.constraint and not pin.repository)
         for module, bounds in self._bounds().items():
             if len(bounds) == 1:
                 one = bounds[0]
@@ -198,7 +205,6 @@ class _ProjectRequest:
 
     def notes(self) -> Iterator[Note]:
         """What binds nothing and should be known."""
-        yield from self._advice()
         for module, bounds in self._bounds().items():
             if len(bounds) > 1:
                 both = " and ".join(f"{one.submodule} ({one.place})" for one in bounds)
@@ -239,16 +245,3 @@ class _ProjectRequest:
         for left in self.scanned.leftovers[:_MOST_LEFTOVERS]:
             made = f" for Python {left.python}" if left.python else ""
             yield left.path, f"left over from an earlier build{made}: not part of the lock"
-
-    def _advice(self) -> Iterator[Note]:
-        seen: set[tuple[str, str]] = set()
-        imported = {package for use in self._needed() for package in use.packages}
-        for pin in self.scanned.pins:
-            cuda = pin.name == "cuda"
-            told = cuda or pin.name == "python" or pin.name in self.owner or pin.name in imported
-            binds = pin.binding in {Binding.DECLARED, Binding.OPTIONAL} and not cuda
-            if not pin.specifier or not told or binds or (pin.name, pin.specifier) in seen:
-                continue
-            seen.add((pin.name, pin.specifier))
-            why = "torch has its own CUDA" if cuda else "not used as a bound"
-            yield str(pin.place), f"`{pin.text}` (from a {pin.kind}): {why}"
