@@ -23,6 +23,7 @@ from mmlock.scan.configs.bases import base_faults
 from mmlock.scan.configs.faults import ConfigFault
 from mmlock.scan.configs.narrow import narrow
 from mmlock.scan.configs.read import Config, read_config
+from mmlock.scan.entries import entries
 from mmlock.scan.extensions import COMPILED, Digest, OwnExtension, below, has_cuda, in_setup, jit_loads
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
 from mmlock.scan.left_out import LeftOut, UnreadSourceError
@@ -94,7 +95,8 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     progress(f"{len(tree.files)} files in {root}")
     left_out = list(tree.left_out)
     project = Project(read_modules(tree, left_out), tree.links)
-    used = packages(project, known.modules)
+    sorted_files = entries(project)
+    used = packages(project, known.modules, reached=sorted_files.reached, apart=sorted_files.apart)
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
     frameworks = choose(
@@ -107,7 +109,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     if read:
         narrowed = narrow(read, project, uses, OpCatalog(known.ops), mine)
         uses, only = narrowed.uses, narrowed.files
-        used = packages(project, known.modules, only)
+        used = packages(project, known.modules, only, reached=only)
     inside = [file for file in project.modules if only is None or file in only]
     # The script that runs a config imports frameworks, too: these count for the whole tree.
     loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]

@@ -223,7 +223,7 @@ def _readable_sources(matrix: Matrix, answer: ClosureConflict) -> None:
             f"what `{one.name}` requires cannot be read: it has sources only, and their build fails",
             causes=[answer.reason],
             hints=real_ways(matrix, [one.name])
-            or [f"add a wheel of it with `--find-links`, or leave it out: `--without {one.name}`"],
+            or [f"add a wheel of it with `--find-links`, or leave it out: `--allow-missing {one.name}`"],
         )
 
 

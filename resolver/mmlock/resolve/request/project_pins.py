@@ -54,7 +54,7 @@ def _guides(pin: ProjectPin) -> bool:
 def role_of(pin: ProjectPin, known: Collection[str], without: Collection[PackageName]) -> tuple[PinRole, str]:
     """What a pin does, and why. `known` are packages that the matrix decides: conda has the same ones."""
     if pin.name in without:
-        return PinRole.LEFT_OUT, "left out by `--without`"
+        return PinRole.LEFT_OUT, "left out by `--without` or `--allow-missing`"
     if pin.repository:
         return PinRole.LEFT_OUT, "on a repository, whose commit is not read: install it after the lock"
     if pin.binding is Binding.DECLARED:

@@ -86,7 +86,7 @@ class _ProjectRequest:
         need = scanned.conclusion.need
         self.enough_lite = need is Need.NOTHING or (need is Need.IMPORT and arguments.allow_lite)
         self.named = {asked.name for asked in arguments.requirements}
-        self.without = frozenset(PackageName(name) for name in arguments.without)
+        self.without = frozenset(map(PackageName, (*arguments.without, *arguments.allow_missing)))
         self.own = set().union(*(_importable(one) for one in scanned.extensions))
 
     def declared(self) -> Iterator[Asked]:
@@ -130,7 +130,8 @@ class _ProjectRequest:
     def unprovided(self) -> Iterator[PackageUse]:
         """Imports that nothing declares, of modules of which the matrix knows no distribution."""
         declared = {pin.name for pin in self._pins(*Binding)} | self.named
-        return (use for use in self._needed() if not use.known and declared.isdisjoint(use.packages))
+        uses = (use for use in self._needed() if not use.known and use.reached)
+        return (use for use in uses if declared.isdisjoint(use.packages))
 
     def _needed(self) -> Iterator[PackageUse]:
         for use in self.scanned.packages:
@@ -221,6 +222,10 @@ class _ProjectRequest:
             for place in self.scanned.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
                 yield str(place), said
+        for use in self.scanned.packages:
+            if use.aside and (row := self.modules.get(use.module)) and row.core:
+                text = f"only a tool, a demo or a test imports `{use.module}`: it is not required"
+                yield str(use.place), text
         yield from self._compiled()
         for why, parts in left_out_by_reason(self.scanned.left_out).items():
             more = f" (and {len(parts) - 1} more)" if len(parts) > 1 else ""
