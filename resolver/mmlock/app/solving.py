@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.project_pins import PinRole
 from mmlock.core.report import Page
+from mmlock.core.requirements import unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
@@ -61,7 +63,7 @@ def solve(
     matrix = matrix_for(arguments)
     evidence = _evidence(arguments)
     asked = [time.time()]  # and when that was asked which earlier runs have kept
-    env = locked(
+    env = locked_with_wishes(
         matrix,
         arguments,
         progress=progress,
@@ -144,6 +146,35 @@ def matrix_for(arguments: SolveArguments) -> Matrix:
     from mmlock.lock.trees import read_extension
 
     return with_extensions(matrix, [read_extension(text, Path.cwd()) for text in arguments.extensions])
+
+
+def locked_with_wishes(
+    matrix: Matrix,
+    arguments: SolveArguments,
+    *,
+    progress: Progress,
+    closer: Closer | None = None,
+    served: Callable[[float], object] = unheard,
+    validations: Iterable[Validation] = (),
+) -> LockedEnv:
+    """`locked`, with what tools of the project import; where that has no answer, without it, and says so."""
+    kept = partial(locked, matrix, progress=progress, closer=closer, served=served, validations=validations)
+    if not arguments.wishes:
+        return kept(arguments)
+    whole = replace(arguments, requirements=unique((*arguments.requirements, *arguments.wishes)), wishes=())
+    try:
+        return kept(whole)
+    except NoAnswer as refused:
+        progress(f"without what only tools import: {refused.message}")
+        notes = (
+            (one.origin, f"`{one.text}` is left out: only a tool or a demo needs it, and {refused.message}")
+            for one in arguments.wishes
+        )
+        without = replace(arguments, wishes=(), notes=(*arguments.notes, *notes))
+        try:
+            return kept(without)
+        except NoAnswer:
+            raise refused from None
 
 
 def locked(

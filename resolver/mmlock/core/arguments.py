@@ -47,6 +47,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Configs of the project that narrow it to what they need."""
     notes: tuple[tuple[str, str], ...] = ()
     """What reading the project found that binds nothing: a place and a sentence each."""
+    wishes: tuple[Asked, ...] = ()
+    """What only tools and demos of the project import: in the lock, unless it makes the rest impossible."""
     pins: tuple[PinNote, ...] = ()
     """Every version that the project writes down, and what it does here."""
     advice: tuple[Asked, ...] = ()

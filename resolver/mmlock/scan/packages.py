@@ -45,7 +45,9 @@ class PackageUse(Struct, frozen=True, kw_only=True):
     submodules: tuple[Taken, ...]
     """What of it is imported, by name, each at the surest place."""
     aside: bool
-    """Whether only tests, documentation, set-up files, tools and demos import it."""
+    """Whether only tests, documentation and set-up files import it."""
+    apart: bool
+    """Whether, of what is no test, only tools and demos import it."""
     reached: bool
     """Whether a main script of the project runs an import of it that nothing guards."""
 
@@ -111,7 +113,9 @@ def _use(
     def away(file: str) -> bool:
         return is_aside(file) or file in apart
 
-    ordered = sorted(places, key=lambda one: (away(one[1].file), _RANK.index(one[0]), one[1]))
+    ordered = sorted(
+        places, key=lambda one: (is_aside(one[1].file), one[1].file in apart, _RANK.index(one[0]), one[1])
+    )
     when, place, _ = ordered[0]
     taken: dict[str, Taken] = {}
     for condition, where, name in ordered:
@@ -126,7 +130,8 @@ def _use(
         place=place,
         count=len(places),
         submodules=tuple(taken[name] for name in sorted(taken)),
-        aside=away(place.file),
+        aside=is_aside(place.file),
+        apart=place.file in apart,
         reached=any(ran in _RUNS and where.file in reached for ran, where, _ in places),
     )
 

@@ -155,7 +155,10 @@ def decide(
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
-        refusal = minimal_refusal(_refused_closure(matrix, request, rows, solution, answer, closer, state))
+        refused = _refused_closure(matrix, request, rows, solution, answer, closer, state)
+        refusal = minimal_refusal(
+            replace(refused, for_sources=partial(_for_sources, wheelless=wheelless, state=state))
+        )
         progress(f"dependencies conflict with {' and '.join(refusal.labels)}")
         state.refusals.append(refusal)
     raise _given_up(state)
@@ -200,6 +203,7 @@ def _refused_closure(
         ),
         droppable=frozenset(name for breakage in matrix.breaks for name in breakage.drop),
         same_on=lambda python: extras(python) == own,
+        for_sources=lambda _: False,
         repeats=state.repeats,
     )
 
@@ -213,6 +217,11 @@ def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
             causes=[" ".join(answer.reason.split())],
             hints=mistakes or ["check the spelling, or pass the index that has it with `--extra-index-url`"],
         )
+
+
+def _for_sources(answer: ClosureConflict, *, wheelless: Wheelless, state: LoopState) -> bool:
+    """Whether the main question would be put again with the sources of what is refused."""
+    return bool(answer.unbuilt) or bool(frozenset(_sources_only(answer, wheelless)) - state.sdists)
 
 
 def _readable_sources(matrix: Matrix, answer: ClosureConflict) -> None:

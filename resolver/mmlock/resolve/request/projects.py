@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -53,12 +53,14 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
             causes=["no file declares requirements, and no code imports a package known to mmlock"],
             hints=["add requirements: `mmlock solve 'mmdet>=3' --project ...`"],
         )
+    asked = {one.name for one in requirements}
     declared = [pin for pin in scanned.pins if pin.binding is Binding.DECLARED]
     pythons = [pin.specifier for pin in declared if pin.name == "python"]
     bounds = [bound for bound in (arguments.requires_python, *pythons) if bound]
     return replace(
         arguments,
         requirements=requirements,
+        wishes=tuple(one for one in said.of_tools() if one.name not in asked),
         constraints=unique((*arguments.constraints, *said.bounded())),
         requires_python=",".join(dict.fromkeys(bounds)) or None,
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
@@ -110,10 +112,17 @@ class _ProjectRequest:
 
     def imported(self) -> Iterator[Asked]:
         """Packages that the code imports and that nothing declares."""
+        return self._asked(self._needed())
+
+    def of_tools(self) -> Iterator[Asked]:
+        """Packages that only tools and demos import: in the lock where they hold."""
+        return self._asked(use for use in self.scanned.packages if use.apart and self._runs(use))
+
+    def _asked(self, uses: Iterable[PackageUse]) -> Iterator[Asked]:
         declared = {pin.name for pin in self._binding()} | self.named
         # What is installed from a repository is there, and no release of an unknown name is asked for.
         repositories = {pin.name for pin in self._pins(*Binding) if pin.repository}
-        for use in self._needed():
+        for use in uses:
             if declared & set(self._providers(use)):
                 continue
             optional = [pin for pin in self._pins(Binding.OPTIONAL) if pin.name in self._providers(use)]
@@ -135,8 +144,11 @@ class _ProjectRequest:
 
     def _needed(self) -> Iterator[PackageUse]:
         for use in self.scanned.packages:
-            if use.when in _RUNS and not use.aside and use.module not in self.own and not self._left(use):
+            if not use.apart and self._runs(use):
                 yield use
+
+    def _runs(self, use: PackageUse) -> bool:
+        return use.when in _RUNS and not use.aside and use.module not in self.own and not self._left(use)
 
     def _left(self, use: PackageUse) -> bool:
         """Whether the user leaves it out, by the name of the module or of a distribution."""
@@ -222,10 +234,6 @@ class _ProjectRequest:
             for place in self.scanned.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
                 yield str(place), said
-        for use in self.scanned.packages:
-            if use.aside and (row := self.modules.get(use.module)) and row.core:
-                text = f"only a tool, a demo or a test imports `{use.module}`: it is not required"
-                yield str(use.place), text
         yield from self._compiled()
         for why, parts in left_out_by_reason(self.scanned.left_out).items():
             more = f" (and {len(parts) - 1} more)" if len(parts) > 1 else ""
