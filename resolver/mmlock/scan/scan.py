@@ -17,6 +17,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import MmcvEra, Module, Submodule
 from mmlock.facts.matrix.eras import modules_of_mmcv_2
+from mmlock.scan.asserts import ProjectAssert, project_asserts
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.configs.bases import base_faults
@@ -75,6 +76,8 @@ class Scan(Struct, frozen=True, kw_only=True):
     """Names that its code takes relative to itself, sorted: a compiled module may be among them."""
     bounds: tuple[ImportBound, ...]
     """What its imports demand of packages."""
+    asserts: tuple[ProjectAssert, ...]
+    """What its own modules refuse to be imported with."""
     extensions: tuple[OwnExtension, ...]
     """Compiled code of its own."""
     leftovers: tuple[BuildLeftover, ...]
@@ -126,6 +129,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         packages=used,
         own_imports=tuple(sorted(set(_own_imports(project, inside)))),
         bounds=tuple(import_bounds(used, known.submodules)),
+        asserts=tuple(project_asserts(tree, inside, frozenset(row.module for row in known.modules))),
         extensions=tuple(_extensions(tree, project)),
         leftovers=tuple(leftovers(root, tree.files)),
         pins=tuple(pins),

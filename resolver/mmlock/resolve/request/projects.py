@@ -177,10 +177,16 @@ class _ProjectRequest:
         for module, bounds in self._bounds().items():
             if len(bounds) == 1:
                 one = bounds[0]
-                row = self.modules[module]
-                plain = normalize(module)
-                name = plain if plain in row.packages else row.packages[0]
-                yield Asked(name=name, specifier=one.specifier, origin=f"{one.place} imports {one.submodule}")
+                origin = f"{one.place} imports {one.submodule}"
+                yield Asked(name=self._name(module), specifier=one.specifier, origin=origin)
+        for own in self.scanned.asserts:
+            origin = f"{own.place} fails to import otherwise"
+            yield Asked(name=self._name(own.module), specifier=own.specifier, origin=origin)
+
+    def _name(self, module: str) -> PackageName:
+        """What a bound on a module is on: its own name means whichever package provides it."""
+        row, plain = self.modules[module], normalize(module)
+        return plain if plain in row.packages or unnamed(row) else row.packages[0]
 
     def _bounds(self) -> dict[str, list[ImportBound]]:
         bounds: dict[str, list[ImportBound]] = {}
