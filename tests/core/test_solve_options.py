@@ -45,6 +45,8 @@ SAMPLES: dict[str, list[str]] = {
     "torch_ops": ["nms"],
     "allow_sdist": ["future-fstrings"],
     "no_known_cve": ["high"],
+    "allow_missing": ["detectron2"],
+    "without": ["mmdet3d"],
     "prefer": ["torch", "python"],
     "verdicts": ["locks"],
     "channels": ["conda-forge", "https://channel.example/team"],

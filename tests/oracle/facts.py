@@ -160,7 +160,7 @@ def toolkits() -> Mapping[str, Row]:
 def toolkit_driver(cuda: str, column: str, platform: str) -> str | None:
     """What `driver` or `driver_floor` of a toolkit is on a platform: Windows has numbers of its own."""
     row = toolkits().get(cuda)
-    text = row[f"{column}_windows" if platform == "win_amd64" else column] if row is not None else None
+    text = row.get(f"{column}_windows" if platform == "win_amd64" else column) if row is not None else None
     return None if text is None else str(text)
 
 

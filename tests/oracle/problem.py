@@ -137,11 +137,17 @@ class Problem(Combinations):
                 if not can_name(device.arch, build):
                     yield f"{name} cannot be built for {device.arch}"
         yield from self._objections_of_python(way, python, name)
+        yield from self._dead(way, place, python)
         torch = self.world.torch_version(place)
         for need in way.needs:
             wanted = need.module == "torch" and not lifted(need, self.machine.platform, python)
             if wanted and not meets(need, "torch", torch):
                 yield f"{name} needs another torch: {need}"
+
+    def _dead(self, way: Way, place: int, python: str) -> Iterator[str]:
+        for row in self.breakages_of(way.package):
+            if row.get("dead") and self.breaks(row, place, python, {way.module: way}):
+                yield f"{way.package}: {row['title']}"
 
     def _objections_of_python(self, way: Way, python: str, name: str) -> Iterator[str]:
         for bound in way.python_bounds:

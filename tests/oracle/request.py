@@ -156,7 +156,11 @@ def machine(request: Request) -> Machine:
     implied = {row["platform"] for row in accelerators if "platform" in row} | _boards(request, devices)
     if request.platform is not None and implied - {request.platform}:
         raise Unusable(f"the device sits in {implied} machines")
+    cards = any(not _boards(request, (device,)) for device in devices if device.kind == "cuda")
+    if request.platform is None and len(implied | ({"linux_x86_64"} if cards else set())) > 1:
+        raise Unusable("the devices sit in machines of several platforms")
     platform = request.platform or next(iter(implied), None) or defaults()["platform"]
+    _driver_knows(request, devices, platform)
     named = {canonicalize_name(one.name) for one in request.asked()}
     return Machine(
         devices=devices,
@@ -165,6 +169,15 @@ def machine(request: Request) -> Machine:
         driver=request.driver,
         plugins=tuple(plugin for plugin in plugins if plugin not in named),
     )
+
+
+def _driver_knows(request: Request, devices: tuple[Device, ...], platform: str) -> None:
+    """Raises Unusable for a driver of a branch before that of the first CUDA that knows a device."""
+    for device in devices if request.driver is not None else ():
+        row = capabilities().get(device.arch or "") if device.kind == "cuda" else None
+        needed = toolkit_driver(row["first_cuda"], "driver", platform) if row and not row["tegra"] else None
+        if needed is not None and ver(request.driver or "0").major < ver(needed).major:
+            raise Unusable(f"{device.name} needs driver {needed}")
 
 
 def _boards(request: Request, devices: tuple[Device, ...]) -> set[str]:

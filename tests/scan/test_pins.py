@@ -40,7 +40,7 @@ def told(files: Mapping[str, str]) -> set[tuple[str, str, str, str]]:
         ("conda install pytorch=1.9 cudatoolkit=11.1 -c pytorch", ["torch==1.9.*", "cuda==11.1.*"]),
         ("conda create -n open python=3.8 -y", ["python==3.8.*"]),
         ("uv pip install x==1 ; uv add y==2", ["x==1", "y==2"]),
-        ("pip install -r requirements.txt -e . git+https://x/y.git ./z.whl", []),
+        ("pip install -r requirements.txt -e . git+https://x/y.git ./z.whl", ["y"]),
         ("pip install mmcv=={VERSION}", []),
         ("MAX_JOBS=2 pip install flash-attn==2.3.5", ["flash-attn==2.3.5"]),
         ("cd ops & sh make.sh # pip install nothing", []),

@@ -204,6 +204,23 @@ REFUSED = [
     (modern, target(driver="470.57.02"), "drivers", "torch 2.11.0+cu128", "the machine has 470.57.02"),
     (
         modern,
+        target(driver="550.54.14"),
+        "drivers",
+        "GeForce RTX 5090",
+        "needs driver 570.26, but the machine has 550.54.14",
+    ),
+    (
+        classic,
+        both(
+            flash("2.3.5", "flash_attn-2.3.5+cu118torch2.1cxx11abiFALSE-cp310-cp310-linux_x86_64.whl"),
+            gpu("Tesla V100", "sm_70"),
+        ),
+        "breaks",
+        "flash-attn-before-ampere",
+        "no kernels for GPUs before compute capability 8.0",
+    ),
+    (
+        modern,
         both(lock(driver_floor="525.60.13"), put(SPCONV_126)),
         "drivers",
         "spconv-cu126 2.3.8",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,21 @@ from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
+from mmlock.core.project_pins import PinRole
 from mmlock.core.report import Page
+from mmlock.core.requirements import unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
 from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
+from mmlock.net.credentials import redact
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.loop.placeholders import refuse_placeholders
 from mmlock.resolve.loop.prefetch import Prefetch
 from mmlock.resolve.request.bound_packages import require_ordinary
 from mmlock.resolve.request.interpret import interpret, mistaken
@@ -60,7 +65,7 @@ def solve(
     matrix = matrix_for(arguments)
     evidence = _evidence(arguments)
     asked = [time.time()]  # and when that was asked which earlier runs have kept
-    env = locked(
+    env = locked_with_wishes(
         matrix,
         arguments,
         progress=progress,
@@ -145,6 +150,35 @@ def matrix_for(arguments: SolveArguments) -> Matrix:
     return with_extensions(matrix, [read_extension(text, Path.cwd()) for text in arguments.extensions])
 
 
+def locked_with_wishes(
+    matrix: Matrix,
+    arguments: SolveArguments,
+    *,
+    progress: Progress,
+    closer: Closer | None = None,
+    served: Callable[[float], object] = unheard,
+    validations: Iterable[Validation] = (),
+) -> LockedEnv:
+    """`locked`, with what tools of the project import; where that has no answer, without it, and says so."""
+    kept = partial(locked, matrix, progress=progress, closer=closer, served=served, validations=validations)
+    if not arguments.wishes:
+        return kept(arguments)
+    whole = replace(arguments, requirements=unique((*arguments.requirements, *arguments.wishes)), wishes=())
+    try:
+        return kept(whole)
+    except NoAnswer as refused:
+        progress(f"without what only tools import: {refused.message}")
+        notes = (
+            (one.origin, f"`{one.text}` is left out: only a tool or a demo needs it, and {refused.message}")
+            for one in arguments.wishes
+        )
+        without = replace(arguments, wishes=(), notes=(*arguments.notes, *notes))
+        try:
+            return kept(without)
+        except NoAnswer:
+            raise refused from None
+
+
 def locked(
     matrix: Matrix,
     arguments: SolveArguments,
@@ -160,6 +194,7 @@ def locked(
     """
     require_ordinary(matrix, arguments)
     asked = interpret(matrix, arguments, validations)
+    arguments = asked.arguments
     channel = _conda(matrix, asked) if arguments.with_conda else None
     matrix = channel.matrix if channel else matrix
     state = LoopState()
@@ -192,9 +227,12 @@ def locked(
             env = assemble(_decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
+            if not indexes.offline:
+                refuse_placeholders(env, _requested(asked), indexes.client)
             env = with_tools(env, arguments, pip)
             env = replace(env, findings=(*env.findings, *channel.findings)) if channel else env
-            env = _told(hold_hashes(env, arguments.requirements), arguments.notes)
+            env = _told(hold_hashes(env, arguments.requirements), arguments)
+            env = replace(env, findings=(*env.findings, *_advice(matrix, asked, decided)))
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread)
@@ -223,6 +261,11 @@ def _conda(matrix: Matrix, asked: InterpretedRequest) -> CondaSide:
     )
 
 
+def _requested(asked: InterpretedRequest) -> Iterator[str]:
+    """Ordinary packages that were requested by name."""
+    return (requirement_name(one.text) for one in asked.plain_requirements)
+
+
 def _checked(
     matrix: Matrix, env: LockedEnv, decided: Resolution, indexes: Indexes, progress: Progress
 ) -> WheelCheck:
@@ -234,20 +277,44 @@ def _checked(
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
 
 
-def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
+def _told(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
     """The environment with what reading the project found."""
-    found = tuple(
-        Finding(
-            level=Level.NOTE,
-            kind=FindingKind.PROJECT,
-            subject=place,
-            text=text,
-            source=(place,),
-            confidence=Confidence.MEASURED,
-        )
-        for place, text in notes
+    notes = (_of_project(place, text) for place, text in arguments.notes)
+    pins = (_of_project(pin.place, pin.why, _PINS[pin.role], pin.text) for pin in arguments.pins)
+    return replace(env, findings=(*env.findings, *notes, *pins))
+
+
+_PINS = {
+    PinRole.BINDS: FindingKind.PIN_BINDS,
+    PinRole.BOUNDS: FindingKind.PIN_BOUNDS,
+    PinRole.ADVISES: FindingKind.PIN_ADVISES,
+    PinRole.LEFT_OUT: FindingKind.PIN_LEFT_OUT,
+}
+
+
+def _of_project(
+    place: str, text: str, kind: FindingKind = FindingKind.PROJECT, detail: str | None = None
+) -> Finding:
+    return Finding(
+        level=Level.NOTE,
+        kind=kind,
+        subject=place,
+        detail=detail,
+        text=text,
+        source=(place,),
+        confidence=Confidence.MEASURED,
     )
-    return replace(env, findings=(*env.findings, *found))
+
+
+def _advice(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Iterator[Finding]:
+    """Advice of the project that is not kept."""
+    if not asked.arguments.advice:
+        return
+    from mmlock.resolve.loop.untaken_advice import untaken_advice
+
+    for one in untaken_advice(matrix, asked, decided):
+        text = f"advice `{one.advice.text}` is not kept ({one.chosen} is in the lock): {one.reason}"
+        yield _of_project(one.advice.origin, text, FindingKind.ADVICE, one.advice.text)
 
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:
@@ -296,6 +363,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
                 _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
                 for text in asked.idle
             ),
+            *(_about_request(text, Level.NOTE) for text in _recorded(asked)),
             *_unread_requires(matrix),
             *_passed_over(decided),
         ),
@@ -326,6 +394,15 @@ def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
                 source=(one.tree.path,),
                 confidence=Confidence.MEASURED,
             )
+
+
+def _recorded(asked: InterpretedRequest) -> Iterator[str]:
+    """Indexes of the request that nothing was asked of."""
+    for url in asked.recorded_indexes:
+        yield (
+            f"ordinary packages are not taken from `{redact(url)}`: it is for torch and mmcv, "
+            "whose files are facts of mmlock"
+        )
 
 
 def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:

@@ -17,6 +17,7 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import index_fault, named_faults, normal_named
 from mmlock.core.names import PackageName, Platform, Severity, normalize
+from mmlock.core.project_pins import PinNote
 from mmlock.core.requirements import Asked
 from mmlock.core.solve_options import LOCK_FORMATS, SolveOption, Wording, wordings
 from mmlock.core.versions import InvalidVersion, is_specifier, version
@@ -46,6 +47,12 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Configs of the project that narrow it to what they need."""
     notes: tuple[tuple[str, str], ...] = ()
     """What reading the project found that binds nothing: a place and a sentence each."""
+    wishes: tuple[Asked, ...] = ()
+    """What only tools and demos of the project import: in the lock, unless it makes the rest impossible."""
+    pins: tuple[PinNote, ...] = ()
+    """Every version that the project writes down, and what it does here."""
+    advice: tuple[Asked, ...] = ()
+    """What the project's own guide names: preferred where it holds; `python` and `cuda` among the names."""
     extensions: tuple[str, ...] = ()
     """Folders of extensions in the user's own tree: `models/ops`, `NAME==1.0 @ models/ops`."""
     stack: str | None = None
@@ -80,6 +87,10 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Names or URLs of conda channels, the first one first; none: conda-forge."""
     no_known_cve: str | None = None
     """A `Severity`: no version with a known vulnerability as bad or worse is an answer."""
+    allow_missing: tuple[str, ...] = ()
+    """Modules that the project imports and that nothing needs to provide, in normal form."""
+    without: tuple[str, ...] = ()
+    """Modules and packages of the project that are left out, in normal form."""
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()
@@ -193,6 +204,8 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
         torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
+        allow_missing=tuple(sorted({normalize(name) for name in raw.allow_missing})),
+        without=tuple(sorted({normalize(name) for name in raw.without})),
         upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),

@@ -46,6 +46,12 @@ class FindingKind(StrEnum):
     GENERAL = "general"  # for people only
     REQUEST = "request"  # the request says something that changes nothing, or something else than it seems to
     PROJECT = "project"  # read in the user's project
+    # What a version in the user's project does; `detail` is the pin, the subject its place.
+    PIN_BINDS = "pin-binds"
+    PIN_BOUNDS = "pin-bounds"
+    PIN_ADVISES = "pin-advises"
+    PIN_LEFT_OUT = "pin-left-out"
+    ADVICE = "advice"  # advice of the project that is not kept; `detail` is the advice, the subject its place
     BREAKAGE = "breakage"  # known to fail, and the lock does not prevent it; the subject is its id
     CURED = "cured"  # known to fail, and the lock prevents it; the subject is its id
     DEVICE = "device"  # what to know of the device
@@ -61,6 +67,12 @@ class FindingKind(StrEnum):
     HASH = "hash"  # a requested hash could not be compared
     UNCHECKED = "unchecked"  # nobody could check it
     ABI = "abi"  # the compiled files were not read
+
+
+PIN_KINDS = frozenset(
+    {FindingKind.PIN_BINDS, FindingKind.PIN_BOUNDS, FindingKind.PIN_ADVISES, FindingKind.PIN_LEFT_OUT}
+)
+"""Findings that are one table: of single ones nobody has to know."""
 
 
 class Reason(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from textwrap import shorten
 from mmlock.core.footnotes import Footnotes
 from mmlock.core.names import Confidence
 from mmlock.lock.formats.parts import describe_target
-from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
+from mmlock.lock.formats.why_pins import pins_line
+from mmlock.lock.model import PIN_KINDS, BuildStep, FetchStep, LockedEnv, LockedPackage, Reason
 from mmlock.lock.view import chosen, closure, in_order, verdict_sentence
 
 __all__ = ["summary", "why_package"]
@@ -43,7 +44,9 @@ def _summary(env: LockedEnv, folder: Path | None) -> Iterator[str]:
         yield from (f"  {name}={value}" for name, value in sorted(env.environment.items()))
     if env.findings:
         yield ""
-        yield from (f"{finding.level}: {finding.subject}: {finding.text}" for finding in env.findings)
+        told = [finding for finding in env.findings if finding.kind not in PIN_KINDS]
+        yield from (f"{finding.level}: {finding.subject}: {finding.text}" for finding in told)
+        yield from pins_line(env)
     yield ""
     if env.advisories:
         yield known_vulnerabilities(env)

@@ -247,6 +247,9 @@ class _FactsReader:
                         owner=where.owner,
                     )
                 )
+        if key == "_scope_" and (scope := _text(value)):
+            # The registry of that package is imported to build what the dict describes.
+            self._add(scope, None, "", value.lineno, where)
         self.stack.append((value, where._replace(under=key) if key and key != "type" else where))
 
     def on_assign(self, node: ast.AST, where: _Where) -> bool:

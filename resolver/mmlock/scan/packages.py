@@ -16,6 +16,7 @@ __all__ = ["PackageUse", "elsewhere", "packages"]
 _RANK = (RunCondition.ALWAYS, RunCondition.IF, RunCondition.GUARDED, RunCondition.CALLED, RunCondition.TYPING)
 
 
+_RUNS = frozenset({RunCondition.ALWAYS, RunCondition.IF})
 _ASIDE = frozenset({"tests", "test", "docs", "doc", "docker", "examples"})
 
 
@@ -45,12 +46,24 @@ class PackageUse(Struct, frozen=True, kw_only=True):
     """What of it is imported, by name, each at the surest place."""
     aside: bool
     """Whether only tests, documentation and set-up files import it."""
+    apart: bool
+    """Whether, of what is no test, only tools and demos import it."""
+    reached: bool
+    """Whether a main script of the project runs an import of it that nothing guards."""
 
 
 def packages(
-    project: Project, modules: Iterable[Module], only: frozenset[str] | None = None
+    project: Project,
+    modules: Iterable[Module],
+    only: frozenset[str] | None = None,
+    *,
+    reached: Container[str] = (),
+    apart: Container[str] = (),
 ) -> tuple[PackageUse, ...]:
-    """All packages that some file (of `only` these) imports, by name."""
+    """All packages that some file (of `only` these) imports, by name.
+
+    `reached` are the files that main scripts run, `apart` those that count like tests.
+    """
     table = {row.module: row for row in modules}
     imports: dict[str, list[tuple[RunCondition, SourceLine, str]]] = {}
     own = elsewhere(project, table)
@@ -62,7 +75,10 @@ def packages(
             if project.is_local(one.module, file):
                 continue
             imports.setdefault(top, []).append((one.when, SourceLine(file=file, line=one.line), one.module))
-    return tuple(_use(module, places, table) for module, places in sorted(imports.items()))
+    return tuple(
+        _use(module, places, table, reached=reached, apart=apart)
+        for module, places in sorted(imports.items())
+    )
 
 
 def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
@@ -87,13 +103,23 @@ def elsewhere(project: Project, known: Container[str]) -> dict[str, str]:
 
 
 def _use(
-    module: str, places: list[tuple[RunCondition, SourceLine, str]], table: Mapping[str, Module]
+    module: str,
+    places: list[tuple[RunCondition, SourceLine, str]],
+    table: Mapping[str, Module],
+    *,
+    reached: Container[str],
+    apart: Container[str],
 ) -> PackageUse:
-    ordered = sorted(places, key=lambda one: (is_aside(one[1].file), _RANK.index(one[0]), one[1]))
+    def away(file: str) -> bool:
+        return is_aside(file) or file in apart
+
+    ordered = sorted(
+        places, key=lambda one: (is_aside(one[1].file), one[1].file in apart, _RANK.index(one[0]), one[1])
+    )
     when, place, _ = ordered[0]
     taken: dict[str, Taken] = {}
     for condition, where, name in ordered:
-        if not is_aside(where.file):
+        if not away(where.file):
             taken.setdefault(name, Taken(name=name, when=condition, place=where))
     row = table.get(module)
     return PackageUse(
@@ -105,6 +131,8 @@ def _use(
         count=len(places),
         submodules=tuple(taken[name] for name in sorted(taken)),
         aside=is_aside(place.file),
+        apart=place.file in apart,
+        reached=any(ran in _RUNS and where.file in reached for ran, where, _ in places),
     )
 
 

@@ -17,12 +17,14 @@ from mmlock.core.progress import Progress, silent
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import MmcvEra, Module, Submodule
 from mmlock.facts.matrix.eras import modules_of_mmcv_2
+from mmlock.scan.asserts import ProjectAssert, project_asserts
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
 from mmlock.scan.configs.bases import base_faults
 from mmlock.scan.configs.faults import ConfigFault
 from mmlock.scan.configs.narrow import narrow
 from mmlock.scan.configs.read import Config, read_config
+from mmlock.scan.entries import entries
 from mmlock.scan.extensions import COMPILED, Digest, OwnExtension, below, has_cuda, in_setup, jit_loads
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
 from mmlock.scan.left_out import LeftOut, UnreadSourceError
@@ -74,6 +76,8 @@ class Scan(Struct, frozen=True, kw_only=True):
     """Names that its code takes relative to itself, sorted: a compiled module may be among them."""
     bounds: tuple[ImportBound, ...]
     """What its imports demand of packages."""
+    asserts: tuple[ProjectAssert, ...]
+    """What its own modules refuse to be imported with."""
     extensions: tuple[OwnExtension, ...]
     """Compiled code of its own."""
     leftovers: tuple[BuildLeftover, ...]
@@ -94,7 +98,8 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     progress(f"{len(tree.files)} files in {root}")
     left_out = list(tree.left_out)
     project = Project(read_modules(tree, left_out), tree.links)
-    used = packages(project, known.modules)
+    sorted_files = entries(project)
+    used = packages(project, known.modules, reached=sorted_files.reached, apart=sorted_files.apart)
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
     frameworks = choose(
@@ -107,7 +112,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     if read:
         narrowed = narrow(read, project, uses, OpCatalog(known.ops), mine)
         uses, only = narrowed.uses, narrowed.files
-        used = packages(project, known.modules, only)
+        used = packages(project, known.modules, only, reached=only)
     inside = [file for file in project.modules if only is None or file in only]
     # The script that runs a config imports frameworks, too: these count for the whole tree.
     loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]
@@ -124,6 +129,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         packages=used,
         own_imports=tuple(sorted(set(_own_imports(project, inside)))),
         bounds=tuple(import_bounds(used, known.submodules)),
+        asserts=tuple(project_asserts(tree, inside, frozenset(row.module for row in known.modules))),
         extensions=tuple(_extensions(tree, project)),
         leftovers=tuple(leftovers(root, tree.files)),
         pins=tuple(pins),

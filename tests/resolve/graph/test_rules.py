@@ -250,5 +250,9 @@ def test_a_driver_of_an_older_toolkit_compiles_no_ptx() -> None:
     told = solved("torch", gpu="rtx5090", driver="570.26")
     assert told.solution.torch.archs is not None
     assert "sm_120" in told.solution.torch.archs
-    old = solved("torch", gpu="rtx5090", driver="450.80.02")
-    assert old.found is None
+
+
+def test_the_driver_of_the_toolkit_bounds_torch() -> None:
+    """450 runs CUDA 11 on an A100, and no newer one."""
+    told = solved("torch", gpu="a100", driver="450.80.02")
+    assert str(told.solution.torch.cuda).startswith("11.")

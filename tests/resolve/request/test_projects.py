@@ -6,11 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from solved import facts
 
 from mmlock.core.arguments import SolveArguments
-from mmlock.core.errors import UsageError
+from mmlock.core.errors import NoAnswer, UsageError
+from mmlock.core.project_pins import PinRole
 from mmlock.core.requirements import Asked
+from mmlock.resolve.core_solver.engine import ClingoEngine
+from mmlock.resolve.core_solver.solution import solve_core
+from mmlock.resolve.graph.build import build_graph
+from mmlock.resolve.loop.loop import graph_request
+from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.projects import with_project
+from mmlock.scan.pins.repositories import repository_name
 
 EXTENSION = (
     "from setuptools import setup\nfrom torch.utils.cpp_extension import CUDAExtension\n"
@@ -47,7 +57,12 @@ def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
     }
     assert found.requires_python == "==3.10.*"
     assert found.cuda is None
-    assert {place for place, _ in found.notes} == {"environment.yml:3", "train.py:1", "requirements.txt:4"}
+    assert {place for place, _ in found.notes} == {"train.py:1", "requirements.txt:4"}
+    assert {(pin.text, pin.role) for pin in found.pins} >= {
+        ("torch==2.1.2", PinRole.BINDS),
+        ("python=3.10", PinRole.BINDS),
+        ("cudatoolkit=11.8", PinRole.LEFT_OUT),
+    }
     assert any("mystery" in text for _, text in found.notes)
 
 
@@ -67,13 +82,51 @@ def test_advice_is_told_and_does_not_bind(tmp_path: Path) -> None:
         tmp_path, {"README.md": "`pip install torch==1.9.0 timm==0.4.12`", "a.py": "import torch, timm"}
     )
     assert set(said(found.requirements)) == {"torch", "timm"}
-    assert {text.partition("` ")[0][1:] for _, text in found.notes} == {"torch==1.9.0", "timm==0.4.12"}
+    assert {one.text: one.origin for one in found.advice} == {
+        "torch==1.9.0": "README.md:1",
+        "timm==0.4.12": "README.md:1",
+    }
+    assert {(pin.text, pin.role) for pin in found.pins} == {
+        ("torch==1.9.0", PinRole.ADVISES),
+        ("timm==0.4.12", PinRole.ADVISES),
+    }
 
 
-def test_a_package_with_a_name_for_each_cuda_must_be_named(tmp_path: Path) -> None:
-    found = asked(tmp_path, {"a.py": "import torch, spconv"})
+def test_a_module_with_a_package_for_each_cuda_is_asked_for_by_its_own_name(tmp_path: Path) -> None:
+    found = asked(tmp_path, {"a.py": "import torch, spconv.pytorch"})
+    assert set(said(found.requirements)) == {"torch", "spconv"}
+    picked = interpret(facts(), replace(found, gpus=("a100",)))
+    assert {one.name for one in picked.core_requirements} == {"torch", "spconv"}
+    rows = build_graph(facts(), graph_request(picked, LoopState()))
+    solution = solve_core(rows, ClingoEngine(), picked.objectives)
+    assert solution is not None
+    (chosen,) = (o for o in solution.packages() if o.slot == "spconv")
+    assert solution.torch.cuda is not None
+    assert str(chosen.package).removeprefix("spconv-cu")[:2] == solution.torch.cuda[:2]
+
+
+def test_an_import_that_no_source_provides_is_refused_with_its_place_and_the_way(tmp_path: Path) -> None:
+    files = {"a.py": "import torch\nimport detectron2.layers\nimport tinycudann\n"}
+    with pytest.raises(NoAnswer) as caught:
+        asked(tmp_path, files)
+    assert caught.value.causes == (
+        "a.py:2 imports detectron2: a missing import",
+        "a.py:3 imports tinycudann: a missing import",
+    )
+    assert any("facebookresearch/detectron2" in hint for hint in caught.value.hints)
+    with pytest.raises(NoAnswer):
+        asked(tmp_path, files, allow_missing=("detectron2",))
+    found = asked(tmp_path, files, allow_missing=("detectron2", "tiny-cuda-nn"))
     assert set(said(found.requirements)) == {"torch"}
-    assert any("spconv-cu" in text for _, text in found.notes)
+    assert set(said(asked(tmp_path, files, without=("detectron2", "tinycudann")).requirements)) == {"torch"}
+    guarded = {"a.py": "import torch\ntry:\n    import detectron2\nexcept ImportError:\n    pass\n"}
+    asked(tmp_path, guarded)
+
+
+def test_what_is_left_out_by_name_is_asked_for_by_nobody(tmp_path: Path) -> None:
+    files = {"requirements.txt": "torch\nopencv-python\n", "a.py": "import torch, cv2, mmdet3d"}
+    found = asked(tmp_path, files, without=("mmdet3d", "cv2", "opencv-python"))
+    assert set(said(found.requirements)) == {"torch"}
 
 
 def test_tests_and_guarded_imports_ask_for_nothing(tmp_path: Path) -> None:
@@ -156,3 +209,74 @@ def test_a_project_that_asks_for_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as error:
         asked(tmp_path, {"a.py": "print(1)"})
     assert error.value.hints
+
+
+def test_the_checks_of_the_projects_own_copy_of_a_framework_bound_what_is_beside_it(tmp_path: Path) -> None:
+    own = (
+        "import mmcv\nfrom .version import __version__\n\nmmcv_maximum_version = '1.7.0'\n"
+        "mmcv_version = digit_version(mmcv.__version__)\n"
+        "assert (mmcv_version >= digit_version('1.3.17')\n"
+        "        and mmcv_version <= digit_version(mmcv_maximum_version)), 'no'\n"
+    )
+    found = asked(tmp_path, {"mmdet/__init__.py": own, "train.py": "import mmdet, mmcv.ops"})
+    assert said(found.constraints)["mmcv<=1.7.0,>=1.3.17"] == "mmdet/__init__.py:6 fails to import otherwise"
+    assert "mmdet" not in {one.name for one in found.requirements}
+
+
+def test_a_scope_in_a_config_is_an_import_of_that_framework(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path, {"configs/a.py": "m = dict(type='CSPNeXt', _scope_='mmdet')", "a.py": "import torch"}
+    )
+    assert said(found.requirements)["mmdet"] == "configs/a.py:1 imports mmdet"
+
+
+def test_what_only_tools_import_is_a_wish(tmp_path: Path) -> None:
+    files = {
+        "tools/train.py": "import torch, cv2\nimport pkg",
+        "tools/fuse.py": "import mmdet3d",
+        "pkg/__init__.py": "import mmdet",
+    }
+    found = asked(tmp_path, files)
+    assert set(said(found.requirements)) == {"torch", "opencv-python", "mmdet"}
+    assert said(found.wishes) == {"mmdet3d": "tools/fuse.py:1 imports mmdet3d"}
+
+
+def test_what_a_guide_installs_binds_and_a_condas_package_bounds(tmp_path: Path) -> None:
+    files = {
+        "README.md": "```\npip install -r deps/gpu.txt\n```",
+        "deps/gpu.txt": "numpy==1.23.5\n",
+        "environment.yml": "dependencies:\n  - python=3.9.18=h955ad1f_0\n  - conda-forge::cudnn=8.9\n"
+        "  - gcc=13.2\n  - pytorch=2.1.0=py3.9_cuda11.8\n  - scipy=1.11\n  - pip:\n"
+        "    - timm==0.9.2 -f https://example.org/wheels.html\n"
+        "    - git+https://github.com/openai/CLIP.git\n    - ./libs/own\n",
+        "a.py": "import torch, clip, scipy",
+    }
+    found = asked(tmp_path, files)
+    assert said(found.requirements) == {
+        "numpy==1.23.5": "deps/gpu.txt:1",
+        "torch==2.1.0": "environment.yml:5",
+        "timm==0.9.2": "environment.yml:8",
+        "scipy": "a.py:1 imports scipy",
+    }
+    assert found.requires_python == "==3.9.18"
+    assert set(said(found.constraints)) >= {"cudnn==8.9.*", "gcc==13.2.*", "scipy==1.11.*"}
+    left = {pin.text: pin.role for pin in found.pins}
+    assert left["git+https://github.com/openai/CLIP.git"] is PinRole.LEFT_OUT
+    assert left["gcc=13.2"] is PinRole.BOUNDS
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("git+https://github.com/openai/CLIP.git", "clip"),
+        ("git+https://github.com/a/B.git@v1#egg=other&subdirectory=x", "other"),
+        ("own @ git+ssh://git@host/a/b.git@main", "own"),
+        ("-e git+https://github.com/a/c_d#egg=c-d", "c-d"),
+        ("numpy==1.0", None),
+        ("git+nothing", None),
+    ],
+)
+def test_a_requirement_on_a_repository_has_the_name_it_says_or_that_of_the_repository(
+    text: str, name: str | None
+) -> None:
+    assert repository_name(text) == name

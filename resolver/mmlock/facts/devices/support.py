@@ -11,9 +11,17 @@ from mmlock.core.names import DeviceKind, Platform
 from mmlock.core.versions import version
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import TorchBuild
+from mmlock.facts.matrix.model import Toolkit, TorchBuild
 
-__all__ = ["TorchRange", "TorchSupport", "board_platform", "code_in", "home_platform", "torch_support"]
+__all__ = [
+    "TorchRange",
+    "TorchSupport",
+    "board_platform",
+    "code_in",
+    "first_driver",
+    "home_platform",
+    "torch_support",
+]
 
 
 class TorchRange(Struct, frozen=True, kw_only=True):
@@ -68,6 +76,14 @@ def code_in(matrix: Matrix, build: TorchBuild, device: Device) -> Code:
     if code in {Code.NATIVE, Code.PTX} and dropping_cudnn(matrix, build, device) is not None:
         return Code.NONE
     return code
+
+
+def first_driver(matrix: Matrix, device: Device, platform: Platform) -> tuple[str, Toolkit] | None:
+    """The driver that came with the first CUDA that knows a device, and that CUDA; None: not known."""
+    first = next((row.first_cuda for row in matrix.capabilities if row.sm == device.arch), None)
+    toolkit = next((row for row in matrix.toolkits if row.cuda == first), None)
+    driver = toolkit.driver_on(platform) if toolkit else None
+    return (driver, toolkit) if toolkit is not None and driver is not None else None
 
 
 def torch_support(matrix: Matrix, device: Device, platform: Platform | None = None) -> TorchSupport:

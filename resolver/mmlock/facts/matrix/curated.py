@@ -111,6 +111,8 @@ class Breakage(Struct, frozen=True, kw_only=True):
     """Run-time environment that cures it."""
     culprit: PackageName | None = None
     """The package at fault, where that is one which those in `when` need."""
+    dead: bool = False
+    """True: nothing of it runs on the `gpu` of its conditions, so that it is no answer at all."""
 
     @property
     def cured(self) -> bool:
@@ -304,6 +306,32 @@ class CondaName(Struct, frozen=True, kw_only=True):
     conda: str
     source: tuple[str, ...]
     confidence: Confidence
+
+
+class IndexHolds(StrEnum):
+    """What a package index serves under a name."""
+
+    ANOTHER = "another"  # another project
+    PLACEHOLDER = "placeholder"
+    NOTHING = "nothing"
+    SOURCES = "sources"  # no wheel
+
+
+class Namesake(Struct, frozen=True, kw_only=True):
+    """A name under which an index does not serve what is meant. File `curated/namesakes.toml`, key `name`."""
+
+    name: PackageName
+    module: str
+    """What code imports of it."""
+    holds: IndexHolds
+    means: str
+    """What people mean by the name."""
+    way: str
+    """How that is really had."""
+    source: tuple[str, ...]
+    confidence: Confidence
+    found: str = ""
+    """What the index serves instead."""
 
 
 class Default(Struct, frozen=True, kw_only=True):

@@ -134,6 +134,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
         Section(name="conda-torch", path="curated/conda_torch.toml", row=model.CondaTorch, key=("id",)),
         Section(name="conda-names", path="curated/conda_names.toml", row=model.CondaName, key=("pypi",)),
+        Section(name="namesakes", path="curated/namesakes.toml", row=model.Namesake, key=("name",)),
         Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )

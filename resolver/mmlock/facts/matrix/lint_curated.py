@@ -28,6 +28,13 @@ def _(row: model.Breakage) -> Faults:
     yield from forms.requirements("constraints", row.constraints)
     yield from forms.requirements("add", row.add)
     yield from forms.names("drop", row.drop)
+    if row.dead:
+        names = [str(when.package) for when in row.when]
+        others = sorted({*names} - {"gpu", "torch"})
+        if "gpu" not in names or len(others) != 1 or len(names) - names.count("gpu") > 2:  # noqa: PLR2004
+            yield "dead: is of one package on a `gpu`, with any torch or with some"
+        if row.cured:
+            yield "dead: what a lock cures is not dead"
 
 
 @row_faults.register
@@ -128,6 +135,15 @@ def _(row: model.NameRule) -> Faults:
         return
     if pattern.fullmatch(""):
         yield f"pattern: `{row.pattern}` matches every name"
+
+
+@row_faults.register
+def _(row: model.Namesake) -> Faults:
+    yield from forms.names("name", (row.name,))
+    for field in ("means", "way"):
+        yield from forms.said(field, getattr(row, field))
+    if (row.holds in {model.IndexHolds.ANOTHER, model.IndexHolds.PLACEHOLDER}) is not bool(row.found):
+        yield "found: says what another project or a placeholder is, and nothing else"
 
 
 @row_faults.register

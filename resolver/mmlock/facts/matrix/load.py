@@ -308,6 +308,11 @@ class Matrix:
         return self._rows("cudnn")
 
     @property
+    def namesakes(self) -> tuple[model.Namesake, ...]:
+        """Names under which an index does not serve what is meant."""
+        return self._rows("namesakes")
+
+    @property
     def name_rules(self) -> tuple[model.NameRule, ...]:
         """How names of virtual and mobile GPUs lead to their chip."""
         return self._rows("name-rules")

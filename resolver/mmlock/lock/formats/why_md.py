@@ -10,7 +10,8 @@ from mmlock.core.extension import SourceTree
 from mmlock.core.footnotes import Footnotes
 from mmlock.core.names import Confidence, Form
 from mmlock.lock.formats.parts import describe_devices, plain
-from mmlock.lock.model import BuildStep, FetchStep, Level, LockedEnv, Reason
+from mmlock.lock.formats.why_pins import pins_rows
+from mmlock.lock.model import PIN_KINDS, BuildStep, FetchStep, Level, LockedEnv, Reason
 from mmlock.lock.view import Chosen, Unsure, chosen, closure, in_order, newest_known, unsure, verdict_sentence
 
 __all__ = ["MARK", "NAME", "render"]
@@ -35,6 +36,7 @@ def render(env: LockedEnv) -> str:
         _unsealed(env, notes),
         _environment(env, notes),
         _findings(env, notes),
+        _pins(env),
         _advisories(env, notes),
         _arguments(env, notes),
         _costs(env),
@@ -158,11 +160,12 @@ def _environment(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
 
 
 def _findings(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
-    if not env.findings:
+    told = [finding for finding in env.findings if finding.kind not in PIN_KINDS]
+    if not told:
         return
     yield "## Warnings and notes"
     yield ""
-    for finding in sorted(env.findings, key=lambda f: (f.level is not Level.WARNING, f.subject, f.text)):
+    for finding in sorted(told, key=lambda f: (f.level is not Level.WARNING, f.subject, f.text)):
         level = "**Warning**" if finding.level is Level.WARNING else "Note"
         yield (
             f"- {level}, {_inline(finding.subject)}: {_sentence(finding.text)}"
@@ -199,6 +202,13 @@ def _advisories(env: LockedEnv, notes: Footnotes) -> Iterator[str]:
         cells = [_cell(cell) for cell in row[:-1]]
         cells[1] = f"[{cells[1]}](<{one.url}>)"
         yield f"| {' | '.join((*cells, row[-1]))} |"
+
+
+def _pins(env: LockedEnv) -> Iterator[str]:
+    if rows := pins_rows(env):
+        yield "## Versions in the project"
+        yield ""
+        yield from _table(("version", "here", "written in", "because"), rows)
 
 
 def _arguments(env: LockedEnv, notes: Footnotes) -> Iterator[str]:

@@ -80,6 +80,8 @@ class ClosureConflict(Struct, frozen=True, kw_only=True):
     no_wheels: tuple[NoWheel, ...] = ()
     wheels_only: tuple[PackageName, ...] = ()
     """Packages whose sources would do, were they allowed."""
+    unbuilt: tuple[NoWheel, ...] = ()
+    """Packages whose sources do not tell what they require: their own build fails. That is no conflict."""
 
 
 class Unreachable(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,9 @@ _NETWORK = re.compile(
     re.MULTILINE,
 )
 """Lines of uv's errors that speak of the way to a file and not of what is in it."""
+_UNBUILT = re.compile(
+    r"^(?:error: )?Failed to (?:download and )?build `([A-Za-z0-9._-]+)(?:==| @ )([^`]+)`", re.MULTILINE
+)
 _RAISED = re.compile(r"\s*[\w.]*(?:Error|Exception|Exit)\b.*")
 _NOT_FOUND = re.compile(r"(?<![\w.-])([A-Za-z0-9._-]+) was not found in the package registry")
 _NO_WHEEL = re.compile(r"(?<![\w.=<>!~-])([A-Za-z0-9._-]+?)(?:==(\S+))? ha(?:s|ve) no usable wheels")
@@ -133,6 +136,7 @@ def conflict(reason: str, packages: tuple[PackageName, ...]) -> ClosureConflict:
         unknown=tuple(sorted({normalize(name) for name in _NOT_FOUND.findall(reason)})),
         no_wheels=tuple(dict.fromkeys(missing)),
         wheels_only=tuple(dict.fromkeys(normalize(name) for name in _WHEELS_ONLY.findall(reason))),
+        unbuilt=tuple(NoWheel(name=normalize(name), version=pin) for name, pin in _UNBUILT.findall(reason)),
     )
 
 

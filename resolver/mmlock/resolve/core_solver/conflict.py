@@ -157,6 +157,7 @@ _VERB = {
     LinkKind.BUILD: "can be built against",
     LinkKind.TOOLCHAIN: "works with",
     LinkKind.CUDA: "works with",
+    LinkKind.DEAD: "runs on the device only with",
 }
 
 _FORM = {Form.WHEEL: "wheels", Form.BUILD: "builds", Form.TORCH_OPS: "ops in plain PyTorch"}

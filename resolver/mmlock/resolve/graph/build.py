@@ -11,10 +11,12 @@ from mmlock.core.names import PackageName
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Release
+from mmlock.resolve.graph.advised_rows import add_advice
 from mmlock.resolve.graph.binary_rows import add_binaries
 from mmlock.resolve.graph.break_rows import add_incompatibilities, prime_incompatibilities
 from mmlock.resolve.graph.build_rows import add_builds, add_device_links
 from mmlock.resolve.graph.builder import GraphBuilder
+from mmlock.resolve.graph.dead_rows import add_dead_links
 from mmlock.resolve.graph.extras import link_extras, link_requires_python, pulled
 from mmlock.resolve.graph.openmmlab_rows import add_costs, add_index_wheels, add_releases, link_release
 from mmlock.resolve.graph.packages import SlotCatalog, needed_slots
@@ -33,9 +35,11 @@ def build_graph(matrix: Matrix, request: GraphRequest) -> Rows:
     builder = _base(matrix, _general(matrix, request)).branch(request)
     add_device_links(builder)
     catalog = SlotCatalog(builder)
+    add_dead_links(builder, catalog)
     add_incompatibilities(builder, catalog)
     add_user_constraints(builder, catalog)
     add_validated(builder)
+    add_advice(builder, catalog)
     add_preferences(builder)
     return builder.rows()
 
@@ -60,6 +64,7 @@ def _general(matrix: Matrix, request: GraphRequest) -> GraphRequest:
         present=frozenset(),
         validations=(),
         late_breakages=(),
+        advice=(),
         preferences=(),
         refused=(),
     )

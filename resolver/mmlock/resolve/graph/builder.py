@@ -70,6 +70,7 @@ class GraphBuilder:
         self.incompatibilities: list[Incompatibility] = []
         self.validated: list[ValidatedSet] = []
         self.kept: dict[int, int] = {}
+        self.advised: dict[int, int] = {}
         self.costs: list[Cost] = []
         self.base: Base | None = None
         self._by_label: dict[Pick, int] | None = None
@@ -269,6 +270,7 @@ class GraphBuilder:
             nogoods=self._nogoods(),
             validated=tuple(self.validated),
             kept=dict(self.kept),
+            advised=dict(self.advised),
             missing=self._missing(),
         )
 

@@ -14,6 +14,7 @@ from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import allows, is_prerelease, version
 from mmlock.facts.matrix.model import Assert, Module, Release
 from mmlock.resolve.graph.builder import GraphBuilder
+from mmlock.resolve.request.packages import unnamed
 
 TORCH_SLOTS = frozenset({"torch", "python", "toolchain"})
 
@@ -27,12 +28,19 @@ class SlotCatalog:
         self.module_of: dict[PackageName, str] = {
             package: m.module for m in self.modules.values() for package in m.packages
         }
+        self.unnamed: dict[PackageName, str] = {
+            normalize(m.module): m.module for m in self.modules.values() if unnamed(m)
+        }
         self._checked: dict[PackageName, frozenset[str]] = {}
         self._presumed: dict[tuple[PackageName, str], list[str]] = {}
 
     def slot_of(self, package: str) -> str | None:
-        """The slot a distribution fills, None when the core does not decide it."""
-        return self.module_of.get(normalize(package))
+        """The slot a distribution fills, None when the core does not decide it.
+
+        The name of a module of which each CUDA has a distribution of its own means any of these.
+        """
+        name = normalize(package)
+        return self.module_of.get(name) or self.unnamed.get(name)
 
     def releases(self, package: PackageName) -> list[Release]:
         """Known releases, newest first, without yanked ones."""

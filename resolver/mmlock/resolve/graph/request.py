@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from mmlock.core.names import PackageName, Severity
+from mmlock.core.requirements import Asked
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.request.model import CoreRequirement
@@ -50,6 +51,8 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     present: frozenset[tuple[PackageName, str | None]] = frozenset()
     """Ordinary packages that are in any environment, for breakages name them; the version where known."""
     late_breakages: tuple[LateBreakage, ...] = ()
+    advice: tuple[Asked, ...] = ()
+    """What a project's own guide names."""
     preferences: tuple[tuple[PackageName, str], ...] = ()
     """Versions of an existing lock, to be kept where that is possible."""
     refused: tuple[tuple[frozenset[Pick], ...], ...] = ()

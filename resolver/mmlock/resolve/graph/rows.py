@@ -43,6 +43,7 @@ class LinkKind(StrEnum):
     BUILD = "build"  # the sources compile against these
     TOOLCHAIN = "toolchain"  # nvcc of the same CUDA
     CUDA = "cuda"  # one CUDA in the environment
+    DEAD = "dead"  # with the others it runs nothing on a device of the target
 
 
 class TorchChoice(Struct, frozen=True, kw_only=True):
@@ -256,6 +257,8 @@ class Rows(Struct, frozen=True, kw_only=True):
     """What was validated on such a target; choosing otherwise costs `Term.VALIDATED`."""
     kept: Mapping[int, int] = MappingProxyType({})
     """Option -> 1 where an existing lock has another version of it: what `Objective.KEPT` costs."""
+    advised: Mapping[int, int] = MappingProxyType({})
+    """Option -> how much of the project's advice it does not follow: what `Objective.ADVICE` costs."""
     missing: tuple[str, ...] = ()
     """Sentences about slots for which nothing at all is known on this target."""
 
@@ -266,11 +269,19 @@ class Rows(Struct, frozen=True, kw_only=True):
 
     def weights(self, objective: Objective) -> Mapping[int, int]:
         """Option -> what it pays for an objective."""
-        return self.kept if objective is Objective.KEPT else self.tables.weights[objective]
+        own = self._own(objective)
+        return self.tables.weights[objective] if own is None else own
 
     def masks(self, objective: Objective) -> Mapping[int, int]:
         """Weight -> mask of the options that pay it."""
-        return by_weight(self.kept) if objective is Objective.KEPT else self.tables.masks[objective]
+        own = self._own(objective)
+        return self.tables.masks[objective] if own is None else by_weight(own)
+
+    def _own(self, objective: Objective) -> Mapping[int, int] | None:
+        """What options pay for objectives that are of this request alone."""
+        if objective is Objective.KEPT:
+            return self.kept
+        return self.advised if objective is Objective.ADVICE else None
 
     def links_of(self, option: int) -> tuple[Link, ...]:
         """The edges out of one option."""

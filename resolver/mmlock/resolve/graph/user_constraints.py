@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mmlock.core.device import Code, Device, code_for
-from mmlock.core.names import Confidence, DeviceKind, Form, normalize
+from mmlock.core.names import Confidence, Form, normalize
 from mmlock.core.versions import allows, allows_python, version
-from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.resolve.graph.advisory_rows import constrain_advisories
 from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.device_constraints import constrain_devices
 from mmlock.resolve.graph.known import known_of, listed_whole, range_text, what_to_do
+from mmlock.resolve.graph.local_versions import built_for, link_builds
 from mmlock.resolve.graph.packages import SlotCatalog
 from mmlock.resolve.graph.rows import (
-    BinaryChoice,
     ConstraintKind,
     Group,
     Option,
@@ -22,14 +21,14 @@ from mmlock.resolve.graph.rows import (
     TorchChoice,
     UserConstraint,
 )
-from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles, torch_label
+from mmlock.resolve.graph.torch_rows import torch_label
 from mmlock.resolve.graph.wheel_bounds import driver_bound, glibc_bound, hold_wheels
 from mmlock.resolve.request.model import CoreRequirement
 
 
 def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     """Everything the request demands, in the order in which it is told when it cannot hold."""
-    _constrain_devices(builder)
+    constrain_devices(builder)
     _constrain_machine(builder)
     _constrain_versions(builder)
     for requested in builder.request.requirements:
@@ -77,68 +76,6 @@ def _constrain_torch(
             available=range_text("known builds of torch for this target", [text for text in texts if text]),
         )
     )
-
-
-def _constrain_devices(builder: GraphBuilder) -> None:
-    target = builder.request.target
-    words = builder.request.device_words or tuple(d.name for d in target.devices)
-    for device, word in zip(target.devices, words, strict=True):
-        if device.arch is not None:
-            builder.user_constraints.append(_device_constraint(builder, device, f"--gpu {word}"))
-
-
-def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> UserConstraint:
-    """Code for one device in torch and in every prebuilt extension whose archs are known."""
-    key = f"{device.kind}:{device.arch}:{device.tegra}:{builder.request.target.driver}"
-    torch = builder.group(
-        "torch",
-        f"gpu:{key}",
-        lambda o: isinstance(o.choice, TorchChoice) and device_runs(builder, o.choice.build, device),
-    )
-    parts = [("torch", torch)]
-    for slot, indices in builder.slots.items():
-        kept = builder.group(slot, f"code:{key}", lambda o: not _lacks_code(builder, o, device))
-        if len(kept) < len(indices) and slot != "torch":
-            parts.append((slot, kept))
-
-    def reject(option: Option) -> Rejection:
-        if isinstance(option.choice, TorchChoice):
-            return _no_code(builder, option.choice.build, device)
-        return Rejection(
-            text=f"{option.label} has no kernels for {device.arch} ({device.name})",
-            source=option.source,
-            confidence=option.confidence,
-        )
-
-    return UserConstraint(name=name, kind=ConstraintKind.DEVICE, parts=tuple(parts), reject=reject)
-
-
-def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:
-    choice = option.choice
-    if not isinstance(choice, BinaryChoice) or device.kind is not DeviceKind.CUDA:
-        return False
-    row = choice.binary
-    if row.archs == ():
-        return False  # without GPU code there is nothing in it that a GPU would have to run
-    code = code_for(device, row.archs, row.ptx)
-    return code is Code.NONE or (code is Code.PTX and not driver_compiles(builder, row.cuda))
-
-
-def _no_code(builder: GraphBuilder, build: TorchBuild, device: Device) -> Rejection:
-    held_by = dropping_cudnn(builder.matrix, build, device)
-    if held_by is not None and code_for(device, build.archs, build.ptx) is not Code.NONE:
-        text = (
-            f"torch {build.torch}+{build.variant} brings cuDNN {build.cudnn}, which has kernels for "
-            f"{held_by.lowest} to {held_by.highest}: none for {device.arch} ({device.name})"
-        )
-        return Rejection(text=text, source=cite("cudnn", held_by.source), confidence=held_by.confidence)
-    if build.archs is None:
-        text = f"the GPUs that {torch_label(build)} is built for are not known"
-    else:
-        archs = " ".join((*build.archs, *build.ptx))
-        built = f"is built for {archs}" if archs else "has no GPU code"
-        text = f"{torch_label(build)} {built}; it has no kernels for {device.arch} ({device.name})"
-    return Rejection(text=text, source=cite("torch-builds", build.source), confidence=build.confidence)
 
 
 def _constrain_machine(builder: GraphBuilder) -> None:
@@ -299,24 +236,27 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
         others = module.packages if builder.request.allow_lite else module.with_ops
         names.update(p for p in others if p not in module.on_request)
 
+    specifier, torch = built_for(builder, requested.name, requested.specifier)
+
     def fulfils(option: Option) -> bool:
         if option.version is None:  # nothing in the slot
             return requested.constraint
         named = option.package in names
-        return (named or requested.constraint) and (not named or allows(requested.specifier, option.version))
+        return (named or requested.constraint) and (not named or allows(specifier, option.version))
 
-    members = builder.kinds(
-        slot, f"version:{sorted(names)}:{requested.specifier}:{requested.constraint}", fulfils
-    )
+    members = builder.kinds(slot, f"version:{sorted(names)}:{specifier}:{requested.constraint}", fulfils)
+    if torch is not None and requested.constraint:  # where the package is not there, its torch is free
+        link_builds(builder, requested, members, torch)
+        torch = None
     loose = builder.kinds(slot, f"named:{sorted(names)}", lambda o: o.package in names)
     builder.user_constraints.append(
         UserConstraint(
             name=requested.text,
             kind=ConstraintKind.PACKAGE,
-            parts=((slot, members),),
+            parts=((slot, members), *((("torch", torch),) if torch is not None else ())),
             reject=_not_asked(requested),
             loose=((slot, loose),) if loose and not requested.constraint else (),
-            version=_named_version(requested.specifier),
+            version=_named_version(specifier),
             available="" if members else known_of(builder, requested, loose),
             hint="" if members else what_to_do(builder, requested, loose),
             listed=() if members else listed_whole(builder, names),

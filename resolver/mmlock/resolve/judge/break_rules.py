@@ -45,6 +45,9 @@ def _holds(lock: JudgedLock, when: When) -> bool:
 
 def _uncured(lock: JudgedLock, breakage: Breakage) -> Iterator[Objection]:
     source = lock.cite("breaks", breakage.source)
+    if breakage.dead:
+        yield refuse(Rule.BREAKS, breakage.id, f"{breakage.title}; {breakage.fix}", source)
+        return
     if not breakage.cured:
         if not _told(lock, breakage):
             text = f"{breakage.title} ({breakage.symptom}), and the lock does not warn of it; {breakage.fix}"

@@ -119,6 +119,7 @@ def drivers(lock: JudgedLock) -> Iterator[Objection]:
     """The driver floor that the lock states is enough, and so is the driver that was told."""
     if not lock.env.target.cuda or lock.build is None:
         return
+    yield from _of_the_cards(lock)
     for what, needed, source in _needs(lock):
         if needed is None:
             yield unknown(Rule.DRIVERS, what, f"the driver that {what} needs is not known", source)
@@ -131,6 +132,20 @@ def drivers(lock: JudgedLock) -> Iterator[Objection]:
             yield refuse(
                 Rule.DRIVERS, what, f"{what} needs driver {needed}, but the machine has {told}", source
             )
+
+
+def _of_the_cards(lock: JudgedLock) -> Iterator[Objection]:
+    """A driver of a branch before a card was known does not run it, whatever torch needs."""
+    told, target = lock.env.target.driver, lock.env.target
+    known = {row.sm: row for row in lock.matrix.capabilities}
+    for device in target.devices:
+        row = known.get(device.arch or "")
+        if row is None or row.tegra or told is None or (toolkit := lock.toolkit(row.first_cuda)) is None:
+            continue
+        needed = toolkit.driver_on(target.platform)
+        if needed is not None and _older(told.partition(".")[0], needed.partition(".")[0]):
+            text = f"{device.name} needs driver {needed}, but the machine has {told}"
+            yield refuse(Rule.DRIVERS, device.name, text, lock.cite("toolkits", toolkit.source))
 
 
 def _needs(lock: JudgedLock) -> Iterator[tuple[str, str | None, tuple[str, ...]]]:

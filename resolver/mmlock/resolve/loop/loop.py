@@ -8,11 +8,12 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.core.arguments import torch_variant
+from mmlock.core.arguments import SolveArguments, torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName, Severity
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
+from mmlock.core.versions import is_version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.net.fetching import hints
 from mmlock.resolve.closure.model import (
@@ -36,6 +37,7 @@ from mmlock.resolve.loop.nogoods import LoopState, Refusal
 from mmlock.resolve.plan.closure_inputs import closure_request, core_node
 from mmlock.resolve.request.interpret import mistaken
 from mmlock.resolve.request.model import CoreRequirement, InterpretedRequest
+from mmlock.resolve.request.namesakes import real_ways
 from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["ROUNDS", "NoResolution", "Resolution", "decide", "graph_request"]
@@ -87,6 +89,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         prerelease=arguments.prerelease,
         no_known_cve=Severity(arguments.no_known_cve) if arguments.no_known_cve else None,
         validations=request.validations,
+        advice=arguments.advice,
         preferences=arguments.preferences,
         present=state.present | always_there(request.plain_requirements),
         late_breakages=tuple(state.late_breakages.values()),
@@ -146,11 +149,17 @@ def decide(
                     newer=not_newer(rows, solution, solver, request.objectives),
                 )
             continue
-        _known_at_all(answer, mistaken(matrix, request.plain_requirements))
+        _known_at_all(
+            answer, [*mistaken(matrix, request.plain_requirements), *real_ways(matrix, answer.unknown)]
+        )
+        _readable_sources(matrix, answer)
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
             continue
-        refusal = minimal_refusal(_refused_closure(matrix, request, rows, solution, answer, closer, state))
+        refused = _refused_closure(matrix, request, rows, solution, answer, closer, state)
+        refusal = minimal_refusal(
+            replace(refused, for_sources=partial(_for_sources, wheelless=wheelless, state=state))
+        )
         progress(f"dependencies conflict with {' and '.join(refusal.labels)}")
         state.refusals.append(refusal)
     raise _given_up(state)
@@ -195,6 +204,7 @@ def _refused_closure(
         ),
         droppable=frozenset(name for breakage in matrix.breaks for name in breakage.drop),
         same_on=lambda python: extras(python) == own,
+        for_sources=lambda _: False,
         repeats=state.repeats,
     )
 
@@ -206,7 +216,24 @@ def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
         raise NoAnswer(
             f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",
             causes=[" ".join(answer.reason.split())],
-            hints=[*mistakes, "check the spelling, or pass the index that has it with `--extra-index-url`"],
+            hints=mistakes or ["check the spelling, or pass the index that has it with `--extra-index-url`"],
+        )
+
+
+def _for_sources(answer: ClosureConflict, *, wheelless: Wheelless, state: LoopState) -> bool:
+    """Whether the main question would be put again with the sources of what is refused."""
+    return bool(answer.unbuilt) or bool(frozenset(_sources_only(answer, wheelless)) - state.sdists)
+
+
+def _readable_sources(matrix: Matrix, answer: ClosureConflict) -> None:
+    """Raises NoAnswer when sources do not tell what they require: no other core will change that."""
+    if answer.unbuilt:
+        one = answer.unbuilt[0]
+        raise NoAnswer(
+            f"what `{one.name}` requires cannot be read: it has sources only, and their build fails",
+            causes=[answer.reason],
+            hints=real_ways(matrix, [one.name])
+            or [f"add a wheel of it with `--find-links`, or leave it out: `--allow-missing {one.name}`"],
         )
 
 
@@ -234,8 +261,18 @@ def _question(
         exclude_newer=arguments.exclude_newer,
         prerelease=arguments.prerelease,
         offline=arguments.offline,
-        preferences=tuple(sorted(arguments.preferences)),
+        preferences=_preferred(arguments),
     )
+
+
+def _preferred(arguments: SolveArguments) -> tuple[tuple[PackageName, str], ...]:
+    """Versions that the closure prefers: of an existing lock, else what the project's guide names exactly."""
+    exact = {
+        one.name: one.specifier.removeprefix("==")
+        for one in reversed(arguments.advice)
+        if one.specifier.startswith("==") and is_version(one.specifier.removeprefix("=="))
+    }
+    return tuple(sorted({**exact, **dict(arguments.preferences)}.items()))
 
 
 def _unreachable(answer: Unreachable) -> EnvironmentFault:

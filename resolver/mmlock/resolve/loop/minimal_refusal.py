@@ -40,6 +40,8 @@ class RefusedClosure(Struct, frozen=True, kw_only=True):
     """Packages that some cure leaves out: a requirement on one of them is not in every question."""
     same_on: Callable[[str], bool]
     """Whether the question has the same extras on another Python."""
+    for_sources: Callable[[ClosureConflict], bool]
+    """Whether a refusal is only for want of wheels that nobody makes: their sources will do."""
     repeats: dict[frozenset[str], int]
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
 
@@ -74,7 +76,12 @@ def minimal_refusal(closure: RefusedClosure) -> Refusal:
         *_cure_groups(closure, trial, kept),
     ]
     told = trial.named(kept, refused)
-    return Refusal(groups=tuple(dict.fromkeys(groups)), reason=told.reason, wheels_only=told.wheels_only)
+    return Refusal(
+        groups=tuple(dict.fromkeys(groups)),
+        reason=told.reason,
+        wheels_only=told.wheels_only,
+        packages=told.packages,
+    )
 
 
 class _Cure(Struct, frozen=True, kw_only=True):
@@ -104,9 +111,14 @@ class _Trial:
         self.cures = dict(_cures(closure.solution))
 
     def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> ClosureConflict | None:
-        """The closure's words when it refuses these pieces together with the user's own."""
+        """The closure's words when it refuses these pieces together with the user's own.
+
+        On another Python other sources may be needed than were allowed so far: that is no refusal.
+        """
         answer = self.closure.closer.close(self.question(tuple(pieces), python))
-        return answer if isinstance(answer, ClosureConflict) else None
+        if not isinstance(answer, ClosureConflict) or self.closure.for_sources(answer):
+            return None
+        return answer
 
     def question(
         self, pieces: tuple[_Piece, ...], python: str | None = None, *, pinned: bool = False

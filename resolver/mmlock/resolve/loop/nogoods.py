@@ -35,6 +35,8 @@ class Refusal(Struct, frozen=True, kw_only=True):
     reason: str
     wheels_only: tuple[PackageName, ...] = ()
     """Packages whose sources would do, were they allowed."""
+    packages: tuple[PackageName, ...] = ()
+    """Those that the words speak of."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.loop.loop import MOST_TOLD, NoResolution
 from mmlock.resolve.request.interpret import mistaken
 from mmlock.resolve.request.model import THE_REQUEST, InterpretedRequest
+from mmlock.resolve.request.namesakes import real_ways
 
 
 def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolution) -> NoAnswer:
@@ -29,6 +30,7 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
         hints=[
             *mistaken(matrix, request.plain_requirements),
             *(constraint.hint for constraint in explanation.user_constraints if constraint.hint),
+            *real_ways(matrix, (name for one in unsolved.refusals for name in one.packages)),
             *_sources(unsolved),
             *nearest_lines(explanation),
         ],

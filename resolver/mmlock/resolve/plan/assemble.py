@@ -12,6 +12,7 @@ from mmlock.core.markers import named_extras
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.target import Target
 from mmlock.core.versions import version
+from mmlock.facts.devices.support import first_driver
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator
 from mmlock.lock.model import (
@@ -264,13 +265,10 @@ def driver_floor(matrix: Matrix, cuda: str | None, target: Target) -> str | None
     if cuda is None or not target.cuda:
         return None
     toolkits = {t.cuda: t for t in matrix.toolkits}
-    first = {row.sm: row.first_cuda for row in matrix.capabilities}
     floor = toolkits[cuda].floor_on(target.platform) if cuda in toolkits else None
     needed = [floor] if floor else []
-    for device in target.devices:
-        toolkit = toolkits.get(first.get(device.arch or "", ""))
-        if toolkit is not None and (driver := toolkit.driver_on(target.platform)) is not None:
-            needed.append(driver)
+    firsts = (first_driver(matrix, device, target.platform) for device in target.devices)
+    needed += [first[0] for first in firsts if first is not None]
     return max(needed, key=version, default=None)
 
 

@@ -41,6 +41,7 @@ _NAMED = 2
 _WITHOUT_COST = {
     Objective.PRERELEASE: "that is no pre-release",
     Objective.BROKEN: "without a known breakage",
+    Objective.ADVICE: "that the project's guide names",
     Objective.KEPT: "that keeps the existing lock",
     Objective.GENERATION: "with current packages around it",
     Objective.OPS: "for which compiled ops exist",
@@ -60,6 +61,7 @@ _WITHOUT_COST = {
 
 _LESS_COST = {
     Objective.BROKEN: "with the fewest known breakages",
+    Objective.ADVICE: "that keeps most of what the project's guide names",
     Objective.KEPT: "that keeps most of the existing lock",
     Objective.BUILDS: "for which the fewest packages must be built",
     Objective.UNVERIFIED: "with the best-tested recipes",

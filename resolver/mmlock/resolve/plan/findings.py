@@ -154,6 +154,21 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
                 confidence=Confidence.INFERRED,
             )
         ]
+    if isinstance(option.choice, TorchChoice):
+        build = option.choice.build
+        compiled = [d.name for d in target.devices if code_for(d, build.archs, build.ptx) is Code.PTX]
+        return [
+            Finding(
+                level=Level.WARNING,
+                kind=FindingKind.PTX,
+                subject=str(option.package),
+                text=f"{_code_text(Code.PTX, name)}; the first start takes long, and its CUDA libraries may "
+                "have no code for it",
+                source=readable(matrix, option.source),
+                confidence=build.confidence,
+            )
+            for name in compiled
+        ]
     if isinstance(option.choice, BinaryChoice):
         row = option.choice.binary
         codes = {d.name: code_for(d, row.archs, row.ptx) for d in target.devices}

@@ -24,6 +24,7 @@ _KIND = {
     LinkKind.BUILD: ReasonKind.BUILD,
     LinkKind.TOOLCHAIN: ReasonKind.BUILD,
     LinkKind.CUDA: ReasonKind.PAIR,
+    LinkKind.DEAD: ReasonKind.WHEEL,
 }
 
 

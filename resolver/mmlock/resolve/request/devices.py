@@ -9,7 +9,7 @@ from mmlock.core.device import Device
 from mmlock.core.errors import NoAnswer, UsageError
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.facts.devices.find import DeviceProblem, NoDevice, accelerator_of, find_device
-from mmlock.facts.devices.support import board_platform
+from mmlock.facts.devices.support import board_platform, home_platform
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, DeviceAnswer
 
@@ -57,6 +57,7 @@ def find_devices(matrix: Matrix, arguments: SolveArguments) -> TargetDevices:
                 causes=[text for text in (row.note, row.mmcv) if text],
                 hints=["inside the vendor's own image, `--gpu cpu` locks everything but the vendor's torch"],
             )
+    _one_platform(matrix, devices, arguments.platform)
     return TargetDevices(
         devices=ordered,
         words=tuple(devices.values()),
@@ -140,10 +141,31 @@ def _platform(
     for row in accelerators:
         if row.platform is not None:
             return row.platform
-    machines = {row.sm: row.machine for row in matrix.capabilities}
+    platforms = (_soldered(matrix, device, word) for device, word in named.items())
+    return next((platform for platform in platforms if platform), None)
+
+
+def _soldered(matrix: Matrix, device: Device, word: str) -> Platform | None:
+    """The platform of a device that is in machines of one platform only; None for a card."""
+    machine = next((row.machine for row in matrix.capabilities if row.sm == device.arch), None)
+    if device.kind is DeviceKind.CUDA and machine == "aarch64":
+        return Platform.LINUX_AARCH64
+    return board_platform(matrix, word, device.name)
+
+
+def _one_platform(matrix: Matrix, named: dict[Device, str], platform: Platform | None) -> None:
+    """Raises NoAnswer for devices of different platforms: a lock is for one, and would run on some of them.
+
+    A card can be put into a machine of any platform, but only its user knows of that, and says so.
+    """
+    if platform is not None:
+        return
+    homes: dict[Platform, str] = {}
     for device, word in named.items():
-        if device.kind is DeviceKind.CUDA and machines.get(device.arch or "") == "aarch64":
-            return Platform.LINUX_AARCH64
-        if platform := board_platform(matrix, word, device.name):
-            return platform
-    return None
+        homes.setdefault(_soldered(matrix, device, word) or home_platform(matrix, device), device.name)
+    if len(homes) > 1:
+        raise NoAnswer(
+            f"no lock supports {' and '.join(homes.values())}",
+            causes=[f"{name} is in {home} machines" for home, name in homes.items()],
+            hints=["make one lock for each, or name the one platform with `--platform`"],
+        )

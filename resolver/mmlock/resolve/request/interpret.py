@@ -18,9 +18,12 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Stack, Validation
 from mmlock.resolve.request.advisories import advisory_constraints
 from mmlock.resolve.request.devices import TargetDevices, find_devices
+from mmlock.resolve.request.drivers import require_driver
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
+from mmlock.resolve.request.namesakes import refuse_namesakes
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
-from mmlock.resolve.request.packages import core_packages, provided_extras
+from mmlock.resolve.request.packages import core_packages, provided_extras, unnamed, unnamed_modules
+from mmlock.resolve.request.recorded_indexes import ordinary_indexes
 
 
 def interpret(
@@ -32,9 +35,13 @@ def interpret(
     """
     devices = find_devices(matrix, arguments)
     target = _target(matrix, arguments, devices)
+    if arguments.driver is not None:  # one that was read from this machine has shown its devices
+        require_driver(matrix, target, devices.words)
     stack, requirements = _requirements(matrix, arguments)
     _require_ops(matrix, arguments.torch_ops)
-    core = core_packages(matrix)
+    core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
+    bound = frozenset(name for one in arguments.index.named for name in one.packages)
+    refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in core), bound)
     pythons = _pythons(matrix, arguments)
 
     def applies(asked: Asked) -> bool:
@@ -52,9 +59,10 @@ def interpret(
             for name, one in sorted(matrix.extensions.items())
         ),
     ]
+    ordinary = ordinary_indexes(matrix, arguments.index)
     return InterpretedRequest(
         # What a lock keeps of the request must mean the same anywhere: `auto` does not.
-        arguments=replace(arguments, gpus=devices.words, driver=target.driver),
+        arguments=replace(arguments, gpus=devices.words, driver=target.driver, index=ordinary.index),
         target=target,
         device_words=devices.words,
         accelerators=devices.accelerators,
@@ -68,6 +76,7 @@ def interpret(
         objectives=_objectives(arguments),
         idle=tuple(asked.text for asked in decided if not applies(asked)),
         validations=tuple(validations),
+        recorded_indexes=ordinary.recorded,
     )
 
 
@@ -97,7 +106,7 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
 
 def mistaken(matrix: Matrix, requirements: Iterable[PlainRequirement]) -> list[str]:
     """Ordinary packages that are named as a module of another distribution is: probably that one is meant."""
-    modules = {normalize(m.module): m for m in matrix.modules if m.core}
+    modules = {normalize(m.module): m for m in matrix.modules if m.core and not unnamed(m)}
     names = dict.fromkeys(requirement_name(one.text) for one in requirements)
     return [
         f"`{name}` is another project: the module `{modules[name].module}` comes from "

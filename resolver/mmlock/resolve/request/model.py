@@ -65,3 +65,5 @@ class InterpretedRequest(Struct, frozen=True, kw_only=True):
     """Requirements on decided packages whose markers hold on no Python of the target."""
     validations: tuple[Validation, ...] = ()
     """What the verdicts of the user's own locks prove."""
+    recorded_indexes: tuple[str, ...] = ()
+    """Indexes of the request whose torch and mmcv are facts: they are not asked for ordinary packages."""

@@ -14,6 +14,7 @@ class Objective(StrEnum):
 
     PRERELEASE = "final-releases"
     BROKEN = "nothing-broken"
+    ADVICE = "project-advice"
     KEPT = "kept-versions"
     GENERATION = "current-generation"
     OPS = "with-ops"
@@ -33,6 +34,7 @@ class Objective(StrEnum):
 MEANING: Mapping[Objective, str] = {
     Objective.PRERELEASE: "no pre-release that was not requested",
     Objective.BROKEN: "nothing known to be broken",
+    Objective.ADVICE: "versions that the project's own guide names, each counted alone",
     Objective.KEPT: "versions of the existing lock, where there is one",
     Objective.GENERATION: "packages of the current generation (those that use mmengine)",
     Objective.OPS: "packages with their compiled ops, where slower ones or none are allowed",

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import normalize
+from mmlock.core.names import PackageName, normalize
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Requires
+from mmlock.facts.matrix.model import Module, Requires
 
-__all__ = ["core_packages", "provided_extras"]
+__all__ = ["core_packages", "provided_extras", "unnamed", "unnamed_modules"]
+
+
+def unnamed(row: Module) -> bool:
+    """Whether a core module has one distribution for each CUDA, none of which has the module's name."""
+    if not row.core or normalize(row.module) in row.packages:
+        return False
+    return len(set(row.packages) - set(row.on_request)) > 1
+
+
+def unnamed_modules(matrix: Matrix) -> frozenset[PackageName]:
+    """The names of such modules: for a CUDA device each means the one of its CUDA (`spconv`)."""
+    return frozenset(normalize(row.module) for row in matrix.modules if unnamed(row))
 
 
 def core_packages(matrix: Matrix) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -12,16 +12,18 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
-from mmlock.core.requirements import Asked, parse_requirement, unique
-from mmlock.facts.matrix.curated import Module
+from mmlock.core.requirements import Asked, unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.resolve.request.missing import require_provided
+from mmlock.resolve.request.packages import unnamed
+from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
 from mmlock.scan.known import known_of
 from mmlock.scan.model import RunCondition
 from mmlock.scan.packages import PackageUse
-from mmlock.scan.pins.model import Binding, ProjectPin
+from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
 from mmlock.scan.reasons import left_out_by_reason
 from mmlock.scan.scan import Scan, scan
 
@@ -29,7 +31,6 @@ Note = tuple[str, str]
 """A place and a sentence."""
 
 _RUNS = frozenset({RunCondition.ALWAYS, RunCondition.IF})
-_NO_PACKAGE = frozenset({"python", "cuda"})
 _LITE = PackageName("mmcv-lite")
 _GUARD = "guard this import, then mmcv without compiled ops is enough (`--allow-lite`)"
 _MOST_LEFTOVERS = 5
@@ -43,6 +44,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     matrix = open_matrix(arguments.matrices)
     scanned = scan(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)
     said = _ProjectRequest(matrix, scanned, arguments)
+    require_provided(matrix, said.unprovided(), arguments.allow_missing)
     requirements = unique((*arguments.requirements, *said.declared(), *said.imported()))
     extensions = tuple(said.extensions())
     if not requirements and not extensions and arguments.stack is None:
@@ -51,26 +53,23 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
             causes=["no file declares requirements, and no code imports a package known to mmlock"],
             hints=["add requirements: `mmlock solve 'mmdet>=3' --project ...`"],
         )
+    asked = {one.name for one in requirements}
     declared = [pin for pin in scanned.pins if pin.binding is Binding.DECLARED]
     pythons = [pin.specifier for pin in declared if pin.name == "python"]
     bounds = [bound for bound in (arguments.requires_python, *pythons) if bound]
     return replace(
         arguments,
         requirements=requirements,
+        wishes=tuple(one for one in said.of_tools() if one.name not in asked),
         constraints=unique((*arguments.constraints, *said.bounded())),
         requires_python=",".join(dict.fromkeys(bounds)) or None,
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
         notes=(*arguments.notes, *said.notes()),
+        pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
+        advice=tuple(advice(scanned.pins, said.without)),
     )
-
-
-def _unnamed(row: Module | None) -> bool:
-    """Whether a core package has one name for each CUDA, so that one must be named to ask for it."""
-    if row is None or not row.core or normalize(row.module) in row.packages:
-        return False
-    return len(set(row.packages) - set(row.on_request)) > 1
 
 
 def _importable(one: OwnExtension) -> set[str]:
@@ -89,43 +88,71 @@ class _ProjectRequest:
         need = scanned.conclusion.need
         self.enough_lite = need is Need.NOTHING or (need is Need.IMPORT and arguments.allow_lite)
         self.named = {asked.name for asked in arguments.requirements}
+        self.without = frozenset(map(PackageName, (*arguments.without, *arguments.allow_missing)))
         self.own = set().union(*(_importable(one) for one in scanned.extensions))
 
     def declared(self) -> Iterator[Asked]:
         """The pins that bind."""
-        return (self._asked(pin) for pin in self._pins(Binding.DECLARED) if not pin.constraint)
+        return (asked_of(pin) for pin in self._binding())
+
+    def _binding(self) -> Iterator[ProjectPin]:
+        pins = self._pins(Binding.DECLARED)
+        return (pin for pin in pins if not pin.repository and (not pin.constraint or self._of_conda(pin)))
+
+    def _of_conda(self, pin: ProjectPin) -> bool:
+        """Whether conda's package is one that is decided here under the same name."""
+        return pin.kind is PinKind.CONDA and pin.name in self.owner
 
     def _pins(self, *bindings: Binding) -> Iterator[ProjectPin]:
-        return (p for p in self.scanned.pins if p.binding in bindings and p.name not in _NO_PACKAGE)
-
-    def _asked(self, pin: ProjectPin) -> Asked:
-        asked = parse_requirement(pin.text, str(pin.place))
-        if isinstance(asked, Asked) and asked.name == pin.name and asked.url is None:
-            return asked
-        # Written in the words of another tool: conda, Poetry.
-        clauses = ",".join(sorted(filter(None, (part.strip() for part in pin.specifier.split(",")))))
-        return Asked(name=pin.name, specifier=clauses, marker=pin.marker, origin=str(pin.place))
+        return (
+            p
+            for p in self.scanned.pins
+            if p.binding in bindings and p.name not in NO_PACKAGE and p.name not in self.without
+        )
 
     def imported(self) -> Iterator[Asked]:
         """Packages that the code imports and that nothing declares."""
-        declared = {pin.name for pin in self._pins(Binding.DECLARED)} | self.named
-        for use in self._needed():
+        return self._asked(self._needed())
+
+    def of_tools(self) -> Iterator[Asked]:
+        """Packages that only tools and demos import: in the lock where they hold."""
+        return self._asked(use for use in self.scanned.packages if use.apart and self._runs(use))
+
+    def _asked(self, uses: Iterable[PackageUse]) -> Iterator[Asked]:
+        declared = {pin.name for pin in self._binding()} | self.named
+        # What is installed from a repository is there, and no release of an unknown name is asked for.
+        repositories = {pin.name for pin in self._pins(*Binding) if pin.repository}
+        for use in uses:
             if declared & set(self._providers(use)):
                 continue
             optional = [pin for pin in self._pins(Binding.OPTIONAL) if pin.name in self._providers(use)]
             bounds = {pin.specifier for pin in optional if pin.specifier}
             if use.known and len(bounds) == 1:
-                yield self._asked(next(pin for pin in optional if pin.specifier))
+                yield asked_of(next(pin for pin in optional if pin.specifier))
             elif use.known:
                 yield Asked(name=self._usual(use), origin=f"{use.place} imports {use.module}")
-            elif any(pin.name in use.packages for pin in self.scanned.pins):
+            elif not repositories & set(use.packages) and any(
+                pin.name in use.packages for pin in self.scanned.pins
+            ):
                 yield Asked(name=use.packages[0], origin=f"{use.place} imports {use.module}")
+
+    def unprovided(self) -> Iterator[PackageUse]:
+        """Imports that nothing declares, of modules of which the matrix knows no distribution."""
+        declared = {pin.name for pin in self._pins(*Binding)} | self.named
+        uses = (use for use in self._needed() if not use.known and use.reached)
+        return (use for use in uses if declared.isdisjoint(use.packages))
 
     def _needed(self) -> Iterator[PackageUse]:
         for use in self.scanned.packages:
-            row = self.modules.get(use.module)
-            if use.when in _RUNS and not use.aside and use.module not in self.own and not _unnamed(row):
+            if not use.apart and self._runs(use):
                 yield use
+
+    def _runs(self, use: PackageUse) -> bool:
+        return use.when in _RUNS and not use.aside and use.module not in self.own and not self._left(use)
+
+    def _left(self, use: PackageUse) -> bool:
+        """Whether the user leaves it out, by the name of the module or of a distribution."""
+        return not self.without.isdisjoint({normalize(use.module), *self._providers(use)})
 
     def _providers(self, use: PackageUse) -> tuple[PackageName, ...]:
         row = self.modules.get(use.module)
@@ -135,22 +162,31 @@ class _ProjectRequest:
         """What to ask for: the module's own name means whichever package fits."""
         if use.module == "mmcv" and self.enough_lite and not self._old_mmcv():
             return _LITE
+        row = self.modules.get(use.module)
         plain = normalize(use.module)
-        return plain if plain in use.packages else use.packages[0]
+        # Of a module with one distribution for each CUDA, the module is asked for: the solver knows the CUDA.
+        return plain if plain in use.packages or (row and unnamed(row)) else use.packages[0]
 
     def _old_mmcv(self) -> bool:
         return any(one.module == "mmcv" and one.specifier.startswith("<") for one in self.scanned.bounds)
 
     def bounded(self) -> Iterator[Asked]:
         """Constraints: those that are declared, and what the imports demand."""
-        yield from (self._asked(pin) for pin in self._pins(Binding.DECLARED) if pin.constraint)
+        pins = self._pins(Binding.DECLARED)
+        yield from (asked_of(pin) for pin in pins if pin.constraint and not pin.repository)
         for module, bounds in self._bounds().items():
             if len(bounds) == 1:
                 one = bounds[0]
-                row = self.modules[module]
-                plain = normalize(module)
-                name = plain if plain in row.packages else row.packages[0]
-                yield Asked(name=name, specifier=one.specifier, origin=f"{one.place} imports {one.submodule}")
+                origin = f"{one.place} imports {one.submodule}"
+                yield Asked(name=self._name(module), specifier=one.specifier, origin=origin)
+        for own in self.scanned.asserts:
+            origin = f"{own.place} fails to import otherwise"
+            yield Asked(name=self._name(own.module), specifier=own.specifier, origin=origin)
+
+    def _name(self, module: str) -> PackageName:
+        """What a bound on a module is on: its own name means whichever package provides it."""
+        row, plain = self.modules[module], normalize(module)
+        return plain if plain in row.packages or unnamed(row) else row.packages[0]
 
     def _bounds(self) -> dict[str, list[ImportBound]]:
         bounds: dict[str, list[ImportBound]] = {}
@@ -188,7 +224,6 @@ class _ProjectRequest:
 
     def notes(self) -> Iterator[Note]:
         """What binds nothing and should be known."""
-        yield from self._advice()
         for module, bounds in self._bounds().items():
             if len(bounds) > 1:
                 both = " and ".join(f"{one.submodule} ({one.place})" for one in bounds)
@@ -201,13 +236,6 @@ class _ProjectRequest:
             if not use.known and not declared & set(use.packages):
                 text = f"`{use.module}` is imported but not declared: the lock may lack it"
                 yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
-        for use in self.scanned.packages:
-            if use.when in _RUNS and not use.aside and _unnamed(self.modules.get(use.module)):
-                names = ", ".join(f"`{name}`" for name in use.packages[-2:])
-                yield (
-                    str(use.place),
-                    f"`{use.module}` is imported: request the package you want, such as {names}",
-                )
         if self.scanned.conclusion.need is Need.IMPORT:
             for place in self.scanned.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
@@ -236,16 +264,3 @@ class _ProjectRequest:
         for left in self.scanned.leftovers[:_MOST_LEFTOVERS]:
             made = f" for Python {left.python}" if left.python else ""
             yield left.path, f"left over from an earlier build{made}: not part of the lock"
-
-    def _advice(self) -> Iterator[Note]:
-        seen: set[tuple[str, str]] = set()
-        imported = {package for use in self._needed() for package in use.packages}
-        for pin in self.scanned.pins:
-            cuda = pin.name == "cuda"
-            told = cuda or pin.name == "python" or pin.name in self.owner or pin.name in imported
-            binds = pin.binding in {Binding.DECLARED, Binding.OPTIONAL} and not cuda
-            if not pin.specifier or not told or binds or (pin.name, pin.specifier) in seen:
-                continue
-            seen.add((pin.name, pin.specifier))
-            why = "torch has its own CUDA" if cuda else "not used as a bound"
-            yield str(pin.place), f"`{pin.text}` (from a {pin.kind}): {why}"

@@ -14,16 +14,23 @@ from mmlock.scan.model import SourceLine
 from mmlock.scan.pins import declared, documents
 from mmlock.scan.pins.commands import Said, first_words
 from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
+from mmlock.scan.pins.repositories import repository_name, without_repositories
 from mmlock.scan.tree import NO_LINKS, Links, leads_out
 
 __all__ = ["collect"]
 
 _REQUIREMENTS = re.compile(r"(?:requirements?|constraints?)[\w.-]*\.(?:txt|in)$", re.IGNORECASE)
-_DOCUMENT = re.compile(r"(?:readme|install|get_?started|faq)[\w.-]*\.(?:md|rst|txt)$", re.IGNORECASE)
+_DOCUMENT = re.compile(
+    r"(?:readme|install|get(?:ting)?_?started|quick_?start|setup|environment|prepare|faq)"
+    r"[\w.-]*\.(?:md|rst|txt)$",
+    re.IGNORECASE,
+)
 _DOCKERFILE = re.compile(r"(?:dockerfile(?:[.-][\w.-]+)?|[\w.-]+\.dockerfile)$", re.IGNORECASE)
 _CONDA = re.compile(r"\A(?:environment|conda|env)[\w.-]*\.ya?ml$", re.IGNORECASE)
-_TAKEN = frozenset({"requirements.txt", "requirements/mminstall.txt"})
-"""What tools install for a project unasked: pip by habit, mim by its own rule."""
+_TAKEN = frozenset({"requirements.txt", "requirement.txt", "requirements/mminstall.txt"})
+"""What is installed for a project unasked: by habit, mim by its own rule."""
+_GUIDE = re.compile(r"\binstall\s(?:[^\n`|;&]*\s)?(?:-r|--requirement)[ =]?\s*([\w./-]{1,200}\.(?:txt|in))")
+"""A command that installs a requirements file."""
 _LOCKS = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"})
 
 Read = Callable[[str], str]
@@ -71,7 +78,9 @@ class _Collector:
             if (name in names) if isinstance(names, frozenset) else names.match(name):
                 binding = Binding.LOCKED if kind is PinKind.LOCK else own
                 for line, said, extra in reader(self.read(file)):
-                    yield self._pin(said, file, line, kind, Binding.OPTIONAL if extra else binding)
+                    conda = extra and kind is PinKind.CONDA
+                    to = binding if conda or not extra else Binding.OPTIONAL
+                    yield self._pin(said, file, line, kind, to, constraint=conda)
                 return
         if _DOCKERFILE.match(name):
             yield from self._said(documents.dockerfile, file, PinKind.DOCKERFILE, Binding.COMMAND)
@@ -86,9 +95,21 @@ class _Collector:
         self, reader: Callable[[str], Iterator[tuple[int, Said]]], file: str, kind: PinKind, binding: Binding
     ) -> Iterator[ProjectPin]:
         text = self.read(file)
+        if kind in {PinKind.DOCUMENT, PinKind.DOCKERFILE}:
+            self.declared += [(named, False) for named in self._guided(file, text)]
         if kind is PinKind.DOCKERFILE or first_words([text]):
             for line, said in reader(text):
                 yield self._pin(said, file, line, kind, binding)
+
+    def _guided(self, file: str, text: str) -> Iterator[str]:
+        """Requirement files that a guide of the whole project installs: from its top, or from beside it."""
+        if dirname(file) not in {"", "docs", "docker", "docs/en", "docs/source"}:
+            return
+        for found in _GUIDE.finditer(text):
+            for path in (normpath(found[1]), normpath(f"{dirname(file)}/{found[1]}")):
+                # A file of its own folder is for the text itself: `docs/requirements.txt`.
+                if path in self.known and not path.startswith(("docs/", "tests/")):
+                    yield path
 
     def _setup(self, file: str) -> None:
         requirements, files = declared.setup_py(self.read(file))
@@ -128,7 +149,13 @@ class _Collector:
         return inside or bool(_REQUIREMENTS.match(basename(file)))
 
     def _requirements(self, file: str, binding: Binding, *, constraint: bool) -> list[tuple[str, bool]]:
-        parsed = parse_file(self.read(file), file, constraint=constraint)
+        text, repositories = without_repositories(self.read(file))
+        for line, words in repositories:
+            if (name := repository_name(words)) is not None:
+                self.pins.append(
+                    self._pin((name, "", words, None), file, line, PinKind.REQUIREMENTS, binding)
+                )
+        parsed = parse_file(text, file, constraint=constraint)
         for asked in (*parsed.gathered.requirements, *parsed.gathered.constraints):
             line = int(asked.origin.rpartition(":")[2])
             said = (asked.name, asked.specifier, asked.text, asked.marker)

@@ -10,6 +10,7 @@ from mmlock.core.faults import Fault
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.requirements import parse_requirement
 from mmlock.core.versions import is_specifier
+from mmlock.scan.pins.repositories import repository_name
 
 __all__ = ["Said", "command_pins", "conda_pin", "logical_lines", "pip_pin", "variables"]
 
@@ -146,7 +147,9 @@ def _all(words: list[str], read: object) -> Iterator[Said]:
 
 
 def pip_pin(word: str) -> Said | None:
-    """A requirement as pip takes it; None for a path, a URL or a placeholder."""
+    """A requirement as pip takes it, on a repository too; None for a path, a URL or a placeholder."""
+    if (name := repository_name(word)) is not None:
+        return name, "", word, None
     if not re.match(r"[A-Za-z0-9]", word) or "://" in word or word.endswith((".whl", ".txt", ".tar.gz")):
         return None
     requirement = parse_requirement(word, "")

@@ -194,7 +194,10 @@ def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
 
 
 def conda_environment(text: str) -> Iterator[Line]:
-    """The `dependencies` list of a conda environment, and its `pip` list. Other YAML is not read."""
+    """The `dependencies` list of a conda environment, and its `pip` list. Other YAML is not read.
+
+    What only conda provides is marked like what is for an extra: it may be no Python package at all.
+    """
     inside, pip_depth = False, -1
     for number, line in enumerate(text.splitlines(), start=1):
         if re.match(r"\S", line) and not line.startswith(("-", "#")):
@@ -210,8 +213,10 @@ def conda_environment(text: str) -> Iterator[Line]:
             continue
         if pip_depth >= 0 and depth <= pip_depth:
             pip_depth = -1
-        if said := pip_pin(item) if pip_depth >= 0 else conda_pin(item):
-            yield number, said, False
+        # Of a line of pip's, options that follow a requirement say where its files are.
+        words = re.split(r"\s--?[a-z]", item, maxsplit=1)[0].strip()
+        if said := pip_pin(words) if pip_depth >= 0 else conda_pin(item):
+            yield number, said, pip_depth < 0
 
 
 def _table(document: object, *path: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from mmlock.core.names import PackageName, StrEnum
 from mmlock.scan.model import SourceLine
+from mmlock.scan.pins.repositories import is_repository
 
 __all__ = ["Binding", "PinKind", "ProjectPin"]
 
@@ -51,3 +52,8 @@ class ProjectPin(Struct, frozen=True, kw_only=True):
     marker: str | None = None
     constraint: bool = False
     """Whether it only bounds the package where something else brings it."""
+
+    @property
+    def repository(self) -> bool:
+        """Whether it is on a repository and not on a release."""
+        return is_repository(self.text)
