@@ -19,6 +19,7 @@ class ReasonKind(StrEnum):
     REQUESTED = "requested"  # the request names it
     ASSERTS = "asserts"  # checked when a package is imported
     REQUIRES = "requires"  # Requires-Dist, Requires-Python
+    NAMES = "names"  # Python names that it takes of another package
     DECLARES = "declares"  # declared and not enforced: the extra `mim`
     WHEEL = "wheel"  # a wheel exists, or none does
     BUILD = "build"  # a recipe makes it

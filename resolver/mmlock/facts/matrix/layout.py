@@ -108,6 +108,9 @@ SECTIONS: dict[str, Section] = {
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
         Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),
+        Section(
+            name="name-sources", path="curated/name_sources.toml", row=model.NameSource, key=("package",)
+        ),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )
 }
