@@ -250,6 +250,7 @@ def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) 
 def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.findings import missing_extras
+    from mmlock.resolve.plan.name_requirements import names_taken
 
     return Decision(
         matrix=matrix,
@@ -272,6 +273,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
             ),
             *_unread_requires(matrix),
             *_passed_over(decided),
+            *names_taken(matrix, decided.solution, decided.name_bounds, asked.target, decided.closed.packages),
         ),
     )
 

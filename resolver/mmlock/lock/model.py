@@ -62,6 +62,7 @@ class FindingKind(StrEnum):
     HASH = "hash"  # a requested hash could not be compared
     UNCHECKED = "unchecked"  # nobody could check it
     ABI = "abi"  # the compiled files were not read
+    NAMES = "names"  # Python names that packages take of others
 
 
 class Reason(Struct, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ from mmlock.resolve.loop.breakages import ClosureOutcome, always_there, learn_br
 from mmlock.resolve.loop.minimal_refusal import RefusedClosure, minimal_refusal
 from mmlock.resolve.loop.nogoods import LoopState, Refusal
 from mmlock.resolve.plan.closure_inputs import closure_request, core_node
+from mmlock.resolve.plan.name_requirements import NameBound, closed_bounds
 from mmlock.resolve.request.interpret import mistaken
 from mmlock.resolve.request.model import CoreRequirement, InterpretedRequest
 from mmlock.resolve.request.packages import core_packages
@@ -60,6 +61,8 @@ class Resolution(Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...]
     newer: tuple[NewerVersion, ...]
     """What was newer and not taken."""
+    name_bounds: tuple[NameBound, ...] = ()
+    """What ordinary packages take of others by name, and what that bounds."""
 
 
 class NoResolution(Struct, frozen=True, kw_only=True):
@@ -143,11 +146,14 @@ def decide(
                     closed=answer,
                     refusals=tuple(state.refusals),
                     newer=not_newer(rows, solution, solver, request.objectives),
+                    name_bounds=tuple(state.name_bounds.values()),
                 )
             continue
         _known_at_all(answer, mistaken(matrix, request.plain_requirements))
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
+            continue
+        if state.shun():
             continue
         refusal = minimal_refusal(_refused_closure(matrix, request, rows, solution, answer, closer, state))
         progress(f"dependencies conflict with {' and '.join(refusal.labels)}")
@@ -223,7 +229,7 @@ def _question(
         solution,
         request.target,
         requirements=request.plain_requirements,
-        constraints=request.plain_constraints,
+        constraints=(*request.plain_constraints, *state.name_constraints()),
         extras=asked_extras(matrix, request.core_requirements, request.target.platform, solution.python),
     )
     return replace(
@@ -260,4 +266,15 @@ def _learn(state: LoopState, outcome: ClosureOutcome, closer: Closer) -> bool:
         who = ", ".join(names[name].via) or "an ordinary package"
         state.needed[name] = CoreRequirement(name=name, specifier="", text=f"{name} (required by {who})")
     # Its own part of the closure may go away with the package, so breakages are looked at afterwards.
-    return bool(needed) or learn_breakages(state, outcome, closer)
+    return bool(needed) or learn_breakages(state, outcome, closer) or _learn_names(state, outcome)
+
+
+def _learn_names(state: LoopState, outcome: ClosureOutcome) -> bool:
+    """Bound what ordinary packages take of each other by name."""
+    found = {
+        (one.needer, one.version, one.provider): one
+        for one in closed_bounds(outcome.matrix, outcome.closed.packages)
+    }
+    new = {key: one for key, one in found.items() if key not in state.name_bounds}
+    state.name_bounds.update(new)
+    return bool(new)

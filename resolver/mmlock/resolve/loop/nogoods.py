@@ -9,7 +9,8 @@ from msgspec import Struct, field
 from mmlock.core.names import PackageName
 from mmlock.resolve.graph.request import LateBreakage, Pick
 from mmlock.resolve.graph.rows import Option
-from mmlock.resolve.request.model import CoreRequirement
+from mmlock.resolve.plan.name_requirements import NameBound
+from mmlock.resolve.request.model import CoreRequirement, PlainRequirement
 
 __all__ = ["LoopState", "Refusal", "pick_of", "picks_of"]
 
@@ -58,6 +59,26 @@ def _natural(label: str) -> list[tuple[int, str]]:
 class LoopState(Struct):
     """What is known beyond the request. Grows, and never shrinks."""
 
+    def name_constraints(self) -> tuple[PlainRequirement, ...]:
+        """What the names that ordinary packages take ask of a closure."""
+        return (
+            *(
+                PlainRequirement(text=f"{one.provider}{one.specifier}", via=f"{one.needer} {one.version}")
+                for one in self.name_bounds.values()
+                if (one.needer, one.version) not in self.shunned
+            ),
+            *(
+                PlainRequirement(text=f"{name}!={version}", via="names that it takes of others")
+                for name, version in sorted(self.shunned)
+            ),
+        )
+
+    def shun(self) -> bool:
+        """Give up the packages whose needs are bounds now, rather than those bounds; False: none is left."""
+        more = {(one.needer, one.version) for one in self.name_bounds.values()} - self.shunned
+        self.shunned |= more
+        return bool(more)
+
     refusals: list[Refusal] = field(default_factory=list)
     needed: dict[PackageName, CoreRequirement] = field(default_factory=dict)
     """Core packages that ordinary ones turned out to need."""
@@ -67,6 +88,10 @@ class LoopState(Struct):
     """(breakage, Python) -> with which options ordinary packages were seen to bring it about."""
     confirmed: set[tuple[str, frozenset[Pick]]] = field(default_factory=set)
     """(breakage, choice) whose closure, uncured, was seen to bring it about."""
+    name_bounds: dict[tuple[PackageName, str, PackageName], NameBound] = field(default_factory=dict)
+    """(who, its version, of whom) -> what ordinary packages take of others by name and would not find."""
+    shunned: frozenset[tuple[PackageName, str]] = frozenset()
+    """Ordinary packages, with their version, for whose needs no other bound leaves an answer."""
     sdists: frozenset[PackageName] = frozenset()
     """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
     repeats: dict[frozenset[str], int] = field(default_factory=dict)
