@@ -25,6 +25,8 @@ from mmlock.names.spans import Spans, in_order
 
 __all__ = ["MODULE", "OPEN", "Head", "TableKind", "TableText", "encode", "read_table", "table_path"]
 
+NAMES, ARCHIVES = "names", "archives"
+"""How facts cite these files: section and key."""
 OPEN, PRESENT, DENIED = "*", ".", "!"
 MODULE = "module "
 _WIDTH = 118

@@ -91,6 +91,12 @@ class GivenTable(Struct, frozen=True, kw_only=True, dict=True):
             missing = 0
         return absent | sure & (missing | self.cells(module).get(f"{DENIED}{name}", 0))
 
+    def present(self, module: str, name: str = "") -> int:
+        """The releases that certainly have a name, or a module of that name."""
+        if not name:
+            return self.has_module(module)
+        return self.cells(module).get(name, 0) | self.has_module(f"{module}.{name}")
+
     def _may_have(self, module: str, name: str) -> int:
         cells = self.cells(module)
         return cells.get(name, 0) | cells.get(OPEN, 0)

@@ -15,7 +15,7 @@ from mmlock.facts.matrix import model
 from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files, name_files
-from mmlock.names.table import TableKind, table_path
+from mmlock.names.table import ARCHIVES, NAMES, TableKind, table_path
 from mmlock.names.tables import GivenTable, NeededTable
 
 __all__ = ["ENVIRONMENT_VARIABLE", "Matrix", "decode", "find_root", "matrix_files", "open_matrix"]
@@ -244,6 +244,9 @@ class Matrix:
 
         Empty for a package the section has no file of.
         """
+        if section == NAMES:
+            table = self.names_needed(package or "")
+            return {ARCHIVES: f"`{package}`: {table.text.head.source}"} if table else {}
         kind = SECTIONS[section]
         path = kind.path_for(normalize(package) if package else None)
         if kind.per_package and not (self.root / path).is_file():

@@ -7,6 +7,7 @@ ranges. What cannot be read stays unknown and is told.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 
 from msgspec import Struct
 from packaging.utils import parse_wheel_filename
@@ -25,11 +26,11 @@ from mmlock.names.given import Given, Modules, given_names
 from mmlock.names.needed import Needed, needed_names
 from mmlock.names.table import TableKind, table_path
 from mmlock.names.tables import given_text, needed_text
-from mmlock.net.fetching import Fetched
+from mmlock.net.fetching import Fetched, Fetcher, FetchFault
 from mmlock.net.lookup import file_version
 from mmlock.net.simple import ACCEPT, ParseFault, parse_page
 
-__all__ = ["NamePlan", "NamesRead", "plans", "record_names"]
+__all__ = ["NamePlan", "NamesRead", "ReadNames", "choose_file", "plans", "read_names", "record_names"]
 
 WHOLE = 48 * 1024 * 1024
 """Archives up to this many bytes are fetched whole."""
@@ -71,7 +72,9 @@ class NamesRead(Struct, frozen=True, kw_only=True):
     """Matrix files to write, by their relative path."""
 
 
-class _Read(Struct, frozen=True, kw_only=True):
+class ReadNames(Struct, frozen=True, kw_only=True):
+    """What one release gives and needs."""
+
     given: Mapping[str, Given]
     needed: Sequence[Needed]
 
@@ -114,7 +117,7 @@ def record_names(
         if known.get(release) != file.sha256 and (only is None or release in only)
     }
     unread: dict[str, str] = {}
-    found: dict[str, _Read] = {}
+    found: dict[str, ReadNames] = {}
     for release, file, read in _read_all(drive, plan, wanted):
         if isinstance(read, str):
             unread[release] = read
@@ -165,8 +168,13 @@ def _chosen(plan: NamePlan, files: Iterable[Artifact]) -> Iterator[tuple[str, Ar
                 newest[version(release).release[:2]] = release
         kept = list(newest.values())
     for release in sorted(kept, key=version):
-        if best := min(by_release[release], key=_preference, default=None):
+        if best := choose_file(by_release[release]):
             yield release, best
+
+
+def choose_file(files: Iterable[Artifact]) -> Artifact | None:
+    """The file of a release whose names are read; None where it has none."""
+    return min(files, key=_preference, default=None)
 
 
 def _preference(file: Artifact) -> tuple[object, ...]:
@@ -187,7 +195,7 @@ def _preference(file: Artifact) -> tuple[object, ...]:
 
 def _read_all(
     drive: Driver, plan: NamePlan, wanted: Mapping[str, Artifact]
-) -> Iterator[tuple[str, Artifact, _Read | str]]:
+) -> Iterator[tuple[str, Artifact, ReadNames | str]]:
     small = [(release, file) for release, file in wanted.items() if (file.size or 0) <= WHOLE]
     for start in range(0, len(small), _BATCH):
         batch = small[start : start + _BATCH]
@@ -202,10 +210,22 @@ def _read_all(
     for release, file in wanted.items():
         if (file.size or 0) > WHOLE:
             drive.progress(f"reading the Python files of {file.name}")
-            yield release, file, _by_ranges(drive, plan, file)
+            yield release, file, _by_ranges(drive.client, plan, file)
 
 
-def _from_archive(plan: NamePlan, file: Artifact, data: bytes) -> _Read | str:
+def read_names(client: Fetcher, plan: NamePlan, file: Artifact) -> ReadNames | str:
+    """What one file gives and needs, or why that cannot be read."""
+    if (file.size or WHOLE + 1) > WHOLE and file.name.endswith(".whl"):
+        return _by_ranges(client, plan, file)
+    answer = client.get(file.url)
+    if isinstance(answer, FetchFault):
+        return answer.text
+    if file.sha256 and sha256(answer.body).hexdigest() != file.sha256:
+        return f"`{file.url}` has another sha256 than its index says"
+    return _from_archive(plan, file, answer.body)
+
+
+def _from_archive(plan: NamePlan, file: Artifact, data: bytes) -> ReadNames | str:
     try:
         tree = read_tree(file.name, data)
     except BadArchive as fault:
@@ -213,12 +233,12 @@ def _from_archive(plan: NamePlan, file: Artifact, data: bytes) -> _Read | str:
     return _names(plan, tree.paths, tree.texts)
 
 
-def _by_ranges(drive: Driver, plan: NamePlan, file: Artifact) -> _Read | str:
+def _by_ranges(client: Fetcher, plan: NamePlan, file: Artifact) -> ReadNames | str:
     """The Python files of a remote wheel, in the order in which they lie in it."""
     if not file.name.endswith(".whl"):
         return f"`{file.name}` is larger than {WHOLE} bytes, and only wheels are read in part"
     try:
-        archive = Archive(Remote(drive.client, file.url, budget=_BUDGET))
+        archive = Archive(Remote(client, file.url, budget=_BUDGET))
         tops = tuple(f"{module}/" for module in plan.modules)
         members = sorted(
             (
@@ -234,7 +254,7 @@ def _by_ranges(drive: Driver, plan: NamePlan, file: Artifact) -> _Read | str:
         return str(fault)
 
 
-def _names(plan: NamePlan, paths: Iterable[str], sources: Mapping[str, bytes]) -> _Read | str:
+def _names(plan: NamePlan, paths: Iterable[str], sources: Mapping[str, bytes]) -> ReadNames | str:
     every = [path for path in paths if not path.endswith("/")]
     inside = _root(plan, every)
     modules = Modules.of(
@@ -245,7 +265,7 @@ def _names(plan: NamePlan, paths: Iterable[str], sources: Mapping[str, bytes]) -
     if not modules.files:
         return f"it has no module {' or '.join(plan.modules)}"
     needed = needed_names(modules, plan.modules) if plan.needs else []
-    return _Read(given=given_names(modules), needed=needed)
+    return ReadNames(given=given_names(modules), needed=needed)
 
 
 def _root(plan: NamePlan, paths: Sequence[str]) -> str:

@@ -149,7 +149,6 @@ def link_release(builder: GraphBuilder, catalog: SlotCatalog, option: Option, re
     _link_requires(builder, catalog, option, release)
     _link_declared(builder, catalog, option, release)
     _link_presumed(builder, catalog, option, release)
-    link_names(builder, catalog, option, release)
     if release.requires_python:
         spec = release.requires_python
         builder.link(
@@ -161,6 +160,7 @@ def link_release(builder: GraphBuilder, catalog: SlotCatalog, option: Option, re
             cite("releases", release.source, option.package),
             release.confidence,
         )
+    link_names(builder, catalog, option, release)
 
 
 def _link_asserts(builder: GraphBuilder, option: Option, release: Release) -> None:

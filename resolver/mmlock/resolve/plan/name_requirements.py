@@ -15,15 +15,14 @@ from mmlock.lock.model import Finding, FindingKind, Level
 from mmlock.names.bounds import specifier_without
 from mmlock.names.check import lacking, needs_text
 from mmlock.names.needed import Needed
+from mmlock.names.table import ARCHIVES, NAMES
 from mmlock.names.tables import GivenTable
 from mmlock.resolve.core_solver.solution import CoreSolution
+from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["NameBound", "TakenRequirement", "closed_bounds", "names_taken", "taken_requirements"]
-
-SOURCE = "the sources of the release, read as syntax trees"
-
 
 class TakenRequirement(Struct, frozen=True, kw_only=True):
     """An ordinary package that importing a decided one needs, with the releases that have the names."""
@@ -157,24 +156,26 @@ def names_taken(
             undeclared = "" if one.declared else " and does not declare it"
             added = f"keeps {one.text}" if one.specifier else f"adds {one.text}"
             yield _finding(
+                matrix,
                 str(name),
                 f"{name} {option.version} takes {needs_text(one.needs)} when it is imported{undeclared}: "
                 f"the lock {added}",
             )
     for bound in bounds:
         yield _finding(
+            matrix,
             bound.needer,
             f"{bound.needer} {bound.version} takes {needs_text(bound.needs)} when it is imported: "
             f"the lock keeps {bound.provider}{bound.specifier}",
         )
 
 
-def _finding(subject: str, text: str) -> Finding:
+def _finding(matrix: Matrix, subject: str, text: str) -> Finding:
     return Finding(
         level=Level.NOTE,
         kind=FindingKind.NAMES,
         subject=subject,
         text=text,
-        source=(SOURCE,),
+        source=readable(matrix, cite(NAMES, (ARCHIVES,), subject)),
         confidence=Confidence.MEASURED,
     )
