@@ -21,7 +21,7 @@ from mmlock.files.atomic import write_aside
 from mmlock.files.private import open_cache
 from mmlock.resolve.closure.model import Closed, ClosureConflict, ClosureRequest
 
-_FORMAT = 2
+_FORMAT = 3
 """Raised whenever the same question would be answered differently by newer code."""
 
 _KEPT = 30 * 86400.0

@@ -55,6 +55,8 @@ class Closed(Struct, frozen=True, kw_only=True):
     engine: str
     """`uv 0.13.8`."""
     from_cache: bool
+    takers: tuple[PackageName, ...] = ()
+    """Ordinary packages that require torch themselves, sorted."""
 
 
 class NoWheel(Struct, frozen=True, kw_only=True):

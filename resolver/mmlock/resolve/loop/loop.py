@@ -32,7 +32,7 @@ from mmlock.resolve.graph.request import GraphRequest
 from mmlock.resolve.graph.rows import Rows
 from mmlock.resolve.loop.breakages import ClosureOutcome, always_there, learn_breakages
 from mmlock.resolve.loop.minimal_refusal import RefusedClosure, minimal_refusal
-from mmlock.resolve.loop.nogoods import LoopState, Refusal
+from mmlock.resolve.loop.nogoods import LoopState, Refusal, UnfitWheel
 from mmlock.resolve.plan.closure_inputs import closure_request, core_node
 from mmlock.resolve.plan.name_requirements import NameBound, closed_bounds
 from mmlock.resolve.request.interpret import mistaken
@@ -61,6 +61,8 @@ class Resolution(Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...]
     newer: tuple[NewerVersion, ...]
     """What was newer and not taken."""
+    unfit: tuple[UnfitWheel, ...] = ()
+    """Ordinary packages whose wheels were read and do not go with this torch."""
     name_bounds: tuple[NameBound, ...] = ()
     """What ordinary packages take of others by name, and what that bounds."""
 
@@ -146,6 +148,7 @@ def decide(
                     closed=answer,
                     refusals=tuple(state.refusals),
                     newer=not_newer(rows, solution, solver, request.objectives),
+                    unfit=state.unfit_beside(solution.picked["torch"]),
                     name_bounds=tuple(state.name_bounds.values()),
                 )
             continue
@@ -201,6 +204,10 @@ def _refused_closure(
         droppable=frozenset(name for breakage in matrix.breaks for name in breakage.drop),
         same_on=lambda python: extras(python) == own,
         repeats=state.repeats,
+        bounds={
+            one.word: (one.constraint.text, solution.picked["torch"].index)
+            for one in state.unfit_beside(solution.picked["torch"])
+        },
     )
 
 
@@ -229,7 +236,11 @@ def _question(
         solution,
         request.target,
         requirements=request.plain_requirements,
-        constraints=(*request.plain_constraints, *state.name_constraints()),
+        constraints=(
+            *request.plain_constraints,
+            *state.name_constraints(),
+            *(one.constraint for one in state.unfit_beside(solution.picked["torch"])),
+        ),
         extras=asked_extras(matrix, request.core_requirements, request.target.platform, solution.python),
     )
     return replace(

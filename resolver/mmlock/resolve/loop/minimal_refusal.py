@@ -8,7 +8,7 @@ option that puts the same pieces into its question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,6 +40,8 @@ class RefusedClosure(Struct, frozen=True, kw_only=True):
     """Packages that some cure leaves out: a requirement on one of them is not in every question."""
     same_on: Callable[[str], bool]
     """Whether the question has the same extras on another Python."""
+    bounds: Mapping[str, tuple[str, int]]
+    """Constraints that one option alone puts into the question: the word for it -> its line, the option."""
     repeats: dict[frozenset[str], int]
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
 
@@ -102,6 +104,8 @@ class _Trial:
         self.closure = closure
         self.nodes = {node.name: node for node in closure.question.core}
         self.cures = dict(_cures(closure.solution))
+        for word, (line, option) in closure.bounds.items():
+            self.cures[word] = _Cure(lines=(line,), groups=(frozenset({option}),))
 
     def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> ClosureConflict | None:
         """The closure's words when it refuses these pieces together with the user's own."""

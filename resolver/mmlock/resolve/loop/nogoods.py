@@ -12,7 +12,7 @@ from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.plan.name_requirements import NameBound
 from mmlock.resolve.request.model import CoreRequirement, PlainRequirement
 
-__all__ = ["LoopState", "Refusal", "pick_of", "picks_of"]
+__all__ = ["LoopState", "Refusal", "UnfitWheel", "pick_of", "picks_of"]
 
 _NAMED = 3
 """How many options of a group are named one by one."""
@@ -43,6 +43,24 @@ class Refusal(Struct, frozen=True, kw_only=True):
         return tuple(sorted(map(_group_text, self.groups)))
 
 
+class UnfitWheel(Struct, frozen=True, kw_only=True):
+    """A version of an ordinary package whose compiled files do not go with a torch build."""
+
+    name: PackageName
+    version: str
+    torch: Pick
+    reason: str
+
+    @property
+    def word(self) -> str:
+        """What stands for it in a question to the closure."""
+        return f"{self.name} {self.version} beside {self.torch[1]}"
+
+    @property
+    def constraint(self) -> PlainRequirement:
+        return PlainRequirement(text=f"{self.name}!={self.version}", via=self.word)
+
+
 def _group_text(group: frozenset[Pick]) -> str:
     labels = sorted((label for _, label in group), key=_natural, reverse=True)
     if len(labels) > _NAMED:
@@ -58,6 +76,10 @@ def _natural(label: str) -> list[tuple[int, str]]:
 
 class LoopState(Struct):
     """What is known beyond the request. Grows, and never shrinks."""
+
+    def unfit_beside(self, torch: Option) -> tuple[UnfitWheel, ...]:
+        """What was read and does not go with a torch."""
+        return tuple(one for one in self.unfit if one.torch == pick_of(torch))
 
     def name_constraints(self) -> tuple[PlainRequirement, ...]:
         """What the names that ordinary packages take ask of a closure."""
@@ -92,6 +114,8 @@ class LoopState(Struct):
     """(who, its version, of whom) -> what ordinary packages take of others by name and would not find."""
     shunned: frozenset[tuple[PackageName, str]] = frozenset()
     """Ordinary packages, with their version, for whose needs no other bound leaves an answer."""
+    unfit: list[UnfitWheel] = field(default_factory=list)
+    """Wheels of ordinary packages that were read and do not go with a torch."""
     sdists: frozenset[PackageName] = frozenset()
     """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
     repeats: dict[frozenset[str], int] = field(default_factory=dict)
