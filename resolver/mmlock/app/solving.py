@@ -203,7 +203,7 @@ def locked(
                 return _judged(matrix, checked.env)
     raise NoAnswer(
         f"the wheels of {ROUNDS} combinations are incompatible with each other",
-        causes=[one.reason for one in (*state.refusals[-3:], *state.unfit[-3:])],
+        causes=[*(one.reason for one in state.refusals[-3:]), *(one.reason for one in state.unfit[-3:])],
         hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
 

@@ -81,8 +81,8 @@ def parse_release(text: str, option: str) -> tuple[PackageName, str]:
         asked = Requirement(text)
         pins = [clause.version for clause in asked.specifier if clause.operator in {"==", "==="}]
     except InvalidRequirement:
-        pins = []
-    if len(pins) != 1 or "*" in pins[0]:
+        asked, pins = None, []
+    if asked is None or len(pins) != 1 or "*" in pins[0]:
         raise UsageError(
             f"{option}: `{text}` is no package with an exact version", hints=["write `mmdet==3.3.0`"]
         )

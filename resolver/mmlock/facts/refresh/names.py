@@ -157,9 +157,9 @@ def _chosen(plan: NamePlan, files: Iterable[Artifact]) -> Iterator[tuple[str, Ar
     """The file to read of each release that is wanted."""
     by_release: dict[str, list[Artifact]] = {}
     for file in files:
-        release = file_version(file.name, plan.package)
-        if release is not None and file.sha256 and not file.yanked:
-            by_release.setdefault(str(release), []).append(file)
+        found = file_version(file.name, plan.package)
+        if found is not None and file.sha256 and not file.yanked:
+            by_release.setdefault(str(found), []).append(file)
     kept = [release for release in by_release if allows(plan.releases, release)]
     if plan.minors:
         newest: dict[tuple[int, ...], str] = {}

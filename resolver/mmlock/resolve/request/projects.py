@@ -15,6 +15,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.requirements import Asked, parse_requirement, unique
 from mmlock.facts.matrix.curated import Module
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.resolve.request.project_names import name_constraints, name_notes
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
@@ -57,12 +58,12 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     return replace(
         arguments,
         requirements=requirements,
-        constraints=unique((*arguments.constraints, *said.bounded())),
+        constraints=unique((*arguments.constraints, *said.bounded(), *name_constraints(matrix, scanned.needs))),
         requires_python=",".join(dict.fromkeys(bounds)) or None,
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
-        notes=(*arguments.notes, *said.notes()),
+        notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
     )
 
 
