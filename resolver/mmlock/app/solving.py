@@ -279,7 +279,9 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
             *_unread_requires(matrix),
             *_passed_over(decided),
             *_unfit(decided),
-            *names_taken(matrix, decided.solution, decided.name_bounds, asked.target, decided.closed.packages),
+            *names_taken(
+                matrix, decided.solution, decided.name_bounds, asked.target, decided.closed.packages
+            ),
         ),
     )
 

@@ -58,4 +58,6 @@ def _catches(handler: ast.ExceptHandler, faults: frozenset[str]) -> bool:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     # What cannot be told apart (`except _FAULTS:`) may catch it.
-    return any(not (last := chain_of(kind).rpartition(".")[2]) or last in faults or last.isupper() for kind in kinds)
+    return any(
+        not (last := chain_of(kind).rpartition(".")[2]) or last in faults or last.isupper() for kind in kinds
+    )

@@ -86,9 +86,7 @@ def denied_names(tree: ast.Module, taken: Mapping[str, frozenset[str]]) -> Asked
             closed = reader.branch(statement) and closed
         elif not _is_plain(statement):
             closed = False
-    return Asked(
-        made=frozenset(reader.made), denied=frozenset(reader.denied - reader.made), closed=closed
-    )
+    return Asked(made=frozenset(reader.made), denied=frozenset(reader.denied - reader.made), closed=closed)
 
 
 class _GetattrReader:
@@ -136,9 +134,7 @@ def _is_plain(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Import | ast.ImportFrom | ast.Raise | ast.Pass | ast.Expr | ast.Global)
 
 
-def _compared(
-    test: ast.expr, asked: str, tables: Mapping[str, frozenset[str]]
-) -> frozenset[str] | None:
+def _compared(test: ast.expr, asked: str, tables: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
     """The names that a test is true for; None where others may be, too."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
         parts = [_compared(part, asked, tables) for part in test.values]

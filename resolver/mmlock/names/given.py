@@ -16,7 +16,9 @@ from mmlock.names.read import read_module
 __all__ = ["Given", "Modules", "given_names", "is_public"]
 
 _COMPILED = (".so", ".pyd", ".dylib", ".dll", ".pyx")
-_ASIDE = frozenset({"tests", "test", "testing_data", "docs", "doc", "examples", "benchmarks", "tools", "demo"})
+_ASIDE = frozenset(
+    {"tests", "test", "testing_data", "docs", "doc", "examples", "benchmarks", "tools", "demo"}
+)
 """Folders beside or in a package that are no part of what it gives to others."""
 
 

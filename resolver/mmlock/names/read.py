@@ -45,9 +45,7 @@ class _Where(NamedTuple):
         return self._replace(when=later(self.when, condition), attribute=later(self.attribute, condition))
 
 
-def read_module(
-    source: bytes | str, module: str, *, package: bool, tables: Lookup = no_table
-) -> ModuleNames:
+def read_module(source: bytes | str, module: str, *, package: bool, tables: Lookup = no_table) -> ModuleNames:
     """What a module gives and needs. `package`: whether it is an `__init__.py`.
 
     `tables`: the keys of a table that is written down in another module.
@@ -198,9 +196,7 @@ class _Reader:
             bound = alias.asname or top
             self._bind(bound, where)
             self.uses.append(NameUse(module=alias.name, name="", line=node.lineno, when=where.when))
-            self.aliases.setdefault(bound, set()).add(
-                _Alias(alias.name if alias.asname else top, where.when)
-            )
+            self.aliases.setdefault(bound, set()).add(_Alias(alias.name if alias.asname else top, where.when))
             if not alias.asname:
                 self.dotted.setdefault(top, set()).add(alias.name)
         return True

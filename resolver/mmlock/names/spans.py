@@ -21,6 +21,7 @@ class Spans:
     def __init__(self, releases: Sequence[str]) -> None:
         self.releases = tuple(releases)
         self.place = {text: at for at, text in enumerate(self.releases)}
+        self._by_version = {version(text): at for at, text in enumerate(self.releases)}
         self.all = (1 << len(self.releases)) - 1
         self._mask = lru_cache(maxsize=None)(self._parsed)
 
@@ -66,7 +67,7 @@ class Spans:
     def bit(self, release: str) -> int:
         """The mask of one release, however it is spelled; 0 where it was not read."""
         try:
-            place = self.place.get(str(version(release)))
+            place = self._by_version.get(version(release))
         except InvalidVersion:
             return 0
         return 0 if place is None else 1 << place

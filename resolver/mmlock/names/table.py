@@ -86,7 +86,7 @@ def _broken(package: str, why: str) -> MatrixError:
 def read_table(text: str, kind: TableKind, package: PackageName) -> TableText:
     """The head and the lines of a file. Raises MatrixError."""
     opening, *blocks = text.split(f"\n{MODULE}")
-    first, *lines = opening.splitlines()
+    first, *lines = opening.splitlines() or [""]
     if first != f"{kind} {package}":
         raise _broken(package, f"it begins with `{first[:80]}`, not with `{kind} {package}`")
     source, releases, depth = "", {}, None

@@ -19,7 +19,9 @@ def project_needs(project: Project, read: Callable[[str], str]) -> tuple[Needed,
 
     A need's entry is the script from which its file is reached; the file itself where the project has no script.
     """
-    found = {file: _names(file, read) for file in project.modules if file.endswith(".py") and not is_aside(file)}
+    found = {
+        file: _names(file, read) for file in project.modules if file.endswith(".py") and not is_aside(file)
+    }
     patched: dict[str, frozenset[str]] = {}
     for names in found.values():
         for module, attributes in names.outside.items():

@@ -42,7 +42,9 @@ _BATCH = 24
 
 EDITION = 1
 """Grows when the reader sees more or otherwise: files of another edition are made anew."""
-SOURCE = f"archives on PyPI: the wheel, else the sdist, read as syntax trees (edition {EDITION}); nothing was run"
+SOURCE = (
+    f"archives on PyPI: the wheel, else the sdist, read as syntax trees (edition {EDITION}); nothing was run"
+)
 
 
 class NamePlan(Struct, frozen=True, kw_only=True):

@@ -66,7 +66,12 @@ def check_abi(
         progress(f"reading the compiled files of {package.name} {package.version}")
         file = package.files[0]
         read = inspect_cached(
-            file.url, file.sha256, tables.cache, client=client, effort=Effort(budget=BUDGET), progress=progress
+            file.url,
+            file.sha256,
+            tables.cache,
+            client=client,
+            effort=Effort(budget=BUDGET),
+            progress=progress,
         )
         answer = _answer(read, tables, env, decided)
         if isinstance(answer, str):

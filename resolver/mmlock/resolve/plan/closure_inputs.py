@@ -100,7 +100,9 @@ def core_node(
     return CoreNode(
         name=option.package,
         version=node_version(option, solution.torch),
-        requires=tuple(text for text in (*requires, *taken) if not drops or requirement_name(text) not in drops),
+        requires=tuple(
+            text for text in (*requires, *taken) if not drops or requirement_name(text) not in drops
+        ),
         requires_python=requires_python,
         extras=tuple(name for name in extras if name in has),
     )

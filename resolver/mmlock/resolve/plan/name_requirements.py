@@ -24,6 +24,7 @@ from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["NameBound", "TakenRequirement", "closed_bounds", "names_taken", "taken_requirements"]
 
+
 class TakenRequirement(Struct, frozen=True, kw_only=True):
     """An ordinary package that importing a decided one needs, with the releases that have the names."""
 

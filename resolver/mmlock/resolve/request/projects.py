@@ -58,7 +58,9 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     return replace(
         arguments,
         requirements=requirements,
-        constraints=unique((*arguments.constraints, *said.bounded(), *name_constraints(matrix, scanned.needs))),
+        constraints=unique(
+            (*arguments.constraints, *said.bounded(), *name_constraints(matrix, scanned.needs))
+        ),
         requires_python=",".join(dict.fromkeys(bounds)) or None,
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
