@@ -33,6 +33,8 @@ from mmlock.resolve.request.devices import find_devices
 
 def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page:
     """The report. Raises UsageError, EnvironmentFault, MatrixError or NoAnswer."""
+    from mmlock.app.inspecting_names import names_page
+    from mmlock.facts.release_names import ReleaseNames
     from mmlock.net.http import Client
     from mmlock.net.page_cache import PageCache
 
@@ -48,6 +50,8 @@ def inspect(arguments: InspectArguments, *, progress: Progress = silent) -> Page
             matrix=matrix, cache=cache, client=client, offline=arguments.offline, progress=progress
         )
         thing = arguments.thing
+        if arguments.beside:
+            return names_page(arguments, ReleaseNames(matrix, client, progress))
         if is_torch(thing) and not Path(thing).exists():
             return _exporting(tables, thing)
         if site := _environment(thing):

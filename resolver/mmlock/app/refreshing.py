@@ -270,7 +270,7 @@ def _faults(root: Path, overlay: Overlay) -> list[Any]:
         return []
     with tempfile.TemporaryDirectory(prefix="mmlock-") as folder:
         trial = Path(folder) / "matrices"
-        shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*", "symbols"))
+        shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*", "symbols", "names"))
         store.write_all(trial, overlay.encoded())
         faults = lint(trial)
     if not faults:

@@ -27,7 +27,7 @@ from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
 from mmlock.net.credentials import redact
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.loop import answer_cache as repeat
-from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out, ordinary_wheels
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
@@ -237,13 +237,17 @@ def locked(
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread)
             checked = _checked(matrix, env, decided, indexes, progress)
-            if checked.refusal is None:
+            if checked.unfit is not None:
+                progress(checked.unfit.reason)
+                state.unfit.append(checked.unfit)
+            elif checked.refusal is not None:
+                progress(checked.refusal.reason)
+                state.refusals.append(checked.refusal)
+            else:
                 return _judged(matrix, checked.env)
-            progress(checked.refusal.reason)
-            state.refusals.append(checked.refusal)
     raise NoAnswer(
         f"the wheels of {ROUNDS} combinations are incompatible with each other",
-        causes=[refusal.reason for refusal in state.refusals[-3:]],
+        causes=[*(one.reason for one in state.refusals[-3:]), *(one.reason for one in state.unfit[-3:])],
         hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
 
@@ -270,7 +274,8 @@ def _checked(
     matrix: Matrix, env: LockedEnv, decided: Resolution, indexes: Indexes, progress: Progress
 ) -> WheelCheck:
     """The environment with its compiled wheels looked at, where it has any."""
-    if not any(True for _ in compiled_wheels(env, decided)):
+    words = tuple(matrix.defaults.get("compiled-for-torch", "").split())
+    if not any(True for _ in (*compiled_wheels(env, decided), *ordinary_wheels(env, decided, words))):
         return WheelCheck(env=env, refusal=None)
     from mmlock.resolve.loop.abi import check_abi
 
@@ -343,6 +348,7 @@ def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) 
 def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
     from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.findings import missing_extras
+    from mmlock.resolve.plan.name_requirements import names_taken
 
     return Decision(
         matrix=matrix,
@@ -366,6 +372,10 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
             *(_about_request(text, Level.NOTE) for text in _recorded(asked)),
             *_unread_requires(matrix),
             *_passed_over(decided),
+            *_unfit(decided),
+            *names_taken(
+                matrix, decided.solution, decided.name_bounds, asked.target, decided.closed.packages
+            ),
         ),
     )
 
@@ -423,6 +433,19 @@ def _passed_over(decided: Resolution) -> Iterator[Finding]:
             subject="closure",
             text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
             source=(decided.closed.engine,),
+            confidence=Confidence.MEASURED,
+        )
+
+
+def _unfit(decided: Resolution) -> Iterator[Finding]:
+    """Versions of ordinary packages whose compiled files do not go with the torch of the lock."""
+    for one in decided.unfit:
+        yield Finding(
+            level=Level.NOTE,
+            kind=FindingKind.PASSED_OVER,
+            subject=one.name,
+            text=f"passed over {one.name} {one.version}: {first_line(one.reason)}",
+            source=("read from the wheel's own ELF files",),
             confidence=Confidence.MEASURED,
         )
 

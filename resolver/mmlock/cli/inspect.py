@@ -23,6 +23,7 @@ class _Values(TypedDict):
 
     thing: str
     torch: tuple[str, ...]
+    beside: tuple[str, ...]
     gpus: tuple[str, ...]
     python: str | None
     whole: bool
@@ -33,6 +34,12 @@ class _Values(TypedDict):
 _against = (
     Section("What to compare with")
     .many("--torch", metavar="VERSION", help="`2.9.1` (PyPI's build) or `2.9.1+cu118`; repeatable.")
+    .many(
+        "--with",
+        "beside",
+        metavar="PKG==V",
+        help="Another package, whose Python names the inspected `PKG==V` takes; repeatable.",
+    )
     .many("--gpu", "gpus", metavar="NAME", help="A device (`rtx5090`, `a100`) or `auto`; repeatable.")
     .add("--python", metavar="X.Y", help="The Python version, such as `3.12`, or an interpreter that has it.")
 )
@@ -56,12 +63,14 @@ def inspect(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[_V
 
     Shows the torch symbols and libraries they need, the GPUs they have code for, and whether that is
     compatible with a torch build and a device. Of a remote wheel, some megabytes are downloaded, not all of
-    it. For a mangled torch symbol, shows which torch builds export it.
+    it. For a mangled torch symbol, shows which torch builds export it. With `--with`, shows which Python names
+    of another package are missing.
 
     \b
     mmlock inspect xformers==0.0.22 --torch 2.0.1 --torch 2.1.2 --gpu rtx3090
     mmlock inspect ./mmcv-2.1.0-cp310-cp310-linux_x86_64.whl --torch 2.1.2
     mmlock inspect .venv --gpu auto
+    mmlock inspect mmpose==1.3.2 --with mmdet==2.28.2
     """
     if values["python"] is not None:
         values["python"] = python_version(values["python"])

@@ -14,6 +14,8 @@ class InspectArguments(Struct, frozen=True, kw_only=True):
     """A wheel, a URL, a folder, an environment, `PACKAGE==VERSION`, or a torch symbol."""
     torch: tuple[str, ...] = ()
     """`2.1.2`, `2.1.2+cu118`; empty: the installed one, else what the wheel declares."""
+    beside: tuple[str, ...] = ()
+    """`PACKAGE==VERSION`: whose Python names it takes."""
     gpus: tuple[str, ...] = ()
     """As typed; `auto` is this machine's."""
     python: str | None = None

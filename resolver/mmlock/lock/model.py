@@ -19,6 +19,7 @@ class ReasonKind(StrEnum):
     REQUESTED = "requested"  # the request names it
     ASSERTS = "asserts"  # checked when a package is imported
     REQUIRES = "requires"  # Requires-Dist, Requires-Python
+    NAMES = "names"  # Python names that it takes of another package
     DECLARES = "declares"  # declared and not enforced: the extra `mim`
     WHEEL = "wheel"  # a wheel exists, or none does
     BUILD = "build"  # a recipe makes it
@@ -67,6 +68,7 @@ class FindingKind(StrEnum):
     HASH = "hash"  # a requested hash could not be compared
     UNCHECKED = "unchecked"  # nobody could check it
     ABI = "abi"  # the compiled files were not read
+    NAMES = "names"  # Python names that packages take of others
 
 
 PIN_KINDS = frozenset(

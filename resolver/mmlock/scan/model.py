@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from mmlock.core.names import StrEnum
+from mmlock.names.model import RunCondition
 
 __all__ = ["Called", "Import", "ModuleFacts", "RunCondition", "SourceLine", "Typed", "Used"]
 
@@ -17,16 +17,6 @@ class SourceLine(Struct, frozen=True, kw_only=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
-
-
-class RunCondition(StrEnum):
-    """Under which condition a statement runs when its module is imported."""
-
-    ALWAYS = "always"
-    IF = "if"  # under a condition that is not evaluated here
-    GUARDED = "guarded"  # in a `try` that survives an ImportError, or in the branch after one
-    CALLED = "called"  # in a function
-    TYPING = "typing"  # under TYPE_CHECKING: never
 
 
 class Import(Struct, frozen=True, kw_only=True):

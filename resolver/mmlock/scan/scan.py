@@ -17,6 +17,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import MmcvEra, Module, Submodule
 from mmlock.facts.matrix.eras import modules_of_mmcv_2
+from mmlock.names.needed import Needed
 from mmlock.scan.asserts import ProjectAssert, project_asserts
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
@@ -31,6 +32,7 @@ from mmlock.scan.left_out import LeftOut, UnreadSourceError
 from mmlock.scan.leftovers import BuildLeftover, leftovers
 from mmlock.scan.model import ModuleFacts, RunCondition
 from mmlock.scan.module import module_facts
+from mmlock.scan.needs import project_needs
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.ops import OpCatalog, OpUse, op_uses
 from mmlock.scan.packages import PackageUse, elsewhere, packages
@@ -90,6 +92,8 @@ class Scan(Struct, frozen=True, kw_only=True):
     """File with ops -> the imports by which a script reaches it; absent where none does."""
     left_out: tuple[LeftOut, ...]
     """What was not read, and why."""
+    needs: tuple[Needed, ...] = ()
+    """The names that it takes of packages."""
 
 
 def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress: Progress = silent) -> Scan:
@@ -137,6 +141,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
         left_out=tuple(dict.fromkeys((*left_out, *unread_pins))),
+        needs=project_needs(project, tree.text),
     )
 
 

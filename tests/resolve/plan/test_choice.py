@@ -68,7 +68,7 @@ def test_checks_at_import_name_who_makes_them() -> None:
         (("torchvision",), {"torch": "==2.1.2"}, "torch", "requested: `--torch 2.1.2`"),
         (("torchvision",), {"torch": "==2.1.2"}, "torchvision", "newest torchvision for torch 2.1.2"),
         (("torchvision",), {}, "torch", "newest torch with sm_75 kernels"),
-        (("mmpose",), {"gpu": "cpu"}, "torch", "newest torch for which mmcv 2.2.0 has a wheel"),
+        (("mmpose",), {"gpu": "cpu"}, "torch", "newest torch for which mmcv 2.1.0 has a wheel"),
     ],
 )
 def test_what_the_user_said_is_named(

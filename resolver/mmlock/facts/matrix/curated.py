@@ -238,6 +238,24 @@ class MmcvEra(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
+class NameSource(Struct, frozen=True, kw_only=True):
+    """A package whose names are recorded, beside OpenMMLab's. File `curated/name_sources.toml`, key `package`."""
+
+    package: PackageName
+    modules: tuple[str, ...]
+    """Its import names."""
+    releases: str
+    """PEP 440 specifier: which of them are read."""
+    minors: bool
+    """Whether only the newest patch of each minor release is read."""
+    depth: int | None = None
+    """How many parts the names of recorded modules have at the most; None: all are recorded."""
+    needs: bool
+    """Whether what it needs itself is recorded, too."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class Board(Struct, frozen=True, kw_only=True):
     """A part that is sold with a processor of its own. File `curated/boards.toml`, key `name`."""
 

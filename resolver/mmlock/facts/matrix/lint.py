@@ -41,6 +41,7 @@ Report = Callable[[int | None, str], None]
 
 def lint(root: Path) -> list[Problem]:
     """All faults of the matrix folder at `root`, in the order of files and rows."""
+    from mmlock.facts.matrix.lint_names import name_faults
     from mmlock.facts.matrix.lint_references import reference_faults  # sees all files at once
 
     problems: list[Problem] = []
@@ -59,6 +60,7 @@ def lint(root: Path) -> list[Problem]:
         problems.append(
             Problem(file=file, row=_row_name(section, index, document.rows[index]), message=message)
         )
+    problems += [Problem(file=str(path), row=None, message=text) for path, text in name_faults(root)]
     return problems
 
 

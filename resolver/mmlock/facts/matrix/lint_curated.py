@@ -38,6 +38,16 @@ def _(row: model.Breakage) -> Faults:
 
 
 @row_faults.register
+def _(row: model.NameSource) -> Faults:
+    yield from forms.names("package", (row.package,))
+    yield from forms.specifiers("releases", row.releases)
+    if not row.modules:
+        yield "modules: are missing"
+    if row.depth is not None and row.depth < 1:
+        yield f"depth: {row.depth} would leave no module"
+
+
+@row_faults.register
 def _(row: model.Recipe) -> Faults:
     yield from forms.names("package", (row.package,))
     faults = [

@@ -17,9 +17,11 @@ from mmlock.facts.matrix import model
 from mmlock.facts.matrix.advisories import Advisory
 from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
-from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
+from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files, name_files
 from mmlock.facts.matrix.packages import module_of, rows_of
 from mmlock.facts.matrix.provenance import cited
+from mmlock.names.table import ARCHIVES, NAMES, TableKind, table_path
+from mmlock.names.tables import GivenTable, NeededTable
 
 __all__ = [
     "ENVIRONMENT_VARIABLE",
@@ -318,6 +320,35 @@ class Matrix:
         return self._rows("name-rules")
 
     @property
+    def name_sources(self) -> tuple[model.NameSource, ...]:
+        """Packages, beside OpenMMLab's, whose names are recorded."""
+        return self._rows("name-sources")
+
+    # ------------------------------------------------------------ names
+
+    def names_given(self, package: str) -> GivenTable | None:
+        """The public names that releases of a package give; None where they are not recorded."""
+        key = f"given {package}"
+        if key not in self._values:
+            text = self._names(TableKind.GIVEN, normalize(package))
+            self._values[key] = None if text is None else GivenTable.of(text, normalize(package))
+        given: GivenTable | None = self._values[key]
+        return given
+
+    def names_needed(self, package: str) -> NeededTable | None:
+        """The names that releases of a package need of others; None where they are not recorded."""
+        key = f"needed {package}"
+        if key not in self._values:
+            text = self._names(TableKind.NEEDED, normalize(package))
+            self._values[key] = None if text is None else NeededTable.of(text, normalize(package))
+        needed: NeededTable | None = self._values[key]
+        return needed
+
+    def _names(self, kind: TableKind, package: PackageName) -> str | None:
+        path = table_path(kind, package)
+        return self._read(path).decode("utf-8", "replace") if (self.root / path).is_file() else None
+
+    @property
     def defaults(self) -> Mapping[str, str]:
         """Values taken when the user says nothing, by name."""
         value: Mapping[str, str] | None = self._values.get("defaults")
@@ -338,6 +369,9 @@ class Matrix:
 
         Empty for a package the section has no file of.
         """
+        if section == NAMES:
+            table = self.names_needed(package or "")
+            return {ARCHIVES: f"`{package}`: {table.text.head.source}"} if table else {}
         kind = SECTIONS[section]
         path = kind.path_for(normalize(package) if package else None)
         if kind.per_package and not (self.root / path).is_file():
@@ -356,7 +390,7 @@ class Matrix:
         value: str | None = self._values.get("digest")
         if value is None:
             sha = hashlib.sha256()
-            for path in matrix_files(self.root):
+            for path in (*matrix_files(self.root), *name_files(self.root)):
                 data = self._read(str(path))
                 sha.update(f"{path}\0{len(data)}\0".encode())
                 sha.update(data)

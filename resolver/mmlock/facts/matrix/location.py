@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from mmlock.core.errors import MatrixError
@@ -47,10 +47,19 @@ def _is_matrix(path: Path) -> bool:
 
 
 def matrix_files(root: Path) -> Iterator[PurePosixPath]:
-    """Relative paths of every data file below a matrix folder, sorted."""
+    """Relative paths of every file of rows below a matrix folder, sorted."""
+    return _files(root, {".json", ".toml"})
+
+
+def name_files(root: Path) -> Iterator[PurePosixPath]:
+    """Relative paths of the files that say which names packages give and need, sorted."""
+    return _files(root / "names", {".names"}, root)
+
+
+def _files(folder: Path, suffixes: Container[str], root: Path | None = None) -> Iterator[PurePosixPath]:
     found = (
-        PurePosixPath(path.relative_to(root).as_posix())
-        for path in root.rglob("*")
-        if path.suffix in {".json", ".toml"} and path.is_file()
+        PurePosixPath(path.relative_to(root or folder).as_posix())
+        for path in folder.rglob("*")
+        if path.suffix in suffixes and path.is_file()
     )
     return iter(sorted(found, key=str))

@@ -58,6 +58,8 @@ class Closed(Struct, frozen=True, kw_only=True):
     from_cache: bool
     conda: tuple[CondaPackage, ...] = ()
     """What comes from conda channels instead, where the request wants that."""
+    takers: tuple[PackageName, ...] = ()
+    """Ordinary packages that require torch themselves, sorted."""
 
 
 class NoWheel(Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from mmlock.resolve.closure.uv_log import (
 )
 from mmlock.resolve.closure.uv_settings import Sources
 
+TORCH = PackageName("torch")
 _MOST_PAGES = 3
 """So many pages of each index are looked at; where one is broken, mostly all are."""
 
@@ -49,7 +50,8 @@ def closed(uv: UvTool, request: ClosureRequest, ran: UvRun, steps: Steps) -> Clo
             return _no_file(request, package)
         via = (*sorted(requirers.get(package.name, ())), *_asked_by(request, package.name))
         pinned.append(replace(package, files=files, via=tuple(dict.fromkeys(via))))
-    return Closed(packages=tuple(pinned), engine=uv.engine, from_cache=False)
+    takers = tuple(sorted(requirers.get(TORCH, set()) - core.keys()))
+    return Closed(packages=tuple(pinned), engine=uv.engine, from_cache=False, takers=takers)
 
 
 def _asked_by(request: ClosureRequest, name: PackageName) -> list[str]:

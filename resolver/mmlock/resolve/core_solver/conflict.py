@@ -151,6 +151,7 @@ def _conflict_fact(rows: Rows, links: Sequence[Link], open_: Group) -> ConflictF
 _VERB = {
     LinkKind.ASSERTS: "can be imported only with",
     LinkKind.REQUIRES: "requires",
+    LinkKind.NAMES: "takes names of",
     LinkKind.DECLARES: "declares",
     LinkKind.WHEEL: "is built for",
     LinkKind.PYTHON: "is available for",

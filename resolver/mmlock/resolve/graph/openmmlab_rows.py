@@ -11,6 +11,7 @@ from mmlock.core.versions import allows, allows_python, assert_holds, is_prerele
 from mmlock.facts.matrix.model import Assert, IndexRow, Release
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.extras import named
+from mmlock.resolve.graph.name_rows import link_names
 from mmlock.resolve.graph.packages import SlotCatalog, generation
 from mmlock.resolve.graph.rows import Group, IndexChoice, LinkKind, Option, ReleaseChoice, TorchChoice
 from mmlock.resolve.request.objectives import Objective
@@ -159,6 +160,7 @@ def link_release(builder: GraphBuilder, catalog: SlotCatalog, option: Option, re
             cite("releases", release.source, option.package),
             release.confidence,
         )
+    link_names(builder, catalog, option, release)
 
 
 def _link_asserts(builder: GraphBuilder, option: Option, release: Release) -> None:

@@ -79,7 +79,9 @@ class SlotCatalog:
             checked = self._checked_by_some(package)
             own = {c.module for c in release.asserts}
             declared = {s for r in parsed(release.mim) if (s := self.slot_of(r.name)) and s in checked}
-            imported = {m for m in release.undeclared if m in self.modules}
+            table = self.matrix.names_needed(package)
+            taken = table.taken(release.version) if table else frozenset()
+            imported = {m for m in (*release.undeclared, *taken) if m in self.modules}
             known = self._presumed[package, release.version] = sorted((declared | imported) - own)
         return known
 

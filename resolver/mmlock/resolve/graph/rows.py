@@ -37,6 +37,7 @@ class LinkKind(StrEnum):
 
     ASSERTS = "asserts"  # checked when the package is imported
     REQUIRES = "requires"  # Requires-Dist
+    NAMES = "names"  # names that it takes of the other when it is imported
     DECLARES = "declares"  # extra `mim` or mminstall.txt: declared, not enforced
     WHEEL = "wheel"  # the wheel was built for that torch and CUDA
     PYTHON = "python"  # wheels exist for these Pythons

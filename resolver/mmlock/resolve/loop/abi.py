@@ -22,9 +22,12 @@ from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPack
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import Fetcher
 from mmlock.resolve.graph.rows import BinaryChoice, Option
-from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels
+from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, ordinary_wheels
 from mmlock.resolve.loop.loop import Resolution
-from mmlock.resolve.loop.nogoods import Refusal, picks_of
+from mmlock.resolve.loop.nogoods import Refusal, UnfitWheel, pick_of, picks_of
+
+_LIBRARIES = ("libtorch", "libc10", "libcud", "libcublas", "libnvrtc")
+"""How the libraries of torch and CUDA are named."""
 
 BUDGET = 64 * 1024 * 1024
 """Bytes of one wheel that a solve reads at the most; what it then does not know, it says."""
@@ -63,6 +66,27 @@ def check_abi(
         doubts += [_doubt(name, text) for text in _unknowns(answer)]
         if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
             seen.add(name)
+    for package in ordinary_wheels(env, decided, words_of(matrix)):
+        progress(f"reading the compiled files of {package.name} {package.version}")
+        file = package.files[0]
+        read = inspect_cached(
+            file.url,
+            file.sha256,
+            tables.cache,
+            client=client,
+            effort=Effort(budget=BUDGET),
+            progress=progress,
+        )
+        answer = _answer(read, tables, env, decided)
+        if isinstance(answer, str):
+            doubts.append(_doubt(package.name, answer))
+        elif isinstance(read, Inspected) and not _links_torch(read):
+            continue
+        elif answer.refused:
+            return WheelCheck(env=env, refusal=None, unfit=_unfit(package, answer, decided))
+        else:
+            reasons[package.name] = _reason(answer)
+            doubts += [_doubt(package.name, text) for text in _unknowns(answer)]
     packages = tuple(_argued(package, reasons.get(package.name)) for package in env.packages)
     # What the files themselves say is better than that nobody had read them.
     kept = (
@@ -71,6 +95,29 @@ def check_abi(
         if finding.subject not in seen or finding.kind is not FindingKind.UNREAD_CODE
     )
     return WheelCheck(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
+
+
+def words_of(matrix: Matrix) -> tuple[str, ...]:
+    """Words in the names of packages that link torch or CUDA without saying so."""
+    return tuple(matrix.defaults.get("compiled-for-torch", "").split())
+
+
+def _links_torch(read: Inspected) -> bool:
+    """Whether some of its files need names of torch, or libraries of torch or CUDA."""
+    return any(
+        one.torch_needs or any(library.startswith(_LIBRARIES) for library in one.needed)
+        for one in read.extensions
+    )
+
+
+def _unfit(package: LockedPackage, answer: Verdict, decided: Resolution) -> UnfitWheel:
+    torch = decided.solution.picked["torch"]
+    return UnfitWheel(
+        name=package.name,
+        version=package.version,
+        torch=pick_of(torch),
+        reason=f"{package.name} {package.version} does not work with {torch.label}: {_why(answer)}",
+    )
 
 
 def _effort(option: Option) -> Effort:
@@ -114,6 +161,11 @@ def _answer(
 
 def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
     torch = decided.solution.picked["torch"]
+    reason = f"{option.label} does not work with {torch.label}: {_why(answer)}"
+    return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
+
+
+def _why(answer: Verdict) -> str:
     told = [
         text
         for finding in (answer.libraries, answer.symbols, answer.python)
@@ -121,8 +173,7 @@ def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
         for text in finding.evidence
     ]
     told += [text for gpu in answer.gpus if gpu.code is Code.NONE for text in gpu.evidence]
-    reason = f"{option.label} does not work with {torch.label}: {'; '.join(told[:3])}"
-    return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
+    return "; ".join(told[:3])
 
 
 def _reason(answer: Verdict) -> Reason:

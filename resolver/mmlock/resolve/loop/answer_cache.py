@@ -78,7 +78,7 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
     root = find_root(arguments.matrices, environ)
     about = {name: value for name, value in environ.items() if name.startswith(("UV_", "PIP_", "MMLOCK_"))}
     parts = [_FORMAT, __version__, repr(arguments), sorted(about.items()), str(root)]
-    parts.append(_stamps(str(root), (".json", ".toml", ".symbols")))
+    parts.append(_stamps(str(root), (".json", ".toml", ".symbols", ".names")))
     parts.append(_stamps(str(Path(__file__).resolve().parents[2]), (".py", ".lp")))
     digest = sha256(json.dumps(parts).encode()).hexdigest()
     return open_cache(environ) / "answers" / f"{digest}.json"

@@ -5,15 +5,16 @@ Looking at one (`abi.py`) takes modules that most solves need none of.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from msgspec import Struct
 
-from mmlock.core.names import Confidence, Sha256
-from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv
+from mmlock.core.names import Confidence, Sha256, normalize
+from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, LockedPackage
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option
 from mmlock.resolve.loop.loop import Resolution
-from mmlock.resolve.loop.nogoods import Refusal
+from mmlock.resolve.loop.nogoods import Refusal, UnfitWheel
+from mmlock.resolve.plan.closure_inputs import CUDA_LIBRARIES
 
 
 class WheelCheck(Struct, frozen=True, kw_only=True):
@@ -21,6 +22,8 @@ class WheelCheck(Struct, frozen=True, kw_only=True):
 
     env: LockedEnv
     refusal: Refusal | None
+    unfit: UnfitWheel | None = None
+    """An ordinary package that does not go with the torch of the lock."""
 
 
 def left_out() -> Finding:
@@ -33,6 +36,27 @@ def left_out() -> Finding:
         source=("the request",),
         confidence=Confidence.MEASURED,
     )
+
+
+def ordinary_wheels(env: LockedEnv, decided: Resolution, words: Collection[str]) -> Iterator[LockedPackage]:
+    """Packages of the closure whose wheels may hold code for torch or CUDA.
+
+    Those that require torch or a CUDA library, and those that have one of `words` in their name. Of a wheel for
+    any platform there is nothing to read, and only ELF files are read.
+    """
+    if not env.target.platform.is_linux:
+        return
+    takers = {*decided.closed.takers}
+    for package in env.packages:
+        if package.name.startswith(CUDA_LIBRARIES):
+            takers |= {normalize(via) for via in package.via}
+    for package in env.packages:
+        if package.core or package.name.startswith(CUDA_LIBRARIES) or not package.files:
+            continue
+        name = package.files[0].name
+        compiled = name.endswith(".whl") and not name.endswith("-any.whl")
+        if compiled and (package.name in takers or any(word in package.name for word in words)):
+            yield package
 
 
 def compiled_wheels(env: LockedEnv, decided: Resolution) -> Iterator[tuple[Option, str, Sha256 | None]]:

@@ -33,8 +33,9 @@ from mmlock.resolve.graph.request import GraphRequest
 from mmlock.resolve.graph.rows import Rows
 from mmlock.resolve.loop.breakages import ClosureOutcome, always_there, learn_breakages
 from mmlock.resolve.loop.minimal_refusal import RefusedClosure, minimal_refusal
-from mmlock.resolve.loop.nogoods import LoopState, Refusal
+from mmlock.resolve.loop.nogoods import LoopState, Refusal, UnfitWheel
 from mmlock.resolve.plan.closure_inputs import closure_request, core_node
+from mmlock.resolve.plan.name_requirements import NameBound, closed_bounds
 from mmlock.resolve.request.interpret import mistaken
 from mmlock.resolve.request.model import CoreRequirement, InterpretedRequest
 from mmlock.resolve.request.namesakes import real_ways
@@ -62,6 +63,10 @@ class Resolution(Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...]
     newer: tuple[NewerVersion, ...]
     """What was newer and not taken."""
+    unfit: tuple[UnfitWheel, ...] = ()
+    """Ordinary packages whose wheels were read and do not go with this torch."""
+    name_bounds: tuple[NameBound, ...] = ()
+    """What ordinary packages take of others by name, and what that bounds."""
 
 
 class NoResolution(Struct, frozen=True, kw_only=True):
@@ -147,6 +152,8 @@ def decide(
                     closed=answer,
                     refusals=tuple(state.refusals),
                     newer=not_newer(rows, solution, solver, request.objectives),
+                    unfit=state.unfit_beside(solution.picked["torch"]),
+                    name_bounds=tuple(state.name_bounds.values()),
                 )
             continue
         _known_at_all(
@@ -155,6 +162,8 @@ def decide(
         _readable_sources(matrix, answer)
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
+            continue
+        if state.shun():
             continue
         refused = _refused_closure(matrix, request, rows, solution, answer, closer, state)
         refusal = minimal_refusal(
@@ -206,6 +215,10 @@ def _refused_closure(
         same_on=lambda python: extras(python) == own,
         for_sources=lambda _: False,
         repeats=state.repeats,
+        bounds={
+            one.word: (one.constraint.text, solution.picked["torch"].index)
+            for one in state.unfit_beside(solution.picked["torch"])
+        },
     )
 
 
@@ -251,7 +264,11 @@ def _question(
         solution,
         request.target,
         requirements=request.plain_requirements,
-        constraints=request.plain_constraints,
+        constraints=(
+            *request.plain_constraints,
+            *state.name_constraints(),
+            *(one.constraint for one in state.unfit_beside(solution.picked["torch"])),
+        ),
         extras=asked_extras(matrix, request.core_requirements, request.target.platform, solution.python),
     )
     return replace(
@@ -298,4 +315,15 @@ def _learn(state: LoopState, outcome: ClosureOutcome, closer: Closer) -> bool:
         who = ", ".join(names[name].via) or "an ordinary package"
         state.needed[name] = CoreRequirement(name=name, specifier="", text=f"{name} (required by {who})")
     # Its own part of the closure may go away with the package, so breakages are looked at afterwards.
-    return bool(needed) or learn_breakages(state, outcome, closer)
+    return bool(needed) or learn_breakages(state, outcome, closer) or _learn_names(state, outcome)
+
+
+def _learn_names(state: LoopState, outcome: ClosureOutcome) -> bool:
+    """Bound what ordinary packages take of each other by name."""
+    found = {
+        (one.needer, one.version, one.provider): one
+        for one in closed_bounds(outcome.matrix, outcome.closed.packages)
+    }
+    new = {key: one for key, one in found.items() if key not in state.name_bounds}
+    state.name_bounds.update(new)
+    return bool(new)

@@ -8,7 +8,7 @@ option that puts the same pieces into its question.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,6 +42,8 @@ class RefusedClosure(Struct, frozen=True, kw_only=True):
     """Whether the question has the same extras on another Python."""
     for_sources: Callable[[ClosureConflict], bool]
     """Whether a refusal is only for want of wheels that nobody makes: their sources will do."""
+    bounds: Mapping[str, tuple[str, int]]
+    """Constraints that one option alone puts into the question: the word for it -> its line, the option."""
     repeats: dict[frozenset[str], int]
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
 
@@ -109,6 +111,8 @@ class _Trial:
         self.closure = closure
         self.nodes = {node.name: node for node in closure.question.core}
         self.cures = dict(_cures(closure.solution))
+        for word, (line, option) in closure.bounds.items():
+            self.cures[word] = _Cure(lines=(line,), groups=(frozenset({option}),))
 
     def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> ClosureConflict | None:
         """The closure's words when it refuses these pieces together with the user's own.

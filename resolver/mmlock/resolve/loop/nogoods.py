@@ -9,9 +9,10 @@ from msgspec import Struct, field
 from mmlock.core.names import PackageName
 from mmlock.resolve.graph.request import LateBreakage, Pick
 from mmlock.resolve.graph.rows import Option
-from mmlock.resolve.request.model import CoreRequirement
+from mmlock.resolve.plan.name_requirements import NameBound
+from mmlock.resolve.request.model import CoreRequirement, PlainRequirement
 
-__all__ = ["LoopState", "Refusal", "pick_of", "picks_of"]
+__all__ = ["LoopState", "Refusal", "UnfitWheel", "pick_of", "picks_of"]
 
 _NAMED = 3
 """How many options of a group are named one by one."""
@@ -44,6 +45,24 @@ class Refusal(Struct, frozen=True, kw_only=True):
         return tuple(sorted(map(_group_text, self.groups)))
 
 
+class UnfitWheel(Struct, frozen=True, kw_only=True):
+    """A version of an ordinary package whose compiled files do not go with a torch build."""
+
+    name: PackageName
+    version: str
+    torch: Pick
+    reason: str
+
+    @property
+    def word(self) -> str:
+        """What stands for it in a question to the closure."""
+        return f"{self.name} {self.version} beside {self.torch[1]}"
+
+    @property
+    def constraint(self) -> PlainRequirement:
+        return PlainRequirement(text=f"{self.name}!={self.version}", via=self.word)
+
+
 def _group_text(group: frozenset[Pick]) -> str:
     labels = sorted((label for _, label in group), key=_natural, reverse=True)
     if len(labels) > _NAMED:
@@ -60,6 +79,30 @@ def _natural(label: str) -> list[tuple[int, str]]:
 class LoopState(Struct):
     """What is known beyond the request. Grows, and never shrinks."""
 
+    def unfit_beside(self, torch: Option) -> tuple[UnfitWheel, ...]:
+        """What was read and does not go with a torch."""
+        return tuple(one for one in self.unfit if one.torch == pick_of(torch))
+
+    def name_constraints(self) -> tuple[PlainRequirement, ...]:
+        """What the names that ordinary packages take ask of a closure."""
+        return (
+            *(
+                PlainRequirement(text=f"{one.provider}{one.specifier}", via=f"{one.needer} {one.version}")
+                for one in self.name_bounds.values()
+                if (one.needer, one.version) not in self.shunned
+            ),
+            *(
+                PlainRequirement(text=f"{name}!={version}", via="names that it takes of others")
+                for name, version in sorted(self.shunned)
+            ),
+        )
+
+    def shun(self) -> bool:
+        """Give up the packages whose needs are bounds now, rather than those bounds; False: none is left."""
+        more = {(one.needer, one.version) for one in self.name_bounds.values()} - self.shunned
+        self.shunned |= more
+        return bool(more)
+
     refusals: list[Refusal] = field(default_factory=list)
     needed: dict[PackageName, CoreRequirement] = field(default_factory=dict)
     """Core packages that ordinary ones turned out to need."""
@@ -69,6 +112,12 @@ class LoopState(Struct):
     """(breakage, Python) -> with which options ordinary packages were seen to bring it about."""
     confirmed: set[tuple[str, frozenset[Pick]]] = field(default_factory=set)
     """(breakage, choice) whose closure, uncured, was seen to bring it about."""
+    name_bounds: dict[tuple[PackageName, str, PackageName], NameBound] = field(default_factory=dict)
+    """(who, its version, of whom) -> what ordinary packages take of others by name and would not find."""
+    shunned: frozenset[tuple[PackageName, str]] = frozenset()
+    """Ordinary packages, with their version, for whose needs no other bound leaves an answer."""
+    unfit: list[UnfitWheel] = field(default_factory=list)
+    """Wheels of ordinary packages that were read and do not go with a torch."""
     sdists: frozenset[PackageName] = frozenset()
     """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
     repeats: dict[frozenset[str], int] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from mmlock.resolve.graph.rows import (
     ReleaseChoice,
     TorchChoice,
 )
+from mmlock.resolve.plan.name_requirements import taken_requirements
 from mmlock.resolve.request.model import PlainRequirement
 
 CUDA_LIBRARIES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
@@ -94,11 +95,14 @@ def core_node(
     requires, requires_python = requirements_of(matrix, option, target.platform)
     if isinstance(option.choice, TorchChoice) and not variant_recorded(matrix, option.choice.build):
         requires = variant_requirements(requires, option.choice.build)
+    taken = tuple(one.text for one in taken_requirements(matrix, option, requires))
     has = named_extras(requires) if extras else frozenset()
     return CoreNode(
         name=option.package,
         version=node_version(option, solution.torch),
-        requires=tuple(text for text in requires if not drops or requirement_name(text) not in drops),
+        requires=tuple(
+            text for text in (*requires, *taken) if not drops or requirement_name(text) not in drops
+        ),
         requires_python=requires_python,
         extras=tuple(name for name in extras if name in has),
     )

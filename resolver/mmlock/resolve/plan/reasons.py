@@ -18,6 +18,7 @@ from mmlock.resolve.plan.choice import absence, choice
 _KIND = {
     LinkKind.ASSERTS: ReasonKind.ASSERTS,
     LinkKind.REQUIRES: ReasonKind.REQUIRES,
+    LinkKind.NAMES: ReasonKind.NAMES,
     LinkKind.DECLARES: ReasonKind.DECLARES,
     LinkKind.WHEEL: ReasonKind.WHEEL,
     LinkKind.PYTHON: ReasonKind.PYTHON,

@@ -17,6 +17,7 @@ from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.resolve.request.missing import require_provided
 from mmlock.resolve.request.packages import unnamed
 from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
+from mmlock.resolve.request.project_names import name_constraints, name_notes
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
@@ -61,12 +62,14 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         arguments,
         requirements=requirements,
         wishes=tuple(one for one in said.of_tools() if one.name not in asked),
-        constraints=unique((*arguments.constraints, *said.bounded())),
+        constraints=unique(
+            (*arguments.constraints, *said.bounded(), *name_constraints(matrix, scanned.needs))
+        ),
         requires_python=",".join(dict.fromkeys(bounds)) or None,
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
-        notes=(*arguments.notes, *said.notes()),
+        notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
         advice=tuple(advice(scanned.pins, said.without)),
     )
