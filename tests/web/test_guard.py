@@ -113,9 +113,9 @@ def test_settings_come_from_a_file_the_environment_and_the_command_line(tmp_path
 
     file = Path(str(tmp_path)) / "serve.toml"
     file.write_text('port = 1\nhost = "0.0.0.0"\nallow = ["a", "10.0.0.0/8"]\n')
-    environ = {"MMLOCK_SERVE_PORT": "2", "MMLOCK_SERVE_NAMES": "x,y", "MMLOCK_SERVE_BUILDS": "true"}
+    environ = {"MMLOCK_SERVE_PORT": "2", "MMLOCK_SERVE_NAMES": "x,y", "MMLOCK_SERVE_TRUST_PROXY": "true"}
     found = read_settings(file, environ, {"port": 3, "processes": None})
-    assert (found.host, found.port, found.names, found.builds) == ("0.0.0.0", 3, ("x", "y"), True)
+    assert (found.host, found.port, found.names, found.trust_proxy) == ("0.0.0.0", 3, ("x", "y"), True)
     assert found.anonymous_role is Role.READ
     assert found.job_rate == 60
     assert Settings().anonymous_role is Role.SOLVE

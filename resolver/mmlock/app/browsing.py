@@ -47,6 +47,7 @@ def facts_digest() -> str:
     return open_matrix().digest
 
 
+@cache
 def device_names() -> tuple[tuple[str, str], ...]:
     """Every device: the shortest word for it, and its name with its architecture."""
     matrix = open_matrix()
@@ -58,6 +59,7 @@ def device_names() -> tuple[tuple[str, str], ...]:
     return tuple(rows)
 
 
+@cache
 def stack_names() -> tuple[str, ...]:
     """The named sets of requirements."""
     return tuple(stack.name for stack in open_matrix().stacks)

@@ -39,6 +39,9 @@ __all__ = ["Asking", "Service"]
 
 _LARGEST_KEPT = 64_000_000
 """Bytes of results that are kept in memory."""
+_LARGEST_READ = 20_000
+_MOST_READ = 2_000
+"""Bodies whose task is remembered."""
 _LOOK = 1.0
 """Seconds after which a job is looked at again although nobody said that it changed."""
 
@@ -73,6 +76,7 @@ class Service:
         self._clock = clock
         self._results: OrderedDict[str, Asking] = OrderedDict()
         self._kept = 0
+        self._read: OrderedDict[tuple[str, bytes], Task] = OrderedDict()
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deaf: Callable[[], None] | None = None
@@ -99,6 +103,19 @@ class Service:
         sources = tuple(sorted(normalize(name) for name in self.settings.sources))
         question = SolveQuestion(matrix=self.matrix, moment=self.moment(), request=request, sources=sources)
         return task_of(TaskKind.SOLVE, question)
+
+    def read_before(self, body: bytes, read: Callable[[bytes], Task]) -> Task:
+        """The task of a body; the same bytes in the same state of the indexes are read once."""
+        place = (self.moment(), body)
+        if (known := self._read.get(place)) is not None:
+            self._read.move_to_end(place)
+            return known
+        task = read(body)
+        if len(body) <= _LARGEST_READ:
+            self._read[place] = task
+            if len(self._read) > _MOST_READ:
+                self._read.popitem(last=False)
+        return task
 
     def why_not(self, asked: Asked, request: SolveArguments) -> Task:
         """A requirement that is doubted."""

@@ -81,14 +81,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hosts and networks that indexes of requests may be on although they are not public."""
     sources: tuple[str, ...] = ()
     """Packages without wheels whose build backend may be run to read their requirements."""
-    builds: bool = False
-    """Whether builds and validations may be asked for: they run other people's code."""
     trust_proxy: bool = False
     """Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of one's own."""
-    telemetry: bool = False
-    """Send traces by OpenTelemetry (extra `telemetry`; its own variables say where)."""
-    refresh_hours: float = 0.0
-    """Read the indexes for new facts that often; 0: never."""
     log_json: bool | None = None
     """One JSON object a line; None: unless stderr is a terminal."""
 

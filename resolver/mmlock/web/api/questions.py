@@ -19,6 +19,7 @@ from mmlock.web.answers import answer, asked, require, service_of
 from mmlock.web.api import Wait, body, documented
 from mmlock.web.requests import DoctorBody, InspectBody, SolveBody, WhyNotBody, parsed, solve_request
 from mmlock.web.settings import Role
+from mmlock.work.model import Task
 
 __all__ = ["router"]
 
@@ -32,11 +33,17 @@ _PAGE = {"$ref": "#/components/schemas/Page"}
 async def solve(request: Request, wait: Wait = 3.0) -> Response:
     """Lock an environment that runs on a device. Equal requests are one job."""
     require(request, Role.SOLVE)
-    asking = solve_request(parsed(SolveBody, await request.body()))
-    for place in asking.index.find_links:
-        if "://" not in place:
-            raise UsageError(f"`{place}` is a folder of yours, which this service does not see")
-    return answer(request, await asked(request, service_of(request).solve(asking), wait))
+    service = service_of(request)
+
+    def read(body: bytes) -> Task:
+        asking = solve_request(parsed(SolveBody, body))
+        for place in asking.index.find_links:
+            if "://" not in place:
+                raise UsageError(f"`{place}` is a folder of yours, which this service does not see")
+        return service.solve(asking)
+
+    task = service.read_before(await request.body(), read)
+    return answer(request, await asked(request, task, wait))
 
 
 @router.post("/why-not", responses=documented(_PAGE, job=True), openapi_extra=body("WhyNotRequest"))
