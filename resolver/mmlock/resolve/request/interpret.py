@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.markers import holds
-from mmlock.core.names import Platform, normalize, requirement_name
+from mmlock.core.names import PackageName, Platform, normalize, requirement_name
 from mmlock.core.requirements import Asked
 from mmlock.core.sources import COMMAND_LINE, Inputs, gather
 from mmlock.core.target import Target
@@ -22,7 +22,7 @@ from mmlock.resolve.request.drivers import require_driver
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
 from mmlock.resolve.request.namesakes import refuse_namesakes
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
-from mmlock.resolve.request.packages import core_packages, provided_extras, unnamed, unnamed_modules
+from mmlock.resolve.request.packages import core_packages, obtainable, provided_extras, unnamed, unnamed_modules
 from mmlock.resolve.request.recorded_indexes import ordinary_indexes
 
 
@@ -41,7 +41,12 @@ def interpret(
     _require_ops(matrix, arguments.torch_ops)
     core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
     bound = frozenset(name for one in arguments.index.named for name in one.packages)
-    refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in core), bound)
+    known = {
+        name
+        for name in core
+        if name not in matrix.described or obtainable(matrix, PackageName(name), target.platform)
+    }
+    refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in known), bound)
     pythons = _pythons(matrix, arguments)
 
     def applies(asked: Asked) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import normalize
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Namesake
 from mmlock.scan.packages import PackageUse
 
 __all__ = ["require_provided"]
@@ -15,24 +14,28 @@ __all__ = ["require_provided"]
 
 def require_provided(matrix: Matrix, uses: Iterable[PackageUse], allowed: Iterable[str]) -> None:
     """Raise NoAnswer that tells every such import with its place, unless it is allowed to be missing."""
-    rows: dict[str, list[Namesake]] = {}
+    ways: dict[str, tuple[str, set[str]]] = {}
+    """Module -> how it is really had, and its names."""
+    for package in matrix.described.values():
+        way = f"for {package.module}: `{package.install}` ({package.home})"
+        ways[package.module] = way, {str(name) for name in package.distributions}
     for row in matrix.namesakes:
-        rows.setdefault(row.module, []).append(row)
+        names = {str(row.name), *(ways[row.module][1] if row.module in ways else ())}
+        ways[row.module] = f"for {row.means}: {row.way}", names
     accepted = frozenset(allowed)
     missing = [
-        (use, rows[use.module][0])
+        (use, ways[use.module][0])
         for use in uses
-        if use.module in rows
-        and accepted.isdisjoint({normalize(use.module), *(row.name for row in rows[use.module])})
+        if use.module in ways and accepted.isdisjoint({normalize(use.module), *ways[use.module][1]})
     ]
     if not missing:
         return
-    names = " and ".join(f"`{use.module}`" for use, _ in missing)
+    told = " and ".join(f"`{use.module}`" for use, _ in missing)
     raise NoAnswer(
-        f"the project imports {names}, and no source provides {'it' if len(missing) == 1 else 'them'}",
+        f"the project imports {told}, and no source provides {'it' if len(missing) == 1 else 'them'}",
         causes=[f"{use.place} imports {use.module}: a missing import" for use, _ in missing],
         hints=[
-            *dict.fromkeys(f"for {row.means}: {row.way}" for _, row in missing),
+            *dict.fromkeys(way for _, way in missing),
             *(f"`--allow-missing {use.module}` locks the rest" for use, _ in missing),
             *(f"`--without {use.module}` if only a tool or a demo needs it" for use, _ in missing[:1]),
         ],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import Confidence, PackageName, Platform, normalize
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Module, Requires
 
-__all__ = ["core_packages", "provided_extras", "unnamed", "unnamed_modules"]
+__all__ = ["core_packages", "obtainable", "provided_extras", "unnamed", "unnamed_modules"]
 
 
 def unnamed(row: Module) -> bool:
@@ -27,6 +27,19 @@ def core_packages(matrix: Matrix) -> frozenset[str]:
     return frozenset(
         normalize(package) for module in matrix.modules if module.core for package in module.packages
     ) | {"torch"}
+
+
+def obtainable(matrix: Matrix, package: PackageName, platform: Platform | None = None) -> bool:
+    """Whether a described package can come into a lock: a recipe builds it, or a wheel is more than inferred.
+
+    `platform`: only wheels for it count.
+    """
+    if any(recipe.package == package for recipe in matrix.recipes):
+        return True
+    return any(
+        row.confidence is not Confidence.INFERRED and (platform is None or platform in row.platforms)
+        for row in matrix.binaries(package)
+    )
 
 
 def provided_extras(row: Requires) -> frozenset[str]:

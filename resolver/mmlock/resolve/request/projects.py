@@ -15,7 +15,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.requirements import Asked, unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.resolve.request.missing import require_provided
-from mmlock.resolve.request.packages import unnamed
+from mmlock.resolve.request.packages import obtainable, unnamed
 from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
 from mmlock.resolve.request.project_names import name_constraints, name_notes
 from mmlock.scan.bounds import ImportBound
@@ -84,6 +84,7 @@ class _ProjectRequest:
     """What a scan says, in the words of a request."""
 
     def __init__(self, matrix: Matrix, scanned: Scan, arguments: SolveArguments) -> None:
+        self.matrix = matrix
         self.scanned = scanned
         self.ops = matrix.ops
         self.modules = {row.module: row for row in matrix.modules}
@@ -126,7 +127,7 @@ class _ProjectRequest:
         # What is installed from a repository is there, and no release of an unknown name is asked for.
         repositories = {pin.name for pin in self._pins(*Binding) if pin.repository}
         for use in uses:
-            if declared & set(self._providers(use)):
+            if declared & set(self._providers(use)) or self._unobtainable(use):
                 continue
             optional = [pin for pin in self._pins(Binding.OPTIONAL) if pin.name in self._providers(use)]
             bounds = {pin.specifier for pin in optional if pin.specifier}
@@ -140,9 +141,11 @@ class _ProjectRequest:
                 yield Asked(name=use.packages[0], origin=f"{use.place} imports {use.module}")
 
     def unprovided(self) -> Iterator[PackageUse]:
-        """Imports that nothing declares, of modules of which the matrix knows no distribution."""
+        """Imports that nothing declares, of modules of which no distribution can come into a lock."""
         declared = {pin.name for pin in self._pins(*Binding)} | self.named
-        uses = (use for use in self._needed() if not use.known and use.reached)
+        uses = (
+            use for use in self._needed() if use.reached and (not use.known or self._unobtainable(use))
+        )
         return (use for use in uses if declared.isdisjoint(use.packages))
 
     def _needed(self) -> Iterator[PackageUse]:
@@ -156,6 +159,12 @@ class _ProjectRequest:
     def _left(self, use: PackageUse) -> bool:
         """Whether the user leaves it out, by the name of the module or of a distribution."""
         return not self.without.isdisjoint({normalize(use.module), *self._providers(use)})
+
+    def _unobtainable(self, use: PackageUse) -> bool:
+        """Whether mmlock can name how to get it and cannot put it into a lock."""
+        described = self.matrix.described
+        providers = self._providers(use)
+        return all(name in described and not obtainable(self.matrix, name) for name in providers)
 
     def _providers(self, use: PackageUse) -> tuple[PackageName, ...]:
         row = self.modules.get(use.module)
