@@ -13,6 +13,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from mmlock.app.locking import read_catalogue
+from mmlock.app.relocking import relocked
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
@@ -58,10 +60,13 @@ def refresh(
     wanted = _wanted(arguments, Overlay(root))
     places = _places(arguments, environ)
     _inspected(arguments, Overlay(root))
+    if arguments.relock:
+        read_catalogue(arguments.catalogue)  # told before anything is read or written
     if arguments.dry_run:
         return _refresh(root, arguments, wanted, places, progress, environ, client)
     with store.only_writer(root):
-        return _refresh(root, arguments, wanted, places, progress, environ, client)
+        answer = _refresh(root, arguments, wanted, places, progress, environ, client)
+    return relocked(answer, arguments, root, progress) if arguments.relock else answer
 
 
 def _refresh(

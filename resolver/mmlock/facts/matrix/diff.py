@@ -9,8 +9,9 @@ from msgspec import Struct, field, structs
 
 from mmlock.core.names import PackageName, StrEnum, normalize
 from mmlock.core.versions import InvalidVersion, version
+from mmlock.facts.matrix.advisories import Advisory, concerning
 from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, sort_key
-from mmlock.facts.matrix.model import Document, File, IndexRow
+from mmlock.facts.matrix.model import Breakage, Document, File, IndexRow
 
 __all__ = [
     "Change",
@@ -39,6 +40,10 @@ class ChangeKind(StrEnum):
 _MARKS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 
 
+_IDLE = frozenset({"source", "note", "summary", "url"})
+_IDLE_OF_FILES = frozenset({"source", "confidence", "size"})
+
+
 class Change(Struct, frozen=True, kw_only=True):
     """One fact that is in one state and not, or otherwise, in the other."""
 
@@ -62,6 +67,13 @@ class Change(Struct, frozen=True, kw_only=True):
         names = (item.name for item in structs.fields(self.old))
         pairs = ((name, getattr(self.old, name), getattr(self.new, name)) for name in names)
         return tuple((name, old, new) for name, old, new in pairs if old != new)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes no answer: only who says it differs, or how large an index says a file is."""
+        idle = _IDLE_OF_FILES if isinstance(self.row, File) else _IDLE
+        names = {name for name, _, _ in self.fields}
+        return self.kind is ChangeKind.CHANGED and names <= idle
 
 
 def diff(old: Documents, new: Documents) -> tuple[Change, ...]:
@@ -118,7 +130,7 @@ class ConcernedLock(Struct, frozen=True, kw_only=True):
 
     lock: str
     facts: tuple[Change, ...]
-    """Removed or changed facts about what it holds."""
+    """Facts about what it holds: changed, gone, or new."""
     newer: tuple[Change, ...]
     """Facts about newer releases of what it holds."""
 
@@ -127,11 +139,35 @@ def touched(changes: Sequence[Change], locks: Iterable[LockContents]) -> tuple[C
     """The locks that some change concerns."""
     found = []
     for lock in locks:
-        facts = tuple(one for one in changes if one.kind is not ChangeKind.ADDED and _holds(lock, one))
+        facts = tuple(one for one in changes if not one.idle and _concerns(lock, one))
         newer = tuple(one for one in changes if one.kind is ChangeKind.ADDED and _is_newer(lock, one))
         if facts or newer:
             found.append(ConcernedLock(lock=lock.name, facts=facts, newer=newer))
     return tuple(found)
+
+
+def _concerns(lock: LockContents, change: Change) -> bool:
+    """Whether a fact is about what a lock holds: a new one where it speaks of the very releases in it."""
+    row = change.row
+    if isinstance(row, Advisory):
+        held = lock.versions.get(change.package) if change.package else None
+        rows = [one for one in (change.old, change.new) if one is not None]
+        return held is not None and next(concerning(rows, held), None) is not None
+    if isinstance(row, Breakage):
+        needed = {one.package for one in row.when} - _NO_PACKAGES
+        return bool(needed) and needed <= lock.versions.keys()
+    if isinstance(row, IndexRow):
+        # A wheel of what a lock builds, for whichever torch: wheels come before builds.
+        held = lock.versions.get(row.package)
+        return _holds(lock, change) or (held is not None and _public(held) in row.versions)
+    if change.kind is ChangeKind.ADDED:
+        # A new file of a release that a lock holds is none of its files.
+        return not isinstance(row, File) and _holds(lock, change) and _release(change) is not None
+    return _holds(lock, change)
+
+
+_NO_PACKAGES = frozenset({PackageName("python"), PackageName("gpu")})
+"""What a condition of a breakage may name besides packages."""
 
 
 def _holds(lock: LockContents, change: Change) -> bool:
