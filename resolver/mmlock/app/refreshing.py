@@ -21,7 +21,8 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.facts.matrix import store
-from mmlock.facts.matrix.diff import Change, LockContents, diff, touched
+from mmlock.facts.matrix.concerned import LockContents, touched
+from mmlock.facts.matrix.diff import Change, diff
 from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
 from mmlock.facts.refresh.drive import Driver, driver
 from mmlock.facts.refresh.indexes import INDEXES, IndexQuery, Overlay

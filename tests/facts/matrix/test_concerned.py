@@ -9,8 +9,9 @@ import pytest
 from msgspec.structs import replace
 from solved import facts
 
-from mmlock.core.names import Confidence, PackageName
-from mmlock.facts.matrix.diff import LockContents, diff, touched
+from mmlock.core.names import Confidence, PackageName, Platform
+from mmlock.facts.matrix.concerned import LockContents, touched
+from mmlock.facts.matrix.diff import diff
 from mmlock.facts.matrix.model import Document
 from mmlock.upkeep.committed import held_locks
 
@@ -27,7 +28,11 @@ def changed(schema: str, path: str, old: tuple[Any, ...], new: tuple[Any, ...]) 
 
 
 def build() -> Any:
-    return next(row for row in facts().torch_builds if row.torch == "2.11.0" and row.on_pypi)
+    return next(
+        row
+        for row in facts().torch_builds
+        if row.torch == "2.11.0" and row.on_pypi and row.platform is Platform.LINUX_X86_64
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,28 +1,25 @@
-"""What differs between two states of the facts, fact by fact, and which locks that concerns. Pure."""
+"""What differs between two states of the facts, fact by fact. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from mmlock.core.names import PackageName, StrEnum, normalize
-from mmlock.core.versions import InvalidVersion, version
-from mmlock.facts.matrix.advisories import Advisory, concerning
-from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, sort_key
-from mmlock.facts.matrix.model import Breakage, Document, File, IndexRow
+from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
+from mmlock.facts.matrix.model import Document, File
 
 __all__ = [
     "Change",
     "ChangeKind",
-    "ConcernedLock",
-    "LockContents",
     "as_data",
     "diff",
     "lines",
+    "package_of",
     "summary",
-    "touched",
 ]
 
 Documents = Mapping[str, Document[Any]]
@@ -40,7 +37,8 @@ class ChangeKind(StrEnum):
 _MARKS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
 
 
-_IDLE = frozenset({"source", "note", "summary", "url"})
+_IDLE = frozenset({"source", "note", "summary"})
+"""What of a row tells people something and decides nothing."""
 _IDLE_OF_FILES = frozenset({"source", "confidence", "size"})
 
 
@@ -103,6 +101,12 @@ def _by_key(section: Section, document: Document[Any] | None) -> dict[tuple[Any,
     return {tuple(getattr(row, name) for name in section.key): row for row in rows}
 
 
+def package_of(path: str, row: Any) -> PackageName | None:
+    """The package that a row of a file is about; None: none."""
+    found = section_of(PurePosixPath(path))
+    return _package(found[0], path, row) if found is not None else None
+
+
 def _package(section: Section, path: str, row: Any) -> PackageName | None:
     """The package a fact speaks of."""
     if (named := getattr(row, "package", None)) is not None:
@@ -110,100 +114,6 @@ def _package(section: Section, path: str, row: Any) -> PackageName | None:
     if section.name in {"torch-builds", "cpp-extension"}:
         return PackageName("torch")
     return PackageName(path.rpartition("/")[2].rpartition(".")[0]) if section.per_package else None
-
-
-# ---------------------------------------------------------------- locks
-
-
-class LockContents(Struct, frozen=True, kw_only=True):
-    """What a committed lock holds, as far as facts can touch it."""
-
-    name: str
-    """`openmmlab/rtx5090`."""
-    versions: Mapping[PackageName, str]
-    files: frozenset[str] = field(default_factory=frozenset)
-    """Names and URLs of its files."""
-
-
-class ConcernedLock(Struct, frozen=True, kw_only=True):
-    """A lock, and what of the changes concerns it."""
-
-    lock: str
-    facts: tuple[Change, ...]
-    """Facts about what it holds: changed, gone, or new."""
-    newer: tuple[Change, ...]
-    """Facts about newer releases of what it holds."""
-
-
-def touched(changes: Sequence[Change], locks: Iterable[LockContents]) -> tuple[ConcernedLock, ...]:
-    """The locks that some change concerns."""
-    found = []
-    for lock in locks:
-        facts = tuple(one for one in changes if not one.idle and _concerns(lock, one))
-        newer = tuple(one for one in changes if one.kind is ChangeKind.ADDED and _is_newer(lock, one))
-        if facts or newer:
-            found.append(ConcernedLock(lock=lock.name, facts=facts, newer=newer))
-    return tuple(found)
-
-
-def _concerns(lock: LockContents, change: Change) -> bool:
-    """Whether a fact is about what a lock holds: a new one where it speaks of the very releases in it."""
-    row = change.row
-    if isinstance(row, Advisory):
-        held = lock.versions.get(change.package) if change.package else None
-        rows = [one for one in (change.old, change.new) if one is not None]
-        return held is not None and next(concerning(rows, held), None) is not None
-    if isinstance(row, Breakage):
-        needed = {one.package for one in row.when} - _NO_PACKAGES
-        return bool(needed) and needed <= lock.versions.keys()
-    if isinstance(row, IndexRow):
-        # A wheel of what a lock builds, for whichever torch: wheels come before builds.
-        held = lock.versions.get(row.package)
-        return _holds(lock, change) or (held is not None and _public(held) in row.versions)
-    if change.kind is ChangeKind.ADDED:
-        # A new file of a release that a lock holds is none of its files.
-        return not isinstance(row, File) and _holds(lock, change) and _release(change) is not None
-    return _holds(lock, change)
-
-
-_NO_PACKAGES = frozenset({PackageName("python"), PackageName("gpu")})
-"""What a condition of a breakage may name besides packages."""
-
-
-def _holds(lock: LockContents, change: Change) -> bool:
-    row = change.row
-    if isinstance(row, File):
-        return row.name in lock.files or row.url in lock.files
-    if isinstance(row, IndexRow):
-        return any(f"/{row.directory}/" in file for file in lock.files)
-    release = _release(change)
-    held = lock.versions.get(change.package) if change.package else None
-    return held is not None and (release is None or _public(held) == _public(release))
-
-
-def _is_newer(lock: LockContents, change: Change) -> bool:
-    held = lock.versions.get(change.package) if change.package else None
-    release = _release(change)
-    if held is None or release is None:
-        return False
-    try:
-        offered = version(release)
-        return not offered.is_prerelease and version(_public(offered.public)) > version(_public(held))
-    except InvalidVersion:
-        return False
-
-
-def _release(change: Change) -> str | None:
-    """The release a fact speaks of."""
-    row = change.row
-    if change.package == "torch" and hasattr(row, "torch"):
-        return str(row.torch)
-    found = getattr(row, "version", None)
-    return str(found) if found is not None else None
-
-
-def _public(text: str) -> str:
-    return text.partition("+")[0]
 
 
 # ---------------------------------------------------------------- told

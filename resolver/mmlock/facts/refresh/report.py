@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 from mmlock.core.report import Page
-from mmlock.facts.matrix.diff import Change, ConcernedLock, as_data, lines, summary
+from mmlock.facts.matrix.concerned import ConcernedLock
+from mmlock.facts.matrix.diff import Change, as_data, lines, summary
 from mmlock.facts.refresh.state import age
 from mmlock.net.credentials import bare
 from mmlock.net.http import Traffic
