@@ -45,6 +45,7 @@ def torches() -> dict[str, str]:
     return {lock.name: str(lock.torch) for lock in held()}
 
 
+@pytest.mark.slow
 def test_a_build_of_torch_names_the_locks_that_hold_that_very_build() -> None:
     page = asked("torch/builds.json 2.11.0 cu130 linux_x86_64")
     (one,) = facts(page)

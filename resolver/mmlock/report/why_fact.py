@@ -41,7 +41,7 @@ def find_facts(documents: Mapping[str, Document[Any]], text: str) -> tuple[Known
     A fact whose whole key is the text comes alone. Raises UsageError where there is none.
     """
     words = tuple(word.lower() for word in _WORD.findall(text))
-    found = [fact for fact in _all(documents) if words and set(words) <= _words(fact)]
+    found = [fact for fact in _all(documents, words) if set(words) <= _words(fact)] if words else []
     wanted = " ".join(words)
     exact = [fact for fact in found if wanted in {fact.key.lower(), f"{fact.path} {fact.key}".lower()}]
     if not found:
@@ -55,11 +55,16 @@ def find_facts(documents: Mapping[str, Document[Any]], text: str) -> tuple[Known
     return tuple(exact or found)
 
 
-def _all(documents: Mapping[str, Document[Any]]) -> Iterator[KnownFact]:
+def _all(documents: Mapping[str, Document[Any]], words: Sequence[str]) -> Iterator[KnownFact]:
+    """The facts in whose key, file, package or other names all words occur somewhere."""
     for path, document in documents.items():
         keys = SECTIONS[document.schema].key
+        elsewhere = [word for word in words if word not in path.lower()]
         for row in document.rows:
-            yield KnownFact(path=path, key=key_text(keys, row), row=row, sources=document.sources)
+            names = [*(str(getattr(row, key)) for key in keys), *getattr(row, "aliases", ())]
+            text = "\n".join((*names, getattr(row, "package", ""))).lower()
+            if all(word in text for word in elsewhere):
+                yield KnownFact(path=path, key=key_text(keys, row), row=row, sources=document.sources)
 
 
 def _words(fact: KnownFact) -> set[str]:
