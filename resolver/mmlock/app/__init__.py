@@ -53,6 +53,7 @@ __all__ = [
     "verdict",
     "wheelhouse",
     "why",
+    "why_fact",
     "why_not",
 ]
 

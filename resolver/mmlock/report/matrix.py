@@ -69,6 +69,7 @@ def known_packages(matrix: Matrix) -> frozenset[PackageName]:
             *matrix.binary_packages,
             *(package for package in matrix.file_packages if package != show_facts.OPENMMLAB_INDEX),
             *matrix.requires_packages,
+            *matrix.advisory_packages,
             *(row.package for row in matrix.recipes),
             *(package for row in matrix.modules if row.core for package in row.packages),
         }

@@ -202,7 +202,8 @@ def _advisories(decision: Decision, parts: _Parts) -> tuple[KnownAdvisory, ...]:
     matrix, solution = decision.matrix, decision.solution
     held = [
         *((one.name, one.version) for one in parts.packages),
-        *((step.package, step.version) for step in (*parts.fetch, *parts.build)),
+        *((step.package, step.version) for step in parts.fetch),
+        *((step.package, step.version) for step in parts.build),
     ]
     bound = [
         *(
