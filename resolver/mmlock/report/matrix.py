@@ -111,6 +111,8 @@ def _release(matrix: Matrix, package: PackageName, wanted: str) -> str:
     for text in known:
         if parse(text) == parse(wanted):
             return text
+    if not known and matrix.advisories(package):
+        return wanted  # an ordinary package, of whose releases nothing is known but what advisories say
     near = sorted(known, key=lambda text: (abs(_distance(text, wanted)), text))[:_NEAREST]
     newest = sorted(near, key=parse, reverse=True)
     hints = [f"known versions near it: {', '.join(newest)}"] if newest else []
