@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
+from show_symbols import write_summary
 
 from mmlock.binary.archive import Archive
 from mmlock.binary.reading import MappedFile, Unreadable
@@ -129,6 +130,7 @@ def pack(work: Path, out: Path) -> None:
         path.chmod(0o644)
         total += len(data)
         say(f"{name}: {len(tables)} builds, {len(data)} bytes")
+    write_summary(out / FOLDER)  # what a diff shows of it
     say(f"{len(series)} files, {total} bytes")
 
 

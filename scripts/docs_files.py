@@ -148,6 +148,7 @@ OUTPUTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("matrix lint", ("mmlock.app.showing.lint",)),
     ("matrix refresh", ("mmlock.facts.refresh.report.page",)),
     ("matrix diff", ("mmlock.facts.refresh.report._change_data",)),
+    ("matrix why FACT", ("mmlock.report.why_fact._data",)),
 )
 """Where the JSON of each verb is made: functions, and structs that are written whole."""
 

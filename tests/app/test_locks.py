@@ -272,6 +272,11 @@ def test_how_large_an_index_says_a_file_is_does_not_count(home: Path, env: Locke
     assert other != env
     assert set(states(run(home, answers(other), check=True)).values()) == {"fresh"}
     assert set(states(run(home, answers(other))).values()) == {"unchanged"}
+    (step,) = env.build
+    assert isinstance(step.source, Artifact)
+    sources = replace(env, build=(replace(step, source=replace(step.source, size=1)),))
+    assert sources != env
+    assert set(states(run(home, answers(sources), check=True)).values()) == {"fresh"}
     changed = with_files(env, lambda file: replace(file, sha256=Sha256("0" * 64), size=None))
     assert "fresh" not in states(run(home, answers(changed), check=True)).values()
 

@@ -58,6 +58,7 @@ __all__ = [
     "verdict",
     "wheelhouse",
     "why",
+    "why_fact",
     "why_not",
 ]
 
@@ -232,6 +233,13 @@ def refresh(arguments: RefreshArguments, *, progress: Progress = silent) -> Repo
     from mmlock.app import refreshing
 
     return refreshing.refresh(arguments, progress=progress)
+
+
+def why_fact(text: str, *, matrices: Path | None = None, locks: Path | None = None) -> Report:
+    """One fact: what it says, who says so, how sure it is, and which committed locks rest on it."""
+    from mmlock.app import comparing
+
+    return comparing.why_fact(text, matrices=matrices, locks=locks)
 
 
 def diff(old: Path, new: Path, *, locks: Path | None = None) -> Report:

@@ -1,7 +1,8 @@
-"""`mmlock matrix diff` and `mmlock lock-diff`: two states of the facts, and two locks, compared."""
+"""`mmlock matrix diff`, `matrix why` and `mmlock lock-diff`: facts and locks, compared with each other."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,40 +10,49 @@ import msgspec
 
 from mmlock.core.errors import MatrixError
 from mmlock.core.report import Page
-from mmlock.facts.matrix.diff import diff, touched
+from mmlock.facts.matrix.concerned import touched
+from mmlock.facts.matrix.diff import diff
 from mmlock.facts.matrix.layout import section_of
 from mmlock.facts.matrix.load import decode, find_root, matrix_files
 from mmlock.facts.matrix.model import Document
 from mmlock.facts.refresh.report import diff_page
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
+from mmlock.report.why_fact import find_facts, why_page
 from mmlock.upkeep.committed import held_locks
 from mmlock.upkeep.lock_diff import diff_lines, diff_locks
 
-__all__ = ["compare", "compare_locks"]
+__all__ = ["compare", "compare_locks", "documents", "why_fact"]
 
 
 def compare(old: Path, new: Path, *, locks: Path | None) -> Page:
     """What differs. Raises MatrixError for a folder that is none or a file that is broken."""
-    changes = diff(_documents(old), _documents(new))
+    changes = diff(documents(old), documents(new))
     held = held_locks(locks or Path("lockfiles"), named=locks is not None)
     return diff_page(changes, touched(changes, held))
 
 
-def _documents(folder: Path) -> dict[str, Document[Any]]:
+def why_fact(text: str, *, matrices: Path | None, locks: Path | None) -> Page:
+    """A fact with its source, and the committed locks that rest on it. Raises UsageError or MatrixError."""
+    facts = find_facts(documents(find_root(matrices, os.environ)), text)
+    return why_page(facts, held_locks(locks or Path("lockfiles"), named=locks is not None))
+
+
+def documents(folder: Path) -> dict[str, Document[Any]]:
+    """Every matrix file of a folder, by its relative path. Raises MatrixError."""
     root = find_root(folder, {})
-    documents = {}
+    found_files = {}
     for path in matrix_files(root):
         found = section_of(path)
         if found is None:
             continue
         try:
-            documents[str(path)] = decode(found[0], str(path), (root / path).read_bytes())
+            found_files[str(path)] = decode(found[0], str(path), (root / path).read_bytes())
         except OSError as error:
             raise MatrixError(
                 f"`{root / path}` cannot be read", causes=[error.strerror or str(error)]
             ) from error
-    return documents
+    return found_files
 
 
 def compare_locks(old: Path, new: Path) -> Page:

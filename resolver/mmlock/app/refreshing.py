@@ -13,19 +13,22 @@ from typing import Any
 
 from msgspec import Struct
 
+from mmlock.app.locking import read_catalogue
+from mmlock.app.relocking import relocked
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.facts.matrix import store
-from mmlock.facts.matrix.diff import Change, LockContents, diff, touched
+from mmlock.facts.matrix.concerned import LockContents, touched
+from mmlock.facts.matrix.diff import Change, diff
 from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
 from mmlock.facts.refresh.drive import Driver, driver
 from mmlock.facts.refresh.indexes import INDEXES, IndexQuery, Overlay
-from mmlock.facts.refresh.report import IndexOutcome, page
+from mmlock.facts.refresh.report import IndexAge, IndexOutcome, page
 from mmlock.facts.refresh.settings import choose
-from mmlock.facts.refresh.state import LastRead, last_seen
+from mmlock.facts.refresh.state import LastRead, is_recorded, last_seen
 from mmlock.facts.scrape.openmmlab import is_directory
 from mmlock.files.private import open_cache
 from mmlock.net.fetching import Limits
@@ -58,10 +61,13 @@ def refresh(
     wanted = _wanted(arguments, Overlay(root))
     places = _places(arguments, environ)
     _inspected(arguments, Overlay(root))
+    if arguments.relock:
+        read_catalogue(arguments.catalogue)  # told before anything is read or written
     if arguments.dry_run:
         return _refresh(root, arguments, wanted, places, progress, environ, client)
     with store.only_writer(root):
-        return _refresh(root, arguments, wanted, places, progress, environ, client)
+        answer = _refresh(root, arguments, wanted, places, progress, environ, client)
+    return relocked(answer, arguments, root, progress) if arguments.relock else answer
 
 
 def _refresh(
@@ -114,6 +120,7 @@ def _refresh(
         dry_run=arguments.dry_run,
         traffic=used.traffic,
         seconds=time.monotonic() - started,
+        ages={name: _age(name, root, seen) for name in INDEXES},
     )
     _strict(arguments, outcomes)
     return answer
@@ -152,7 +159,7 @@ def _one(
     warnings = list(found.warnings)
     for facts in found.facts:
         warnings += ask.facts.lay(facts, trust_removals=arguments.trust_removals)
-    age = seen.when(name) or last_seen(ask.facts.root, INDEXES[name].files)
+    before_it = _age(name, ask.facts.root, seen)
     if found.read and not found.stale and not arguments.offline and not ask.packages:
         seen.note(name)
     return IndexOutcome(
@@ -161,11 +168,19 @@ def _one(
         read=found.read,
         stale=found.stale,
         warnings=tuple(warnings),
-        last=age,
+        last=before_it.last,
+        recorded=before_it.recorded,
         requests=drive.client.traffic.requests - before[0],
         received=drive.client.traffic.received - before[1],
         seconds=time.monotonic() - started,
     )
+
+
+def _age(name: str, root: Path, seen: LastRead) -> IndexAge:
+    """How old the facts of an index are."""
+    index = INDEXES[name]
+    last = seen.when(name) or last_seen(root, index.files, index.marks)
+    return IndexAge(last=last, recorded=is_recorded(root, index.files))
 
 
 # ---------------------------------------------------------------- what is asked

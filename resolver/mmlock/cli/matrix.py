@@ -37,6 +37,25 @@ def show(terminal: Terminal, /, package: str, matrices: Path | None) -> None:
     terminal.show(terminal.app.show_package(package, matrices=matrices))
 
 
+@matrix.command(cls=Sectioned, short_help="Say where a fact comes from and which locks rest on it.")
+@click.argument("fact", nargs=-1, required=True, metavar="FACT...")
+@_matrices
+@click.option("--locks", type=options.FOLDER, metavar="DIR", help="Committed locks; default `lockfiles`.")
+@options.form
+@click.pass_obj
+def why(terminal: Terminal, /, fact: tuple[str, ...], matrices: Path | None, locks: Path | None) -> None:
+    """Show one fact with its source and confidence, and the committed locks that rest on it.
+
+    A fact is named as a refresh names it, or by words of its key.
+
+    \b
+    mmlock matrix why CVE-2025-3000
+    mmlock matrix why torch 2.11.0 cu130 linux_x86_64
+    mmlock matrix why mmengine-pkg-resources
+    """
+    terminal.show(terminal.app.why_fact(" ".join(fact), matrices=matrices, locks=locks))
+
+
 @matrix.command(cls=Sectioned, short_help="Check every matrix file.")
 @_matrices
 @options.form

@@ -14,6 +14,9 @@ from mmlock.cli.terminal import Terminal
 from mmlock.core.errors import UsageError
 from mmlock.core.refreshing import RefreshArguments
 
+FAILED = 2
+"""The exit code when a lock could not be solved again."""
+
 _what = (
     Section("What to read")
     .many("--only", metavar="NAME", help="Only this index or package; repeatable.")
@@ -41,6 +44,16 @@ _how = (
     .add("--trust-removals", is_flag=True, help="Remove facts that are no longer listed, however many.")
     .add("--matrices", type=options.FOLDER, metavar="DIR", help="The facts to update; default `matrices`.")
     .add("--locks", type=options.FOLDER, metavar="DIR", help="Committed locks; default `lockfiles`.")
+    .add("--relock", is_flag=True, help="Solve the locks again that the changed facts concern.")
+    .add(
+        "--file",
+        "catalogue",
+        type=options.FOLDER,
+        default=Path("mmlock.toml"),
+        show_default=True,
+        metavar="FILE",
+        help="With --relock: the file that names the locks.",
+    )
 )
 
 
@@ -58,11 +71,15 @@ def refresh(terminal: Terminal, /, *, places: tuple[str, ...], progress: bool | 
     \b
     mmlock matrix refresh --dry-run
     mmlock matrix refresh --only openmmlab
+    mmlock matrix refresh --relock
     """
     arguments = RefreshArguments(places=dict(_place(text) for text in places), **asked)
     with lines(wanted=progress) as said:
         report = terminal.app.refresh(arguments, progress=said)
     terminal.show(report)
+    relocked = report.data.get("relocked") if isinstance(report.data, dict) else None
+    if isinstance(relocked, dict) and relocked.get("failed"):
+        raise click.exceptions.Exit(FAILED)
 
 
 def _place(text: str) -> tuple[str, str]:

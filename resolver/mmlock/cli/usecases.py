@@ -145,6 +145,10 @@ class UseCases(Protocol):
         """Read the indexes again, rewrite the facts that differ, and tell what differs."""
         ...
 
+    def why_fact(self, text: str, *, matrices: Path | None, locks: Path | None) -> Report:
+        """Tell who says a fact, how sure it is, and which locks rest on it."""
+        ...
+
     def diff(self, old: Path, new: Path, *, locks: Path | None) -> Report:
         """Tell what differs between two matrix folders, and which locks that concerns."""
         ...

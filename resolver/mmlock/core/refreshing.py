@@ -25,6 +25,10 @@ class RefreshArguments(Struct, frozen=True, kw_only=True):
     """Packages of which older wheels, too, are read for what names and metadata do not tell."""
     locks: Path | None = None
     """The folder with committed locks; None: `lockfiles`, where there is one."""
+    relock: bool = False
+    """Solve those locks of the catalogue again that a changed fact concerns, and no other."""
+    catalogue: Path = Path("mmlock.toml")
+    """The file that names the locks, for `relock`."""
     offline: bool = False
     dry_run: bool = False
     strict: bool = False

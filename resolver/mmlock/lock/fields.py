@@ -68,6 +68,11 @@ def environment_faults(env: LockedEnv) -> Iterator[KeyFault]:
     yield from _numbers("driver-floor", env.driver_floor)
     yield from _numbers("target.glibc", env.target.glibc)
     yield from _variables("environment", env.environment)
+    for number, one in enumerate(env.advisories):
+        yield from _below(f"advisories[{number}]", _package("package", one.package))
+        yield from _below(f"advisories[{number}]", _version("version", one.version))
+        if why := url_problem(one.url):
+            yield f"advisories[{number}].url", why
 
 
 def package_faults(package: LockedPackage) -> Iterator[KeyFault]:

@@ -14,6 +14,7 @@ from mmlock.core.names import Confidence, PackageName, WheelDetail, normalize
 from mmlock.core.pythons import span
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.advisories import advisory_text, concerning
 from mmlock.facts.matrix.load import Matrix
 
 __all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "known_versions", "span"]
@@ -309,6 +310,14 @@ def _file_release(name: str) -> tuple[str, Any] | None:
 # ---------------------------------------------------------------- curated
 
 
+def _advisories(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
+    rows = matrix.advisories(package)
+    told = rows if wanted is None else tuple(concerning(rows, wanted))
+    sources = matrix.sources("advisories", package)
+    facts = tuple(_fact(advisory_text(row), [row], sources) for row in told)
+    return Chapter(name="advisories", title="Known vulnerabilities", facts=facts)
+
+
 def _breaks(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
     sources = matrix.sources("breaks")
     facts = tuple(
@@ -387,6 +396,7 @@ CHAPTERS: tuple[Callable[[Matrix, PackageName, str | None], Chapter], ...] = (
     _files,
     _requirements,
     _breaks,
+    _advisories,
     _recipes,
     _stacks,
 )

@@ -69,6 +69,7 @@ def known_packages(matrix: Matrix) -> frozenset[PackageName]:
             *matrix.binary_packages,
             *(package for package in matrix.file_packages if package != show_facts.OPENMMLAB_INDEX),
             *matrix.requires_packages,
+            *matrix.advisory_packages,
             *(row.package for row in matrix.recipes),
             *(package for row in matrix.modules if row.core for package in row.packages),
         }
@@ -110,6 +111,8 @@ def _release(matrix: Matrix, package: PackageName, wanted: str) -> str:
     for text in known:
         if parse(text) == parse(wanted):
             return text
+    if not known and matrix.advisories(package):
+        return wanted  # an ordinary package, of whose releases nothing is known but what advisories say
     near = sorted(known, key=lambda text: (abs(_distance(text, wanted)), text))[:_NEAREST]
     newest = sorted(near, key=parse, reverse=True)
     hints = [f"known versions near it: {', '.join(newest)}"] if newest else []

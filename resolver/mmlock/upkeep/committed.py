@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.names import normalize
-from mmlock.facts.matrix.diff import LockContents
-from mmlock.lock.model import LockedEnv
+from mmlock.facts.matrix.concerned import LockContents
+from mmlock.lock.model import FindingKind, LockedEnv
 from mmlock.lock.read import read_lock
 
 __all__ = ["held_locks"]
@@ -35,4 +35,31 @@ def _held(env: LockedEnv, name: str) -> LockContents:
     versions |= {normalize(step.package): step.version for step in env.build}
     files = {one for row in env.packages for file in row.files for one in (file.name, file.url)}
     files |= {step.url for step in env.fetch} | {step.source.name for step in env.build}
-    return LockContents(name=name, versions=versions, files=frozenset(files))
+    return LockContents(
+        name=name,
+        versions=versions,
+        files=frozenset(files),
+        torch=env.torch,
+        platform=env.target.platform,
+        ids=frozenset(_ids(env)),
+    )
+
+
+def _ids(env: LockedEnv) -> Iterator[str]:
+    """Names of the facts that decided it, besides those about packages."""
+    yield env.stack
+    for device in env.target.devices:
+        yield device.name
+        if device.arch is not None:
+            yield device.arch
+    for step in env.build:
+        yield from (step.recipe, step.toolchain.name)
+        if step.toolchain.cuda is not None:
+            yield f"CUDA {step.toolchain.cuda}"
+    variant = env.torch.partition("+")[2]
+    if variant.startswith("cu") and variant[2:].isdigit():
+        yield f"CUDA {variant[2:-1]}.{variant[-1]}"
+    yield from (one.subject for one in env.findings if one.kind in _BREAKAGES)
+
+
+_BREAKAGES = frozenset({FindingKind.CURED, FindingKind.BREAKAGE})

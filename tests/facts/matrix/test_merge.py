@@ -12,7 +12,8 @@ from solved import facts as committed
 
 from mmlock.core.names import Confidence, PackageName, Platform, Sha256
 from mmlock.facts.matrix import store
-from mmlock.facts.matrix.diff import ChangeKind, LockContents, diff, lines, touched
+from mmlock.facts.matrix.concerned import LockContents, touched
+from mmlock.facts.matrix.diff import ChangeKind, diff, lines
 from mmlock.facts.matrix.merge import Facts, merge
 from mmlock.facts.matrix.model import Document, File, IndexRow
 

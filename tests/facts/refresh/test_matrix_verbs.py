@@ -10,6 +10,8 @@ import pytest
 
 from mmlock.cli.main import main
 from mmlock.facts.matrix import store
+from mmlock.facts.refresh.indexes import INDEXES
+from mmlock.facts.refresh.state import last_seen
 
 ROOT = Path(__file__).parents[3]
 
@@ -83,3 +85,28 @@ def test_a_broken_folder_is_named(copy: Path, capsys: pytest.CaptureFixture[str]
     (copy / "gpus.json").write_text("{")
     assert main(["matrix", "diff", str(copy), str(ROOT / "matrices")]) == 2
     assert "matrix file `gpus.json` is broken" in capsys.readouterr().err
+
+
+def test_the_age_of_every_index_is_told_though_one_was_asked(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["matrix", "refresh", "--only", "onedl", "--offline", "--format", "json"]) == 0
+    ages = json.loads(capsys.readouterr().out)["ages"]
+    assert set(ages) == set(INDEXES)
+    assert ages["openmmlab"] == {"last_read": "2026-06-30", "recorded": True}
+    assert ages["onedl"]["recorded"] is (copy / "providers" / "onedl-mmcv.json").is_file()
+    assert main(["matrix", "refresh", "--only", "onedl", "--offline"]) == 0
+    told = capsys.readouterr().out
+    assert "facts by index: pypi " in told
+    assert "no facts of it are recorded" in told
+
+
+def test_somebody_else_s_page_does_not_make_an_index_younger(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    head = {"schema": "files", "sources": {"pytorch": "read 2026-01-02", "lock-a": "uv.lock of 2026-11-30"}}
+    text = json.dumps(head)[:-1] + ',"rows":[\n]}\n'
+    (tmp_path / "files" / "a.json").write_text(text)
+    assert last_seen(tmp_path, ("files/*.json",)) == "2026-11-30"
+    assert last_seen(tmp_path, ("files/*.json",), ("pytorch",)) == "2026-01-02"
+    (tmp_path / "files" / "a.json").write_text("no JSON 2026-12-01\n")
+    assert last_seen(tmp_path, ("files/*.json",)) is None

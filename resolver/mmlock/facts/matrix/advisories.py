@@ -9,7 +9,7 @@ from msgspec import Struct
 from mmlock.core.names import Confidence, Severity
 from mmlock.core.versions import InvalidVersion, allows, version
 
-__all__ = ["Advisory", "concerning", "counts", "fixes", "safe"]
+__all__ = ["Advisory", "advisory_text", "concerning", "counts", "fixes", "safe"]
 
 
 class Advisory(Struct, frozen=True, kw_only=True):
@@ -58,6 +58,13 @@ def fixes(row: Advisory, text: str) -> tuple[str, ...]:
     """The versions after `text` that mend it, lowest first."""
     later = {one for one in row.fixed_in if version(one) > version(text)}
     return tuple(sorted(later, key=version))
+
+
+def advisory_text(row: Advisory) -> str:
+    """One line about a vulnerability."""
+    rated = row.severity.value if row.severity is not None else "not rated"
+    mended = f"mended in {', '.join(row.fixed_in)}" if row.fixed_in else "no fix known"
+    return f"{row.id} ({rated}): {row.summary}; affects {' or '.join(row.affected)}; {mended}"
 
 
 def safe(row: Advisory) -> str:

@@ -1,27 +1,25 @@
-"""What differs between two states of the facts, fact by fact, and which locks that concerns. Pure."""
+"""What differs between two states of the facts, fact by fact. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from mmlock.core.names import PackageName, StrEnum, normalize
-from mmlock.core.versions import InvalidVersion, version
-from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, sort_key
-from mmlock.facts.matrix.model import Document, File, IndexRow
+from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, section_of, sort_key
+from mmlock.facts.matrix.model import Document, File
 
 __all__ = [
     "Change",
     "ChangeKind",
-    "ConcernedLock",
-    "LockContents",
     "as_data",
     "diff",
     "lines",
+    "package_of",
     "summary",
-    "touched",
 ]
 
 Documents = Mapping[str, Document[Any]]
@@ -37,6 +35,11 @@ class ChangeKind(StrEnum):
 
 
 _MARKS = {ChangeKind.ADDED: "+", ChangeKind.REMOVED: "-", ChangeKind.CHANGED: "~"}
+
+
+_IDLE = frozenset({"source", "note", "summary"})
+"""What of a row tells people something and decides nothing."""
+_IDLE_OF_FILES = frozenset({"source", "confidence", "size"})
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -62,6 +65,13 @@ class Change(Struct, frozen=True, kw_only=True):
         names = (item.name for item in structs.fields(self.old))
         pairs = ((name, getattr(self.old, name), getattr(self.new, name)) for name in names)
         return tuple((name, old, new) for name, old, new in pairs if old != new)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it changes no answer: only who says it differs, or how large an index says a file is."""
+        idle = _IDLE_OF_FILES if isinstance(self.row, File) else _IDLE
+        names = {name for name, _, _ in self.fields}
+        return self.kind is ChangeKind.CHANGED and names <= idle
 
 
 def diff(old: Documents, new: Documents) -> tuple[Change, ...]:
@@ -91,6 +101,12 @@ def _by_key(section: Section, document: Document[Any] | None) -> dict[tuple[Any,
     return {tuple(getattr(row, name) for name in section.key): row for row in rows}
 
 
+def package_of(path: str, row: Any) -> PackageName | None:
+    """The package that a row of a file is about; None: none."""
+    found = section_of(PurePosixPath(path))
+    return _package(found[0], path, row) if found is not None else None
+
+
 def _package(section: Section, path: str, row: Any) -> PackageName | None:
     """The package a fact speaks of."""
     if (named := getattr(row, "package", None)) is not None:
@@ -98,76 +114,6 @@ def _package(section: Section, path: str, row: Any) -> PackageName | None:
     if section.name in {"torch-builds", "cpp-extension"}:
         return PackageName("torch")
     return PackageName(path.rpartition("/")[2].rpartition(".")[0]) if section.per_package else None
-
-
-# ---------------------------------------------------------------- locks
-
-
-class LockContents(Struct, frozen=True, kw_only=True):
-    """What a committed lock holds, as far as facts can touch it."""
-
-    name: str
-    """`openmmlab/rtx5090`."""
-    versions: Mapping[PackageName, str]
-    files: frozenset[str] = field(default_factory=frozenset)
-    """Names and URLs of its files."""
-
-
-class ConcernedLock(Struct, frozen=True, kw_only=True):
-    """A lock, and what of the changes concerns it."""
-
-    lock: str
-    facts: tuple[Change, ...]
-    """Removed or changed facts about what it holds."""
-    newer: tuple[Change, ...]
-    """Facts about newer releases of what it holds."""
-
-
-def touched(changes: Sequence[Change], locks: Iterable[LockContents]) -> tuple[ConcernedLock, ...]:
-    """The locks that some change concerns."""
-    found = []
-    for lock in locks:
-        facts = tuple(one for one in changes if one.kind is not ChangeKind.ADDED and _holds(lock, one))
-        newer = tuple(one for one in changes if one.kind is ChangeKind.ADDED and _is_newer(lock, one))
-        if facts or newer:
-            found.append(ConcernedLock(lock=lock.name, facts=facts, newer=newer))
-    return tuple(found)
-
-
-def _holds(lock: LockContents, change: Change) -> bool:
-    row = change.row
-    if isinstance(row, File):
-        return row.name in lock.files or row.url in lock.files
-    if isinstance(row, IndexRow):
-        return any(f"/{row.directory}/" in file for file in lock.files)
-    release = _release(change)
-    held = lock.versions.get(change.package) if change.package else None
-    return held is not None and (release is None or _public(held) == _public(release))
-
-
-def _is_newer(lock: LockContents, change: Change) -> bool:
-    held = lock.versions.get(change.package) if change.package else None
-    release = _release(change)
-    if held is None or release is None:
-        return False
-    try:
-        offered = version(release)
-        return not offered.is_prerelease and version(_public(offered.public)) > version(_public(held))
-    except InvalidVersion:
-        return False
-
-
-def _release(change: Change) -> str | None:
-    """The release a fact speaks of."""
-    row = change.row
-    if change.package == "torch" and hasattr(row, "torch"):
-        return str(row.torch)
-    found = getattr(row, "version", None)
-    return str(found) if found is not None else None
-
-
-def _public(text: str) -> str:
-    return text.partition("+")[0]
 
 
 # ---------------------------------------------------------------- told

@@ -14,9 +14,9 @@ from msgspec import Struct, structs
 __all__ = ["cited", "dated", "read_on", "seen_on", "settled"]
 
 _DAY = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-_ONE = r"\d{4}-\d{2}-\d{2}"
-_DAYS = re.compile(rf"{_ONE}(?: to {_ONE})?")
-_READ = re.compile(rf",? ?\(?(?:read )?{_ONE}(?: to {_ONE})?\)?")
+_ONE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAYS = re.compile(r"\d{4}-\d{2}-\d{2}(?: to \d{4}-\d{2}-\d{2})?")
+_READ = re.compile(r",? ?\(?(?:read )?\d{4}-\d{2}-\d{2}(?: to \d{4}-\d{2}-\d{2})?\)?")
 """A day, or several, as a source text states it: what two readings of one page may differ in."""
 
 Row = TypeVar("Row", bound=Struct)
@@ -74,7 +74,7 @@ def _bare(text: str) -> str:
 
 def _spanning(old: str, new: str) -> str:
     """The newer of two texts that differ in their days, with the days of both."""
-    days = sorted(re.findall(_ONE, f"{old} {new}"))
+    days = sorted(_ONE.findall(f"{old} {new}"))
     if not days:
         return new
     span = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"

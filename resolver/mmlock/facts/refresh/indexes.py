@@ -207,6 +207,8 @@ class Index(Struct, frozen=True, kw_only=True):
     place: str
     files: tuple[str, ...]
     """Matrix files, as patterns: what keeps its age when the index is down."""
+    marks: tuple[str, ...] = ()
+    """Keys of the sources that come of reading it; empty: all of those files' keys."""
 
 
 INDEXES: Mapping[str, Index] = {
@@ -216,6 +218,7 @@ INDEXES: Mapping[str, Index] = {
         scrape=_pytorch,
         place=pytorch.BASE,
         files=(f"files/{pytorch_files.PACKAGE}.json",),  # builds are read of PyPI, too
+        marks=(pytorch.NAME, "index-listing"),  # other rows are of lock files that name its wheels
     ),
     openmmlab.NAME: Index(scrape=_openmmlab, place=openmmlab.BASE, files=("openmmlab/index.json",)),
     flash_attn.NAME: Index(scrape=_flash_attn, place=flash_attn.API, files=("binaries/flash-attn.json",)),

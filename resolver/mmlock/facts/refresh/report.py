@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 from mmlock.core.report import Page
-from mmlock.facts.matrix.diff import Change, ConcernedLock, as_data, lines, summary
+from mmlock.facts.matrix.concerned import ConcernedLock
+from mmlock.facts.matrix.diff import Change, as_data, lines, summary
 from mmlock.facts.refresh.state import age
 from mmlock.net.credentials import bare
 from mmlock.net.http import Traffic
 
-__all__ = ["IndexOutcome", "diff_page", "page"]
+__all__ = ["IndexAge", "IndexOutcome", "diff_page", "page"]
 
 _MOST = 5
 """Warnings and unread pages of one index that a person is shown; the JSON form has all."""
@@ -44,12 +45,28 @@ class IndexOutcome(Struct, frozen=True, kw_only=True):
     received: int
     seconds: float
     unit: str = "pages"
+    recorded: bool = True
+    """Whether there were any facts of it before."""
 
     @property
     def state(self) -> IndexState:
         if not self.stale:
             return IndexState.READ
         return IndexState.PARTLY if self.read else IndexState.OUTAGE
+
+
+class IndexAge(Struct, frozen=True, kw_only=True):
+    """How old the facts of an index are."""
+
+    last: str | None
+    """When it was last read whole, or the newest day that its facts name; None: they name none."""
+    recorded: bool
+    """Whether there are any."""
+
+
+def _age_lines(ages: Mapping[str, IndexAge]) -> Iterator[str]:
+    told = [f"{name} {age(one.last) if one.recorded else 'not recorded'}" for name, one in ages.items()]
+    yield f"facts by index: {', '.join(told)}"
 
 
 def page(
@@ -63,9 +80,11 @@ def page(
     dry_run: bool,
     traffic: Traffic,
     seconds: float,
+    ages: Mapping[str, IndexAge],
 ) -> Page:
-    """The report of a refresh."""
+    """The report of a refresh. `ages`: of every index there is, read now or not."""
     text = [line for outcome in outcomes for line in _outcome_lines(outcome)]
+    text += ["", *_age_lines(ages)]
     text += [f"refused, for it does not fit the other facts: {fault}" for fault in refused]
     text += ["", *_change_lines(changes, touches)]
     if dry_run:
@@ -78,6 +97,7 @@ def page(
         "indexes": [_outcome_data(outcome) for outcome in outcomes],
         "refused": list(refused),
         **_change_data(changes, touches),
+        "ages": {name: {"last_read": one.last, "recorded": one.recorded} for name, one in ages.items()},
         "written": list(written),
         "dry_run": dry_run,
         "requests": traffic.requests,
@@ -95,7 +115,8 @@ def diff_page(changes: Sequence[Change], touches: Sequence[ConcernedLock]) -> Pa
 def _outcome_lines(outcome: IndexOutcome) -> Iterator[str]:
     seconds = f"{outcome.requests} requests, {outcome.received / 1e6:.2f} MB, {outcome.seconds:.1f} s"
     if outcome.state is IndexState.OUTAGE:
-        yield f"{outcome.name}: could not be read; its facts stay, {age(outcome.last)}"
+        stay = f"its facts stay, {age(outcome.last)}" if outcome.recorded else "no facts of it are recorded"
+        yield f"{outcome.name}: could not be read; {stay}"
     elif outcome.state is IndexState.PARTLY:
         count = len(outcome.stale)
         read = f"{outcome.read} {outcome.unit} read"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timezone
 from hashlib import sha256
 from pathlib import Path
 
 from mmlock.files.atomic import write_aside
 
-__all__ = ["LastRead", "age", "last_seen"]
+__all__ = ["LastRead", "age", "is_recorded", "last_seen"]
 
 _DAY = re.compile(r"\b20\d\d-\d\d-\d\d\b")
 
@@ -44,18 +44,29 @@ class LastRead:
             return
 
 
-def last_seen(root: Path, patterns: Iterable[str]) -> str | None:
-    """The newest day that the sources of some matrix files name: their facts are not younger."""
+def last_seen(root: Path, patterns: Iterable[str], marks: Collection[str] = ()) -> str | None:
+    """The newest day that the sources of some matrix files name: their facts are not younger.
+
+    `marks`: keys of the sources that come of reading the index; empty: all do. A page of somebody else that
+    was read yesterday says nothing of the index.
+    """
     days: list[str] = []
     for pattern in patterns:
         for path in root.glob(pattern):
             try:
                 with path.open("rb") as file:
                     head = file.readline(1 << 20)
-            except OSError:
+                sources = json.loads(head.rstrip() + b"]}")["sources"]
+                texts = [str(text) for key, text in sources.items() if not marks or key in marks]
+            except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
                 continue
-            days += _DAY.findall(head.decode("utf-8", "replace"))
+            days += _DAY.findall(" ".join(texts))
     return max(days, default=None)
+
+
+def is_recorded(root: Path, patterns: Iterable[str]) -> bool:
+    """Whether there are any facts of an index at all."""
+    return any(True for pattern in patterns for _ in root.glob(pattern))
 
 
 def age(moment: str | None) -> str:

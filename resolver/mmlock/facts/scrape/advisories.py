@@ -114,7 +114,8 @@ def _told(item: Any, source: str) -> _Told | None:
     """One entry of PyPI's list; None for what is none."""
     if not isinstance(item, dict):
         return None
-    names = [text for text in _texts([item.get("id"), *_texts(item.get("aliases"))]) if _is_id(text)]
+    said = (item.get("id"), *_texts(item.get("aliases")))
+    names = [text for text in said if isinstance(text, str) and _ID.fullmatch(text)]
     if not names:
         return None
     own = next((text for text in names if text.startswith("CVE-")), names[0])
@@ -278,10 +279,6 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 
 def _texts(value: Any) -> Iterator[str]:
     yield from (one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
-
-
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _line(value: Any) -> str:

@@ -15,7 +15,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Severity, normalize
 from mmlock.core.target import Target
-from mmlock.lock.fields import environment_faults, package_faults, url_problem
+from mmlock.lock.fields import environment_faults, package_faults
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -347,9 +347,6 @@ def _read_finding(item: Cursor) -> Finding:
 
 
 def _read_advisory(item: Cursor) -> KnownAdvisory:
-    url = item.text("url")
-    if why := url_problem(url):
-        item.fault("url", why)
     return KnownAdvisory(
         package=normalize(item.text("package")),
         version=item.text("version"),
@@ -357,7 +354,7 @@ def _read_advisory(item: Cursor) -> KnownAdvisory:
         severity=item.choice("severity", Severity) if "severity" in item else None,
         summary=item.text("summary"),
         fixed_in=item.texts("fixed-in"),
-        url=url,
+        url=item.text("url"),
         kept_by=item.maybe_text("kept-by"),
         source=item.texts("source"),
         confidence=item.choice("confidence", Confidence),
