@@ -28,7 +28,8 @@ _DECLARED = re.compile(
 )
 _GUIDE = re.compile(r"[\w.-]*\.(?:md|rst|sh)|[\w.-]*dockerfile[\w.-]*", re.IGNORECASE)
 _SAID = re.compile(
-    r"\b(?:pip|pip3|mim|conda|mamba|uv)\b[^\n]*\b(?:install|create|add)\b|^\s*(?:FROM|ARG|ENV)\s"
+    r"\b(?:pip|pip3|mim|conda|mamba|uv)\b[^\n]*\b(?:install|create|add)\b"
+    r"|\bgit\s+(?:clone|checkout)\b|^\s*(?:FROM|ARG|ENV)\s"
 )
 _FENCE = re.compile(r"^\s*(?:```|~~~)")
 _COMPILED = (".cu", ".cpp", ".cc", ".cuh", ".h", ".hpp", ".c")

@@ -108,6 +108,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
         Section(name="namesakes", path="curated/namesakes.toml", row=model.Namesake, key=("name",)),
+        Section(name="repositories", path="curated/repositories.toml", row=model.Repository, key=("name",)),
         Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),
         Section(name="defaults", path="curated/defaults.toml", row=model.Default, key=("name",)),
     )
