@@ -305,3 +305,15 @@ def test_a_release_that_a_guide_checks_out_is_advice_on_the_package_it_makes(tmp
     )
     found = asked(tmp_path, {"docs/install.md": guide, "a.py": "import mmdet3d"})
     assert {one.text: one.origin for one in found.advice} == {"mmdet3d==0.17.1": "docs/install.md:4"}
+
+
+def test_a_kernel_that_only_an_ablation_takes_is_not_built(tmp_path: Path) -> None:
+    files = {
+        "main.py": "import torch, MSDA",
+        "ops/setup.py": EXTENSION,
+        "analyze/net.py": "import torch, ABL",
+        "analyze/kernel/setup.py": EXTENSION.replace("MSDA", "ABL"),
+    }
+    found = asked(tmp_path, files)
+    assert len(found.extensions) == 1
+    assert "ops" in found.extensions[0]

@@ -230,7 +230,8 @@ class _ProjectRequest:
                 yield f"{one.name}=={_UNNAMED} @ {path}"
 
     def _built(self) -> list[OwnExtension]:
-        wanted = {use.module for use in self.scanned.packages if use.when in _RUNS and not use.aside}
+        used = (use for use in self.scanned.packages if use.when in _RUNS)
+        wanted = {use.module for use in used if not use.aside and not use.apart}
         wanted |= set(self.scanned.own_imports)
         return [
             one
