@@ -19,7 +19,7 @@ from mmlock.cli.main import main
 from mmlock.core.progress import silent
 from mmlock.resolve.request.projects import with_project
 
-from .test_solve_cases import CASES, Case, arguments, check_pins
+from .test_solve_cases import CASES, Case, all_versions, arguments, check_pins
 
 PROJECTS = [case for case in CASES if "--project" in case["args"]]
 
@@ -44,9 +44,16 @@ def test_a_project_gets_what_an_expert_would_give(
     check_pins(case, versions | {str(step.package): step.version for step in env.steps})
 
 
+WAITING = {"conda-only-names": "torch-cluster has sources only, and nothing builds it here yet"}
+INDEXED = [
+    pytest.param(case, marks=[pytest.mark.xfail(reason=WAITING[case["id"]])] if case["id"] in WAITING else [])
+    for case in PROJECTS
+]
+
+
 @pytest.mark.network
 @pytest.mark.slow
-@pytest.mark.parametrize("case", PROJECTS, ids=lambda case: str(case["id"]))
+@pytest.mark.parametrize("case", INDEXED, ids=lambda case: str(case["id"]))
 def test_a_project_gets_it_from_a_real_index_too(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -55,7 +62,7 @@ def test_a_project_gets_it_from_a_real_index_too(
     code = main(["solve", *words, "--format", "json", "--out", str(tmp_path / "lock")])
     seen = capsys.readouterr()
     assert code == case["exit"], seen.err
-    check_pins(case, {one["name"]: one["version"] for one in json.loads(seen.out)["packages"]})
+    check_pins(case, all_versions(json.loads(seen.out)))
 
 
 _KEPT = (ast.Import, ast.ImportFrom, ast.Pass, ast.If, ast.Try, ast.Raise, ast.FunctionDef, ast.ClassDef)
