@@ -131,14 +131,14 @@ class _Decide(Struct, frozen=True, kw_only=True):
     def __call__(self, pair: Pair) -> Outcome:
         from msgspec.structs import replace
 
-        from mmlock.app.solving import locked
+        from mmlock.app.solving import locked_with_wishes
 
         try:
             arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
             matrix = _matrix(self.matrices)
             try:
                 rows = (*self.validations, *self.own.get(pair.name, ()))
-                env = locked(matrix, arguments, progress=silent, validations=rows)
+                env = locked_with_wishes(matrix, arguments, progress=silent, validations=rows)
                 return replace(env, stack=pair.stack)
             except NoAnswer as error:
                 return refused(pair.stack, arguments.words(), error, matrix.digest)
