@@ -31,13 +31,10 @@ FOLDER = Path(__file__).parents[1] / "problems"
 
 
 ALWAYS = {
-    "flash-attn-old-on-blackwell",
-    "flash-attn-t4",
     "mmdet3d-100rc6-needs-no-nvcc",
     "mmedit-rc5-needs-no-nvcc",
     "onedl-mmcv",
     "s6-stack",
-    "s6-stack-v100",
 }
 """Problems on which the two once differed."""
 

@@ -54,6 +54,12 @@ def arguments(case: Case) -> SolveArguments:
     return request_from(values)
 
 
+def all_versions(lock: Mapping[str, Any]) -> dict[str, str]:
+    """What is in a lock, and what is still to fetch or to build."""
+    steps = {one["package"]: one["version"] for one in (*lock["fetch"], *lock["build"])}
+    return steps | {one["name"]: one["version"] for one in lock["packages"]}
+
+
 def check_pins(case: Case, versions: Mapping[str, str]) -> None:
     for name, wanted in case["pins"].items():
         if wanted == "":
@@ -94,4 +100,4 @@ def test_a_request_gets_it_from_a_real_index_too(
         assert not out.exists()
         assert [text for text in case.get("says", []) if text not in seen.err] == [], seen.err
         return
-    check_pins(case, {one["name"]: one["version"] for one in json.loads(seen.out)["packages"]})
+    check_pins(case, all_versions(json.loads(seen.out)))

@@ -19,14 +19,7 @@ from mmlock.core.solve_options import OPTIONS, Kind, Section, SolveOption, Wordi
 from mmlock.core.stated import stated
 from mmlock.files.user_files import UserFiles
 
-NOT_STATED = {
-    "notes",
-    "preferences",
-    # what reading a project finds
-    "pins",
-    "advice",
-    "wishes",
-}
+NOT_STATED = {"advice", "notes", "pins", "preferences", "wishes"}
 """What is found out: by reading a project, and the lock that is there."""
 
 SAMPLES: dict[str, list[str]] = {

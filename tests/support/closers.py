@@ -37,7 +37,12 @@ class OpenWorld:
         core = {node.name: node for node in request.core}
         bounds = [Requirement(one.text) for one in request.constraints]
         queue = [("the request", Requirement(one.text)) for one in request.requirements]
-        queue += [(node.name, Requirement(text)) for node in request.core for text in node.requires]
+        queue += [
+            (node.name, bare)
+            for node in request.core
+            for text in node.requires
+            if (bare := _of_extras(Requirement(text), environment, node.extras))
+        ]
         wanted: dict[PackageName, SpecifierSet] = {}
         who: dict[PackageName, list[str]] = {}
         pins: dict[PackageName, str] = {}
@@ -86,6 +91,14 @@ class OpenWorld:
     def _refused(reason: str, *names: str) -> ClosureConflict:
         told = sorted({normalize(name) for name in names if name != "the request"})
         return ClosureConflict(reason=reason, packages=tuple(told))
+
+
+def _of_extras(one: Requirement, environment: Mapping[str, str], extras: Iterable[str]) -> Requirement | None:
+    """The requirement without its marker, where that holds for one of the extras or for none."""
+    if one.marker and not any(one.marker.evaluate({**environment, "extra": e}) for e in ("", *extras)):
+        return None
+    one.marker = None
+    return one
 
 
 def _guesses(spec: SpecifierSet) -> list[str]:

@@ -19,8 +19,7 @@ from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.matrix.model import Validation
 from mmlock.files.user_files import UserFiles, read_text
-from mmlock.lock.model import LockedEnv
-from mmlock.lock.refused import Refused, refused
+from mmlock.lock.refused import refused
 from mmlock.upkeep.catalogue.outcome import Failed, Outcome
 from mmlock.upkeep.catalogue.state import Entry, State, StateKind, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table
@@ -160,14 +159,14 @@ class _Decide(Struct, frozen=True, kw_only=True):
     def __call__(self, pair: Pair) -> Outcome:
         from msgspec.structs import replace
 
-        from mmlock.app.solving import locked
+        from mmlock.app.solving import locked_with_wishes
 
         try:
             arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
             matrix = _matrix(self.matrices)
             try:
                 rows = (*self.validations, *self.own.get(pair.name, ()))
-                env = locked(matrix, arguments, progress=silent, validations=rows)
+                env = locked_with_wishes(matrix, arguments, progress=silent, validations=rows)
                 return replace(env, stack=pair.stack)
             except NoAnswer as error:
                 return refused(pair.stack, arguments.words(), error, matrix.digest)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from mmlock.app.json_twins import lock_data
+from mmlock.app.project_findings import told, untaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
-from mmlock.core.project_pins import PinRole
 from mmlock.core.report import Page
 from mmlock.core.requirements import unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
@@ -231,8 +231,8 @@ def locked(
                 refuse_placeholders(env, _requested(asked), indexes.client)
             env = with_tools(env, arguments, pip)
             env = replace(env, findings=(*env.findings, *channel.findings)) if channel else env
-            env = _told(hold_hashes(env, arguments.requirements), arguments)
-            env = replace(env, findings=(*env.findings, *_advice(matrix, asked, decided)))
+            env = told(hold_hashes(env, arguments.requirements), arguments)
+            env = replace(env, findings=(*env.findings, *untaken(matrix, asked, decided)))
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
                 return _judged(matrix, unread)
@@ -280,46 +280,6 @@ def _checked(
     from mmlock.resolve.loop.abi import check_abi
 
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
-
-
-def _told(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
-    """The environment with what reading the project found."""
-    notes = (_of_project(place, text) for place, text in arguments.notes)
-    pins = (_of_project(pin.place, pin.why, _PINS[pin.role], pin.text) for pin in arguments.pins)
-    return replace(env, findings=(*env.findings, *notes, *pins))
-
-
-_PINS = {
-    PinRole.BINDS: FindingKind.PIN_BINDS,
-    PinRole.BOUNDS: FindingKind.PIN_BOUNDS,
-    PinRole.ADVISES: FindingKind.PIN_ADVISES,
-    PinRole.LEFT_OUT: FindingKind.PIN_LEFT_OUT,
-}
-
-
-def _of_project(
-    place: str, text: str, kind: FindingKind = FindingKind.PROJECT, detail: str | None = None
-) -> Finding:
-    return Finding(
-        level=Level.NOTE,
-        kind=kind,
-        subject=place,
-        detail=detail,
-        text=text,
-        source=(place,),
-        confidence=Confidence.MEASURED,
-    )
-
-
-def _advice(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Iterator[Finding]:
-    """Advice of the project that is not kept."""
-    if not asked.arguments.advice:
-        return
-    from mmlock.resolve.loop.untaken_advice import untaken_advice
-
-    for one in untaken_advice(matrix, asked, decided):
-        text = f"advice `{one.advice.text}` is not kept ({one.chosen} is in the lock): {one.reason}"
-        yield _of_project(one.advice.origin, text, FindingKind.ADVICE, one.advice.text)
 
 
 def _no_sources(missing: NoSources) -> EnvironmentFault:

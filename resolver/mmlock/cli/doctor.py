@@ -58,7 +58,7 @@ def doctor(
     *,
     check: bool,
     listing: bool,
-    format: str,  # noqa: A002 - click's name of the option
+    format: str,
     progress: bool | None,
     **values: Any,
 ) -> None:

@@ -12,7 +12,10 @@ from mmlock.scan.project import Project
 
 __all__ = ["Entries", "entries"]
 
-_APART = frozenset({"tools", "tool", "demo", "demos", "scripts", "script", "benchmark", "benchmarks"})
+_APART = frozenset(
+    {"tools", "tool", "demo", "demos", "scripts", "script", "benchmark", "benchmarks"}
+    | {"analyze", "analysis", "ablation", "ablations"}
+)
 _MAIN = re.compile(
     r"(?:dist_)?(?:train|test|main|run|eval|evaluate|infer|inference|finetune|pretrain)(?:[_-]\w*)?\.py"
 )

@@ -119,6 +119,8 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         used = packages(project, known.modules, only, reached=only)
     inside = [file for file in project.modules if only is None or file in only]
     # The script that runs a config imports frameworks, too: these count for the whole tree.
+    # A kernel that only a tool or an ablation takes is not the project's.
+    main = inside if only is not None else [file for file in inside if file not in sorted_files.apart]
     loads = [load for file, facts in project.modules.items() for load in framework_loads(facts, file, mine)]
     faults = [fault for one in read for fault in one.faults] if read else base_faults(project.modules, tree)
     return Scan(
@@ -131,7 +133,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         uses=tuple(sorted(uses, key=lambda use: (use.place, use.op, use.how))),
         loads=tuple(sorted(loads, key=lambda load: load.place)),
         packages=used,
-        own_imports=tuple(sorted(set(_own_imports(project, inside)))),
+        own_imports=tuple(sorted(set(_own_imports(project, main)))),
         bounds=tuple(import_bounds(used, known.submodules)),
         asserts=tuple(project_asserts(tree, inside, frozenset(row.module for row in known.modules))),
         extensions=tuple(_extensions(tree, project)),

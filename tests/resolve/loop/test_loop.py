@@ -16,7 +16,13 @@ from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
 from mmlock.core.versions import version
 from mmlock.facts.matrix.with_extensions import with_extensions
-from mmlock.resolve.closure.model import ClosureAnswer, ClosureConflict, ClosureRequest, Unreachable
+from mmlock.resolve.closure.model import (
+    ClosureAnswer,
+    ClosureConflict,
+    ClosureRequest,
+    NoWheel,
+    Unreachable,
+)
 from mmlock.resolve.loop import loop as deciding
 from mmlock.resolve.loop.loop import NoResolution, Resolution, decide
 from mmlock.resolve.loop.nogoods import Refusal, picks_of
@@ -371,6 +377,37 @@ def test_sources_are_not_taken_where_wheels_exist_for_others() -> None:
     assert isinstance(found, NoResolution)
     assert all(question.allow_sdist == () for question in world.asked)
     assert found.refusals[0].reason.endswith("has no usable wheels")
+
+
+def test_a_python_on_which_only_sources_lack_is_reached() -> None:
+    """On new Pythons a package has no wheel; on older ones another has sources alone, which will do."""
+
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if question.python not in {"3.10", "3.11"}:
+            return ClosureConflict(reason="`wheeled` has no wheels", packages=(PackageName("wheeled"),))
+        if "bare" not in question.allow_sdist:
+            bare = NoWheel(name=PackageName("bare"), version="1.0")
+            return ClosureConflict(reason="`bare` has no wheels", packages=(bare.name,), no_wheels=(bare,))
+        return None
+
+    found = decided(
+        asked("torch", "wheeled", "bare", gpu="rtx3090"),
+        Picky(refuses),
+        wheelless=lambda name, _: name == "bare",
+    )
+    assert found.solution.python == "3.11"
+
+
+def test_sources_whose_build_fails_end_the_search_with_the_way_to_the_package() -> None:
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        del question
+        one = NoWheel(name=PackageName("torch-scatter"), version="2.1.2")
+        return ClosureConflict(reason="no torch", packages=(one.name,), unbuilt=(one,))
+
+    with pytest.raises(NoAnswer) as caught:
+        put(asked("torch", "torch-scatter", gpu="rtx3090"), Picky(refuses))
+    assert "sources only" in caught.value.message
+    assert "data.pyg.org" in caught.value.hints[0]
 
 
 def test_sources_that_would_do_are_a_hint() -> None:

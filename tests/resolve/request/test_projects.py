@@ -11,6 +11,7 @@ from solved import facts
 
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import NoAnswer, UsageError
+from mmlock.core.names import PackageName
 from mmlock.core.project_pins import PinRole
 from mmlock.core.requirements import Asked
 from mmlock.resolve.core_solver.engine import ClingoEngine
@@ -280,3 +281,39 @@ def test_a_requirement_on_a_repository_has_the_name_it_says_or_that_of_the_repos
     text: str, name: str | None
 ) -> None:
     assert repository_name(text) == name
+
+
+def test_two_files_of_the_project_that_contradict_each_other_are_told_as_that(tmp_path: Path) -> None:
+    files = {
+        "requirements.txt": "torch\nsupervision>=0.22.0\n",
+        "environment.yml": "dependencies:\n  - pip:\n    - supervision==0.6.0\n",
+    }
+    with pytest.raises(NoAnswer) as caught:
+        asked(tmp_path, files)
+    (cause,) = caught.value.causes
+    assert "environment.yml:3" in cause
+    assert "requirements.txt:2" in cause
+    mine = Asked(name=PackageName("supervision"), specifier=">=0.22.0")
+    settled = asked(tmp_path, files, requirements=(mine,))
+    assert [one.text for one in settled.requirements if one.name == "supervision"] == ["supervision>=0.22.0"]
+
+
+def test_a_release_that_a_guide_checks_out_is_advice_on_the_package_it_makes(tmp_path: Path) -> None:
+    guide = (
+        "```\ngit clone https://github.com/open-mmlab/mmdetection3d.git\ncd mmdetection3d\n"
+        "git checkout v0.17.1 # other versions may not be compatible\npython setup.py install\n```\n"
+    )
+    found = asked(tmp_path, {"docs/install.md": guide, "a.py": "import mmdet3d"})
+    assert {one.text: one.origin for one in found.advice} == {"mmdet3d==0.17.1": "docs/install.md:4"}
+
+
+def test_a_kernel_that_only_an_ablation_takes_is_not_built(tmp_path: Path) -> None:
+    files = {
+        "main.py": "import torch, MSDA",
+        "ops/setup.py": EXTENSION,
+        "analyze/net.py": "import torch, ABL",
+        "analyze/kernel/setup.py": EXTENSION.replace("MSDA", "ABL"),
+    }
+    found = asked(tmp_path, files)
+    assert len(found.extensions) == 1
+    assert "ops" in found.extensions[0]

@@ -352,6 +352,17 @@ class Namesake(Struct, frozen=True, kw_only=True):
     """What the index serves instead."""
 
 
+class Repository(Struct, frozen=True, kw_only=True):
+    """A repository named otherwise than what it makes. File `curated/repositories.toml`, key `name`."""
+
+    name: PackageName
+    """The last part of its address, in normal form."""
+    package: PackageName
+    repository: str
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class Default(Struct, frozen=True, kw_only=True):
     """A value taken when the user says nothing. File `curated/defaults.toml`, key `name`."""
 

@@ -135,6 +135,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="conda-torch", path="curated/conda_torch.toml", row=model.CondaTorch, key=("id",)),
         Section(name="conda-names", path="curated/conda_names.toml", row=model.CondaName, key=("pypi",)),
         Section(name="namesakes", path="curated/namesakes.toml", row=model.Namesake, key=("name",)),
+        Section(name="repositories", path="curated/repositories.toml", row=model.Repository, key=("name",)),
         Section(name="name-rules", path="curated/device_names.toml", row=model.NameRule, key=("id",)),
         Section(
             name="name-sources", path="curated/name_sources.toml", row=model.NameSource, key=("package",)

@@ -157,6 +157,13 @@ def _(row: model.Namesake) -> Faults:
 
 
 @row_faults.register
+def _(row: model.Repository) -> Faults:
+    yield from forms.names("name, package", (row.name, row.package))
+    if not row.repository.startswith("https://"):
+        yield f"repository: `{row.repository}` is no address"
+
+
+@row_faults.register
 def _(row: model.Cudnn) -> Faults:
     yield from forms.specifiers("versions", row.versions)
     yield from forms.matches("cuda", (row.cuda,), re.compile(r"\d{1,2}"), "major of CUDA")

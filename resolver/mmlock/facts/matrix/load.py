@@ -315,6 +315,11 @@ class Matrix:
         return self._rows("namesakes")
 
     @property
+    def repositories(self) -> tuple[model.Repository, ...]:
+        """Repositories that are named otherwise than what they make."""
+        return self._rows("repositories")
+
+    @property
     def name_rules(self) -> tuple[model.NameRule, ...]:
         """How names of virtual and mobile GPUs lead to their chip."""
         return self._rows("name-rules")

@@ -121,7 +121,7 @@ def _kept(request: ClosureRequest) -> list[str]:
     for name, text in request.preferences:
         if name not in decided and is_version(text):
             lines += ["", "[[packages]]", f'name = "{name}"', f'version = "{text}"']
-    return lines
+    return lines if "[[packages]]" in lines else [*lines, "packages = []"]
 
 
 def run_uv(

@@ -22,7 +22,13 @@ from mmlock.resolve.request.drivers import require_driver
 from mmlock.resolve.request.model import THE_REQUEST, CoreRequirement, InterpretedRequest, PlainRequirement
 from mmlock.resolve.request.namesakes import refuse_namesakes
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
-from mmlock.resolve.request.packages import core_packages, obtainable, provided_extras, unnamed, unnamed_modules
+from mmlock.resolve.request.packages import (
+    core_packages,
+    obtainable,
+    provided_extras,
+    unnamed,
+    unnamed_modules,
+)
 from mmlock.resolve.request.recorded_indexes import ordinary_indexes
 
 

@@ -15,9 +15,10 @@ from mmlock.core.progress import Progress, silent
 from mmlock.core.requirements import Asked, unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.resolve.request.missing import require_provided
+from mmlock.resolve.request.own_conflicts import binding_conflicts, require_agreement
 from mmlock.resolve.request.packages import obtainable, unnamed
-from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
 from mmlock.resolve.request.project_names import name_constraints, name_notes
+from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
@@ -44,7 +45,9 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     assert arguments.project is not None
     matrix = open_matrix(arguments.matrices)
     scanned = scan(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)
+    scanned = with_package_names(matrix, scanned)
     said = _ProjectRequest(matrix, scanned, arguments)
+    require_agreement(scanned.conflicts, said.named | said.without)
     require_provided(matrix, said.unprovided(), arguments.allow_missing)
     requirements = unique((*arguments.requirements, *said.declared(), *said.imported()))
     extensions = tuple(said.extensions())
@@ -75,6 +78,17 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
     )
 
 
+def with_package_names(matrix: Matrix, scanned: Scan) -> Scan:
+    """The scan with the names of repositories replaced by those of the packages that they make."""
+    names = {row.name: row.package for row in matrix.repositories}
+    of_repository = (pin.repository or pin.text.endswith("(git)") for pin in scanned.pins)
+    pins = (
+        replace(pin, name=names.get(pin.name, pin.name)) if said else pin
+        for pin, said in zip(scanned.pins, of_repository, strict=True)
+    )
+    return replace(scanned, pins=tuple(pins))
+
+
 def _importable(one: OwnExtension) -> set[str]:
     """The names that code of the project takes its modules by."""
     return {module.name.rpartition(".")[2] for module in one.modules if module.name}
@@ -93,6 +107,8 @@ class _ProjectRequest:
         self.enough_lite = need is Need.NOTHING or (need is Need.IMPORT and arguments.allow_lite)
         self.named = {asked.name for asked in arguments.requirements}
         self.without = frozenset(map(PackageName, (*arguments.without, *arguments.allow_missing)))
+        # Where two files contradict each other, what the user asks for decides alone.
+        self.settled = {one.name for one in binding_conflicts(scanned.conflicts)} & self.named
         self.own = set().union(*(_importable(one) for one in scanned.extensions))
 
     def declared(self) -> Iterator[Asked]:
@@ -111,7 +127,7 @@ class _ProjectRequest:
         return (
             p
             for p in self.scanned.pins
-            if p.binding in bindings and p.name not in NO_PACKAGE and p.name not in self.without
+            if p.binding in bindings and p.name not in NO_PACKAGE | self.without | self.settled
         )
 
     def imported(self) -> Iterator[Asked]:
@@ -143,9 +159,7 @@ class _ProjectRequest:
     def unprovided(self) -> Iterator[PackageUse]:
         """Imports that nothing declares, of modules of which no distribution can come into a lock."""
         declared = {pin.name for pin in self._pins(*Binding)} | self.named
-        uses = (
-            use for use in self._needed() if use.reached and (not use.known or self._unobtainable(use))
-        )
+        uses = (use for use in self._needed() if use.reached and (not use.known or self._unobtainable(use)))
         return (use for use in uses if declared.isdisjoint(use.packages))
 
     def _needed(self) -> Iterator[PackageUse]:
@@ -226,7 +240,8 @@ class _ProjectRequest:
                 yield f"{one.name}=={_UNNAMED} @ {path}"
 
     def _built(self) -> list[OwnExtension]:
-        wanted = {use.module for use in self.scanned.packages if use.when in _RUNS and not use.aside}
+        used = (use for use in self.scanned.packages if use.when in _RUNS)
+        wanted = {use.module for use in used if not use.aside and not use.apart}
         wanted |= set(self.scanned.own_imports)
         return [
             one

@@ -187,4 +187,4 @@ def first_words(lines: Iterable[str]) -> bool:
     return any(_INSTALLS.search(line) for line in lines)
 
 
-_INSTALLS = re.compile(r"\b(?:install|create|add)\b")
+_INSTALLS = re.compile(r"\b(?:install|create|add|clone)\b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mmlock.core.names import PackageName
+from mmlock.core.names import PackageName, normalize
 from mmlock.scan.notebook import code_cells
 from mmlock.scan.pins.commands import Said, command_pins, logical_lines, variables
 
@@ -58,10 +58,33 @@ def script(text: str) -> Iterator[Line]:
         yield from ((number, said) for said in command_pins(variables(line, known)))
 
 
+_CLONE = re.compile(r"\bgit\s+clone\s[^\n;&|]*?/([A-Za-z0-9][\w.-]*?)(?:\.git)?/?(?=[\s;&|]|$)")
+_BRANCH = re.compile(r"\s(?:-b|--branch)[ =](\S+)")
+_CHECKOUT = re.compile(r"\bgit\s+checkout\s+(\S+)")
+_TAG = re.compile(r"v?(\d+(?:\.\d+){1,3}(?:rc\d+)?)$")
+
+
+class _Clones:
+    """Releases that a guide takes from a repository: `git clone .../Name`, then `git checkout v0.17.1`."""
+
+    def __init__(self) -> None:
+        self._name: PackageName | None = None
+
+    def feed(self, number: int, line: str) -> Iterator[Line]:
+        tag = _CHECKOUT.search(line)
+        if clone := _CLONE.search(line):
+            self._name = normalize(clone[1])
+            tag = tag or _BRANCH.search(line)
+        if tag and self._name is not None and (found := _TAG.match(tag[1])):
+            yield number, (self._name, f"=={found[1]}", f"{self._name} {tag[1]} (git)", None)
+
+
 def markdown(text: str) -> Iterator[Line]:
     """The commands in code blocks and code spans of Markdown or reStructuredText."""
     fenced = False
+    clones = _Clones()
     for number, line in logical_lines(text):
+        yield from clones.feed(number, line)
         if _FENCE.match(line):
             fenced = not fenced
         elif fenced or line.startswith(("    ", "\t", "$ ")):
