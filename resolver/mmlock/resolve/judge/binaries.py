@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -28,7 +29,8 @@ def candidates(lock: JudgedLock, node: Node) -> tuple[Binary, ...]:
         if row.version in {node.base, node.version} and lock.env.target.platform in row.platforms
     ]
     tag = f"cp{lock.env.python.replace('.', '')}"
-    exact = [row for row in rows if row.url is not None and row.url.replace("{py}", tag) in node.urls]
+    urls = {unquote(url) for url in node.urls}
+    exact = [row for row in rows if row.url is not None and unquote(row.url.replace("{py}", tag)) in urls]
     return tuple(exact or rows)
 
 

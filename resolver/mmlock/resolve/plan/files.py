@@ -62,7 +62,9 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
             rows = [file for file in matrix.files(GITHUB_RELEASES) if unquote(file.url) == unquote(url)]
-            return _one_file(url.rpartition("/")[0], rows, url, row.version)
+            # Installers want the version that the file's name says, with what its index adds to it.
+            named = unquote(url.rpartition("/")[2]).split("-")[1]
+            return _one_file(url.rpartition("/")[0], rows, url, named)
     assert option.package is not None
     assert option.version is not None
     fitting = best_first(recorded(matrix.files(option.package), option.version), tags)
