@@ -74,6 +74,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """The ops of `mmcv.ops` that such a wheel must have; none named: all there are."""
     allow_sdist: tuple[PackageName, ...] = ()
     """Ordinary packages that may be built when they are installed."""
+    providers: tuple[str, ...] = ()
+    """Who else's wheels are an answer: names of `curated/providers.toml`."""
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()

@@ -361,6 +361,17 @@ _CHOICE = (
         help="Accept a source archive of this package, to be built when it is installed.",
     ),
     SolveOption(
+        name="provider",
+        parameter="providers",
+        field="providers",
+        section=Section.CHOICE,
+        repeatable=True,
+        metavar="NAME",
+        key="providers",
+        wording=Wording.OPTION,
+        help="Accept wheels that this provider built of other projects, such as `torch-packages-builder`.",
+    ),
+    SolveOption(
         name="prefer",
         field="prefer",
         section=Section.CHOICE,

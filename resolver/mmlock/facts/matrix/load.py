@@ -13,6 +13,7 @@ from msgspec import structs
 from mmlock.core.errors import MatrixError
 from mmlock.core.extension import Extension
 from mmlock.core.names import PackageName, normalize
+from mmlock.core.versions import cuda_of_variant
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
@@ -83,7 +84,7 @@ class Matrix:
     @property
     def binary_packages(self) -> tuple[PackageName, ...]:
         """Packages with prebuilt wheels that are tied to torch or CUDA."""
-        described = {name for name in self.described if any(rows_of(self.described[name], name))}
+        described = {name for name in self.described if self.binaries(name)}
         return tuple(sorted({*self._packages("binaries"), *described}))
 
     def binaries(self, package: str) -> tuple[model.Binary, ...]:
@@ -91,9 +92,24 @@ class Matrix:
         key = f"wheels {normalize(package)}"
         value: tuple[model.Binary, ...] | None = self._values.get(key)
         if value is None:
-            value = (*self._rows_for("binaries", package), *self._tabled(normalize(package)))
-            self._values[key] = value
+            own = (row for row in self._tabled(normalize(package)) if row.provider is None)
+            value = self._values[key] = (*self._rows_for("binaries", package), *own)
         return value
+
+    def provided(self, package: str) -> tuple[model.Binary, ...]:
+        """Wheels of a package that others built: tables, and what was read on their indexes; or none."""
+        key = f"provided {normalize(package)}"
+        value: tuple[model.Binary, ...] | None = self._values.get(key)
+        if value is None:
+            tabled = (row for row in self._tabled(normalize(package)) if row.provider is not None)
+            read = (provided_binary(row) for row in self._rows_for("providers", package))
+            value = self._values[key] = (*tabled, *read)
+        return value
+
+    @property
+    def providers(self) -> tuple[model.Provider, ...]:
+        """Who builds packages of other projects."""
+        return self._rows("provider-names")
 
     def _tabled(self, package: PackageName) -> Iterator[model.Binary]:
         row = self.described.get(package)
@@ -120,6 +136,7 @@ class Matrix:
                 unread=build.unread,
                 variant=build.variant,
                 provider=build.table.provider,
+                listed=build.table.listed,
                 optional=row.optional if row is not None else (),
             )
 
@@ -355,6 +372,31 @@ class Matrix:
                 causes=[error.strerror or str(error)],
                 hints=["the folder must hold the whole `matrices/` tree of an mmlock release", LINT_HINT],
             ) from error
+
+
+def provided_binary(row: model.ProvidedWheel) -> model.Binary:
+    """A wheel read on the index of a provider, as any other wheel that is tied to one variant of torch."""
+    return model.Binary(
+        package=row.package,
+        version=row.version.partition("+")[0],
+        torch=row.torch,
+        cuda=cuda_of_variant(row.variant),
+        same_variant=False,
+        cudart=None,
+        archs=row.archs,
+        ptx=(),
+        cxx11_abi=None,
+        glibc=row.glibc,
+        pythons=row.pythons,
+        platforms=(row.platform,),
+        url=row.url,
+        yanked=False,
+        source=cited("providers", row.source, row.package),
+        confidence=row.confidence,
+        note=row.note,
+        variant=row.variant,
+        provider=row.provider,
+    )
 
 
 # ---------------------------------------------------------------- finding

@@ -17,7 +17,23 @@ from mmlock.core.names import Confidence, PackageName, Platform, StrEnum, WheelD
 from mmlock.core.versions import cuda_of_variant
 from mmlock.facts.matrix.curated import Module, Recipe
 
-__all__ = ["PLACEHOLDERS", "OnPyPI", "Package", "Tie", "WheelTable", "Words", "fill", "module_of", "rows_of"]
+__all__ = [
+    "PLACEHOLDERS",
+    "Build",
+    "Offer",
+    "OnPyPI",
+    "Package",
+    "Provider",
+    "Tie",
+    "WheelTable",
+    "Words",
+    "fill",
+    "module_of",
+    "placeholders",
+    "rows_of",
+    "specifier",
+    "words_of",
+]
 
 
 class Tie(StrEnum):
@@ -36,6 +52,35 @@ class OnPyPI(StrEnum):
     SOURCES = "sources"
     OTHER = "other"  # another project, or a placeholder: never to be installed instead
     NOTHING = "nothing"
+
+
+class Offer(StrEnum):
+    """In what form a provider offers what it built."""
+
+    INDEX = "index"  # pages that pip reads
+    FILES = "files"
+    CONDA = "conda"
+    CONTAINER = "container"
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """Who builds packages of other projects. File `curated/providers.toml`, key `name`."""
+
+    name: str
+    """As `--provider` takes it."""
+    title: str
+    home: str
+    kind: Offer
+    takes: bool
+    """Whether its files may stand in a lock; else it is only named."""
+    packages: tuple[PackageName, ...]
+    """Distributions that it has, under their own name."""
+    instead_of: tuple[PackageName, ...] = ()
+    """Distributions in whose place one of `packages` can be taken."""
+    offers: str
+    """What it says of its builds, as a clause."""
+    source: tuple[str, ...]
+    confidence: Confidence
 
 
 class WheelTable(Struct, frozen=True, kw_only=True):
@@ -61,7 +106,9 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     tags: Mapping[Platform, str]
     """Platform -> platform tag in the file name."""
     url: str | None = None
-    """Where each file is, with `PLACEHOLDERS`; None: on PyPI."""
+    """Where each file is, with `PLACEHOLDERS`; None: on PyPI. Without a host, with `listed`: its name."""
+    listed: PackageName | None = None
+    """The `files/NAME.json` that has each file by its name, where no rule tells where it is."""
     archs: tuple[str, ...] | None = None
     """GPU code in the files that it cannot do without, read from a wheel; absent: nobody has read it. Empty:
     there is none."""
@@ -70,6 +117,8 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     glibc: str | None = None
     provider: str | None = None
     """A row of `curated/providers.toml`, where somebody else built it; None: the project itself."""
+    tie: Tie | None = None
+    """None: that of the package."""
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
@@ -197,7 +246,7 @@ def rows_of(package: Package, distribution: PackageName) -> Iterator[Build]:
     """The wheels that the tables of a package list of one distribution."""
     for table in package.wheels:
         if (table.distribution or package.distributions[0]) == distribution:
-            yield from _builds(package.tie, table, distribution)
+            yield from _builds(table.tie or package.tie, table, distribution)
 
 
 def _builds(tie: Tie, table: WheelTable, distribution: PackageName) -> Iterator[Build]:

@@ -85,6 +85,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         allow_lite=arguments.allow_lite,
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
+        providers=arguments.providers,
         validations=request.validations,
         preferences=arguments.preferences,
         present=state.present | always_there(request.plain_requirements),
