@@ -273,6 +273,7 @@ def _wheel(
         "pythons": table.get("pythons", []),
         "platforms": sorted(table["tags"]),
         "url": table.get("url"),
+        "confidence": table["confidence"],
         "yanked": False,
     }
 

@@ -164,7 +164,7 @@ def _name_fault(name: str, package: PackageName, release: str, platform: Platfor
         same = found.public == version(release).public
     except (InvalidWheelFilename, InvalidVersion) as error:
         return f"`{name}` is no wheel name ({error})"
-    if held != package:
+    if normalize(held) != package:
         return f"`{name}` is a wheel of `{held}`, not of `{package}`"
     if not same:
         return f"`{name}` is version {found}, not {release}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mmlock.core.names import Form, PackageName
+from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 
 def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None:
@@ -38,6 +39,7 @@ def _add(builder: GraphBuilder, slot: str, package: PackageName, every: Iterable
             source=cite("binaries", row.source, package),
             confidence=row.confidence,
         )
+        builder.cost(index, Objective.CERTAINTY, int(row.confidence is Confidence.INFERRED))
         _link_binary(builder, builder.options[index], row)
 
 
