@@ -97,10 +97,44 @@ def test_sources_of_a_described_package_are_found_from_its_facts(tmp_path: Path)
 
 # ---------------------------------------------------------------- the committed rows
 
-WANTED = """torchcodec torch-scatter torch-sparse torch-cluster torch-spline-conv pyg-lib detectron2 pytorch3d mamba-ssm
-causal-conv1d natten tinycudann apex kaolin nvdiffrast diff-gaussian-rasterization minkowskiengine torchsparse
-bitsandbytes deepspeed torchao sageattention transformer-engine gptqmodel vllm mmcv mmcv-full xformers flash-attn
-spconv-cu118 multiscaledeformableattention torchvision torchaudio torch-npu""".split()
+WANTED = (
+    # fmt: off
+    "torchcodec",
+    "torch-scatter",
+    "torch-sparse",
+    "torch-cluster",
+    "torch-spline-conv",
+    "pyg-lib",
+    "detectron2",
+    "pytorch3d",
+    "mamba-ssm",
+    "causal-conv1d",
+    "natten",
+    "tinycudann",
+    "apex",
+    "kaolin",
+    "nvdiffrast",
+    "diff-gaussian-rasterization",
+    "minkowskiengine",
+    "torchsparse",
+    "bitsandbytes",
+    "deepspeed",
+    "torchao",
+    "sageattention",
+    "transformer-engine",
+    "gptqmodel",
+    "vllm",
+    "mmcv",
+    "mmcv-full",
+    "xformers",
+    "flash-attn",
+    "spconv-cu118",
+    "multiscaledeformableattention",
+    "torchvision",
+    "torchaudio",
+    "torch-npu",
+    # fmt: on
+)
 
 
 @pytest.mark.parametrize("name", WANTED)

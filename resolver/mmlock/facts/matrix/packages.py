@@ -7,9 +7,9 @@ distributions provide the module (`Module`), one `Binary` for each wheel, and it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from string import Formatter
 
 from msgspec import Struct
 
@@ -158,6 +158,8 @@ class Package(Struct, frozen=True, kw_only=True):
 
 # ---------------------------------------------------------------- naming rules
 
+_NAME = re.compile(r"\{(\w{1,32})\}")
+
 Words = Mapping[str, str]
 """Placeholder -> what stands there."""
 
@@ -178,13 +180,15 @@ PLACEHOLDERS: Mapping[str, str] = {
 
 
 def placeholders(template: str) -> tuple[str, ...]:
-    """The names in braces, in order. Raises ValueError for braces that are not closed."""
-    return tuple(name for _, name, _, _ in Formatter().parse(template) if name is not None)
+    """The names in braces, in order. Raises ValueError for braces that hold no name."""
+    if set("{}") & set(_NAME.sub("", template)):
+        raise ValueError("a brace is not closed, or holds no name")
+    return tuple(match[1] for match in _NAME.finditer(template))
 
 
 def fill(template: str, words: Words) -> str:
-    """The template with its words; `{py}` stays, for one row is about many Pythons."""
-    return template.format_map({**words, "py": "{py}"})
+    """The template with its words. What no word is for stays: `{py}`, for one row is about many Pythons."""
+    return _NAME.sub(lambda match: words.get(match[1], match[0]), template)
 
 
 def words_of(table: WheelTable, version: str, torch: str | None, variant: str | None) -> dict[str, str]:
