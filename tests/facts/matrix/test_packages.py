@@ -98,7 +98,6 @@ def test_sources_of_a_described_package_are_found_from_its_facts(tmp_path: Path)
 # ---------------------------------------------------------------- the committed rows
 
 WANTED = (
-    # fmt: off
     "torchcodec",
     "torch-scatter",
     "torch-sparse",
@@ -133,7 +132,6 @@ WANTED = (
     "torchvision",
     "torchaudio",
     "torch-npu",
-    # fmt: on
 )
 
 
