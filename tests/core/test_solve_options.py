@@ -45,6 +45,7 @@ SAMPLES: dict[str, list[str]] = {
     "torch_ops": ["nms"],
     "allow_sdist": ["future-fstrings"],
     "prefer": ["torch", "python"],
+    "providers": ["astral", "torch-packages-builder"],
     "verdicts": ["locks"],
     "matrices": ["facts"],
     "index_url": ["https://i.example/simple"],

@@ -189,6 +189,7 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
         upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
+        providers=tuple(sorted({name.strip() for name in raw.providers})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),
         index=_index(raw.index, faults),
