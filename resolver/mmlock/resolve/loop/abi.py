@@ -50,7 +50,11 @@ def check_abi(
         read = inspect_cached(
             url, sha256, tables.cache, client=client, effort=_effort(option), progress=progress
         )
-        answer = _answer(_needed(read, option), tables, env, decided)
+        needed = _needed(read, option)
+        if needed is None:
+            doubts.append(_doubt(name, "each of them is loaded only where it fits, and none is needed"))
+            continue
+        answer = _answer(needed, tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
             continue
@@ -76,8 +80,8 @@ def _effort(option: Option) -> Effort:
     return Effort(budget=BUDGET, gpu=not known)
 
 
-def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninspected:
-    """The wheel without the files that its package does without, as the facts say."""
+def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninspected | None:
+    """The wheel without the files that its package does without, as the facts say; None: it has no other."""
     choice = option.choice
     if isinstance(read, Uninspected) or not isinstance(choice, BinaryChoice) or not choice.binary.optional:
         return read
@@ -85,7 +89,7 @@ def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninsp
     needed = tuple(
         one for one in read.extensions if not any(fnmatchcase(one.path, pattern) for pattern in patterns)
     )
-    return replace(read, extensions=needed)
+    return replace(read, extensions=needed) if needed or not read.extensions else None
 
 
 def _answer(
@@ -94,8 +98,6 @@ def _answer(
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
         return f"its files could not be read: {read.why}"
-    if not read.extensions:
-        return "each of them is loaded only where it fits, so none is held against the wheel"
     torch = decided.solution.torch
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)
