@@ -54,6 +54,8 @@ def _torch(match: SymptomMatch, symbol: str, fields: dict[str, str], around: Dia
         return Examination(row="symbol-torch-not-loaded", fields=fields, evidence=evidence)
     path = match.fields.get("path", "")
     owner = row_of(around.matrix, module_of_file(path)) if path else None
+    if owner is not None and owner.core and not any(map(around.matrix.lockable, owner.packages)):
+        owner = None  # whoever has it built it, and has to do so again
     row = "symbol-torch"
     if owner is not None and owner.module != MMCV:
         row, name = "symbol-torch-package", package_of(owner, around.log)

@@ -140,6 +140,14 @@ class Matrix:
                 optional=row.optional if row is not None else (),
             )
 
+    def lockable(self, package: PackageName) -> bool:
+        """Whether some fact says where a wheel of it is, or how one is made."""
+        return bool(
+            self.binaries(package)
+            or self.releases(package)
+            or any(recipe.package == package for recipe in self.recipes)
+        )
+
     def cited(self, row: model.Package) -> tuple[str, ...]:
         """The sources of a described package, findable from anywhere."""
         return cited("packages", row.source, self._described[1].get(row.distributions[0]))
