@@ -13,13 +13,13 @@ from msgspec import structs
 from mmlock.core.errors import MatrixError
 from mmlock.core.extension import Extension
 from mmlock.core.names import PackageName, normalize
-from mmlock.core.versions import cuda_of_variant
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.decoding import LINT_HINT, decode
 from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
 from mmlock.facts.matrix.packages import module_of, rows_of
 from mmlock.facts.matrix.provenance import cited
+from mmlock.facts.matrix.wheel_tables import listed_binary, provided_binary
 
 __all__ = ["ENVIRONMENT_VARIABLE", "Matrix", "decode", "find_root", "matrix_files", "open_matrix"]
 
@@ -113,32 +113,8 @@ class Matrix:
 
     def _tabled(self, package: PackageName) -> Iterator[model.Binary]:
         row = self.described.get(package)
-        file = self._described[1].get(package, "")
         for build in rows_of(row, package) if row is not None else ():
-            yield model.Binary(
-                package=package,
-                version=build.version,
-                torch=build.torch,
-                cuda=build.cuda,
-                same_variant=build.table.same_variant,
-                cudart=build.table.cudart,
-                archs=build.table.archs,
-                ptx=build.table.ptx,
-                cxx11_abi=build.abi,
-                glibc=build.table.glibc,
-                pythons=build.table.pythons,
-                platforms=build.platforms,
-                url=build.url,
-                yanked=False,
-                source=cited("packages", build.table.source, file),
-                confidence=build.table.confidence,
-                note=build.table.note,
-                unread=build.unread,
-                variant=build.variant,
-                provider=build.table.provider,
-                listed=build.table.listed,
-                optional=row.optional if row is not None else (),
-            )
+            yield listed_binary(build, self._described[1][package])
 
     def lockable(self, package: PackageName) -> bool:
         """Whether some fact says where a wheel of it is, or how one is made."""
@@ -380,31 +356,6 @@ class Matrix:
                 causes=[error.strerror or str(error)],
                 hints=["the folder must hold the whole `matrices/` tree of an mmlock release", LINT_HINT],
             ) from error
-
-
-def provided_binary(row: model.ProvidedWheel) -> model.Binary:
-    """A wheel read on the index of a provider, as any other wheel that is tied to one variant of torch."""
-    return model.Binary(
-        package=row.package,
-        version=row.version.partition("+")[0],
-        torch=row.torch,
-        cuda=cuda_of_variant(row.variant),
-        same_variant=False,
-        cudart=None,
-        archs=row.archs,
-        ptx=(),
-        cxx11_abi=None,
-        glibc=row.glibc,
-        pythons=row.pythons,
-        platforms=(row.platform,),
-        url=row.url,
-        yanked=False,
-        source=cited("providers", row.source, row.package),
-        confidence=row.confidence,
-        note=row.note,
-        variant=row.variant,
-        provider=row.provider,
-    )
 
 
 # ---------------------------------------------------------------- finding

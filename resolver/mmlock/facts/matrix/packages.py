@@ -226,6 +226,7 @@ class Build(Struct, frozen=True, kw_only=True):
     abi: int | None
     platforms: tuple[Platform, ...]
     url: str | None
+    optional: tuple[str, ...]
 
     @property
     def unread(self) -> tuple[WheelDetail, ...]:
@@ -250,10 +251,10 @@ def rows_of(package: Package, distribution: PackageName) -> Iterator[Build]:
     """The wheels that the tables of a package list of one distribution."""
     for table in package.wheels:
         if (table.distribution or package.distributions[0]) == distribution:
-            yield from _builds(table.tie or package.tie, table, distribution)
+            yield from _builds(package, table, distribution)
 
 
-def _builds(tie: Tie, table: WheelTable, distribution: PackageName) -> Iterator[Build]:
+def _builds(package: Package, table: WheelTable, distribution: PackageName) -> Iterator[Build]:
     every: Iterable[tuple[str, str | None, str | None, int | None]] = product(
         table.versions, table.torch or (None,), table.variants or (None,), table.abi or (None,)
     )
@@ -266,12 +267,13 @@ def _builds(tie: Tie, table: WheelTable, distribution: PackageName) -> Iterator[
                 table=table,
                 package=distribution,
                 version=version,
-                torch=specifier(tie, torch),
+                torch=specifier(table.tie or package.tie, torch),
                 variant=variant,
                 cuda=words.get("cuda"),
                 abi=abi,
                 platforms=platforms,
                 url=fill(table.url, {**words, "tag": tag}) if table.url else None,
+                optional=package.optional,
             )
 
 
