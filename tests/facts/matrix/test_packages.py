@@ -179,6 +179,9 @@ def test_a_wheel_of_another_variant_is_not_taken() -> None:
     assert isinstance(picked.choice, BinaryChoice)
     assert picked.choice.binary.variant == "cu128"
     assert picked.confidence is Confidence.CAPTURED
+    # kaolin 0.18.0 is there for cu126: another CUDA 12 is no torch that it was built for.
+    assert solve(facts(), "kaolin==0.18.0", gpu="a100", cuda="12.6")[1] is not None
+    assert solve(facts(), "kaolin==0.18.0", gpu="a100", cuda="12.8")[1] is None
 
 
 def test_the_library_of_bitsandbytes_for_the_cuda_of_torch_says_which_gpus_it_runs_on() -> None:
