@@ -48,6 +48,7 @@ SAMPLES: dict[str, list[str]] = {
     "allow_missing": ["detectron2"],
     "without": ["mmdet3d"],
     "prefer": ["torch", "python"],
+    "providers": ["astral", "torch-packages-builder"],
     "verdicts": ["locks"],
     "channels": ["conda-forge", "https://channel.example/team"],
     "matrices": ["facts"],

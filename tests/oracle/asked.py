@@ -100,6 +100,7 @@ def _package(option: Option) -> Package:
     elif isinstance(choice, BinaryChoice):
         names = ("torch", "cuda", "cxx11_abi", "cudart", "variant")
         row = {name: getattr(choice.binary, name) for name in names}
+        guessed = choice.binary.confidence == "inferred"
     return Package(
         name=str(option.package),
         version=str(option.version),

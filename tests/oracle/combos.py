@@ -100,8 +100,8 @@ class Combinations(Words):
     def torch_unlike(self, way: Way, place: int) -> int:
         """1 where a wheel brings another CUDA than torch."""
         row = way.binary
-        if row is None or row["cuda"] is None or row["same_variant"]:
-            return 0
+        if row is None or row["cuda"] is None or row["same_variant"] or "." not in row["cuda"]:
+            return 0  # of a wheel that tells its major alone nobody knows that it is another
         return int(row["cuda"] != self.world.builds[place]["cuda"])
 
     def kept(self, way: Way, other: Way, python: str) -> bool:

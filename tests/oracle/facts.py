@@ -235,7 +235,7 @@ def described() -> tuple[Row, ...]:
 @cache
 def wheels(package: str) -> tuple[Row, ...]:
     """Prebuilt wheels: recorded one by one, or as tables of what exists in every combination."""
-    return (*rows(f"binaries/{package}.json"), *_tabled(package))
+    return (*({"variant": None, **row} for row in rows(f"binaries/{package}.json")), *_tabled(package))
 
 
 def _tabled(package: str) -> Iterator[Row]:
@@ -273,6 +273,7 @@ def _wheel(
         "pythons": table.get("pythons", []),
         "platforms": sorted(table["tags"]),
         "url": table.get("url"),
+        "confidence": table["confidence"],
         "yanked": False,
     }
 

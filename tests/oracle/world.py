@@ -207,6 +207,7 @@ def _binaries(here: World, module: str, package: str) -> Iterator[Way]:
                 builds=fitting,
                 pythons=frozenset(row["pythons"]) or None,
                 cuda=row["cuda"],
+                guessed=row["confidence"] == "inferred",
                 binary=row,
             )
 

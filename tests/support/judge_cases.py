@@ -421,10 +421,10 @@ UNKNOWN = [
     ),
     (
         classic,
-        put(replace(SPCONV, version="2.3.5")),
+        flash("2.3.5", "flash_attn-2.3.5+cu118torch2.1cxx11abiFALSE-cp310-cp310-linux_x86_64.whl"),
         "archs",
-        "spconv-cu118",
-        "it is not known whether spconv-cu118 2.3.5 has kernels for A100",
+        "flash-attn",
+        "it is not known whether flash-attn 2.3.5 has kernels for A100",
     ),
     (
         older,

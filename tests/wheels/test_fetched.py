@@ -25,8 +25,11 @@ from mmlock.facts.matrix.lint import lint
 from mmlock.lock.model import HashTrust
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.wheels.fetched import _folder
+from mmlock.wheels.model import CheckStatus
 from mmlock.wheels.recorded import NAME as RECORDS
 from mmlock.wheels.sources import safe_name
+from mmlock.wheels.wheel_file import read_wheel
 from mmlock.wheels.wheel_zip import zip_faults
 
 __all__ = ["web"]
@@ -286,3 +289,15 @@ def test_a_wheel_without_code_for_the_gpu_of_the_lock_is_refused(served: Served)
     assert "GPU code for GeForce RTX 5090: `mmcv/_ext.so` has sm_86" in refused(served, data(86), **changes)
     served.build(data(120), **changes)
     assert read_lock(served.lock).sealed
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("2.1.0", CheckStatus.PASSED), ("2.2.0", CheckStatus.FAILED)]
+)
+def test_a_build_in_the_name_of_a_finished_wheel_is_no_other_release(
+    tmp_path: Path, version: str, status: CheckStatus
+) -> None:
+    # flash-attn and mamba name the finished wheel: what is inside does not know of the build.
+    path = tmp_path / NAME.replace("-2.1.0-", f"-{version}+cu12torch2.8-")
+    path.write_bytes(whole_wheel(NAME, FILES))
+    assert _folder(read_wheel(path)).status is status

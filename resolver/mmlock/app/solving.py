@@ -319,6 +319,7 @@ def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) ->
         stack=asked.stack,
         request=asked.arguments.words(),
         accelerators=asked.accelerators,
+        providers=asked.arguments.providers,
         newer=decided.newer,
         torch_ops=asked.arguments.torch_ops,
         notes=(

@@ -91,6 +91,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Modules that the project imports and that nothing needs to provide, in normal form."""
     without: tuple[str, ...] = ()
     """Modules and packages of the project that are left out, in normal form."""
+    providers: tuple[str, ...] = ()
+    """Who else's wheels are an answer: names of `curated/providers.toml`."""
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()
@@ -207,6 +209,7 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         allow_missing=tuple(sorted({normalize(name) for name in raw.allow_missing})),
         without=tuple(sorted({normalize(name) for name in raw.without})),
         upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
+        providers=tuple(sorted({name.strip() for name in raw.providers})),
         prefer=tuple(dict.fromkeys(term.strip() for term in raw.prefer)),
         lock_formats=_lock_formats(raw.lock_formats, faults),
         index=_index(raw.index, faults),

@@ -411,6 +411,17 @@ _CHOICE = (
         help="Of the project, leave out this module or package: only a tool or a demo needs it.",
     ),
     SolveOption(
+        name="provider",
+        parameter="providers",
+        field="providers",
+        section=Section.CHOICE,
+        repeatable=True,
+        metavar="NAME",
+        key="providers",
+        wording=Wording.OPTION,
+        help="Accept wheels that this provider built of other projects, such as `torch-packages-builder`.",
+    ),
+    SolveOption(
         name="prefer",
         field="prefer",
         section=Section.CHOICE,

@@ -123,7 +123,9 @@ def _folder(facts: WheelFacts) -> Check:
     if len(folders) != 1 or not own:
         return failed(name, f"it holds {len(folders)} of them: {', '.join(folders[:_SHOWN])}")
     said = facts.path.name.split("-")[:2]
-    if normalize(stem) != facts.name or normalize(version) != normalize(said[1]):
+    # A project may add the build to the name of a finished wheel (`+cu12torch2.8`); installers take it so.
+    named = {normalize(said[1]), normalize(said[1].partition("+")[0])}
+    if normalize(stem) != facts.name or normalize(version) not in named:
         return failed(name, f"`{facts.dist_info}` does not belong to `{facts.path.name}`")
     return passed(name, facts.dist_info)
 

@@ -10,12 +10,16 @@ from made_files import Made, container, cubin, elf, fatbin, wheel
 from msgspec.structs import replace
 from solved import Solved, asked_words, facts, solved
 
+from mmlock.binary.inspect import Uninspected, inspect_wheel
+from mmlock.binary.model import Inspected
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName
 from mmlock.core.progress import silent
 from mmlock.lock.model import FindingKind, LockedEnv, ReasonKind
 from mmlock.net.http import Client
 from mmlock.resolve.closure.model import Closed
+from mmlock.resolve.graph.rows import BinaryChoice
+from mmlock.resolve.loop import abi
 from mmlock.resolve.loop.abi import check_abi
 from mmlock.resolve.loop.compiled import WheelCheck
 from mmlock.resolve.loop.loop import Resolution
@@ -119,3 +123,23 @@ def test_a_wheel_without_code_for_the_device_is_refused(
     assert check.refusal is not None
     assert "mmcv 2.1.0 wheel" in check.refusal.reason
     assert ReasonKind.ABI not in {reason.kind for package in check.env.packages for reason in package.reasons}
+
+
+def test_files_that_a_package_does_without_are_not_held_against_its_wheel(tmp_path: Path) -> None:
+    path = tmp_path / "mmcv-2.1.0-cp38-cp38-manylinux1_x86_64.whl"
+    path.write_bytes(mmcv_wheel(80))
+    read = inspect_wheel(path)
+    assert isinstance(read, Inspected)
+    one = solved("torchao", gpu="a100")
+    option = next(option for option in one.solution.packages() if option.package == "torchao")
+    assert isinstance(option.choice, BinaryChoice)
+
+    row = option.choice.binary
+
+    def taken(*patterns: str) -> Inspected | Uninspected | None:
+        binary = replace(row, optional=patterns)
+        return abi._needed(read, replace(option, choice=BinaryChoice(binary=binary)))
+
+    assert taken() == read
+    assert taken("torchao/_C*.so") == read
+    assert taken("mmcv/_ext*.so") is None

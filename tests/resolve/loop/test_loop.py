@@ -510,3 +510,29 @@ def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
     assert ask.available.startswith("recipe `msda-cuda` supports cuda only; it has no kernels for cpu")
     assert ask.hint == "its kernels need cuda: choose such a device with `--gpu`"
     assert isinstance(with_own(name, gpu="rtx4090"), Resolution)
+
+
+def test_a_package_that_only_the_core_has_wheels_of_is_decided_there() -> None:
+    # Of torch-scatter PyPI has sources alone, which no closure can take; PyG's own index has wheels.
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if node_of(question, "torch-scatter") is None:
+            return ClosureConflict(
+                reason="Failed to build `torch-scatter==2.1.2`", packages=(PackageName("torch-scatter"),)
+            )
+        return None
+
+    found = decided(asked("einops", gpu="a100"), Picky(refuses))
+    assert {str(option.package) for option in found.solution.packages()} == {"torch", "torch-scatter"}
+
+
+def test_a_sibling_of_what_fills_the_module_is_not_asked_of_the_core() -> None:
+    # mmcv-full and mmcv are one module: a refusal that names both must not ask for both.
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if node_of(question, "mmcv") == "2.2.0":
+            return ClosureConflict(
+                reason="mmcv-full is not mmcv", packages=(PackageName("mmcv"), PackageName("mmcv-full"))
+            )
+        return None
+
+    found = decided(asked("mmcv", gpu="a100"), Picky(refuses))
+    assert "mmcv-full" not in {str(option.package) for option in found.solution.packages()}

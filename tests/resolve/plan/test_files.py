@@ -130,6 +130,29 @@ def test_a_flash_attn_wheel_has_the_address_of_its_release() -> None:
     assert "{" not in place.url
 
 
+def test_a_wheel_has_the_version_of_its_file_name_which_installers_compare() -> None:
+    place = place_of(solved("natten==0.21.6", gpu="a100", torch="2.10.0", cuda="12.8"), "natten")
+    assert place.version == "0.21.6+torch2100cu128"
+    assert place.url is not None
+    assert place.url.endswith("/v0.21.6/natten-0.21.6+torch2100cu128-cp314-cp314-linux_x86_64.whl")
+
+
+def test_a_wheel_whose_address_follows_no_rule_is_found_by_its_name_with_its_hash() -> None:
+    one = solved("mamba-ssm", gpu="h100", python="3.12", providers=("astral",))
+    place = place_of(one, "mamba-ssm")
+    assert place.url is not None
+    assert place.url.startswith("https://wheels.astral.sh/artifacts/")
+    assert [file.url for file in place.files] == [place.url]
+    assert place.files[0].sha256 == place.url.split("/")[4]
+
+
+def test_a_wheel_without_compiled_code_is_no_second_choice_beside_a_compiled_one() -> None:
+    place = place_of(solved("torchao==0.18.0", gpu="a100", torch="2.13.0"), "torchao")
+    assert [file.name.rpartition("-")[2] for file in place.files] == [
+        "manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl"
+    ]
+
+
 def test_an_older_python_has_an_m_in_its_tag() -> None:
     one = solved("torch==1.8.1", gpu="v100", python="3.7", cuda="11.1")
     url = place_of(one, "torch").url

@@ -127,6 +127,7 @@ SECTIONS: dict[str, Section] = {
             key=("module",),
         ),
         Section(name="stacks", path="curated/stacks.toml", row=model.Stack, key=("name",)),
+        Section(name="provider-names", path="curated/providers.toml", row=model.Provider, key=("name",)),
         Section(name="modules", path="curated/modules.toml", row=model.Module, key=("module",)),
         Section(name="submodules", path="curated/submodules.toml", row=model.Submodule, key=("name",)),
         Section(name="mmcv-eras", path="curated/mmcv_eras.toml", row=model.MmcvEra, key=("package",)),

@@ -25,6 +25,7 @@ def contradictions(facts: Facts) -> Iterator[Fault]:
     yield from _claimed_twice(facts)
     yield from _told_twice(facts)
     yield from _strangers(facts)
+    yield from _unlisted(facts)
 
 
 def _claimed_twice(facts: Facts) -> Iterator[Fault]:
@@ -87,3 +88,18 @@ def _strangers(facts: Facts) -> Iterator[Fault]:
             told[file, index, named] = f"wheels.provider: `{named}` is no provider of providers.toml"
     for (file, index, _), text in told.items():
         yield file, index, text
+
+
+def _unlisted(facts: Facts) -> Iterator[Fault]:
+    """Wheels that are said to be listed by name in a file of `files/`, and are not."""
+    names: dict[str, set[str]] = {}
+    for file, _, row in facts.located("files"):
+        names.setdefault(file.rpartition("/")[2].removesuffix(".json"), set()).add(row.name)
+    for file, index, build in facts.located("listed"):
+        where, rule = build.table.listed, build.url
+        if where is None or rule is None:
+            continue
+        for python in build.table.pythons:
+            name = rule.replace("{py}", "cp" + python.replace(".", ""))
+            if name not in names.get(where, ()):
+                yield file, index, f"wheels.listed: `{name}` is not in files/{where}.json"

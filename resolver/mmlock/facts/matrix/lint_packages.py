@@ -9,7 +9,7 @@ import re
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from mmlock.core.names import PackageName, Platform
+from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.versions import InvalidVersion, version
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
@@ -18,6 +18,7 @@ from mmlock.facts.matrix.lint_forms import Faults
 from mmlock.facts.matrix.lint_rows import DOTTED, PYTHON
 from mmlock.facts.matrix.packages import (
     PLACEHOLDERS,
+    Offer,
     OnPyPI,
     Tie,
     WheelTable,
@@ -54,6 +55,20 @@ def _(row: model.Package) -> Faults:
             yield f"wheels[{number}].{fault}"
 
 
+@row_faults.register
+def _(row: model.Provider) -> Faults:
+    if row.name != normalize(row.name):
+        yield f"name: `{row.name}` is not in normal form (`{normalize(row.name)}`)"
+    for field in ("title", "offers"):
+        yield from forms.said(field, getattr(row, field))
+    yield from forms.url("home", row.home)
+    yield from forms.names("packages", (*row.packages, *row.instead_of))
+    if not row.packages:
+        yield "packages: are missing"
+    if row.takes and row.kind in {Offer.CONDA, Offer.CONTAINER}:
+        yield f"takes: contradicts `kind`: no file of a {row.kind} may stand in a lock of wheels"
+
+
 def _table(row: model.Package, table: WheelTable) -> Faults:
     if table.distribution is not None and table.distribution not in row.distributions:
         yield f"distribution: `{table.distribution}` is not among `distributions`"
@@ -63,7 +78,7 @@ def _table(row: model.Package, table: WheelTable) -> Faults:
         yield 'tags: are missing; expected a platform and its tag, `linux_x86_64 = "manylinux_2_28_x86_64"`'
     values = [
         *forms.versions("versions", *table.versions),
-        *_torch(row.tie, table),
+        *_torch(table.tie or row.tie, table),
         *forms.matches("variants", table.variants, forms.VARIANT, "torch variant"),
         *forms.matches("cuda", (table.cuda,), _CUDA, "version or major of CUDA"),
         *forms.matches("pythons", table.pythons, PYTHON, "Python version"),
@@ -134,7 +149,8 @@ def _names(row: model.Package, table: WheelTable) -> Faults:
     )
     for build in rows_of(alone, distribution):
         url = (build.url or "").replace("{py}", "cp312")
-        yield from forms.url("url", url)
+        if table.listed is None:
+            yield from forms.url("url", url)
         fault = _name_fault(url.rpartition("/")[2], distribution, build.version, build.platforms[0])
         if fault is not None:
             yield f"url: {fault}"
@@ -148,7 +164,7 @@ def _name_fault(name: str, package: PackageName, release: str, platform: Platfor
         same = found.public == version(release).public
     except (InvalidWheelFilename, InvalidVersion) as error:
         return f"`{name}` is no wheel name ({error})"
-    if str(held) != package:
+    if normalize(held) != package:
         return f"`{name}` is a wheel of `{held}`, not of `{package}`"
     if not same:
         return f"`{name}` is version {found}, not {release}"

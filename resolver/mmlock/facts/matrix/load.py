@@ -20,6 +20,7 @@ from mmlock.facts.matrix.layout import SECTIONS, Section
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files, name_files
 from mmlock.facts.matrix.packages import module_of, rows_of
 from mmlock.facts.matrix.provenance import cited
+from mmlock.facts.matrix.wheel_tables import listed_binary, provided_binary
 from mmlock.names.table import ARCHIVES, NAMES, TableKind, table_path
 from mmlock.names.tables import GivenTable, NeededTable
 
@@ -94,7 +95,7 @@ class Matrix:
     @property
     def binary_packages(self) -> tuple[PackageName, ...]:
         """Packages with prebuilt wheels that are tied to torch or CUDA."""
-        described = {name for name in self.described if any(rows_of(self.described[name], name))}
+        described = {name for name in self.described if self.binaries(name)}
         return tuple(sorted({*self._packages("binaries"), *described}))
 
     def binaries(self, package: str) -> tuple[model.Binary, ...]:
@@ -102,37 +103,37 @@ class Matrix:
         key = f"wheels {normalize(package)}"
         value: tuple[model.Binary, ...] | None = self._values.get(key)
         if value is None:
-            value = (*self._rows_for("binaries", package), *self._tabled(normalize(package)))
-            self._values[key] = value
+            own = (row for row in self._tabled(normalize(package)) if row.provider is None)
+            value = self._values[key] = (*self._rows_for("binaries", package), *own)
         return value
+
+    def provided(self, package: str) -> tuple[model.Binary, ...]:
+        """Wheels of a package that others built: tables, and what was read on their indexes; or none."""
+        key = f"provided {normalize(package)}"
+        value: tuple[model.Binary, ...] | None = self._values.get(key)
+        if value is None:
+            tabled = (row for row in self._tabled(normalize(package)) if row.provider is not None)
+            read = (provided_binary(row) for row in self._rows_for("providers", package))
+            value = self._values[key] = (*tabled, *read)
+        return value
+
+    @property
+    def providers(self) -> tuple[model.Provider, ...]:
+        """Who builds packages of other projects."""
+        return self._rows("provider-names")
 
     def _tabled(self, package: PackageName) -> Iterator[model.Binary]:
         row = self.described.get(package)
-        file = self._described[1].get(package, "")
         for build in rows_of(row, package) if row is not None else ():
-            yield model.Binary(
-                package=package,
-                version=build.version,
-                torch=build.torch,
-                cuda=build.cuda,
-                same_variant=build.table.same_variant,
-                cudart=build.table.cudart,
-                archs=build.table.archs,
-                ptx=build.table.ptx,
-                cxx11_abi=build.abi,
-                glibc=build.table.glibc,
-                pythons=build.table.pythons,
-                platforms=build.platforms,
-                url=build.url,
-                yanked=False,
-                source=cited("packages", build.table.source, file),
-                confidence=build.table.confidence,
-                note=build.table.note,
-                unread=build.unread,
-                variant=build.variant,
-                provider=build.table.provider,
-                optional=row.optional if row is not None else (),
-            )
+            yield listed_binary(build, self._described[1][package])
+
+    def lockable(self, package: PackageName) -> bool:
+        """Whether some fact says where a wheel of it is, or how one is made."""
+        return bool(
+            self.binaries(package)
+            or self.releases(package)
+            or any(recipe.package == package for recipe in self.recipes)
+        )
 
     def cited(self, row: model.Package) -> tuple[str, ...]:
         """The sources of a described package, findable from anywhere."""

@@ -50,7 +50,7 @@ from mmlock.facts.matrix.curated import (
     Verified,
     When,
 )
-from mmlock.facts.matrix.packages import Package
+from mmlock.facts.matrix.packages import Package, Provider
 
 __all__ = [
     "Accelerator",
@@ -84,6 +84,7 @@ __all__ = [
     "Patch",
     "Phrase",
     "ProvidedWheel",
+    "Provider",
     "Reach",
     "Recipe",
     "Release",
@@ -377,6 +378,8 @@ class Binary(Struct, frozen=True, kw_only=True):
     """Compiled files (`torchao/_C_*.so`) that it does without where they do not load."""
     provider: str | None = None
     """Who built it, where that is not the project itself: taken only from providers that the user allows."""
+    listed: str | None = None
+    """The `files/NAME.json` that has the file by its name, which `url` is then."""
 
 
 class ProvidedWheel(Struct, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ distributions provide the module (`Module`), one `Binary` for each wheel, and it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
-from string import Formatter
 
 from msgspec import Struct
 
@@ -17,7 +17,23 @@ from mmlock.core.names import Confidence, PackageName, Platform, StrEnum, WheelD
 from mmlock.core.versions import cuda_of_variant
 from mmlock.facts.matrix.curated import Module, Recipe
 
-__all__ = ["PLACEHOLDERS", "OnPyPI", "Package", "Tie", "WheelTable", "Words", "fill", "module_of", "rows_of"]
+__all__ = [
+    "PLACEHOLDERS",
+    "Build",
+    "Offer",
+    "OnPyPI",
+    "Package",
+    "Provider",
+    "Tie",
+    "WheelTable",
+    "Words",
+    "fill",
+    "module_of",
+    "placeholders",
+    "rows_of",
+    "specifier",
+    "words_of",
+]
 
 
 class Tie(StrEnum):
@@ -36,6 +52,35 @@ class OnPyPI(StrEnum):
     SOURCES = "sources"
     OTHER = "other"  # another project, or a placeholder: never to be installed instead
     NOTHING = "nothing"
+
+
+class Offer(StrEnum):
+    """In what form a provider offers what it built."""
+
+    INDEX = "index"  # pages that pip reads
+    FILES = "files"
+    CONDA = "conda"
+    CONTAINER = "container"
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """Who builds packages of other projects. File `curated/providers.toml`, key `name`."""
+
+    name: str
+    """As `--provider` takes it."""
+    title: str
+    home: str
+    kind: Offer
+    takes: bool
+    """Whether its files may stand in a lock; else it is only named."""
+    packages: tuple[PackageName, ...]
+    """Distributions that it has, under their own name."""
+    instead_of: tuple[PackageName, ...] = ()
+    """Distributions in whose place one of `packages` can be taken."""
+    offers: str
+    """What it says of its builds, as a clause."""
+    source: tuple[str, ...]
+    confidence: Confidence
 
 
 class WheelTable(Struct, frozen=True, kw_only=True):
@@ -61,7 +106,9 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     tags: Mapping[Platform, str]
     """Platform -> platform tag in the file name."""
     url: str | None = None
-    """Where each file is, with `PLACEHOLDERS`; None: on PyPI."""
+    """Where each file is, with `PLACEHOLDERS`; None: on PyPI. Without a host, with `listed`: its name."""
+    listed: PackageName | None = None
+    """The `files/NAME.json` that has each file by its name, where no rule tells where it is."""
     archs: tuple[str, ...] | None = None
     """GPU code in the files that it cannot do without, read from a wheel; absent: nobody has read it. Empty:
     there is none."""
@@ -70,6 +117,8 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     glibc: str | None = None
     provider: str | None = None
     """A row of `curated/providers.toml`, where somebody else built it; None: the project itself."""
+    tie: Tie | None = None
+    """None: that of the package."""
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None = None
@@ -109,6 +158,8 @@ class Package(Struct, frozen=True, kw_only=True):
 
 # ---------------------------------------------------------------- naming rules
 
+_NAME = re.compile(r"\{(\w{1,32})\}")
+
 Words = Mapping[str, str]
 """Placeholder -> what stands there."""
 
@@ -129,13 +180,15 @@ PLACEHOLDERS: Mapping[str, str] = {
 
 
 def placeholders(template: str) -> tuple[str, ...]:
-    """The names in braces, in order. Raises ValueError for braces that are not closed."""
-    return tuple(name for _, name, _, _ in Formatter().parse(template) if name is not None)
+    """The names in braces, in order. Raises ValueError for braces that hold no name."""
+    if set("{}") & set(_NAME.sub("", template)):
+        raise ValueError("a brace is not closed, or holds no name")
+    return tuple(match[1] for match in _NAME.finditer(template))
 
 
 def fill(template: str, words: Words) -> str:
-    """The template with its words; `{py}` stays, for one row is about many Pythons."""
-    return template.format_map({**words, "py": "{py}"})
+    """The template with its words. What no word is for stays: `{py}`, for one row is about many Pythons."""
+    return _NAME.sub(lambda match: words.get(match[1], match[0]), template)
 
 
 def words_of(table: WheelTable, version: str, torch: str | None, variant: str | None) -> dict[str, str]:
@@ -173,6 +226,7 @@ class Build(Struct, frozen=True, kw_only=True):
     abi: int | None
     platforms: tuple[Platform, ...]
     url: str | None
+    optional: tuple[str, ...]
 
     @property
     def unread(self) -> tuple[WheelDetail, ...]:
@@ -197,10 +251,10 @@ def rows_of(package: Package, distribution: PackageName) -> Iterator[Build]:
     """The wheels that the tables of a package list of one distribution."""
     for table in package.wheels:
         if (table.distribution or package.distributions[0]) == distribution:
-            yield from _builds(package.tie, table, distribution)
+            yield from _builds(package, table, distribution)
 
 
-def _builds(tie: Tie, table: WheelTable, distribution: PackageName) -> Iterator[Build]:
+def _builds(package: Package, table: WheelTable, distribution: PackageName) -> Iterator[Build]:
     every: Iterable[tuple[str, str | None, str | None, int | None]] = product(
         table.versions, table.torch or (None,), table.variants or (None,), table.abi or (None,)
     )
@@ -213,12 +267,13 @@ def _builds(tie: Tie, table: WheelTable, distribution: PackageName) -> Iterator[
                 table=table,
                 package=distribution,
                 version=version,
-                torch=specifier(tie, torch),
+                torch=specifier(table.tie or package.tie, torch),
                 variant=variant,
                 cuda=words.get("cuda"),
                 abi=abi,
                 platforms=platforms,
                 url=fill(table.url, {**words, "tag": tag}) if table.url else None,
+                optional=package.optional,
             )
 
 

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from mmlock.core.names import Form, PackageName
+from collections.abc import Iterable
+
+from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
+from mmlock.resolve.request.objectives import Objective
 
 
 def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None:
     """Wheels of one package for the target's platform, newest first."""
-    rows = [
-        row
-        for row in builder.matrix.binaries(package)
-        if builder.request.target.platform in row.platforms and not row.yanked
-        if row.provider is None or row.provider in builder.request.providers
-    ]
+    _add(builder, slot, package, builder.matrix.binaries(package))
+
+
+def add_provided(builder: GraphBuilder, slot: str, package: PackageName) -> None:
+    """Wheels that providers built whom the user allows."""
+    allowed = [row for row in builder.matrix.provided(package) if row.provider in builder.request.providers]
+    _add(builder, slot, package, allowed)
+
+
+def _add(builder: GraphBuilder, slot: str, package: PackageName, every: Iterable[Binary]) -> None:
+    platform = builder.request.target.platform
+    rows = [row for row in every if platform in row.platforms and not row.yanked]
     rows.sort(key=_order, reverse=True)
+    releases = {release.version: release for release in builder.matrix.releases(package)}
     for row in rows:
         index = builder.option(
             slot,
             label(row),
-            BinaryChoice(binary=row),
+            BinaryChoice(binary=row, release=releases.get(row.version)),
             form=Form.WHEEL,
             package=package,
             version=row.version,
             source=cite("binaries", row.source, package),
             confidence=row.confidence,
         )
+        builder.cost(index, Objective.CERTAINTY, int(row.confidence is Confidence.INFERRED))
         _link_binary(builder, builder.options[index], row)
 
 

@@ -12,7 +12,7 @@ from mmlock.core.versions import allows
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Release
 from mmlock.resolve.graph.advised_rows import add_advice
-from mmlock.resolve.graph.binary_rows import add_binaries
+from mmlock.resolve.graph.binary_rows import add_binaries, add_provided
 from mmlock.resolve.graph.break_rows import add_incompatibilities, prime_incompatibilities
 from mmlock.resolve.graph.build_rows import add_builds, add_device_links
 from mmlock.resolve.graph.builder import GraphBuilder
@@ -147,6 +147,7 @@ def _add_slot(builder: GraphBuilder, catalog: SlotCatalog, slot: str, *, needles
             add_releases(builder, catalog, slot, package)
         else:
             add_binaries(builder, slot, package)
+        add_provided(builder, slot, package)
     add_index_wheels(builder, catalog, slot)
     for package in offered:
         if package in module.with_ops or not module.with_ops:

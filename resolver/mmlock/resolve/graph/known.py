@@ -11,6 +11,7 @@ from mmlock.facts.matrix.model import Package, Recipe
 from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.resolve.graph.build_rows import recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder, cite
+from mmlock.resolve.graph.provided import other_ways
 from mmlock.resolve.graph.rows import Group
 from mmlock.resolve.request.model import CoreRequirement
 
@@ -52,8 +53,12 @@ def what_to_do(builder: GraphBuilder, requested: CoreRequirement, loose: Group) 
     kinds = sorted({str(kind) for recipe in _recipes(builder, requested) for kind in recipe.kinds})
     if kinds:
         return f"its kernels need {' or '.join(kinds)}: choose such a device with `--gpu`"
+    if loose:
+        return ""
     row = builder.matrix.described.get(requested.name)
-    return _authors_way(row) if row is not None and not loose else ""
+    ways = other_ways(builder.matrix, requested.name, builder.request.target, builder.request.providers)
+    told = [*([_authors_way(row)] if row is not None else []), *(way.text for way in ways)]
+    return "; or without compiling: ".join(told)
 
 
 def _authors_way(row: Package) -> str:

@@ -31,6 +31,12 @@ class SlotCatalog:
         self.unnamed: dict[PackageName, str] = {
             normalize(m.module): m.module for m in self.modules.values() if unnamed(m)
         }
+        self._provided = frozenset(
+            package
+            for provider in self.matrix.providers
+            if provider.name in builder.request.providers
+            for package in provider.packages
+        )
         self._checked: dict[PackageName, frozenset[str]] = {}
         self._presumed: dict[tuple[PackageName, str], list[str]] = {}
 
@@ -52,8 +58,12 @@ class SlotCatalog:
         module = self.modules[slot]
         if not module.on_request:
             return list(module.packages)
-        wanted = self._with_requirements(frozenset(named))
+        wanted = self._with_requirements(frozenset(named) | self._provided)
         return [p for p in module.packages if p not in module.on_request or p in wanted]
+
+    def stands_for(self, slot: str, package: PackageName) -> bool:
+        """Whether a package may come where only the module is named: others have to be named, or allowed."""
+        return package not in self.modules[slot].on_request or package in self._provided
 
     def _with_requirements(self, named: frozenset[PackageName]) -> frozenset[PackageName]:
         others = {p for m in self.modules.values() for p in m.on_request}

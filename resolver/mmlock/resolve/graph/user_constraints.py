@@ -234,7 +234,7 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
     module = catalog.modules[slot]
     if requested.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
         others = module.packages if builder.request.allow_lite else module.with_ops
-        names.update(p for p in others if p not in module.on_request)
+        names.update(p for p in others if catalog.stands_for(slot, p))
 
     specifier, torch = built_for(builder, requested.name, requested.specifier)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -27,8 +28,16 @@ def candidates(lock: JudgedLock, node: Node) -> tuple[Binary, ...]:
         for row in lock.matrix.binaries(node.name)
         if row.version in {node.base, node.version} and lock.env.target.platform in row.platforms
     ]
+    provided = [row for row in lock.matrix.provided(node.name) if lock.env.target.platform in row.platforms]
     tag = f"cp{lock.env.python.replace('.', '')}"
-    exact = [row for row in rows if row.url is not None and row.url.replace("{py}", tag) in node.urls]
+    urls = {unquote(url) for url in node.urls}
+    names = {url.rpartition("/")[2] for url in urls}
+    exact = [
+        row
+        for row in (*rows, *provided)
+        if row.url is not None
+        and unquote(row.url.replace("{py}", tag)) in (urls if row.listed is None else names)
+    ]
     return tuple(exact or rows)
 
 

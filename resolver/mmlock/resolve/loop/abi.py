@@ -56,7 +56,11 @@ def check_abi(
         )
         if isinstance(read, Uninspected) and not read.reached:
             progress(read.why)
-        answer = _answer(_needed(read, option), tables, env, decided)
+        needed = _needed(read, option)
+        if needed is None:
+            doubts.append(_doubt(name, "each of them is loaded only where it fits, and none is needed"))
+            continue
+        answer = _answer(needed, tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
             continue
@@ -126,8 +130,8 @@ def _effort(option: Option) -> Effort:
     return Effort(budget=BUDGET, gpu=not known)
 
 
-def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninspected:
-    """The wheel without the files that its package does without, as the facts say."""
+def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninspected | None:
+    """The wheel without the files that its package does without, as the facts say; None: it has no other."""
     choice = option.choice
     if isinstance(read, Uninspected) or not isinstance(choice, BinaryChoice) or not choice.binary.optional:
         return read
@@ -135,7 +139,7 @@ def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninsp
     needed = tuple(
         one for one in read.extensions if not any(fnmatchcase(one.path, pattern) for pattern in patterns)
     )
-    return replace(read, extensions=needed)
+    return replace(read, extensions=needed) if needed or not read.extensions else None
 
 
 def _answer(
@@ -149,8 +153,6 @@ def _answer(
             if read.reached
             else f"`{bare(read.place)}` was not available to this solve"
         )
-    if not read.extensions:
-        return "each of them is loaded only where it fits, so none is held against the wheel"
     torch = decided.solution.torch
     build = TorchBuildId(torch=torch.torch, variant=torch.variant, platform=torch.platform)
     known = tables.store.load(build)

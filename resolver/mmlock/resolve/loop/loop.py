@@ -15,6 +15,7 @@ from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.core.versions import is_version
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.net.fetching import hints
 from mmlock.resolve.closure.model import (
     Closed,
@@ -93,6 +94,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
         no_known_cve=Severity(arguments.no_known_cve) if arguments.no_known_cve else None,
+        providers=arguments.providers,
         validations=request.validations,
         advice=arguments.advice,
         preferences=arguments.preferences,
@@ -155,6 +157,8 @@ def decide(
                     unfit=state.unfit_beside(solution.picked["torch"]),
                     name_bounds=tuple(state.name_bounds.values()),
                 )
+            continue
+        if _only_the_core_has(state, matrix, solution, answer):
             continue
         _known_at_all(
             answer, [*mistaken(matrix, request.plain_requirements), *real_ways(matrix, answer.unknown)]
@@ -304,6 +308,27 @@ def _unreachable(answer: Unreachable) -> EnvironmentFault:
         causes=[answer.reason],
         hints=[*hints(answer.problem), "name another index or a mirror with `--index-url`"],
     )
+
+
+def _only_the_core_has(
+    state: LoopState, matrix: Matrix, solution: CoreSolution, refused: ClosureConflict
+) -> bool:
+    """Take in packages that a refusal names and of which no index has a wheel: the core decides them.
+
+    Says whether there is one, so that it is worth to solve again.
+    """
+    filled = {option.slot for option in solution.packages()}
+    found = [
+        name
+        for name in refused.packages
+        if name not in state.needed and (row := matrix.described.get(name)) is not None
+        if row.pypi is not OnPyPI.WHEELS and row.module not in filled
+    ]
+    for name in found:
+        state.needed[name] = CoreRequirement(
+            name=name, specifier="", text=f"{name} (required by another package)"
+        )
+    return bool(found)
 
 
 def _learn(state: LoopState, outcome: ClosureOutcome, closer: Closer) -> bool:

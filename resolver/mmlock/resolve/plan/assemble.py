@@ -68,6 +68,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     stack: str
     request: tuple[str, ...]
     accelerators: tuple[Accelerator, ...] = ()
+    providers: tuple[str, ...] = ()
+    """Whose wheels the user allows besides those of the projects themselves."""
     notes: tuple[Finding, ...] = ()
     newer: tuple[NewerVersion, ...] = ()
     torch_ops: tuple[str, ...] = ()
@@ -190,7 +192,7 @@ def _environment(decision: Decision, parts: _Parts) -> LockedEnv:
         environment_reasons=why,
         findings=(
             *decision.notes,
-            *findings(matrix, solution, decision.target, decision.accelerators),
+            *findings(matrix, solution, decision.target, decision.accelerators, decision.providers),
             *(_built_when_installed(p) for p in parts.packages if p.form is Form.SDIST),
         ),
         objectives=tuple(

@@ -61,8 +61,14 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
             return _torch_place(matrix, torch, str(row.package), row.version, tags, python)
         if row.url is not None:
             url = row.url.replace("{py}", _abi_tag(python))
-            rows = [file for file in matrix.files(GITHUB_RELEASES) if unquote(file.url) == unquote(url)]
-            return _one_file(url.rpartition("/")[0], rows, url, row.version)
+            if row.listed is not None:
+                rows = [file for file in matrix.files(row.listed) if file.name == url]
+                url = rows[0].url
+            else:
+                rows = [file for file in matrix.files(GITHUB_RELEASES) if unquote(file.url) == unquote(url)]
+            # Installers want the version that the file's name says, with what its index adds to it.
+            named = unquote(url.rpartition("/")[2]).split("-")[1]
+            return _one_file(url.rpartition("/")[0], rows, url, named)
     assert option.package is not None
     assert option.version is not None
     fitting = best_first(recorded(matrix.files(option.package), option.version), tags)

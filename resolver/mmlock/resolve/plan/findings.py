@@ -16,6 +16,7 @@ from mmlock.lock.model import Finding, FindingKind, Level, Reason, ReasonKind
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.extras import declared, lacking
+from mmlock.resolve.graph.provided import other_ways
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
 from mmlock.resolve.plan.closure_inputs import variant_recorded
 from mmlock.resolve.request.model import CoreRequirement
@@ -23,7 +24,11 @@ from mmlock.resolve.request.packages import provided_extras
 
 
 def findings(
-    matrix: Matrix, solution: CoreSolution, target: Target, accelerators: Iterable[Accelerator]
+    matrix: Matrix,
+    solution: CoreSolution,
+    target: Target,
+    accelerators: Iterable[Accelerator],
+    providers: Iterable[str] = (),
 ) -> tuple[Finding, ...]:
     """Warnings first."""
     plain = any(option.form is Form.TORCH_OPS for option in solution.packages())
@@ -34,6 +39,7 @@ def findings(
         results += _variant_metadata(matrix, option)
         results += _slower(matrix, option)
         results += _needs(matrix, option)
+        results += _without_compiling(matrix, option, target, providers)
         results += _foreign(matrix, option, target)
     results += _cured(matrix, solution)
     return tuple(
@@ -269,6 +275,27 @@ def _needs(matrix: Matrix, option: Option) -> list[Finding]:
             text=row.needs,
             source=readable(matrix, matrix.cited(row)),
             confidence=row.confidence,
+        )
+    ]
+
+
+def _without_compiling(
+    matrix: Matrix, option: Option, target: Target, allowed: Iterable[str]
+) -> list[Finding]:
+    """Who has built elsewhere what this lock would compile."""
+    if option.form is not Form.BUILD or option.package is None:
+        return []
+    ways = list(other_ways(matrix, option.package, target, allowed))
+    if not ways:
+        return []
+    return [
+        Finding(
+            level=Level.NOTE,
+            kind=FindingKind.GENERAL,
+            subject=str(option.package),
+            text=f"without compiling: {'; '.join(way.text for way in ways)}",
+            source=readable(matrix, [key for way in ways for key in way.source]),
+            confidence=Confidence.CAPTURED,
         )
     ]
 

@@ -45,6 +45,7 @@ def interpret(
         require_driver(matrix, target, devices.words)
     stack, requirements = _requirements(matrix, arguments)
     _require_ops(matrix, arguments.torch_ops)
+    _require_providers(matrix, arguments.providers)
     core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
     bound = frozenset(name for one in arguments.index.named for name in one.packages)
     known = {
@@ -113,6 +114,28 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
             f"`--op {unknown[0]}`: `mmcv.ops` has no such op",
             hints=[told or "`mmlock scan` lists the ops that a project uses"],
         )
+
+
+def _require_providers(matrix: Matrix, names: Iterable[str]) -> None:
+    """Raise UsageError for providers that are not known, or whose builds cannot stand in a lock."""
+    known = {row.name: row for row in matrix.providers}
+    for name in names:
+        row = known.get(name)
+        if row is None:
+            taken = ", ".join(f"`{one.name}`" for one in known.values() if one.takes)
+            raise UsageError(f"unknown `--provider {name}`", hints=[f"expected one of {taken}"])
+        if not row.takes:
+            raise UsageError(
+                f"`--provider {name}`: its builds cannot stand in a lock",
+                causes=[f"{row.title} ({row.kind}): {row.offers}"],
+                hints=[f"install from it by its own means: {row.home}"],
+            )
+        if not any(one.provider == name for package in row.packages for one in matrix.provided(package)):
+            raise UsageError(
+                f"`--provider {name}`: no wheel of it is recorded",
+                causes=[f"{row.title}: {row.offers}"],
+                hints=["`mmlock matrix refresh` reads the indexes that can be reached", f"see {row.home}"],
+            )
 
 
 def mistaken(matrix: Matrix, requirements: Iterable[PlainRequirement]) -> list[str]:
