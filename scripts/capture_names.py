@@ -5,7 +5,8 @@
     python scripts/capture_names.py --newest 5 mmdet      # the newest five releases of each
     python scripts/capture_names.py --again mmdet         # also those that were read before
 
-OpenMMLab's 581 releases are 340 MB once, kept by hash below `--cache`; of torch only the Python files are read.
+OpenMMLab's 581 releases are 340 MB once, kept by hash below `--cache`; of large wheels only the Python files
+are read.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ class _Reader:
                 yield NameUse(module=module, name=name, line=line, when=condition)
 
     def _split(self, module: str, root: str, rest: str) -> tuple[str, str]:
-        """`a.b` and `c` for the chain `a.b.c` where the file says `import a.b`; what follows is no module's."""
+        """(module, name) for a chain: of `a.b.c.d`, where the file imports a.b, `a.b` and `c`."""
         parts = rest.split(".")
         dotted = self.dotted.get(root, set())
         taken = 0
@@ -187,7 +187,7 @@ class _Reader:
             taken += 1
         return ".".join([module, *parts[:taken]]), parts[taken] if taken < len(parts) else ""
 
-    # ------------------------------------------------------------ imports
+    # ------------------------------------------------------------ import statements
 
     def on_import(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.Import)
@@ -368,7 +368,7 @@ class _Reader:
             self.tested.add(chain)
         elif isinstance(node.ctx, ast.Load):
             self.chains.append(_Chain(chain, node.lineno, where.attribute))
-            if chain.endswith(".modules.update") or chain.endswith(".__dict__.update"):
+            if chain.endswith((".modules.update", ".__dict__.update")):
                 self._set_all(chain.rpartition(".__dict__")[0])
         return True
 

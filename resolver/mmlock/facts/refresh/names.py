@@ -1,4 +1,4 @@
-"""Which names releases give and need, read from their archives; releases that were read before are left alone.
+"""Which names releases give and need, read from their archives; what was read before is left alone.
 
 Small archives are fetched whole and kept by their hash; of large wheels only the Python files are read, by
 ranges. What cannot be read stays unknown and is told.
