@@ -105,9 +105,16 @@ def plans(matrix: Matrix) -> Iterator[NamePlan]:
 
 
 def record_names(
-    matrix: Matrix, drive: Driver, plan: NamePlan, index: str, *, only: frozenset[str] | None = None
+    matrix: Matrix,
+    drive: Driver,
+    plan: NamePlan,
+    index: str,
+    *,
+    only: frozenset[str] | None = None,
+    most: int | None = None,
 ) -> NamesRead:
-    """Read the releases of a package that its files do not speak of. `only`: no others than these."""
+    """Read the releases of a package that its files do not speak of. `only`: no others than these; `most`: so many, newest first,
+    so that what a long reading found is on the disk before it goes on."""
     given, needed = matrix.names_given(plan.package), matrix.names_needed(plan.package)
     if given and (given.text.head.source, given.text.head.depth) != (SOURCE, plan.depth):
         given = needed = None
@@ -118,6 +125,8 @@ def record_names(
         for release, file in _chosen(plan, files)
         if known.get(release) != file.sha256 and (only is None or release in only)
     }
+    if most is not None:
+        wanted = dict(list(wanted.items())[-most:])
     unread: dict[str, str] = {}
     found: dict[str, ReadNames] = {}
     for release, file, read in _read_all(drive, plan, wanted):
