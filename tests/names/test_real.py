@@ -1,6 +1,6 @@
 """What is read of sources against `dir()` of the imported modules: no name that is there is called absent.
 
-`MMLOCK_TEST_NAMES_PYTHON=.../bin/python` adds the modules of an environment that has torch, mmengine and the like.
+`MMLOCK_TEST_NAMES_PYTHON=.../bin/python` adds the modules of an environment with torch and OpenMMLab.
 """
 
 from __future__ import annotations
@@ -105,7 +105,6 @@ def compare(python: Path, modules: tuple[str, ...], folder: Path) -> None:
         table = tables.setdefault(top, table_of(site, top)) if top not in tables else tables[top]
         false += [f"{module}.{name}" for name in names if table.absent(module, name)]
         closed += not table.cells(module).get("*", 0)
-        print(module, len(names), "closed" if not table.cells(module).get("*", 0) else "open")
     imported = [name for name, names in found.items() if not isinstance(names, str)]
     assert false == []
     assert len(imported) >= 0.8 * len(modules), {n: v for n, v in found.items() if isinstance(v, str)}

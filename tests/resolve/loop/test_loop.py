@@ -473,3 +473,11 @@ def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
     assert ask.available.startswith("recipe `msda-cuda` supports cuda only; it has no kernels for cpu")
     assert ask.hint == "its kernels need cuda: choose such a device with `--gpu`"
     assert isinstance(with_own(name, gpu="rtx4090"), Resolution)
+
+
+def test_names_that_an_ordinary_package_would_not_find_bound_the_closure() -> None:
+    """imgaug 0.4.0 uses np.sctypes, which numpy 2.0 removed: the closure is asked again with a bound."""
+    world = OpenWorld(world={"imgaug": {"0.4.0": ("numpy",)}, "numpy": {"2.3.5": (), "1.26.4": ()}})
+    found = decided(asked("mmocr", gpu="rtx5090"), world)
+    assert [one.provider for one in found.name_bounds] == ["numpy"]
+    assert [item.text for item in world.asked[-1].constraints if item.via == "imgaug 0.4.0"] == ["numpy<2.0"]

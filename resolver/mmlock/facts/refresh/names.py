@@ -113,8 +113,11 @@ def record_names(
     only: frozenset[str] | None = None,
     most: int | None = None,
 ) -> NamesRead:
-    """Read the releases of a package that its files do not speak of. `only`: no others than these; `most`: so many, newest first,
-    so that what a long reading found is on the disk before it goes on."""
+    """Read the releases of a package that its files do not speak of.
+
+    `only`: no others than these; `most`: so many, newest first, so that what a long reading found is on the
+    disk before it goes on.
+    """
     given, needed = matrix.names_given(plan.package), matrix.names_needed(plan.package)
     if given and (given.text.head.source, given.text.head.depth) != (SOURCE, plan.depth):
         given = needed = None
