@@ -5,12 +5,14 @@
     python scripts/capture_names.py --newest 5 mmdet      # the newest five releases of each
     python scripts/capture_names.py --again mmdet         # also those that were read before
 
-OpenMMLab's 581 releases are 340 MB once, kept by hash below `--cache`; of torch only the Python files are read.
+OpenMMLab's 581 releases are 340 MB once, kept by hash below `--cache`; of large wheels only the Python files
+are read.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -31,6 +33,9 @@ LIMITS = Limits(
 )
 
 
+_MOST = 4
+
+
 def say(text: str) -> None:
     """One line of progress."""
     print(text, file=sys.stderr, flush=True)
@@ -45,8 +50,6 @@ def main() -> int:
     parser.add_argument("--newest", type=int, metavar="N", help="only the newest N final releases")
     parser.add_argument("--again", action="store_true", help="forget what was read before")
     options = parser.parse_args()
-    import os
-
     index = choose(None, os.environ).url
     failed = 0
     with driver(Client(cache=PageCache(options.cache), limits=LIMITS)) as drive:
@@ -62,16 +65,21 @@ def main() -> int:
             if options.again:
                 for kind in ("given", "needed"):
                     (options.matrices / "names" / kind / f"{plan.package}.names").unlink(missing_ok=True)
-            read = record_names(Matrix(options.matrices), drive, plan, index, only=only)
-            store.write_all(options.matrices, read.files)
-            size = sum(len(data) for data in read.files.values())
-            say(
-                f"{plan.package}: {read.read} read, {read.held} held, {size} bytes, "
-                f"{time.process_time() - cpu:.1f} CPU s, {time.monotonic() - started:.1f} s"
-            )
-            for text in read.unread:
-                say(f"  unread: {text}")
-            failed += len(read.unread)
+            # What was read is written before more is read: an interrupted run goes on where it stopped.
+            most = None if plan.files else _MOST
+            while True:
+                read = record_names(Matrix(options.matrices), drive, plan, index, only=only, most=most)
+                store.write_all(options.matrices, read.files)
+                size = sum(len(data) for data in read.files.values())
+                say(
+                    f"{plan.package}: {read.read} read, {read.held} held, {size} bytes, "
+                    f"{time.process_time() - cpu:.1f} CPU s, {time.monotonic() - started:.1f} s"
+                )
+                for text in read.unread:
+                    say(f"  unread: {text}")
+                failed += len(read.unread)
+                if not read.read or most is None:
+                    break
     return 1 if failed else 0
 
 

@@ -57,6 +57,12 @@ def test_attributes_that_another_module_sets_are_given_too() -> None:
     assert found["pkg"].open is OpenReason.OUTSIDE
 
 
+def test_a_module_that_is_put_into_sys_modules_is_there_and_open() -> None:
+    found = given({"pkg/__init__.py": "import sys\nsys.modules['pkg.made'] = object()"})
+    assert found["pkg.made"].open is OpenReason.OUTSIDE
+    assert found["pkg"].open is None
+
+
 def test_private_modules_tests_and_other_packages_are_left_out() -> None:
     files = {
         "pkg/__init__.py": "",

@@ -10,8 +10,12 @@ FILES = {
     "pkg/__init__.py": "from .version import v\nimport base",
     "pkg/version.py": "v = 1",
     "pkg/apis/__init__.py": "from ..models import Net",
-    "pkg/models/__init__.py": "from .net import Net\ntry:\n    from .extra import Extra\nexcept ImportError:\n    pass",
-    "pkg/models/net.py": "from mmdet.utils import ConfigType\nimport numpy as np\nclass Net: kind = np.sctypes",
+    "pkg/models/__init__.py": (
+        "from .net import Net\ntry:\n    from .extra import Extra\nexcept ImportError:\n    pass"
+    ),
+    "pkg/models/net.py": (
+        "from mmdet.utils import ConfigType\nimport numpy as np\nclass Net: kind = np.sctypes"
+    ),
     "pkg/models/extra.py": "import extra",
     "pkg/models/alone.py": "import alone",
     "pkg/ops/__init__.py": "from mmdet.utils import ConfigType",

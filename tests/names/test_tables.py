@@ -70,7 +70,7 @@ def test_a_release_that_was_not_read_lacks_nothing(table: GivenTable) -> None:
     assert table.text.spans.bit("2.0.0") == table.text.spans.bit("2.0") != 0
 
 
-def test_releases_that_come_one_by_one_make_the_same_file(table: GivenTable) -> None:
+def test_releases_that_come_one_by_one_make_the_same_file() -> None:
     known: GivenTable | None = None
     for release, modules in reversed(FOUND):
         digests = {**(known.text.head.releases if known else {}), release: DIGESTS[release]}
@@ -112,7 +112,7 @@ def test_ranges_mean_the_set_they_were_made_of(mask: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lacks", "minors", "specifier"),
+    ("lacks", "series", "specifier"),
     [
         ("2.0rc1..", False, "<2.0rc1"),
         ("2.1..", True, "<2.1"),
@@ -124,9 +124,9 @@ def test_ranges_mean_the_set_they_were_made_of(mask: int) -> None:
     ],
 )
 def test_releases_without_a_name_become_a_specifier(
-    table: GivenTable, lacks: str, minors: bool, specifier: str | None
+    table: GivenTable, lacks: str, *, series: bool, specifier: str | None
 ) -> None:
-    assert specifier_without(table, table.text.spans.mask(lacks), minors=minors) == specifier
+    assert specifier_without(table, table.text.spans.mask(lacks), minors=series) == specifier
 
 
 def need(

@@ -347,6 +347,9 @@ def silently_imported(package: str, version: str) -> tuple[str, ...]:
     checked = {check["module"] for other in releases(package).values() for check in other["asserts"]}
     mim = {module_of().get(name) for name, _ in declared(row, "mim")}
     found = {name for name in mim if name in checked} | {n for n in row["undeclared"] if n in modules()}
+    from names import taken
+
+    found |= {top for top in taken(package, version) if top in modules()} - {module_of().get(package)}
     return tuple(sorted(name for name in found - own if name))
 
 

@@ -26,6 +26,7 @@ from facts import (
     wheels,
     within,
 )
+from names import lacks, table, taken
 
 
 class Need(NamedTuple):
@@ -341,7 +342,26 @@ def needs_of(package: str, version: str) -> tuple[Need, ...]:
             found.append(Need("requires", module, (name, str(one.specifier)), marker))
     own = generation(package, version)
     found += [Need("imports", module, (own,)) for module in silently_imported(package, version)]
-    return tuple(found)
+    return (*found, *_by_name(package, version, found))
+
+
+def _by_name(package: str, version: str, others: list[Need]) -> Iterator[Need]:
+    """The names it takes; not those that nothing has which its other needs admit."""
+    for module, pairs in taken(package, version).items():
+        if module not in modules() or module == module_of().get(package):
+            continue
+        bounds = [need for need in others if need.module == module and not need.marker]
+        admitted = [
+            (one, text)
+            for one in modules()[module]["packages"]
+            for text in table("given", one)[0]
+            if all(meets(need, one, str(text)) for need in bounds)
+        ]
+        told = tuple(
+            sorted(pair for pair in pairs if any(not lacks(one, str(text), pair) for one, text in admitted))
+        )
+        if told and any(not any(lacks(one, str(t), pair) for pair in told) for one, t in admitted):
+            yield Need("names", module, told)
 
 
 @cache
@@ -375,6 +395,8 @@ def meets(need: Need, package: str, version: str) -> bool:
         return package == need.detail[0] and within(need.detail[1], version)
     if need.kind == "declares":
         return within(need.detail[0], version)
+    if need.kind == "names":
+        return not any(lacks(package, version, pair) for pair in need.detail)
     era = generation(package, version)
     return era is None or era == need.detail[0] or not era_exists(need.module, need.detail[0])
 

@@ -1,4 +1,4 @@
-"""`mmlock inspect PKG==V --with OTHER==V`: which Python names of the other a release takes and does not find."""
+"""`mmlock inspect PKG==V --with OTHER==V`: which Python names a release takes and does not find."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def inspect(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[_V
 
     Shows the torch symbols and libraries they need, the GPUs they have code for, and whether that is
     compatible with a torch build and a device. Of a remote wheel, some megabytes are downloaded, not all of
-    it. For a mangled torch symbol, shows which torch builds export it. With `--with`, shows which Python names
-    of another package are missing.
+    it. For a mangled torch symbol, shows which torch builds export it. With `--with`, shows which Python
+    names of another package are missing.
 
     \b
     mmlock inspect xformers==0.0.22 --torch 2.0.1 --torch 2.1.2 --gpu rtx3090

@@ -11,8 +11,8 @@ __all__ = ["specifier_without"]
 def specifier_without(table: GivenTable, mask: int, *, minors: bool) -> str | None:
     """What excludes those releases, as few clauses as can be; None where nothing would be left.
 
-    `minors`: each recorded release stands for all of its minor release. Releases newer than all that were read
-    are taken to be as the newest.
+    `minors`: each recorded release stands for all of its minor release. Releases newer than all that were
+    read are taken to be as the newest.
     """
     spans = table.text.spans
     mask &= spans.all

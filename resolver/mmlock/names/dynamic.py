@@ -152,7 +152,7 @@ def _compared(test: ast.expr, asked: str, tables: Mapping[str, frozenset[str]]) 
 
 
 def written_tables(body: list[ast.stmt]) -> dict[str, frozenset[str]]:
-    """Tables of names that a module writes down: `__former_attrs__ = {"int": "..."}`; later ones see earlier."""
+    """Tables of names that are written down: `__former_attrs__ = {"int": "..."}`; later ones see earlier."""
     known: dict[str, frozenset[str]] = {}
     queue = deque(body)
     while queue:

@@ -126,6 +126,10 @@ def given_names(modules: Modules) -> dict[str, Given]:
         names = (taken.sure | taken.perhaps | added) - denied
         public = frozenset(name for name in names if is_public(name) and name.isidentifier())
         found[module] = Given(names=public, open=opened, denied=denied)
+    tops = {module.partition(".")[0] for module in modules.files}
+    for module in outside.keys() - found.keys():  # made when another module runs
+        if module.partition(".")[0] in tops and is_public(module):
+            found[module] = Given(names=frozenset(), open=OpenReason.OUTSIDE)
     return found
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mmlock.core.names import StrEnum
+from mmlock.names.aliases import REGISTERED, Aliases
 from mmlock.names.chains import chain_of, parse_source, survives, text_of
 from mmlock.names.dynamic import Exports, Lookup, denied_names, no_table
 from mmlock.names.model import ModuleNames, NameUse, OpenReason, RunCondition, later
@@ -58,17 +59,6 @@ def read_module(source: bytes | str, module: str, *, package: bool, tables: Look
     return reader.names(tree, tables)
 
 
-class _Alias(NamedTuple):
-    module: str
-    when: RunCondition
-
-
-class _Chain(NamedTuple):
-    chain: str
-    line: int
-    when: RunCondition
-
-
 class _Reader:
     """Collects names over an explicit stack: deep trees must not end the interpreter's own."""
 
@@ -79,16 +69,7 @@ class _Reader:
         self.exports = Exports()
         self.stars: dict[str, None] = {}
         self.open: OpenReason | None = None
-        self.aliases: dict[str, set[_Alias]] = {}
-        self.rebound: set[str] = set()
-        """Names that something else than an import binds somewhere."""
-        self.dotted: dict[str, set[str]] = {}
-        """`import a.b.c`: a -> {a.b.c}."""
-        self.chains: list[_Chain] = []
-        self.set_there: list[tuple[str, str]] = []
-        """(name, attribute) that are set on something."""
-        self.tested: set[str] = set()
-        """Chains that `hasattr` asks for, or that are set here."""
+        self.bound = Aliases()
         self.uses: list[NameUse] = []
         self.taken: list[tuple[str, str, str]] = []
         """(bound, module, name) of `from module import name as bound`."""
@@ -141,53 +122,11 @@ class _Reader:
             stars=tuple(self.stars),
             open=self.open,
             denied=denied,
-            outside=self._outside(),
-            uses=(*self.uses, *self._attributes()),
+            outside=self.bound.outside(),
+            uses=(*self.uses, *self.bound.attributes()),
         )
 
-    def _outside(self) -> dict[str, frozenset[str]]:
-        found: dict[str, set[str]] = {}
-        for chain, attribute in self.set_there:
-            for module in self._modules_of(chain):
-                found.setdefault(module, set()).add(attribute)
-        return {module: frozenset(names) for module, names in found.items()}
-
-    def _modules_of(self, chain: str) -> Iterable[str]:
-        """The modules that a chain of names can mean: those of its first name, and the rest as written."""
-        root, _, rest = chain.partition(".")
-        for alias in self.aliases.get(root, ()):
-            yield f"{alias.module}.{rest}" if rest else alias.module
-
-    # ------------------------------------------------------------ attributes of imported modules
-
-    def _attributes(self) -> Iterable[NameUse]:
-        seen: set[tuple[str, str, RunCondition]] = set()
-        for chain, line, when in self.chains:
-            root, _, rest = chain.partition(".")
-            found = self.aliases.get(root, set())
-            modules = {alias.module for alias in found}
-            if not rest or len(modules) != 1 or root in self.rebound or chain in self.tested:
-                continue
-            module, name = self._split(modules.pop(), root, rest)
-            # What is bound only under a condition is there only under it.
-            bound = min((alias.when for alias in found), key=list(RunCondition).index)
-            condition = when if bound is RunCondition.CALLED else later(when, bound)
-            if name and (module, name, condition) not in seen:
-                seen.add((module, name, condition))
-                yield NameUse(module=module, name=name, line=line, when=condition)
-
-    def _split(self, module: str, root: str, rest: str) -> tuple[str, str]:
-        """`a.b` and `c` for the chain `a.b.c` where the file says `import a.b`; what follows is no module's."""
-        parts = rest.split(".")
-        dotted = self.dotted.get(root, set())
-        taken = 0
-        while taken < len(parts) and any(
-            f"{other}.".startswith(".".join([module, *parts[: taken + 1]]) + ".") for other in dotted
-        ):
-            taken += 1
-        return ".".join([module, *parts[:taken]]), parts[taken] if taken < len(parts) else ""
-
-    # ------------------------------------------------------------ imports
+    # ------------------------------------------------------------ import statements
 
     def on_import(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.Import)
@@ -196,9 +135,9 @@ class _Reader:
             bound = alias.asname or top
             self._bind(bound, where)
             self.uses.append(NameUse(module=alias.name, name="", line=node.lineno, when=where.when))
-            self.aliases.setdefault(bound, set()).add(_Alias(alias.name if alias.asname else top, where.when))
+            self.bound.module(bound, alias.name if alias.asname else top, where.when)
             if not alias.asname:
-                self.dotted.setdefault(top, set()).add(alias.name)
+                self.bound.dotted.setdefault(top, set()).add(alias.name)
         return True
 
     def on_import_from(self, node: ast.AST, where: _Where) -> bool:
@@ -212,7 +151,7 @@ class _Reader:
             if taken:
                 bound = alias.asname or alias.name
                 self._bind(bound, where)
-                self.rebound.add(bound)
+                self.bound.rebound.add(bound)
                 self.taken.append((bound, module, alias.name))
                 if where.scope is _Scope.MODULE and bound == "__all__":
                     self.exports.computed()
@@ -231,8 +170,8 @@ class _Reader:
     def on_function(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         self._bind(node.name, where)
-        self.rebound.add(node.name)
-        self.rebound |= _parameters(node.args)
+        self.bound.rebound.add(node.name)
+        self.bound.rebound |= _parameters(node.args)
         inside = where.under(RunCondition.CALLED)._replace(scope=_Scope.FUNCTION)
         self._push(node.body, inside)
         values = [value for value in (*node.args.defaults, *node.args.kw_defaults) if value is not None]
@@ -242,14 +181,14 @@ class _Reader:
 
     def on_lambda(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.Lambda)
-        self.rebound |= _parameters(node.args)
+        self.bound.rebound |= _parameters(node.args)
         self._push([node.body], where.under(RunCondition.CALLED)._replace(scope=_Scope.FUNCTION))
         return True
 
     def on_class(self, node: ast.AST, where: _Where) -> bool:
         assert isinstance(node, ast.ClassDef)
         self._bind(node.name, where)
-        self.rebound.add(node.name)
+        self.bound.rebound.add(node.name)
         self._push([*node.decorator_list, *node.bases, *(word.value for word in node.keywords)], where)
         inside = where if where.scope is _Scope.FUNCTION else where._replace(scope=_Scope.CLASS)
         self._push(node.body, inside)
@@ -259,7 +198,7 @@ class _Reader:
         """A function may bind it in the module, at any time."""
         assert isinstance(node, ast.Global)
         self.given.update(node.names)
-        self.rebound.update(node.names)
+        self.bound.rebound.update(node.names)
         return True
 
     def on_annotated(self, node: ast.AST, where: _Where) -> bool:
@@ -307,7 +246,7 @@ class _Reader:
         for generator in getattr(node, "generators", ()):
             for target in ast.walk(generator.target):
                 if isinstance(target, ast.Name):
-                    self.rebound.add(target.id)
+                    self.bound.rebound.add(target.id)
             self._push([generator.iter, *generator.ifs], inner)
         values = [getattr(node, name) for name in ("elt", "key", "value") if hasattr(node, name)]
         self._push(values, inner)
@@ -346,7 +285,7 @@ class _Reader:
         assert isinstance(node, ast.Name)
         if isinstance(node.ctx, ast.Store):
             self._bind(node.id, where)
-            self.rebound.add(node.id)
+            self.bound.rebound.add(node.id)
         return True
 
     def on_pattern(self, node: ast.AST, where: _Where) -> bool:
@@ -354,7 +293,7 @@ class _Reader:
         name = getattr(node, "name", None) or getattr(node, "rest", None)
         if name:
             self._bind(name, where)
-            self.rebound.add(name)
+            self.bound.rebound.add(name)
         return False
 
     def on_attribute(self, node: ast.AST, where: _Where) -> bool:
@@ -364,11 +303,11 @@ class _Reader:
             return False
         if isinstance(node.ctx, ast.Store):
             head, _, last = chain.rpartition(".")
-            self.set_there.append((head, last))
-            self.tested.add(chain)
+            self.bound.set_there.append((head, last))
+            self.bound.tested.add(chain)
         elif isinstance(node.ctx, ast.Load):
-            self.chains.append(_Chain(chain, node.lineno, where.attribute))
-            if chain.endswith(".modules.update") or chain.endswith(".__dict__.update"):
+            self.bound.chains.append((chain, node.lineno, where.attribute))
+            if chain.endswith((".modules.update", ".__dict__.update")):
                 self._set_all(chain.rpartition(".__dict__")[0])
         return True
 
@@ -404,12 +343,12 @@ class _Reader:
         chain = chain_of(node.value)
         if chain.rpartition(".")[2] == "modules" and chain in {"sys.modules", "modules"}:
             if isinstance(node.ctx, ast.Store) and (text := text_of(node.slice)):
-                self.set_there.append((f"={text}", "*"))
+                self.bound.set_there.append((f"{REGISTERED}{text}", "*"))
             else:
                 self._opened(OpenReason.REPLACED)
         elif chain.endswith(".__dict__") and isinstance(node.ctx, ast.Store):
             head = chain.rpartition(".")[0]
-            self.set_there.append((head, text_of(node.slice) or "*"))
+            self.bound.set_there.append((head, text_of(node.slice) or "*"))
         return False
 
     def _texts(self, node: ast.expr) -> set[str]:
@@ -430,7 +369,7 @@ class _Reader:
         elif function == "setattr" and node.args:
             self._sets(node)
         elif function == "hasattr" and len(node.args) > 1 and (text := text_of(node.args[1])):
-            self.tested.add(f"{chain_of(node.args[0])}.{text}")
+            self.bound.tested.add(f"{chain_of(node.args[0])}.{text}")
         elif last in {"append", "extend"} and function.startswith("__all__.") and node.args:
             self.exports.extend(node.args[0])
         elif isinstance(node.func, ast.Attribute) and node.func.attr in _READS:
@@ -445,13 +384,13 @@ class _Reader:
         target = node.args[0]
         text = text_of(node.args[1]) if len(node.args) > 1 else ""
         if chain := chain_of(target):
-            self.set_there.append((chain, text or "*"))
+            self.bound.set_there.append((chain, text or "*"))
         elif any(chain_of(inner) == "sys.modules" for inner in ast.walk(target)):
             self._opened(OpenReason.REPLACED)
 
     def _set_all(self, chain: str) -> None:
         if chain:
-            self.set_there.append((chain, "*"))
+            self.bound.set_there.append((chain, "*"))
         else:
             self._opened(OpenReason.REPLACED)
 

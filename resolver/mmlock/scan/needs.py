@@ -17,7 +17,7 @@ __all__ = ["project_needs"]
 def project_needs(project: Project, read: Callable[[str], str]) -> tuple[Needed, ...]:
     """What the files take that no test, demo or set-up file takes alone. `read`: a file's source.
 
-    A need's entry is the script from which its file is reached; the file itself where the project has no script.
+    A need's entry is the script from which its file is reached; the file itself where there is no script.
     """
     found = {
         file: _names(file, read) for file in project.modules if file.endswith(".py") and not is_aside(file)

@@ -13,16 +13,17 @@ from solved import Solved, asked_words, facts, solved
 from mmlock.binary.inspect import Uninspected, inspect_wheel
 from mmlock.binary.model import Inspected
 from mmlock.core.artifact import Artifact
-from mmlock.core.names import PackageName
+from mmlock.core.names import Form, PackageName
 from mmlock.core.progress import silent
-from mmlock.lock.model import FindingKind, LockedEnv, ReasonKind
+from mmlock.lock.model import FindingKind, LockedEnv, LockedPackage, ReasonKind
 from mmlock.net.http import Client
 from mmlock.resolve.closure.model import Closed
 from mmlock.resolve.graph.rows import BinaryChoice
 from mmlock.resolve.loop import abi
 from mmlock.resolve.loop.abi import check_abi
-from mmlock.resolve.loop.compiled import WheelCheck
+from mmlock.resolve.loop.compiled import WheelCheck, ordinary_wheels
 from mmlock.resolve.loop.loop import Resolution
+from mmlock.resolve.loop.nogoods import pick_of
 from mmlock.resolve.plan.assemble import Decision, assemble
 from mmlock.resolve.plan.files import WheelLocation
 from mmlock.resolve.request.pinned_hashes import hold_hashes
@@ -143,3 +144,64 @@ def test_files_that_a_package_does_without_are_not_held_against_its_wheel(tmp_pa
     assert taken() == read
     assert taken("torchao/_C*.so") == read
     assert taken("mmcv/_ext*.so") is None
+
+
+# ---------------------------------------------------------------- ordinary packages
+
+
+def codec(tmp_path: Path, *undefined: str) -> LockedPackage:
+    """An ordinary package whose wheel needs these names of torch, and whose metadata requires nothing."""
+    made = elf(Made(undefined=list(undefined), needed=["libtorch.so", "libc10.so"]))
+    path = tmp_path / "torchcodec-0.17.0-cp38-cp38-manylinux_2_28_x86_64.whl"
+    path.write_bytes(wheel({"torchcodec/libcore.so": made}, name="torchcodec", version="0.17.0"))
+    return LockedPackage(
+        name=PackageName("torchcodec"),
+        version="0.17.0",
+        form=Form.WHEEL,
+        files=(Artifact(name=path.name, url=str(path), sha256=None),),
+        core=False,
+        via=("the request",),
+    )
+
+
+def beside(
+    one: Solved, package: LockedPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> WheelCheck:
+    path = tmp_path / "mmcv-2.1.0-cp38-cp38-manylinux1_x86_64.whl"
+    path.write_bytes(mmcv_wheel(80))
+    env = locked(one, path)
+    return checked(one, replace(env, packages=(*env.packages, package)), tmp_path, monkeypatch)
+
+
+def test_an_ordinary_wheel_that_lacks_names_of_torch_is_unfit_beside_that_torch(
+    one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = codec(tmp_path, "_ZN5torch6stable6neverEv")
+    unfit = beside(one, package, tmp_path, monkeypatch).unfit
+    assert unfit is not None
+    assert unfit.constraint.text == "torchcodec!=0.17.0"
+    assert unfit.torch == pick_of(one.found.picked["torch"])  # type: ignore[union-attr]
+    assert "1 torch name of 1 are not in torch 2.1.2" in unfit.reason
+
+
+def test_an_ordinary_wheel_that_loads_says_so(
+    one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = codec(tmp_path, "_ZN3c106detail14torchCheckFailEPKcS2_jRKSs")
+    check = beside(one, package, tmp_path, monkeypatch)
+    assert check.unfit is None
+    reasons = next(p.reasons for p in check.env.packages if p.name == "torchcodec")
+    assert {reason.kind for reason in reasons} == {ReasonKind.ABI}
+
+
+def test_wheels_for_any_platform_and_those_of_other_kinds_are_not_read(one: Solved, tmp_path: Path) -> None:
+    package = codec(tmp_path)
+    pure = replace(package, files=(replace(package.files[0], name="torchcodec-0.17.0-py3-none-any.whl"),))
+    other = replace(package, name=PackageName("munkres"))
+    path = tmp_path / "mmcv-2.1.0-cp38-cp38-manylinux1_x86_64.whl"
+    path.write_bytes(mmcv_wheel(80))
+    env = replace(locked(one, path), packages=(pure, other))
+    resolution = Resolution(rows=one.rows, solution=one.solution, closed=CLOSED, refusals=(), newer=())
+    assert list(ordinary_wheels(env, resolution, ("torch",))) == []
+    takers = replace(resolution, closed=replace(CLOSED, takers=(PackageName("munkres"),)))
+    assert list(ordinary_wheels(env, takers, ("torch",))) == [other], "its metadata requires torch"

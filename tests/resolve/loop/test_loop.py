@@ -536,3 +536,11 @@ def test_a_sibling_of_what_fills_the_module_is_not_asked_of_the_core() -> None:
 
     found = decided(asked("mmcv", gpu="a100"), Picky(refuses))
     assert "mmcv-full" not in {str(option.package) for option in found.solution.packages()}
+
+
+def test_names_that_an_ordinary_package_would_not_find_bound_the_closure() -> None:
+    """imgaug 0.4.0 uses np.sctypes, which numpy 2.0 removed: the closure is asked again with a bound."""
+    world = OpenWorld(world={"imgaug": {"0.4.0": ("numpy",)}, "numpy": {"2.3.5": (), "1.26.4": ()}})
+    found = decided(asked("mmocr", gpu="rtx5090"), world)
+    assert [one.provider for one in found.name_bounds] == ["numpy"]
+    assert [item.text for item in world.asked[-1].constraints if item.via == "imgaug 0.4.0"] == ["numpy<2.0"]

@@ -239,7 +239,7 @@ class MmcvEra(Struct, frozen=True, kw_only=True):
 
 
 class NameSource(Struct, frozen=True, kw_only=True):
-    """A package whose names are recorded, beside OpenMMLab's. File `curated/name_sources.toml`, key `package`."""
+    """Another package whose names are recorded. File `curated/name_sources.toml`, key `package`."""
 
     package: PackageName
     modules: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Which names releases give and need, read from their archives; releases that were read before are left alone.
+"""Which names releases give and need, read from their archives; what was read before is left alone.
 
 Small archives are fetched whole and kept by their hash; of large wheels only the Python files are read, by
 ranges. What cannot be read stays unknown and is told.
@@ -12,7 +12,7 @@ from hashlib import sha256
 from msgspec import Struct
 from packaging.utils import parse_wheel_filename
 
-from mmlock.binary.archive import Archive
+from mmlock.binary.archive import Archive, Member
 from mmlock.binary.reading import Unreadable
 from mmlock.binary.remote import Remote
 from mmlock.core.artifact import Artifact
@@ -37,6 +37,10 @@ WHOLE = 48 * 1024 * 1024
 _BUDGET = 512 * 1024 * 1024
 """Bytes of one large wheel that are read at the most."""
 _SOURCE_LIMIT = 4 * 1024 * 1024
+_GAP = 512 * 1024
+"""Bytes that are rather read in vain than asked around."""
+_SPAN = 24 * 1024 * 1024
+"""Bytes of one read at the most."""
 _BATCH = 24
 """Archives fetched at once: a few hundred megabytes in memory are enough."""
 
@@ -105,9 +109,19 @@ def plans(matrix: Matrix) -> Iterator[NamePlan]:
 
 
 def record_names(
-    matrix: Matrix, drive: Driver, plan: NamePlan, index: str, *, only: frozenset[str] | None = None
+    matrix: Matrix,
+    drive: Driver,
+    plan: NamePlan,
+    index: str,
+    *,
+    only: frozenset[str] | None = None,
+    most: int | None = None,
 ) -> NamesRead:
-    """Read the releases of a package that its files do not speak of. `only`: no others than these."""
+    """Read the releases of a package that its files do not speak of.
+
+    `only`: no others than these; `most`: so many, newest first, so that what a long reading found is on the
+    disk before it goes on.
+    """
     given, needed = matrix.names_given(plan.package), matrix.names_needed(plan.package)
     if given and (given.text.head.source, given.text.head.depth) != (SOURCE, plan.depth):
         given = needed = None
@@ -118,6 +132,8 @@ def record_names(
         for release, file in _chosen(plan, files)
         if known.get(release) != file.sha256 and (only is None or release in only)
     }
+    if most is not None:
+        wanted = dict(list(wanted.items())[-most:])
     unread: dict[str, str] = {}
     found: dict[str, ReadNames] = {}
     for release, file, read in _read_all(drive, plan, wanted):
@@ -240,7 +256,8 @@ def _by_ranges(client: Fetcher, plan: NamePlan, file: Artifact) -> ReadNames | s
     if not file.name.endswith(".whl"):
         return f"`{file.name}` is larger than {WHOLE} bytes, and only wheels are read in part"
     try:
-        archive = Archive(Remote(client, file.url, budget=_BUDGET))
+        held = _Held(Remote(client, file.url, budget=_BUDGET))
+        archive = Archive(held)
         tops = tuple(f"{module}/" for module in plan.modules)
         members = sorted(
             (
@@ -250,10 +267,52 @@ def _by_ranges(client: Fetcher, plan: NamePlan, file: Artifact) -> ReadNames | s
             ),
             key=lambda member: member.header_at,
         )
-        sources = {member.path: b"".join(archive.chunks(member)) for member in members}
+        sources: dict[str, bytes] = {}
+        for group in _neighbours(members):
+            held.hold(group[0].header_at, _end(group[-1]))
+            sources |= {member.path: b"".join(archive.chunks(member)) for member in group}
         return _names(plan, archive.members.keys(), sources)
     except Unreadable as fault:
         return str(fault)
+
+
+class _Held:
+    """A remote file of which one span is in memory: each small file in it would be a request."""
+
+    def __init__(self, remote: Remote) -> None:
+        self._remote = remote
+        self._start, self._data = 0, b""
+        self.size = remote.size
+
+    def hold(self, start: int, end: int) -> None:
+        """Read a span at once."""
+        stop = min(end, self.size)
+        self._start, self._data = start, self._remote.read(start, stop - start)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Those bytes. Raises Unreadable when the server does not give them."""
+        at = offset - self._start
+        if at >= 0 and at + size <= len(self._data):
+            return self._data[at : at + size]
+        return self._remote.read(offset, size)
+
+
+def _neighbours(members: Sequence[Member]) -> Iterator[list[Member]]:
+    """Members in groups that are worth one read."""
+    group: list[Member] = []
+    for member in members:
+        far = group and member.header_at - _end(group[-1]) > _GAP
+        if group and (far or _end(member) - group[0].header_at > _SPAN):
+            yield group
+            group = []
+        group.append(member)
+    if group:
+        yield group
+
+
+def _end(member: Member) -> int:
+    """Where a member ends, at the latest; its header holds its name once more, and little else."""
+    return member.header_at + member.packed + len(member.path) + 512
 
 
 def _names(plan: NamePlan, paths: Iterable[str], sources: Mapping[str, bytes]) -> ReadNames | str:

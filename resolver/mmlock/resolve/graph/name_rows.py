@@ -1,8 +1,8 @@
 """What releases take of other packages by name, when they are imported: it bounds them as asserts do.
 
-Only what an entry module takes unconditionally binds, and only a release that was read, and that certainly lacks
-the name, is excluded: what nobody read, or what a module makes at run time, is unknown and stays. A name that no
-release has which the package itself admits says nothing: its makers never ran that line.
+Only what an entry module takes unconditionally binds, and only a release that was read, and that certainly
+lacks the name, is excluded: what nobody read, or what a module makes at run time, is unknown. A name
+that no release has which the package itself admits says nothing: its makers never ran that line.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from mmlock.core.markers import parsed
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, normalize
 from mmlock.core.versions import allows, allows_python, assert_holds, is_prerelease, version
 from mmlock.facts.matrix.model import Assert, IndexRow, Release
+from mmlock.names.check import needs_text
+from mmlock.names.table import ARCHIVES, NAMES
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.extras import named
 from mmlock.resolve.graph.name_rows import link_names
@@ -215,10 +217,21 @@ def _link_presumed(builder: GraphBuilder, catalog: SlotCatalog, option: Option, 
                 module,
                 same or builder.versions(module, "any", lambda _: True),
                 LinkKind.REQUIRES,
-                f"{option.package} {release.version} imports {module} without checking its version",
-                cite("releases", release.source, option.package),
+                *_why_presumed(builder, option.package, release, module),
                 release.confidence,
             )
+
+
+def _why_presumed(
+    builder: GraphBuilder, package: PackageName, release: Release, module: str
+) -> tuple[str, tuple[str, ...]]:
+    """Why a module must be there, and where that was read."""
+    table = builder.matrix.names_needed(package)
+    if table and (needs := table.binding(module, release.version)):
+        taken = f"takes {needs_text(needs)} of {module} when it is imported, and checks no version of it"
+        return f"{package} {release.version} {taken}", cite(NAMES, (ARCHIVES,), package)
+    text = f"{package} {release.version} imports {module} without checking its version"
+    return text, cite("releases", release.source, package)
 
 
 def _of_generation(wanted: int, option: Option) -> bool:

@@ -41,8 +41,8 @@ def left_out() -> Finding:
 def ordinary_wheels(env: LockedEnv, decided: Resolution, words: Collection[str]) -> Iterator[LockedPackage]:
     """Packages of the closure whose wheels may hold code for torch or CUDA.
 
-    Those that require torch or a CUDA library, and those that have one of `words` in their name. Of a wheel for
-    any platform there is nothing to read, and only ELF files are read.
+    Those that require torch or a CUDA library, and those that have one of `words` in their name. Of a wheel
+    for any platform there is nothing to read, and only ELF files are read.
     """
     if not env.target.platform.is_linux:
         return

@@ -1,4 +1,4 @@
-"""What packages take of ordinary ones by name: requirements that nobody declares, and bounds that nobody wrote."""
+"""What packages take of ordinary ones by name: requirements and bounds that nobody declares."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def taken_requirements(
 
 
 def _specifier(matrix: Matrix, package: PackageName, needs: tuple[Needed, ...]) -> str | None:
-    """The releases that have all the names; None where no release that was read has them: who errs is unknown."""
+    """The releases that have all the names; None where none that was read has: who errs is unknown."""
     table = matrix.names_given(package)
     mask = lacking(table, needs) if table else 0
     return specifier_without(table, mask, minors=_minors(matrix, package)) if table and mask else ""

@@ -1,4 +1,4 @@
-"""Bounds that follow from the names which a project takes of packages: only releases that have them will do."""
+"""Bounds that follow from the names which a project takes: only releases that have them will do."""
 
 from __future__ import annotations
 
@@ -55,5 +55,5 @@ def _by_package(
 
 
 def _binds(need: Needed) -> bool:
-    """What runs whenever a script does; and names in functions, where the code that is reached has no guard."""
+    """What runs whenever a script does, and what functions in such files take without a guard."""
     return need.entry is not None and need.when in {RunCondition.ALWAYS, RunCondition.CALLED}
