@@ -152,6 +152,7 @@ def test_why_not_says_when_nothing_stands_against_it(run: Run) -> None:
     assert any(label.startswith("mmdet 3") for label in data["solution"])
 
 
+@pytest.mark.slow
 def test_the_graph_in_three_formats(run: Run, tmp_path: Path) -> None:
     dot = run("graph", "mmengine", "--gpu", "rtx5090")
     assert dot.code == 0

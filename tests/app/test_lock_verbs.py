@@ -90,6 +90,7 @@ def test_the_lock_that_is_there_is_preferred_unless_it_is_to_be_upgraded(tmp_pat
     assert with_preferences(arguments).preferences == ()
 
 
+@pytest.mark.slow
 def test_what_is_newer_comes_in_only_when_it_is_asked_for(
     solve: Run, index: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,6 +85,7 @@ MENDED = {
 """What the solver once got wrong."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MENDED)
 def test_a_mended_fault_stays_mended(name: str) -> None:
     assert strictly(MENDED[name]) == ()
@@ -113,6 +114,7 @@ def package(name: str, **changes: Any) -> Callable[[Answer], Answer]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -216,6 +218,7 @@ def test_a_seed_gives_the_same_request_every_time() -> None:
     assert len({request(seed).command() for seed in range(200)}) > 190
 
 
+@pytest.mark.slow
 def test_the_requests_reach_what_they_should() -> None:
     drawn = [request(seed) for seed in range(1500)]
     words = " ".join(" ".join(r.packages) for r in drawn)

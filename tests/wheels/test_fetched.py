@@ -247,6 +247,7 @@ def test_a_flipped_bit_is_found_by_its_checksum(served: Served) -> None:
     assert "is no whole wheel" in refused(served, bytes(data))
 
 
+@pytest.mark.slow
 def test_a_wheel_that_would_fill_the_disk_is_not_unpacked(served: Served) -> None:
     def bomb(archive: zipfile.ZipFile) -> None:
         with archive.open("mmcv/zeros.bin", "w", force_zip64=True) as stream:

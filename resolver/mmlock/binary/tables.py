@@ -95,19 +95,38 @@ class SymbolFile(Struct, frozen=True):
 
     def exporting(self, name: str) -> tuple[TorchBuildId, ...]:
         """The builds of this file that export a name."""
-        for mask, group in self._groups():
-            if name in group:
+        at = self._line_of(name)
+        for mask, count in self.groups:
+            if 0 <= at < count:
                 return tuple(facts.build for at, facts in enumerate(self.builds) if mask >> at & 1)
+            at -= count
         return ()
 
+    def _line_of(self, name: str) -> int:
+        """Where a name stands among all names of this file; -1: it does not. The text is not split for it."""
+        body = _body(self.path)
+        self._check(body.count("\n") + bool(body))
+        if not name or "\n" in name:
+            return -1
+        if body.startswith(f"{name}\n") or body == name:
+            return 0
+        at = body.find(f"\n{name}\n")
+        if at < 0 and body.endswith(f"\n{name}"):
+            at = len(body) - len(name) - 1
+        return -1 if at < 0 else body.count("\n", 0, at + 1)
+
+    def _check(self, lines: int) -> None:
+        if lines != (told := sum(count for _, count in self.groups)):
+            raise _broken(self.path, f"it holds {lines} names, not {told}")
+
     def _groups(self) -> Iterator[tuple[int, Sequence[str]]]:
-        lines = _body(self.path).split("\n")
+        body = _body(self.path)
+        lines = body.split("\n") if body else []
+        self._check(len(lines))
         at = 0
         for mask, count in self.groups:
             yield mask, lines[at : at + count]
             at += count
-        if at != len(lines) and (at or lines != [""]):
-            raise _broken(self.path, f"it holds {len(lines)} names, not {at}")
 
 
 def read_symbol_file(path: Path) -> SymbolFile:

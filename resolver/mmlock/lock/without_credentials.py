@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from mmlock.core.names import StrEnum
 from mmlock.net.credentials import bare
@@ -22,9 +22,9 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s]+")
 def without_credentials(value: Value) -> Value:
     """The value with user and password taken out of every URL in every text of it, sentences included."""
     changed = {
-        field.name: new
-        for field in fields(value)
-        if (new := _cleaned(old := getattr(value, field.name))) is not old
+        name: new
+        for name in value.__struct_fields__
+        if (new := _cleaned(old := getattr(value, name))) is not old
     }
     return replace(value, **changed) if changed else value
 

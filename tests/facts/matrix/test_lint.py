@@ -12,6 +12,7 @@ from mmlock.facts.matrix.lint import Problem, lint
 from mmlock.facts.matrix.load import open_matrix
 
 
+@pytest.mark.slow
 def test_the_committed_matrix_has_no_fault() -> None:
     assert [str(problem) for problem in lint(open_matrix().root)] == []
 
