@@ -21,24 +21,24 @@ from docs_source import table
 from mmlock.cli.main import VERBS, mmlock
 from mmlock.core import catalogue
 from mmlock.core.environment_variables import VARIABLES, Purpose, Reader
-from mmlock.core.solve_options import OPTIONS, Kind
+from mmlock.core.solve_options import OPTIONS, OptionKind
 from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, MEANING
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/docs_reference.py; edit the code, not this page. -->"
 
-KINDS: Mapping[Kind, str] = {
-    Kind.TEXT: "text",
-    Kind.FLAG: "true or false",
-    Kind.PATH: "path",
-    Kind.REQUIREMENT: "requirement (PEP 508)",
-    Kind.FILE: "path or URL of a file",
-    Kind.PROJECT: "folder, or a pyproject.toml",
-    Kind.EXTENSION: "`DIR` or `NAME==VERSION @ DIR`",
-    Kind.PACKAGE: "name of a package",
-    Kind.INDEX: "tables `[[index]]` with `name`, `url` and `packages`",
-    Kind.PIN: "`NAME=PACKAGE`",
-    Kind.PLACE: "folder or URL",
+KINDS: Mapping[OptionKind, str] = {
+    OptionKind.TEXT: "text",
+    OptionKind.FLAG: "true or false",
+    OptionKind.PATH: "path",
+    OptionKind.REQUIREMENT: "requirement (PEP 508)",
+    OptionKind.FILE: "path or URL of a file",
+    OptionKind.PROJECT: "folder, or a pyproject.toml",
+    OptionKind.EXTENSION: "`DIR` or `NAME==VERSION @ DIR`",
+    OptionKind.PACKAGE: "name of a package",
+    OptionKind.INDEX: "tables `[[index]]` with `name`, `url` and `packages`",
+    OptionKind.PIN: "`NAME=PACKAGE`",
+    OptionKind.PLACE: "folder or URL",
 }
 
 
@@ -158,7 +158,8 @@ def toml_page() -> list[str]:
     rows = [
         (
             f"`{key}`",
-            ("list: " if option.repeatable and option.kind is not Kind.INDEX else "") + KINDS[option.kind],
+            ("list: " if option.repeatable and option.kind is not OptionKind.INDEX else "")
+            + KINDS[option.kind],
             option.help.split(" Repeatable:")[0],
             f"[{only[key]}] only" if key in only else "anywhere",
         )

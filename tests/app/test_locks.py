@@ -28,7 +28,7 @@ from mmlock.validate.attest.keys import own_key
 from mmlock.validate.attest.signers import KeySigner
 from mmlock.validate.attest.trust import Trust, read_trust
 from mmlock.validate.signing import sign_again
-from mmlock.validate.store import Binding, bindings, read_verdict
+from mmlock.validate.store import VerdictBinding, bindings, read_verdict
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = """
@@ -311,7 +311,9 @@ def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() 
         if entry.verdict is not None:
             counted += 1
             # `mmlock verdict sign LOCK` signs for files that were made again.
-            assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {Binding.SAME}
+            assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {
+                VerdictBinding.SAME
+            }
     assert counted == len(list(ROOT.glob("lockfiles/*/*/verdict.json")))
 
 

@@ -8,12 +8,12 @@ from msgspec.structs import replace
 
 from mmlock.core.names import Sha256
 from mmlock.lock.read import read_lock
-from mmlock.upkeep.lock_diff import ChangeKind, LockChange, diff_lines, diff_locks
+from mmlock.upkeep.lock_diff import LockChange, LockChangeKind, diff_lines, diff_locks
 
 LOCKS = Path(__file__).parents[2] / "lockfiles" / "openmmlab"
 
 
-def kinds(changes: tuple[LockChange, ...]) -> dict[str, ChangeKind]:
+def kinds(changes: tuple[LockChange, ...]) -> dict[str, LockChangeKind]:
     return {one.name: one.kind for one in changes}
 
 
@@ -44,13 +44,13 @@ def test_packages_steps_target_and_variables_are_compared() -> None:
     found = diff_locks(old, new)
     assert [change.name for change in found.target] == ["target", "Python"]
     assert kinds(found.packages) == {
-        "brand-new": ChangeKind.ADDED,
-        first.name: ChangeKind.REMOVED,
-        second.name: ChangeKind.CHANGED,
-        third.name: ChangeKind.FILES,
+        "brand-new": LockChangeKind.ADDED,
+        first.name: LockChangeKind.REMOVED,
+        second.name: LockChangeKind.CHANGED,
+        third.name: LockChangeKind.FILES,
     }
-    assert kinds(found.steps) == {"mmcv": ChangeKind.FILES}
-    assert kinds(found.environment)["MORE"] is ChangeKind.ADDED
+    assert kinds(found.steps) == {"mmcv": LockChangeKind.FILES}
+    assert kinds(found.environment)["MORE"] is LockChangeKind.ADDED
     lines = list(diff_lines(found))
     assert "packages:" in lines
     assert any(line.startswith(f"  ~ {second.name} {second.version} -> 99") for line in lines)

@@ -58,7 +58,9 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     signer = None if request.unsigned or place is None else signer_with(request.sign)
     started = datetime.now(timezone.utc)
     with _interpreter(env, folder, request, progress) as (interpreter, installed):
-        run = _Run(env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen)
+        run = _ValidateRun(
+            env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen
+        )
         verdict = run.verdict(started, progress)
     record = _kept(verdict, env, folder, place, signer)
     data: dict[str, object] = {"result": verdict.result.value, "concerns": _concerns(verdict)}
@@ -185,7 +187,7 @@ def _clean(environ: Mapping[str, str]) -> dict[str, str]:
 # ---------------------------------------------------------------- the run
 
 
-class _Run(Struct, frozen=True, kw_only=True):
+class _ValidateRun(Struct, frozen=True, kw_only=True):
     """One validation, from an interpreter to its verdict."""
 
     env: LockedEnv

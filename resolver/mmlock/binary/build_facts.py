@@ -17,7 +17,7 @@ from mmlock.binary.cache import inspect_cached
 from mmlock.binary.elf import read_elf
 from mmlock.binary.floors import dotted, floors_of
 from mmlock.binary.inspect import Effort
-from mmlock.binary.model import Extension, Gpu, Inspected
+from mmlock.binary.model import CompiledExtension, HasGpuCode, Inspected
 from mmlock.binary.names import cxx11_abi, torch_names
 from mmlock.binary.reading import Unreadable
 from mmlock.binary.remote import Remote
@@ -101,7 +101,7 @@ def read_extension_wheel(
         return Unread(why=f"holds `{found.not_read[0].path}`, which {found.not_read[0].why}")
     if not found.extensions:
         return Unread(why="holds no compiled code")
-    holding = [one for one in found.extensions if one.gpu is not Gpu.NO]
+    holding = [one for one in found.extensions if one.gpu is not HasGpuCode.NO]
     codes = [one.gpu_code for one in holding if one.gpu_code is not None]
     whole = len(codes) == len(holding)
     return Holds(
@@ -130,6 +130,6 @@ def _runtime(needed: Iterable[str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _abi(extensions: Iterable[Extension]) -> int | None:
+def _abi(extensions: Iterable[CompiledExtension]) -> int | None:
     found = {one.cxx11_abi for one in extensions if one.cxx11_abi is not None}
     return found.pop() if len(found) == 1 else None

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from mmlock.cli.sections import Section, SectionOption, Verb
+from mmlock.cli.sections import HelpSection, SectionOption, Verb
 from mmlock.core import solve_options
-from mmlock.core.solve_options import Kind, SolveOption
+from mmlock.core.solve_options import OptionKind, SolveOption
 
 FOLDER = click.Path(path_type=Path)
 DEFAULT_LOCK = Path("lock")
@@ -19,7 +19,7 @@ OFFLINE = "Use only what was downloaded before."
 OUT_FILE = "Write the result here instead of to stdout."
 
 
-def _of_table(*sections: solve_options.Section) -> Callable[[Verb], Verb]:
+def _of_table(*sections: solve_options.OptionSection) -> Callable[[Verb], Verb]:
     """The options of these sections, as a decorator."""
     made = [_made(option) for option in solve_options.of_section(*sections)]
 
@@ -34,29 +34,29 @@ def _of_table(*sections: solve_options.Section) -> Callable[[Verb], Verb]:
 def _made(option: SolveOption) -> Callable[[Any], Any]:
     words = [f"--{option.name}", option.id, *([f"-{option.short}"] if option.short else [])]
     more: dict[str, Any] = {"multiple": True} if option.repeatable else {}
-    if option.kind is Kind.FLAG:
+    if option.kind is OptionKind.FLAG:
         more["is_flag"] = True
     else:
         more["metavar"] = option.metavar
-    if option.kind is Kind.PATH:
+    if option.kind is OptionKind.PATH:
         more["type"] = FOLDER
     return click.option(*words, cls=SectionOption, section=option.section.value, help=option.help, **more)
 
 
-inputs = _of_table(solve_options.Section.INPUT)
-target = _of_table(solve_options.Section.TARGET)
-choice = _of_table(solve_options.Section.CHOICE)
-index = _of_table(solve_options.Section.INDEX)
-output = _of_table(solve_options.Section.OUTPUT)
+inputs = _of_table(solve_options.OptionSection.INPUT)
+target = _of_table(solve_options.OptionSection.TARGET)
+choice = _of_table(solve_options.OptionSection.CHOICE)
+index = _of_table(solve_options.OptionSection.INDEX)
+output = _of_table(solve_options.OptionSection.OUTPUT)
 request = _of_table(
-    solve_options.Section.INPUT,
-    solve_options.Section.TARGET,
-    solve_options.Section.CHOICE,
-    solve_options.Section.INDEX,
+    solve_options.OptionSection.INPUT,
+    solve_options.OptionSection.TARGET,
+    solve_options.OptionSection.CHOICE,
+    solve_options.OptionSection.INDEX,
 )
 """Everything that describes an environment."""
 
-progress = Section("Output").add(
+progress = HelpSection("Output").add(
     "--progress/--no-progress",
     default=None,
     help="Show progress on stderr; by default on a terminal only.",
@@ -76,10 +76,10 @@ def formats(
     expose: bool = True,
     help: str = "For people or for programs.",  # noqa: A002 - click's word
     hidden: tuple[str, ...] = (),
-) -> Section:
+) -> HelpSection:
     """`--format`: text or JSON, and what else a verb can write. `hidden` are taken and not listed."""
     shown = [kind for kind in ("text", "json", *kinds) if kind not in hidden]
-    return Section("Output").add(
+    return HelpSection("Output").add(
         "--format",
         type=click.Choice(["text", "json", *kinds]),
         metavar=f"[{'|'.join(shown)}]",
@@ -95,7 +95,7 @@ def formats(
 form = formats(expose=False)
 
 
-prefix = Section("Environment").add(
+prefix = HelpSection("Environment").add(
     "--prefix",
     type=FOLDER,
     default=Path(".venv"),

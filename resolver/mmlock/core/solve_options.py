@@ -12,12 +12,12 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 
-__all__ = ["OPTIONS", "Kind", "Section", "SolveOption", "Wording", "of_section", "wordings"]
+__all__ = ["OPTIONS", "OptionKind", "OptionSection", "SolveOption", "Wording", "of_section", "wordings"]
 
 LOCK_FORMATS = ("pylock", "requirements")
 
 
-class Kind(StrEnum):
+class OptionKind(StrEnum):
     """What the value of an option is."""
 
     TEXT = "text"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     PLACE = "place"  # a folder, or the URL of a page with links
 
 
-class Section(StrEnum):
+class OptionSection(StrEnum):
     """The heading under which a help text shows an option."""
 
     INPUT = "What to lock"
@@ -60,9 +60,9 @@ class SolveOption(Struct, frozen=True, kw_only=True):
     field: str | None
     """What it fills: a field of `SolveArguments`, `index.FIELD` of its index settings; None: it only says
     which part of another option counts."""
-    section: Section
+    section: OptionSection
     help: str
-    kind: Kind = Kind.TEXT
+    kind: OptionKind = OptionKind.TEXT
     metavar: str | None = None
     short: str | None = None
     repeatable: bool = False
@@ -86,8 +86,8 @@ _INPUT = (
         name="with",
         parameter="with_",
         field="requirements",
-        section=Section.INPUT,
-        kind=Kind.REQUIREMENT,
+        section=OptionSection.INPUT,
+        kind=OptionKind.REQUIREMENT,
         repeatable=True,
         metavar="REQ",
         key="requirements",
@@ -98,8 +98,8 @@ _INPUT = (
         name="requirements",
         parameter="files",
         field="requirements",
-        section=Section.INPUT,
-        kind=Kind.FILE,
+        section=OptionSection.INPUT,
+        kind=OptionKind.FILE,
         short="r",
         repeatable=True,
         metavar="FILE",
@@ -110,8 +110,8 @@ _INPUT = (
         name="constraint",
         parameter="constraint_files",
         field="constraints",
-        section=Section.INPUT,
-        kind=Kind.FILE,
+        section=OptionSection.INPUT,
+        kind=OptionKind.FILE,
         short="c",
         repeatable=True,
         metavar="FILE",
@@ -122,8 +122,8 @@ _INPUT = (
         name="constraint",
         parameter="constraints",
         field="constraints",
-        section=Section.INPUT,
-        kind=Kind.REQUIREMENT,
+        section=OptionSection.INPUT,
+        kind=OptionKind.REQUIREMENT,
         repeatable=True,
         metavar="REQ",
         key="constraints",
@@ -134,7 +134,7 @@ _INPUT = (
     SolveOption(
         name="requires-python",
         field="requires_python",
-        section=Section.INPUT,
+        section=OptionSection.INPUT,
         metavar="SPEC",
         key="requires-python",
         command_line=False,
@@ -144,8 +144,8 @@ _INPUT = (
     SolveOption(
         name="project",
         field="project",
-        section=Section.INPUT,
-        kind=Kind.PROJECT,
+        section=OptionSection.INPUT,
+        kind=OptionKind.PROJECT,
         metavar="DIR",
         key="project",
         help="Lock what a project needs: its folder is scanned; of a pyproject.toml, only that is read.",
@@ -154,7 +154,7 @@ _INPUT = (
         name="config",
         parameter="configs",
         field="configs",
-        section=Section.INPUT,
+        section=OptionSection.INPUT,
         repeatable=True,
         metavar="FILE",
         key="configs",
@@ -164,7 +164,7 @@ _INPUT = (
         name="extra",
         parameter="extras",
         field=None,
-        section=Section.INPUT,
+        section=OptionSection.INPUT,
         repeatable=True,
         metavar="NAME",
         key="extras",
@@ -174,7 +174,7 @@ _INPUT = (
         name="group",
         parameter="groups",
         field=None,
-        section=Section.INPUT,
+        section=OptionSection.INPUT,
         repeatable=True,
         metavar="NAME",
         key="groups",
@@ -184,8 +184,8 @@ _INPUT = (
         name="extension",
         parameter="extensions",
         field="extensions",
-        section=Section.INPUT,
-        kind=Kind.EXTENSION,
+        section=OptionSection.INPUT,
+        kind=OptionKind.EXTENSION,
         repeatable=True,
         metavar="DIR",
         key="extensions",
@@ -195,7 +195,7 @@ _INPUT = (
     SolveOption(
         name="stack",
         field="stack",
-        section=Section.INPUT,
+        section=OptionSection.INPUT,
         metavar="NAME",
         why_no_key="the name of a table in [stacks]",
         wording=Wording.OPTION,
@@ -204,8 +204,8 @@ _INPUT = (
     SolveOption(
         name="pre",
         field="prerelease",
-        section=Section.INPUT,
-        kind=Kind.FLAG,
+        section=OptionSection.INPUT,
+        kind=OptionKind.FLAG,
         key="pre",
         wording=Wording.OPTION,
         help="Allow pre-releases.",
@@ -213,8 +213,8 @@ _INPUT = (
     SolveOption(
         name="upgrade",
         field="upgrade",
-        section=Section.INPUT,
-        kind=Kind.FLAG,
+        section=OptionSection.INPUT,
+        kind=OptionKind.FLAG,
         short="U",
         why_no_key="`mmlock locks` always solves from scratch",
         help="Ignore the versions of an existing lock. By default they are preferred.",
@@ -223,8 +223,8 @@ _INPUT = (
         name="upgrade-package",
         parameter="upgrade_packages",
         field="upgrade_packages",
-        section=Section.INPUT,
-        kind=Kind.PACKAGE,
+        section=OptionSection.INPUT,
+        kind=OptionKind.PACKAGE,
         short="P",
         repeatable=True,
         metavar="NAME",
@@ -238,7 +238,7 @@ _TARGET = (
         name="gpu",
         parameter="gpus",
         field="gpus",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         repeatable=True,
         metavar="NAME",
         key="gpus",
@@ -248,7 +248,7 @@ _TARGET = (
     SolveOption(
         name="python",
         field="python",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         metavar="X.Y",
         key="python",
         wording=Wording.OPTION,
@@ -257,7 +257,7 @@ _TARGET = (
     SolveOption(
         name="torch",
         field="torch",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         metavar="VERSION",
         key="torch",
         wording=Wording.OPTION,
@@ -266,7 +266,7 @@ _TARGET = (
     SolveOption(
         name="cuda",
         field="cuda",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         metavar="X.Y",
         key="cuda",
         wording=Wording.OPTION,
@@ -275,7 +275,7 @@ _TARGET = (
     SolveOption(
         name="driver",
         field="driver",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         metavar="VERSION",
         key="driver",
         wording=Wording.OPTION,
@@ -284,7 +284,7 @@ _TARGET = (
     SolveOption(
         name="platform",
         field="platform",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         metavar="NAME",
         key="platform",
         wording=Wording.OPTION,
@@ -293,7 +293,7 @@ _TARGET = (
     SolveOption(
         name="glibc",
         field="glibc",
-        section=Section.TARGET,
+        section=OptionSection.TARGET,
         metavar="X.Y",
         key="glibc",
         wording=Wording.OPTION,
@@ -305,8 +305,8 @@ _CHOICE = (
     SolveOption(
         name="no-build",
         field="no_build",
-        section=Section.CHOICE,
-        kind=Kind.FLAG,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.FLAG,
         key="no-build",
         wording=Wording.OPTION,
         help="Use existing wheels only; build nothing.",
@@ -314,8 +314,8 @@ _CHOICE = (
     SolveOption(
         name="no-abi-check",
         field="no_abi_check",
-        section=Section.CHOICE,
-        kind=Kind.FLAG,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.FLAG,
         key="no-abi-check",
         wording=Wording.OPTION,
         help="Do not read the compiled files of the chosen wheels.",
@@ -323,8 +323,8 @@ _CHOICE = (
     SolveOption(
         name="allow-lite",
         field="allow_lite",
-        section=Section.CHOICE,
-        kind=Kind.FLAG,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.FLAG,
         key="allow-lite",
         wording=Wording.OPTION,
         help="Accept packages without their compiled ops.",
@@ -332,8 +332,8 @@ _CHOICE = (
     SolveOption(
         name="allow-torch-ops",
         field="allow_torch_ops",
-        section=Section.CHOICE,
-        kind=Kind.FLAG,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.FLAG,
         key="allow-torch-ops",
         wording=Wording.OPTION,
         help="Accept slower ops in plain PyTorch.",
@@ -342,7 +342,7 @@ _CHOICE = (
         name="op",
         parameter="torch_ops",
         field="torch_ops",
-        section=Section.CHOICE,
+        section=OptionSection.CHOICE,
         repeatable=True,
         metavar="NAME",
         key="ops",
@@ -352,8 +352,8 @@ _CHOICE = (
     SolveOption(
         name="allow-sdist",
         field="allow_sdist",
-        section=Section.CHOICE,
-        kind=Kind.PACKAGE,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.PACKAGE,
         repeatable=True,
         metavar="NAME",
         key="allow-sdist",
@@ -363,7 +363,7 @@ _CHOICE = (
     SolveOption(
         name="prefer",
         field="prefer",
-        section=Section.CHOICE,
+        section=OptionSection.CHOICE,
         repeatable=True,
         metavar="TERM",
         key="prefer",
@@ -373,8 +373,8 @@ _CHOICE = (
     SolveOption(
         name="verdicts",
         field="verdicts",
-        section=Section.CHOICE,
-        kind=Kind.PATH,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.PATH,
         repeatable=True,
         metavar="DIR",
         key="verdicts",
@@ -383,8 +383,8 @@ _CHOICE = (
     SolveOption(
         name="allowed-signers",
         field="allowed_signers",
-        section=Section.CHOICE,
-        kind=Kind.PATH,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.PATH,
         repeatable=True,
         metavar="FILE",
         why_no_key="`allowed-signers` in [trust]",
@@ -393,8 +393,8 @@ _CHOICE = (
     SolveOption(
         name="matrices",
         field="matrices",
-        section=Section.CHOICE,
-        kind=Kind.PATH,
+        section=OptionSection.CHOICE,
+        kind=OptionKind.PATH,
         metavar="DIR",
         why_no_key="`--matrices` of `mmlock locks` says it for all locks",
         help="Use these facts instead of those that came with mmlock.",
@@ -405,7 +405,7 @@ _INDEX = (
     SolveOption(
         name="index-url",
         field="index.index_url",
-        section=Section.INDEX,
+        section=OptionSection.INDEX,
         metavar="URL",
         key="index-url",
         help="The main package index, instead of PyPI.",
@@ -413,7 +413,7 @@ _INDEX = (
     SolveOption(
         name="extra-index-url",
         field="index.extra_index_urls",
-        section=Section.INDEX,
+        section=OptionSection.INDEX,
         repeatable=True,
         metavar="URL",
         key="extra-index-urls",
@@ -424,8 +424,8 @@ _INDEX = (
         name="index",
         parameter="named_indexes",
         field="index.named",
-        section=Section.INDEX,
-        kind=Kind.INDEX,
+        section=OptionSection.INDEX,
+        kind=OptionKind.INDEX,
         repeatable=True,
         metavar="NAME=URL",
         key="index",
@@ -435,8 +435,8 @@ _INDEX = (
         name="index-package",
         parameter="index_packages",
         field="index.named",
-        section=Section.INDEX,
-        kind=Kind.PIN,
+        section=OptionSection.INDEX,
+        kind=OptionKind.PIN,
         repeatable=True,
         metavar="NAME=PKG",
         why_no_key="`packages` of an [[index]]",
@@ -445,16 +445,16 @@ _INDEX = (
     SolveOption(
         name="no-index",
         field="index.no_index",
-        section=Section.INDEX,
-        kind=Kind.FLAG,
+        section=OptionSection.INDEX,
+        kind=OptionKind.FLAG,
         key="no-index",
         help="Use no package index, only --find-links.",
     ),
     SolveOption(
         name="find-links",
         field="index.find_links",
-        section=Section.INDEX,
-        kind=Kind.PLACE,
+        section=OptionSection.INDEX,
+        kind=OptionKind.PLACE,
         short="f",
         repeatable=True,
         metavar="PLACE",
@@ -464,15 +464,15 @@ _INDEX = (
     SolveOption(
         name="offline",
         field="offline",
-        section=Section.INDEX,
-        kind=Kind.FLAG,
+        section=OptionSection.INDEX,
+        kind=OptionKind.FLAG,
         why_no_key="`mmlock locks --offline` says it for all locks",
         help="Use only what was downloaded before.",
     ),
     SolveOption(
         name="exclude-newer",
         field="exclude_newer",
-        section=Section.INDEX,
+        section=OptionSection.INDEX,
         metavar="DATE",
         key="exclude-newer",
         wording=Wording.OPTION,
@@ -484,8 +484,8 @@ _OUTPUT = (
     SolveOption(
         name="out",
         field="out",
-        section=Section.OUTPUT,
-        kind=Kind.PATH,
+        section=OptionSection.OUTPUT,
+        kind=OptionKind.PATH,
         metavar="DIR",
         why_no_key="`folder`/STACK/TARGET",
         help="Write the result here: the lock folder; default `lock`.",
@@ -493,8 +493,8 @@ _OUTPUT = (
     SolveOption(
         name="dry-run",
         field="dry_run",
-        section=Section.OUTPUT,
-        kind=Kind.FLAG,
+        section=OptionSection.OUTPUT,
+        kind=OptionKind.FLAG,
         why_no_key="`mmlock locks --check` says it for all locks",
         help="Write nothing.",
     ),
@@ -502,7 +502,7 @@ _OUTPUT = (
         name="lock-format",
         parameter="lock_formats",
         field="lock_formats",
-        section=Section.OUTPUT,
+        section=OptionSection.OUTPUT,
         repeatable=True,
         metavar="NAME",
         key="formats",
@@ -513,7 +513,7 @@ _OUTPUT = (
 OPTIONS: tuple[SolveOption, ...] = (*_INPUT, *_TARGET, *_CHOICE, *_INDEX, *_OUTPUT)
 
 
-def of_section(*sections: Section) -> Iterator[SolveOption]:
+def of_section(*sections: OptionSection) -> Iterator[SolveOption]:
     """The options of the command line under these headings, in the order of the table."""
     return (option for option in OPTIONS if option.command_line and option.section in sections)
 

@@ -11,10 +11,10 @@ from mmlock.lock.formats.parts import describe_target
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
 from mmlock.lock.view import chosen
 
-__all__ = ["ChangeKind", "LockChange", "LockDiff", "diff_lines", "diff_locks"]
+__all__ = ["LockChange", "LockChangeKind", "LockDiff", "diff_lines", "diff_locks"]
 
 
-class ChangeKind(StrEnum):
+class LockChangeKind(StrEnum):
     """What became of a package, a step or a variable."""
 
     ADDED = "added"
@@ -26,7 +26,7 @@ class ChangeKind(StrEnum):
 class LockChange(Struct, frozen=True, kw_only=True):
     """One thing that is otherwise in the new lock."""
 
-    kind: ChangeKind
+    kind: LockChangeKind
     name: str
     old: str | None = None
     new: str | None = None
@@ -53,7 +53,7 @@ def diff_locks(old: LockedEnv, new: LockedEnv) -> LockDiff:
     before, after = _target(old), _target(new)
     return LockDiff(
         target=tuple(
-            LockChange(kind=ChangeKind.CHANGED, name=name, old=before[name], new=after[name])
+            LockChange(kind=LockChangeKind.CHANGED, name=name, old=before[name], new=after[name])
             for name in before
             if before[name] != after[name]
         ),
@@ -124,13 +124,13 @@ def _compared(old: Mapping[str, _Item], new: Mapping[str, _Item]) -> Iterator[Lo
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
         if before is None and after is not None:
-            yield LockChange(kind=ChangeKind.ADDED, name=name, new=after.version, why=after.why)
+            yield LockChange(kind=LockChangeKind.ADDED, name=name, new=after.version, why=after.why)
         elif after is None and before is not None:
-            yield LockChange(kind=ChangeKind.REMOVED, name=name, old=before.version, why=before.why)
+            yield LockChange(kind=LockChangeKind.REMOVED, name=name, old=before.version, why=before.why)
         elif before is not None and after is not None and before.content != after.content:
             same = before.version == after.version
             yield LockChange(
-                kind=ChangeKind.FILES if same else ChangeKind.CHANGED,
+                kind=LockChangeKind.FILES if same else LockChangeKind.CHANGED,
                 name=name,
                 old=before.version,
                 new=after.version,
@@ -138,7 +138,7 @@ def _compared(old: Mapping[str, _Item], new: Mapping[str, _Item]) -> Iterator[Lo
             )
         elif before is not None and after is not None and before.version != after.version:
             yield LockChange(
-                kind=ChangeKind.CHANGED, name=name, old=before.version, new=after.version, why=after.why
+                kind=LockChangeKind.CHANGED, name=name, old=before.version, new=after.version, why=after.why
             )
 
 
@@ -163,12 +163,12 @@ def diff_lines(diff: LockDiff) -> Iterator[str]:
 
 def _lines(changes: Iterable[LockChange]) -> Iterator[str]:
     for one in changes:
-        if one.kind is ChangeKind.ADDED:
+        if one.kind is LockChangeKind.ADDED:
             line = f"+ {one.name} {one.new}"
-        elif one.kind is ChangeKind.REMOVED:
+        elif one.kind is LockChangeKind.REMOVED:
             line = f"- {one.name} {one.old}"
-        elif one.kind is ChangeKind.FILES:
+        elif one.kind is LockChangeKind.FILES:
             line = f"~ {one.name} {one.new}: other files or steps"
         else:
             line = f"~ {one.name} {one.old or 'none'} -> {one.new or 'none'}"
-        yield f"{line}  ({one.why})" if one.why and one.kind is not ChangeKind.REMOVED else line
+        yield f"{line}  ({one.why})" if one.why and one.kind is not LockChangeKind.REMOVED else line

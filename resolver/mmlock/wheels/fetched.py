@@ -26,7 +26,7 @@ from packaging.tags import Tag, parse_tag
 
 from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.libraries import judge_libraries
-from mmlock.binary.model import Answer, Finding, Inspected, PtxDriver
+from mmlock.binary.model import Answer, ArguedAnswer, Inspected, PtxDriver
 from mmlock.binary.python_verdict import judge_python
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import judge_symbols
@@ -47,7 +47,7 @@ from mmlock.wheels.checks import (
     tags_check,
     unknown,
 )
-from mmlock.wheels.model import Check, CheckStatus
+from mmlock.wheels.model import CheckStatus, WheelTest
 from mmlock.wheels.wheel_file import WheelFacts
 from mmlock.wheels.wheel_record import record_faults
 from mmlock.wheels.wheel_zip import read_text
@@ -100,7 +100,7 @@ def examine_fetched(facts: WheelFacts, step: FetchStep, beside: Beside) -> Exami
     return Examined(checks=checks, glibc=glibc_of(inspected))
 
 
-def refuse_fetched(facts: WheelFacts, checks: Sequence[Check], origin: str) -> None:
+def refuse_fetched(facts: WheelFacts, checks: Sequence[WheelTest], origin: str) -> None:
     """Raise EnvironmentFault when a check failed."""
     wrong = [check for check in checks if check.status is CheckStatus.FAILED]
     if wrong:
@@ -114,7 +114,7 @@ def refuse_fetched(facts: WheelFacts, checks: Sequence[Check], origin: str) -> N
 # ---------------------------------------------------------------- names and tags
 
 
-def _folder(facts: WheelFacts) -> Check:
+def _folder(facts: WheelFacts) -> WheelTest:
     """Installers look for metadata by the file's name; uv and pip do not agree on what to do with others."""
     name = "dist-info"
     folders = sorted({member.split("/")[0] for member in facts.members if ".dist-info/" in member})
@@ -128,7 +128,7 @@ def _folder(facts: WheelFacts) -> Check:
     return passed(name, facts.dist_info)
 
 
-def _platform(facts: WheelFacts, env: LockedEnv) -> Check:
+def _platform(facts: WheelFacts, env: LockedEnv) -> WheelTest:
     name = "platform"
     fitting = frozenset(target_tags(env.python, env.target.platform, env.target.glibc))
     tags = ", ".join(sorted(str(tag) for tag in facts.tags))
@@ -137,7 +137,7 @@ def _platform(facts: WheelFacts, env: LockedEnv) -> Check:
     return failed(name, f"{tags} is not for Python {env.python} on {env.target.platform.value}")
 
 
-def _tags_inside(facts: WheelFacts) -> Check:
+def _tags_inside(facts: WheelFacts) -> WheelTest:
     """WHEEL and the file name must say the same, but for which Linux: files are renamed after the build."""
     name = "tags in WHEEL"
     try:
@@ -167,7 +167,7 @@ def _plain(tag: Tag) -> tuple[str, str, str]:
 # ---------------------------------------------------------------- what is in it
 
 
-def _record(facts: WheelFacts) -> Check:
+def _record(facts: WheelFacts) -> WheelTest:
     name = "RECORD"
     faults = []
     for fault in record_faults(facts.path):
@@ -177,7 +177,7 @@ def _record(facts: WheelFacts) -> Check:
     return failed(name, "; ".join(faults)) if faults else passed(name, f"{len(facts.members)} files")
 
 
-def _top_level(facts: WheelFacts, step: FetchStep, beside: Beside) -> Iterator[Check]:
+def _top_level(facts: WheelFacts, step: FetchStep, beside: Beside) -> Iterator[WheelTest]:
     name = "top-level names"
     wrong: list[str] = []
     doubtful: list[str] = []
@@ -249,7 +249,7 @@ def _own(top: str, package: PackageName, owners: Mapping[str, AbstractSet[Packag
     return name in names or any(name.startswith(f"{one}-") for one in names)
 
 
-def _commands(facts: WheelFacts) -> Iterator[Check]:
+def _commands(facts: WheelFacts) -> Iterator[WheelTest]:
     path = f"{facts.dist_info}/entry_points.txt"
     if path not in facts.members:
         return
@@ -284,7 +284,7 @@ def _bare(text: str) -> bool:
 
 def _binaries(
     facts: WheelFacts, inspected: Inspected | str | None, step: FetchStep, beside: Beside
-) -> Iterator[Check]:
+) -> Iterator[WheelTest]:
     torch = beside.env.torch
     name = f"compiled files beside torch {torch}"
     if step.package == _TORCH:
@@ -312,6 +312,6 @@ def _binaries(
             yield made(f"GPU code for {device.name}", "; ".join(gpu.evidence[:2]) or gpu.code.value)
 
 
-def _told(name: str, finding: Finding) -> Check:
+def _told(name: str, finding: ArguedAnswer) -> WheelTest:
     said = "; ".join((*finding.evidence[:2], *finding.names[:2])) or "nothing to compare"
     return {Answer.HOLDS: passed, Answer.FAILS: failed, Answer.UNKNOWN: unknown}[finding.answer](name, said)

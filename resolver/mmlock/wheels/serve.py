@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
 from mmlock.wheels.model import BuiltWheel
-from mmlock.wheels.simple_index import Page, project_page, projects, root_page, wants_json
+from mmlock.wheels.simple_index import IndexDocument, project_page, projects, root_page, wants_json
 from mmlock.wheels.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def make_app(wheelhouse: Wheelhouse, names: frozenset[str]) -> Starlette:
 
     files = _Files(wheelhouse)
 
-    def page(made: Page) -> Response:
+    def page(made: IndexDocument) -> Response:
         return Response(made.body, media_type=made.content_type, headers={"Vary": "Accept"})
 
     def root(request: Request) -> Response:

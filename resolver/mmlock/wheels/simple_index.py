@@ -16,7 +16,7 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class IndexDocument(Struct, frozen=True, kw_only=True):
     """A document of the index."""
 
     content_type: str
@@ -42,14 +42,14 @@ def wants_json(accept: str) -> bool:
     return bool(liked) and not (words and words[0] == "text/html")
 
 
-def root_page(names: Iterable[str], *, as_json: bool) -> Page:
+def root_page(names: Iterable[str], *, as_json: bool) -> IndexDocument:
     """The list of projects."""
     if as_json:
         return _json({"projects": [{"name": name} for name in names]})
     return _html("Simple index", (f'<a href="{quote(name)}/">{html.escape(name)}</a>' for name in names))
 
 
-def project_page(name: str, wheels: Iterable[BuiltWheel], *, base: str, as_json: bool) -> Page:
+def project_page(name: str, wheels: Iterable[BuiltWheel], *, base: str, as_json: bool) -> IndexDocument:
     """The files of one project; `base` is the URL in front of `KEY/FILE`."""
     rows = [(f"{base}/{wheel.key}/{quote(wheel.path.name)}", wheel) for wheel in wheels]
     if as_json:
@@ -71,13 +71,13 @@ def project_page(name: str, wheels: Iterable[BuiltWheel], *, base: str, as_json:
     )
 
 
-def _json(data: Mapping[str, object]) -> Page:
+def _json(data: Mapping[str, object]) -> IndexDocument:
     body = json.dumps({"meta": {"api-version": "1.1"}, **data}, indent=1, sort_keys=True)
-    return Page(content_type=JSON, body=body.encode())
+    return IndexDocument(content_type=JSON, body=body.encode())
 
 
-def _html(title: str, lines: Iterable[str]) -> Page:
+def _html(title: str, lines: Iterable[str]) -> IndexDocument:
     head = f'<meta name="pypi:repository-version" content="1.1">\n<title>{html.escape(title)}</title>'
     body = "<br>\n".join(lines)
     text = f"<!DOCTYPE html>\n<html><head>\n{head}\n</head><body>\n{body}\n</body></html>\n"
-    return Page(content_type=HTML, body=text.encode())
+    return IndexDocument(content_type=HTML, body=text.encode())

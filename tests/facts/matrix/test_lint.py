@@ -8,7 +8,7 @@ import pytest
 from lint_documents import BREAK, BUILD, FILE, GPU, RECIPE, document, faults, only
 
 from mmlock.facts.matrix.layout import SECTIONS
-from mmlock.facts.matrix.lint import Problem, lint
+from mmlock.facts.matrix.lint import MatrixFault, lint
 from mmlock.facts.matrix.load import open_matrix
 
 
@@ -55,7 +55,7 @@ def test_a_wrong_schema_name_is_a_fault(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_a_fault_and_the_like_one_is_named(tmp_path: Path) -> None:
     problem = only(faults(tmp_path, gpus_json=document("gpus", {**GPU, "notes": "x"})))
-    assert problem == Problem(
+    assert problem == MatrixFault(
         file="gpus.json", row="0 (T4)", message="unknown key `notes`, did you mean `note`?"
     )
 

@@ -87,7 +87,8 @@ def _settled(old: Any, new: Any) -> Any:
     """The row to keep of two with one key: the old one when the new one adds nothing to it."""
     if old is None:
         return new
-    same = all(getattr(old, name) == getattr(new, name) for name in _said(type(new)))
+    kind: type[Struct] = type(new)
+    same = all(getattr(old, name) == getattr(new, name) for name in _said(kind))
     better = _RANKS[new.confidence] < _RANKS[old.confidence]
     return old if same and not better else new
 

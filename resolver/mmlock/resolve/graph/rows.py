@@ -45,7 +45,7 @@ class LinkKind(StrEnum):
     CUDA = "cuda"  # one CUDA in the environment
 
 
-class TorchChoice(Struct, frozen=True, kw_only=True):
+class TorchBuildChoice(Struct, frozen=True, kw_only=True):
     """A build of torch."""
 
     build: TorchBuild
@@ -97,7 +97,7 @@ class NothingChoice(Struct, frozen=True, kw_only=True):
 
 
 Choice = (
-    TorchChoice
+    TorchBuildChoice
     | PythonChoice
     | ReleaseChoice
     | IndexChoice

@@ -18,7 +18,7 @@ from mmlock.resolve.graph.rows import (
     Group,
     Option,
     Rejection,
-    TorchChoice,
+    TorchBuildChoice,
     UserConstraint,
 )
 from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles, torch_label
@@ -52,13 +52,13 @@ def _constrain_torch(
 ) -> None:
     """`there`: what of a build is told, as a range, where no build fits."""
     members = builder.group(
-        "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
+        "torch", key, lambda o: isinstance(o.choice, TorchBuildChoice) and fits(o.choice.build)
     )
     choices = (builder.options[i].choice for i in builder.slots["torch"])
-    texts = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
+    texts = [there(c.build) for c in choices if isinstance(c, TorchBuildChoice)] if not members else []
 
     def why_not(option: Option) -> Rejection:
-        if not isinstance(option.choice, TorchChoice):
+        if not isinstance(option.choice, TorchBuildChoice):
             raise TypeError(option.label)
         return reject(option.choice.build)
 
@@ -90,7 +90,7 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
     torch = builder.group(
         "torch",
         f"gpu:{key}",
-        lambda o: isinstance(o.choice, TorchChoice) and device_runs(builder, o.choice.build, device),
+        lambda o: isinstance(o.choice, TorchBuildChoice) and device_runs(builder, o.choice.build, device),
     )
     parts = [("torch", torch)]
     for slot, indices in builder.slots.items():
@@ -99,7 +99,7 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
             parts.append((slot, kept))
 
     def reject(option: Option) -> Rejection:
-        if isinstance(option.choice, TorchChoice):
+        if isinstance(option.choice, TorchBuildChoice):
             return _no_code(builder, option.choice.build, device)
         return Rejection(
             text=f"{option.label} has no kernels for {device.arch} ({device.name})",

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from mmlock.binary.cache import inspect_cached
 from mmlock.binary.inspect import Effort, Uninspected
-from mmlock.binary.model import Answer, Inspected, Verdict
+from mmlock.binary.model import Answer, Compatibility, Inspected
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
 from mmlock.core.device import Code
@@ -77,7 +77,7 @@ def _effort(option: Option) -> Effort:
 
 def _answer(
     read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Resolution
-) -> Verdict | str:
+) -> Compatibility | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
         return f"its files could not be read: {read.why}"
@@ -89,7 +89,7 @@ def _answer(
     return verdict(read, known, env.target.devices, drivers=tables.drivers, python=env.python)
 
 
-def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
+def _refusal(option: Option, answer: Compatibility, decided: Resolution) -> Refusal:
     torch = decided.solution.picked["torch"]
     told = [
         text
@@ -102,7 +102,7 @@ def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
     return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
 
 
-def _reason(answer: Verdict) -> Reason:
+def _reason(answer: Compatibility) -> Reason:
     evidence = (
         *answer.libraries.evidence[:1],
         *answer.symbols.evidence[:1],
@@ -118,7 +118,7 @@ def _reason(answer: Verdict) -> Reason:
     )
 
 
-def _unknowns(answer: Verdict) -> list[str]:
+def _unknowns(answer: Compatibility) -> list[str]:
     findings = (answer.libraries, answer.symbols)
     return [
         finding.evidence[0] for finding in findings if finding.answer is Answer.UNKNOWN and finding.evidence

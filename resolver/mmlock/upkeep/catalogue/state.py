@@ -27,7 +27,7 @@ from mmlock.validate.model import Verdict
 from mmlock.validate.own_verdict import own_verdict, with_verdict
 from mmlock.validate.standing import Standing
 from mmlock.validate.store import NAME as VERDICT
-from mmlock.validate.store import Binding, bindings
+from mmlock.validate.store import VerdictBinding, bindings
 
 _SHOWN = 6
 _NOT_OURS = frozenset({Standing.UNSIGNED, Standing.FOREIGN, Standing.UNCHECKED})
@@ -102,7 +102,7 @@ def write_entry(pair: Pair, outcome: LockedEnv | Refused, trust: Trust) -> State
 def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str, ...]:
     """Whether the verdict still counts and its signature is for the files that were there before."""
     record = own_verdict(folder, env, trust).record if env.verdict else None
-    if record is None or Binding.CHANGED not in bindings(record, folder).values():
+    if record is None or VerdictBinding.CHANGED not in bindings(record, folder).values():
         return ()
     return (f"its verdict is signed for the files before: `mmlock verdict sign {folder}`",)
 
