@@ -10,13 +10,13 @@ import pytest
 from closers import OpenWorld
 from solved import asked_words, facts
 
-from mmlock.app.solving import _decision
 from mmlock.core.arguments import SolveArguments, parse_platform
 from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName
 from mmlock.core.progress import silent
 from mmlock.lock.model import LockedEnv
 from mmlock.resolve.judge import judge
+from mmlock.resolve.loop.decision import decision
 from mmlock.resolve.loop.loop import Resolution, decide
 from mmlock.resolve.plan.assemble import assemble
 from mmlock.resolve.plan.files import WheelLocation
@@ -96,7 +96,7 @@ def test_the_judge_refuses_no_solution(problem: dict[str, Any]) -> None:
     asked = interpret(facts(), arguments(problem["request"]))
     decided = decide(facts(), asked, OpenWorld(), progress=silent, wheelless=lambda *_: False)
     assert isinstance(decided, Resolution)
-    env = assemble(_decision(facts(), asked, decided), Nobody())
+    env = assemble(decision(facts(), asked, decided), Nobody())
     if isinstance(env, tuple):
         assert env[0].package == "multiscaledeformableattention", "its sources lie in the users' own trees"
         return

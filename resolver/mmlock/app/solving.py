@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,28 +14,28 @@ from mmlock.app.json_twins import lock_data
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
-from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
+from mmlock.lock.model import LockedEnv
 from mmlock.resolve.closure.model import Closer
+from mmlock.resolve.judge.accepted import accepted
 from mmlock.resolve.loop import answer_cache as repeat
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out
+from mmlock.resolve.loop.decision import decision
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.prefetch import Prefetch
+from mmlock.resolve.loop.project_notes import with_project_notes
 from mmlock.resolve.request.bound_packages import require_ordinary
-from mmlock.resolve.request.interpret import interpret, mistaken
-from mmlock.resolve.request.model import InterpretedRequest
+from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
 
 if TYPE_CHECKING:
     from mmlock.facts.matrix.model import Validation
-    from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.steps import NoSources
     from mmlock.validate.proven import Evidence
 
@@ -184,17 +184,17 @@ def locked(
                 raise no_answer(matrix, asked, decided)
             from mmlock.resolve.plan.assemble import assemble
 
-            env = assemble(_decision(matrix, asked, decided), indexes)
+            env = assemble(decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
             env = with_tools(env, arguments, closer)
-            env = _told(hold_hashes(env, arguments.requirements), arguments.notes)
+            env = with_project_notes(hold_hashes(env, arguments.requirements), arguments.notes)
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
-                return _judged(matrix, unread)
+                return accepted(matrix, unread)
             checked = _checked(matrix, env, decided, indexes, progress)
             if checked.refusal is None:
-                return _judged(matrix, checked.env)
+                return accepted(matrix, checked.env)
             progress(checked.refusal.reason)
             state.refusals.append(checked.refusal)
     raise NoAnswer(
@@ -215,22 +215,6 @@ def _checked(
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
 
 
-def _told(env: LockedEnv, notes: tuple[tuple[str, str], ...]) -> LockedEnv:
-    """The environment with what reading the project found."""
-    found = tuple(
-        Finding(
-            level=Level.NOTE,
-            kind=FindingKind.PROJECT,
-            subject=place,
-            text=text,
-            source=(place,),
-            confidence=Confidence.MEASURED,
-        )
-        for place, text in notes
-    )
-    return replace(env, findings=(*env.findings, *found))
-
-
 def _no_sources(missing: NoSources) -> EnvironmentFault:
     return EnvironmentFault(
         f"the sources of {missing.package} {missing.version} are not recorded",
@@ -245,117 +229,3 @@ def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) 
 
     cache = ClosureCache.of_user(os.environ, served=served)
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
-
-
-def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
-    from mmlock.resolve.plan.assemble import Decision
-    from mmlock.resolve.plan.findings import missing_extras
-
-    return Decision(
-        matrix=matrix,
-        rows=decided.rows,
-        solution=decided.solution,
-        closed=decided.closed,
-        target=asked.target,
-        stack=asked.stack,
-        request=asked.arguments.words(),
-        accelerators=asked.accelerators,
-        newer=decided.newer,
-        torch_ops=asked.arguments.torch_ops,
-        notes=(
-            *missing_extras(matrix, asked.core_requirements, decided.solution, asked.target),
-            *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
-            *(_about_request(text) for text in _left_out(asked, decided)),
-            *(
-                _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
-                for text in asked.idle
-            ),
-            *_unread_requires(matrix),
-            *_passed_over(decided),
-        ),
-    )
-
-
-def _about_request(text: str, level: Level = Level.WARNING) -> Finding:
-    source = ("the request",)
-    return Finding(
-        level=level,
-        kind=FindingKind.REQUEST,
-        subject="request",
-        text=text,
-        source=source,
-        confidence=Confidence.MEASURED,
-    )
-
-
-def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
-    """Extensions of the user's tree of which nobody knows what they need."""
-    for name, one in sorted(matrix.extensions.items()):
-        if one.requires.unread is not None:
-            yield Finding(
-                level=Level.WARNING,
-                subject=name,
-                text=f"its requirements are not plain text in {one.requires.unread}, which is not run: "
-                "request those that are missing",
-                source=(one.tree.path,),
-                confidence=Confidence.MEASURED,
-            )
-
-
-def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
-    """What was asked for by name and is left out as the cure of a known breakage."""
-    wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
-    for breach in decided.solution.cured:
-        for name in breach.breakage.drop:
-            if name in wanted:
-                yield f"`{wanted[name]}` was requested and is left out: {breach.breakage.title}"
-
-
-def _passed_over(decided: Resolution) -> Iterator[Finding]:
-    """What the closure refused before it found an answer."""
-    for refusal in decided.refusals:
-        yield Finding(
-            level=Level.NOTE,
-            kind=FindingKind.PASSED_OVER,
-            subject="closure",
-            text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
-            source=(decided.closed.engine,),
-            confidence=Confidence.MEASURED,
-        )
-
-
-def first_line(text: str) -> str:
-    """The start of an explanation, for a list."""
-    return " ".join(text.split())[:300]
-
-
-def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
-    """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from mmlock.resolve.judge import Rule, Severity, judge
-
-    objections = judge(env, matrix)
-    refused = [o for o in objections if o.severity is Severity.REFUSE]
-    if refused:
-        raise NoAnswer(
-            "the solution fails a second check",
-            causes=[f"{o.subject}: {o.text}" for o in refused],
-            hints=["this is a bug in mmlock or in its facts: please report it with the command you ran"],
-        )
-    doubts = tuple(
-        Finding(
-            level=Level.NOTE,
-            kind=FindingKind.UNCHECKED,
-            subject=o.subject,
-            text=f"not checked: {o.text}",
-            source=o.source,
-            confidence=Confidence.INFERRED,
-        )
-        for o in objections
-        if o.severity is Severity.UNKNOWN and not (o.rule is Rule.ARCHS and _read(env, o.subject))
-    )
-    return replace(env, findings=(*env.findings, *doubts))
-
-
-def _read(env: LockedEnv, subject: str) -> bool:
-    """Whether the wheel's own files were read, which tells more than the matrix knows."""
-    return any(p.name == subject and any(r.kind is ReasonKind.ABI for r in p.reasons) for p in env.packages)
