@@ -21,7 +21,8 @@ from docs_source import table
 from mmlock.cli.main import VERBS, mmlock
 from mmlock.core import catalogue
 from mmlock.core.environment_variables import VARIABLES, Purpose, Reader
-from mmlock.core.solve_options import OPTIONS, OptionKind
+from mmlock.core.solve_option import OptionKind
+from mmlock.core.solve_options import OPTIONS
 from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, MEANING
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -73,7 +74,8 @@ def cli_page() -> list[str]:
 
 def command_lines(name: str, command: click.Command) -> list[str]:
     """One command: usage, what it does, options by their headings."""
-    ctx = click.Context(command, info_name=name)
+    # click keeps the help option of a command as it was asked for first.
+    ctx = click.Context(command, info_name=name, **mmlock.context_settings)
     level = "##" if name.count(" ") == 1 else "###"
     usage = " ".join([name, *command.collect_usage_pieces(ctx)])
     lines = [f"{level} {name}", "", "```text", usage, "```", "", *help_lines(command), ""]
@@ -105,6 +107,30 @@ def help_lines(command: click.Command) -> list[str]:
 # ---------------------------------------------------------------- settings
 
 
+FILE_KEYS = [
+    (
+        "`folder`",
+        "folder",
+        "Where the locks are: one folder `STACK/TARGET` each; default `lockfiles`.",
+    ),
+    ("`table`", "file", "Keeps a table of all locks between two marks."),
+    ("`[targets.NAME]`", "table", "A target; without a table it is the GPU of that name."),
+    (
+        "`[stacks.NAME]`",
+        "table",
+        "A stack; without requirements it is the known one of that name.",
+    ),
+    ("`[stacks.NAME]` `targets`", "list of texts", "The targets for which the stack is locked."),
+    (
+        "`[trust]` `keys`",
+        "list of tables",
+        "Public keys whose verdicts count: `name` and `key`, or `name`, `identity` and `issuer`.",
+    ),
+    ("`[trust]` `allowed-signers`", "file", "A file with more keys."),
+]
+"""The keys of mmlock.toml that are no solve options."""
+
+
 def toml_page() -> list[str]:
     """The keys of mmlock.toml, from the table of solve options and the catalogue's own."""
     about, _, rest = inspect.cleandoc(catalogue.__doc__ or "").partition("\n\n")
@@ -125,27 +151,7 @@ def toml_page() -> list[str]:
         "",
         *table(
             ("key", "value", "meaning"),
-            [
-                (
-                    "`folder`",
-                    "folder",
-                    "Where the locks are: one folder `STACK/TARGET` each; default `lockfiles`.",
-                ),
-                ("`table`", "file", "Keeps a table of all locks between two marks."),
-                ("`[targets.NAME]`", "table", "A target; without a table it is the GPU of that name."),
-                (
-                    "`[stacks.NAME]`",
-                    "table",
-                    "A stack; without requirements it is the known one of that name.",
-                ),
-                ("`[stacks.NAME]` `targets`", "list of texts", "The targets for which the stack is locked."),
-                (
-                    "`[trust]` `keys`",
-                    "list of tables",
-                    "Public keys whose verdicts count: `name` and `key`, or `name`, `identity` and `issuer`.",
-                ),
-                ("`[trust]` `allowed-signers`", "file", "A file with more keys."),
-            ],
+            FILE_KEYS,
         ),
         "",
         "## Options of a solve",

@@ -15,15 +15,8 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.catalogue import KEYS, parse_catalogue
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
-from mmlock.core.solve_options import (
-    OPTIONS,
-    OptionKind,
-    OptionSection,
-    SolveOption,
-    Wording,
-    of_section,
-    wordings,
-)
+from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption, Wording
+from mmlock.core.solve_options import OPTIONS, of_section, wordings
 from mmlock.core.stated import stated
 from mmlock.files.user_files import UserFiles
 

@@ -111,7 +111,10 @@ def _usages(text: str) -> set[str]:
 def _parse(args: list[str], *, whole: bool) -> None:
     """Parse as mmlock would, and execute nothing. `whole`: every argument must be there."""
     command: click.Command = mmlock
-    name, parent = "mmlock", click.Context(mmlock, obj=SimpleNamespace(as_json=False))
+    name, parent = (
+        "mmlock",
+        click.Context(mmlock, obj=SimpleNamespace(as_json=False), **mmlock.context_settings),
+    )
     while isinstance(command, click.Group):
         if not args or args[0] in {"--help", "-h", "--version"}:
             assert not whole or args, f"`{name}` alone only shows its help"

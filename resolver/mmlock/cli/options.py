@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from mmlock.cli.sections import HelpSection, SectionOption, Verb
-from mmlock.core import solve_options
-from mmlock.core.solve_options import OptionKind, SolveOption
+from mmlock.core import solve_option, solve_options
+from mmlock.core.solve_option import OptionKind, SolveOption
 
 FOLDER = click.Path(path_type=Path)
 DEFAULT_LOCK = Path("lock")
@@ -19,7 +19,7 @@ OFFLINE = "Use only what was downloaded before."
 OUT_FILE = "Write the result here instead of to stdout."
 
 
-def _of_table(*sections: solve_options.OptionSection) -> Callable[[Verb], Verb]:
+def _of_table(*sections: solve_option.OptionSection) -> Callable[[Verb], Verb]:
     """The options of these sections, as a decorator."""
     made = [_made(option) for option in solve_options.of_section(*sections)]
 
@@ -43,16 +43,16 @@ def _made(option: SolveOption) -> Callable[[Any], Any]:
     return click.option(*words, cls=SectionOption, section=option.section.value, help=option.help, **more)
 
 
-inputs = _of_table(solve_options.OptionSection.INPUT)
-target = _of_table(solve_options.OptionSection.TARGET)
-choice = _of_table(solve_options.OptionSection.CHOICE)
-index = _of_table(solve_options.OptionSection.INDEX)
-output = _of_table(solve_options.OptionSection.OUTPUT)
+inputs = _of_table(solve_option.OptionSection.INPUT)
+target = _of_table(solve_option.OptionSection.TARGET)
+choice = _of_table(solve_option.OptionSection.CHOICE)
+index = _of_table(solve_option.OptionSection.INDEX)
+output = _of_table(solve_option.OptionSection.OUTPUT)
 request = _of_table(
-    solve_options.OptionSection.INPUT,
-    solve_options.OptionSection.TARGET,
-    solve_options.OptionSection.CHOICE,
-    solve_options.OptionSection.INDEX,
+    solve_option.OptionSection.INPUT,
+    solve_option.OptionSection.TARGET,
+    solve_option.OptionSection.CHOICE,
+    solve_option.OptionSection.INDEX,
 )
 """Everything that describes an environment."""
 

@@ -39,7 +39,8 @@ from mmlock.core.errors import UsageError
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import normalize
 from mmlock.core.requirements import Asked, parse_requirement, unique
-from mmlock.core.solve_options import OPTIONS, OptionKind, SolveOption
+from mmlock.core.solve_option import OptionKind, SolveOption
+from mmlock.core.solve_options import OPTIONS
 from mmlock.core.stated import Files, NoFiles, stated
 
 if sys.version_info >= (3, 11):
