@@ -1,4 +1,4 @@
-"""`mmlock matrix refresh`: what is scraped is read again, and what differs is written and told."""
+"""`mmlock matrix refresh`: what is scraped is read again; what differs is written and reported."""
 
 from __future__ import annotations
 

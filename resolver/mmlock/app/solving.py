@@ -152,7 +152,7 @@ def locked(
     served: Callable[[float], object] = unheard,
     validations: Iterable[Validation] = (),
 ) -> LockedEnv:
-    """The locked environment of a request. `served` is told the age of what earlier runs had kept.
+    """The locked environment of a request. `served` receives the age of what earlier runs had kept.
 
     `validations`: what verdicts prove, besides the recorded ones.
     """

@@ -77,9 +77,9 @@ def _doubt(name: str, facts: TorchFacts, requires: Iterable[str]) -> str:
         return "it comes with the NVIDIA driver of the machine"
     if _CUDA.fullmatch(name):
         if any(_NVIDIA.match(normalize(text)) for text in requires):
-            return "one of its own requirements may bring it"
+            return "one of its own requirements may install it"
         return f"{' or '.join(facts.unread)} may load it, which was not read"
-    return "neither torch nor the wheel brings it; the machine may"
+    return "neither torch nor the wheel has it; the machine may"
 
 
 def _stem(name: str) -> str:

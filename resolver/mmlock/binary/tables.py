@@ -169,7 +169,7 @@ def write_symbols(tables: Iterable[TorchSymbols]) -> bytes:
 
 @lru_cache(maxsize=8)
 def _body(path: Path) -> str:
-    """The names of a file; they stay in memory, for who exports a name is asked of all files."""
+    """The names of a file; they stay in memory, since every file is searched for who exports a name."""
     try:
         with path.open("rb") as stream:
             stream.readline(MAX_HEAD)
@@ -222,7 +222,7 @@ def _broken(path: Path, why: str) -> MatrixError:
     return MatrixError(
         f"the table of torch names `{path}` is broken",
         causes=[why],
-        hints=["delete it if it lies in the cache; else take the file of an mmlock release"],
+        hints=["delete it if it is in the cache; else take the file of an mmlock release"],
     )
 
 

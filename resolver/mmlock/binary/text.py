@@ -63,7 +63,7 @@ def torch_lines(facts: TorchFacts, names: int) -> Iterator[str]:
     yield f"torch {facts.build} for {facts.build.platform}: {facts.wheel}"
     yield from _wrapped("GPU code", _archs(facts))
     yield f"  C++ ABI {_known(facts.cxx11_abi)} · {_floors(facts.floors)} · {names} exported torch names"
-    yield from _wrapped("brings", " ".join(facts.libraries))
+    yield from _wrapped("libraries", " ".join(facts.libraries))
     yield from _wrapped("needs", " ".join(facts.needs))
     if facts.unread:
         yield f"  not read: {', '.join(facts.unread)}"
@@ -116,7 +116,7 @@ def _floors(floors: object) -> str:
     names = {"GLIBC": "glibc", "GLIBCXX": "libstdc++", "CXXABI": "CXXABI"}
     items = floors.items() if isinstance(floors, dict) else ()
     told = [f"{names.get(kind, kind)} {version}" for kind, version in items if kind != "CXXABI"]
-    return ", ".join(sorted(told)) or "no glibc version told"
+    return ", ".join(sorted(told)) or "no glibc version stated"
 
 
 def _finding_lines(label: str, finding: ArguedAnswer) -> Iterator[str]:
@@ -154,7 +154,7 @@ def gpu_lines(gpu: GpuFinding) -> Iterator[str]:
 
 
 def _archs(facts: TorchFacts) -> str:
-    return " ".join(facts.archs) if facts.archs else "none told"
+    return " ".join(facts.archs) if facts.archs else "none stated"
 
 
 def _known(value: int | None) -> str:

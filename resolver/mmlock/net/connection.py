@@ -74,7 +74,7 @@ def opened(
     limits: Limits,
     asked: Callable[[], object],
 ) -> Iterator[httpx.Response]:
-    """The answer to a GET after redirects, its body still to be read. `asked` is told of each request.
+    """The answer to a GET after redirects, its body still to be read. `asked` is called before each request.
 
     Raises httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError (the client was closed) or GaveUpError.
     """

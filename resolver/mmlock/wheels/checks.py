@@ -73,7 +73,7 @@ def failed(name: str, detail: str) -> WheelTest:
 
 
 def unknown(name: str, detail: str) -> WheelTest:
-    """Nobody knows, and that is told."""
+    """Nobody knows, and the report says so."""
     return WheelTest(name=name, status=CheckStatus.NOT_CHECKED, detail=detail)
 
 

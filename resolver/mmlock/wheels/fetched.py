@@ -1,11 +1,11 @@
-"""What a downloaded wheel must be before a lock may hold it: no less than what is asked of a built one.
+"""What a downloaded wheel must be before a lock may hold it: no less than a built one.
 
 Code of a wheel can do anything once it is imported; no check changes that. These make sure that it is the
 wheel that was solved for, that it is whole, that every installer unpacks the same from it, and that it writes
 nowhere but into its own folders of `site-packages`:
 
 * top-level folders and modules belong to the package; those of another one, of Python or of an installer are
-  refused, and what nobody is known to own is told as not checked;
+  refused, and what nobody is known to own is reported as not checked;
 * nothing else may lie at the top: no `.pth`, which Python runs at every start;
 * of `NAME.data` only `purelib` and `platlib` are taken: scripts, headers and data go outside;
 * a command that it adds may not stand in for `python` or `pip`.
@@ -227,16 +227,16 @@ def _foreign(
     """Why a name is another one's; None when it is not known to be."""
     if top in owners:
         others = owners[top]
-        return None if package in others else f"`{path}` lies in the folder of {', '.join(sorted(others))}"
+        return None if package in others else f"`{path}` is in the folder of {', '.join(sorted(others))}"
     name = normalize(top)
     if name == package:
         return None
     if top in sys.stdlib_module_names or top in _INSTALLERS:
-        return f"`{path}` stands in for a module of Python or of its installers"
+        return f"`{path}` takes the place of a module of Python or of its installers"
     if top.endswith((".dist-info", ".egg-info", ".data")):
         return f"`{path}` is the metadata of another package"
     if name in held:
-        return f"`{path}` lies in the folder of {name}"
+        return f"`{path}` is in the folder of {name}"
     return None
 
 

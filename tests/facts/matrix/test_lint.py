@@ -74,7 +74,7 @@ def test_rows_out_of_order_and_double_keys_are_faults(tmp_path: Path) -> None:
     problems = faults(tmp_path, gpus_json=document("gpus", *rows))
     assert [(p.row, p.message.split(":")[0]) for p in problems] == [
         ("1 (T4)", "has the same key as the row before it"),
-        ("2 (A2)", "stands out of order"),
+        ("2 (A2)", "is out of order"),
     ]
 
 

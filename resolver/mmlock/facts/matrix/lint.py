@@ -223,7 +223,7 @@ def _lint_order(keys: list[tuple[tuple[Any, ...], ...]], report: Report) -> None
         if keys[index] == keys[index - 1]:
             report(index, "has the same key as the row before it")
         elif keys[index] < keys[index - 1]:
-            report(index, "stands out of order: rows are sorted by their key, versions by PEP 440")
+            report(index, "is out of order: rows are sorted by their key, versions by PEP 440")
 
 
 def _lint_sources(document: model.Document[Any], report: Report) -> None:

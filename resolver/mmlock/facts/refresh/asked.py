@@ -1,4 +1,4 @@
-"""What a refresh is asked: which folder, which indexes and packages, and where the indexes are."""
+"""What a refresh must read: which folder, which indexes and packages, and where the indexes are."""
 
 from __future__ import annotations
 

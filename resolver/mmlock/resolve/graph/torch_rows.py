@@ -173,7 +173,7 @@ def build_arch(
 def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> bool:
     """Whether a torch build has code for a device. Not known counts as no.
 
-    PTX counts when the driver, where it is told, is of the toolkit's own release or newer. A build whose
+    PTX counts when the driver, where it is known, is of the toolkit's own release or newer. A build whose
     cuDNN has dropped the device fails at the first convolution.
     """
     if dropping_cudnn(builder.matrix, build, device) is not None:

@@ -27,7 +27,7 @@ from mmlock.resolve.request.model import CoreRequirement
 
 
 def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
-    """Everything the request demands, in the order in which it is told when it cannot hold."""
+    """Everything the request demands, in the order in which a refusal names it."""
     _constrain_devices(builder)
     _constrain_machine(builder)
     _constrain_versions(builder)
@@ -50,7 +50,7 @@ def _constrain_torch(
     version_text: str | None = None,
     there: Callable[[TorchBuild], str | None] = lambda build: build.torch,
 ) -> None:
-    """`there`: what of a build is told, as a range, where no build fits."""
+    """`there`: what a refusal shows of each build, as a range, where no build fits."""
     members = builder.group(
         "torch", key, lambda o: isinstance(o.choice, TorchBuildChoice) and fits(o.choice.build)
     )
@@ -123,7 +123,7 @@ def _no_code(builder: GraphBuilder, build: TorchBuild, device: Device) -> Reject
     held_by = dropping_cudnn(builder.matrix, build, device)
     if held_by is not None and code_for(device, build.archs, build.ptx) is not Code.NONE:
         text = (
-            f"torch {build.torch}+{build.variant} brings cuDNN {build.cudnn}, which has kernels for "
+            f"torch {build.torch}+{build.variant} comes with cuDNN {build.cudnn}, which has kernels for "
             f"{held_by.lowest} to {held_by.highest}: none for {device.arch} ({device.name})"
         )
         return Rejection(text=text, source=cite("cudnn", held_by.source), confidence=held_by.confidence)

@@ -1,4 +1,4 @@
-"""What the closure is asked once the core is decided."""
+"""The question to the closure once the core is decided."""
 
 from __future__ import annotations
 

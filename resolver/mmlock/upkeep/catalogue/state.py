@@ -110,7 +110,7 @@ def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str,
 def _same_but_facts(pair: Pair, env: LockedEnv) -> bool:
     """Whether the folder holds this very lock, at most made from facts that were otherwise elsewhere.
 
-    Facts change every day; a lock they do not concern shall not change with them.
+    Facts change every day; a lock that they do not concern stays as it is.
     """
     folder = _folder(pair)
     try:
