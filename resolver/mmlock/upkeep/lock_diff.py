@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -31,7 +31,7 @@ class LockChange(Struct, frozen=True, kw_only=True):
     old: str | None = None
     new: str | None = None
     why: str | None = None
-    """In the words of the new lock; of the old one for what is removed."""
+    """In the words of the new lock; for what is removed, what became of those that needed it."""
 
 
 class LockDiff(Struct, frozen=True, kw_only=True):
@@ -57,9 +57,9 @@ def diff_locks(old: LockedEnv, new: LockedEnv) -> LockDiff:
             for name in before
             if before[name] != after[name]
         ),
-        packages=tuple(_compared(_packages(old), _packages(new))),
-        steps=tuple(_compared(_steps(old), _steps(new))),
-        environment=tuple(_compared(_variables(old), _variables(new))),
+        packages=tuple(_compared(_packages(old), _packages(new), lambda name: _gone(name, old, new))),
+        steps=tuple(_compared(_steps(old), _steps(new), lambda name: _no_step(name, new))),
+        environment=tuple(_compared(_variables(old), _variables(new), lambda _: _NO_VARIABLE)),
     )
 
 
@@ -96,6 +96,33 @@ def _via(package: LockedPackage) -> str | None:
     return f"required by {', '.join(package.via)}" if package.via else None
 
 
+_NO_VARIABLE = "nothing in the new lock needs it"
+
+
+def _gone(name: str, old: LockedEnv, new: LockedEnv) -> str:
+    """Why a package is not among the files of the new lock: what became of those that needed it."""
+    if (step := next((step for step in new.steps if step.package == name), None)) is not None:
+        return f"still to {'download' if isinstance(step, FetchStep) else 'build'} in the new lock"
+    versions = {one.name: one.version for one in new.packages}
+    versions |= {step.package: step.version for step in new.steps}
+    before = {one.name: one.version for one in old.packages} | {one.package: one.version for one in old.steps}
+    parts = []
+    for user in next(one.via for one in old.packages if one.name == name):
+        if user not in versions:
+            parts.append(f"{user}, which needs it, is not in the new lock")
+        elif versions[user] != before.get(user):
+            parts.append(f"{user} {versions[user]} does not need it")
+        else:
+            parts.append(f"{user} does not need it in the new lock")
+    return "; ".join(parts) or "nothing requests it"
+
+
+def _no_step(name: str, new: LockedEnv) -> str:
+    """Why nothing has to be made of a package any more."""
+    there = any(package.name == name for package in new.packages)
+    return "the new lock has its wheel, with a hash" if there else "it is not in the new lock"
+
+
 def _steps(env: LockedEnv) -> dict[str, _Item]:
     return {
         step.package: _Item(version=f"{step.version} ({_what(step)})", content=_content(step), why=step.why)
@@ -120,13 +147,15 @@ def _variables(env: LockedEnv) -> dict[str, _Item]:
     return {name: _Item(version=value, content=None, why=why) for name, value in env.environment.items()}
 
 
-def _compared(old: Mapping[str, _Item], new: Mapping[str, _Item]) -> Iterator[LockChange]:
+def _compared(
+    old: Mapping[str, _Item], new: Mapping[str, _Item], gone: Callable[[str], str]
+) -> Iterator[LockChange]:
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
         if before is None and after is not None:
             yield LockChange(kind=LockChangeKind.ADDED, name=name, new=after.version, why=after.why)
         elif after is None and before is not None:
-            yield LockChange(kind=LockChangeKind.REMOVED, name=name, old=before.version, why=before.why)
+            yield LockChange(kind=LockChangeKind.REMOVED, name=name, old=before.version, why=gone(name))
         elif before is not None and after is not None and before.content != after.content:
             same = before.version == after.version
             yield LockChange(
@@ -171,4 +200,4 @@ def _lines(changes: Iterable[LockChange]) -> Iterator[str]:
             line = f"~ {one.name} {one.new}: other files or steps"
         else:
             line = f"~ {one.name} {one.old or 'none'} -> {one.new or 'none'}"
-        yield f"{line}  ({one.why})" if one.why and one.kind is not LockChangeKind.REMOVED else line
+        yield f"{line}  ({one.why})" if one.why else line
