@@ -26,7 +26,7 @@ from mmlock.binary.trees import WheelTree
 from mmlock.core.names import Sha256, StrEnum
 from mmlock.net.fetching import Fetcher
 
-__all__ = ["Holds", "Unread", "UnreadKind", "read_build", "read_extension_wheel"]
+__all__ = ["Holds", "Unread", "UnreadReason", "read_build", "read_extension_wheel"]
 
 _TORCH_BUDGET = 64 * 1024 * 1024
 _EXTENSION_BUDGET = 160 * 1024 * 1024
@@ -49,7 +49,7 @@ class Holds(Struct, frozen=True, kw_only=True):
     """The highest version of glibc's symbols that it asks for."""
 
 
-class UnreadKind(StrEnum):
+class UnreadReason(StrEnum):
     """Why a wheel tells nothing."""
 
     DAMAGED = "damaged"  # its bytes could not be had, or are not what they claim to be
@@ -61,16 +61,16 @@ class UnreadKind(StrEnum):
 class Unread(Struct, frozen=True, kw_only=True):
     """A wheel that tells nothing."""
 
-    kind: UnreadKind
+    kind: UnreadReason
     detail: str = ""
     """What exactly is wrong with which file: a clause."""
 
     @property
     def why(self) -> str:
         """A clause that can follow the name of the wheel."""
-        if self.kind is UnreadKind.NO_ARCH_LIST:
+        if self.kind is UnreadReason.NO_ARCH_LIST:
             return "says which CUDA it was built with, and holds no arch list"
-        return "holds no compiled code" if self.kind is UnreadKind.NO_CODE else self.detail
+        return "holds no compiled code" if self.kind is UnreadReason.NO_CODE else self.detail
 
 
 def read_build(client: Fetcher, url: str) -> Holds | Unread:
@@ -88,9 +88,9 @@ def read_build(client: Fetcher, url: str) -> Holds | Unread:
             with tree.open("torch/lib/libc10_cuda.so") as source:
                 needed = tuple(read_elf(source).needed)
     except Unreadable as fault:
-        return Unread(kind=UnreadKind.DAMAGED, detail=str(fault))
+        return Unread(kind=UnreadReason.DAMAGED, detail=str(fault))
     if told and not listed:
-        return Unread(kind=UnreadKind.NO_ARCH_LIST)
+        return Unread(kind=UnreadReason.NO_ARCH_LIST)
     return Holds(
         archs=tuple(word for word in listed if word.startswith("sm_")),
         ptx=tuple(word for word in listed if word.startswith("compute_")),
@@ -114,12 +114,12 @@ def read_extension_wheel(
     effort = Effort(budget=_EXTENSION_BUDGET)
     found = inspect_cached(url, sha256, cache, client=client, effort=effort)
     if not isinstance(found, Inspected):
-        return Unread(kind=UnreadKind.DAMAGED, detail=found.why)
+        return Unread(kind=UnreadReason.DAMAGED, detail=found.why)
     if found.not_read:
         first = found.not_read[0]
-        return Unread(kind=UnreadKind.PARTLY, detail=f"holds `{first.path}`, which {first.why}")
+        return Unread(kind=UnreadReason.PARTLY, detail=f"holds `{first.path}`, which {first.why}")
     if not found.extensions:
-        return Unread(kind=UnreadKind.NO_CODE)
+        return Unread(kind=UnreadReason.NO_CODE)
     holding = [one for one in found.extensions if one.gpu is not HasGpuCode.NO]
     codes = [one.gpu_code for one in holding if one.gpu_code is not None]
     whole = len(codes) == len(holding)
