@@ -19,7 +19,7 @@ from mmlock.core.errors import MatrixError
 from mmlock.facts.matrix import store
 from mmlock.facts.matrix.decoding import decode
 from mmlock.facts.matrix.layout import SECTIONS
-from mmlock.facts.scrape.public_locks import Statement, UnreadableLock, laid_over, section_of, statements
+from mmlock.facts.scrape.public_locks import LockStatement, UnreadableLock, laid_over, section_of, statements
 
 
 def source_key(text: str, taken: Mapping[str, str]) -> str:
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--source", required=True, help="repository, file, commit and day of the lock")
     parser.add_argument("--root", type=Path, default=Path("matrices"), help="the matrix folder")
     options = parser.parse_args(arguments)
-    by_section: dict[str, list[Statement]] = {}
+    by_section: dict[str, list[LockStatement]] = {}
     try:
         for path in options.locks:
             for one in statements(path.read_bytes(), "lock"):
@@ -52,14 +52,14 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if differing else 0
 
 
-def _lay(name: str, found: list[Statement], options: argparse.Namespace) -> tuple[str, ...]:
+def _lay(name: str, found: list[LockStatement], options: argparse.Namespace) -> tuple[str, ...]:
     section = SECTIONS["files"]
     file = section.path_for(name)
     path: Path = options.root / file
     document = decode(section, file, path.read_bytes()) if path.is_file() else None
     sources = dict(document.sources) if document else {}
     key = source_key(options.source, sources)
-    stated = [Statement(url=one.url, sha256=one.sha256, source=key) for one in found]
+    stated = [LockStatement(url=one.url, sha256=one.sha256, source=key) for one in found]
     rows, warnings = laid_over(document.rows if document else (), stated)
     if store.replace(path, store.encode("files", rows, {**sources, key: options.source})):
         print(f"{file}: {len(stated)} wheels stated")

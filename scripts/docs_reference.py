@@ -22,7 +22,8 @@ from docs_source import table
 from mmlock.cli.main import VERBS, mmlock
 from mmlock.core import catalogue
 from mmlock.core.environment_variables import VARIABLES, Purpose, Reader
-from mmlock.core.solve_options import OPTIONS, Kind
+from mmlock.core.solve_option import OptionKind
+from mmlock.core.solve_options import OPTIONS
 from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, MEANING
 from mmlock.upkeep.update import policy
 
@@ -32,18 +33,18 @@ MADE = "<!-- Made by scripts/docs_reference.py; edit the code, not this page. --
 # A command keeps the help option of the first context it is shown in.
 SETTINGS: Mapping[str, Any] = mmlock.context_settings
 
-KINDS: Mapping[Kind, str] = {
-    Kind.TEXT: "text",
-    Kind.FLAG: "true or false",
-    Kind.PATH: "path",
-    Kind.REQUIREMENT: "requirement (PEP 508)",
-    Kind.FILE: "path or URL of a file",
-    Kind.PROJECT: "folder, or a pyproject.toml",
-    Kind.EXTENSION: "`DIR` or `NAME==VERSION @ DIR`",
-    Kind.PACKAGE: "name of a package",
-    Kind.INDEX: "tables `[[index]]` with `name`, `url` and `packages`",
-    Kind.PIN: "`NAME=PACKAGE`",
-    Kind.PLACE: "folder or URL",
+KINDS: Mapping[OptionKind, str] = {
+    OptionKind.TEXT: "text",
+    OptionKind.FLAG: "true or false",
+    OptionKind.PATH: "path",
+    OptionKind.REQUIREMENT: "requirement (PEP 508)",
+    OptionKind.FILE: "path or URL of a file",
+    OptionKind.PROJECT: "folder, or a pyproject.toml",
+    OptionKind.EXTENSION: "`DIR` or `NAME==VERSION @ DIR`",
+    OptionKind.PACKAGE: "name of a package",
+    OptionKind.INDEX: "tables `[[index]]` with `name`, `url` and `packages`",
+    OptionKind.PIN: "`NAME=PACKAGE`",
+    OptionKind.PLACE: "folder or URL",
 }
 
 
@@ -110,6 +111,30 @@ def help_lines(command: click.Command) -> list[str]:
 # ---------------------------------------------------------------- settings
 
 
+FILE_KEYS = [
+    (
+        "`folder`",
+        "folder",
+        "Where the locks are: one folder `STACK/TARGET` each; default `lockfiles`.",
+    ),
+    ("`table`", "file", "Keeps a table of all locks between two marks."),
+    ("`[targets.NAME]`", "table", "A target; without a table it is the GPU of that name."),
+    (
+        "`[stacks.NAME]`",
+        "table",
+        "A stack; without requirements it is the known one of that name.",
+    ),
+    ("`[stacks.NAME]` `targets`", "list of texts", "The targets for which the stack is locked."),
+    (
+        "`[trust]` `keys`",
+        "list of tables",
+        "Public keys whose verdicts count: `name` and `key`, or `name`, `identity` and `issuer`.",
+    ),
+    ("`[trust]` `allowed-signers`", "file", "A file with more keys."),
+]
+"""The keys of mmlock.toml that are no solve options."""
+
+
 def toml_page() -> list[str]:
     """The keys of mmlock.toml, from the table of solve options and the catalogue's own."""
     about, _, rest = inspect.cleandoc(catalogue.__doc__ or "").partition("\n\n")
@@ -130,32 +155,7 @@ def toml_page() -> list[str]:
         "",
         *table(
             ("key", "value", "meaning"),
-            [
-                (
-                    "`folder`",
-                    "folder",
-                    "Where the locks are: one folder `STACK/TARGET` each; default `lockfiles`.",
-                ),
-                ("`table`", "file", "Keeps a table of all locks between two marks."),
-                ("`[targets.NAME]`", "table", "A target; without a table it is the GPU of that name."),
-                (
-                    "`[stacks.NAME]`",
-                    "table",
-                    "A stack; without requirements it is the known one of that name.",
-                ),
-                ("`[stacks.NAME]` `targets`", "list of texts", "The targets for which the stack is locked."),
-                (
-                    '`[pairs."STACK/TARGET"]`',
-                    "table",
-                    "Options for one lock alone; `mmlock update` keeps its date here.",
-                ),
-                (
-                    "`[trust]` `keys`",
-                    "list of tables",
-                    "Public keys whose verdicts count: `name` and `key`, or `name`, `identity` and `issuer`.",
-                ),
-                ("`[trust]` `allowed-signers`", "file", "A file with more keys."),
-            ],
+            FILE_KEYS,
         ),
         "",
         "## Pull requests: [update]",
@@ -174,7 +174,8 @@ def toml_page() -> list[str]:
     rows = [
         (
             f"`{key}`",
-            ("list: " if option.repeatable and option.kind is not Kind.INDEX else "") + KINDS[option.kind],
+            ("list: " if option.repeatable and option.kind is not OptionKind.INDEX else "")
+            + KINDS[option.kind],
             option.help.split(" Repeatable:")[0],
             f"[{only[key]}] only" if key in only else "anywhere",
         )

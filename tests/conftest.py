@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -16,7 +17,7 @@ from hypothesis import settings
 
 # A shared machine is slow at times: that is no finding. The same examples on every run are.
 settings.register_profile(
-    "mmlock", deadline=None, derandomize=True, print_blob=True, max_examples=100 if MANY else 40
+    "mmlock", deadline=None, derandomize=True, print_blob=True, max_examples=100 if MANY else 20
 )
 settings.load_profile("mmlock")
 
@@ -66,9 +67,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The unit suite shall stay under a minute on two cores: tell who takes most of it."""
+    """The unit suite stays under a minute on two cores: tell who takes most of it."""
     most = ", ".join(f"{file} {seconds:.1f}" for file, seconds in _spent.most_common(_SHOWN))
     terminalreporter.write_line(f"CPU seconds of the tests: {_spent.total():.0f}; most: {most}")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the collector of garbage need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 _COLLECTED = pytest.StashKey[tuple[frozenset[Path], frozenset[Path]]]()

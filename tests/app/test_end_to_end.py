@@ -12,11 +12,12 @@ from closers import OpenWorld
 from msgspec.structs import replace
 from solved import facts, request
 
-from mmlock.app.solving import _judged, locked
+from mmlock.app.solving import locked
 from mmlock.core.errors import NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.progress import silent
 from mmlock.lock.model import Finding, Level
+from mmlock.resolve.judge.accepted import accepted
 
 from .conftest import Run, stock
 
@@ -152,6 +153,7 @@ def test_why_not_says_when_nothing_stands_against_it(run: Run) -> None:
     assert any(label.startswith("mmdet 3") for label in data["solution"])
 
 
+@pytest.mark.slow
 def test_the_graph_in_three_formats(run: Run, tmp_path: Path) -> None:
     dot = run("graph", "mmengine", "--gpu", "rtx5090")
     assert dot.code == 0
@@ -184,6 +186,6 @@ def test_a_warning_about_a_package_hides_no_refusal_of_it() -> None:
     )
     wrong = replace(env, packages=packages, findings=(*env.findings, warning))
     with pytest.raises(NoAnswer) as caught:
-        _judged(facts(), wrong)
+        accepted(facts(), wrong)
     assert any(cause.startswith("mmdet:") and "mmengine" in cause for cause in caught.value.causes)
-    assert _judged(facts(), env).packages == env.packages
+    assert accepted(facts(), env).packages == env.packages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.artifact import Artifact, IndexSettings, NamedIndex
 from mmlock.core.errors import UsageError
 from mmlock.core.names import Form, PackageName
+from mmlock.lock.formats.toml_in import open_toml
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
@@ -24,6 +26,8 @@ from mmlock.lock.write import write_lock
 from .conftest import Run, stock
 
 LINE = ("solve", "mmengine", "--torch", "2.1.2", "--cuda", "12.1", "--gpu", "a100")
+SURROUNDINGS = dict(os.environ)
+"""As they were before a fixture hid the settings of the user's tools."""
 LOCKS = Path(__file__).parents[2] / "lockfiles" / "openmmlab"
 
 
@@ -90,6 +94,7 @@ def test_the_lock_that_is_there_is_preferred_unless_it_is_to_be_upgraded(tmp_pat
     assert with_preferences(arguments).preferences == ()
 
 
+@pytest.mark.slow
 def test_what_is_newer_comes_in_only_when_it_is_asked_for(
     solve: Run, index: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,8 +257,11 @@ def test_named_indexes_have_a_normal_form() -> None:
 # ---------------------------------------------------------------- projects
 
 
-def sealed(index: Any, tmp_path: Path) -> LockedEnv:
-    """A lock of small wheels: from the main index, from torch's own, and beside the lock."""
+def sealed(index: Any, tmp_path: Path, bound: str = "addict<2") -> LockedEnv:
+    """A lock of small wheels: by URL, from torch's own index, and beside the lock.
+
+    `bound`: what torch requires; the lock knows better than it.
+    """
     import hashlib
 
     from package_index import wheel
@@ -262,7 +270,7 @@ def sealed(index: Any, tmp_path: Path) -> LockedEnv:
     packages = []
     for name, version, requires in (
         ("addict", "2.4.0", ()),
-        ("torch", "2.13.0+cpu", ("addict<2",)),  # the lock knows better than this bound
+        ("torch", "2.13.0+cpu", (bound,)),
         ("mmcv", "2.1.0", ("addict", "torch")),
     ):
         index.add(name, version, *requires)
@@ -307,6 +315,45 @@ def test_uv_takes_the_project_and_installs_what_the_lock_has(
         "+ mmcv==2.1.0 (from file://" + str(tmp_path / "lock/wheels/mmcv-2.1.0-py3-none-any.whl") + ")",
         "+ torch==2.13.0+cpu",
     }
+
+
+PROGRAMS = {"poetry": "poetry", "pdm": "pdm[locked]"}
+"""`locked`: PDM's own pins; with others its HTTP cache may not even be imported."""
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(("tool", "bound"), [("poetry", "addict>=2"), ("pdm", "addict<2")])
+def test_poetry_and_pdm_lock_what_the_lock_has(
+    run: Run, index: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, bound: str
+) -> None:
+    """The tools come from PyPI. Poetry has no overrides: it gets a lock that contradicts no metadata."""
+    import uv
+
+    env = sealed(index, tmp_path, bound)
+    write_lock(env, tmp_path / "lock")
+    monkeypatch.chdir(tmp_path)
+    done = run("export", tool, "--yes", "--out", "pyproject.toml")
+    assert done.code == 0, done.err
+    environ = {**SURROUNDINGS, "HOME": str(tmp_path / "home"), "POETRY_VIRTUALENVS_CREATE": "false"}
+    words = [
+        uv.find_uv_bin(),
+        "tool",
+        "run",
+        "--python",
+        sys.executable,
+        "--from",
+        PROGRAMS[tool],
+        tool,
+        "lock",
+    ]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=environ)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    text = (tmp_path / f"{tool}.lock").read_text()
+    held = open_toml(text, f"{tool}.lock").tables("package")
+    assert {one.text("name"): one.text("version") for one in held} == {
+        one.name: one.version for one in env.packages
+    }
+    assert all(file.sha256 is not None and file.sha256 in text for one in env.packages for file in one.files)
 
 
 @pytest.mark.parametrize("tool", ["uv", "poetry", "pdm"])

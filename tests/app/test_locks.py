@@ -30,7 +30,7 @@ from mmlock.validate.attest.keys import own_key
 from mmlock.validate.attest.signers import KeySigner
 from mmlock.validate.attest.trust import Trust, read_trust
 from mmlock.validate.signing import sign_again
-from mmlock.validate.store import Binding, bindings, read_verdict
+from mmlock.validate.store import VerdictBinding, bindings, read_verdict
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = """
@@ -40,7 +40,7 @@ CATALOGUE = """
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def env() -> LockedEnv:
     """A committed lock, so that the judge has nothing against it."""
     return read_lock(ROOT / "lockfiles" / "openmmlab" / "rtx5090")
@@ -196,6 +196,7 @@ def test_a_verdict_of_another_lock_is_removed_aloud(home: Path, env: LockedEnv) 
     assert not verdict.exists()
 
 
+@pytest.mark.slow
 def test_the_table_may_be_anywhere_and_is_made_where_it_is_missing(home: Path, env: LockedEnv) -> None:
     for place, link in (
         ("lockfiles/README.md", "openmmlab/t4/why.md"),
@@ -321,6 +322,7 @@ def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> No
 # ---------------------------------------------------------------- this repository's own
 
 
+@pytest.mark.slow
 def test_the_table_in_the_readme_is_that_of_the_committed_locks() -> None:
     catalogue = read_catalogue(ROOT / "mmlock.toml")
     assert catalogue.table is not None
@@ -341,6 +343,7 @@ def test_the_judge_lets_every_committed_lock_stand() -> None:
     assert {name: told for name, told in found.items() if told} == {}
 
 
+@pytest.mark.slow
 def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() -> None:
     trust = read_trust({}, project=ROOT / "mmlock.toml", own=False)
     counted = 0
@@ -351,7 +354,9 @@ def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() 
         if entry.verdict is not None:
             counted += 1
             # `mmlock verdict sign LOCK` signs for files that were made again.
-            assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {Binding.SAME}
+            assert set(bindings(read_verdict(folder / "verdict.json"), folder).values()) == {
+                VerdictBinding.SAME
+            }
     assert counted == len(list(ROOT.glob("lockfiles/*/*/verdict.json")))
 
 

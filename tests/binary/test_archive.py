@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlock.binary.archive import Archive, Limits, Prefix
+from mmlock.binary.archive import Archive, ArchiveLimits, Prefix
 from mmlock.binary.reading import BeyondPrefix, Memory, Unreadable
 
 NOISE = random.Random(0).randbytes(300_000)  # noqa: S311
@@ -25,7 +25,7 @@ def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes
     return buffer.getvalue()
 
 
-def whole(data: bytes, name: str, limits: Limits | None = None) -> bytes:
+def whole(data: bytes, name: str, limits: ArchiveLimits | None = None) -> bytes:
     archive = Archive(Memory(data), limits)
     return b"".join(archive.chunks(archive.members[name]))
 
@@ -80,12 +80,12 @@ def test_what_is_no_sound_archive_is_said_so(data: bytes, says: str) -> None:
 
 
 def test_a_bomb_is_refused_unopened() -> None:
-    limits = Limits(ratio_from=1000)
+    limits = ArchiveLimits(ratio_from=1000)
     data = zipped({"a": bytes(1_000_000)})
     with pytest.raises(Unreadable, match="zip bomb"):
         whole(data, "a", limits)
     with pytest.raises(Unreadable, match="more than is unpacked"):
-        whole(data, "a", Limits(entry=10))
+        whole(data, "a", ArchiveLimits(entry=10))
 
 
 def test_a_bomb_that_understates_itself_stops_at_what_it_states() -> None:
@@ -112,7 +112,7 @@ def test_two_members_of_one_name_are_refused() -> None:
 
 def test_a_directory_beyond_reason_is_refused() -> None:
     with pytest.raises(Unreadable, match="directory larger"):
-        Archive(Memory(zipped({f"{n:0200}": b"" for n in range(300)})), Limits(directory=10_000))
+        Archive(Memory(zipped({f"{n:0200}": b"" for n in range(300)})), ArchiveLimits(directory=10_000))
 
 
 def test_a_prefix_unpacks_no_more_than_is_looked_at() -> None:

@@ -9,7 +9,7 @@ import pytest
 from made_files import Made, container, cubin, elf, fatbin, ptx, wheel
 from made_torch import torch_wheel
 
-from mmlock.binary.build_facts import Holds, Unread, read_build, read_extension_wheel
+from mmlock.binary.build_facts import Holds, Unread, UnreadReason, read_build, read_extension_wheel
 from mmlock.net.http import Client
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def test_a_torch_for_the_cpu_has_no_archs_and_an_old_abi_is_told(host: Host, cli
 def test_a_torch_that_cannot_be_read_says_why(host: Host, client: Client, data: bytes, why: str) -> None:
     found = read_build(client, host.put(WHEEL, data))
     assert isinstance(found, Unread)
+    assert found.kind in {UnreadReason.DAMAGED, UnreadReason.NO_ARCH_LIST}
     assert found.why
     assert why in found.why
 
@@ -94,4 +95,5 @@ def test_files_that_load_two_cuda_runtimes_leave_it_unknown(host: Host, client: 
 def test_a_file_that_cannot_be_read_leaves_the_wheel_unread(host: Host, client: Client) -> None:
     found = read(host, client, a=extension(container(cubin(80))), b=b"MZ" + bytes(500))
     assert isinstance(found, Unread)
+    assert found.kind is UnreadReason.PARTLY
     assert "Windows" in found.why

@@ -6,15 +6,15 @@ from inspected_wheel import BUILD, CODE, FACTS, ONE, TORCH, WHEEL, B, gpu, wheel
 from msgspec.structs import replace
 
 from mmlock.binary.gpu_verdict import NO_GPU_CODE, gpu_finding
-from mmlock.binary.model import Answer, Gpu, GpuFinding, Inspected, Kind, NotRead, PtxDriver
+from mmlock.binary.model import Answer, BinaryFormat, GpuFinding, HasGpuCode, Inspected, NotRead, PtxDriver
 from mmlock.binary.tables import TorchFacts
 from mmlock.binary.verdict import judge_declared, judge_symbols
 from mmlock.core.device import Code, Device
 from mmlock.core.names import DeviceKind
 
 PART = replace(CODE, complete=False)
-HIDDEN = replace(ONE, path="ext/_D.so", gpu=Gpu.UNKNOWN, gpu_code=None)
-PLAIN = replace(ONE, path="ext/_E.so", gpu=Gpu.NO, gpu_code=None)
+HIDDEN = replace(ONE, path="ext/_D.so", gpu=HasGpuCode.UNKNOWN, gpu_code=None)
+PLAIN = replace(ONE, path="ext/_E.so", gpu=HasGpuCode.NO, gpu_code=None)
 
 
 def found(*extensions: object, arch: str | None = "sm_80", **more: object) -> GpuFinding:
@@ -49,7 +49,7 @@ def test_the_words_say_how_much_of_a_file_was_read() -> None:
 def test_without_a_file_with_gpu_code_what_was_not_read_may_hold_some() -> None:
     assert found(PLAIN).evidence == (NO_GPU_CODE,)
     assert found(HIDDEN).evidence == ("`ext/_D.so`: its GPU code was not read",)
-    dark = NotRead(path="ext/_G.so", kind=next(iter(Kind)), why="is cut off")
+    dark = NotRead(path="ext/_G.so", kind=next(iter(BinaryFormat)), why="is cut off")
     assert found(PLAIN, not_read=(dark,)).evidence == ("`ext/_G.so` is cut off",)
     assert {found(PLAIN).code, found(HIDDEN).code} == {Code.UNKNOWN}
 

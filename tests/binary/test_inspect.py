@@ -12,7 +12,7 @@ from made_files import Made, container, cubin, elf, fatbin, ptx, wheel
 from mmlock.binary.cache import inspect_cached
 from mmlock.binary.environment import find_site_packages, read_environment
 from mmlock.binary.inspect import Effort, Uninspected, inspect_folder, inspect_wheel
-from mmlock.binary.model import Extent, Gpu, Inspected, Kind
+from mmlock.binary.model import BinaryFormat, Extent, HasGpuCode, Inspected
 from mmlock.core.names import Platform, Sha256
 from mmlock.net.http import Client
 
@@ -57,7 +57,7 @@ def test_a_wheel_on_disk(tmp_path: Path) -> None:
     assert one.needed == ("libc10.so", "libcudart.so.12", "libc.so.6")
     assert (one.cxx11_abi, one.python, one.modules) == (1, "cpython-310", ("_C",))
     assert one.floors == {"GLIBC": "2.17"}
-    assert one.gpu is Gpu.YES
+    assert one.gpu is HasGpuCode.YES
     assert one.gpu_code is not None
     assert one.gpu_code.archs == ()
     assert one.gpu_code.some_archs == ("sm_75", "sm_80", "sm_90")
@@ -83,7 +83,7 @@ def test_a_remote_wheel_costs_a_part_of_it(host: Host, client: Client) -> None:
     assert one.torch_needs == tuple(sorted(NEEDS[:2]))
     assert set(one.needed) == {"libc10.so", "libcudart.so.12", "libc.so.6"}
     assert one.floors == {"GLIBC": "2.17"}
-    assert one.gpu is Gpu.UNKNOWN
+    assert one.gpu is HasGpuCode.UNKNOWN
 
 
 def test_the_first_kernels_of_a_remote_wheel_are_a_sample(host: Host, client: Client) -> None:
@@ -161,11 +161,11 @@ def test_what_is_not_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "w.whl").write_bytes(wheel(files))
     found = inspected(inspect_wheel(tmp_path / "w.whl"))
     told = {file.path: (file.kind, file.why) for file in found.not_read}
-    assert told["a/x.pyd"][0] is Kind.PE
+    assert told["a/x.pyd"][0] is BinaryFormat.PE
     assert "Windows" in told["a/x.pyd"][1]
-    assert told["a/y.so"][0] is Kind.MACH_O
-    assert told["a/text.so"][0] is Kind.OTHER
-    assert told["a/empty.so"][0] is Kind.OTHER
+    assert told["a/y.so"][0] is BinaryFormat.MACH_O
+    assert told["a/text.so"][0] is BinaryFormat.OTHER
+    assert told["a/empty.so"][0] is BinaryFormat.OTHER
     assert "big-endian ELF file for ppc64" in told["a/big.so"][1]
     assert "outside the file" in told["a/cut.so"][1]
     assert not found.extensions

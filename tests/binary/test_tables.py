@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from made_files import Made, elf
 
@@ -46,7 +47,7 @@ def table(torch: str, names: frozenset[str], variant: str = "cu121") -> TorchSym
     return TorchSymbols(facts=facts, names=names)
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(sets=st.lists(NAMES, min_size=1, max_size=5))
 def test_every_build_gets_its_own_names_back(
     sets: list[frozenset[str]], tmp_path_factory: pytest.TempPathFactory

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from inspected_wheel import CODE, CUDA, FACTS, ONE, TORCH, WHEEL, A, B, gpu, wheel
 from msgspec.structs import replace
 
-from mmlock.binary.model import Answer, Gpu, Kind, NotRead, PtxDriver
+from mmlock.binary.model import Answer, BinaryFormat, HasGpuCode, NotRead, PtxDriver
 from mmlock.binary.verdict import verdict
 from mmlock.core.device import Code, Device
 from mmlock.core.names import DeviceKind
@@ -111,7 +111,7 @@ def test_the_other_cxx_abi_does_not_load() -> None:
 
 
 def test_files_that_were_not_read_leave_doubt() -> None:
-    dark = replace(WHEEL, not_read=(NotRead(path="x.so", kind=Kind.ELF, why="is cut short"),))
+    dark = replace(WHEEL, not_read=(NotRead(path="x.so", kind=BinaryFormat.ELF, why="is cut short"),))
     found = verdict(dark, TORCH)
     assert found.loads is Answer.UNKNOWN
     assert "is cut short" in " ".join(found.symbols.evidence)
@@ -173,7 +173,7 @@ def test_files_for_newer_cards_only_do_not_spoil_the_rest() -> None:
 
 
 def test_code_that_was_not_read_is_unknown() -> None:
-    (found,) = verdict(wheel(gpu=Gpu.UNKNOWN, gpu_code=None), TORCH, [gpu("sm_80")]).gpus
+    (found,) = verdict(wheel(gpu=HasGpuCode.UNKNOWN, gpu_code=None), TORCH, [gpu("sm_80")]).gpus
     assert found.code is Code.UNKNOWN
     cpu = Device(kind=DeviceKind.CPU, name="cpu")
     assert verdict(WHEEL, TORCH, [cpu]).gpus[0].code is Code.UNKNOWN

@@ -15,7 +15,8 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.catalogue import KEYS, parse_catalogue
 from mmlock.core.progress import Progress
 from mmlock.core.report import Page
-from mmlock.core.solve_options import OPTIONS, Kind, Section, SolveOption, Wording, of_section, wordings
+from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption, Wording
+from mmlock.core.solve_options import OPTIONS, of_section, wordings
 from mmlock.core.stated import stated
 from mmlock.files.user_files import UserFiles
 
@@ -114,28 +115,28 @@ def test_an_option_has_a_key_or_says_why_not(option: SolveOption) -> None:
     assert (option.key is None) != (option.why_no_key is None)
     assert option.command_line or option.key
     assert option.help.endswith(".")
-    assert option.kind is Kind.FLAG or option.metavar
+    assert option.kind is OptionKind.FLAG or option.metavar
 
 
 def test_the_help_of_solve_is_made_of_the_table() -> None:
     from mmlock.cli.solve import solve
 
     shown = {p.name: p for p in solve.params if isinstance(p, click.Option)}
-    for option in of_section(*Section):
+    for option in of_section(*OptionSection):
         made = shown[option.id]
         assert made.help == option.help
         assert f"--{option.name}" in made.opts
         assert made.multiple == option.repeatable
-        assert made.is_flag == (option.kind is Kind.FLAG)
+        assert made.is_flag == (option.kind is OptionKind.FLAG)
 
 
 def from_command_line(option: SolveOption) -> SolveArguments:
-    words = [f"--{option.name}"] if option.kind is Kind.FLAG else []
+    words = [f"--{option.name}"] if option.kind is OptionKind.FLAG else []
     words += [f"--{option.name}={text}" for text in SAMPLES.get(option.id, ())]
     needed = NEEDS.get(option.id)
     if needed:
         words += [needed] if needed.startswith("--") else [f"--project={needed}"]
-    if option.kind is Kind.INDEX:
+    if option.kind is OptionKind.INDEX:
         words += ["--index-package=team=our-ops"]
     noted = Noted()
     assert main(["solve", *words], load=lambda: noted) == 0  # type: ignore[arg-type, return-value]
@@ -144,9 +145,9 @@ def from_command_line(option: SolveOption) -> SolveArguments:
 
 def toml(option: SolveOption) -> str:
     texts = SAMPLES.get(option.id, [])
-    if option.kind is Kind.FLAG:
+    if option.kind is OptionKind.FLAG:
         return f"{option.key} = true"
-    if option.kind is Kind.INDEX:
+    if option.kind is OptionKind.INDEX:
         return f'{option.key} = [{{name="team", url="https://t.example/simple", packages=["our-ops"]}}]'
     return f"{option.key} = {json.dumps(texts if option.repeatable else texts[0])}"
 
@@ -199,7 +200,7 @@ def test_an_option_that_shapes_the_environment_is_in_the_words_of_the_request(op
             assert f"--{option.name}={place}:{text}" in words
         else:
             assert f"--{option.name}={text}" in words
-    if option.kind is Kind.FLAG:
+    if option.kind is OptionKind.FLAG:
         assert f"--{option.name}" in words
 
 

@@ -27,6 +27,7 @@ def put(world: World, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[st
     return said, json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_files_confirm_what_the_text_says(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.torch(exports=[OTHER])
     world.mmcv(wants=[ZEROS])

@@ -120,6 +120,7 @@ def test_every_breakage_that_is_named_is_there() -> None:
     assert {row.breakage for row in matrix().symptoms} - {None} <= known
 
 
+@pytest.mark.slow
 def test_every_symptom_is_found_in_the_middle_of_a_huge_text(
     ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:

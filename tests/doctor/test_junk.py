@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,7 @@ def test_texts_in_any_mixture_and_encoding_are_diagnosed(pieces: list[str], enco
         assert one.lines
 
 
+@pytest.mark.slow
 def test_a_text_with_some_bytes_changed_is_no_crash() -> None:
     dice = random.Random(7)  # noqa: S311
     for case in cases():
@@ -46,6 +48,7 @@ def test_a_text_with_some_bytes_changed_is_no_crash() -> None:
         put(bytes(data))
 
 
+@pytest.mark.slow
 def test_no_sentence_keeps_an_empty_field() -> None:
     for case in cases():
         for one in put(case["text"].encode()).found:

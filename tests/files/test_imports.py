@@ -1,4 +1,4 @@
-"""These rooms are used on Windows, too: they import where `fcntl` and the like are not."""
+"""What the lowest rooms import."""
 
 from __future__ import annotations
 
@@ -9,22 +9,6 @@ from pathlib import Path
 import mmlock
 
 ROOT = Path(mmlock.__file__).parent
-MODULES = sorted(
-    f"mmlock.{room}.{path.stem}" for room in ("files", "net") for path in (ROOT / room).glob("[!_]*.py")
-)
-
-
-def test_every_module_imports_without_what_only_unix_has() -> None:
-    assert len(MODULES) > 20
-    program = (
-        "import sys\n"
-        "for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios'):\n"
-        "    sys.modules[name] = None\n"
-        "from importlib import import_module\n"
-        f"for name in {MODULES!r}:\n"
-        "    import_module(name)\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_these_rooms_stand_below_all_others() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mmlock.binary.archive import Archive, Limits
+from mmlock.binary.archive import Archive, ArchiveLimits
 from mmlock.binary.demangle import demangle
 from mmlock.binary.elf import read_elf
 from mmlock.binary.elf_prefix import read_elf_prefix
@@ -62,7 +62,7 @@ from mmlock.wheels.wheel_file import read_wheel
 from mmlock.wheels.wheel_record import record_faults
 
 URL = "https://x.example/mmcv/dist/cu121/torch2.2.0/index.html"
-LIMITS = Limits(entry=4 * 1024 * 1024, ratio_from=1024 * 1024)
+LIMITS = ArchiveLimits(entry=4 * 1024 * 1024, ratio_from=1024 * 1024)
 WHEEL = "a-1-py3-none-any.whl"
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmlock.core.errors import UsageError
-from mmlock.core.extension import Requires
+from mmlock.core.extension import ExtensionRequires
 from mmlock.lock.trees import read_extension, read_tree
 
 SETUP = """
@@ -97,9 +97,9 @@ def test_what_only_running_it_would_tell_must_be_said(project: Path) -> None:
     [
         ("models/none", "there is no folder"),
         ("models", "is no extension"),
-        ("..", "does not lie below"),
-        (".", "does not lie below"),
-        ("/usr", "does not lie below"),
+        ("..", "is not inside"),
+        (".", "is not inside"),
+        ("/usr", "is not inside"),
         ("x==one @ models/ops", "`one` is not a version"),
     ],
 )
@@ -138,7 +138,7 @@ def test_what_setup_py_passes_to_setup_is_required(
     project: Path, argument: str, lines: tuple[str, ...]
 ) -> None:
     (project / "models/ops/setup.py").write_text(CALL.format(argument))
-    assert read_extension("models/ops", project).requires == Requires(lines=lines)
+    assert read_extension("models/ops", project).requires == ExtensionRequires(lines=lines)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_setup_py_passes_to_setup_is_required(
 def test_requirements_that_only_running_setup_py_tells_are_unread(project: Path, setup: str) -> None:
     (project / "models/ops/setup.py").write_text(setup)
     found = read_extension("my-ops==1 @ models/ops", project)
-    assert found.requires == Requires(unread="setup.py")
+    assert found.requires == ExtensionRequires(unread="setup.py")
 
 
 def test_a_project_table_speaks_alone_unless_it_says_otherwise(project: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_project_table_speaks_alone_unless_it_says_otherwise(project: Path) ->
     ]:
         (ops / "pyproject.toml").write_text(f"[project]\nname = 'my-ops'\nversion = '1.0'\n{text}\n")
         (ops / "r.txt").write_text("# what runs\ntimm  # models\n")
-        assert read_extension("models/ops", project).requires == Requires(lines=lines)
+        assert read_extension("models/ops", project).requires == ExtensionRequires(lines=lines)
     (ops / "r.txt").unlink()
     assert read_extension("models/ops", project).requires.unread == "pyproject.toml, which names `r.txt`"
 

@@ -2,26 +2,6 @@
 
 from __future__ import annotations
 
-from loopback_web import (
-    client,
-    matrices,
-    refreshed,
-    replica,
-    reply,
-    slept,
-    snapshot,
-    web,
-    whole_replica,
-)
+from loopback_web import client, reply, slept, web
 
-__all__ = [
-    "client",
-    "matrices",
-    "refreshed",
-    "replica",
-    "reply",
-    "slept",
-    "snapshot",
-    "web",
-    "whole_replica",
-]
+__all__ = ["client", "reply", "slept", "web"]

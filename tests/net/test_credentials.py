@@ -148,6 +148,7 @@ def test_a_login_is_decoded_once() -> None:
     assert known.given("https://host/") == ("a@b", "c%2F")
 
 
+@pytest.mark.slow
 def test_a_text_with_many_slashes_takes_time_in_proportion() -> None:
     """Halves of what must take minutes if it were quadratic come back at all."""
     for text in ("//a:x" * 100_000 + " @", "a:" * 200_000 + "@", "//" + "@" * 200_000):

@@ -205,6 +205,7 @@ print(got.sha256)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", ["", "etag", "ranges"])
 def test_processes_that_start_together_all_get_the_right_bytes(
     tmp_path: Path, mirror: Mirror, without: str

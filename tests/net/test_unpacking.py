@@ -54,6 +54,7 @@ def test_a_bomb_from_a_server_is_a_value(web: Web, client: Client, reply: type[R
     assert len(web.asked) == 1
 
 
+@pytest.mark.slow
 def test_a_long_page_of_the_same_words_is_no_bomb(web: Web, client: Client, reply: type[Reply]) -> None:
     names = (f"mmcv-2.{n // 1000}.{n % 1000}-cp3{n % 9}-linux_x86_64.whl" for n in range(90_000))
     rows = (f"<a href='./{name}'>./{name}</a><br>\n" for name in names)

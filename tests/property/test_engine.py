@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from examples import examples
 from hypothesis import event, given
 from hypothesis import strategies as st
@@ -150,6 +151,7 @@ sys.stdout.write("\\n".join(told))
 """
 
 
+@pytest.mark.slow
 def test_the_same_problem_gives_the_same_bytes_whatever_the_hash_seed() -> None:
     support = Path(__file__).parents[1] / "support"
     digests = set()

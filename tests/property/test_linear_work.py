@@ -33,6 +33,7 @@ FORMER = {
 """Patterns as they once were."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", FORMER.values(), ids=FORMER)
 def test_the_measurement_sees_a_pattern_that_is_slow(pattern: str) -> None:
     found = steepest(work_of(re.compile(pattern), "search"), iter(Pumps(pattern, 0, lines=True)))

@@ -233,6 +233,7 @@ def test_a_setup_file_reads_no_requirements_outside(project: Path, outside: Path
 # ---------------------------------------------------------------- bounds
 
 
+@pytest.mark.slow
 def test_ten_thousand_files_are_listed_in_order(project: Path) -> None:
     for folder in range(100):
         (project / f"d{folder:02}").mkdir()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from mmlock.binary.fatbin import GpuCode
-from mmlock.binary.model import Extension, Extent, Gpu, Inspected
+from mmlock.binary.model import CompiledExtension, Extent, HasGpuCode, Inspected
 from mmlock.binary.tables import TorchBuildId, TorchFacts, TorchSymbols
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Platform
@@ -33,7 +33,7 @@ CODE = GpuCode(
     complete=True,
     isa="8.4",
 )
-ONE = Extension(
+ONE = CompiledExtension(
     path="ext/_C.so",
     extent=Extent.WHOLE,
     machine="x86_64",
@@ -45,7 +45,7 @@ ONE = Extension(
     undefined=10,
     floors={"GLIBC": "2.17"},
     cxx11_abi=0,
-    gpu=Gpu.YES,
+    gpu=HasGpuCode.YES,
     gpu_code=CODE,
     modules=("_C",),
     python=None,

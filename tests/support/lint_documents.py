@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mmlock.facts.matrix.lint import Problem, canonical, lint
+from mmlock.facts.matrix.lint import MatrixFault, canonical, lint
 
 CAPABILITY = {
     "sm": "sm_75",
@@ -98,7 +98,7 @@ def document(schema: str, *rows: dict[str, Any], **other: Any) -> bytes:
     return canonical({"schema": schema, "sources": {"nv": "a page"}, "rows": list(rows), **other})
 
 
-def faults(tmp_path: Path, **files: str | bytes) -> list[Problem]:
+def faults(tmp_path: Path, **files: str | bytes) -> list[MatrixFault]:
     """Faults of a folder with these files; that all others are missing is left out."""
     for name, content in files.items():
         path = tmp_path / name.replace("__", "/").replace("_json", ".json").replace("_toml", ".toml")
@@ -107,6 +107,6 @@ def faults(tmp_path: Path, **files: str | bytes) -> list[Problem]:
     return [problem for problem in lint(tmp_path) if problem.message != "the file is missing"]
 
 
-def only(problems: list[Problem]) -> Problem:
+def only(problems: list[MatrixFault]) -> MatrixFault:
     assert len(problems) == 1, [str(problem) for problem in problems]
     return problems[0]

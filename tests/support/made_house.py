@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from build_world import TAG
 
-from mmlock.wheels.model import Check, CheckStatus
+from mmlock.wheels.model import CheckStatus, WheelTest
 from mmlock.wheels.wheel_file import Rewrite, read_wheel, rewrite_wheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
@@ -47,6 +47,6 @@ def house(tmp_path: Path) -> Wheelhouse:
     statement = json.dumps({"subject": [{"name": wheel.name, "digest": {"sha256": digest}}]}).encode()
     house = Wheelhouse(root=tmp_path / "house")
     about = {"package": "tinyext", "version": "1.0+pt2.13.0cpu", "created": "2026-01-02T03:04:05Z"}
-    check = Check(name="loads", status=CheckStatus.PASSED, detail="yes")
+    check = WheelTest(name="loads", status=CheckStatus.PASSED, detail="yes")
     house.put(KEY, wheel, about, checks=(check,), provenance=statement, log=None)
     return house

@@ -29,7 +29,7 @@ from mmlock.core.progress import silent
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.matrix.model import Validation
 from mmlock.facts.matrix.store import encode
-from mmlock.lock.model import LockedEnv, LockedPackage, Reason
+from mmlock.lock.model import LockedEnv, LockedPackage, Reason, ReasonKind
 from mmlock.lock.read import read_lock
 from mmlock.lock.text import why_package
 from mmlock.lock.write import write_lock
@@ -48,7 +48,6 @@ from mmlock.validate.model import CheckRow, Hardware, KernelDevice, Status, Suit
 from mmlock.validate.proven import validation, validations
 from mmlock.validate.signing import put_verdict
 from mmlock.validate.standing import Standing
-from mmlock.wheels.seal import BUILT
 
 PINNED = {"gpu": "cpu", "python": "3.10", "torch": "2.13.0"}
 """Not what a CPU is given by itself: that has a wheel of mmcv."""
@@ -221,7 +220,7 @@ def test_what_was_built_is_a_kind_of_reason_and_no_sentence(
     env: LockedEnv, verdict: Verdict, made_wheel: Callable[[str], LockedPackage]
 ) -> None:
     digest = Sha256("d" * 64)
-    for kind, built in ((BUILT, ("mmcv",)), ("wheel", ())):
+    for kind, built in ((ReasonKind.BUILT, ("mmcv",)), (ReasonKind.WHEEL, ())):
         sealed = replace(env, build=(), packages=(*env.packages, made_wheel(kind)))
         row = validation(sealed, replace(verdict, lock_digest=lock_digest(sealed)), digest, "")
         assert row is not None

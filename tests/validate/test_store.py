@@ -29,7 +29,7 @@ from mmlock.validate.standing import Standing, VerdictError
 from mmlock.validate.store import (
     LARGEST,
     NAME,
-    Binding,
+    VerdictBinding,
     bindings,
     check_about,
     check_files,
@@ -65,7 +65,10 @@ def test_a_verdict_is_read_as_it_was_written(folder: Path, verdict: Verdict, tru
 def test_the_lock_names_it_and_is_its_subject(folder: Path, verdict: Verdict, env: LockedEnv) -> None:
     record = read_verdict(folder / NAME)
     assert read_lock(folder).verdict == record.digest
-    assert bindings(record, folder) == {"pylock.toml": Binding.SAME, "requirements.txt": Binding.SAME}
+    assert bindings(record, folder) == {
+        "pylock.toml": VerdictBinding.SAME,
+        "requirements.txt": VerdictBinding.SAME,
+    }
     assert check_files(record, env, folder) == bindings(record, folder)
     assert verdict.lock_digest in json.dumps(json.loads(record.envelope.payload))
 
@@ -224,9 +227,9 @@ def test_words_of_the_lock_may_change_and_that_is_said(folder: Path, env: Locked
     write_lock(replace(env, matrix_digest="1" * 64), folder)
     record = read_verdict(folder / NAME)
     bound = check_files(record, read_lock(folder), folder)
-    assert bound == {"pylock.toml": Binding.CHANGED, "requirements.txt": Binding.SAME}
+    assert bound == {"pylock.toml": VerdictBinding.CHANGED, "requirements.txt": VerdictBinding.SAME}
     (folder / "requirements.txt").unlink()
-    assert bindings(record, folder)["requirements.txt"] is Binding.MISSING
+    assert bindings(record, folder)["requirements.txt"] is VerdictBinding.MISSING
 
 
 def test_requirements_that_are_not_of_this_lock_are_refused(folder: Path, env: LockedEnv) -> None:
@@ -257,7 +260,7 @@ def test_signing_again_binds_to_the_files_as_they_are(
     sign_again(before, changed, folder, signer)
     after = read_verdict(folder / NAME)
     assert after.digest == before.digest == read_lock(folder).verdict
-    assert set(bindings(after, folder).values()) == {Binding.SAME}
+    assert set(bindings(after, folder).values()) == {VerdictBinding.SAME}
     assert trusted_signer(after, trust, "v") == trust.signers[0]
 
 

@@ -53,6 +53,47 @@ def test_fish_has_them_too(prefix: Path, tmp_path: Path) -> None:
     assert shown(["fish"], script, tmp_path) == [VARIABLES["NASTY"], "1"]
 
 
+def test_csh_has_them_too(prefix: Path, tmp_path: Path) -> None:
+    if shutil.which("tcsh") is None:
+        pytest.skip("tcsh is not installed")
+    write_activation(prefix, VARIABLES)
+    script = f"source {prefix}/bin/activate.csh\nenv printenv NASTY TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD\n"
+    assert shown(["tcsh", "-f"], script, tmp_path) == [VARIABLES["NASTY"], "1"]
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_nushell_has_them_while_the_overlay_is_there(prefix: Path, tmp_path: Path) -> None:
+    if shutil.which("nu") is None:
+        pytest.skip("nu is not installed")
+    write_activation(prefix, VARIABLES)
+    script = (
+        "$env.NASTY = 'mine'\n"
+        f"overlay use {prefix}/bin/activate.nu\n"
+        "print $env.NASTY $env.TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD\n"
+        "deactivate\nprint $env.NASTY ($env.TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD? | default unset)\n"
+    )
+    (tmp_path / "script.nu").write_text(script)
+    words = ["nu", "--no-config-file", str(tmp_path / "script.nu")]
+    assert shown(words, "", tmp_path) == [VARIABLES["NASTY"], "1", "mine", "unset"]
+    assert not (tmp_path / "hacked").exists()
+
+
+def test_powershell_has_them_while_it_is_active(prefix: Path, tmp_path: Path) -> None:
+    if shutil.which("pwsh") is None:
+        pytest.skip("pwsh is not installed")
+    write_activation(prefix, VARIABLES)
+    script = (
+        "$env:NASTY = 'mine'\n"
+        f". {prefix}/bin/activate.ps1\n"
+        "Write-Output $env:NASTY $env:TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD\n"
+        "deactivate\nWrite-Output $env:NASTY ($env:TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD ?? 'unset')\n"
+    )
+    (tmp_path / "script.ps1").write_text(script)
+    words = ["pwsh", "-NoProfile", "-File", str(tmp_path / "script.ps1")]
+    assert shown(words, "", tmp_path) == [VARIABLES["NASTY"], "1", "mine", "unset"]
+    assert not (tmp_path / "hacked").exists()
+
+
 def test_python_has_them_too(prefix: Path, tmp_path: Path) -> None:
     write_activation(prefix, VARIABLES)
     script = f"exec(open({str(prefix / 'bin/activate_this.py')!r}).read(), {{'__file__': {str(prefix / 'bin/activate_this.py')!r}}})\nimport os; print(os.environ['NASTY'])\n"  # noqa: E501

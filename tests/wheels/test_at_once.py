@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from children import Start, start
 from loopback_web import Reply, Web, web
 from made_wheels import FILES, NAME, unsealed, whole_wheel
 
@@ -19,7 +20,7 @@ from mmlock.lock.write import write_lock
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 
-__all__ = ["web"]
+__all__ = ["start", "web"]
 
 pytestmark = pytest.mark.slow
 
@@ -36,12 +37,12 @@ for _ in range(times):
 """
 
 
-def start(words: list[str], home: Path) -> subprocess.Popen[str]:
-    environ = {**os.environ, "MMLOCK_CACHE_DIR": str(home / "cache"), "PYTHONWARNINGS": "error"}
+@pytest.fixture
+def python(start: Start, tmp_path: Path) -> Start:
+    """Starts Python beside a cache of this test."""
+    environ = {**os.environ, "MMLOCK_CACHE_DIR": str(tmp_path / "cache"), "PYTHONWARNINGS": "error"}
     environ.pop("MMLOCK_WHEELHOUSE", None)
-    return subprocess.Popen(
-        [sys.executable, *words], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return lambda words: start([sys.executable, *words], env=environ)
 
 
 def ended(processes: list[subprocess.Popen[str]]) -> list[tuple[int, str, str]]:
@@ -56,7 +57,7 @@ def slow(data: bytes) -> Reply:
     return Reply(body=data, pieces=6)
 
 
-def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web) -> None:
+def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web, python: Start) -> None:
     data = whole_wheel(NAME, {**FILES, "mmcv/data.bin": os.urandom(400_000)})
     digest = hashlib.sha256(data).hexdigest()
     url = web.put(f"/whl/{NAME}", slow(data))
@@ -64,7 +65,7 @@ def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web
     for lock in locks:
         write_lock(unsealed(url), lock)
     (tmp_path / "project" / "mmlock.toml").write_text("")
-    results = ended([start(["-m", "mmlock", "build", "--yes", str(lock)], tmp_path) for lock in locks])
+    results = ended([python(["-m", "mmlock", "build", "--yes", str(lock)]) for lock in locks])
     assert [code for code, _, _ in results] == [0] * 4, results
     for lock in locks:
         (package,) = read_lock(lock).packages
@@ -74,31 +75,29 @@ def test_builds_of_different_locks_that_fetch_one_wheel(tmp_path: Path, web: Web
     assert sum(path == f"/whl/{NAME}" for path, _ in web.asked) == 1
 
 
-def test_builds_of_one_lock_wait_for_each_other(tmp_path: Path, web: Web) -> None:
+def test_builds_of_one_lock_wait_for_each_other(tmp_path: Path, web: Web, python: Start) -> None:
     url = web.put(f"/whl/{NAME}", slow(whole_wheel(NAME, FILES)))
     write_lock(unsealed(url), tmp_path / "lock")
-    processes = [
-        start(["-m", "mmlock", "build", "--yes", str(tmp_path / "lock")], tmp_path) for _ in range(3)
-    ]
+    processes = [python(["-m", "mmlock", "build", "--yes", str(tmp_path / "lock")]) for _ in range(3)]
     results = ended(processes)
     assert [code for code, _, _ in results] == [0] * 3, results
     assert sum("is sealed already" in out for _, out, _ in results) == 2
     assert read_lock(tmp_path / "lock").sealed
 
 
-def test_a_wheel_that_is_refused_is_refused_by_all(tmp_path: Path, web: Web) -> None:
+def test_a_wheel_that_is_refused_is_refused_by_all(tmp_path: Path, web: Web, python: Start) -> None:
     url = web.put(f"/whl/{NAME}", slow(whole_wheel(NAME, {**FILES, "evil.pth": b"x"})))
     locks = [tmp_path / f"lock-{number}" for number in range(3)]
     for lock in locks:
         write_lock(unsealed(url), lock)
-    results = ended([start(["-m", "mmlock", "build", "--yes", str(lock)], tmp_path) for lock in locks])
+    results = ended([python(["-m", "mmlock", "build", "--yes", str(lock)]) for lock in locks])
     assert [code for code, _, _ in results] == [2] * 3, results
     assert all("evil.pth" in err for _, _, err in results)
     assert not list((tmp_path / "cache").rglob("*.whl"))
     assert not list((tmp_path / "cache").rglob("urls/*.json"))
 
 
-def test_wheels_of_one_key_are_put_and_read_at_once(tmp_path: Path) -> None:
+def test_wheels_of_one_key_are_put_and_read_at_once(tmp_path: Path, python: Start) -> None:
     """Builds that do not give the same bytes twice: whoever reads finds one of them whole."""
     key = "ab" * 32
     wheels = []
@@ -109,7 +108,7 @@ def test_wheels_of_one_key_are_put_and_read_at_once(tmp_path: Path) -> None:
         wheels.append(folder / NAME)
     digests = {Sha256(hashlib.sha256(wheel.read_bytes()).hexdigest()) for wheel in wheels}
     house = Wheelhouse(root=tmp_path / "house")
-    processes = [start(["-c", PUT, str(house.root), str(wheel), key, "40"], tmp_path) for wheel in wheels]
+    processes = [python(["-c", PUT, str(house.root), str(wheel), key, "40"]) for wheel in wheels]
     seen = set()
     while any(process.poll() is None for process in processes):
         found = house.get(key)

@@ -87,6 +87,7 @@ def test_a_python_that_is_not_there_is_told(uv: Uv) -> None:
     assert "--python PATH" in error.value.hints[0]
 
 
+@pytest.mark.slow
 def test_an_environment_is_made_once(uv: Uv, bundled_pip: Path, sources: Path, tmp_path: Path) -> None:
     pins = plan_build(holding(artifact_of(bundled_pip)), make_step(sources)).pins
     make_environment(tmp_path / "venv", sys.executable, pins, uv, {})

@@ -198,18 +198,18 @@ TRAPS = {
     "false size": (FILES, {"record": lambda text: text.replace(",0\n", ",7\n", 1)}, "its RECORD says 7"),
     "weak hash": (FILES, {"record": lambda text: text.replace("sha256=", "md5=", 1)}, "has no sha256"),
     "not recorded": (FILES, {"more": extra}, "`mmcv/unlisted.py` has no sha256"),
-    "recorded and absent": (FILES, {"record": lambda text: text + "mmcv/gone.py,,\n"}, "is not there"),
-    "recorded twice": (FILES, {"record": lambda text: text + text.partition("\n")[0] + "\n"}, "stands twice"),
+    "recorded and absent": (FILES, {"record": lambda text: text + "mmcv/gone.py,,\n"}, "not in the wheel"),
+    "recorded twice": (FILES, {"record": lambda text: text + text.partition("\n")[0] + "\n"}, "is twice"),
     "no RECORD rows": (FILES, {"record": without("mmcv/")}, "has no sha256"),
     "duplicate member": (FILES, {"more": twice}, "is there twice"),
     "same name on macOS": (FILES | {"mmcv/__INIT__.py": b""}, {}, "is there twice"),
     "a link": (FILES, {"more": a_link}, "neither a file nor a folder"),
     "a path hook": (FILES | {"evil.pth": b"import os"}, {}, "`evil.pth` is neither a module"),
-    "sitecustomize": (FILES | {"sitecustomize.py": b""}, {}, "stands in for a module of Python"),
-    "standard library": (FILES | {"json/__init__.py": b""}, {}, "stands in for a module of Python"),
-    "a neighbour": (FILES | {"torch/evil.py": b""}, {}, "lies in the folder of torch"),
+    "sitecustomize": (FILES | {"sitecustomize.py": b""}, {}, "takes the place of a module of Python"),
+    "standard library": (FILES | {"json/__init__.py": b""}, {}, "takes the place of a module of Python"),
+    "a neighbour": (FILES | {"torch/evil.py": b""}, {}, "is in the folder of torch"),
     "a neighbour in platlib": (
-        FILES | {"mmcv-2.1.0.data/purelib/torch/evil.py": b""}, {}, "lies in the folder of torch"),
+        FILES | {"mmcv-2.1.0.data/purelib/torch/evil.py": b""}, {}, "is in the folder of torch"),
     "a script": (FILES | {"mmcv-2.1.0.data/scripts/ls": b"#!/bin/sh"}, {}, "outside of site-packages"),
     "data": (FILES | {"mmcv-2.1.0.data/data/etc/x": b""}, {}, "outside of site-packages"),
     "a python command": (
@@ -250,6 +250,7 @@ def test_a_flipped_bit_is_found_by_its_checksum(served: Served) -> None:
     assert "is no whole wheel" in refused(served, bytes(data))
 
 
+@pytest.mark.slow
 def test_a_wheel_that_would_fill_the_disk_is_not_unpacked(served: Served) -> None:
     def bomb(archive: zipfile.ZipFile) -> None:
         with archive.open("mmcv/zeros.bin", "w", force_zip64=True) as stream:

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 from build_world import locked, make_env, make_step, tar_of
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 from msgspec.structs import fields, replace
@@ -299,7 +300,7 @@ def test_the_script_of_a_plain_lock_runs_to_its_end_with_the_stubs(
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_no_text_of_a_lock_becomes_a_command(
     rich_env: LockedEnv, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -322,7 +323,7 @@ def test_no_text_of_a_lock_becomes_a_command(
     shutil.rmtree(folder)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_no_text_of_a_lock_becomes_an_instruction_of_a_dockerfile(
     rich_env: LockedEnv, data: st.DataObject
@@ -373,7 +374,7 @@ def unquoted(value: str) -> str | None:
     return out if value.endswith('"') and at == len(value) - 1 else None
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(data=st.data())
 def test_no_text_of_a_lock_becomes_code_of_a_notebook(rich_env: LockedEnv, data: st.DataObject) -> None:
     whole = sealed(rich_env)

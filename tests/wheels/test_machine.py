@@ -172,6 +172,7 @@ def test_output_goes_to_the_log_line_by_line(tmp_path: Path) -> None:
     assert b"one\n" in (tmp_path / "log").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_command_that_does_nothing_is_ended_with_its_children(tmp_path: Path) -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(500)'])"
     ran = run(command(tmp_path, code, quiet_seconds=0.6), str)
@@ -179,6 +180,7 @@ def test_a_command_that_does_nothing_is_ended_with_its_children(tmp_path: Path) 
     assert ran.seconds < 60
 
 
+@pytest.mark.slow
 def test_a_command_that_works_in_silence_is_not_ended(tmp_path: Path) -> None:
     if not Path("/proc/self/stat").exists():
         pytest.skip("this system does not tell the CPU time of others")

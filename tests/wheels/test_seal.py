@@ -21,7 +21,7 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
 from mmlock.net.download import FetchedFile
 from mmlock.wheels.fetching import FetchedWheel
-from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
+from mmlock.wheels.model import BuiltWheel, CheckStatus, WheelTest
 from mmlock.wheels.seal import Placement, seal_built, seal_fetched, unmet
 
 NAME = "probe-1.0+cpu-py3-none-any.whl"
@@ -60,7 +60,7 @@ def built(tmp_path: Path, **record: object) -> BuiltWheel:
         path=path,
         sha256=Sha256(hashlib.sha256(b"wheel").hexdigest()),
         size=5,
-        checks=(Check(name="odd", status=CheckStatus.NOT_CHECKED, detail="no way"),),
+        checks=(WheelTest(name="odd", status=CheckStatus.NOT_CHECKED, detail="no way"),),
         record=record,
         hit=False,
     )

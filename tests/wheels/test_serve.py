@@ -13,6 +13,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from children import Start, start
 from made_house import KEY, house, make_wheel
 
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -23,7 +24,7 @@ from mmlock.wheels.serve import IndexServer
 from mmlock.wheels.simple_index import JSON
 from mmlock.wheels.wheelhouse import Wheelhouse
 
-__all__ = ["house"]
+__all__ = ["house", "start"]
 
 
 @pytest.fixture
@@ -259,7 +260,7 @@ def test_a_port_in_use_is_told(house: Wheelhouse, served: IndexServer) -> None:
 
 
 @pytest.fixture
-def process(house: Wheelhouse) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def process(house: Wheelhouse, start: Start) -> tuple[str, subprocess.Popen[str]]:
     words = [
         sys.executable,
         "-m",
@@ -271,12 +272,10 @@ def process(house: Wheelhouse) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         "--wheelhouse",
         str(house.root),
     ]
-    run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = start(words)
     assert run.stderr is not None
     run.stderr.readline()
-    yield run.stderr.readline().strip(), run
-    run.kill()
-    run.communicate()
+    return run.stderr.readline().strip(), run
 
 
 @pytest.mark.slow

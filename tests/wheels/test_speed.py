@@ -98,6 +98,7 @@ def test_a_header_is_compiled_once_and_used(tmp_path: Path) -> None:
     assert made.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_other_flags_get_their_own_header(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "#pragma once\n#define MAGIC LEVEL\n", GOOD)
@@ -106,6 +107,7 @@ def test_other_flags_get_their_own_header(tmp_path: Path) -> None:
     assert len(bench.headers) == 2
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_a_header_that_cannot_be_precompiled_does_not_break_the_build(tmp_path: Path) -> None:
     header = "#ifndef FIRST\n#error include first.h before\n#endif\n#define MAGIC 3\n"
@@ -138,6 +140,7 @@ def test_it_says_what_the_real_compiler_says(tmp_path: Path) -> None:
     assert mine.partition(" ")[2] == real.partition(" ")[2]
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_objects_tell_nothing_of_where_they_were_made(tmp_path: Path) -> None:
     made = []

@@ -83,7 +83,7 @@ def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
             text=f"`{folder}` is sealed already: there is nothing to build or download\n",
             data={"lock": str(folder), "sealed": True, "steps": []},
         )
-    run = _Run(request, folder, progress)
+    run = _BuildRun(request, folder, progress)
     rows = []
     for step in in_order([*env.fetch, *env.build]):
         env, row = run.fetch(env, step) if isinstance(step, FetchStep) else run.build(env, step)
@@ -106,7 +106,7 @@ def write(env: LockedEnv, folder: Path) -> None:
     write_lock(env, folder, formats)
 
 
-class _Run:
+class _BuildRun:
     """The steps of one lock."""
 
     def __init__(self, request: BuildArguments, folder: Path, progress: Progress) -> None:

@@ -13,7 +13,7 @@ from mmlock.binary.demangle import demangle
 from mmlock.binary.environment import TorchEnvironment, find_site_packages, read_environment
 from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.inspect import Effort, Uninspected, inspect_folder
-from mmlock.binary.model import Inspected, Verdict
+from mmlock.binary.model import Compatibility, Inspected
 from mmlock.binary.names import is_torch
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import verdict
@@ -170,18 +170,18 @@ def _exporting(tables: SymbolTables, name: str) -> Page:
 
 def _verdict(
     found: Inspected, torch: TorchSymbols, devices: Sequence[Device], tables: SymbolTables, python: str | None
-) -> Verdict:
+) -> Compatibility:
     return verdict(found, torch, devices, drivers=tables.drivers, python=python)
 
 
-def _rows(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+def _rows(verdicts: Iterable[Compatibility]) -> list[dict[str, object]]:
     return [
         {**_plain(one), "loads": one.loads.value, "refused": one.refused, "demangled": _demangled(one)}
         for one in verdicts
     ]
 
 
-def _demangled(one: Verdict) -> dict[str, str]:
+def _demangled(one: Compatibility) -> dict[str, str]:
     return {name: demangle(name) for name in one.symbols.names}
 
 

@@ -1,35 +1,34 @@
-"""`mmlock matrix refresh`: what is scraped is read again, and what differs is written and told."""
+"""`mmlock matrix refresh`: what is scraped is read again; what differs is written and reported."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
-
-from msgspec import Struct
 
 from mmlock.app.locking import read_catalogue
 from mmlock.app.relocking import relocked
-from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress, silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.facts.matrix import store
 from mmlock.facts.matrix.concerned import LockContents, touched
-from mmlock.facts.matrix.diff import Change, diff
-from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, Matrix, find_root
-from mmlock.facts.refresh.drive import Driver, driver
+from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.refresh.asked import (
+    WantedIndexes,
+    index_places,
+    inspected_packages,
+    refreshed_root,
+    wanted_indexes,
+)
+from mmlock.facts.refresh.drive import driver
 from mmlock.facts.refresh.indexes import INDEXES, IndexQuery, Overlay
-from mmlock.facts.refresh.report import IndexAge, IndexOutcome, page
-from mmlock.facts.refresh.settings import choose
-from mmlock.facts.refresh.state import LastRead, is_recorded, last_seen
-from mmlock.facts.scrape.openmmlab import is_directory
+from mmlock.facts.refresh.report import IndexOutcome, page
+from mmlock.facts.refresh.settle import ask_index, index_age, require_whole, settle
+from mmlock.facts.refresh.state import LastRead
 from mmlock.files.private import open_cache
 from mmlock.net.fetching import Limits
 from mmlock.net.http import Client
@@ -42,13 +41,6 @@ LIMITS = Limits(
 )
 
 
-class _Wanted(Struct, frozen=True, kw_only=True):
-    """What `--only` leaves."""
-
-    indexes: tuple[str, ...]
-    packages: frozenset[str]
-
-
 def refresh(
     arguments: RefreshArguments,
     *,
@@ -57,10 +49,10 @@ def refresh(
     client: Client | None = None,
 ) -> Page:
     """Read the indexes, merge, write, tell. Raises UsageError, EnvironmentFault or MatrixError."""
-    root = _root(arguments, environ)
-    wanted = _wanted(arguments, Overlay(root))
-    places = _places(arguments, environ)
-    _inspected(arguments, Overlay(root))
+    root = refreshed_root(arguments, environ)
+    wanted = wanted_indexes(arguments, Overlay(root))
+    places = index_places(arguments, environ)
+    inspected_packages(arguments, Overlay(root))
     if arguments.relock:
         read_catalogue(arguments.catalogue)  # told before anything is read or written
     if arguments.dry_run:
@@ -73,7 +65,7 @@ def refresh(
 def _refresh(
     root: Path,
     arguments: RefreshArguments,
-    wanted: _Wanted,
+    wanted: WantedIndexes,
     places: Mapping[str, str],
     progress: Progress,
     environ: Mapping[str, str],
@@ -97,7 +89,7 @@ def _refresh(
                 packages=wanted.packages,
                 held=_held(locks),
             )
-            outcomes.append(_one(drive, name, ask, arguments, seen))
+            outcomes.append(ask_index(drive, name, ask, arguments, seen))
         if read := _inspect(used, overlay, arguments, places, progress, cache):
             outcomes.append(read)
     if arguments.hashes:
@@ -105,7 +97,7 @@ def _refresh(
 
         parts = cache / "parts"
         outcomes.append(record(used, overlay, arguments.hashes, places["openmmlab"], progress, parts))
-    changes, refused = _settle(root, overlay)
+    changes, refused = settle(root, overlay)
     written: tuple[str, ...] = ()
     if not arguments.dry_run:
         written = store.write_all(root, overlay.encoded())
@@ -120,9 +112,9 @@ def _refresh(
         dry_run=arguments.dry_run,
         traffic=used.traffic,
         seconds=time.monotonic() - started,
-        ages={name: _age(name, root, seen) for name in INDEXES},
+        ages={name: index_age(name, root, seen) for name in INDEXES},
     )
-    _strict(arguments, outcomes)
+    require_whole(arguments, outcomes)
     return answer
 
 
@@ -140,7 +132,7 @@ def _inspect(
     reading = Reading(
         client=client,
         facts=overlay,
-        named=_inspected(arguments, overlay),
+        named=inspected_packages(arguments, overlay),
         places=places,
         cache=cache,
         progress=progress,
@@ -149,106 +141,7 @@ def _inspect(
     return inspect_new(reading)
 
 
-def _one(
-    drive: Driver, name: str, ask: IndexQuery, arguments: RefreshArguments, seen: LastRead
-) -> IndexOutcome:
-    """Ask one index and merge what it says."""
-    before = drive.client.traffic.requests, drive.client.traffic.received
-    started = time.monotonic()
-    found = drive.run(name, INDEXES[name].scrape(ask))
-    warnings = list(found.warnings)
-    for facts in found.facts:
-        warnings += ask.facts.lay(facts, trust_removals=arguments.trust_removals)
-    before_it = _age(name, ask.facts.root, seen)
-    if found.read and not found.stale and not arguments.offline and not ask.packages:
-        seen.note(name)
-    return IndexOutcome(
-        name=name,
-        place=ask.place,
-        read=found.read,
-        stale=found.stale,
-        warnings=tuple(warnings),
-        last=before_it.last,
-        recorded=before_it.recorded,
-        requests=drive.client.traffic.requests - before[0],
-        received=drive.client.traffic.received - before[1],
-        seconds=time.monotonic() - started,
-    )
-
-
-def _age(name: str, root: Path, seen: LastRead) -> IndexAge:
-    """How old the facts of an index are."""
-    index = INDEXES[name]
-    last = seen.when(name) or last_seen(root, index.files, index.marks)
-    return IndexAge(last=last, recorded=is_recorded(root, index.files))
-
-
 # ---------------------------------------------------------------- what is asked
-
-
-def _root(arguments: RefreshArguments, environ: Mapping[str, str]) -> Path:
-    """The folder to rewrite: never the one inside an installed package, which an upgrade would undo."""
-    here = Path("matrices")
-    named = arguments.matrices is not None or environ.get(ENVIRONMENT_VARIABLE)
-    root = find_root(arguments.matrices if named or not (here / "gpus.json").is_file() else here, environ)
-    if root.name == "_matrices":
-        raise UsageError(
-            "there is no matrix folder to refresh",
-            causes=[f"the facts in use, `{root}`, are part of the installed package"],
-            hints=["name a folder with `--matrices`, for example a copy of that one"],
-        )
-    return root
-
-
-def _wanted(arguments: RefreshArguments, facts: Overlay) -> _Wanted:
-    """Indexes by name; any other name is a package of PyPI."""
-    if not arguments.only:
-        return _Wanted(indexes=tuple(INDEXES), packages=frozenset())
-    known: set[PackageName] = {
-        *facts.packages("files"),
-        *facts.packages("releases"),
-        *facts.packages("binaries"),
-        *Matrix(facts.root).described,
-    }
-    known -= {"openmmlab-index", "pytorch-index"}  # files of several packages; PyPI has no such page
-    packages = {normalize(name) for name in arguments.only if name not in INDEXES}
-    if strangers := sorted(packages - known):
-        raise UsageError(
-            f"`--only`: `{strangers[0]}` is neither an index nor a package",
-            hints=[
-                f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}; packages are named as on PyPI"
-            ],
-        )
-    indexes = [name for name in INDEXES if name in arguments.only or (name == "pypi" and packages)]
-    whole = "pypi" in arguments.only
-    return _Wanted(indexes=tuple(indexes), packages=frozenset() if whole else frozenset(packages))
-
-
-def _inspected(arguments: RefreshArguments, facts: Overlay) -> frozenset[str]:
-    """The packages of `--inspect`, as the matrix spells them."""
-    named = frozenset(normalize(name) for name in arguments.inspect)
-    if strangers := sorted(named - {"torch", *facts.packages("binaries")}):
-        raise UsageError(
-            f"`--inspect`: there are no facts about wheels of `{strangers[0]}`",
-            hints=[f"expected one of torch, {', '.join(facts.packages('binaries'))}"],
-        )
-    return named
-
-
-def _places(arguments: RefreshArguments, environ: Mapping[str, str]) -> dict[str, str]:
-    if strangers := [name for name in arguments.places if name not in INDEXES]:
-        raise UsageError(
-            f"`--at`: `{strangers[0]}` is not an index",
-            hints=[f"the indexes are {', '.join(f'`{name}`' for name in INDEXES)}"],
-        )
-    if strange := [text for text in arguments.hashes if "://" not in text and not is_directory(text)]:
-        raise UsageError(
-            f"`--hashes {strange[0]}` is neither a directory of OpenMMLab's index nor a URL",
-            hints=["for example `--hashes cu118/torch2.1.0`"],
-        )
-    places = {name: index.place for name, index in INDEXES.items()}
-    places["pypi"] = choose(arguments.index_url, environ).url
-    return {**places, **arguments.places}
 
 
 def _today() -> str:
@@ -256,42 +149,6 @@ def _today() -> str:
 
 
 # ---------------------------------------------------------------- what came of it
-
-
-def _settle(root: Path, overlay: Overlay) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-    """The changes that keep the matrix sound, and what was refused because it would not.
-
-    Raises MatrixError when the matrix could not be made sound.
-    """
-    faults = _faults(root, overlay)
-    refused = tuple(str(fault) for fault in faults)
-    for name in {fault.file for fault in faults}:
-        overlay.merged.pop(name, None)
-    if faults and (left := _faults(root, overlay)):
-        raise MatrixError(
-            "the indexes contradict the other facts; nothing was written",
-            causes=[str(fault) for fault in left[:20]],
-            hints=["run it again with `--only INDEX` for each index, to find the one"],
-        )
-    old = {name: document for name in overlay.merged if (document := overlay.on_disk(name))}
-    return diff(old, overlay.merged), refused
-
-
-def _faults(root: Path, overlay: Overlay) -> list[Any]:
-    """Faults that the merged files bring and that were not there before."""
-    from mmlock.facts.matrix.lint import lint
-
-    if not overlay.merged:
-        return []
-    with tempfile.TemporaryDirectory(prefix="mmlock-") as folder:
-        trial = Path(folder) / "matrices"
-        shutil.copytree(root, trial, ignore=shutil.ignore_patterns(".*", "symbols", "names"))
-        store.write_all(trial, overlay.encoded())
-        faults = lint(trial)
-    if not faults:
-        return []
-    before = {(fault.file, fault.message) for fault in lint(root)}
-    return [fault for fault in faults if (fault.file, fault.message) not in before]
 
 
 def _held(locks: Iterable[LockContents]) -> dict[PackageName, frozenset[str]]:
@@ -307,14 +164,3 @@ def _locks(arguments: RefreshArguments) -> Iterator[LockContents]:
     from mmlock.upkeep.committed import held_locks
 
     yield from held_locks(arguments.locks or Path("lockfiles"), named=arguments.locks is not None)
-
-
-def _strict(arguments: RefreshArguments, outcomes: list[IndexOutcome]) -> None:
-    """With `--strict` an index that could not be read whole is an error, after the rest was written."""
-    failed = [one for one in outcomes if one.stale]
-    if arguments.strict and failed:
-        raise EnvironmentFault(
-            f"{len(failed)} of {len(outcomes)} indexes could not be read completely",
-            causes=[f"{one.name}: {text}" for one in failed for text in one.stale[:3]],
-            hints=["what could be read was merged; without `--strict` this is not an error"],
-        )

@@ -16,25 +16,26 @@ from mmlock.app.project_findings import told, untaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import Confidence, requirement_name
+from mmlock.core.names import requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.requirements import unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
-from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, ReasonKind
-from mmlock.net.credentials import redact
+from mmlock.lock.model import LockedEnv
 from mmlock.resolve.closure.model import Closer
+from mmlock.resolve.judge.accepted import accepted
 from mmlock.resolve.loop import answer_cache as repeat
 from mmlock.resolve.loop.compiled import WheelCheck, compiled_wheels, left_out, ordinary_wheels
+from mmlock.resolve.loop.decision import decision
 from mmlock.resolve.loop.indexes import Indexes
 from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.placeholders import refuse_placeholders
 from mmlock.resolve.loop.prefetch import Prefetch
 from mmlock.resolve.request.bound_packages import require_ordinary
-from mmlock.resolve.request.interpret import interpret, mistaken
+from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.model import InterpretedRequest
 from mmlock.resolve.request.pinned_hashes import hold_hashes
 from mmlock.wheels.build_tools import with_tools
@@ -42,7 +43,6 @@ from mmlock.wheels.build_tools import with_tools
 if TYPE_CHECKING:
     from mmlock.facts.matrix.model import Validation
     from mmlock.resolve.closure.conda_side import CondaSide
-    from mmlock.resolve.plan.assemble import Decision
     from mmlock.resolve.plan.steps import NoSources
     from mmlock.validate.proven import Evidence
 
@@ -188,7 +188,7 @@ def locked(
     served: Callable[[float], object] = unheard,
     validations: Iterable[Validation] = (),
 ) -> LockedEnv:
-    """The locked environment of a request. `served` is told the age of what earlier runs had kept.
+    """The locked environment of a request. `served` receives the age of what earlier runs had kept.
 
     `validations`: what verdicts prove, besides the recorded ones.
     """
@@ -224,7 +224,7 @@ def locked(
                 raise no_answer(matrix, asked, decided)
             from mmlock.resolve.plan.assemble import assemble
 
-            env = assemble(_decision(matrix, asked, decided), indexes)
+            env = assemble(decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
                 raise _no_sources(env[0])
             if not indexes.offline:
@@ -235,7 +235,7 @@ def locked(
             env = replace(env, findings=(*env.findings, *untaken(matrix, asked, decided)))
             if arguments.no_abi_check:
                 unread = replace(env, findings=(*env.findings, left_out()))
-                return _judged(matrix, unread)
+                return accepted(matrix, unread)
             checked = _checked(matrix, env, decided, indexes, progress)
             if checked.unfit is not None:
                 progress(checked.unfit.reason)
@@ -244,7 +244,7 @@ def locked(
                 progress(checked.refusal.reason)
                 state.refusals.append(checked.refusal)
             else:
-                return _judged(matrix, checked.env)
+                return accepted(matrix, checked.env)
     raise NoAnswer(
         f"the wheels of {ROUNDS} combinations are incompatible with each other",
         causes=[*(one.reason for one in state.refusals[-3:]), *(one.reason for one in state.unfit[-3:])],
@@ -303,146 +303,3 @@ def _uv(ahead: Prefetch, progress: Progress, served: Callable[[float], object]) 
 
     cache = ClosureCache.of_user(os.environ, served=served)
     return UvCloser(cache=cache, progress=progress, meanwhile=ahead.work)
-
-
-def _decision(matrix: Matrix, asked: InterpretedRequest, decided: Resolution) -> Decision:
-    from mmlock.resolve.plan.assemble import Decision
-    from mmlock.resolve.plan.findings import missing_extras
-    from mmlock.resolve.plan.name_requirements import names_taken
-
-    return Decision(
-        matrix=matrix,
-        rows=decided.rows,
-        solution=decided.solution,
-        closed=decided.closed,
-        target=asked.target,
-        stack=asked.stack,
-        request=asked.arguments.words(),
-        accelerators=asked.accelerators,
-        providers=asked.arguments.providers,
-        newer=decided.newer,
-        torch_ops=asked.arguments.torch_ops,
-        notes=(
-            *missing_extras(matrix, asked.core_requirements, decided.solution, asked.target),
-            *(_about_request(text) for text in mistaken(matrix, asked.plain_requirements)),
-            *(_about_request(text) for text in _left_out(asked, decided)),
-            *(
-                _about_request(f"the marker of `{text}` is false for every Python of this target", Level.NOTE)
-                for text in asked.idle
-            ),
-            *(_about_request(text, Level.NOTE) for text in _recorded(asked)),
-            *_unread_requires(matrix),
-            *_passed_over(decided),
-            *_unfit(decided),
-            *names_taken(
-                matrix, decided.solution, decided.name_bounds, asked.target, decided.closed.packages
-            ),
-        ),
-    )
-
-
-def _about_request(text: str, level: Level = Level.WARNING) -> Finding:
-    source = ("the request",)
-    return Finding(
-        level=level,
-        kind=FindingKind.REQUEST,
-        subject="request",
-        text=text,
-        source=source,
-        confidence=Confidence.MEASURED,
-    )
-
-
-def _unread_requires(matrix: Matrix) -> Iterator[Finding]:
-    """Extensions of the user's tree of which nobody knows what they need."""
-    for name, one in sorted(matrix.extensions.items()):
-        if one.requires.unread is not None:
-            yield Finding(
-                level=Level.WARNING,
-                subject=name,
-                text=f"its requirements are not plain text in {one.requires.unread}, which is not run: "
-                "request those that are missing",
-                source=(one.tree.path,),
-                confidence=Confidence.MEASURED,
-            )
-
-
-def _recorded(asked: InterpretedRequest) -> Iterator[str]:
-    """Indexes of the request that nothing was asked of."""
-    for url in asked.recorded_indexes:
-        yield (
-            f"ordinary packages are not taken from `{redact(url)}`: it is for torch and mmcv, "
-            "whose files are facts of mmlock"
-        )
-
-
-def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
-    """What was asked for by name and is left out as the cure of a known breakage."""
-    wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
-    for breach in decided.solution.cured:
-        for name in breach.breakage.drop:
-            if name in wanted:
-                yield f"`{wanted[name]}` was requested and is left out: {breach.breakage.title}"
-
-
-def _passed_over(decided: Resolution) -> Iterator[Finding]:
-    """What the closure refused before it found an answer."""
-    for refusal in decided.refusals:
-        yield Finding(
-            level=Level.NOTE,
-            kind=FindingKind.PASSED_OVER,
-            subject="closure",
-            text=f"passed over {' with '.join(refusal.labels)}: {first_line(refusal.reason)}",
-            source=(decided.closed.engine,),
-            confidence=Confidence.MEASURED,
-        )
-
-
-def _unfit(decided: Resolution) -> Iterator[Finding]:
-    """Versions of ordinary packages whose compiled files do not go with the torch of the lock."""
-    for one in decided.unfit:
-        yield Finding(
-            level=Level.NOTE,
-            kind=FindingKind.PASSED_OVER,
-            subject=one.name,
-            text=f"passed over {one.name} {one.version}: {first_line(one.reason)}",
-            source=("read from the wheel's own ELF files",),
-            confidence=Confidence.MEASURED,
-        )
-
-
-def first_line(text: str) -> str:
-    """The start of an explanation, for a list."""
-    return " ".join(text.split())[:300]
-
-
-def _judged(matrix: Matrix, env: LockedEnv) -> LockedEnv:
-    """The environment with the judge's doubts as findings. Raises when he refuses it."""
-    from mmlock.resolve.judge import Rule, Severity, judge
-
-    objections = judge(env, matrix)
-    refused = [o for o in objections if o.severity is Severity.REFUSE]
-    if refused:
-        raise NoAnswer(
-            "the solution fails a second check",
-            causes=[f"{o.subject}: {o.text}" for o in refused],
-            hints=["this is a bug in mmlock or in its facts: please report it with the command you ran"],
-        )
-    doubts = tuple(
-        Finding(
-            level=Level.NOTE,
-            kind=FindingKind.UNCHECKED,
-            subject=o.subject,
-            text=f"not checked: {o.text}",
-            source=o.source,
-            confidence=Confidence.INFERRED,
-        )
-        for o in objections
-        if o.severity is Severity.UNKNOWN and not (o.rule is Rule.ARCHS and _read(env, o.subject))
-    )
-    return replace(env, findings=(*env.findings, *doubts))
-
-
-def _read(env: LockedEnv, subject: str) -> bool:
-    """Whether the wheel's own files were read, which tells more than the matrix knows."""
-    return any(p.name == subject and any(r.kind is ReasonKind.ABI for r in p.reasons) for p in env.packages)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock import __version__
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
@@ -22,20 +20,16 @@ from mmlock.core.validate_arguments import ValidateArguments
 from mmlock.files.private import open_cache
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
-from mmlock.validate.model import KernelDevice, Verdict
-from mmlock.validate.runner import KERNELS, TargetInterpreter
+from mmlock.validate.model import Verdict
+from mmlock.validate.runner import TargetInterpreter
 from mmlock.validate.statement import statement_data
+from mmlock.validate.validation import Validation, chosen_suites, concern_data, isolated, require_sealed
 
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
     from mmlock.validate.attest.signers import Signer
-    from mmlock.validate.model import Probe
     from mmlock.validate.store import VerdictRecord
-    from mmlock.validate.suites import KernelSuite
 
-_LEAKS = ("PYTHON", "PIP_", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD", "LD_LIBRARY_PATH", "UV_")
-_KEPT = ("UV_CACHE_DIR", "UV_LINK_MODE", "UV_CONCURRENT", "UV_HTTP", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
-AUTO = "auto"
 _SPACE = 3
 """A wheel unpacks to about three times its size."""
 
@@ -51,17 +45,19 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
-    _sealed(env, folder)
-    chosen = _suites(env, request)
+    require_sealed(env, folder)
+    chosen = chosen_suites(env, request)
     place = request.out or (None if request.partial else folder / NAME)
     # Before the hours of a validation: a key that cannot be used is found out now.
     signer = None if request.unsigned or place is None else signer_with(request.sign)
     started = datetime.now(timezone.utc)
     with _interpreter(env, folder, request, progress) as (interpreter, installed):
-        run = _Run(env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen)
+        run = Validation(
+            env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen
+        )
         verdict = run.verdict(started, progress)
     record = _kept(verdict, env, folder, place, signer)
-    data: dict[str, object] = {"result": verdict.result.value, "concerns": _concerns(verdict)}
+    data: dict[str, object] = {"result": verdict.result.value, "concerns": concern_data(verdict)}
     if place is not None:
         data |= {"verdict": str(place), "digest": record.digest, "signed": signer is not None}
     text = [*lines(verdict), "", _where_kept(place, signer)]
@@ -91,36 +87,6 @@ def _where_kept(place: Path | None, signer: Signer | None) -> str:
     return f"verdict: {place} (signed)"
 
 
-def _concerns(verdict: Verdict) -> list[dict[str, str]]:
-    from mmlock.validate.conclude import concerns_of
-    from mmlock.validate.text import concern
-
-    return [{"kind": one.kind.value, "text": concern(one)} for one in concerns_of(verdict)]
-
-
-def _sealed(env: LockedEnv, folder: Path) -> None:
-    from mmlock.lock.formats.parts import unsealed
-
-    if not env.sealed:
-        names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
-        raise UsageError(
-            f"the lock `{folder}` is not sealed yet",
-            causes=[f"still to build or download: {names}"],
-            hints=[f"run `mmlock build {folder}` first"],
-        )
-
-
-def _suites(env: LockedEnv, request: ValidateArguments) -> tuple[tuple[KernelSuite, str], ...]:
-    from mmlock.validate.suites import SUITES, chosen
-
-    known = {suite.name for suite in SUITES}
-    if unknown := sorted(set(request.suites) - known):
-        raise UsageError(
-            f"unknown suite `{unknown[0]}`", hints=[f"expected one of {', '.join(sorted(known))}"]
-        )
-    return chosen((package.name for package in env.packages), request.suites)
-
-
 # ---------------------------------------------------------------- where it runs
 
 
@@ -142,7 +108,7 @@ def _interpreter(
     with _root(request) as root:
         started = time.monotonic()
         python = _install(env, folder, root, request, progress)
-        environ = {**_clean(os.environ), **env.environment}
+        environ = {**isolated(os.environ), **env.environment}
         yield TargetInterpreter(path=python, environ=environ), time.monotonic() - started
 
 
@@ -169,103 +135,5 @@ def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArgument
         )
     sizes = [package.files[0].size or 0 for package in env.packages]
     room_for(root, _SPACE * sum(sizes))
-    uv = replace(find_uv(offline=request.offline, progress=progress), environ=_clean(os.environ))
+    uv = replace(find_uv(offline=request.offline, progress=progress), environ=isolated(os.environ))
     return install(env, folder, root, uv, python=request.base_python, exact=True).python
-
-
-def _clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what could bring packages or libraries from outside into a prefix."""
-    return {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith(_LEAKS) or name.startswith(_KEPT)
-    }
-
-
-# ---------------------------------------------------------------- the run
-
-
-class _Run(Struct, frozen=True, kw_only=True):
-    """One validation, from an interpreter to its verdict."""
-
-    env: LockedEnv
-    request: ValidateArguments
-    interpreter: TargetInterpreter
-    installed: float | None
-    chosen: tuple[tuple[KernelSuite, str], ...]
-
-    def verdict(self, started: datetime, progress: Progress) -> Verdict:
-        from mmlock.validate.compare import compare
-        from mmlock.validate.conclude import conclude, on_target
-        from mmlock.validate.digest import core_wheels, lock_digest
-        from mmlock.validate.probe import probe
-        from mmlock.validate.runner import RunOptions, kernels_digest, run_suites
-
-        request, env = self.request, self.env
-        clock = time.monotonic()
-        progress("examining what is installed")
-        deep = [package for suite, package in self.chosen if suite.name != "torch"]
-        probed = probe(self.interpreter, deep)
-        differences = compare(env, probed)
-        device = self._device(probed)
-        looked = time.monotonic() - clock
-        options = RunOptions(
-            device=device,
-            seed=request.seed,
-            limit=request.limit,
-            only=request.checks,
-            kernels=(request.kernels or KERNELS).absolute(),
-        )
-        suites = run_suites(self.interpreter, self.chosen, options, progress) if probed.torch else ()
-        checked = time.monotonic() - clock - looked
-        fits = on_target(env.target, device, probed.hardware.gpus)
-        torch_error = None if probed.torch else probed.torch_error
-        result, _ = conclude(differences, suites, on_target=fits, torch_error=torch_error)
-        seconds = {} if self.installed is None else {"install": round(self.installed, 2)}
-        return Verdict(
-            result=result,
-            lock_digest=lock_digest(env),
-            core_wheels=core_wheels(env),
-            stack=env.stack,
-            target=tuple(item.name for item in env.target.devices),
-            device=device,
-            on_target=fits,
-            python=probed.python,
-            torch=probed.torch,
-            torch_error=torch_error,
-            packages={name: package.version for name, package in sorted(probed.packages.items())},
-            environment=dict(env.environment),
-            hardware=probed.hardware,
-            differences=differences,
-            suites=suites,
-            kernels_digest=kernels_digest(options.kernels),
-            seed=request.seed,
-            fresh=self.installed is not None,
-            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            seconds={**seconds, "probe": round(looked, 2), "checks": round(checked, 2)},
-            tool=f"mmlock {__version__}",
-        )
-
-    def _device(self, probed: Probe) -> KernelDevice:
-        """What to run the kernels on. Raises EnvironmentFault when this machine has no such device."""
-        from mmlock.validate.conclude import wanted_device
-
-        named = self.request.device
-        wanted = wanted_device(self.env.target) if named == AUTO else KernelDevice(named)
-        if wanted is None:
-            raise EnvironmentFault(
-                f"no kernel suite runs on {self.env.target.kind.value} devices",
-                hints=[
-                    "`--device cpu` runs the CPU kernels; the verdict then says that it was not on target"
-                ],
-            )
-        if wanted is KernelDevice.CUDA and not probed.hardware.gpus:
-            raise EnvironmentFault(
-                "the lock is for a GPU and torch sees none on this machine",
-                causes=[probed.torch_error] if probed.torch_error else [],
-                hints=[
-                    "run `mmlock validate` on a machine with such a GPU",
-                    "`--device cpu` runs the CPU kernels; the verdict will say that it was not on target",
-                ],
-            )
-        return wanted

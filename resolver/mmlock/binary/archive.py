@@ -21,7 +21,7 @@ _END_SIZE = 22 + 65535
 _CHUNK = 256 * 1024
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class ArchiveLimits(Struct, frozen=True, kw_only=True):
     """How much may be read and unpacked before an archive is refused."""
 
     directory: int = 16 * 1024 * 1024
@@ -49,9 +49,9 @@ class Member(Struct, frozen=True, kw_only=True):
 class Archive:
     """The directory of a zip file and access to its members. Raises Unreadable throughout."""
 
-    def __init__(self, source: Source, limits: Limits | None = None) -> None:
+    def __init__(self, source: Source, limits: ArchiveLimits | None = None) -> None:
         self.source = source
-        self.limits = limits or Limits()
+        self.limits = limits or ArchiveLimits()
         self.members: Mapping[str, Member] = _directory(source, self.limits)
 
     def text(self, path: str) -> bytes:
@@ -211,7 +211,7 @@ class _Window(io.RawIOBase):
         return data
 
 
-def _directory(source: Source, limits: Limits) -> Mapping[str, Member]:
+def _directory(source: Source, limits: ArchiveLimits) -> Mapping[str, Member]:
     window: IO[bytes] = _Window(source, limits.directory)  # type: ignore[assignment]
     try:
         with ZipFile(window) as archive:

@@ -17,16 +17,16 @@ from mmlock.binary.cache import inspect_cached
 from mmlock.binary.elf import read_elf
 from mmlock.binary.floors import dotted, floors_of
 from mmlock.binary.inspect import Effort
-from mmlock.binary.model import Extension, Gpu, Inspected
+from mmlock.binary.model import CompiledExtension, HasGpuCode, Inspected
 from mmlock.binary.names import cxx11_abi, torch_names
 from mmlock.binary.reading import Unreadable
 from mmlock.binary.remote import Remote
 from mmlock.binary.torch_wheel import arch_list
 from mmlock.binary.trees import WheelTree
-from mmlock.core.names import Sha256
+from mmlock.core.names import Sha256, StrEnum
 from mmlock.net.fetching import Fetcher
 
-__all__ = ["Holds", "Unread", "read_build", "read_extension_wheel"]
+__all__ = ["Holds", "Unread", "UnreadReason", "read_build", "read_extension_wheel"]
 
 _TORCH_BUDGET = 64 * 1024 * 1024
 _EXTENSION_BUDGET = 160 * 1024 * 1024
@@ -49,10 +49,28 @@ class Holds(Struct, frozen=True, kw_only=True):
     """The highest version of glibc's symbols that it asks for."""
 
 
-class Unread(Struct, frozen=True, kw_only=True):
-    """Why a wheel tells nothing: a clause that can follow its name."""
+class UnreadReason(StrEnum):
+    """Why a wheel tells nothing."""
 
-    why: str
+    DAMAGED = "damaged"  # its bytes could not be had, or are not what they claim to be
+    PARTLY = "partly"  # one of its compiled files was not understood
+    NO_ARCH_LIST = "no-arch-list"
+    NO_CODE = "no-code"
+
+
+class Unread(Struct, frozen=True, kw_only=True):
+    """A wheel that tells nothing."""
+
+    kind: UnreadReason
+    detail: str = ""
+    """What exactly is wrong with which file: a clause."""
+
+    @property
+    def why(self) -> str:
+        """A clause that can follow the name of the wheel."""
+        if self.kind is UnreadReason.NO_ARCH_LIST:
+            return "says which CUDA it was built with, and holds no arch list"
+        return "holds no compiled code" if self.kind is UnreadReason.NO_CODE else self.detail
 
 
 def read_build(client: Fetcher, url: str) -> Holds | Unread:
@@ -70,9 +88,9 @@ def read_build(client: Fetcher, url: str) -> Holds | Unread:
             with tree.open("torch/lib/libc10_cuda.so") as source:
                 needed = tuple(read_elf(source).needed)
     except Unreadable as fault:
-        return Unread(why=str(fault))
+        return Unread(kind=UnreadReason.DAMAGED, detail=str(fault))
     if told and not listed:
-        return Unread(why="says which CUDA it was built with, and holds no arch list")
+        return Unread(kind=UnreadReason.NO_ARCH_LIST)
     return Holds(
         archs=tuple(word for word in listed if word.startswith("sm_")),
         ptx=tuple(word for word in listed if word.startswith("compute_")),
@@ -96,12 +114,13 @@ def read_extension_wheel(
     effort = Effort(budget=_EXTENSION_BUDGET)
     found = inspect_cached(url, sha256, cache, client=client, effort=effort)
     if not isinstance(found, Inspected):
-        return Unread(why=found.why)
+        return Unread(kind=UnreadReason.DAMAGED, detail=found.why)
     if found.not_read:
-        return Unread(why=f"holds `{found.not_read[0].path}`, which {found.not_read[0].why}")
+        first = found.not_read[0]
+        return Unread(kind=UnreadReason.PARTLY, detail=f"holds `{first.path}`, which {first.why}")
     if not found.extensions:
-        return Unread(why="holds no compiled code")
-    holding = [one for one in found.extensions if one.gpu is not Gpu.NO]
+        return Unread(kind=UnreadReason.NO_CODE)
+    holding = [one for one in found.extensions if one.gpu is not HasGpuCode.NO]
     codes = [one.gpu_code for one in holding if one.gpu_code is not None]
     whole = len(codes) == len(holding)
     return Holds(
@@ -130,6 +149,6 @@ def _runtime(needed: Iterable[str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _abi(extensions: Iterable[Extension]) -> int | None:
+def _abi(extensions: Iterable[CompiledExtension]) -> int | None:
     found = {one.cxx11_abi for one in extensions if one.cxx11_abi is not None}
     return found.pop() if len(found) == 1 else None

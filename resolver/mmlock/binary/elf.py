@@ -57,7 +57,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     size: int
 
 
-class Section(Struct, frozen=True, kw_only=True):
+class ElfSection(Struct, frozen=True, kw_only=True):
     """A section header."""
 
     name: str
@@ -89,7 +89,7 @@ class Elf(Struct, frozen=True, kw_only=True):
     symbols: Symbols
     versions: Mapping[str, tuple[str, ...]] | None
     """Library -> version names it must have (`libc.so.6` -> `GLIBC_2.17`); None: not read."""
-    sections: tuple[Section, ...] | None
+    sections: tuple[ElfSection, ...] | None
     """None: the file's end was not read."""
 
 
@@ -151,7 +151,7 @@ def read_segments(source: Source, header: Header) -> tuple[Segment, ...]:
     )
 
 
-def _sections(source: Source, header: Header) -> tuple[Section, ...]:
+def _sections(source: Source, header: Header) -> tuple[ElfSection, ...]:
     """The section headers; a file can do without them, so what is broken here counts as absent."""
     if not header.shnum or header.shstrndx >= header.shnum:
         return ()
@@ -167,7 +167,7 @@ def _sections(source: Source, header: Header) -> tuple[Section, ...]:
     except Unreadable:
         return ()
     return tuple(
-        Section(
+        ElfSection(
             name=_text(names, row[0]) if row[0] < len(names) else "", kind=row[1], offset=row[4], size=row[5]
         )
         for row in rows
@@ -198,7 +198,7 @@ def placed(segments: Sequence[Segment], address: int) -> int:
 
 
 def _symbol_count(
-    source: Source, segments: Sequence[Segment], sections: Sequence[Section], tags: Mapping[int, int]
+    source: Source, segments: Sequence[Segment], sections: Sequence[ElfSection], tags: Mapping[int, int]
 ) -> int:
     """How many symbols there are. ELF states it nowhere directly."""
     at = placed(segments, tags[_SYMTAB])

@@ -32,7 +32,7 @@ _HEAD = 4096
 _ISA = re.compile(rb"\.version (\d+\.\d+)")
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class FatbinEntry(Struct, frozen=True, kw_only=True):
     """One piece of code of a container."""
 
     ptx: bool
@@ -70,7 +70,7 @@ def read_gpu_code(source: Source, at: int, size: int, *, sample: int | None = No
 
     With `sample`, reading stops after so many containers with kernels. Raises Unreadable.
     """
-    found: list[tuple[Entry, ...]] = []
+    found: list[tuple[FatbinEntry, ...]] = []
     empty = 0
     complete = True
     walk = _containers(source, at, size)
@@ -96,7 +96,7 @@ def read_gpu_code(source: Source, at: int, size: int, *, sample: int | None = No
     return _joined(found, empty, complete=complete)
 
 
-def _joined(found: list[tuple[Entry, ...]], empty: int, *, complete: bool) -> GpuCode | None:
+def _joined(found: list[tuple[FatbinEntry, ...]], empty: int, *, complete: bool) -> GpuCode | None:
     if not found and not empty:
         return None
     cubins = [{entry.arch for entry in entries if not entry.ptx} for entries in found]
@@ -123,7 +123,7 @@ def _ordered(archs: set[str]) -> tuple[str, ...]:
     return tuple(sorted(archs, key=lambda arch: (int(re.sub(r"\D", "", arch)), arch)))
 
 
-def _containers(source: Source, at: int, size: int) -> Iterator[tuple[Entry, ...]]:
+def _containers(source: Source, at: int, size: int) -> Iterator[tuple[FatbinEntry, ...]]:
     """The entries of each container of a span."""
     end = at + size
     for _ in range(MAX_CONTAINERS):
@@ -150,7 +150,7 @@ def _next_container(source: Source, at: int, end: int) -> int:
     return -1
 
 
-def _entries(source: Source, at: int, length: int) -> Iterator[Entry]:
+def _entries(source: Source, at: int, length: int) -> Iterator[FatbinEntry]:
     end = at + length
     while at + _ENTRY.size <= end:
         row = _ENTRY.unpack(source.read(at, _ENTRY.size))
@@ -163,7 +163,7 @@ def _entries(source: Source, at: int, length: int) -> Iterator[Entry]:
             kernels, isa = _content(source, at + header, padded, size, packed=packed, ptx=kind == _PTX)
             suffix = "a" if flags & _SPECIFIC else "f" if flags & _FAMILY else ""
             prefix = "compute" if kind == _PTX else "sm"
-            yield Entry(
+            yield FatbinEntry(
                 ptx=kind == _PTX, arch=f"{prefix}_{sm}{suffix}", size=raw or size, kernels=kernels, isa=isa
             )
         at += header + padded

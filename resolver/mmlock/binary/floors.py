@@ -9,7 +9,7 @@ _FLOOR = re.compile(r"(GLIBC|GLIBCXX|CXXABI)_(\d+(?:\.\d+)*)")
 
 
 def floors_of(versions: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """`GLIBC`, `GLIBCXX`, `CXXABI` -> the highest version that is asked for."""
+    """`GLIBC`, `GLIBCXX`, `CXXABI` -> the highest version that is needed."""
     floors: dict[str, str] = {}
     for names in versions.values():
         for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmlock.binary.model import Extension, Gpu, GpuFinding, Inspected, PtxDriver
+from mmlock.binary.model import CompiledExtension, GpuFinding, HasGpuCode, Inspected, PtxDriver
 from mmlock.core.device import Code, Device, code_for, cubin_runs, ptx_runs
 from mmlock.core.names import DeviceKind
 
@@ -19,8 +19,8 @@ def gpu_finding(extension: Inspected, device: Device, drivers: Mapping[str, PtxD
         return _finding(device, Code.UNKNOWN, evidence=(text,))
     if device.arch is None:
         return _finding(device, Code.UNKNOWN, evidence=(f"the arch of {device.name} is not known",))
-    holding = [one for one in extension.extensions if one.gpu is Gpu.YES]
-    hidden = [one for one in extension.extensions if one.gpu is Gpu.UNKNOWN]
+    holding = [one for one in extension.extensions if one.gpu is HasGpuCode.YES]
+    hidden = [one for one in extension.extensions if one.gpu is HasGpuCode.UNKNOWN]
     unread = tuple(f"`{file.path}` {file.why}" for file in extension.not_read)
     if not holding:
         if hidden or unread:
@@ -46,7 +46,7 @@ def gpu_finding(extension: Inspected, device: Device, drivers: Mapping[str, PtxD
     )
 
 
-def _code(one: Extension, device: Device) -> Code:
+def _code(one: CompiledExtension, device: Device) -> Code:
     """What one file has for a device."""
     gpu = one.gpu_code
     if gpu is None or device.arch is None:
@@ -60,7 +60,7 @@ def _code(one: Extension, device: Device) -> Code:
     return Code.NONE
 
 
-def _some(one: Extension, device: Device) -> list[str]:
+def _some(one: CompiledExtension, device: Device) -> list[str]:
     """Archs that only some of the kernels have and that would do."""
     gpu, arch = one.gpu_code, device.arch
     if gpu is None or arch is None:
@@ -69,7 +69,7 @@ def _some(one: Extension, device: Device) -> list[str]:
     return cubins + [built for built in gpu.some_ptx if ptx_runs(built, arch)]
 
 
-def _sentence(one: Extension, device: Device, code: Code) -> str:
+def _sentence(one: CompiledExtension, device: Device, code: Code) -> str:
     gpu = one.gpu_code
     if gpu is None:
         return f"`{one.path}`: its GPU code was not read"

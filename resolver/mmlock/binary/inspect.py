@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from mmlock.binary.archive import Archive, Prefix
 from mmlock.binary.extension import is_compiled, kind_of, read_extension, read_extension_prefix
-from mmlock.binary.model import Extension, Inspected, Kind, NotRead
+from mmlock.binary.model import BinaryFormat, CompiledExtension, Inspected, NotRead
 from mmlock.binary.reading import MappedFile, Memory, OutOfReach, Source, Unreadable
 from mmlock.binary.remote import NoRanges, Remote, unread
 from mmlock.binary.trees import FolderTree, Tree, WheelTree
 from mmlock.core.progress import Progress, silent
 from mmlock.net.fetching import Fetcher, FetchFault
 
-Reader: TypeAlias = Callable[[str], "Extension | NotRead"]
+Reader: TypeAlias = Callable[[str], "CompiledExtension | NotRead"]
 """Reads the file at a path of the tree at hand."""
 
 _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
@@ -117,14 +117,14 @@ def _downloaded(url: str, name: str, client: Fetcher, progress: Progress) -> Ins
 
 def _inspected(tree: Tree, place: str, wheel_name: str, read: Reader, progress: Progress) -> Inspected:
     compiled = [path for path in sorted(tree.files) if is_compiled(path)]
-    extensions: list[Extension] = []
+    extensions: list[CompiledExtension] = []
     not_read: list[NotRead] = []
     for path in compiled:
         if _BUNDLED.match(path):
             continue
         progress(f"reading {path}")
         found = read(path)
-        if isinstance(found, Extension):
+        if isinstance(found, CompiledExtension):
             extensions.append(found)
         else:
             not_read.append(found)
@@ -145,7 +145,7 @@ def _inspected(tree: Tree, place: str, wheel_name: str, read: Reader, progress: 
     )
 
 
-def _for_neighbours(extensions: list[Extension]) -> tuple[Extension, ...]:
+def _for_neighbours(extensions: list[CompiledExtension]) -> tuple[CompiledExtension, ...]:
     """What a file gives matters only where a neighbour needs it."""
     wanted = {name for extension in extensions for name in extension.torch_needs}
     return tuple(
@@ -157,31 +157,31 @@ def _for_neighbours(extensions: list[Extension]) -> tuple[Extension, ...]:
 # ---------------------------------------------------------------- one file
 
 
-def _whole(tree: Tree, path: str) -> Extension | NotRead:
+def _whole(tree: Tree, path: str) -> CompiledExtension | NotRead:
     try:
         with tree.open(path) as source:
             return _understood(path, source)
     except OutOfReach:
         raise  # of the wheel, not of this file
     except Unreadable as fault:
-        return NotRead(path=path, kind=Kind.ELF, why=str(fault))
+        return NotRead(path=path, kind=BinaryFormat.ELF, why=str(fault))
 
 
-def _understood(path: str, source: Source) -> Extension | NotRead:
+def _understood(path: str, source: Source) -> CompiledExtension | NotRead:
     kind = kind_of(source)
-    if kind is not Kind.ELF:
+    if kind is not BinaryFormat.ELF:
         return NotRead(path=path, kind=kind, why=_NOT_READ[kind])
     return read_extension(path, source)
 
 
 _NOT_READ = {
-    Kind.PE: "is Windows code, which is not read: only ELF files are",
-    Kind.MACH_O: "is macOS code (Mach-O), which is not read: only ELF files are",
-    Kind.OTHER: "is not compiled code, whatever its name says",
+    BinaryFormat.PE: "is Windows code, which is not read: only ELF files are",
+    BinaryFormat.MACH_O: "is macOS code (Mach-O), which is not read: only ELF files are",
+    BinaryFormat.OTHER: "is not compiled code, whatever its name says",
 }
 
 
-def _in_part(tree: WheelTree, path: str, effort: Effort) -> Extension | NotRead:
+def _in_part(tree: WheelTree, path: str, effort: Effort) -> CompiledExtension | NotRead:
     """A file of a remote wheel: its beginning where that tells enough, else all of it."""
     member = tree.archive.members[path]
     if effort.whole or member.packed <= effort.small:
@@ -189,7 +189,7 @@ def _in_part(tree: WheelTree, path: str, effort: Effort) -> Extension | NotRead:
     try:
         prefix = Prefix(tree.archive, member, effort.prefix)
         kind = kind_of(prefix)
-        if kind is not Kind.ELF:
+        if kind is not BinaryFormat.ELF:
             return NotRead(path=path, kind=kind, why=_NOT_READ[kind])
         return read_extension_prefix(path, prefix, gpu=effort.gpu)
     except OutOfReach:
@@ -201,19 +201,19 @@ def _in_part(tree: WheelTree, path: str, effort: Effort) -> Extension | NotRead:
 # ---------------------------------------------------------------- metadata
 
 
-class _Declared(Struct, frozen=True, kw_only=True):
+class _DeclaredMetadata(Struct, frozen=True, kw_only=True):
     name: str | None = None
     version: str | None = None
     requires: tuple[str, ...] = ()
     requires_python: str | None = None
 
 
-def _declared(tree: Tree) -> _Declared:
+def _declared(tree: Tree) -> _DeclaredMetadata:
     paths = [path for path in tree.files if _METADATA.fullmatch(path)]
     if len(paths) != 1:
-        return _Declared()
+        return _DeclaredMetadata()
     message = BytesParser().parsebytes(tree.text(paths[0]), headersonly=True)
-    return _Declared(
+    return _DeclaredMetadata(
         name=_header(message.get("Name")),
         version=_header(message.get("Version")),
         requires=tuple(str(value) for value in message.get_all("Requires-Dist") or ()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from mmlock.binary.model import Answer, Finding, Inspected
+from mmlock.binary.model import Answer, ArguedAnswer, Inspected
 from mmlock.binary.tables import TorchFacts
 from mmlock.core.names import normalize
 
@@ -25,7 +25,7 @@ _CUDA = re.compile(
 )
 
 
-def judge_libraries(extension: Inspected, facts: TorchFacts, brought: frozenset[str]) -> Finding:
+def judge_libraries(extension: Inspected, facts: TorchFacts, brought: frozenset[str]) -> ArguedAnswer:
     """DT_NEEDED of every file against torch, the wheel itself, the system and what else is brought."""
     own = {*extension.bundled, *(one.soname for one in extension.extensions if one.soname)}
     wanted: dict[str, str] = {}
@@ -43,15 +43,15 @@ def judge_libraries(extension: Inspected, facts: TorchFacts, brought: frozenset[
         else:
             doubtful[name] = f"`{path}` needs `{name}`: {_doubt(name, facts, extension.requires)}"
     if missing:
-        return Finding(answer=Answer.FAILS, evidence=tuple(missing.values()), names=tuple(missing))
+        return ArguedAnswer(answer=Answer.FAILS, evidence=tuple(missing.values()), names=tuple(missing))
     blind = tuple(f"`{file.path}` {file.why}" for file in extension.not_read)
     if doubtful or blind:
-        return Finding(
+        return ArguedAnswer(
             answer=Answer.UNKNOWN, evidence=(*doubtful.values(), *blind), names=tuple(sorted(doubtful))
         )
     torchs = sorted(wanted.keys() & {*facts.libraries, *facts.needs})
     text = f"torch {facts.build} loads {', '.join(torchs)}" if torchs else "it needs no library of torch"
-    return Finding(answer=Answer.HOLDS, evidence=(text,))
+    return ArguedAnswer(answer=Answer.HOLDS, evidence=(text,))
 
 
 def _surely_absent(name: str, facts: TorchFacts, requires: Iterable[str]) -> str | None:
@@ -77,9 +77,9 @@ def _doubt(name: str, facts: TorchFacts, requires: Iterable[str]) -> str:
         return "it comes with the NVIDIA driver of the machine"
     if _CUDA.fullmatch(name):
         if any(_NVIDIA.match(normalize(text)) for text in requires):
-            return "one of its own requirements may bring it"
+            return "one of its own requirements may install it"
         return f"{' or '.join(facts.unread)} may load it, which was not read"
-    return "neither torch nor the wheel brings it; the machine may"
+    return "neither torch nor the wheel has it; the machine may"
 
 
 def _stem(name: str) -> str:

@@ -12,7 +12,7 @@ from mmlock.core.device import Code, Device
 from mmlock.core.names import StrEnum
 
 
-class Kind(StrEnum):
+class BinaryFormat(StrEnum):
     """What a compiled file is."""
 
     ELF = "elf"
@@ -28,7 +28,7 @@ class Extent(StrEnum):
     PREFIX = "prefix"  # symbols and GPU samples from its first bytes; library names from its strings
 
 
-class Gpu(StrEnum):
+class HasGpuCode(StrEnum):
     """Whether a file holds GPU code."""
 
     YES = "yes"
@@ -36,7 +36,7 @@ class Gpu(StrEnum):
     UNKNOWN = "unknown"  # it may, and was not read
 
 
-class Extension(Struct, frozen=True, kw_only=True):
+class CompiledExtension(Struct, frozen=True, kw_only=True):
     """One shared object, as far as torch and the loader care."""
 
     path: str
@@ -54,7 +54,7 @@ class Extension(Struct, frozen=True, kw_only=True):
     floors: Mapping[str, str]
     """`GLIBC`, `GLIBCXX`, `CXXABI` -> the highest version it asks for; empty when not read."""
     cxx11_abi: int | None
-    gpu: Gpu
+    gpu: HasGpuCode
     gpu_code: GpuCode | None
     modules: tuple[str, ...]
     """Python modules it can be imported as (`PyInit_*`)."""
@@ -66,7 +66,7 @@ class NotRead(Struct, frozen=True, kw_only=True):
     """A compiled file that was found and not understood."""
 
     path: str
-    kind: Kind
+    kind: BinaryFormat
     why: str
 
 
@@ -82,7 +82,7 @@ class Inspected(Struct, frozen=True, kw_only=True):
     requires: tuple[str, ...]
     """Requires-Dist, as declared; markers and extras included."""
     requires_python: str | None
-    extensions: tuple[Extension, ...]
+    extensions: tuple[CompiledExtension, ...]
     bundled: tuple[str, ...]
     """File names of all its shared objects, the libraries that were copied in included."""
     not_read: tuple[NotRead, ...]
@@ -103,7 +103,7 @@ class Answer(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class ArguedAnswer(Struct, frozen=True, kw_only=True):
     """An answer and what it rests on."""
 
     answer: Answer
@@ -136,17 +136,17 @@ class GpuFinding(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Compatibility(Struct, frozen=True, kw_only=True):
     """What is known, before installing, of one wheel beside one torch build."""
 
     torch: TorchBuildId
-    declared: Finding
+    declared: ArguedAnswer
     """Whether its metadata admits this torch."""
-    libraries: Finding
+    libraries: ArguedAnswer
     """Whether every library it needs will be there."""
-    symbols: Finding
+    symbols: ArguedAnswer
     """Whether torch exports every torch name it needs, the C++ ABI included."""
-    python: Finding
+    python: ArguedAnswer
     """Whether its files are for the Python its tags name, and for the one asked for."""
     gpus: tuple[GpuFinding, ...]
 

@@ -5,27 +5,27 @@ from __future__ import annotations
 import re
 from itertools import product
 
-from mmlock.binary.model import Answer, Extension, Finding, Inspected
+from mmlock.binary.model import Answer, ArguedAnswer, CompiledExtension, Inspected
 
 _CPYTHON = re.compile(r"cpython-(\d)(\d+)(t?)[a-z]*")
 _TAG = re.compile(r"cp(\d)(\d+)")
 
 
-def judge_python(extension: Inspected, python: str | None) -> Finding:
+def judge_python(extension: Inspected, python: str | None) -> ArguedAnswer:
     """Compare file names with the wheel's tags and with the target's Python (`3.11`, `3.13t`)."""
     clashes = [text for one in extension.extensions if (text := _clash(one, extension.tags, python))]
     if clashes:
-        return Finding(answer=Answer.FAILS, evidence=tuple(clashes))
+        return ArguedAnswer(answer=Answer.FAILS, evidence=tuple(clashes))
     named = sorted({one.python for one in extension.extensions if one.python})
     if named:
-        return Finding(answer=Answer.HOLDS, evidence=(f"its files are named for {', '.join(named)}",))
+        return ArguedAnswer(answer=Answer.HOLDS, evidence=(f"its files are named for {', '.join(named)}",))
     if python and extension.tags and not _admitted(extension.tags, python):
         text = f"its tag `{extension.tags[0]}` does not admit Python {python}"
-        return Finding(answer=Answer.FAILS, evidence=(text,))
-    return Finding(answer=Answer.UNKNOWN, evidence=("the names of its files tell no Python",))
+        return ArguedAnswer(answer=Answer.FAILS, evidence=(text,))
+    return ArguedAnswer(answer=Answer.UNKNOWN, evidence=("the names of its files tell no Python",))
 
 
-def _clash(one: Extension, tags: tuple[str, ...], python: str | None) -> str | None:
+def _clash(one: CompiledExtension, tags: tuple[str, ...], python: str | None) -> str | None:
     """A file that the tags, or the target, will not look for."""
     found = _CPYTHON.fullmatch(one.python or "")
     if not found:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class Unreadable(Exception):
-    """Bytes that are not what they claim to be, or that cannot be had. The text is a clause."""
+    """Bytes that are not what they claim to be, or that cannot be read. The text is a clause."""
 
 
 class OutOfReach(Unreadable):
@@ -40,7 +40,7 @@ class Source(Protocol):
 def check_span(offset: int, size: int, total: int, what: str = "bytes") -> None:
     """Raise Unreadable unless the span lies inside the file."""
     if offset < 0 or size < 0 or offset + size > total:
-        raise Unreadable(f"{what} {offset}-{offset + size} lie outside the file of {total} bytes")
+        raise Unreadable(f"{what} {offset}-{offset + size} are outside the file of {total} bytes")
 
 
 class Memory(Struct, frozen=True):

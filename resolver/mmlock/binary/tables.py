@@ -95,19 +95,38 @@ class SymbolFile(Struct, frozen=True):
 
     def exporting(self, name: str) -> tuple[TorchBuildId, ...]:
         """The builds of this file that export a name."""
-        for mask, group in self._groups():
-            if name in group:
+        at = self._line_of(name)
+        for mask, count in self.groups:
+            if 0 <= at < count:
                 return tuple(facts.build for at, facts in enumerate(self.builds) if mask >> at & 1)
+            at -= count
         return ()
 
+    def _line_of(self, name: str) -> int:
+        """Where a name stands among all names of this file; -1: it does not. The text is not split for it."""
+        body = _body(self.path)
+        self._check(body.count("\n") + bool(body))
+        if not name or "\n" in name:
+            return -1
+        if body.startswith(f"{name}\n") or body == name:
+            return 0
+        at = body.find(f"\n{name}\n")
+        if at < 0 and body.endswith(f"\n{name}"):
+            at = len(body) - len(name) - 1
+        return -1 if at < 0 else body.count("\n", 0, at + 1)
+
+    def _check(self, lines: int) -> None:
+        if lines != (told := sum(count for _, count in self.groups)):
+            raise _broken(self.path, f"it holds {lines} names, not {told}")
+
     def _groups(self) -> Iterator[tuple[int, Sequence[str]]]:
-        lines = _body(self.path).split("\n")
+        body = _body(self.path)
+        lines = body.split("\n") if body else []
+        self._check(len(lines))
         at = 0
         for mask, count in self.groups:
             yield mask, lines[at : at + count]
             at += count
-        if at != len(lines) and (at or lines != [""]):
-            raise _broken(self.path, f"it holds {len(lines)} names, not {at}")
 
 
 def read_symbol_file(path: Path) -> SymbolFile:
@@ -150,7 +169,7 @@ def write_symbols(tables: Iterable[TorchSymbols]) -> bytes:
 
 @lru_cache(maxsize=8)
 def _body(path: Path) -> str:
-    """The names of a file; they stay in memory, for who exports a name is asked of all files."""
+    """The names of a file; they stay in memory, since every file is searched for who exports a name."""
     try:
         with path.open("rb") as stream:
             stream.readline(MAX_HEAD)
@@ -203,7 +222,7 @@ def _broken(path: Path, why: str) -> MatrixError:
     return MatrixError(
         f"the table of torch names `{path}` is broken",
         causes=[why],
-        hints=["delete it if it lies in the cache; else take the file of an mmlock release"],
+        hints=["delete it if it is in the cache; else take the file of an mmlock release"],
     )
 
 

@@ -7,7 +7,16 @@ from textwrap import wrap
 
 from mmlock.binary.demangle import demangle
 from mmlock.binary.gpu_verdict import NO_GPU_CODE
-from mmlock.binary.model import Answer, Extension, Extent, Finding, Gpu, GpuFinding, Inspected, Verdict
+from mmlock.binary.model import (
+    Answer,
+    ArguedAnswer,
+    Compatibility,
+    CompiledExtension,
+    Extent,
+    GpuFinding,
+    HasGpuCode,
+    Inspected,
+)
 from mmlock.binary.tables import TorchBuildId, TorchFacts
 from mmlock.core.device import Code
 
@@ -35,7 +44,7 @@ def inspected_lines(found: Inspected) -> Iterator[str]:
         yield "  no compiled files: nothing in it depends on torch's binary interface"
 
 
-def verdict_lines(verdict: Verdict) -> Iterator[str]:
+def verdict_lines(verdict: Compatibility) -> Iterator[str]:
     """Beside one torch: whether it loads, why, and what its kernels are good for."""
     yield f"beside torch {verdict.torch}: {_LOADS[verdict.loads]}"
     for label, finding in (
@@ -54,7 +63,7 @@ def torch_lines(facts: TorchFacts, names: int) -> Iterator[str]:
     yield f"torch {facts.build} for {facts.build.platform}: {facts.wheel}"
     yield from _wrapped("GPU code", _archs(facts))
     yield f"  C++ ABI {_known(facts.cxx11_abi)} · {_floors(facts.floors)} · {names} exported torch names"
-    yield from _wrapped("brings", " ".join(facts.libraries))
+    yield from _wrapped("libraries", " ".join(facts.libraries))
     yield from _wrapped("needs", " ".join(facts.needs))
     if facts.unread:
         yield f"  not read: {', '.join(facts.unread)}"
@@ -82,18 +91,18 @@ def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f}"
 
 
-def _extension_lines(one: Extension) -> Iterator[str]:
+def _extension_lines(one: CompiledExtension) -> Iterator[str]:
     part = " · read in part" if one.extent is Extent.PREFIX else ""
     yield f"  {one.path}"
     abi = f" · C++ ABI {one.cxx11_abi}" if one.cxx11_abi is not None else ""
     needs = f"{len(one.torch_needs)} torch names of {one.undefined} undefined"
     yield f"    {one.machine}{abi} · {_floors(one.floors)} · {needs}{part}"
     yield from _wrapped("needs", " ".join(one.needed), indent=4)
-    if one.gpu is not Gpu.NO:
+    if one.gpu is not HasGpuCode.NO:
         yield from _wrapped("GPU code", _gpu_code(one), indent=4)
 
 
-def _gpu_code(one: Extension) -> str:
+def _gpu_code(one: CompiledExtension) -> str:
     code = one.gpu_code
     if code is None:
         return "not read"
@@ -107,10 +116,10 @@ def _floors(floors: object) -> str:
     names = {"GLIBC": "glibc", "GLIBCXX": "libstdc++", "CXXABI": "CXXABI"}
     items = floors.items() if isinstance(floors, dict) else ()
     told = [f"{names.get(kind, kind)} {version}" for kind, version in items if kind != "CXXABI"]
-    return ", ".join(sorted(told)) or "no glibc version told"
+    return ", ".join(sorted(told)) or "no glibc version stated"
 
 
-def _finding_lines(label: str, finding: Finding) -> Iterator[str]:
+def _finding_lines(label: str, finding: ArguedAnswer) -> Iterator[str]:
     first, *rest = finding.evidence or ("",)
     yield from _wrapped(f"{label:<10} {finding.answer.value:<8}", first, plain=True)
     for text in rest:
@@ -145,7 +154,7 @@ def gpu_lines(gpu: GpuFinding) -> Iterator[str]:
 
 
 def _archs(facts: TorchFacts) -> str:
-    return " ".join(facts.archs) if facts.archs else "none told"
+    return " ".join(facts.archs) if facts.archs else "none stated"
 
 
 def _known(value: int | None) -> str:

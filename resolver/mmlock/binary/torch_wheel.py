@@ -25,7 +25,7 @@ LARGE = 64 * 1024 * 1024
 """CUDA libraries packed larger than this are left out unless asked for."""
 
 
-class _Walk(Struct):
+class _LibraryWalk(Struct):
     """What was met on the way from library to library."""
 
     names: set[str] = field(default_factory=set)
@@ -47,7 +47,7 @@ def read_torch(
 ) -> TorchSymbols:
     """The table of a torch wheel. Without `whole`, large CUDA libraries stay unread. Raises Unreadable."""
     by_name = {PurePosixPath(path).name: path for path in tree.files if _LIBRARY.fullmatch(path)}
-    walk = _Walk()
+    walk = _LibraryWalk()
     waiting = [path for path in sorted(tree.files) if _ROOT.fullmatch(path)]
     if not waiting:
         raise Unreadable("is no torch wheel for Linux: it has no `torch/_C*.so`")
@@ -61,7 +61,7 @@ def read_torch(
     return TorchSymbols(facts=_facts(walk, build, wheel, sha256), names=frozenset(walk.names))
 
 
-def _facts(walk: _Walk, build: TorchBuildId, wheel: str, sha256: str | None) -> TorchFacts:
+def _facts(walk: _LibraryWalk, build: TorchBuildId, wheel: str, sha256: str | None) -> TorchFacts:
     return TorchFacts(
         build=build,
         wheel=wheel,
@@ -75,7 +75,7 @@ def _facts(walk: _Walk, build: TorchBuildId, wheel: str, sha256: str | None) -> 
     )
 
 
-def _read_library(tree: Tree, path: str, walk: _Walk, *, whole: bool, progress: Progress) -> set[str]:
+def _read_library(tree: Tree, path: str, walk: _LibraryWalk, *, whole: bool, progress: Progress) -> set[str]:
     """Add one library to the walk; gives what it needs."""
     name, packed = PurePosixPath(path).name, tree.files[path]
     walk.libraries.add(name)

@@ -8,7 +8,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.libraries import judge_libraries
-from mmlock.binary.model import Answer, Extension, Finding, Inspected, PtxDriver, Verdict
+from mmlock.binary.model import Answer, ArguedAnswer, Compatibility, CompiledExtension, Inspected, PtxDriver
 from mmlock.binary.names import is_cuda
 from mmlock.binary.python_verdict import judge_python
 from mmlock.binary.tables import TorchFacts, TorchSymbols
@@ -25,13 +25,13 @@ def verdict(
     brought: Collection[str] = (),
     drivers: Mapping[str, PtxDriver] | None = None,
     python: str | None = None,
-) -> Verdict:
+) -> Compatibility:
     """Whether the wheel loads beside that torch and has code for the devices.
 
     `brought` are sonames that other packages of the environment bring and load; `drivers` tells what
     compiles PTX of a version (`7.8`); `python` is the target's (`3.11`).
     """
-    return Verdict(
+    return Compatibility(
         torch=torch.facts.build,
         declared=judge_declared(extension, torch.facts),
         libraries=judge_libraries(extension, torch.facts, frozenset(brought)),
@@ -44,7 +44,7 @@ def verdict(
 # ---------------------------------------------------------------- declared
 
 
-def judge_declared(extension: Inspected, facts: TorchFacts) -> Finding:
+def judge_declared(extension: Inspected, facts: TorchFacts) -> ArguedAnswer:
     """Whether the metadata admits this torch."""
     torch = facts.build.torch
     said = []
@@ -59,15 +59,17 @@ def judge_declared(extension: Inspected, facts: TorchFacts) -> Finding:
     bounds = [requirement for requirement in said if str(requirement.specifier)]
     if not bounds:
         what = "asks for torch in any version" if said else "says nothing of torch"
-        return Finding(answer=Answer.UNKNOWN, evidence=(f"its metadata {what}",))
+        return ArguedAnswer(answer=Answer.UNKNOWN, evidence=(f"its metadata {what}",))
     try:
         wrong = [one for one in bounds if not allows(str(one.specifier), torch)]
     except InvalidVersion:
-        return Finding(answer=Answer.UNKNOWN, evidence=(f"`{torch}` is no version that can be compared",))
+        return ArguedAnswer(
+            answer=Answer.UNKNOWN, evidence=(f"`{torch}` is no version that can be compared",)
+        )
     if wrong:
         text = f"it declares `{_bare(wrong[0])}`, which torch {torch} is not"
-        return Finding(answer=Answer.FAILS, evidence=(text,))
-    return Finding(answer=Answer.HOLDS, evidence=(f"it declares `{_bare(bounds[0])}`",))
+        return ArguedAnswer(answer=Answer.FAILS, evidence=(text,))
+    return ArguedAnswer(answer=Answer.HOLDS, evidence=(f"it declares `{_bare(bounds[0])}`",))
 
 
 def _bare(requirement: Requirement) -> str:
@@ -77,7 +79,7 @@ def _bare(requirement: Requirement) -> str:
 # ---------------------------------------------------------------- symbols
 
 
-def judge_symbols(extension: Inspected, torch: TorchSymbols) -> Finding:
+def judge_symbols(extension: Inspected, torch: TorchSymbols) -> ArguedAnswer:
     """Whether torch exports every torch name that the files need."""
     given = {name for one in extension.extensions for name in one.torch_gives}
     needed = {name for one in extension.extensions for name in one.torch_needs} - given
@@ -90,21 +92,21 @@ def judge_symbols(extension: Inspected, torch: TorchSymbols) -> Finding:
     abi = _abi_clash(extension.extensions, torch.facts)
     if missing:
         texts = [f"{_count(len(missing), 'torch name')} of {len(needed)} are not in {label}"]
-        return Finding(answer=Answer.FAILS, evidence=(*abi, *texts), names=missing)
+        return ArguedAnswer(answer=Answer.FAILS, evidence=(*abi, *texts), names=missing)
     if abi and needed:
-        return Finding(answer=Answer.FAILS, evidence=abi)
+        return ArguedAnswer(answer=Answer.FAILS, evidence=abi)
     blind = tuple(f"`{file.path}` {file.why}" for file in extension.not_read)
     if doubtful:
         why = f"{_count(len(doubtful), 'name')} may be in {' or '.join(unread)}, which was not read"
-        return Finding(answer=Answer.UNKNOWN, evidence=(why, *blind), names=tuple(sorted(doubtful)))
+        return ArguedAnswer(answer=Answer.UNKNOWN, evidence=(why, *blind), names=tuple(sorted(doubtful)))
     if blind:
-        return Finding(answer=Answer.UNKNOWN, evidence=blind)
+        return ArguedAnswer(answer=Answer.UNKNOWN, evidence=blind)
     if not needed:
-        return Finding(answer=Answer.HOLDS, evidence=("its files need no torch name",))
-    return Finding(answer=Answer.HOLDS, evidence=(f"all {len(needed)} torch names are in {label}",))
+        return ArguedAnswer(answer=Answer.HOLDS, evidence=("its files need no torch name",))
+    return ArguedAnswer(answer=Answer.HOLDS, evidence=(f"all {len(needed)} torch names are in {label}",))
 
 
-def _abi_clash(extensions: Sequence[Extension], facts: TorchFacts) -> tuple[str, ...]:
+def _abi_clash(extensions: Sequence[CompiledExtension], facts: TorchFacts) -> tuple[str, ...]:
     for one in extensions:
         known = one.torch_needs and one.cxx11_abi is not None and facts.cxx11_abi is not None
         if known and one.cxx11_abi != facts.cxx11_abi:

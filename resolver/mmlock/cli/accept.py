@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mmlock.cli.confirm import confirmed
-from mmlock.cli.sections import Section
+from mmlock.cli.sections import HelpSection
 from mmlock.cli.terminal import Terminal
 from mmlock.core.errors import UsageError
 
@@ -16,7 +16,7 @@ NOTE = (
     "accepted before, mmlock shows what it will run and asks."
 )
 
-yes = Section("Safety").add("--yes", is_flag=True, help="Accept the lock without being asked.")
+yes = HelpSection("Safety").add("--yes", is_flag=True, help="Accept the lock without being asked.")
 
 
 def require_accepted(terminal: Terminal, lock: Path, *, yes: bool) -> None:

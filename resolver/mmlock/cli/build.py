@@ -9,14 +9,14 @@ import click
 
 from mmlock.cli import accept, options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class _Values(TypedDict):
+class _BuildValues(TypedDict):
     find_links: tuple[Path, ...]
     wheelhouse: Path | None
     base_url: str | None
@@ -34,7 +34,7 @@ class _Values(TypedDict):
 
 
 _files = (
-    Section("Files")
+    HelpSection("Files")
     .many(
         "-f",
         "--find-links",
@@ -61,7 +61,7 @@ _files = (
 )
 
 _running = (
-    Section("How to build")
+    HelpSection("How to build")
     .add(
         "--jobs",
         type=click.IntRange(min=1, max=4096),
@@ -93,7 +93,7 @@ _running = (
 @options.progress
 @click.pass_obj
 def build(
-    terminal: Terminal, /, lock: Path, *, yes: bool, progress: bool | None, **values: Unpack[_Values]
+    terminal: Terminal, /, lock: Path, *, yes: bool, progress: bool | None, **values: Unpack[_BuildValues]
 ) -> None:
     """Run the steps of the lock folder LOCK (default `lock`): download and hash, build and check.
 

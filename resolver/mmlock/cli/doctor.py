@@ -9,7 +9,7 @@ import click
 from mmlock.cli import options
 from mmlock.cli.confirm import confirmed
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 
 WRONG = 1
@@ -17,20 +17,20 @@ WRONG = 1
 
 
 _what = (
-    Section("What to look at")
+    HelpSection("What to look at")
     .add("--text", metavar="TEXT", help="The error text itself, instead of a file.")
     .add("--python", metavar="PATH", help="An interpreter, or the folder of an environment.")
     .add("--lock", type=options.FOLDER, metavar="DIR", help="Compare the environment with this lock.")
     .add("--list", "listing", is_flag=True, help="List the texts that are known, each with an example.")
 )
 _how = (
-    Section("How to look")
+    HelpSection("How to look")
     .many("--gpu", "gpus", metavar="NAME", help="The device to run on; default: this machine's.")
     .add("--check", is_flag=True, help="Exit with code 1 if something in the environment fails.")
     .add("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 )
 _cure = (
-    Section("What to do about it")
+    HelpSection("What to do about it")
     .add("--fix", is_flag=True, help="Write a lock that fixes the environment.")
     .add(
         "--out",

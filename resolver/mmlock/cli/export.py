@@ -9,14 +9,14 @@ import click
 
 from mmlock.cli import accept, options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal, write_raw
 from mmlock.core.errors import UsageError
 
 KINDS = ("script", "dockerfile", "notebook", "uv", "poetry", "pdm")
 
 _export = (
-    Section("What to write")
+    HelpSection("What to write")
     .add("--out", type=options.FOLDER, metavar="FILE", help=options.OUT_FILE)
     .many(
         "-f",

@@ -10,7 +10,7 @@ import click
 from mmlock.cli import options
 from mmlock.cli.interpreters import python_version
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 from mmlock.core.inspect_arguments import InspectArguments
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class _Values(TypedDict):
+class _InspectValues(TypedDict):
     """What click hands over."""
 
     thing: str
@@ -32,7 +32,7 @@ class _Values(TypedDict):
 
 
 _against = (
-    Section("What to compare with")
+    HelpSection("What to compare with")
     .many("--torch", metavar="VERSION", help="`2.9.1` (PyPI's build) or `2.9.1+cu118`; repeatable.")
     .many(
         "--with",
@@ -44,7 +44,7 @@ _against = (
     .add("--python", metavar="X.Y", help="The Python version, such as `3.12`, or an interpreter that has it.")
 )
 _how = (
-    Section("How to read")
+    HelpSection("How to read")
     .add("--whole", is_flag=True, help="Download remote files completely, not just their first parts.")
     .add("--offline", is_flag=True, help=options.OFFLINE)
     .add("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
@@ -58,7 +58,7 @@ _how = (
 @options.progress
 @options.form
 @click.pass_obj
-def inspect(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[_Values]) -> None:
+def inspect(terminal: Terminal, /, *, progress: bool | None, **values: Unpack[_InspectValues]) -> None:
     """Read the compiled files of a wheel, local or remote, without installing or running them.
 
     Shows the torch symbols and libraries they need, the GPUs they have code for, and whether that is

@@ -9,7 +9,7 @@ import click
 
 from mmlock.cli import options
 from mmlock.cli.progress import progress as lines
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 from mmlock.core.errors import UsageError
 from mmlock.core.refreshing import RefreshArguments
@@ -18,7 +18,7 @@ FAILED = 2
 """The exit code when a lock could not be solved again."""
 
 _what = (
-    Section("What to read")
+    HelpSection("What to read")
     .many("--only", metavar="NAME", help="Only this index or package; repeatable.")
     .add("--index-url", metavar="URL", help="The package index, instead of the configured one.")
     .many("--at", "places", metavar="INDEX=URL", help="Read this index from a mirror.")
@@ -38,7 +38,7 @@ _what = (
 )
 
 _how = (
-    Section("What to do with it")
+    HelpSection("What to do with it")
     .add("--dry-run", is_flag=True, help="Show what would change; write nothing.")
     .add("--strict", is_flag=True, help="Fail if an index cannot be read completely.")
     .add("--trust-removals", is_flag=True, help="Remove facts that are no longer listed, however many.")

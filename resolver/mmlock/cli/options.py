@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from mmlock.cli.sections import Section, SectionOption, Verb
-from mmlock.core import solve_options
-from mmlock.core.solve_options import Kind, SolveOption
+from mmlock.cli.sections import HelpSection, SectionOption, Verb
+from mmlock.core import solve_option, solve_options
+from mmlock.core.solve_option import OptionKind, SolveOption
 
 FOLDER = click.Path(path_type=Path)
 DEFAULT_LOCK = Path("lock")
@@ -19,7 +19,7 @@ OFFLINE = "Use only what was downloaded before."
 OUT_FILE = "Write the result here instead of to stdout."
 
 
-def _of_table(*sections: solve_options.Section) -> Callable[[Verb], Verb]:
+def _of_table(*sections: solve_option.OptionSection) -> Callable[[Verb], Verb]:
     """The options of these sections, as a decorator."""
     made = [_made(option) for option in solve_options.of_section(*sections)]
 
@@ -34,29 +34,29 @@ def _of_table(*sections: solve_options.Section) -> Callable[[Verb], Verb]:
 def _made(option: SolveOption) -> Callable[[Any], Any]:
     words = [f"--{option.name}", option.id, *([f"-{option.short}"] if option.short else [])]
     more: dict[str, Any] = {"multiple": True} if option.repeatable else {}
-    if option.kind is Kind.FLAG:
+    if option.kind is OptionKind.FLAG:
         more["is_flag"] = True
     else:
         more["metavar"] = option.metavar
-    if option.kind is Kind.PATH:
+    if option.kind is OptionKind.PATH:
         more["type"] = FOLDER
     return click.option(*words, cls=SectionOption, section=option.section.value, help=option.help, **more)
 
 
-inputs = _of_table(solve_options.Section.INPUT)
-target = _of_table(solve_options.Section.TARGET)
-choice = _of_table(solve_options.Section.CHOICE)
-index = _of_table(solve_options.Section.INDEX)
-output = _of_table(solve_options.Section.OUTPUT)
+inputs = _of_table(solve_option.OptionSection.INPUT)
+target = _of_table(solve_option.OptionSection.TARGET)
+choice = _of_table(solve_option.OptionSection.CHOICE)
+index = _of_table(solve_option.OptionSection.INDEX)
+output = _of_table(solve_option.OptionSection.OUTPUT)
 request = _of_table(
-    solve_options.Section.INPUT,
-    solve_options.Section.TARGET,
-    solve_options.Section.CHOICE,
-    solve_options.Section.INDEX,
+    solve_option.OptionSection.INPUT,
+    solve_option.OptionSection.TARGET,
+    solve_option.OptionSection.CHOICE,
+    solve_option.OptionSection.INDEX,
 )
 """Everything that describes an environment."""
 
-progress = Section("Output").add(
+progress = HelpSection("Output").add(
     "--progress/--no-progress",
     default=None,
     help="Show progress on stderr; by default on a terminal only.",
@@ -77,13 +77,13 @@ def formats(
     help: str = "For people or for programs.",  # noqa: A002 - click's word
     hidden: tuple[str, ...] = (),
     also: tuple[str, ...] = (),
-) -> Section:
+) -> HelpSection:
     """`--format`: text or JSON, and what else a verb can write. `hidden` are taken and not listed.
 
     `also` are other names of the option.
     """
     shown = [kind for kind in ("text", "json", *kinds) if kind not in hidden]
-    return Section("Output").add(
+    return HelpSection("Output").add(
         "--format",
         *also,
         type=click.Choice(["text", "json", *kinds]),
@@ -100,7 +100,7 @@ def formats(
 form = formats(expose=False)
 
 
-prefix = Section("Environment").add(
+prefix = HelpSection("Environment").add(
     "--prefix",
     type=FOLDER,
     default=Path(".venv"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # a help text shall not read packaging
+if TYPE_CHECKING:  # a help text does not need packaging
     from mmlock.core.arguments import SolveArguments
 
 

@@ -9,7 +9,7 @@ import click
 
 from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 from mmlock.core.scan_arguments import ScanArguments
 
@@ -26,7 +26,7 @@ class _Values(TypedDict):
 
 
 _what = (
-    Section("What to read")
+    HelpSection("What to read")
     .many("--config", "configs", metavar="FILE", help="Read only what this config needs; repeatable.")
     .add("--matrices", type=options.FOLDER, metavar="DIR", help=options.FACTS)
 )

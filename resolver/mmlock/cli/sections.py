@@ -43,20 +43,20 @@ class SectionOption(click.Option):
         self.section = section
 
 
-class Section:
+class HelpSection:
     """A heading and its options, to be put on several verbs."""
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.options: list[Callable[[Any], Any]] = []
 
-    def add(self, *declarations: str, **attributes: Any) -> Section:
+    def add(self, *declarations: str, **attributes: Any) -> HelpSection:
         """Declare one more option; the arguments are those of `click.option`."""
         made = click.option(*declarations, cls=SectionOption, section=self.title, **attributes)
         self.options.append(made)
         return self
 
-    def many(self, *declarations: str, **attributes: Any) -> Section:
+    def many(self, *declarations: str, **attributes: Any) -> HelpSection:
         """Declare an option that can be repeated."""
         return self.add(*declarations, multiple=True, **attributes)
 

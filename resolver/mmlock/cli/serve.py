@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from mmlock.cli import options
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import tell
 
 _DATABASE = "`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; default a file in mmlock's state folder."
@@ -18,19 +18,19 @@ _CATALOGUE = "Show the locks of this mmlock.toml; default ./mmlock.toml."
 _EXECUTOR = "Who does the jobs: processes of the server, or `mmlock worker` through PostgreSQL."
 
 settings_options = (
-    Section("Settings")
+    HelpSection("Settings")
     .add("--database", metavar="URL", help=_DATABASE)
     .add("--config", type=options.FOLDER, metavar="FILE", help="Read the settings in this TOML file.")
 )
 """What all verbs of the service know."""
 _server = (
-    Section("Server")
+    HelpSection("Server")
     .add("--host", metavar="ADDRESS", help="The address to listen on; default 127.0.0.1.")
     .add("--port", type=int, metavar="N", help="The port; default 8099; 0 picks a free one.")
     .add("--catalogue", type=options.FOLDER, metavar="FILE", help=_CATALOGUE)
 )
 _jobs = (
-    Section("Jobs")
+    HelpSection("Jobs")
     .add("--processes", type=int, metavar="N", help="Processes that solve; default one a processor.")
     .add("--executor", type=click.Choice(["local", "queue"]), help=_EXECUTOR)
 )

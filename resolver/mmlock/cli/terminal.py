@@ -24,7 +24,7 @@ class Terminal(Struct, kw_only=True):
 
     load: Callable[[], UseCases] = library
     as_json: bool = False
-    """Whether the user asked for JSON: then errors are told on stdout too."""
+    """Whether the user asked for JSON: then errors go to stdout too."""
 
     @property
     def app(self) -> UseCases:

@@ -9,14 +9,14 @@ import click
 
 from mmlock.cli import options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 
 FAILED = 2
 
 _where = (
-    Section("Where")
+    HelpSection("Where")
     .add(
         "--forge",
         type=click.Choice([str(kind) for kind in ForgeKind]),
@@ -45,7 +45,7 @@ _where = (
 )
 
 _how = (
-    Section("How")
+    HelpSection("How")
     .add(
         "--refresh/--no-refresh",
         default=True,

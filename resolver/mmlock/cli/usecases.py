@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
+if TYPE_CHECKING:  # `mmlock --help` does not import packaging
     from collections.abc import Callable
     from pathlib import Path
 

@@ -9,7 +9,7 @@ import click
 
 from mmlock.cli import accept, options
 from mmlock.cli.progress import progress as shown
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FAILED = 1
 
 
-class _Values(TypedDict):
+class _ValidateValues(TypedDict):
     python: str | None
     base_python: str | None
     device: str
@@ -34,7 +34,7 @@ class _Values(TypedDict):
 
 
 _where = (
-    Section("Where to run")
+    HelpSection("Where to run")
     .add("--python", metavar="PATH", help="Validate this Python interpreter as it is; install nothing.")
     .add("--base-python", metavar="PATH", help="Make the fresh environment with this Python interpreter.")
     .add(
@@ -53,7 +53,7 @@ _where = (
     )
 )
 _what = (
-    Section("What to run")
+    HelpSection("What to run")
     .many("--suite", "suites", metavar="NAME", help="Only the checks of this package (`mmcv`).")
     .many("--check", "checks", metavar="NAME", help="Only this check (`roi_align`).")
     .add("--seed", type=int, default=0, show_default=True, metavar="N", help="Seed of the random inputs.")
@@ -70,7 +70,7 @@ _what = (
     )
 )
 _verdict = (
-    Section("Verdict")
+    HelpSection("Verdict")
     .add(
         "--out",
         type=options.FOLDER,
@@ -100,7 +100,7 @@ def validate(
     prefix: Path | None,
     yes: bool,
     progress: bool | None,
-    **values: Unpack[_Values],
+    **values: Unpack[_ValidateValues],
 ) -> None:
     """Install the lock folder LOCK (default `lock`) into a fresh environment and run its kernels.
 

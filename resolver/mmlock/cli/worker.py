@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from mmlock.cli.sections import Section, Sectioned
+from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.serve import settings_options
 from mmlock.cli.service import needs_service
 from mmlock.cli.terminal import tell
 
 _LABELS = "What this machine has: `cpu`, `gpu:sm_90`, `cuda-toolkit`. Repeatable; default `cpu`."
 _worker = (
-    Section("Worker")
+    HelpSection("Worker")
     .many("--labels", metavar="LABEL", help=_LABELS)
     .add("--processes", type=int, metavar="N", help="Jobs at the same time; default one a processor.")
 )

@@ -19,7 +19,8 @@ from mmlock.core.named_indexes import index_fault, named_faults, normal_named
 from mmlock.core.names import PackageName, Platform, Severity, normalize
 from mmlock.core.project_pins import PinNote
 from mmlock.core.requirements import Asked
-from mmlock.core.solve_options import LOCK_FORMATS, SolveOption, Wording, wordings
+from mmlock.core.solve_option import SolveOption, Wording
+from mmlock.core.solve_options import LOCK_FORMATS, wordings
 from mmlock.core.versions import InvalidVersion, is_specifier, version
 
 __all__ = ["AUTO", "CPU", "LOCK_FORMATS", "SolveArguments", "parse_platform", "torch_variant"]

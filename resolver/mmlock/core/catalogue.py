@@ -46,7 +46,8 @@ from mmlock.core.errors import UsageError
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import normalize
 from mmlock.core.requirements import Asked, parse_requirement, unique
-from mmlock.core.solve_options import OPTIONS, Kind, SolveOption
+from mmlock.core.solve_option import OptionKind, SolveOption
+from mmlock.core.solve_options import OPTIONS
 from mmlock.core.stated import Files, NoFiles, stated
 
 if sys.version_info >= (3, 11):
@@ -112,14 +113,14 @@ def parse_catalogue(text: str, file: Path, files: Files | None = None) -> Catalo
         document = tomllib.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:  # ValueError: an integer of thousands of digits, too
         raise usage_error([Fault(where=str(file), text=f"is not TOML: {error}")]) from error
-    reader = _Reader(document, file, files or NoFiles())
+    reader = _CatalogueReader(document, file, files or NoFiles())
     found = reader.read()
     if reader.faults:
         raise usage_error(reader.faults)
     return found
 
 
-class _Reader:
+class _CatalogueReader:
     """Collects the pairs of one document and what is wrong with it."""
 
     def __init__(self, document: Mapping[str, Any], file: Path, files: Files) -> None:
@@ -201,9 +202,9 @@ class _Reader:
 
     def _value(self, place: str, table: Mapping[str, Any], option: SolveOption) -> Any:
         key = option.key or ""
-        if option.kind is Kind.INDEX:
+        if option.kind is OptionKind.INDEX:
             return tuple(self._indexes(_join(place, key), table[key]))
-        if option.kind is Kind.FLAG:
+        if option.kind is OptionKind.FLAG:
             if not isinstance(table[key], bool):
                 self._fault(_join(place, key), "must be true or false")
             return bool(table[key])
@@ -211,7 +212,7 @@ class _Reader:
             text = self._text(place, table, key)
             return None if text is None else self._made(option, text)
         texts = self._texts(place, table, key)
-        if option.kind is Kind.REQUIREMENT:
+        if option.kind is OptionKind.REQUIREMENT:
             return tuple(
                 self._requirements(_join(place, key), texts, constraint=option.field == "constraints")
             )
@@ -219,13 +220,13 @@ class _Reader:
 
     def _made(self, option: SolveOption, text: str) -> Any:
         """A text as the value that its kind means: paths start from the folder of the file."""
-        if option.kind is Kind.PACKAGE:
+        if option.kind is OptionKind.PACKAGE:
             return normalize(text)
-        if option.kind in {Kind.FILE, Kind.PROJECT, Kind.PLACE}:
+        if option.kind in {OptionKind.FILE, OptionKind.PROJECT, OptionKind.PLACE}:
             return text if "://" in text else self._beside(text)
-        if option.kind is Kind.PATH:
+        if option.kind is OptionKind.PATH:
             return Path(self._beside(text))
-        if option.kind is Kind.EXTENSION:
+        if option.kind is OptionKind.EXTENSION:
             name, sign, folder = text.rpartition("@")
             return f"{name}{sign} {self._beside(folder.strip())}" if sign else self._beside(text)
         return text

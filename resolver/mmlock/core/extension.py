@@ -31,7 +31,7 @@ class SourceTree(Struct, frozen=True, kw_only=True):
         return self.path
 
 
-class Requires(Struct, frozen=True, kw_only=True):
+class ExtensionRequires(Struct, frozen=True, kw_only=True):
     """What a package asks for once it is installed."""
 
     lines: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Extension(Struct, frozen=True, kw_only=True):
     tree: SourceTree
     modules: tuple[str, ...]
     """Compiled modules that its setup.py names; empty: it could not be read from it."""
-    requires: Requires = Requires()
+    requires: ExtensionRequires = ExtensionRequires()
     texts: tuple[tuple[str, str], ...] = ()
     """Its Python and C++ sources by name: what patches are looked up in."""
 

@@ -1,4 +1,4 @@
-"""Faults of a request, collected so that all of them are told at once."""
+"""Faults of a request, collected so that all of them are shown at once."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class InspectArguments(Struct, frozen=True, kw_only=True):
-    """A thing to inspect, and what it shall go with."""
+    """A thing to inspect, and what it must work with."""
 
     thing: str
     """A wheel, a URL, a folder, an environment, `PACKAGE==VERSION`, or a torch symbol."""

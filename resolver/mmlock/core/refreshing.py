@@ -1,4 +1,4 @@
-"""What a refresh of the facts is asked to do."""
+"""The options of a refresh of the facts."""
 
 from __future__ import annotations
 

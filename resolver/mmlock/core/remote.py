@@ -8,11 +8,12 @@ from typing import Any
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.requirements import Asked
-from mmlock.core.solve_options import OPTIONS, Kind, SolveOption
+from mmlock.core.solve_option import OptionKind, SolveOption
+from mmlock.core.solve_options import OPTIONS
 
 __all__ = ["api_name", "body_of", "remote_options"]
 
-_LOCAL = frozenset({Kind.FILE, Kind.PROJECT, Kind.EXTENSION, Kind.PATH})
+_LOCAL = frozenset({OptionKind.FILE, OptionKind.PROJECT, OptionKind.EXTENSION, OptionKind.PATH})
 """Kinds that name something on the disk of whoever asks."""
 _NOT_ASKED = frozenset({"configs", "extras", "groups", "upgrade", "upgrade_packages", "dry_run", "offline"})
 

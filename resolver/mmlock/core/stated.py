@@ -15,7 +15,8 @@ from mmlock.core.artifact import IndexSettings, NamedIndex
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import parse_named
 from mmlock.core.requirements import Asked, Gathered, merge_index
-from mmlock.core.solve_options import OPTIONS, Kind
+from mmlock.core.solve_option import OptionKind
+from mmlock.core.solve_options import OPTIONS
 from mmlock.core.sources import Inputs, gather
 
 Values = Mapping[str, Any]
@@ -62,7 +63,7 @@ class NoFiles:
         return False
 
 
-_GATHERED = frozenset({Kind.REQUIREMENT, Kind.FILE, Kind.PROJECT})
+_GATHERED = frozenset({OptionKind.REQUIREMENT, OptionKind.FILE, OptionKind.PROJECT})
 """Kinds that `_gathered` reads."""
 _READ_OTHERWISE = frozenset({"platform", "prerelease", "requires_python"})
 

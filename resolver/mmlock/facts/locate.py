@@ -72,7 +72,7 @@ def _release(matrix: Matrix, client: Fetcher, thing: str, python: str | None) ->
         raise NoAnswer(
             f"`{package}=={version}` has no wheel that can be read",
             causes=[f"it has {len(files)} files, none of them a wheel for Linux"],
-            hints=["give the URL of a wheel that lies elsewhere, or a wheel that you built"],
+            hints=["give the URL of a wheel that is elsewhere, or a wheel that you built"],
         )
     return LocatedWheel(where=wheel.url, name=wheel.name, package=package, sha256=wheel.sha256)
 
@@ -91,7 +91,7 @@ def _indexed(client: Fetcher, package: PackageName, version: Version) -> list[Ar
     if not isinstance(found, LookupFault):
         return list(found)
     if found.kind is LookupKind.NOT_FOUND:
-        raise NoAnswer(found.text, hints=["give the URL of a wheel that lies elsewhere"])
+        raise NoAnswer(found.text, hints=["give the URL of a wheel that is elsewhere"])
     raise EnvironmentFault(f"`{package}=={version}` cannot be looked up", causes=[found.text])
 
 

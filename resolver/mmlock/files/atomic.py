@@ -82,7 +82,7 @@ def write_together(
 
 
 def sync(path: Path) -> None:
-    """Have the bytes of a file, or the names in a folder, reach the disk. Where that cannot be had, go on."""
+    """Have the bytes of a file, or the names in a folder, reach the disk, where the system can do that."""
     with suppress(OSError):  # Windows opens no folders; some network disks refuse fsync
         handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
         try:

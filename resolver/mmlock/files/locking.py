@@ -35,7 +35,7 @@ def hold(
 ) -> Iterator[None]:
     """Hold the lock file, which is made in a folder that exists.
 
-    `waiting` is told the holder once, then the lock is waited for; None: BusyError is raised at once.
+    `waiting` receives the holder once, then this waits for the lock; None: BusyError is raised at once.
     `remove`: the file goes away with the lock. Raises OSError where the disk knows no locks.
     """
     handle = _take(path, waiting, sleep)

@@ -1,6 +1,6 @@
 """What the set-up files of a project say as plain text: the one reader of `setup.py` and `setup.cfg`.
 
-Nothing is run. What is not written out is told as such: whoever needs all of a list looks at `whole`, whoever
+Nothing is run. What is not written out is marked: whoever needs all of a list looks at `whole`, whoever
 collects what there is takes `lines`.
 """
 

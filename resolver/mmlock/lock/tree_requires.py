@@ -14,7 +14,7 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from mmlock.core.extension import Requires
+from mmlock.core.extension import ExtensionRequires
 from mmlock.lock.setup_files import read_config, read_setup
 
 if sys.version_info >= (3, 11):
@@ -29,12 +29,12 @@ class _Unread(Exception):
     """What is said where is no plain text."""
 
 
-def requires_of(files: Mapping[str, bytes]) -> Requires:
+def requires_of(files: Mapping[str, bytes]) -> ExtensionRequires:
     """The requirements of a tree, or which file does not tell them as plain text."""
     try:
-        return Requires(lines=tuple(_requires(files)))
+        return ExtensionRequires(lines=tuple(_requires(files)))
     except _Unread as unread:
-        return Requires(lines=(), unread=str(unread))
+        return ExtensionRequires(lines=(), unread=str(unread))
 
 
 def _requires(files: Mapping[str, bytes]) -> list[str]:

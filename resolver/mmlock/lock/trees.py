@@ -104,7 +104,7 @@ def _inside(text: str, root: Path, asked: str) -> str:
     path = (base / text).resolve()
     if not path.is_relative_to(base) or path == base:
         raise UsageError(
-            f"`--extension {asked}`: the folder does not lie below `{base}`",
+            f"`--extension {asked}`: the folder is not inside `{base}`",
             causes=["a lock names it by its path inside the project, so that others find it, too"],
             hints=["run the command in the project's top folder"],
         )

@@ -58,7 +58,7 @@ def _refuse_unsafe(env: LockedEnv) -> None:
         faults += [f"{build.package}: `{key}` {text}" for key, text in build_faults(build)]
     if faults:
         raise EnvironmentFault(
-            "the lock is not written: an index or a recipe gave what may not stand in one",
+            "the lock is not written: an index or a recipe gave what a lock may not hold",
             causes=faults[:_FAULTS_SHOWN],
             hints=["look at the index pages and facts that it comes from"],
         )
@@ -105,7 +105,7 @@ def _refuse_foreign(path: Path, name: str, data: bytes | None) -> None:
     if data is not None and not _is_ours(name, data):
         raise EnvironmentFault(
             f"`{path}` is in the way: mmlock did not write it",
-            causes=["it does not bear the mark of a file that mmlock wrote, so it is not overwritten"],
+            causes=["it has no mark of a file that mmlock wrote, so it is not overwritten"],
             hints=["move it away, or give another folder with `--out`"],
         )
 

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from msgspec import Struct, field
 
-__all__ = ["Credentials", "Login", "Origin", "bare", "origin_of", "redact"]
+__all__ = ["Credentials", "Login", "UrlOrigin", "bare", "origin_of", "redact"]
 
 Login = tuple[str, str]
 """User and password."""
@@ -60,7 +60,7 @@ def redact(text: str) -> str:
     return _LOGIN_IN_TEXT.sub("//***@", text) if "@" in text else text
 
 
-class Origin(NamedTuple):
+class UrlOrigin(NamedTuple):
     """Whom a login is for: never another host, another port or a connection that others can read."""
 
     scheme: str
@@ -68,14 +68,14 @@ class Origin(NamedTuple):
     port: int
 
 
-def origin_of(url: str) -> Origin | None:
+def origin_of(url: str) -> UrlOrigin | None:
     """Scheme, host and port of an HTTP URL; None when it is none."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]
     except (ValueError, KeyError):
         return None
-    return Origin(parts.scheme, parts.hostname, port) if parts.hostname else None
+    return UrlOrigin(parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
 def _from_keyring(url: str) -> Login | None:
@@ -94,8 +94,8 @@ class Credentials(Struct):
 
     environ: Mapping[str, str]
     keyring: Callable[[str], Login | None] = _from_keyring
-    _known: dict[Origin, Login] = field(default_factory=dict)
-    _asked: set[Origin] = field(default_factory=set)
+    _known: dict[UrlOrigin, Login] = field(default_factory=dict)
+    _asked: set[UrlOrigin] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def learn(self, url: str) -> str:
@@ -115,7 +115,7 @@ class Credentials(Struct):
         origin = origin_of(url)
         if origin is None:
             return None
-        secured = Origin("http", origin.host, 80) if origin[::2] == ("https", 443) else origin
+        secured = UrlOrigin("http", origin.host, 80) if origin[::2] == ("https", 443) else origin
         return self._known.get(origin) or self._known.get(secured) or self._from_netrc(origin.host)
 
     def on_refusal(self, url: str) -> Login | None:

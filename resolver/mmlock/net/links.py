@@ -24,7 +24,7 @@ class Anchor(Struct, frozen=True, kw_only=True):
     fragment: str
 
 
-class _Reader(LenientParser):
+class _LinkReader(LenientParser):
     def __init__(self) -> None:
         super().__init__()
         self.hrefs: list[str] = []
@@ -37,7 +37,7 @@ class _Reader(LenientParser):
 
 def links(page: bytes, base: str) -> tuple[Anchor, ...]:
     """Every link that leads to a page or file of the web, in the order of the page."""
-    reader = _Reader()
+    reader = _LinkReader()
     reader.feed(page.decode("utf-8", "replace"))
     reader.close()
     found = []

@@ -137,7 +137,7 @@ def _charset(parameters: str) -> str:
 
 
 def _parse_html(text: str, url: str) -> IndexPage | ParseFault:
-    reader = _Reader()
+    reader = _SimpleReader()
     reader.feed(text)
     reader.close()
     base = _base(url, reader.base)
@@ -158,7 +158,7 @@ def _base(url: str, named: str | None) -> str:
         return url
 
 
-def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, str | None]]:
+def _html_files(reader: _SimpleReader, base: str) -> Iterator[tuple[Artifact, str | None]]:
     """Files, each with what the page says of metadata beside it."""
     for attributes in reader.anchors:
         try:
@@ -182,7 +182,7 @@ def _html_files(reader: _Reader, base: str) -> Iterator[tuple[Artifact, str | No
         yield file, None if metadata == "false" else metadata or ""
 
 
-def _html_fault(reader: _Reader, url: str) -> ParseFault | None:
+def _html_fault(reader: _SimpleReader, url: str) -> ParseFault | None:
     """Why a page without files is no index page; None when it is one, only empty."""
     if reader.password:
         return ParseFault(problem=PageProblem.LOGIN, url=url, text=f"`{url}` answered with a login page")
@@ -195,7 +195,7 @@ def _html_fault(reader: _Reader, url: str) -> ParseFault | None:
     )
 
 
-class _Reader(LenientParser):
+class _SimpleReader(LenientParser):
     """What of an HTML page matters here."""
 
     def __init__(self) -> None:

@@ -41,7 +41,7 @@ class _State(Struct, frozen=True, kw_only=True):
     validator: str
     """A strong ETag or a Last-Modified, as If-Range takes them."""
     length: int | None
-    """Bytes of the whole file, where it was told."""
+    """Bytes of the whole file, where the server stated it."""
 
 
 class Transfer(Struct, kw_only=True):

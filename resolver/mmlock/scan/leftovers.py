@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from mmlock.binary.inspect import Uninspected, inspect_folder
-from mmlock.binary.model import Extension
+from mmlock.binary.model import CompiledExtension
 from mmlock.core.names import StrEnum
 
 __all__ = ["BuildLeftover", "UnknownReason", "leftovers"]
@@ -82,7 +82,7 @@ def _compiled(root: Path, file: str) -> BuildLeftover:
     return _of(file, read.extensions[0])
 
 
-def _of(file: str, one: Extension) -> BuildLeftover:
+def _of(file: str, one: CompiledExtension) -> BuildLeftover:
     needs = tuple(name for name in one.needed if re.match(r"lib(?:torch|c10|cudart)", name))
     return BuildLeftover(
         path=file,

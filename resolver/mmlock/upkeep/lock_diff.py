@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -11,10 +11,10 @@ from mmlock.lock.formats.parts import describe_target
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage
 from mmlock.lock.view import chosen
 
-__all__ = ["ChangeKind", "LockChange", "LockDiff", "diff_lines", "diff_locks"]
+__all__ = ["LockChange", "LockChangeKind", "LockDiff", "diff_lines", "diff_locks"]
 
 
-class ChangeKind(StrEnum):
+class LockChangeKind(StrEnum):
     """What became of a package, a step or a variable."""
 
     ADDED = "added"
@@ -26,12 +26,12 @@ class ChangeKind(StrEnum):
 class LockChange(Struct, frozen=True, kw_only=True):
     """One thing that is otherwise in the new lock."""
 
-    kind: ChangeKind
+    kind: LockChangeKind
     name: str
     old: str | None = None
     new: str | None = None
     why: str | None = None
-    """In the words of the new lock; of the old one for what is removed."""
+    """In the words of the new lock; for what is removed, what became of those that needed it."""
 
 
 class LockDiff(Struct, frozen=True, kw_only=True):
@@ -53,13 +53,13 @@ def diff_locks(old: LockedEnv, new: LockedEnv) -> LockDiff:
     before, after = _target(old), _target(new)
     return LockDiff(
         target=tuple(
-            LockChange(kind=ChangeKind.CHANGED, name=name, old=before[name], new=after[name])
+            LockChange(kind=LockChangeKind.CHANGED, name=name, old=before[name], new=after[name])
             for name in before
             if before[name] != after[name]
         ),
-        packages=tuple(_compared(_packages(old), _packages(new))),
-        steps=tuple(_compared(_steps(old), _steps(new))),
-        environment=tuple(_compared(_variables(old), _variables(new))),
+        packages=tuple(_compared(_packages(old), _packages(new), lambda name: _gone(name, old, new))),
+        steps=tuple(_compared(_steps(old), _steps(new), lambda name: _no_step(name, new))),
+        environment=tuple(_compared(_variables(old), _variables(new), lambda _: _NO_VARIABLE)),
     )
 
 
@@ -96,6 +96,34 @@ def _via(package: LockedPackage) -> str | None:
     return f"required by {', '.join(package.via)}" if package.via else None
 
 
+_NO_VARIABLE = "nothing in the new lock needs it"
+
+
+def _gone(name: str, old: LockedEnv, new: LockedEnv) -> str:
+    """Why a package is not among the files of the new lock: what became of those that needed it."""
+    if (step := next((step for step in new.steps if step.package == name), None)) is not None:
+        return f"still to {'download' if isinstance(step, FetchStep) else 'build'} in the new lock"
+    versions: dict[str, str] = {one.name: one.version for one in new.packages}
+    versions |= {step.package: step.version for step in new.steps}
+    before: dict[str, str] = {one.name: one.version for one in old.packages}
+    before |= {one.package: one.version for one in old.steps}
+    parts = []
+    for user in next(one.via for one in old.packages if one.name == name):
+        if user not in versions:
+            parts.append(f"{user}, which needs it, is not in the new lock")
+        elif versions[user] != before.get(user):
+            parts.append(f"{user} {versions[user]} does not need it")
+        else:
+            parts.append(f"{user} does not need it in the new lock")
+    return "; ".join(parts) or "nothing requests it"
+
+
+def _no_step(name: str, new: LockedEnv) -> str:
+    """Why nothing has to be made of a package any more."""
+    there = any(package.name == name for package in new.packages)
+    return "the new lock has its wheel, with a hash" if there else "it is not in the new lock"
+
+
 def _steps(env: LockedEnv) -> dict[str, _Item]:
     return {
         step.package: _Item(version=f"{step.version} ({_what(step)})", content=_content(step), why=step.why)
@@ -120,17 +148,19 @@ def _variables(env: LockedEnv) -> dict[str, _Item]:
     return {name: _Item(version=value, content=None, why=why) for name, value in env.environment.items()}
 
 
-def _compared(old: Mapping[str, _Item], new: Mapping[str, _Item]) -> Iterator[LockChange]:
+def _compared(
+    old: Mapping[str, _Item], new: Mapping[str, _Item], gone: Callable[[str], str]
+) -> Iterator[LockChange]:
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
         if before is None and after is not None:
-            yield LockChange(kind=ChangeKind.ADDED, name=name, new=after.version, why=after.why)
+            yield LockChange(kind=LockChangeKind.ADDED, name=name, new=after.version, why=after.why)
         elif after is None and before is not None:
-            yield LockChange(kind=ChangeKind.REMOVED, name=name, old=before.version, why=before.why)
+            yield LockChange(kind=LockChangeKind.REMOVED, name=name, old=before.version, why=gone(name))
         elif before is not None and after is not None and before.content != after.content:
             same = before.version == after.version
             yield LockChange(
-                kind=ChangeKind.FILES if same else ChangeKind.CHANGED,
+                kind=LockChangeKind.FILES if same else LockChangeKind.CHANGED,
                 name=name,
                 old=before.version,
                 new=after.version,
@@ -138,7 +168,7 @@ def _compared(old: Mapping[str, _Item], new: Mapping[str, _Item]) -> Iterator[Lo
             )
         elif before is not None and after is not None and before.version != after.version:
             yield LockChange(
-                kind=ChangeKind.CHANGED, name=name, old=before.version, new=after.version, why=after.why
+                kind=LockChangeKind.CHANGED, name=name, old=before.version, new=after.version, why=after.why
             )
 
 
@@ -163,12 +193,12 @@ def diff_lines(diff: LockDiff) -> Iterator[str]:
 
 def _lines(changes: Iterable[LockChange]) -> Iterator[str]:
     for one in changes:
-        if one.kind is ChangeKind.ADDED:
+        if one.kind is LockChangeKind.ADDED:
             line = f"+ {one.name} {one.new}"
-        elif one.kind is ChangeKind.REMOVED:
+        elif one.kind is LockChangeKind.REMOVED:
             line = f"- {one.name} {one.old}"
-        elif one.kind is ChangeKind.FILES:
+        elif one.kind is LockChangeKind.FILES:
             line = f"~ {one.name} {one.new}: other files or steps"
         else:
             line = f"~ {one.name} {one.old or 'none'} -> {one.new or 'none'}"
-        yield f"{line}  ({one.why})" if one.why and one.kind is not ChangeKind.REMOVED else line
+        yield f"{line}  ({one.why})" if one.why else line

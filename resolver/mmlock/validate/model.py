@@ -20,7 +20,7 @@ class Status(StrEnum):
     FAILED = "failed"  # it ran and the values are wrong, or it raised
     CRASHED = "crashed"  # its process died
     TIMEOUT = "timeout"  # its process was stopped
-    SKIPPED = "skipped"  # it cannot run here, for the reason that is told
+    SKIPPED = "skipped"  # it cannot run here, for the reason given
 
     @property
     def red(self) -> bool:

@@ -13,13 +13,12 @@ from mmlock.core.names import Confidence, DeviceKind, PackageName, Sha256
 from mmlock.core.versions import version
 from mmlock.facts.matrix.model import Validation
 from mmlock.lock.formats import pylock
-from mmlock.lock.model import LockedEnv
+from mmlock.lock.model import LockedEnv, ReasonKind
 from mmlock.lock.read import read_lock
 from mmlock.validate.attest.trust import Trust
 from mmlock.validate.model import Hardware, Result, Status, Verdict
 from mmlock.validate.standing import Standing, VerdictError
 from mmlock.validate.store import NAME, check_about, read_verdict, trusted_signer
-from mmlock.wheels.seal import BUILT
 
 __all__ = ["Evidence", "PassedOver", "validation", "validations"]
 
@@ -110,7 +109,7 @@ def validation(env: LockedEnv, verdict: Verdict, digest: Sha256, source: str) ->
 
 def _built(env: LockedEnv) -> set[PackageName]:
     """Packages made from source, whether or not that has been done yet."""
-    made = (p.name for p in env.packages if any(reason.kind == BUILT for reason in p.reasons))
+    made = (p.name for p in env.packages if any(reason.kind is ReasonKind.BUILT for reason in p.reasons))
     return {*made, *(step.package for step in env.build)}
 
 

@@ -27,7 +27,7 @@ from mmlock.validate.statement import predicate_digest, verdict_within
 __all__ = [
     "LARGEST",
     "NAME",
-    "Binding",
+    "VerdictBinding",
     "VerdictRecord",
     "bindings",
     "check_about",
@@ -57,7 +57,7 @@ class VerdictRecord(Struct, frozen=True, kw_only=True):
         return predicate_digest(self.statement.predicate)
 
 
-class Binding(StrEnum):
+class VerdictBinding(StrEnum):
     """How a file beside a verdict stands to the file that was signed."""
 
     SAME = "same"
@@ -169,7 +169,7 @@ def trusted_signer(record: VerdictRecord, trust: Trust, where: str) -> TrustedKe
     )
 
 
-def bindings(record: VerdictRecord, folder: Path) -> dict[str, Binding]:
+def bindings(record: VerdictRecord, folder: Path) -> dict[str, VerdictBinding]:
     """How the files that a verdict was signed for stand now, by name."""
     return {
         subject.name: _binding(folder / subject.name, digest)
@@ -179,20 +179,22 @@ def bindings(record: VerdictRecord, folder: Path) -> dict[str, Binding]:
     }
 
 
-def _binding(path: Path, digest: str) -> Binding:
+def _binding(path: Path, digest: str) -> VerdictBinding:
     try:
-        return Binding.SAME if sha256_of(path) == digest else Binding.CHANGED
+        return VerdictBinding.SAME if sha256_of(path) == digest else VerdictBinding.CHANGED
     except (OSError, ValueError):
-        return Binding.MISSING
+        return VerdictBinding.MISSING
 
 
-def check_files(record: VerdictRecord, env: LockedEnv, folder: Path) -> dict[str, Binding]:
+def check_files(record: VerdictRecord, env: LockedEnv, folder: Path) -> dict[str, VerdictBinding]:
     """How the signed files stand now. Raises VerdictError for one that is neither signed nor of this lock.
 
     What `pylock.toml` installs is compared by `check_about`; the others are what mmlock makes of it.
     """
     bound = bindings(record, folder)
-    changed = [name for name, binding in bound.items() if binding is Binding.CHANGED and name != pylock.NAME]
+    changed = [
+        name for name, binding in bound.items() if binding is VerdictBinding.CHANGED and name != pylock.NAME
+    ]
     if not changed:
         return bound
     lock = render_lock(env)

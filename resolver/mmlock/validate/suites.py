@@ -25,7 +25,7 @@ class KernelSuite(Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """How `kernels/run.py` is told of it."""
+        """Its argument for `kernels/run.py`."""
         return f"{self.name}:{','.join(self.files)}"
 
 

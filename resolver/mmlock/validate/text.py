@@ -19,7 +19,7 @@ from mmlock.validate.model import (
     Verdict,
 )
 from mmlock.validate.proven import PassedOver
-from mmlock.validate.store import Binding
+from mmlock.validate.store import VerdictBinding
 
 __all__ = [
     "binding_lines",
@@ -116,15 +116,15 @@ def signed_with(signer: TrustedKey | TrustedIdentity) -> str:
     return f"{what} of {signer.name} (trusted by {signer.origin})"
 
 
-def binding_lines(bound: Mapping[str, Binding]) -> Iterator[str]:
+def binding_lines(bound: Mapping[str, VerdictBinding]) -> Iterator[str]:
     """Which files beside a verdict are the signed ones."""
-    same = [name for name, binding in bound.items() if binding is Binding.SAME]
+    same = [name for name, binding in bound.items() if binding is VerdictBinding.SAME]
     if same:
         yield f"signed for {', '.join(same)}, as they are"
     for name, binding in bound.items():
-        if binding is Binding.CHANGED:
+        if binding is VerdictBinding.CHANGED:
             yield f"{name} was written again since and installs the same; `mmlock verdict sign` signs for it"
-        elif binding is Binding.MISSING:
+        elif binding is VerdictBinding.MISSING:
             yield f"{name} was signed for and is missing"
 
 

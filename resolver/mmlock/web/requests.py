@@ -11,7 +11,7 @@ from starlette.datastructures import FormData, QueryParams
 from mmlock.core.arguments import AUTO, SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.remote import api_name, remote_options
-from mmlock.core.solve_options import Kind, SolveOption
+from mmlock.core.solve_option import OptionKind, SolveOption
 from mmlock.core.stated import NoFiles, stated
 
 __all__ = [
@@ -32,7 +32,7 @@ Text = Annotated[str, StringConstraints(max_length=_LONGEST)]
 
 def _field(option: SolveOption) -> tuple[Any, Any]:
     about = f"{option.help} ({option.metavar})" if option.metavar else option.help
-    if option.kind is Kind.FLAG:
+    if option.kind is OptionKind.FLAG:
         return bool, Field(default=False, description=about)
     if option.repeatable:
         return list[Text], Field(default_factory=list, max_length=_MOST_VALUES, description=about)
@@ -133,7 +133,7 @@ def of_form(form: FormData | QueryParams) -> dict[str, Any]:
         texts = [text for text in form.getlist(name) if isinstance(text, str) and text.strip()]
         if not texts:
             continue
-        if option.kind is Kind.FLAG:
+        if option.kind is OptionKind.FLAG:
             body[name] = True
         elif option.repeatable:
             split = (part for text in texts for part in text.replace("\r", "\n").split("\n"))

@@ -144,9 +144,12 @@ def _powershell(text: str, variables: Variables) -> str:
     def quoted(value: str) -> str:
         return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", value) + "'"
 
-    undo = [f"    Remove-Item Env:{name} -ErrorAction SilentlyContinue" for name in variables]
-    undo = ["    if ($global:_MMLOCK_SET) {", *undo, "    $global:_MMLOCK_SET = $false", "    }"]
-    do = [f"$env:{name} = {quoted(value)}" for name, value in variables.items()]
+    # `$env:NAME = $null` removes a variable: what was not there is not there afterwards.
+    undo = [f"        $env:{name} = $global:_OLD_MMLOCK_{name}" for name in variables]
+    undo = ["    if ($global:_MMLOCK_SET) {", *undo, "        $global:_MMLOCK_SET = $false", "    }"]
+    do = []
+    for name, value in variables.items():
+        do += [f"$global:_OLD_MMLOCK_{name} = $env:{name}", f"$env:{name} = {quoted(value)}"]
     script = _after(text, "function global:deactivate", _block(undo))
     return _appended(script, _block([*do, "$global:_MMLOCK_SET = $true"]))
 

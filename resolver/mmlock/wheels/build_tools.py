@@ -58,7 +58,7 @@ def tools_question(
     """The question for the build requirements that a lock does not hold.
 
     It names nothing of the lock, so that it can be asked before the lock is whole. Where the answer
-    contradicts the lock it is asked again, with what the lock holds.
+    contradicts the lock it is solved again, with what the lock holds.
     """
     return ClosureRequest(
         python=around.python,

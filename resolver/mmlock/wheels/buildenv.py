@@ -137,7 +137,7 @@ def pin_loose(plan: BuildPlan, uv: Uv, find_links: Sequence[Path] = ()) -> tuple
     ]  # fmt: skip
     if uv.index_url:
         words += ["--default-index", uv.index_url]
-    # Constraints, not requirements: a pin that nothing loose needs shall not be fetched.
+    # Constraints, not requirements: a pin that nothing loose needs is not fetched.
     with _temporary(bounds) as constraints:
         text = uv.run(
             [*words, "--constraint", str(constraints)],

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.json_object import json_object
 from mmlock.core.names import normalize
-from mmlock.wheels.model import BuildPlan, Check, CheckStatus
+from mmlock.wheels.model import BuildPlan, CheckStatus, WheelTest
 from mmlock.wheels.wheel_file import WheelFacts
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _GPU = "GPU archs"
 class Examined(Struct, frozen=True, kw_only=True):
     """The answers, and what the binaries turned out to need."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[WheelTest, ...]
     glibc: str | None
     """Highest glibc version that its files ask for; None where it is not known."""
 
@@ -51,7 +51,7 @@ def examine(facts: WheelFacts, plan: BuildPlan) -> Examined:
     return Examined(checks=checks, glibc=glibc_of(inspected))
 
 
-def refuse_failed(facts: WheelFacts, checks: tuple[Check, ...], log: Path) -> None:
+def refuse_failed(facts: WheelFacts, checks: tuple[WheelTest, ...], log: Path) -> None:
     """Raise EnvironmentFault when a check failed: such a wheel is kept out of the wheelhouse."""
     failed = [check for check in checks if check.status is CheckStatus.FAILED]
     if failed:
@@ -62,25 +62,25 @@ def refuse_failed(facts: WheelFacts, checks: tuple[Check, ...], log: Path) -> No
         )
 
 
-def passed(name: str, detail: str) -> Check:
+def passed(name: str, detail: str) -> WheelTest:
     """The question was asked and the answer is good."""
-    return Check(name=name, status=CheckStatus.PASSED, detail=detail)
+    return WheelTest(name=name, status=CheckStatus.PASSED, detail=detail)
 
 
-def failed(name: str, detail: str) -> Check:
+def failed(name: str, detail: str) -> WheelTest:
     """Such a wheel is not used."""
-    return Check(name=name, status=CheckStatus.FAILED, detail=detail)
+    return WheelTest(name=name, status=CheckStatus.FAILED, detail=detail)
 
 
-def unknown(name: str, detail: str) -> Check:
-    """Nobody knows, and that is told."""
-    return Check(name=name, status=CheckStatus.NOT_CHECKED, detail=detail)
+def unknown(name: str, detail: str) -> WheelTest:
+    """Nobody knows, and the report says so."""
+    return WheelTest(name=name, status=CheckStatus.NOT_CHECKED, detail=detail)
 
 
 # ---------------------------------------------------------------- name, Python, files
 
 
-def identity_check(facts: WheelFacts, package: str, version: str) -> Check:
+def identity_check(facts: WheelFacts, package: str, version: str) -> WheelTest:
     """Whether it is the release that was asked for, by its own METADATA."""
     name = "name and version"
     said = f"{facts.metadata_name} {facts.metadata_version}"
@@ -94,7 +94,7 @@ def identity_check(facts: WheelFacts, package: str, version: str) -> Check:
     return failed(name, f"it says {said}, requested: {package} {version}")
 
 
-def tags_check(facts: WheelFacts, python: str, patterns: Sequence[str]) -> Check:
+def tags_check(facts: WheelFacts, python: str, patterns: Sequence[str]) -> WheelTest:
     """Whether the tags are for the Python of the lock; `patterns` say whether compiled code is expected."""
     name = "tags"
     tags = ", ".join(sorted(str(tag) for tag in facts.tags))
@@ -118,7 +118,7 @@ def _is_code(check: str) -> bool:
     return check.endswith((".so", ".pyd"))
 
 
-def recipe_checks(facts: WheelFacts, patterns: Sequence[str]) -> Iterator[Check]:
+def recipe_checks(facts: WheelFacts, patterns: Sequence[str]) -> Iterator[WheelTest]:
     """The checks that a recipe names: `file:mmcv/_ext*.so`, `tag:cp312`."""
     for text in patterns:
         kind, _, value = text.partition(":")
@@ -149,7 +149,7 @@ def inspect_file(path: Path) -> Inspected | str:
     return found if isinstance(found, Inspected) else found.why
 
 
-def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None) -> Iterator[Check]:
+def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None) -> Iterator[WheelTest]:
     """Whether there is GPU code for each arch that was asked for."""
     if not plan.archs:
         return
@@ -167,7 +167,7 @@ def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None
     yield arch_check(plan.archs, cubins, ptx)
 
 
-def arch_check(asked: Sequence[str], cubins: AbstractSet[str], ptx: AbstractSet[str]) -> Check:
+def arch_check(asked: Sequence[str], cubins: AbstractSet[str], ptx: AbstractSet[str]) -> WheelTest:
     """Whether code for each asked arch (`9.0`, `12.0a`, `9.0+PTX`) is among what is held (`sm_90`)."""
     lacking = [f"sm_{_number(arch)}" for arch in asked if f"sm_{_number(arch)}" not in cubins]
     with_ptx = [f"compute_{_number(arch)}" for arch in asked if "+PTX" in arch]
@@ -183,7 +183,7 @@ def _number(arch: str) -> str:
     return arch.removesuffix("+PTX").replace(".", "")
 
 
-def _needs_glibc(inspected: Inspected | str | None) -> Iterator[Check]:
+def _needs_glibc(inspected: Inspected | str | None) -> Iterator[WheelTest]:
     if inspected is None:
         return
     if isinstance(inspected, str):
@@ -225,7 +225,7 @@ def load_check(
     venv: Path,
     environ: Mapping[str, str],
     shield: Callable[[], tuple[str, ...]],
-) -> tuple[Check, ...]:
+) -> tuple[WheelTest, ...]:
     """Load every compiled file beside the torch it was built for: an unresolved symbol shows here."""
     if not facts.libraries:
         return ()

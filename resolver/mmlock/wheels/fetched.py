@@ -1,11 +1,11 @@
-"""What a downloaded wheel must be before a lock may hold it: no less than what is asked of a built one.
+"""What a downloaded wheel must be before a lock may hold it: no less than a built one.
 
 Code of a wheel can do anything once it is imported; no check changes that. These make sure that it is the
 wheel that was solved for, that it is whole, that every installer unpacks the same from it, and that it writes
 nowhere but into its own folders of `site-packages`:
 
 * top-level folders and modules belong to the package; those of another one, of Python or of an installer are
-  refused, and what nobody is known to own is told as not checked;
+  refused, and what nobody is known to own is reported as not checked;
 * nothing else may lie at the top: no `.pth`, which Python runs at every start;
 * of `NAME.data` only `purelib` and `platlib` are taken: scripts, headers and data go outside;
 * a command that it adds may not stand in for `python` or `pip`.
@@ -26,7 +26,7 @@ from packaging.tags import Tag, parse_tag
 
 from mmlock.binary.gpu_verdict import gpu_finding
 from mmlock.binary.libraries import judge_libraries
-from mmlock.binary.model import Answer, Finding, Inspected, PtxDriver
+from mmlock.binary.model import Answer, ArguedAnswer, Inspected, PtxDriver
 from mmlock.binary.python_verdict import judge_python
 from mmlock.binary.tables import TorchSymbols
 from mmlock.binary.verdict import judge_symbols
@@ -47,7 +47,7 @@ from mmlock.wheels.checks import (
     tags_check,
     unknown,
 )
-from mmlock.wheels.model import Check, CheckStatus
+from mmlock.wheels.model import CheckStatus, WheelTest
 from mmlock.wheels.wheel_file import WheelFacts
 from mmlock.wheels.wheel_record import record_faults
 from mmlock.wheels.wheel_zip import read_text
@@ -100,7 +100,7 @@ def examine_fetched(facts: WheelFacts, step: FetchStep, beside: Beside) -> Exami
     return Examined(checks=checks, glibc=glibc_of(inspected))
 
 
-def refuse_fetched(facts: WheelFacts, checks: Sequence[Check], origin: str) -> None:
+def refuse_fetched(facts: WheelFacts, checks: Sequence[WheelTest], origin: str) -> None:
     """Raise EnvironmentFault when a check failed."""
     wrong = [check for check in checks if check.status is CheckStatus.FAILED]
     if wrong:
@@ -114,7 +114,7 @@ def refuse_fetched(facts: WheelFacts, checks: Sequence[Check], origin: str) -> N
 # ---------------------------------------------------------------- names and tags
 
 
-def _folder(facts: WheelFacts) -> Check:
+def _folder(facts: WheelFacts) -> WheelTest:
     """Installers look for metadata by the file's name; uv and pip do not agree on what to do with others."""
     name = "dist-info"
     folders = sorted({member.split("/")[0] for member in facts.members if ".dist-info/" in member})
@@ -130,7 +130,7 @@ def _folder(facts: WheelFacts) -> Check:
     return passed(name, facts.dist_info)
 
 
-def _platform(facts: WheelFacts, env: LockedEnv) -> Check:
+def _platform(facts: WheelFacts, env: LockedEnv) -> WheelTest:
     name = "platform"
     fitting = frozenset(target_tags(env.python, env.target.platform, env.target.glibc))
     tags = ", ".join(sorted(str(tag) for tag in facts.tags))
@@ -139,7 +139,7 @@ def _platform(facts: WheelFacts, env: LockedEnv) -> Check:
     return failed(name, f"{tags} is not for Python {env.python} on {env.target.platform.value}")
 
 
-def _tags_inside(facts: WheelFacts) -> Check:
+def _tags_inside(facts: WheelFacts) -> WheelTest:
     """WHEEL and the file name must say the same, but for which Linux: files are renamed after the build."""
     name = "tags in WHEEL"
     try:
@@ -169,7 +169,7 @@ def _plain(tag: Tag) -> tuple[str, str, str]:
 # ---------------------------------------------------------------- what is in it
 
 
-def _record(facts: WheelFacts) -> Check:
+def _record(facts: WheelFacts) -> WheelTest:
     name = "RECORD"
     faults = []
     for fault in record_faults(facts.path):
@@ -179,7 +179,7 @@ def _record(facts: WheelFacts) -> Check:
     return failed(name, "; ".join(faults)) if faults else passed(name, f"{len(facts.members)} files")
 
 
-def _top_level(facts: WheelFacts, step: FetchStep, beside: Beside) -> Iterator[Check]:
+def _top_level(facts: WheelFacts, step: FetchStep, beside: Beside) -> Iterator[WheelTest]:
     name = "top-level names"
     wrong: list[str] = []
     doubtful: list[str] = []
@@ -229,16 +229,16 @@ def _foreign(
     """Why a name is another one's; None when it is not known to be."""
     if top in owners:
         others = owners[top]
-        return None if package in others else f"`{path}` lies in the folder of {', '.join(sorted(others))}"
+        return None if package in others else f"`{path}` is in the folder of {', '.join(sorted(others))}"
     name = normalize(top)
     if name == package:
         return None
     if top in sys.stdlib_module_names or top in _INSTALLERS:
-        return f"`{path}` stands in for a module of Python or of its installers"
+        return f"`{path}` takes the place of a module of Python or of its installers"
     if top.endswith((".dist-info", ".egg-info", ".data")):
         return f"`{path}` is the metadata of another package"
     if name in held:
-        return f"`{path}` lies in the folder of {name}"
+        return f"`{path}` is in the folder of {name}"
     return None
 
 
@@ -251,7 +251,7 @@ def _own(top: str, package: PackageName, owners: Mapping[str, AbstractSet[Packag
     return name in names or any(name.startswith(f"{one}-") for one in names)
 
 
-def _commands(facts: WheelFacts) -> Iterator[Check]:
+def _commands(facts: WheelFacts) -> Iterator[WheelTest]:
     path = f"{facts.dist_info}/entry_points.txt"
     if path not in facts.members:
         return
@@ -286,7 +286,7 @@ def _bare(text: str) -> bool:
 
 def _binaries(
     facts: WheelFacts, inspected: Inspected | str | None, step: FetchStep, beside: Beside
-) -> Iterator[Check]:
+) -> Iterator[WheelTest]:
     torch = beside.env.torch
     name = f"compiled files beside torch {torch}"
     if step.package == _TORCH:
@@ -314,6 +314,6 @@ def _binaries(
             yield made(f"GPU code for {device.name}", "; ".join(gpu.evidence[:2]) or gpu.code.value)
 
 
-def _told(name: str, finding: Finding) -> Check:
+def _told(name: str, finding: ArguedAnswer) -> WheelTest:
     said = "; ".join((*finding.evidence[:2], *finding.names[:2])) or "nothing to compare"
     return {Answer.HOLDS: passed, Answer.FAILS: failed, Answer.UNKNOWN: unknown}[finding.answer](name, said)

@@ -24,7 +24,7 @@ from mmlock.lock.model import FetchStep, HashTrust, LockedEnv
 from mmlock.net.credentials import bare
 from mmlock.net.download import Downloader, FetchedFile, Wanted
 from mmlock.wheels.fetched import Beside, examine_fetched, refuse_fetched
-from mmlock.wheels.model import Check
+from mmlock.wheels.model import WheelTest
 from mmlock.wheels.recorded import RecordedHashes
 from mmlock.wheels.sources import safe_name
 from mmlock.wheels.wheel_file import read_wheel
@@ -40,7 +40,7 @@ class FetchedWheel(Struct, frozen=True, kw_only=True):
     file: FetchedFile
     requires: tuple[str, ...]
     """Requires-Dist, as the wheel declares it."""
-    checks: tuple[Check, ...]
+    checks: tuple[WheelTest, ...]
     hashes: HashTrust
     remote: bool
     """Whether the bytes are those of its URL; else they are of a folder of this machine."""

@@ -38,7 +38,7 @@ def _faults(root: Path, group: SourceGroup) -> Iterable[str]:
     for name in (group.file, *group.parts):
         path = (root / name).resolve()
         if not path.is_relative_to(root) or PurePosixPath(name).parent != folder:
-            yield f"`{name}` does not lie in `{folder}` of these sources"
+            yield f"`{name}` is not in `{folder}` of these sources"
         elif name != group.file and not path.is_file():
             yield f"`{name}` is no file of these sources"
         elif name == group.file and path.exists():

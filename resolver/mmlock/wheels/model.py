@@ -23,7 +23,7 @@ class CheckStatus(StrEnum):
     NOT_CHECKED = "not checked"
 
 
-class Check(Struct, frozen=True, kw_only=True):
+class WheelTest(Struct, frozen=True, kw_only=True):
     """One question put to a built wheel, and the answer."""
 
     name: str
@@ -88,7 +88,7 @@ class BuiltWheel(Struct, frozen=True, kw_only=True):
     path: Path
     sha256: Sha256
     size: int
-    checks: tuple[Check, ...]
+    checks: tuple[WheelTest, ...]
     record: Mapping[str, object]
     """What the wheelhouse noted down about it."""
     hit: bool

@@ -11,17 +11,17 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.lock.model import PatchPlan
 
 
-class Applied(Struct, frozen=True, kw_only=True):
+class AppliedPatch(Struct, frozen=True, kw_only=True):
     """A patch and how often its text was found."""
 
     patch: PatchPlan
     places: int
 
 
-def apply_patches(tree: Path, patches: Sequence[PatchPlan]) -> tuple[Applied, ...]:
+def apply_patches(tree: Path, patches: Sequence[PatchPlan]) -> tuple[AppliedPatch, ...]:
     """Edit the sources in `tree`. Raises EnvironmentFault, and then nothing has changed."""
     texts: dict[Path, bytes] = {}
-    applied: list[Applied] = []
+    applied: list[AppliedPatch] = []
     faults: list[str] = []
     for patch in patches:
         path = _inside(tree, patch.file)
@@ -38,7 +38,7 @@ def apply_patches(tree: Path, patches: Sequence[PatchPlan]) -> tuple[Applied, ..
             faults.append(f"`{patch.id}` does not apply to `{patch.file}`: {known}")
             continue
         texts[path] = text.replace(find, replace)
-        applied.append(Applied(patch=patch, places=places))
+        applied.append(AppliedPatch(patch=patch, places=places))
     if faults:
         raise EnvironmentFault(
             "a patch no longer applies to the sources",

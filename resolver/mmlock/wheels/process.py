@@ -101,7 +101,7 @@ def _spent() -> float:
 
 
 def _forgiving(write: Callable[[bytes], object]) -> Callable[[bytes], object]:
-    """A full disk is told by what fails for it; a log that cannot be kept hides no such words."""
+    """A full disk shows in what fails for it; a log that cannot be kept hides no such words."""
 
     def put(data: bytes) -> None:
         with suppress(OSError):

@@ -15,7 +15,7 @@ from mmlock import __version__
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
 from mmlock.net.credentials import bare
-from mmlock.wheels.model import BuildPlan, Check, Compiler, Pin
+from mmlock.wheels.model import BuildPlan, Compiler, Pin, WheelTest
 from mmlock.wheels.wheel_file import WheelFacts
 
 BUILD_TYPE = "urn:mmlock:build:v1"
@@ -42,7 +42,7 @@ def provenance(
     made: Made,
     subjects: Sequence[Mapping[str, Any]],
     *,
-    checks: Sequence[Check] = (),
+    checks: Sequence[WheelTest] = (),
     moments: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     """An in-toto statement with an SLSA v1 predicate.
@@ -109,7 +109,7 @@ def _surroundings(made: Made) -> dict[str, Any]:
     }
 
 
-def _byproduct(check: Check) -> dict[str, Any]:
+def _byproduct(check: WheelTest) -> dict[str, Any]:
     about = {"check": check.name, "status": check.status.value, "detail": check.detail}
     return {"name": "check", "annotations": about}
 

@@ -28,7 +28,7 @@ from mmlock.wheels.checks import examine, load_check, refuse_failed
 from mmlock.wheels.compiling import CompileProgress
 from mmlock.wheels.grouping import group_sources
 from mmlock.wheels.key import build_key, key_inputs
-from mmlock.wheels.model import BuildPlan, BuiltWheel, Check, Compiler, Pin
+from mmlock.wheels.model import BuildPlan, BuiltWheel, Compiler, Pin, WheelTest
 from mmlock.wheels.patches import apply_patches
 from mmlock.wheels.planning import plan_build
 from mmlock.wheels.process import Command, Ending, Ran, end_stragglers, no_network, run
@@ -307,7 +307,7 @@ class _Job:
         self,
         facts: WheelFacts,
         pins: Sequence[Pin],
-        checks: tuple[Check, ...],
+        checks: tuple[WheelTest, ...],
         glibc: str | None,
         started: datetime,
     ) -> BuiltWheel:

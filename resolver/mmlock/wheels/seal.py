@@ -35,9 +35,6 @@ from mmlock.wheels.wheelhouse import link_or_copy
 WHEELS = "wheels"
 """The folder beside `pylock.toml` that holds what no index has."""
 
-BUILT = "built"
-"""The kind of the reason that a package has when it was built for the lock."""
-
 
 class Placement(Struct, frozen=True, kw_only=True):
     """Where the lock says that a wheel lies."""

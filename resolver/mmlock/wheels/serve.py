@@ -22,7 +22,14 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
 from mmlock.wheels.index_file import IndexFile, index_files, metadata_of
 from mmlock.wheels.model import BuiltWheel
-from mmlock.wheels.simple_index import Page, project_page, projects, root_page, wants_json, wheel_place
+from mmlock.wheels.simple_index import (
+    IndexDocument,
+    project_page,
+    projects,
+    root_page,
+    wants_json,
+    wheel_place,
+)
 from mmlock.wheels.wheelhouse import Wheelhouse
 
 if TYPE_CHECKING:
@@ -51,7 +58,7 @@ def make_app(wheelhouse: Wheelhouse, names: frozenset[str]) -> Starlette:
 
     files = WheelFiles((wheelhouse,))
 
-    def page(made: Page) -> Response:
+    def page(made: IndexDocument) -> Response:
         return Response(made.body, media_type=made.content_type, headers={"Vary": "Accept"})
 
     def root(request: Request) -> Response:

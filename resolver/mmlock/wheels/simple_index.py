@@ -15,7 +15,7 @@ HTML = "text/html; charset=utf-8"
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
-class Page(Struct, frozen=True, kw_only=True):
+class IndexDocument(Struct, frozen=True, kw_only=True):
     """A document of the index."""
 
     content_type: str
@@ -41,7 +41,7 @@ def wants_json(accept: str) -> bool:
     return bool(liked) and not (words and words[0] == "text/html")
 
 
-def root_page(names: Iterable[str], *, as_json: bool) -> Page:
+def root_page(names: Iterable[str], *, as_json: bool) -> IndexDocument:
     """The list of projects."""
     if as_json:
         return _json({"projects": [{"name": name} for name in names]})
@@ -50,7 +50,7 @@ def root_page(names: Iterable[str], *, as_json: bool) -> Page:
 
 def project_page(
     name: str, files: Iterable[IndexFile], *, place: Callable[[IndexFile], str], as_json: bool
-) -> Page:
+) -> IndexDocument:
     """The files of one project; `place` is the URL of a file, whose metadata is at `URL.metadata`."""
     rows = [(place(file), file) for file in files]
     if as_json:
@@ -94,13 +94,13 @@ def wheel_place(base: str) -> Callable[[IndexFile], str]:
     return lambda file: f"{base}/{file.key}/{quote(file.name)}"
 
 
-def _json(data: Mapping[str, object]) -> Page:
+def _json(data: Mapping[str, object]) -> IndexDocument:
     body = json.dumps({"meta": {"api-version": "1.1"}, **data}, indent=1, sort_keys=True)
-    return Page(content_type=JSON, body=body.encode())
+    return IndexDocument(content_type=JSON, body=body.encode())
 
 
-def _html(title: str, lines: Iterable[str]) -> Page:
+def _html(title: str, lines: Iterable[str]) -> IndexDocument:
     head = f'<meta name="pypi:repository-version" content="1.1">\n<title>{html.escape(title)}</title>'
     body = "<br>\n".join(lines)
     text = f"<!DOCTYPE html>\n<html><head>\n{head}\n</head><body>\n{body}\n</body></html>\n"
-    return Page(content_type=HTML, body=text.encode())
+    return IndexDocument(content_type=HTML, body=text.encode())

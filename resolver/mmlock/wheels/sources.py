@@ -62,7 +62,7 @@ def _copied(step: BuildStep, tree: SourceTree, home: Path, projects: Sequence[Pa
         return top
     raise EnvironmentFault(
         f"the sources of {step.package} {step.version} are not those of the lock",
-        causes=wrong or ["no folder was named in which they could lie"],
+        causes=wrong or ["no folder was named that could hold them"],
         hints=[
             "run it in the project, or name the project with `--project DIR`",
             "if the sources were changed on purpose, run `mmlock solve` again",

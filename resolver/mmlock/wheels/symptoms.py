@@ -1,6 +1,6 @@
 """What is said when a build fails: the errors of its log, and what somebody who knows more adds.
 
-What the texts of logs mean stands in `matrices/curated/symptoms.toml` and is told by the doctor, a room above
+What the texts of logs mean is in `matrices/curated/symptoms.toml` and explained by the doctor, a room above
 this one: whoever runs a build hands him in as an `Explain`.
 """
 

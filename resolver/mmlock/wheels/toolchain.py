@@ -173,7 +173,7 @@ def _missing(plan: ToolchainPlan, why: str) -> EnvironmentFault:
     hints = []
     if plan.provider == ToolchainProvider.SYSTEM and plan.cuda:
         hints = [
-            f"install the CUDA {plan.cuda} toolkit, or set CUDA_HOME to where it lies",
+            f"install the CUDA {plan.cuda} toolkit, or set CUDA_HOME to its folder",
             "or build in an image that has it: `mmlock export LOCK --format dockerfile`",
         ]
     return EnvironmentFault(

@@ -21,7 +21,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from mmlock.core.errors import EnvironmentFault, UsageError
-from mmlock.wheels.model import Check, CheckStatus
+from mmlock.wheels.model import CheckStatus, WheelTest
 
 LIBRARY = Path(__file__).parent / "torchops"
 
@@ -47,7 +47,7 @@ class Function(Struct, frozen=True, kw_only=True):
         return _VARIANT.sub("", self.name)
 
 
-class Extension(Struct, frozen=True, kw_only=True):
+class TorchOpsModule(Struct, frozen=True, kw_only=True):
     """What stands for the functions of an extension."""
 
     functions: Mapping[str, Function]
@@ -84,7 +84,7 @@ def symbols(binding: str) -> dict[str, set[tuple[str, ...]]]:
 
 def extension(
     binding: str, functions: Iterable[Function] | None = None, wanted: frozenset[str] | None = None
-) -> Extension:
+) -> TorchOpsModule:
     """What the library has for a binding. `wanted` names extension functions; None: all there are."""
     named: dict[str, list[Function]] = {}
     for function in library() if functions is None else functions:
@@ -99,7 +99,7 @@ def extension(
             unwanted.append(name)
         else:
             chosen[name] = fits[0]
-    return Extension(functions=chosen, missing=tuple(missing), unwanted=tuple(unwanted))
+    return TorchOpsModule(functions=chosen, missing=tuple(missing), unwanted=tuple(unwanted))
 
 
 # ---------------------------------------------------------------- ops by the names that users know
@@ -152,7 +152,7 @@ def _module(path: Path) -> tuple[set[str], list[str]]:
 
 def make_wheel(
     tree: Path, folder: Path, *, requires: tuple[str, ...], ops: tuple[str, ...] = ()
-) -> tuple[Path, Extension]:
+) -> tuple[Path, TorchOpsModule]:
     """Write the wheel of unpacked sources into `folder`. `ops` are names of `mmcv.ops`; none: all there are.
 
     Raises EnvironmentFault when the sources are not mmcv's, UsageError when an op that is wanted is missing.
@@ -192,7 +192,7 @@ def _python_files(tree: Path) -> dict[str, bytes]:
     }
 
 
-def _extension_files(found: Extension) -> dict[str, bytes]:
+def _extension_files(found: TorchOpsModule) -> dict[str, bytes]:
     """The package that stands in for the compiled module, with its helpers."""
     files = set(found.files)
     for name in found.files:
@@ -233,7 +233,7 @@ def _missing(name, why):
 '''
 
 
-def front(found: Extension) -> str:
+def front(found: TorchOpsModule) -> str:
     """The text of `mmcv/_ext/__init__.py`: every name is there, and those missing say so."""
     imports = [
         f"from .{one.file} import {one.name} as {symbol}  # noqa: F401"
@@ -246,7 +246,7 @@ def front(found: Extension) -> str:
     return _FRONT.format(imports="\n".join(imports), stubs="\n".join(stubs)).rstrip() + "\n"
 
 
-def told(found: Extension) -> str:
+def told(found: TorchOpsModule) -> str:
     """What was put where, for the log."""
     rows = [f"{name}: {one.file}.{one.name}" for name, one in sorted(found.functions.items())]
     rows += [f"{name}: not written in PyTorch" for name in found.missing]
@@ -254,13 +254,13 @@ def told(found: Extension) -> str:
     return "\n".join(rows) + "\n"
 
 
-def coverage(found: Extension) -> Check:
+def coverage(found: TorchOpsModule) -> WheelTest:
     """How many of the extension's functions the wheel has."""
     whole = len(found.functions) + len(found.missing) + len(found.unwanted)
     rest = [f"not written: {', '.join(found.missing)}"] if found.missing else []
     rest += [f"{len(found.unwanted)} not asked for"] if found.unwanted else []
     detail = "; ".join([f"{len(found.functions)} of {whole} functions of mmcv._ext in plain PyTorch", *rest])
-    return Check(name="ops", status=CheckStatus.PASSED, detail=detail)
+    return WheelTest(name="ops", status=CheckStatus.PASSED, detail=detail)
 
 
 def _metadata(info: str, requires: tuple[str, ...]) -> str:

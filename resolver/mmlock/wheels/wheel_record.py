@@ -50,11 +50,11 @@ def _faults(archive: zipfile.ZipFile) -> Iterator[str]:
         if not row:
             continue
         if row[0] in rows:
-            yield f"`{row[0]}` stands twice in its RECORD"
+            yield f"`{row[0]}` is twice in its RECORD"
         rows[row[0]] = (row[1], row[2]) if len(row) == _FIELDS else ("", "")
     for name in rows:
         if name not in members:
-            yield f"`{name}` stands in its RECORD and is not there"
+            yield f"`{name}` is in its RECORD, but not in the wheel"
     for name, info in members.items():
         if name not in unhashed:
             yield from _member(archive, info, rows.get(name))

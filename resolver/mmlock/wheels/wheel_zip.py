@@ -38,7 +38,7 @@ def zip_faults(path: Path) -> Iterator[str]:
     """
     with path.open("rb") as stream:
         if stream.read(4) != _LOCAL_HEADER:
-            yield "something stands in front of its first member"
+            yield "there is data before its first member"
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > _MAX_MEMBERS:

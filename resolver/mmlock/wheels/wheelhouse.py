@@ -28,7 +28,7 @@ from mmlock.files.atomic import aside
 from mmlock.files.digest import sha256_of
 from mmlock.files.locking import hold
 from mmlock.files.names import bare_file_name
-from mmlock.wheels.model import BuiltWheel, Check, CheckStatus
+from mmlock.wheels.model import BuiltWheel, CheckStatus, WheelTest
 from mmlock.wheels.wheel_record import record_fault
 
 ENTRY = "entry.json"
@@ -104,7 +104,7 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
                 sha256=Sha256(entry["sha256"]),
                 size=entry["size"],
                 checks=tuple(
-                    Check(name=c["name"], status=CheckStatus(c["status"]), detail=c["detail"])
+                    WheelTest(name=c["name"], status=CheckStatus(c["status"]), detail=c["detail"])
                     for c in entry["checks"]
                 ),
                 record=entry,
@@ -119,7 +119,7 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
         wheel: Path,
         about: Mapping[str, Any],
         *,
-        checks: Sequence[Check],
+        checks: Sequence[WheelTest],
         provenance: bytes,
         log: Path | None,
     ) -> BuiltWheel:
@@ -172,7 +172,7 @@ class Wheelhouse(Struct, frozen=True, kw_only=True):
         aside: Path,
         wheel: Path,
         about: Mapping[str, Any],
-        checks: Sequence[Check],
+        checks: Sequence[WheelTest],
         provenance: bytes,
         log: Path | None,
     ) -> None:

@@ -8,10 +8,11 @@ import pytest
 from lint_documents import BREAK, BUILD, FILE, GPU, RECIPE, document, faults, only
 
 from mmlock.facts.matrix.layout import SECTIONS
-from mmlock.facts.matrix.lint import Problem, lint
+from mmlock.facts.matrix.lint import MatrixFault, lint
 from mmlock.facts.matrix.load import open_matrix
 
 
+@pytest.mark.slow
 def test_the_committed_matrix_has_no_fault() -> None:
     assert [str(problem) for problem in lint(open_matrix().root)] == []
 
@@ -54,7 +55,7 @@ def test_a_wrong_schema_name_is_a_fault(tmp_path: Path) -> None:
 
 def test_an_unknown_key_is_a_fault_and_the_like_one_is_named(tmp_path: Path) -> None:
     problem = only(faults(tmp_path, gpus_json=document("gpus", {**GPU, "notes": "x"})))
-    assert problem == Problem(
+    assert problem == MatrixFault(
         file="gpus.json", row="0 (T4)", message="unknown key `notes`, did you mean `note`?"
     )
 
@@ -73,7 +74,7 @@ def test_rows_out_of_order_and_double_keys_are_faults(tmp_path: Path) -> None:
     problems = faults(tmp_path, gpus_json=document("gpus", *rows))
     assert [(p.row, p.message.split(":")[0]) for p in problems] == [
         ("1 (T4)", "has the same key as the row before it"),
-        ("2 (A2)", "stands out of order"),
+        ("2 (A2)", "is out of order"),
     ]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lint_documents import BREAK, BUILD, CAPABILITY, GPU, RECIPE, document, faults, only
 
-from mmlock.facts.matrix.lint import Problem
+from mmlock.facts.matrix.lint import MatrixFault
 
 
 def test_a_gpu_has_a_known_capability(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ confidence = "measured"
 
 
 def test_a_package_of_a_breakage_is_known_somewhere(tmp_path: Path) -> None:
-    def broken_by(package: str, where: str) -> list[Problem]:
+    def broken_by(package: str, where: str) -> list[MatrixFault]:
         return faults(
             tmp_path / where,
             curated__modules_toml=MODULES,

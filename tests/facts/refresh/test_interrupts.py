@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from children import interruptible
+from children import Start, start
 
 from mmlock.facts.matrix.load import Matrix
 
+__all__ = ["start"]
+
+Refreshing = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).parents[3]
 
 pytestmark = [
@@ -82,28 +85,24 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "matrices", tmp_path / "matrices", ignore=large))
 
 
-def start(copy: Path, slow: Slow, *words: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def refreshing(copy: Path, slow: Slow, start: Start) -> Refreshing:
+    """Begins a refresh of the copy from the slow mirror."""
     environ = {**os.environ, "MMLOCK_CACHE_DIR": str(copy.parent / "cache")}
     refresh = ["matrix", "refresh", "--matrices", str(copy), "--only", "openmmlab", "--no-progress"]
-    command = [sys.executable, "-m", "mmlock", *refresh, "--at", f"openmmlab={slow.root}", *words]
-    return subprocess.Popen(
-        command,
-        env=environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=copy.parent,
-        preexec_fn=interruptible,  # noqa: PLW1509 - it only restores a signal
-    )
+    command = [sys.executable, "-m", "mmlock", *refresh, "--at", f"openmmlab={slow.root}"]
+    return lambda *words: start([*command, *words], env=environ, cwd=copy.parent)
 
 
 def state(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_ctrl_c_ends_at_once_and_leaves_everything_as_it_was(copy: Path, slow: Slow) -> None:
+def test_ctrl_c_ends_at_once_and_leaves_everything_as_it_was(
+    copy: Path, slow: Slow, refreshing: Refreshing
+) -> None:
     before = state(copy)
-    process = start(copy, slow)
+    process = refreshing()
     assert slow.stuck.wait(30)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)  # the server answers nobody meanwhile
@@ -113,22 +112,24 @@ def test_ctrl_c_ends_at_once_and_leaves_everything_as_it_was(copy: Path, slow: S
     assert not [path for path in (copy.parent / "cache").rglob("*") if path.name.startswith(".")]
 
 
-def test_the_next_run_goes_on(copy: Path, slow: Slow) -> None:
-    process = start(copy, slow)
+def test_the_next_run_goes_on(copy: Path, slow: Slow, refreshing: Refreshing) -> None:
+    process = refreshing()
     assert slow.stuck.wait(30)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
     slow.go.set()
-    again = start(copy, slow, "--trust-removals")
+    again = refreshing("--trust-removals")
     _, err = again.communicate(timeout=60)
     assert (again.returncode, err) == (0, "")
     assert {row.versions for row in Matrix(copy).index_rows} == {("9.9.9",)}
 
 
-def test_of_two_refreshes_one_is_refused_and_the_other_ends_well(copy: Path, slow: Slow) -> None:
-    first = start(copy, slow, "--trust-removals")
+def test_of_two_refreshes_one_is_refused_and_the_other_ends_well(
+    copy: Path, slow: Slow, refreshing: Refreshing
+) -> None:
+    first = refreshing("--trust-removals")
     assert slow.stuck.wait(30)
-    second = start(copy, slow)
+    second = refreshing()
     out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (2, "")
     assert f"another refresh is writing `{copy}`" in err
@@ -140,14 +141,16 @@ def test_of_two_refreshes_one_is_refused_and_the_other_ends_well(copy: Path, slo
     assert not (copy / ".refresh.lock").exists()
 
 
-def test_the_lock_of_a_refresh_that_was_killed_holds_nobody_up(copy: Path, slow: Slow) -> None:
-    first = start(copy, slow)
+def test_the_lock_of_a_refresh_that_was_killed_holds_nobody_up(
+    copy: Path, slow: Slow, refreshing: Refreshing
+) -> None:
+    first = refreshing()
     assert slow.stuck.wait(30)
     first.kill()
     first.communicate()
     assert (copy / ".refresh.lock").exists()
     slow.go.set()
-    again = start(copy, slow, "--trust-removals")
+    again = refreshing("--trust-removals")
     again.communicate(timeout=60)
     assert again.returncode == 0
     assert not (copy / ".refresh.lock").exists()

@@ -13,7 +13,7 @@ from msgspec import structs
 from mmlock.core.names import Confidence, Sha256
 from mmlock.facts.matrix import store
 from mmlock.facts.scrape.public_locks import (
-    Statement,
+    LockStatement,
     UnreadableLock,
     home,
     laid_over,
@@ -38,8 +38,8 @@ wheels = [
 """
 
 
-def stated(url: str, digest: Sha256, source: str) -> Statement:
-    return Statement(url=url, sha256=digest, source=source)
+def stated(url: str, digest: Sha256, source: str) -> LockStatement:
+    return LockStatement(url=url, sha256=digest, source=source)
 
 
 def test_a_uv_lock_states_wheels_of_the_indexes_that_matter_at_their_own_host() -> None:

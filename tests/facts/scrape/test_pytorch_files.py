@@ -88,7 +88,7 @@ def test_another_hash_for_a_recorded_wheel_is_not_taken(run: Run, web: Web, matr
     run(trust_removals=True)
     web.put("/whl/torch/", PAGE.replace(DIGEST.encode(), b"0" * 64))
     (index,) = run()["indexes"]
-    assert index["warnings"] == [f"{LINUX}: different sha256 are told for it; what was known is kept"]
+    assert index["warnings"] == [f"{LINUX}: its pages state different hashes; the known one is kept"]
     assert {row.name: row for row in Matrix(matrices).files("pytorch-index")}[LINUX].sha256 == DIGEST
 
 

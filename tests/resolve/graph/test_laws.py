@@ -9,7 +9,7 @@ from mmlock.core.names import Form
 from mmlock.core.versions import allows, assert_holds, is_prerelease, version
 from mmlock.resolve.graph.build import _base, build_graph
 from mmlock.resolve.graph.builder import readable
-from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, LinkKind, Rows, TorchChoice, mask
+from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, LinkKind, Rows, TorchBuildChoice, mask
 from mmlock.resolve.request.objectives import Objective
 
 REQUESTS = {
@@ -107,7 +107,7 @@ def test_wheels_of_the_index_go_with_their_own_torch_minor_and_variant(rows: Row
         (link,) = [k for k in rows.links_of(option.index) if k.slot == "torch" and k.kind is LinkKind.WHEEL]
         for index in link.members:
             choice = rows.options[index].choice
-            assert isinstance(choice, TorchChoice)
+            assert isinstance(choice, TorchBuildChoice)
             assert choice.build.variant == variant
             assert version(choice.build.torch).release[:2] == minor
 
@@ -123,7 +123,7 @@ def test_builds_go_with_a_torch_whose_headers_they_accept(rows: Rows) -> None:
                 continue
             for index in link.members:
                 choice = rows.options[index].choice
-                assert isinstance(choice, TorchChoice)
+                assert isinstance(choice, TorchBuildChoice)
                 header = facts().cpp_extension[choice.build.torch].header_std
                 assert recipe.std is None or header is None or recipe.std >= header
                 assert allows(recipe.torch, choice.build.torch)

@@ -39,6 +39,7 @@ def test_who_asks_for_nothing_later_is_offered_the_old_ones(words: str) -> None:
     assert offered(words) >= unchecked()
 
 
+@pytest.mark.slow
 def test_it_takes_one_word_that_admits_no_later_one() -> None:
     assert offered("mmcls>=0.9.0rc0", "mmcls<0.11.0") >= unchecked()
 

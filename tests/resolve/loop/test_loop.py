@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.extension import Extension, Requires, SourceTree
+from mmlock.core.extension import Extension, ExtensionRequires, SourceTree
 from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
 from mmlock.core.versions import version
@@ -488,7 +488,7 @@ def with_own(name: str, *requires: str, gpu: str = "cpu") -> Resolution | NoReso
         version="1.0",
         tree=SourceTree(path="ops", sha256=Sha256("0" * 64), files=1),
         modules=("own_ops",),
-        requires=Requires(lines=requires),
+        requires=ExtensionRequires(lines=requires),
     )
     matrix = with_extensions(facts(), [own])
     found = interpret(matrix, request(gpu=gpu))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mmlock.binary.demangle import demangle
 from mmlock.binary.floors import dotted, highest
-from mmlock.binary.model import Answer, Finding, Inspected, Verdict
+from mmlock.binary.model import Answer, ArguedAnswer, Compatibility, Inspected
 from mmlock.binary.tables import SymbolStore
 from mmlock.binary.verdict import verdict
 from mmlock.doctor.environment.model import (
@@ -95,7 +95,9 @@ def loads(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             yield _doubtful(name, inspected, judged)
 
 
-def _refused(env: Environment, matrix: Matrix, name: str, inspected: Inspected, judged: Verdict) -> Trouble:
+def _refused(
+    env: Environment, matrix: Matrix, name: str, inspected: Inspected, judged: Compatibility
+) -> Trouble:
     label = f"{name} {env.installed[name].version}"
     evidence: list[str] = []
     if local := env.installed[name].version.partition("+")[2]:
@@ -118,7 +120,7 @@ def _refused(env: Environment, matrix: Matrix, name: str, inspected: Inspected, 
     )
 
 
-def _exported_by(finding: Finding, matrix: Matrix) -> Iterator[str]:
+def _exported_by(finding: ArguedAnswer, matrix: Matrix) -> Iterator[str]:
     """Which torch builds have the first missing name, and so may be what the file was built for."""
     symbols = [name for name in finding.names if name.startswith("_Z")]
     if finding.answer is not Answer.FAILS or not symbols:
@@ -129,7 +131,7 @@ def _exported_by(finding: Finding, matrix: Matrix) -> Iterator[str]:
         yield f"torch that exports the first one: {runs((b.torch for b in exporting), known)}"
 
 
-def _named(finding: Finding) -> Iterator[str]:
+def _named(finding: ArguedAnswer) -> Iterator[str]:
     """The first missing names, as their authors wrote them."""
     symbols = [name for name in finding.names if name.startswith("_Z") or ".so" not in name]
     for symbol in symbols[:_SHOWN]:
@@ -138,7 +140,7 @@ def _named(finding: Finding) -> Iterator[str]:
         yield f"and {len(symbols) - _SHOWN} more symbols"
 
 
-def _doubtful(name: str, inspected: Inspected, judged: Verdict) -> Trouble:
+def _doubtful(name: str, inspected: Inspected, judged: Compatibility) -> Trouble:
     texts = [
         text
         for finding in (judged.libraries, judged.symbols)

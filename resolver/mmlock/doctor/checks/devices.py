@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmlock.binary.gpu_verdict import gpu_finding
-from mmlock.binary.model import Gpu, PtxDriver
+from mmlock.binary.model import HasGpuCode, PtxDriver
 from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
@@ -92,7 +92,7 @@ def _extension_code(env: Environment, matrix: Matrix, device: Device) -> Iterato
 
 
 def _without_cuda(extensions: tuple[object, ...]) -> bool:
-    return all(getattr(one, "gpu", Gpu.UNKNOWN) is Gpu.NO for one in extensions)
+    return all(getattr(one, "gpu", HasGpuCode.UNKNOWN) is HasGpuCode.NO for one in extensions)
 
 
 def driver(env: Environment, matrix: Matrix) -> Iterator[Trouble]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmlock.binary.inspect import Uninspected, inspect_folder
 from mmlock.binary.installed_torch import read_installed, torch_version, with_archs
-from mmlock.binary.model import Gpu, Inspected
+from mmlock.binary.model import HasGpuCode, Inspected
 from mmlock.binary.reading import Unreadable
 from mmlock.binary.tables import TorchSymbols
 from mmlock.core.device import Device
@@ -137,7 +137,7 @@ def _inspected(
 def _concerns_torch(read: Inspected) -> bool:
     """Whether its files need torch, or hold GPU code that runs beside it."""
     return any(
-        one.torch_needs or one.gpu is Gpu.YES or any(_LIBTORCH.match(name) for name in one.needed)
+        one.torch_needs or one.gpu is HasGpuCode.YES or any(_LIBTORCH.match(name) for name in one.needed)
         for one in read.extensions
     )
 

@@ -18,10 +18,10 @@ from mmlock.facts.matrix.layout import SECTIONS, Section, key_text, section_of, 
 from mmlock.facts.matrix.lint_packages import row_faults
 from mmlock.facts.matrix.location import matrix_files
 
-__all__ = ["Problem", "canonical", "lint"]
+__all__ = ["MatrixFault", "canonical", "lint"]
 
 
-class Problem(Struct, frozen=True, kw_only=True):
+class MatrixFault(Struct, frozen=True, kw_only=True):
     """One fault of one matrix file."""
 
     file: str
@@ -39,40 +39,40 @@ Report = Callable[[int | None, str], None]
 """Takes the index of a row (None: the file) and what is wrong with it."""
 
 
-def lint(root: Path) -> list[Problem]:
+def lint(root: Path) -> list[MatrixFault]:
     """All faults of the matrix folder at `root`, in the order of files and rows."""
     from mmlock.facts.matrix.lint_names import name_faults
     from mmlock.facts.matrix.lint_references import reference_faults  # sees all files at once
 
-    problems: list[Problem] = []
+    problems: list[MatrixFault] = []
     documents: dict[str, tuple[Section, model.Document[Any]]] = {}
     for path in matrix_files(root):
         read = _lint_file(root, path, problems)
         if read is not None:
             documents[str(path)] = read
     problems += [
-        Problem(file=section.path, row=None, message="the file is missing")
+        MatrixFault(file=section.path, row=None, message="the file is missing")
         for section in SECTIONS.values()
         if not section.per_package and not (root / section.path).is_file()
     ]
     for file, index, message in reference_faults(documents):
         section, document = documents[file]
         problems.append(
-            Problem(file=file, row=_row_name(section, index, document.rows[index]), message=message)
+            MatrixFault(file=file, row=_row_name(section, index, document.rows[index]), message=message)
         )
-    problems += [Problem(file=str(path), row=None, message=text) for path, text in name_faults(root)]
+    problems += [MatrixFault(file=str(path), row=None, message=text) for path, text in name_faults(root)]
     return problems
 
 
 def _lint_file(
-    root: Path, path: PurePosixPath, problems: list[Problem]
+    root: Path, path: PurePosixPath, problems: list[MatrixFault]
 ) -> tuple[Section, model.Document[Any]] | None:
     """Check one file alone; its values when it can be decoded."""
     try:
         data = (root / path).read_bytes()
     except OSError as error:
         problems.append(
-            Problem(file=str(path), row=None, message=f"cannot be read: {error.strerror or error}")
+            MatrixFault(file=str(path), row=None, message=f"cannot be read: {error.strerror or error}")
         )
         return None
     found, read = _checked(path, data)
@@ -83,27 +83,27 @@ def _lint_file(
 @lru_cache(maxsize=256)  # a refresh lints what it will write and what is there: most files are the same
 def _checked(
     path: PurePosixPath, data: bytes
-) -> tuple[tuple[Problem, ...], tuple[Section, model.Document[Any]] | None]:
+) -> tuple[tuple[MatrixFault, ...], tuple[Section, model.Document[Any]] | None]:
     """The faults of one file with these bytes, and its values."""
-    problems: list[Problem] = []
+    problems: list[MatrixFault] = []
     read = _read(path, data, problems)
     return tuple(problems), read
 
 
 def _read(
-    path: PurePosixPath, data: bytes, problems: list[Problem]
+    path: PurePosixPath, data: bytes, problems: list[MatrixFault]
 ) -> tuple[Section, model.Document[Any]] | None:
     file = str(path)
     found = section_of(path)
     if found is None:
-        problems.append(Problem(file=file, row=None, message="no such matrix file is known"))
+        problems.append(MatrixFault(file=file, row=None, message="no such matrix file is known"))
         return None
     section, package = found
     raw: list[Any] = []
 
     def report(index: int | None, message: str) -> None:
         row = None if index is None else _row_name(section, index, raw[index] if index < len(raw) else None)
-        problems.append(Problem(file=file, row=row, message=message))
+        problems.append(MatrixFault(file=file, row=row, message=message))
 
     try:
         bare = _bare(section, data)
@@ -225,7 +225,7 @@ def _lint_order(keys: list[tuple[tuple[Any, ...], ...]], report: Report) -> None
         if keys[index] == keys[index - 1]:
             report(index, "has the same key as the row before it")
         elif keys[index] < keys[index - 1]:
-            report(index, "stands out of order: rows are sorted by their key, versions by PEP 440")
+            report(index, "is out of order: rows are sorted by their key, versions by PEP 440")
 
 
 def _lint_sources(document: model.Document[Any], report: Report) -> None:

@@ -7,6 +7,7 @@ lists goes, unless so much would go that the page is more likely wrong than the 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from msgspec import Struct, structs
@@ -94,13 +95,16 @@ def _settled(old: Any, new: Any) -> Any:
     """The row to keep of two with one key: the old one when the new one adds nothing to it."""
     if old is None:
         return new
-    same = all(
-        getattr(old, item.name) == getattr(new, item.name)
-        for item in structs.fields(new)
-        if item.name not in _PROVENANCE
-    )
+    kind: type[Struct] = type(new)
+    same = all(getattr(old, name) == getattr(new, name) for name in _said(kind))
     better = _RANKS[new.confidence] < _RANKS[old.confidence]
     return old if same and not better else new
+
+
+@cache
+def _said(kind: type[Struct]) -> tuple[str, ...]:
+    """The fields of a kind of row that say something of the world, not of where it was read."""
+    return tuple(name for name in kind.__struct_fields__ if name not in _PROVENANCE)
 
 
 # ---------------------------------------------------------------- removals

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,20 @@ LOCK_NAME = ".refresh.lock"
 def _plain(row: Struct) -> dict[str, Any]:
     """A row as a JSON object, without the fields that hold their default."""
     value: dict[str, Any] = {}
-    for field in structs.fields(row):
-        item = getattr(row, field.name)
-        if field.default is not NODEFAULT and item == field.default:
+    for name, default in _defaults(type(row)):
+        item = getattr(row, name)
+        if default is not NODEFAULT and item == default:
             continue
         if isinstance(item, tuple):
             item = [part if isinstance(part, str) else _plain(part) for part in item]
-        value[field.name] = dict(item) if isinstance(item, Mapping) else item
+        value[name] = dict(item) if isinstance(item, Mapping) else item
     return value
+
+
+@cache
+def _defaults(kind: type[Struct]) -> tuple[tuple[str, Any], ...]:
+    """The fields of a kind of row, each with its default: once a kind, for `structs.fields` is slow."""
+    return tuple((field.name, field.default) for field in structs.fields(kind))
 
 
 def row_text(row: Struct) -> str:

@@ -139,7 +139,7 @@ def _member(request: WheelMember, read: bytes | RangeFault) -> Answer:
 def driver(
     client: Client, *, progress: Progress = silent, concurrency: int = CONCURRENCY
 ) -> Iterator[Driver]:
-    """A driver for one refresh. When it is given up, nothing is asked any more and nobody is waited for."""
+    """A driver for one refresh. After it is given up it sends no requests and waits for nobody."""
     stop = threading.Event()
     slept = client.sleep
 

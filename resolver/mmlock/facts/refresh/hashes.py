@@ -30,7 +30,7 @@ PACKAGE = PackageName("openmmlab-index")
 def record(
     client: Client, facts: Overlay, specs: Sequence[str], base: str, progress: Progress, folder: Path
 ) -> IndexOutcome:
-    """Download each wheel that is named and has no hash yet; what fails is told and tried another time."""
+    """Download each wheel named that has no hash yet; what fails is reported and tried another time."""
     started, before = time.monotonic(), (client.traffic.requests, client.traffic.received)
     known = {row.url: row for row in facts.rows("files", PACKAGE)}
     day = datetime.now(tz=timezone.utc).date().isoformat()

@@ -84,7 +84,7 @@ class Overlay(Struct):
 
 
 class IndexQuery(Struct, frozen=True, kw_only=True):
-    """What one index is asked with."""
+    """What one index is read with."""
 
     facts: Overlay
     matrix: Matrix

@@ -1,7 +1,7 @@
 """What new wheels hold (GPU archs, C++ ABI, libcudart, glibc), read from parts of them.
 
 Names and metadata do not tell it, and a row without it serves no GPU. Rows that appeared in this refresh are
-read; older ones of a package that `--inspect` names, too. What cannot be read stays unknown and is told.
+read; older ones of a package that `--inspect` names, too. What cannot be read stays unknown and is reported.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which package index to read, as the user's other tools are told: option, uv's and pip's settings."""
+"""Which package index to read, from the option, else from the settings of uv and pip."""
 
 from __future__ import annotations
 

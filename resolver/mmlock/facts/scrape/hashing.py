@@ -68,7 +68,7 @@ def _settled(url: str, part: Path) -> HashedFile | FetchFault:
         if (why := _no_wheel(_name(url), part)) is not None:
             return FetchFault(problem=FetchProblem.CORRUPT, url=url, text=f"`{url}` {why}")
         found = HashedFile(sha256=sha256_of(part), size=part.stat().st_size)
-        # A run over many wheels may end before it is told what the first of them are.
+        # A run over many wheels may end before the first of them is written.
         write_aside(part.with_suffix(".done"), f"{found.sha256} {found.size}".encode())
         return found
     finally:

@@ -26,7 +26,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Statement", "UnreadableLock", "home", "laid_over", "section_of", "statements"]
+__all__ = ["LockStatement", "UnreadableLock", "home", "laid_over", "section_of", "statements"]
 
 GITHUB = "github-releases"
 """Stands for a package in `files/`: wheels that projects attach to their releases on GitHub."""
@@ -42,7 +42,7 @@ class UnreadableLock(Exception):
     """Bytes that are no lock file of a kind that states URLs; the text says why."""
 
 
-class Statement(Struct, frozen=True, kw_only=True):
+class LockStatement(Struct, frozen=True, kw_only=True):
     """A lock says that the file at this URL has this hash."""
 
     url: str
@@ -51,7 +51,7 @@ class Statement(Struct, frozen=True, kw_only=True):
     """Key of the source: one for each lock."""
 
 
-def statements(data: bytes, source: str) -> tuple[Statement, ...]:
+def statements(data: bytes, source: str) -> tuple[LockStatement, ...]:
     """What `uv.lock`, `pylock.toml` or a JSON list of `url` and `sha256` says. Raises UnreadableLock."""
     try:
         document = _document(data.decode())
@@ -59,7 +59,7 @@ def statements(data: bytes, source: str) -> tuple[Statement, ...]:
         raise UnreadableLock(f"neither TOML nor a JSON list: {fault}") from fault
     pairs = _listed(document) if isinstance(document, list) else _locked(document)
     told = tuple(
-        Statement(url=home(url), sha256=Sha256(match[1]), source=source)
+        LockStatement(url=home(url), sha256=Sha256(match[1]), source=source)
         for url, digest in pairs
         if (match := _SHA256.fullmatch(digest)) and section_of(home(url)) is not None
     )
@@ -124,7 +124,9 @@ def section_of(url: str) -> str | None:
     return GITHUB if parts.netloc == "github.com" and _RELEASE.fullmatch(unquote(parts.path)) else None
 
 
-def laid_over(known: Sequence[File], stated: Iterable[Statement]) -> tuple[tuple[File, ...], tuple[str, ...]]:
+def laid_over(
+    known: Sequence[File], stated: Iterable[LockStatement]
+) -> tuple[tuple[File, ...], tuple[str, ...]]:
     """Rows with what the locks state, and a sentence for each URL on which they differ.
 
     A hash that an index or a copy on disk told is not withdrawn for a lock that says otherwise.

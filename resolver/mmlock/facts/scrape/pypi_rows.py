@@ -66,7 +66,7 @@ def listing(
         old, detail = recorded.get(file.name), more.get(file.name)
         hashes = {old.sha256 if old else None, file.sha256, detail.sha256 if detail else None} - {None}
         if len(hashes) > 1 or not re.fullmatch(r"[0-9a-f]{64}", next(iter(hashes), "0" * 64) or ""):
-            warnings.append(f"{file.name}: different sha256 are told for it; what was known is kept")
+            warnings.append(f"{file.name}: its pages state different hashes; the known one is kept")
             if old is not None:
                 rows[file.name] = old
             continue

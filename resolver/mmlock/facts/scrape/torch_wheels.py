@@ -18,7 +18,7 @@ INDEX = "https://pypi.org/simple"
 FILES, META = "pypi-files", "pypi-meta"
 SOURCES = {
     FILES: "files/torch.json of this matrix (https://pypi.org/simple/torch/)",
-    META: "Requires-Dist of PyPI's wheel: which CUDA it brings",
+    META: "Requires-Dist of PyPI's wheel: which CUDA it installs",
 }
 
 _MACHINES = {Platform.LINUX_X86_64: "x86_64", Platform.LINUX_AARCH64: "aarch64"}

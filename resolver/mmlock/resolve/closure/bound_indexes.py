@@ -1,4 +1,4 @@
-"""Packages that come from one named index and from nowhere else, as uv is told of them.
+"""Packages that come from one named index and from nowhere else, in uv's own settings.
 
 uv binds a package to an index in `[tool.uv.sources]` of a pyproject.toml, for its direct dependencies: what
 is bound so is looked up on that index alone, whoever requires it. So a bound package is made a direct

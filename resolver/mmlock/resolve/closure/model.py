@@ -1,4 +1,4 @@
-"""What the closure is asked and what it answers."""
+"""The closure's questions and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""uv as a subprocess: how it is asked, what came back."""
+"""uv as a subprocess: its arguments, and what came back."""
 
 from __future__ import annotations
 

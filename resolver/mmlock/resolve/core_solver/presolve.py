@@ -3,7 +3,7 @@
 At each level the least that could be paid is tried: every slot keeps only its cheapest options. When that
 leaves every need with a member, it stays, for no choice can pay less. When it does not, no choice pays so
 little; where one slot alone pays at that level, the least it must pay is found by bisection. The first
-level that several slots pay and that cannot be had at its least ends the work. What is left, usually one
+level that several slots pay and that cannot be at its least ends the work. What is left, usually one
 option a slot, goes to clingo; if that has no solution after all, the whole problem does.
 """
 

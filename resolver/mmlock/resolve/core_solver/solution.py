@@ -15,7 +15,7 @@ from mmlock.resolve.graph.rows import (
     PythonChoice,
     Rows,
     ToolchainChoice,
-    TorchChoice,
+    TorchBuildChoice,
     ValidatedSet,
 )
 from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES, MEANING, Objective
@@ -48,7 +48,7 @@ class CoreSolution(Struct, frozen=True, kw_only=True):
     @property
     def torch(self) -> TorchBuild:
         choice = self.picked["torch"].choice
-        assert isinstance(choice, TorchChoice)
+        assert isinstance(choice, TorchBuildChoice)
         return choice.build
 
     @property

@@ -10,7 +10,7 @@ from mmlock.core.versions import allows, allows_python
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.local_versions import split_local
 from mmlock.resolve.graph.packages import SlotCatalog
-from mmlock.resolve.graph.rows import Option, TorchChoice
+from mmlock.resolve.graph.rows import Option, TorchBuildChoice
 
 __all__ = ["CUDA", "PYTHON", "add_advice", "by_name", "follows"]
 
@@ -55,7 +55,7 @@ def follows(option: Option, advice: Asked) -> bool:
     if option.version is None:
         return False
     choice = option.choice
-    if isinstance(choice, TorchChoice):
+    if isinstance(choice, TorchBuildChoice):
         build = choice.build
         if advice.name == CUDA:
             return build.cuda is not None and allows(advice.specifier, build.cuda)

@@ -8,7 +8,7 @@ from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.versions import allows, version
 from mmlock.facts.matrix.model import Binary, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
-from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchChoice
+from mmlock.resolve.graph.rows import BinaryChoice, LinkKind, Option, TorchBuildChoice
 from mmlock.resolve.request.objectives import Objective
 
 
@@ -78,7 +78,7 @@ def fits_torch(row: Binary, build: TorchBuild, torch: str) -> bool:
 
 def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
     def fits(candidate: Option) -> bool:
-        return isinstance(candidate.choice, TorchChoice) and fits_torch(
+        return isinstance(candidate.choice, TorchBuildChoice) and fits_torch(
             row, candidate.choice.build, candidate.version or ""
         )
 
@@ -108,7 +108,7 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
             builder.group(
                 "torch",
                 f"same-cuda:{cuda}",
-                lambda o: isinstance(o.choice, TorchChoice) and o.choice.build.cuda == cuda,
+                lambda o: isinstance(o.choice, TorchBuildChoice) and o.choice.build.cuda == cuda,
             ),
             LinkKind.CUDA,
             f"{row.package} {row.version} uses CUDA {cuda}; one CUDA in the whole environment is preferred",

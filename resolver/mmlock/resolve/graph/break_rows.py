@@ -16,7 +16,7 @@ from mmlock.resolve.graph.rows import (
     Incompatibility,
     IndexChoice,
     Option,
-    TorchChoice,
+    TorchBuildChoice,
 )
 
 
@@ -113,7 +113,7 @@ def matches(option: Option, when: When) -> bool:
 def cuda_of(option: Option) -> str | None:
     """The CUDA an option was built with, None without."""
     choice = option.choice
-    if isinstance(choice, TorchChoice):
+    if isinstance(choice, TorchBuildChoice):
         return choice.build.cuda
     if isinstance(choice, BinaryChoice):
         return choice.binary.cuda

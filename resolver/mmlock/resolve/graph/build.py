@@ -22,7 +22,7 @@ from mmlock.resolve.graph.openmmlab_rows import add_costs, add_index_wheels, add
 from mmlock.resolve.graph.packages import SlotCatalog, needed_slots
 from mmlock.resolve.graph.preferred_rows import add_preferences
 from mmlock.resolve.graph.request import GraphRequest
-from mmlock.resolve.graph.rows import Link, Rows, TorchChoice
+from mmlock.resolve.graph.rows import Link, Rows, TorchBuildChoice
 from mmlock.resolve.graph.torch_rows import add_python, add_toolchain, add_torch, platform_builds
 from mmlock.resolve.graph.user_constraints import add_user_constraints
 from mmlock.resolve.graph.validated_rows import add_validated
@@ -119,7 +119,7 @@ def _link_releases(builder: GraphBuilder, catalog: SlotCatalog) -> None:
     for option in tuple(builder.options):
         release = getattr(option.choice, "release", None)
         if not isinstance(release, Release):
-            if not isinstance(option.choice, TorchChoice):  # whose wheels say it themselves
+            if not isinstance(option.choice, TorchBuildChoice):  # whose wheels say it themselves
                 link_requires_python(builder, option)
             continue
         key = option.package, release.version

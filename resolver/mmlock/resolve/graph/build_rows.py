@@ -7,7 +7,7 @@ from mmlock.core.versions import allows
 from mmlock.facts.matrix.model import Recipe, Release, TorchBuild, Verified
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.packages import SlotCatalog, newest_first
-from mmlock.resolve.graph.rows import BuildChoice, Group, LinkKind, Option, ToolchainChoice, TorchChoice
+from mmlock.resolve.graph.rows import BuildChoice, Group, LinkKind, Option, ToolchainChoice, TorchBuildChoice
 from mmlock.resolve.graph.torch_rows import build_arch, desktop_archs, runs_everywhere
 from mmlock.resolve.request.objectives import Objective
 
@@ -113,7 +113,7 @@ def _torch_group(builder: GraphBuilder, recipe: Recipe, verified: Verified | Non
         key += f":{verified.torch}+{verified.variant}"
 
     def fits(option: Option) -> bool:
-        if not isinstance(option.choice, TorchChoice):
+        if not isinstance(option.choice, TorchBuildChoice):
             return False
         build = option.choice.build
         if verified and (build.torch, build.variant) != (verified.torch, verified.variant):
@@ -146,7 +146,7 @@ def add_device_links(builder: GraphBuilder) -> None:
     desktop = desktop_archs(builder.matrix)
 
     def nameable(option: Option) -> bool:
-        if not isinstance(option.choice, TorchChoice):
+        if not isinstance(option.choice, TorchBuildChoice):
             return False
         build = option.choice.build
         if build.cuda is None or not runs_everywhere(builder, build):

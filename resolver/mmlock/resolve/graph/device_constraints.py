@@ -13,7 +13,7 @@ from mmlock.resolve.graph.rows import (
     ConstraintKind,
     Option,
     Rejection,
-    TorchChoice,
+    TorchBuildChoice,
     UserConstraint,
 )
 from mmlock.resolve.graph.torch_rows import device_runs, driver_compiles, torch_label
@@ -36,7 +36,7 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
     torch = builder.group(
         "torch",
         f"gpu:{key}",
-        lambda o: isinstance(o.choice, TorchChoice) and device_runs(builder, o.choice.build, device),
+        lambda o: isinstance(o.choice, TorchBuildChoice) and device_runs(builder, o.choice.build, device),
     )
     parts = [("torch", torch)]
     for slot, indices in builder.slots.items():
@@ -45,7 +45,7 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
             parts.append((slot, kept))
 
     def reject(option: Option) -> Rejection:
-        if isinstance(option.choice, TorchChoice):
+        if isinstance(option.choice, TorchBuildChoice):
             return _no_code(builder, option.choice.build, device)
         if dead := dead_on(builder, option, device):
             return Rejection(

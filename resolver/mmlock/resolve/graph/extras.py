@@ -14,7 +14,7 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Requires
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.packages import SlotCatalog
-from mmlock.resolve.graph.rows import Group, LinkKind, Option, TorchChoice
+from mmlock.resolve.graph.rows import Group, LinkKind, Option, TorchBuildChoice
 from mmlock.resolve.request.model import CoreRequirement
 from mmlock.resolve.request.packages import provided_extras
 
@@ -68,7 +68,7 @@ def link_requires_python(builder: GraphBuilder, option: Option) -> None:
 
 def metadata_version(option: Option) -> str | None:
     """The version under which the metadata of an option is recorded."""
-    return option.choice.build.torch if isinstance(option.choice, TorchChoice) else option.version
+    return option.choice.build.torch if isinstance(option.choice, TorchBuildChoice) else option.version
 
 
 def asked_extras(

@@ -7,7 +7,7 @@ import re
 from mmlock.core.names import PackageName
 from mmlock.core.versions import is_version, version
 from mmlock.resolve.graph.builder import GraphBuilder
-from mmlock.resolve.graph.rows import Group, LinkKind, Option, TorchChoice
+from mmlock.resolve.graph.rows import Group, LinkKind, Option, TorchBuildChoice
 from mmlock.resolve.request.model import CoreRequirement
 
 __all__ = ["built_for", "link_builds", "split_local"]
@@ -42,7 +42,7 @@ def built_for(builder: GraphBuilder, package: PackageName, specifier: str) -> tu
         return specifier, None
 
     def same(option: Option) -> bool:
-        return isinstance(option.choice, TorchChoice) and option.choice.build.variant == local
+        return isinstance(option.choice, TorchBuildChoice) and option.choice.build.variant == local
 
     return public, builder.group("torch", f"variant:{local}", same)
 

@@ -15,7 +15,7 @@ from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.extras import named
 from mmlock.resolve.graph.name_rows import link_names
 from mmlock.resolve.graph.packages import SlotCatalog, generation
-from mmlock.resolve.graph.rows import Group, IndexChoice, LinkKind, Option, ReleaseChoice, TorchChoice
+from mmlock.resolve.graph.rows import Group, IndexChoice, LinkKind, Option, ReleaseChoice, TorchBuildChoice
 from mmlock.resolve.request.objectives import Objective
 
 LITE = PackageName("mmcv-lite")
@@ -89,7 +89,7 @@ def torch_members(builder: GraphBuilder, row: IndexRow) -> Group:
     minor = version(torch).release[:2]
 
     def fits(option: Option) -> bool:
-        if not isinstance(option.choice, TorchChoice):
+        if not isinstance(option.choice, TorchBuildChoice):
             return False
         build = option.choice.build
         return build.variant == variant and version(build.torch).release[:2] == minor

@@ -7,7 +7,7 @@ from functools import partial
 from mmlock.core.names import PackageName
 from mmlock.core.versions import is_version, version
 from mmlock.resolve.graph.builder import GraphBuilder
-from mmlock.resolve.graph.rows import Option, TorchChoice
+from mmlock.resolve.graph.rows import Option, TorchBuildChoice
 
 __all__ = ["add_preferences"]
 
@@ -52,6 +52,6 @@ def _is_kept(name: PackageName, text: str, option: Option) -> bool:
     if not is_version(text):
         return False
     wanted, own = version(text), version(option.version)
-    if isinstance(option.choice, TorchChoice) and wanted.local is not None:
+    if isinstance(option.choice, TorchBuildChoice) and wanted.local is not None:
         return own.public == wanted.public and option.choice.build.variant == wanted.local
     return own.public == wanted.public

@@ -47,7 +47,7 @@ class LinkKind(StrEnum):
     DEAD = "dead"  # with the others it runs nothing on a device of the target
 
 
-class TorchChoice(Struct, frozen=True, kw_only=True):
+class TorchBuildChoice(Struct, frozen=True, kw_only=True):
     """A build of torch."""
 
     build: TorchBuild
@@ -101,7 +101,7 @@ class NothingChoice(Struct, frozen=True, kw_only=True):
 
 
 Choice = (
-    TorchChoice
+    TorchBuildChoice
     | PythonChoice
     | ReleaseChoice
     | IndexChoice

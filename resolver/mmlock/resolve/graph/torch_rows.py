@@ -11,7 +11,7 @@ from mmlock.facts.devices.support import code_in
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
-from mmlock.resolve.graph.rows import LinkKind, Option, PythonChoice, ToolchainChoice, TorchChoice
+from mmlock.resolve.graph.rows import LinkKind, Option, PythonChoice, ToolchainChoice, TorchBuildChoice
 from mmlock.resolve.request.objectives import Objective
 
 TORCH = PackageName("torch")
@@ -77,7 +77,7 @@ def add_torch(builder: GraphBuilder, builds: list[TorchBuild]) -> None:
         index = builder.option(
             "torch",
             torch_label(build),
-            TorchChoice(build=build),
+            TorchBuildChoice(build=build),
             form=Form.WHEEL,
             package=TORCH,
             version=torch_version(build),
@@ -99,7 +99,7 @@ def add_torch(builder: GraphBuilder, builds: list[TorchBuild]) -> None:
 
 
 def _has_cuda(cuda: str, option: Option) -> bool:
-    return isinstance(option.choice, TorchChoice) and option.choice.build.cuda == cuda
+    return isinstance(option.choice, TorchBuildChoice) and option.choice.build.cuda == cuda
 
 
 def add_toolchain(builder: GraphBuilder) -> None:
@@ -173,7 +173,7 @@ def build_arch(
 def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> bool:
     """Whether a torch build has code for a device. Not known counts as no.
 
-    PTX counts when the driver, where it is told, is of the toolkit's own release or newer.
+    PTX counts when the driver, where it is known, is of the toolkit's own release or newer.
     """
     code = code_in(builder.matrix, build, device)
     if code is Code.PTX:

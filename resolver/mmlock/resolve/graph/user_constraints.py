@@ -18,7 +18,7 @@ from mmlock.resolve.graph.rows import (
     Group,
     Option,
     Rejection,
-    TorchChoice,
+    TorchBuildChoice,
     UserConstraint,
 )
 from mmlock.resolve.graph.torch_rows import torch_label
@@ -27,7 +27,7 @@ from mmlock.resolve.request.model import CoreRequirement
 
 
 def add_user_constraints(builder: GraphBuilder, catalog: SlotCatalog) -> None:
-    """Everything the request demands, in the order in which it is told when it cannot hold."""
+    """Everything the request demands, in the order in which a refusal names it."""
     constrain_devices(builder)
     _constrain_machine(builder)
     _constrain_versions(builder)
@@ -52,15 +52,15 @@ def _constrain_torch(
     version_text: str | None = None,
     there: Callable[[TorchBuild], str | None] = lambda build: build.torch,
 ) -> None:
-    """`there`: what of a build is told, as a range, where no build fits."""
+    """`there`: what a refusal shows of each build, as a range, where no build fits."""
     members = builder.group(
-        "torch", key, lambda o: isinstance(o.choice, TorchChoice) and fits(o.choice.build)
+        "torch", key, lambda o: isinstance(o.choice, TorchBuildChoice) and fits(o.choice.build)
     )
     choices = (builder.options[i].choice for i in builder.slots["torch"])
-    texts = [there(c.build) for c in choices if isinstance(c, TorchChoice)] if not members else []
+    texts = [there(c.build) for c in choices if isinstance(c, TorchBuildChoice)] if not members else []
 
     def why_not(option: Option) -> Rejection:
-        if not isinstance(option.choice, TorchChoice):
+        if not isinstance(option.choice, TorchBuildChoice):
             raise TypeError(option.label)
         return reject(option.choice.build)
 

@@ -7,7 +7,7 @@ from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.graph.builder import GraphBuilder
-from mmlock.resolve.graph.rows import Group, NothingChoice, Option, TorchChoice, ValidatedSet
+from mmlock.resolve.graph.rows import Group, NothingChoice, Option, TorchBuildChoice, ValidatedSet
 
 
 def add_validated(builder: GraphBuilder) -> None:
@@ -50,7 +50,7 @@ def _same(option: Option, row: Validation) -> bool:
         return True
     if option.slot == "python":
         return option.version == row.python
-    if isinstance(option.choice, TorchChoice):
+    if isinstance(option.choice, TorchBuildChoice):
         return (option.choice.build.torch, option.choice.build.variant) == (row.torch, row.variant)
     if option.package is None or option.version is None or option.package not in row.packages:
         return False

@@ -71,9 +71,7 @@ def _cudnn(lock: JudgedLock, build: TorchBuild, device: Device) -> Iterator[Obje
             continue
         source = lock.cite("cudnn", row.source)
         if build.cudnn is None and capability < lowest[:2]:
-            text = (
-                f"it is not known which cuDNN {name} brings: {row.versions} has no kernels for {device.arch}"
-            )
+            text = f"unknown which cuDNN {name} comes with: {row.versions} has no kernels for {device.arch}"
             yield unknown(Rule.CUDNN, "torch", text, source)
         elif build.cudnn is not None and admits(row.versions, build.cudnn):
             text = f"cuDNN {build.cudnn} of {name} has no kernels for {device.name} ({device.arch})"
@@ -116,7 +114,7 @@ def accelerators(lock: JudgedLock) -> Iterator[Objection]:
 
 
 def drivers(lock: JudgedLock) -> Iterator[Objection]:
-    """The driver floor that the lock states is enough, and so is the driver that was told."""
+    """The driver floor that the lock states is enough, and so is the driver of the request."""
     if not lock.env.target.cuda or lock.build is None:
         return
     yield from _of_the_cards(lock)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mmlock.binary.cache import inspect_cached
 from mmlock.binary.inspect import Effort, Uninspected
-from mmlock.binary.model import Answer, Inspected, Verdict
+from mmlock.binary.model import Answer, Compatibility, Inspected
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
 from mmlock.core.device import Code
@@ -114,7 +114,7 @@ def _links_torch(read: Inspected) -> bool:
     )
 
 
-def _unfit(package: LockedPackage, answer: Verdict, decided: Resolution) -> UnfitWheel:
+def _unfit(package: LockedPackage, answer: Compatibility, decided: Resolution) -> UnfitWheel:
     torch = decided.solution.picked["torch"]
     return UnfitWheel(
         name=package.name,
@@ -144,7 +144,7 @@ def _needed(read: Inspected | Uninspected, option: Option) -> Inspected | Uninsp
 
 def _answer(
     read: Inspected | Uninspected, tables: SymbolTables, env: LockedEnv, decided: Resolution
-) -> Verdict | str:
+) -> Compatibility | str:
     """The verdict, or why there is none."""
     if isinstance(read, Uninspected):
         # What the network said differs from machine to machine; the lock says what follows.
@@ -161,13 +161,13 @@ def _answer(
     return verdict(read, known, env.target.devices, drivers=tables.drivers, python=env.python)
 
 
-def _refusal(option: Option, answer: Verdict, decided: Resolution) -> Refusal:
+def _refusal(option: Option, answer: Compatibility, decided: Resolution) -> Refusal:
     torch = decided.solution.picked["torch"]
     reason = f"{option.label} does not work with {torch.label}: {_why(answer)}"
     return Refusal(groups=(picks_of((option,)), picks_of((torch,))), reason=reason)
 
 
-def _why(answer: Verdict) -> str:
+def _why(answer: Compatibility) -> str:
     told = [
         text
         for finding in (answer.libraries, answer.symbols, answer.python)
@@ -178,7 +178,7 @@ def _why(answer: Verdict) -> str:
     return "; ".join(told[:3])
 
 
-def _reason(answer: Verdict) -> Reason:
+def _reason(answer: Compatibility) -> Reason:
     evidence = (
         *answer.libraries.evidence[:1],
         *answer.symbols.evidence[:1],
@@ -194,7 +194,7 @@ def _reason(answer: Verdict) -> Reason:
     )
 
 
-def _unknowns(answer: Verdict) -> list[str]:
+def _unknowns(answer: Compatibility) -> list[str]:
     findings = (answer.libraries, answer.symbols)
     return [
         finding.evidence[0] for finding in findings if finding.answer is Answer.UNKNOWN and finding.evidence

@@ -1,6 +1,6 @@
 """Breakages that ordinary packages share in, against the very closure of a choice.
 
-The core cannot know which version of an ordinary package the closure takes. It is told, once one was
+The core cannot know which version of an ordinary package the closure takes. It learns that once one was
 seen, where to expect it again: on that Python, with the decided packages that brought it. A choice that
 is taken at last is looked at itself, so that no lock is cured of, or pays for, what it does not have.
 """

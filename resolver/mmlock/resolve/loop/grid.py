@@ -17,7 +17,7 @@ from mmlock.resolve.core_solver.problem import Engine, Problem, make_problem
 from mmlock.resolve.core_solver.propagate import supported
 from mmlock.resolve.core_solver.solution import CoreSolution, describe
 from mmlock.resolve.graph.build import build_graph
-from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, Rows, TorchChoice
+from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, Rows, TorchBuildChoice
 from mmlock.resolve.loop.loop import graph_request
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.model import InterpretedRequest
@@ -124,7 +124,7 @@ def _mask(rows: Rows, slot: str) -> int:
 
 
 def _row(choice: object) -> TorchRow:
-    assert isinstance(choice, TorchChoice)
+    assert isinstance(choice, TorchBuildChoice)
     return TorchRow(torch=choice.build.torch, variant=choice.build.variant, cuda=choice.build.cuda)
 
 
@@ -148,7 +148,7 @@ def _refused(rows: Rows, problem: Problem, among: int, request: InterpretedReque
     if request.target.kind is not DeviceKind.CUDA:
         return CellState.REFUSED
     torches = (rows.options[i].choice for i in rows.slots["torch"] if among >> i & 1)
-    unread = any(isinstance(t, TorchChoice) and t.build.cuda and t.build.archs is None for t in torches)
+    unread = any(isinstance(t, TorchBuildChoice) and t.build.cuda and t.build.archs is None for t in torches)
     return CellState.UNKNOWN if unread else CellState.REFUSED
 
 

@@ -223,7 +223,7 @@ class _Trial:
 def _smaller(
     lines: tuple[str, ...], extras: frozenset[str], told: frozenset[PackageName]
 ) -> Iterator[frozenset[str]]:
-    """Sets of lines to try: without what is idle, only what is told, then without ever smaller parts."""
+    """Sets of lines to try: without what is idle, what the refusal names, then without ever smaller parts."""
     idle = frozenset(line for line in lines if (named := named_extras((line,))) and not named & extras)
     yield frozenset(lines) - idle
     yield frozenset(line for line in lines if requirement_name(line) in told)

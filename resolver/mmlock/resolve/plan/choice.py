@@ -27,7 +27,7 @@ from mmlock.resolve.graph.rows import (
     Link,
     Option,
     Rows,
-    TorchChoice,
+    TorchBuildChoice,
     UserConstraint,
 )
 from mmlock.resolve.request.model import THE_REQUEST
@@ -153,7 +153,7 @@ def _constraints(
 
 def _kernels(option: Option, target: Target) -> Iterator[str]:
     """With kernels for which devices; only torch is chosen by them."""
-    if not isinstance(option.choice, TorchChoice) or not target.arch_list:
+    if not isinstance(option.choice, TorchBuildChoice) or not target.arch_list:
         return
     build = option.choice.build
     codes = {code_for(device, build.archs, build.ptx) for device in target.devices}

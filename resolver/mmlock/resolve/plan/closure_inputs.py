@@ -1,4 +1,4 @@
-"""What the closure is asked once the core is decided."""
+"""The question to the closure once the core is decided."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmlock.resolve.graph.rows import (
     IndexChoice,
     Option,
     ReleaseChoice,
-    TorchChoice,
+    TorchBuildChoice,
 )
 from mmlock.resolve.plan.name_requirements import taken_requirements
 from mmlock.resolve.request.model import PlainRequirement
@@ -93,7 +93,7 @@ def core_node(
     """A decided package with the requirements its wheel will declare."""
     assert option.package is not None
     requires, requires_python = requirements_of(matrix, option, target.platform)
-    if isinstance(option.choice, TorchChoice) and not variant_recorded(matrix, option.choice.build):
+    if isinstance(option.choice, TorchBuildChoice) and not variant_recorded(matrix, option.choice.build):
         requires = variant_requirements(requires, option.choice.build)
     taken = tuple(one.text for one in taken_requirements(matrix, option, requires))
     has = named_extras(requires) if extras else frozenset()
@@ -122,7 +122,7 @@ def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple
     own = matrix.extensions.get(option.package) if option.package else None
     if own is not None and own.requires.unread is None:
         return own.requires.lines, None
-    build = option.choice.build if isinstance(option.choice, TorchChoice) else None
+    build = option.choice.build if isinstance(option.choice, TorchBuildChoice) else None
     variant = build.variant if build is not None and not build.on_pypi else None
     row = declared(matrix, option.package or "", metadata_version(option), platform, variant)
     if row is not None:

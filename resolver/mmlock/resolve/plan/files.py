@@ -21,7 +21,7 @@ from mmlock.core.versions import InvalidVersion, Version, version
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import File, TorchBuild
 from mmlock.resolve.closure.tags import best_first, target_tags
-from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchBuildChoice
 
 PYPI = "https://pypi.org/simple"
 PYTORCH_INDEX = "pytorch-index"
@@ -51,7 +51,7 @@ def locate(matrix: Matrix, option: Option, torch: TorchBuild, target: Target, py
     """The files of a wheel option, or where to look for them."""
     tags = target_tags(python, target.platform, target.glibc)
     choice = option.choice
-    if isinstance(choice, TorchChoice):
+    if isinstance(choice, TorchBuildChoice):
         return _torch_place(matrix, choice.build, "torch", choice.build.torch, tags, python)
     if isinstance(choice, IndexChoice):
         return _index_place(matrix, option, choice, python)

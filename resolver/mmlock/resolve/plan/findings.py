@@ -17,7 +17,7 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.extras import declared, lacking
 from mmlock.resolve.graph.provided import other_ways
-from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchChoice
+from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchBuildChoice
 from mmlock.resolve.plan.closure_inputs import variant_recorded
 from mmlock.resolve.request.model import CoreRequirement
 from mmlock.resolve.request.packages import provided_extras
@@ -160,7 +160,7 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
                 confidence=Confidence.INFERRED,
             )
         ]
-    if isinstance(option.choice, TorchChoice):
+    if isinstance(option.choice, TorchBuildChoice):
         build = option.choice.build
         compiled = [d.name for d in target.devices if code_for(d, build.archs, build.ptx) is Code.PTX]
         return [
@@ -220,7 +220,7 @@ def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
 
 
 def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:
-    if not isinstance(option.choice, TorchChoice) or option.choice.build.on_pypi:
+    if not isinstance(option.choice, TorchBuildChoice) or option.choice.build.on_pypi:
         return []
     build = option.choice.build
     if build.variant.startswith(VARIANT):
@@ -248,7 +248,7 @@ def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:
 
 
 def _foreign(matrix: Matrix, option: Option, target: Target) -> list[Finding]:
-    if target.cuda or not isinstance(option.choice, TorchChoice) or option.choice.build.cuda is None:
+    if target.cuda or not isinstance(option.choice, TorchBuildChoice) or option.choice.build.cuda is None:
         return []
     build = option.choice.build
     return [

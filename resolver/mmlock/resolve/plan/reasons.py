@@ -12,7 +12,7 @@ from mmlock.lock.model import Reason, ReasonKind
 from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
-from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchChoice, ValidatedSet
+from mmlock.resolve.graph.rows import Link, LinkKind, Option, Rows, TorchBuildChoice, ValidatedSet
 from mmlock.resolve.plan.choice import absence, choice
 
 _KIND = {
@@ -121,7 +121,7 @@ def _asked(rows: Rows, solution: CoreSolution, option: Option) -> list[Reason]:
 
 
 def _device_code(matrix: Matrix, option: Option) -> list[Reason]:
-    if not isinstance(option.choice, TorchChoice) or not option.choice.build.archs:
+    if not isinstance(option.choice, TorchBuildChoice) or not option.choice.build.archs:
         return []
     build = option.choice.build
     return [

@@ -126,7 +126,7 @@ def _command(words: list[str]) -> Iterator[Said]:
         words = words[1:]
         words[0:1] = ["pip", "install"] if words[0] == "add" else words[0:1]
     name = words[0].rpartition("/")[2] if words else ""
-    if len(words) < 2:  # noqa: PLR2004 - a tool and what it shall do
+    if len(words) < 2:  # noqa: PLR2004 - a tool and what to do
         return
     if re.fullmatch(r"pip[\d.]*|mim", name) and words[1] == "install":
         yield from _all(words[2:], pip_pin)

@@ -27,7 +27,7 @@ from mmlock.validate.model import Verdict
 from mmlock.validate.own_verdict import own_verdict, with_verdict
 from mmlock.validate.standing import Standing
 from mmlock.validate.store import NAME as VERDICT
-from mmlock.validate.store import Binding, bindings
+from mmlock.validate.store import VerdictBinding, bindings
 
 _NOT_OURS = frozenset({Standing.UNSIGNED, Standing.FOREIGN, Standing.UNCHECKED})
 """Verdicts that say nothing here, and are no fault of the lock."""
@@ -157,7 +157,7 @@ def write_entry(pair: Pair, outcome: LockedEnv | Refused, trust: Trust) -> State
 def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str, ...]:
     """Whether the verdict still counts and its signature is for the files that were there before."""
     record = own_verdict(folder, env, trust).record if env.verdict else None
-    if record is None or Binding.CHANGED not in bindings(record, folder).values():
+    if record is None or VerdictBinding.CHANGED not in bindings(record, folder).values():
         return ()
     return (f"its verdict is signed for the files before: `mmlock verdict sign {folder}`",)
 
@@ -165,8 +165,8 @@ def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str,
 def _same_but_facts(pair: Pair, env: LockedEnv) -> bool:
     """Whether the folder holds this very lock, at most made from facts that were otherwise elsewhere.
 
-    Facts change every day; a lock they do not concern shall not change with them. Neither shall it with the
-    sizes of files: some indexes state them and some do not, and the hash says more.
+    Facts change every day; a lock that they do not concern stays as it is, whatever sizes of files an index states:
+    the hash says more.
     """
     folder = _folder(pair)
     try:

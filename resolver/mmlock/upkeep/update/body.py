@@ -10,7 +10,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from mmlock.core.names import normalize
-from mmlock.upkeep.lock_diff import ChangeKind, LockChange
+from mmlock.upkeep.lock_diff import LockChange, LockChangeKind
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.markdown import code, link, rows, size, text
 from mmlock.upkeep.update.state import PullState, tickbox, with_state
@@ -185,10 +185,10 @@ def _change(one: LockChange) -> tuple[str, str, str]:
     release = (one.new or "").partition("+")[0].partition(" ")[0]
     to = link(one.new or "", f"{page}{quote(release, safe='')}/") if one.new else ""
     said = {
-        ChangeKind.ADDED: f"added {to}",
-        ChangeKind.REMOVED: f"removed {code(one.old or '')}",
-        ChangeKind.CHANGED: f"{code(one.old or '')} → {to}",
-        ChangeKind.FILES: f"{to}: other files or steps",
+        LockChangeKind.ADDED: f"added {to}",
+        LockChangeKind.REMOVED: f"removed {code(one.old or '')}",
+        LockChangeKind.CHANGED: f"{code(one.old or '')} → {to}",
+        LockChangeKind.FILES: f"{to}: other files or steps",
     }[one.kind]
     return f"[{code(one.name)}]({page}#history)", said, text(one.why or "")
 

@@ -19,7 +19,7 @@ else:
 if TYPE_CHECKING:
     from mmlock.core.catalogue import Pair
 
-__all__ = ["KEY", "day_before", "is_later", "moved", "movable"]
+__all__ = ["KEY", "day_before", "is_later", "movable", "moved"]
 
 KEY = "exclude-newer"
 

@@ -11,7 +11,7 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.lock.model import BuildStep, FindingKind, LockedEnv, ReasonKind
 from mmlock.lock.view import Chosen, chosen, in_order
-from mmlock.upkeep.lock_diff import ChangeKind, LockChange, LockDiff, diff_locks
+from mmlock.upkeep.lock_diff import LockChange, LockChangeKind, LockDiff, diff_locks
 
 __all__ = ["Advisory", "Download", "Facets", "LockView", "Stayed", "Step", "view"]
 
@@ -128,13 +128,13 @@ def _joined(diff: LockDiff) -> Iterator[LockChange]:
     for change in (*diff.packages, *diff.steps):
         by_name.setdefault(change.name, []).append(change)
     for _, found in sorted(by_name.items()):
-        gone = next((one for one in found if one.kind is ChangeKind.REMOVED), None)
-        new = next((one for one in found if one.kind is ChangeKind.ADDED), None)
+        gone = next((one for one in found if one.kind is LockChangeKind.REMOVED), None)
+        new = next((one for one in found if one.kind is LockChangeKind.ADDED), None)
         if gone is None or new is None:
             yield from found
         else:
             yield LockChange(
-                kind=ChangeKind.CHANGED, name=new.name, old=gone.old, new=new.new, why=new.why or gone.why
+                kind=LockChangeKind.CHANGED, name=new.name, old=gone.old, new=new.new, why=new.why or gone.why
             )
 
 

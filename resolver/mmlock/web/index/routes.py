@@ -26,7 +26,7 @@ from mmlock.web.settings import Role, Settings
 from mmlock.wheels.index_file import IndexFile, fits
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.serve import METADATA, WheelFiles
-from mmlock.wheels.simple_index import Page, project_page, projects, root_page, wants_json
+from mmlock.wheels.simple_index import IndexDocument, project_page, projects, root_page, wants_json
 from mmlock.wheels.wheelhouse import Wheelhouse
 
 __all__ = ["Index", "add"]
@@ -165,7 +165,7 @@ class _Doors:
         return sent
 
 
-def _page(made: Page) -> Response:
+def _page(made: IndexDocument) -> Response:
     headers = {"Vary": "Accept", "Cache-Control": "max-age=60"}
     return Response(made.body, media_type=made.content_type, headers=headers)
 
@@ -214,7 +214,7 @@ def _document(name: str, version: str, files: Iterable[IndexFile]) -> IndexFile:
 
 def _project(
     found: Mapping[str, tuple[IndexFile, ...]], name: str, request: Request, more: Iterable[IndexFile] = ()
-) -> Page:
+) -> IndexDocument:
     files = found.get(normalize(name))
     if files is None:
         raise HttpError(HTTPStatus.NOT_FOUND, "there is no such project here")

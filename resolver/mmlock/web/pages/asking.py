@@ -18,7 +18,7 @@ from mmlock.app import browsing
 from mmlock.app.serving import DoctorQuestion, TaskKind
 from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.remote import api_name, remote_options
-from mmlock.core.solve_options import Kind, Section, SolveOption
+from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption
 from mmlock.web.answers import asked, job_data, require, result_of, service_of
 from mmlock.web.api.jobs import Key, found_job
 from mmlock.web.pages.render import base_url, data, page, problem_data
@@ -123,9 +123,9 @@ def _form(
 def _sections(
     options: Mapping[str, SolveOption], rest: set[str]
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    for section in Section:
+    for section in OptionSection:
         rows = [_view(o) for name, o in options.items() if o.section is section and name in rest]
-        if rows and section is not Section.OUTPUT:
+        if rows and section is not OptionSection.OUTPUT:
             yield section.value, rows
 
 
@@ -134,7 +134,7 @@ def _view(option: SolveOption) -> dict[str, Any]:
     return {
         "name": name,
         "label": name.replace("_", " ").capitalize().replace("Cuda", "CUDA").replace("Glibc", "glibc"),
-        "kind": Kind.FLAG.value if option.kind is Kind.FLAG else "text",
+        "kind": OptionKind.FLAG.value if option.kind is OptionKind.FLAG else "text",
         "help": option.help,
         "metavar": option.metavar,
         "repeatable": option.repeatable,

@@ -44,7 +44,7 @@ def render(export: Export) -> str:
     text = pformat(data, indent=1, width=110, sort_dicts=False)
     return (
         f"# Written by mmlock for {describe_target(env)}.\n"
-        f"WHEELS = {WHEELS!r}  # where the folder `wheels` of the lock lies, if the lock has one\n\n"
+        f"WHEELS = {WHEELS!r}  # the folder `wheels` of the lock, if it has one\n\n"
         f"{body}\n\nLOCK = {ascii_only(text)}\n\n_ = set_up(dict(LOCK, wheels=WHEELS))\n"
     )
 

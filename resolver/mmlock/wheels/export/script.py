@@ -124,8 +124,8 @@ def _script(export: Export) -> Iterator[str]:
     yield f"# Written by mmlock for {describe_target(env)}."
     yield "# Does what `mmlock build` and `mmlock install` do."
     yield "# PREFIX names the environment, WORK the build folder, JOBS how many files compile at once,"
-    yield "# LOCK the lock folder, if this file does not lie in it, LINKS a folder with files that need"
-    yield "# not be fetched, PROJECT the folder that extensions of your own tree lie in."
+    yield "# LOCK the lock folder, if this file is not in it, LINKS a folder with files that need"
+    yield "# not be fetched, PROJECT the folder with the extensions of your own tree."
     yield f"# Needs uv{', curl, tar and a C++ compiler' if export.builds or env.fetch else ''}."
     yield _HEAD
     if export.builds or env.fetch:
@@ -161,7 +161,7 @@ def _build(build: PlannedBuild, number: int) -> Iterator[str]:
         (requirement(pin.name, pin.file.url, pin.file.sha256) for pin in hashed),
         f"if [ -f venv.ok ]; then cat >/dev/null; else {into}; fi",
     )
-    # What a fetch step brought: its hash was told above, and nobody knows a right one.
+    # What a fetch step downloaded: its hash was printed above, and nobody knows the right one.
     for pin in build.pins:
         if not pin.file.sha256:
             yield (

@@ -1,4 +1,4 @@
-"""Fixtures of these tests: a loopback web server and the client that asks it."""
+"""Fixtures of what is read from indexes: a loopback web server, replicas of indexes, a copy of the facts."""
 
 from __future__ import annotations
 
