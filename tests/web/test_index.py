@@ -14,7 +14,7 @@ from web_site import Make, serve
 
 from mmlock.resolve.closure.uv_find import find_uv
 from mmlock.web.app import make_app
-from mmlock.wheels.model import Check, CheckStatus
+from mmlock.wheels.model import CheckStatus, WheelTest
 from mmlock.wheels.simple_index import JSON
 from mmlock.wheels.wheel_file import Rewrite, read_wheel, rewrite_wheel
 from mmlock.wheels.wheelhouse import Wheelhouse
@@ -42,7 +42,7 @@ def build(
         "torch": torch,
         "archs": archs,
     }
-    check = Check(name="loads", status=status, detail="")
+    check = WheelTest(name="loads", status=status, detail="")
     return house.put(key, wheel, about, checks=(check,), provenance=statement, log=None).path
 
 

@@ -13,7 +13,7 @@ from mmlock.facts.devices.find import NoDevice, find_device
 from mmlock.facts.devices.support import code_in, torch_support
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.report.gpus import device_view
-from mmlock.resolve.graph.rows import ConstraintKind, TorchChoice
+from mmlock.resolve.graph.rows import ConstraintKind, TorchBuildChoice
 
 Build = tuple[str, str, str]
 
@@ -50,7 +50,7 @@ def taken(name: str) -> set[Build]:
     return {
         build_key(option.choice.build)
         for option in one.rows.slot_options("torch")
-        if isinstance(option.choice, TorchChoice) and all(option.index in group for group in allowed)
+        if isinstance(option.choice, TorchBuildChoice) and all(option.index in group for group in allowed)
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lint_documents import faults, only
 
-from mmlock.facts.matrix.lint import Problem
+from mmlock.facts.matrix.lint import MatrixFault
 
 ROW = """
 schema = "packages"
@@ -51,7 +51,7 @@ confidence = "captured"
 """
 
 
-def of(folder: Path, text: str, **more: str) -> list[Problem]:
+def of(folder: Path, text: str, **more: str) -> list[MatrixFault]:
     return faults(folder, packages__warp_toml=text, **more)
 
 
