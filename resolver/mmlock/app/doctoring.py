@@ -118,7 +118,7 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
     if seen is not None:
         from mmlock.doctor.both import both
 
-        return both(matrix, (first, others), seen, arguments, progress)
+        return both(matrix, (first, others), seen, arguments, progress, log.cut)
     if first is None:
         raise _nothing(name, log)
     data = {

@@ -112,10 +112,15 @@ def _refused(env: Environment, matrix: Matrix, name: str, inspected: Inspected, 
         evidence=tuple(evidence),
         advice=(
             f"Install the {name} that was built for torch {judged.torch}, or the torch it was built for.",
-            *([f"It declares `{inspected.requires}`."] if judged.declared.answer is Answer.FAILS else []),
+            *([f"It declares `{_on_torch(inspected)}`."] if judged.declared.answer is Answer.FAILS else []),
         ),
         packages=(name,),
     )
+
+
+def _on_torch(inspected: Inspected) -> str:
+    """What a wheel declares of torch."""
+    return next((text for text in inspected.requires if re.match(r"torch(?![\w.-])", text)), "torch")
 
 
 def _exported_by(finding: Finding, matrix: Matrix) -> Iterator[str]:
