@@ -204,6 +204,15 @@ def device_op(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     return Examination(evidence=tuple(evidence), subject=of_module("mmcv", around.matrix))
 
 
+def ptxas(match: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """The toolkit's, where nvcc is in the text."""
+    near = (*match.lines, *before(around.log, match), *after(around.log, match))
+    told = toolkit_arch(match, around)
+    if any("nvcc" in line.text for line in near):
+        return replace(told, row="arch-unknown-to-nvcc")
+    return Examination()
+
+
 def triton(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
     """Only where triton compiles: nvcc has the same ptxas, and says the same."""
     near = (*match.lines, *before(around.log, match), *after(around.log, match))

@@ -44,7 +44,7 @@ def examine(match: SymptomMatch, around: DiagnosisContext) -> Examination:
         if pattern.match(symbol):
             return Examination(row=row, fields=fields, subject=owner)
     if _is_of_torch(path):
-        row = "symbol-shadowed" if not is_torch(symbol) else "symbol-torch-mixed"
+        row = _of_torch_itself(symbol)
         fields["library"] = match.fields.get("library") or _library_of(symbol)
         return Examination(row=row, fields=fields, subject=Subject(told=Told.FILE, module=TORCH, package=TORCH))
     if is_torch(symbol):
@@ -53,6 +53,19 @@ def examine(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     fields["function"] = plain.partition("(")[0]
     evidence = (f"`{symbol}` is `{plain}`",) if plain != symbol else ()
     return Examination(row=row, fields={**fields, **_built(owner)}, evidence=evidence, subject=owner)
+
+
+_BLAS = re.compile(r"(?:cblas_|LAPACKE_)?[sdcz](?:ge|gb|sy|he|po|pb|tr|or|un|dot|axpy|scal|gemm|ger|nrm)[a-z0-9]{0,5}_?")
+"""Functions of BLAS and LAPACK: type, kind of matrix, what they do."""
+
+
+def _of_torch_itself(symbol: str) -> str:
+    """What is wrong where a file of torch lacks a name."""
+    if is_torch(symbol):
+        return "symbol-torch-mixed"
+    if _CUDA.fullmatch(symbol):
+        return "symbol-shadowed"
+    return "symbol-blas" if _BLAS.fullmatch(symbol) else "symbol-torch-library"
 
 
 def _row_of(symbol: str, path: str) -> str:
