@@ -84,6 +84,8 @@ def _diagnosis(
     solves = examined.solves
     if solves is None:
         solves = proposed_solves(row.cures, fields, around.entities, around.matrix, subject)
+    if solves:  # sentences about a lock are for those who are shown how to get one
+        fields["lock"] = "the lock of the command below"
     return Diagnosis(
         symptom=row.id,
         kind=row.kind,
@@ -92,7 +94,7 @@ def _diagnosis(
         count=1 if examined.lines else match.count,
         evidence=(*examined.evidence, *_vendor(around)),
         cause=(*_sentences(row.cause, fields), *(_of_breakage(breakage) if breakage else ())),
-        advice=_sentences(row.advice, fields),
+        advice=tuple(f"{text[:1].upper()}{text[1:]}" for text in _sentences(row.advice, fields)),
         solves=solves,
         commands=tuple(_given(row, fields)),
         source=_sources(row, breakage, around.matrix),
@@ -156,6 +158,8 @@ def _title(template: str, fields: Mapping[str, str]) -> str:
 
 _UNKNOWN = {
     "gfx": "of another arch",
+    "gcc": "some older version",
+    "object": "",
     "arch": "a newer arch",
     "library": "library",
     "who": "a package",

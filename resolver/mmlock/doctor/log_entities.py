@@ -45,13 +45,14 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("gpu", r"(?P<v>\bJetson [A-Z]\w+(?: [A-Z]\w+){0,2})"),
         ("gpu", r"\b(?P<v>npu):\d"),
         ("chip", r"(?<![\w.+-])(?P<v>[A-Z]{1,3}\d{2,4}[A-Z]{0,2}|Orin|Xavier)(?![\w.+])"),
-        ("arch", r"\b(?:sm_|compute_)(?P<sm>\d{2,3})\b"),
+        ("arch", r"\b(?:sm_|compute_)(?P<sm>\d{2,3})[af]?\b"),
+        ("python", r"Python {1,4}3\.\d{1,2}\.\d{1,3} \(you have (?P<v>3\.\d{1,2})\b"),
     )
 )
 _COLLECTED = re.compile(r"^(?P<name>MM[A-Za-z0-9]+): +(?P<v>\d+\.\d[\w.+]*)$")
 """A line of OpenMMLab's `collect_env`."""
-_PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+\w+)?)")
-_LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?:\+\w+)?)\s*$")
+_PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+[\w.]*\w)?)")
+_LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?:\+[\w.]*\w)?)\s*$")
 _SEEN = re.compile(
     r"(?:(?:site|dist)-packages[/\\]|[/\\](?=mm)|\bimport |\bfrom |No module named '?)(?P<name>\w+)"
 )
@@ -60,6 +61,8 @@ _MACOS = re.compile(r"\bdarwin\b|-darwin\.so|\bmacosx?[_ -]|\bmacOS\b|\.dylib\b|
 _AARCH64 = re.compile(r"\baarch64\b|\bJetson\b|linux_aarch64")
 _OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm[\d.]+|xpu)(?:[._].*)?")
 """The local part of a version of torch that an index has."""
+_VENDOR = re.compile(r"(?:git)?[0-9a-f]{6,40}(?:[._].*)?|.*\bnv\d{2}\.\d{2}.*")
+"""The local part of what a vendor built: a commit, a month of NVIDIA's containers."""
 _CUDA = re.compile(r"cuda|CUDA|nvcc|NVIDIA|GPU|/cu\d{3}/")
 _MAY_TELL = re.compile(
     r"\d\.\d|c[pu]\d|ython|py3|sm_|compute_|RTX|GTX|[A-Z]\d\d|gfx|npu|Jetson|Orin|Radeon|packages|import |module"
@@ -103,9 +106,9 @@ class LogEntities(Struct, frozen=True):
         told = self.value("torch")
         if told is None:
             return None
-        release, _, local = told.partition("+")
-        vendor = bool(local) and _OFFICIAL.fullmatch(local) is None
-        return told if vendor or (local and not re.fullmatch(r"[\d.]+(?:rc\d+)?", release)) else None
+        local = told.partition("+")[2]
+        vendor = _VENDOR.fullmatch(local) is not None and _OFFICIAL.fullmatch(local) is None
+        return told if vendor else None
 
     @property
     def platform(self) -> Platform | None:
@@ -194,7 +197,10 @@ def _value(match: re.Match[str]) -> str:
         return f"sm_{sm}"
     if cu := groups.get("cu"):
         return f"{cu[:-1]}.{cu[-1]}"
-    return groups["v"]
+    value = groups["v"]
+    release, plus, local = value.partition("+")
+    # `2.1.0+cuda` is how people write it; no torch has such a version.
+    return value if not plus or _OFFICIAL.fullmatch(local) or _VENDOR.fullmatch(local) else release
 
 
 def names(rows: Iterable[LogEntity]) -> tuple[str, ...]:

@@ -95,6 +95,9 @@ def of_package(name: str, matrix: Matrix, version: str | None = None) -> Subject
     package = normalize(name)
     row = next((row for row in matrix.modules if package in row.packages), None)
     part = next((part for part in matrix.compiled_modules if part.package == package), None)
+    project = next((part for part in matrix.compiled_modules if normalize(part.module) == package), None)
+    if row is None and part is None and project is not None:  # on no index: its name there may be anybody's
+        return of_module(project.module, matrix, Told.BUILD) or Subject(told=Told.BUILD)
     return Subject(
         told=Told.BUILD,
         module=row.module if row else part.module if part else "",

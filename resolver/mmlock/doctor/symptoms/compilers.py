@@ -47,7 +47,7 @@ def host_compiler(match: SymptomMatch, here: DiagnosisContext) -> Examination:
         newer = next((kit for kit in toolkits if kit.gcc_max > int(gcc)), None)
         if newer:
             evidence.append(f"CUDA {newer.cuda} and newer supports gcc {newer.gcc_max}")
-    return Examination(fields={"gcc": gcc or "some older version"}, evidence=tuple(evidence))
+    return Examination(fields={"gcc": gcc} if gcc else {}, evidence=tuple(evidence))
 
 
 def toolkit(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:

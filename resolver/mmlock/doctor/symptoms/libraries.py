@@ -125,6 +125,8 @@ def xformers(match: SymptomMatch, around: DiagnosisContext) -> Examination:
             solves = proposed_solves(match.row.cures, match.fields, around.entities, around.matrix)
             kept = tuple(replace(proposed, torch=met.partition("+")[0]) for proposed in solves)
             texts = tuple(_for_torch(met.partition("+")[0], around))
+            if met.endswith("+cpu"):
+                texts = (*texts, f"torch {met} is the build for the CPU: xformers needs the one with CUDA")
             return Examination(fields={"built": built, "met": met}, evidence=texts, solves=kept)
     return Examination(fields={"built": "another release", "met": "of another release"})
 

@@ -160,10 +160,13 @@ def _other_abi(symbol: str, around: DiagnosisContext) -> dict[str, str]:
     if made is None or told is None:
         return {}
     release, _, variant = told.partition("+")
+    platform = around.entities.platform or Platform.LINUX_X86_64
     rows = [
         row
         for row in around.matrix.torch_builds
-        if row.torch == release and "linux" in row.platform and (row.variant == variant or (not variant and row.on_pypi))
+        if row.torch == release
+        and row.platform is platform
+        and (row.variant == variant or (not variant and row.on_pypi))
     ]
     having = {row.cxx11_abi for row in rows}
     if having != {1 - made}:
