@@ -1,4 +1,4 @@
-"""Public logs and broken environments: what must be said of each, and what must not, by whoever collected them.
+"""Public logs and broken environments: what must be said of each, and what must not.
 
 `expected.json`: one of `must_say_any`, none of `must_not_say`, outside of what is quoted from the log.
 """
@@ -17,15 +17,19 @@ import pytest
 
 from mmlock.cli.main import main
 
+from .conftest import matrix
+
 FOLDER = Path(__file__).parent / "cases" / "public"
-LOGS = sorted(path.parent.name for path in FOLDER.glob("*/expected.json") if not path.parent.name.startswith("env-"))
+LOGS = sorted(
+    path.parent.name for path in FOLDER.glob("*/expected.json") if not path.parent.name.startswith("env-")
+)
 ENVIRONMENTS = sorted(path.parent.name for path in FOLDER.glob("env-*/expected.json"))
 NEED_NO_INDEX = {"env-c-moved-checkout-and-its-error"}
 
 
 @pytest.fixture(autouse=True)
 def _facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MMLOCK_MATRICES", str(Path(__file__).parents[2] / "matrices"))
+    monkeypatch.setattr("mmlock.app.doctoring.open_matrix", lambda _: matrix())
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
 
 
@@ -35,7 +39,9 @@ def expected(name: str) -> dict[str, Any]:
 
 
 def falls_short(said: str, log: str, wanted: dict[str, Any]) -> list[str]:
-    own = "\n".join(line for line in said.splitlines() if line.strip() and line.strip().strip('`"') not in log)
+    own = "\n".join(
+        line for line in said.splitlines() if line.strip() and line.strip().strip('`"') not in log
+    )
     faults = [f"says {word!r}" for word in wanted["must_not_say"] if word.lower() in own.lower()]
     if not any(word.lower() in own.lower() for word in wanted["must_say_any"]):
         faults.append(f"says none of {wanted['must_say_any']}")
@@ -57,7 +63,9 @@ def check_environment(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
     # Its own temporary folder: the name of pytest's holds words of the test.
     with tempfile.TemporaryDirectory(dir=tmp_path) as place:
         env = Path(place) / "env"
-        made = subprocess.run(["bash", str(folder / wanted["make"]), str(env)], capture_output=True, check=False)
+        made = subprocess.run(
+            ["bash", str(folder / wanted["make"]), str(env)], capture_output=True, check=False
+        )
         assert env.is_dir(), made.stderr.decode("utf-8", "replace")
         words = [str(env) if word == "ENV" else word for word in shlex.split(wanted["arguments"])]
         here = Path.cwd()

@@ -11,6 +11,7 @@ import pytest
 
 from mmlock.cli.main import main
 
+from .conftest import matrix
 from .test_public import falls_short
 
 if sys.version_info >= (3, 11):
@@ -32,7 +33,7 @@ def threads() -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MMLOCK_MATRICES", str(Path(__file__).parents[2] / "matrices"))
+    monkeypatch.setattr("mmlock.app.doctoring.open_matrix", lambda _: matrix())
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
 
 

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log import RepeatedLines
-from mmlock.doctor.model import Diagnosis, Examination, Log, LogLine, Proposal, SymptomMatch
+from mmlock.doctor.model import Diagnosis, Examination, Log, LogLine, Proposal, Subject, SymptomMatch
 from mmlock.doctor.patterns import Patterns
 from mmlock.doctor.proposals import proposed_solves
-from mmlock.doctor.subject import Subject, subject_of
+from mmlock.doctor.subject import subject_of
 from mmlock.doctor.symptoms import EXAMINERS
 from mmlock.facts.matrix.curated import Breakage, Symptom
 from mmlock.facts.matrix.load import Matrix
@@ -128,7 +128,8 @@ def _given(row: Symptom, fields: Mapping[str, str]) -> Iterator[Proposal]:
 def _vendor(around: DiagnosisContext) -> Iterator[str]:
     torch = around.entities.vendor_torch
     if torch is not None:
-        yield f"torch {torch} is its vendor's own build, which no index has: keep it, and build extensions for it"
+        told = f"torch {torch} is its vendor's own build, which no index has"
+        yield f"{told}: keep it, and build extensions for it"
 
 
 def _of_breakage(breakage: Breakage) -> tuple[str, ...]:

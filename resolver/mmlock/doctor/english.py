@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mmlock.doctor.prefilter import LEAST, Prefilter
 from mmlock.facts.matrix.curated import Phrase
 
-_NAME = r"([^\s:'`\"‘’“”]{1,200})"
+_NAME = r"([^\s:'`\"\u2018\u2019\u201c\u201d]{1,200})"
 _NO_DIGITS = dict.fromkeys(b"0123456789")
 _KINDS = 50_000
 """So many kinds of lines are remembered."""

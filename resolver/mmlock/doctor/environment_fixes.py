@@ -30,7 +30,9 @@ def cures(
         return  # nothing here is mmlock's matter: a lock would bring a torch that nobody asked for
     guilty = {name for one in troubles if one.severity is TroubleSeverity.FAILS for name in one.packages}
     pinned = tuple(
-        dict.fromkeys((*(_pinned(dist, matrix, guilty, env) for dist in wanted), *_absent(env, matrix, troubles)))
+        dict.fromkeys(
+            (*(_pinned(dist, matrix, guilty, env) for dist in wanted), *_absent(env, matrix, troubles))
+        )
     )
     bare = tuple(text.partition("==")[0] for text in pinned)
     torch = env.torch.facts.build.torch if env.torch and "torch" not in guilty else None
@@ -117,7 +119,8 @@ def _pinned(dist: Distribution, matrix: Matrix, guilty: set[str], env: Environme
     if dist.name in mmcv_packages(matrix):
         return mmcv_of(env, matrix)
     base = dist.version.partition("+")[0]
-    known = {row.version for row in (*matrix.releases(dist.name), *matrix.binaries(dist.name))}
+    known = {row.version for row in matrix.releases(dist.name)}
+    known |= {row.version for row in matrix.binaries(dist.name)}
     if dist.name in _WITH_TORCH:
         return dist.name  # which release it is follows from torch
     return f"{dist.name}=={base}" if base in known and dist.name not in guilty else dist.name

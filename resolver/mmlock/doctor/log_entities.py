@@ -56,7 +56,9 @@ _LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?
 _SEEN = re.compile(
     r"(?:(?:site|dist)-packages[/\\]|[/\\](?=mm)|\bimport |\bfrom |No module named '?)(?P<name>\w+)"
 )
-_WINDOWS = re.compile(r"\b[A-Z]:[\\/](?![\\/])|Visual Studio|\.pyd\b|\bcl\.exe\b|\bwin_amd64\b|WinError|LNK\d{4}")
+_WINDOWS = re.compile(
+    r"\b[A-Z]:[\\/](?![\\/])|Visual Studio|\.pyd\b|\bcl\.exe\b|\bwin_amd64\b|WinError|LNK\d{4}"
+)
 _MACOS = re.compile(r"\bdarwin\b|-darwin\.so|\bmacosx?[_ -]|\bmacOS\b|\.dylib\b|flat namespace")
 _AARCH64 = re.compile(r"\baarch64\b|\bJetson\b|linux_aarch64")
 _OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm[\d.]+|xpu)(?:[._].*)?")
@@ -65,8 +67,8 @@ _VENDOR = re.compile(r"(?:git)?[0-9a-f]{6,40}(?:[._].*)?|.*\bnv\d{2}\.\d{2}.*")
 """The local part of what a vendor built: a commit, a month of NVIDIA's containers."""
 _CUDA = re.compile(r"cuda|CUDA|nvcc|NVIDIA|GPU|/cu\d{3}/")
 _MAY_TELL = re.compile(
-    r"\d\.\d|c[pu]\d|ython|py3|sm_|compute_|RTX|GTX|[A-Z]\d\d|gfx|npu|Jetson|Orin|Radeon|packages|import |module"
-    r"|mm|MM|:[\\/]|CUDA|cuda|nvcc|GPU|NVIDIA|Win|win_|arwin|acos|acOS|aarch64|dylib"
+    r"\d\.\d|c[pu]\d|ython|py3|sm_|compute_|RTX|GTX|[A-Z]\d\d|gfx|npu|Jetson|Orin|Radeon|packages|import "
+    r"|module|mm|MM|:[\\/]|CUDA|cuda|nvcc|GPU|NVIDIA|Win|win_|arwin|acos|acOS|aarch64|dylib"
 )
 """A line without any of these names nothing."""
 

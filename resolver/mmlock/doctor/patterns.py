@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from re import Match, Pattern
 
 from msgspec import Struct
@@ -10,14 +11,21 @@ from msgspec import Struct
 from mmlock.doctor.english import English
 from mmlock.doctor.prefilter import Prefilter, compiled, needed
 from mmlock.facts.matrix.curated import Phrase, Symptom
+from mmlock.facts.matrix.load import Matrix
 
 ERRORS = frozenset(
-    ("rror: ", "rror C", "rror LNK", "fatal error", "#error", "rror:", "Exception: ", "Traceback (most", "FAILED: ")
-)  # fmt: skip
+    {"rror C", "rror LNK", "fatal error", "#error", "rror:", "Exception: ", "Traceback (most", "FAILED: "}
+)
 """What shows that something failed, whether or not its meaning is known: the first such line is evidence."""
 _KINDS = 50_000
 """So many kinds of lines are remembered."""
 _NO_DIGITS = dict.fromkeys(b"0123456789")
+
+
+@lru_cache(maxsize=2)
+def patterns_of(matrix: Matrix) -> Patterns:
+    """Those of the facts, made once for each reading of them."""
+    return Patterns(matrix.symptoms, matrix.phrases)
 
 
 class Hit(Struct, frozen=True):

@@ -1,8 +1,8 @@
 """Which lines can show a symptom at all: words that the patterns themselves cannot match without.
 
-`needed(pattern)` reads a pattern as `re` parses it and gives words one of which is in every text that it matches.
-`Prefilter` looks for short pieces of these words in many lines at once, and names the patterns that are worth a
-search. So no list has to be kept in step with the patterns by hand.
+`needed(pattern)` reads a pattern as `re` parses it and gives words one of which is in every text that it
+matches. `Prefilter` looks for short pieces of these words in many lines at once, and names the patterns that
+are worth a search. So no list has to be kept in step with the patterns by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ else:
 LEAST = 3
 """A word that lines are chosen by has so many bytes, the variable ones left out."""
 VARIABLE = b"0123456789abcdef"
-"""Bytes that are left out of lines and words alike where many lines are looked at: those of numbers and hashes.
+"""Bytes that are left out of lines and words alike where many lines are looked at: numbers and hashes.
 A line that holds a word still does so without them, and lines that differ in nothing else are one."""
 _PIECE = 6
 """Longer pieces of words are no quicker to look for."""
@@ -37,7 +37,7 @@ _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 @lru_cache(maxsize=4096)
 def needed(pattern: str) -> frozenset[str]:
     """Words without digits, one of which is in every text that a pattern matches; empty: it has none."""
-    return frozenset(_of_sequence(sre_parse.parse(pattern)) or ())
+    return frozenset(_of_sequence(sre_parse.parse(pattern).data) or ())
 
 
 def _of_sequence(nodes: Iterable[tuple[Any, Any]]) -> set[str] | None:
@@ -122,7 +122,7 @@ class Prefilter:
 
 
 def _pieces(words: Iterable[str]) -> dict[str, list[str]]:
-    """A few short pieces, such that every word holds one of them: the piece that most words share comes first."""
+    """A few short pieces, such that every word holds one: the piece that most words share comes first."""
     left = set(words)
     holders: dict[str, list[str]] = {}
     for word in sorted(left):

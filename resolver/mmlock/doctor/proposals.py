@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
+
 from mmlock.core.arguments import AUTO
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Platform, normalize
 from mmlock.core.versions import allows_python, version
 from mmlock.doctor.log_entities import LogEntities
-from mmlock.doctor.model import ProposedSolve
-from mmlock.doctor.subject import MMCV, Subject
+from mmlock.doctor.model import ProposedSolve, Subject
+from mmlock.doctor.subject import MMCV
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1

@@ -62,7 +62,9 @@ def of_file(path: str, matrix: Matrix) -> Subject:
         if found := of_module(egg["name"], matrix, Told.FILE):
             return found
         return Subject(told=Told.FILE, module=egg["name"], version=egg["version"], own=True)
-    return Subject(told=Told.FILE, module=file.stem if not file.installed else file.top, own=not file.installed)
+    return Subject(
+        told=Told.FILE, module=file.stem if not file.installed else file.top, own=not file.installed
+    )
 
 
 # ---------------------------------------------------------------- by a module or a distribution
@@ -160,9 +162,7 @@ def of_build(match: SymptomMatch, log: Log, matrix: Matrix) -> Subject | None:
     return of_package(found[0], matrix, found[1]) if found else None
 
 
-def _first(
-    patterns: tuple[re.Pattern[str], ...], texts: Iterator[str]
-) -> tuple[str, str | None] | None:
+def _first(patterns: tuple[re.Pattern[str], ...], texts: Iterator[str]) -> tuple[str, str | None] | None:
     for text in texts:
         if _DONE.search(text):
             return None
@@ -183,8 +183,12 @@ def _built(pattern: re.Pattern[str], text: str) -> tuple[str, str | None] | None
 
 _BELOW = frozenset({"torch", "setuptools", "pip", "numpy", "importlib", "_distutils_hack", "distutils"})
 """Frames of these are below whoever called them."""
-_SOURCES = re.compile(r"(?<![\w./\\-])[/\\]?(?P<path>(?:[\w.-]+[/\\])+[\w.-]+\.(?:cu|cpp|cc|cxx|cuh|h|hpp))\b")
-_DONE = re.compile(r"Successfully (?:installed|built)|Requirement already satisfied|Installed \d+ packages? in")
+_SOURCES = re.compile(
+    r"(?<![\w./\\-])[/\\]?(?P<path>(?:[\w.-]+[/\\])+[\w.-]+\.(?:cu|cpp|cc|cxx|cuh|h|hpp))\b"
+)
+_DONE = re.compile(
+    r"Successfully (?:installed|built)|Requirement already satisfied|Installed \d+ packages? in"
+)
 """After such a line nothing is being built any more."""
 
 

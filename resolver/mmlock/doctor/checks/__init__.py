@@ -81,7 +81,12 @@ def _told_by(one: Trouble, other: Trouble) -> bool:
     """Whether another trouble tells the same fault, and more of it."""
     same = set(one.packages) and set(one.packages) <= set(other.packages)
     pair = (one.check, other.check)
-    return bool(same) and pair in {
-        (TroubleKind.LIBRARIES, TroubleKind.LOADS),
-        (TroubleKind.BREAKAGES, TroubleKind.PROVIDERS),
-    } and other.severity is not TroubleSeverity.NOTE
+    return (
+        bool(same)
+        and pair
+        in {
+            (TroubleKind.LIBRARIES, TroubleKind.LOADS),
+            (TroubleKind.BREAKAGES, TroubleKind.PROVIDERS),
+        }
+        and other.severity is not TroubleSeverity.NOTE
+    )

@@ -37,16 +37,21 @@ def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
             yield Trouble(
                 check=TroubleKind.DECLARED,
                 severity=TroubleSeverity.RISK,
-                title=f"{dist.name} {dist.version} requires {unmet_ones[0].name}{bounds}: {there.version} is installed",
+                title=(
+                    f"{dist.name} {dist.version} requires {unmet_ones[0].name}{bounds}:"
+                    f" {there.version} is installed"
+                ),
                 packages=(there.name,),
             )
     for name, wanting in missing.items():
-        yield _missing(env, matrix, name, [dist for dist, _ in wanting])
+        yield _missing(matrix, name, [dist for dist, _ in wanting])
 
 
-def _missing(env: Environment, matrix: Matrix, name: str, wanting: Sequence[Distribution]) -> Trouble:
+def _missing(matrix: Matrix, name: str, wanting: Sequence[Distribution]) -> Trouble:
     """A distribution that is not there: `import` of those that reach it fails, the others may."""
-    modules = frozenset({name.replace("-", "_")} | {row.module for row in matrix.modules if name in row.packages})
+    modules = frozenset(
+        {name.replace("-", "_")} | {row.module for row in matrix.modules if name in row.packages}
+    )
     reached = [(dist, found) for dist in wanting if (found := imported_by(dist, modules)) is not None]
     told = joined(f"{dist.name} {dist.version}" for dist in wanting[:_SHOWN])
     more = f" and {len(wanting) - _SHOWN} more" if len(wanting) > _SHOWN else ""

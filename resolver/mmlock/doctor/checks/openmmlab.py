@@ -10,7 +10,6 @@ from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
 from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
-from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.eras import builds_on_mmcv_2
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When

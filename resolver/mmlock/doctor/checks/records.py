@@ -29,6 +29,7 @@ from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 6
+_AGAIN = "Install it again from where its checkout is now: `pip install --no-build-isolation -e FOLDER`"
 _LEFTOVERS: Mapping[LeftoverReason, str] = {
     LeftoverReason.UNLISTABLE: "cannot be listed: {detail}",
     LeftoverReason.TOO_MANY: "has more than {detail} entries; the rest was not read",
@@ -140,10 +141,8 @@ def _removal(left: SiteLeftover) -> str:
     """What to remove: of a file that others use, one line."""
     if left.reason is LeftoverReason.PTH_BROKEN and left.others:
         entries = "entry is" if left.others == 1 else "entries are"
-        return (
-            f"Remove the line `{left.detail}` from `{left.path}`, not the file: its {left.others} other {entries}"
-            " in use."
-        )
+        line = f"Remove the line `{left.detail}` from `{left.path}`, not the file"
+        return f"{line}: its {left.others} other {entries} in use."
     return f"Remove `{left.path}`."
 
 
@@ -170,8 +169,7 @@ def _moved_checkout(left: SiteLeftover, env: Environment) -> Trouble:
         title=f"{name} was installed from `{left.detail}`, which does not exist: it cannot be imported",
         evidence=(f"`{left.path.name}` in `{left.path.parent}` links to it",),
         advice=(
-            "Install it again from where its checkout is now: `pip install --no-build-isolation -e FOLDER`"
-            " (`python setup.py develop` there does the same).",
+            f"{_AGAIN} (`python setup.py develop` there does the same).",
             f"If it is not needed any more: remove `{left.path}`{line}.",
         ),
         packages=(str(normalize(name)),),
@@ -182,10 +180,13 @@ def _moved_editable(dist: Distribution, folder: str) -> Trouble:
     return Trouble(
         check=TroubleKind.LEFTOVERS,
         severity=TroubleSeverity.FAILS,
-        title=f"{dist.name} {dist.version} was installed from `{folder}`, which does not exist: it cannot be imported",
+        title=(
+            f"{dist.name} {dist.version} was installed from `{folder}`, which does not exist:"
+            " it cannot be imported"
+        ),
         evidence=(f"`{dist.record}` records an editable installation",),
         advice=(
-            "Install it again from where its checkout is now: `pip install --no-build-isolation -e FOLDER`.",
+            f"{_AGAIN}.",
             f"If it is not needed any more: `pip uninstall {dist.name}`.",
         ),
         packages=(dist.name,),

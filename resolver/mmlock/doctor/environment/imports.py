@@ -32,7 +32,7 @@ class Imported(Struct, frozen=True, kw_only=True):
 
 
 def imported_by(dist: Distribution, wanted: frozenset[str]) -> Imported | None:
-    """Where an `import` of a package of a distribution reaches one of the modules, without a `try` around it."""
+    """Where an `import` of a distribution's package reaches one of the modules, without a `try` around it."""
     for init in dist.inits:
         for found in _reached(dist.site, init):
             if found.module in wanted:
@@ -94,4 +94,7 @@ def _imports(site: Path, file: str) -> Iterator[tuple[Sequence[str], int]]:
             base = package[: len(package) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
             if stem:
-                yield [stem, *(f"{stem}.{alias.name}" for alias in node.names if alias.name != "*")], node.lineno
+                yield (
+                    [stem, *(f"{stem}.{alias.name}" for alias in node.names if alias.name != "*")],
+                    node.lineno,
+                )

@@ -34,7 +34,9 @@ def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     if device is None or device.arch is None:
         return Examination(evidence=("the text does not name the GPU: `nvidia-smi -L` shows it",))
     cures = match.row.cures
-    if torch_runs(around, device):  # then what has no kernels is an extension, and another torch cures nothing
+    if torch_runs(
+        around, device
+    ):  # then what has no kernels is an extension, and another torch cures nothing
         cures = tuple(replace(cure, otherwise=()) for cure in cures)
     fields = {"sm": f"{device.name}, {device.arch}" if device.name != device.arch else device.arch}
     subject = subject_of(match, around.log, around.matrix)
@@ -188,7 +190,7 @@ def _rocm(device: Device, around: DiagnosisContext) -> Iterator[str]:
         return
     yield f"torch {build.torch}+{build.variant} is built for {' '.join(build.archs)}"
     if device.arch in build.archs:
-        yield f"{device.arch} is among them, so what has no kernels is an extension, or another torch is loaded"
+        yield f"{device.arch} is among them: an extension has no kernels, or another torch is loaded"
 
 
 def device_op(match: SymptomMatch, around: DiagnosisContext) -> Examination:
