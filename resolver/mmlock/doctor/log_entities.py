@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec import Struct
 
 from mmlock.core.names import PackageName, Platform, normalize
-from mmlock.doctor.log import RepeatedLines
 from mmlock.doctor.model import Log, LogLine
+from mmlock.doctor.prefilter import Prefilter, needed, reduced
 from mmlock.facts.matrix.load import Matrix
 
 _RELEASE = r"(?P<v>\d{1,3}\.\d{1,3}\.\d{1,4}(?:(?:a|b|rc|\.dev)\d{1,9})?(?:\+[\w.]{1,40}\w)?)"
@@ -49,6 +49,8 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("python", r"Python {1,4}3\.\d{1,2}\.\d{1,3} \(you have (?P<v>3\.\d{1,2})\b"),
     )
 )
+_FIND = Prefilter([needed(pattern.pattern) for _, pattern in _PATTERNS])
+_ALWAYS = {place for place, (_, pattern) in enumerate(_PATTERNS) if not needed(pattern.pattern)}
 _COLLECTED = re.compile(r"^(?P<name>MM[A-Za-z0-9]+): +(?P<v>\d+\.\d[\w.+]*)$")
 """A line of OpenMMLab's `collect_env`."""
 _PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+[\w.]*\w)?)")
@@ -131,18 +133,25 @@ def find_log_entities(log: Log, matrix: Matrix) -> LogEntities:
     known = _known(matrix)
     chips = _chips(matrix)
     rows: dict[tuple[str, str], LogEntity] = {}
-    repeated = RepeatedLines(log)
+    told: dict[bytes, int] = {}
     for line in log.lines:
-        if repeated.of(line) or not _MAY_TELL.search(line.text):
+        # Lines of a build or of a training differ in numbers and hashes only, and name the same things.
+        kind = reduced(line.text.encode("utf-8", "replace"))
+        if told.get(kind, 0) >= _PATIENCE or not _MAY_TELL.search(line.text):
             continue
-        repeated.told_nothing(line)
+        before = len(rows)
         for what, value in _of(line.text, known):
             if what == "chip":
                 if value not in chips:
                     continue
                 what = "gpu"  # noqa: PLW2901
             rows.setdefault((what, value), LogEntity(what=what, value=value, line=line))
+        told[kind] = told.get(kind, 0) + 1 if len(rows) == before else 0
     return LogEntities(tuple(rows.values()))
+
+
+_PATIENCE = 20
+"""So many lines of a kind that name nothing new are looked at."""
 
 
 def installed(facts: Iterable[tuple[str, str]]) -> tuple[LogEntity, ...]:
@@ -170,7 +179,8 @@ def _chips(matrix: Matrix) -> frozenset[str]:
 
 
 def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]]:
-    for what, pattern in _PATTERNS:
+    for place in sorted(_ALWAYS.union(_FIND.places(text))):
+        what, pattern = _PATTERNS[place]
         for match in pattern.finditer(text):
             yield what, _value(match)
     for pattern in (_COLLECTED, _PINNED, _LISTED, _SEEN):

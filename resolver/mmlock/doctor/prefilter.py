@@ -81,6 +81,16 @@ def reduced(raw: bytes) -> bytes:
     return raw.translate(None, VARIABLE)
 
 
+_DELETED = dict.fromkeys(VARIABLE)
+_KINDS = 50_000
+"""So many kinds of lines are remembered."""
+
+
+def kind_of(text: str) -> str:
+    """The same of decoded text."""
+    return text.translate(_DELETED)
+
+
 # ---------------------------------------------------------------- many lines at once
 
 
@@ -89,20 +99,25 @@ class Prefilter:
 
     def __init__(self, needs: Sequence[Iterable[str]]) -> None:
         self._holders: dict[str, set[int]] = {}
-        for place, words in enumerate(needs):
-            for word in words:
-                self._holders.setdefault(word, set()).add(place)
+        words: set[str] = set()
+        for place, needed_words in enumerate(needs):
+            for word in needed_words:
+                words.add(word)
+                self._holders.setdefault(kind_of(word), set()).add(place)
         self._pieces = _pieces(self._holders)
-        self._raw = tuple(_raw_pieces(self._holders).items())
+        self._raw = tuple(_raw_pieces(words).items())
+        self._seen: dict[str, tuple[int, ...]] = {}
 
-    def places(self, text: str) -> set[int]:
-        """What is worth a search in a line."""
-        found: set[int] = set()
-        for piece, words in self._pieces.items():
-            if piece in text:
-                for word in words:
-                    if word in text:
-                        found |= self._holders[word]
+    def places(self, text: str) -> tuple[int, ...]:
+        """What is worth a search in a line, in order. Lines of one kind are looked at once."""
+        kind = kind_of(text)
+        found = self._seen.get(kind)
+        if found is None:
+            held = (words for piece, words in self._pieces.items() if piece in kind)
+            places = (self._holders[word] for words in held for word in words if word in kind)
+            found = tuple(sorted(set().union(*places)))
+            if len(self._seen) < _KINDS:
+                self._seen[kind] = found
         return found
 
     def loud(self, lines: set[bytes]) -> set[bytes]:
