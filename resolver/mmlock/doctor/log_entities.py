@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from msgspec import Struct
 
@@ -49,8 +50,6 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("python", r"Python {1,4}3\.\d{1,2}\.\d{1,3} \(you have (?P<v>3\.\d{1,2})\b"),
     )
 )
-_FIND = Prefilter([needed(pattern.pattern) for _, pattern in _PATTERNS])
-_ALWAYS = {place for place, (_, pattern) in enumerate(_PATTERNS) if not needed(pattern.pattern)}
 _COLLECTED = re.compile(r"^(?P<name>MM[A-Za-z0-9]+): +(?P<v>\d+\.\d[\w.+]*)$")
 """A line of OpenMMLab's `collect_env`."""
 _PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+[\w.]*\w)?)")
@@ -63,7 +62,7 @@ _WINDOWS = re.compile(
 )
 _MACOS = re.compile(r"\bdarwin\b|-darwin\.so|\bmacosx?[_ -]|\bmacOS\b|\.dylib\b|flat namespace")
 _AARCH64 = re.compile(r"\baarch64\b|\bJetson\b|linux_aarch64")
-_OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm[\d.]+|xpu)(?:[._].*)?")
+_OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm\d{1,2}(?:\.\d{1,2}){0,3}|xpu)(?:[._].*)?")
 """The local part of a version of torch that an index has."""
 _VENDOR = re.compile(r"(?:git)?[0-9a-f]{6,40}(?:[._].*)?|.*\bnv\d{2}\.\d{2}.*")
 """The local part of what a vendor built: a commit, a month of NVIDIA's containers."""
@@ -179,7 +178,7 @@ def _chips(matrix: Matrix) -> frozenset[str]:
 
 
 def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]]:
-    for place in sorted(_ALWAYS.union(_FIND.places(text))):
+    for place in sorted(_worth(text)):
         what, pattern = _PATTERNS[place]
         for match in pattern.finditer(text):
             yield what, _value(match)
@@ -199,6 +198,18 @@ def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]
             yield "platform", platform.value
     if _CUDA.search(text):
         yield "cuda-word", "yes"
+
+
+@cache
+def _finder() -> tuple[Prefilter, frozenset[int]]:
+    """Which of the patterns are worth a search in a line, and which always are."""
+    words = [needed(pattern.pattern) for _, pattern in _PATTERNS]
+    return Prefilter(words), frozenset(place for place, one in enumerate(words) if not one)
+
+
+def _worth(text: str) -> frozenset[int]:
+    finder, always = _finder()
+    return always.union(finder.places(text))
 
 
 def _value(match: re.Match[str]) -> str:

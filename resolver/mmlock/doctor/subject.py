@@ -121,7 +121,7 @@ _VERSION = r"(?P<version>\d[\w.!+]*)"
 _BEFORE = (
     rf"Failed to (?:build|download and build|prepare metadata for|fetch) `{_NAME}(?:(?:==|@){_VERSION})?",
     rf"\bhint: .{{0,80}}`{_NAME}@{_VERSION}` depends on",
-    rf"Installing {_NAME} \({_VERSION}[^)]*\): Failed",
+    rf"Installing {_NAME} \((?P<version>[^\s)]{{1,40}})[^)]{{0,60}}\): Failed",
     rf"Building wheel for {_NAME} \(",
     rf"Running setup\.py (?:install|bdist_wheel|develop|clean|egg_info) for {_NAME}",
     rf"Getting requirements to build wheel.{{0,40}}for {_NAME}",

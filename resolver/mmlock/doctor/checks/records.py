@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from packaging.tags import Tag
 from packaging.tags import parse_tag as parse_tags
@@ -150,7 +149,7 @@ def gone_folder(dist: Distribution) -> str | None:
     """The folder that an editable installation points to, where it does not exist."""
     if not dist.editable or not dist.origin or not dist.origin.startswith("file:"):
         return None
-    path = url2pathname(urlsplit(dist.origin).path)
+    path = unquote(urlsplit(dist.origin).path)
     return None if exists(Path(path)) else path
 
 

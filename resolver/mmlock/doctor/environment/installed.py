@@ -147,7 +147,7 @@ def _text(path: Path, limit: int = _MAX_METADATA) -> str:
 
 def _is_own(path: str) -> bool:
     """Whether a path of a RECORD stays in its site folder; scripts lie beside it, and a lie lies anywhere."""
-    return not path.startswith(("/", "\\")) and ".." not in re.split(r"[/\\]", path)
+    return not path.startswith(("/", "\\")) and (".." not in path or ".." not in re.split(r"[/\\]", path))
 
 
 # ---------------------------------------------------------------- wheels

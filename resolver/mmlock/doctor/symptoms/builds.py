@@ -89,7 +89,7 @@ def wheel_guessed(match: SymptomMatch, here: DiagnosisContext) -> Examination:
 
 
 def _bound(specifier: str) -> tuple[int, ...]:
-    found = re.search(r"\d+(?:\.\d+)+", specifier)
+    found = re.search(r"\b\d{1,4}(?:\.\d{1,4}){1,4}", specifier)
     return version(found[0]).release if found else (0,)
 
 

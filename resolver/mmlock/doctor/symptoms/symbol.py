@@ -89,12 +89,11 @@ def _is_own(symbol: str, path: str) -> bool:
     if scoped := _SCOPED.match(symbol):
         space = scoped["rest"][: int(scoped["size"])]
         return space in compiled_file(path).parts or "2at6Tensor" in symbol
-    return (
-        re.fullmatch(
-            r"[a-z]\w*(?:_kernel|_cuda|_launcher|Launcher)\w*|[A-Z]\w*(?:Launcher|ForwardLaucher)", symbol
-        )
-        is not None
-    )
+    return symbol.isidentifier() and any(word in symbol for word in _LAUNCHERS)
+
+
+_LAUNCHERS = ("_kernel", "_cuda", "_launcher", "Launcher", "Laucher")
+"""In names of functions in C that start a kernel, misspelled as old projects have it."""
 
 
 def _is_of_torch(path: str) -> bool:
