@@ -37,7 +37,10 @@ _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 @lru_cache(maxsize=4096)
 def needed(pattern: str) -> frozenset[str]:
     """Words without digits, one of which is in every text that a pattern matches; empty: it has none."""
-    return frozenset(_of_sequence(sre_parse.parse(pattern).data) or ())
+    parsed = sre_parse.parse(pattern)
+    if parsed.state.flags & re.IGNORECASE:
+        return frozenset()
+    return frozenset(_of_sequence(parsed.data) or ())
 
 
 def _of_sequence(nodes: Iterable[tuple[Any, Any]]) -> set[str] | None:

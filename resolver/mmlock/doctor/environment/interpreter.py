@@ -84,8 +84,12 @@ def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) 
 
 
 def _active(environ: Mapping[str, str], here: Path) -> Located | None:
-    for variable, how in (("VIRTUAL_ENV", LocatedBy.VIRTUAL_ENV), ("UV_PROJECT_ENVIRONMENT", LocatedBy.UV)):
-        if (place := environ.get(variable)) and is_dir(here / place):
+    named = (
+        (environ.get("VIRTUAL_ENV"), LocatedBy.VIRTUAL_ENV),
+        (environ.get("UV_PROJECT_ENVIRONMENT"), LocatedBy.UV),
+    )
+    for place, how in named:
+        if place and is_dir(here / place):
             return Located(path=_named(here / place), how=how)
     return None if environ.get("CONDA_DEFAULT_ENV") == "base" else _conda(environ)
 
