@@ -69,20 +69,22 @@ def wanted_of(env: Environment, matrix: Matrix) -> tuple[Distribution, ...]:
         and (name in decided or (dist.requested and name not in needed and dist.origin is None))
         and not dist.fault
     ]
-    return tuple(dist for dist in wanted if dist.name not in _rivals(dist, wanted, needed, matrix))
+    return tuple(dist for dist in wanted if dist.name not in _given_up(env, matrix, needed))
 
 
-def _rivals(
-    dist: Distribution, wanted: Sequence[Distribution], needed: frozenset[str], matrix: Matrix
-) -> frozenset[str]:
-    """Distributions of the same module that another one is preferred to: never two of them are asked for."""
+def _given_up(env: Environment, matrix: Matrix, needed: frozenset[str]) -> frozenset[str]:
+    """Of installed distributions that write the same module, all but one: never two of them are asked for.
+
+    The one that another distribution requires is kept, else the one that the facts name first.
+    """
+    result: set[str] = set()
     for module in matrix.modules:
-        group = [one.name for one in wanted if one.name in module.packages]
-        if dist.name in group and len(group) > 1:
-            order = [str(name) for name in module.packages]
-            kept = min(group, key=lambda name: (name not in needed, order.index(name)))
-            return frozenset(group) - {kept}
-    return frozenset()
+        rivals = [str(name) for name in module.packages if env.first(name)]
+        if len(rivals) > 1:
+            result.update(
+                set(rivals) - {min(rivals, key=lambda name: (name not in needed, rivals.index(name)))}
+            )
+    return frozenset(result)
 
 
 def _absent(env: Environment, matrix: Matrix, troubles: Sequence[Trouble]) -> Iterator[str]:

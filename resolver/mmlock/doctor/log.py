@@ -13,7 +13,7 @@ from mmlock.doctor.prefilter import Prefilter, reduced
 
 CHUNK = 1 << 17
 """Bytes that are read at once: few enough to stay in the processor's cache."""
-_NO_END = 1 << 20
+_NO_END = 1 << 21
 """So much without the end of a line is a line."""
 HEAD_BYTES = 4 << 20
 """So much of the start is kept whole."""

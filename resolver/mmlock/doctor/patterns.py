@@ -18,6 +18,7 @@ ERRORS = frozenset(
 )
 """What shows that something failed, whether or not its meaning is known: the first such line is evidence."""
 
+
 @lru_cache(maxsize=2)
 def patterns_of(matrix: Matrix) -> Patterns:
     """Those of the facts, made once for each reading of them."""
