@@ -144,7 +144,7 @@ def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -
         told = (
             f"no combination of {asked} that mmlock knows is for the device, Python and platform of the text"
         )
-        one = replace(one, evidence=(*one.evidence, told))
+        one = replace(one, evidence=(*one.evidence, told), advice=one.without_lock)
     return replace(one, commands=tuple(commands.values()))
 
 

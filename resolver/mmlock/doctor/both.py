@@ -57,7 +57,7 @@ def both(
         progress("solving for a lock that fixes the environment")
         commands = tuple(proposals(matrix, seen, arguments))
     if first is not None and commands:
-        first = replace(first, solves=(), commands=())
+        first = replace(first, solves=(), commands=(), advice=first.without_lock)
     confirming, rest = _parted(first, seen.troubles)
     if first is not None and (moved := _moved(first, seen)):
         first = replace(first, title=moved.title, advice=moved.advice, cause=(), evidence=moved.evidence)

@@ -84,8 +84,8 @@ def _diagnosis(
     solves = examined.solves
     if solves is None:
         solves = proposed_solves(row.cures, fields, around.entities, around.matrix, subject)
-    if solves:  # sentences about a lock are for those who are shown how to get one
-        fields["lock"] = "the lock of the command below"
+    # Sentences about a lock are for those who are shown how to get one.
+    locked = {**fields, "lock": "the lock of the command below"} if solves else fields
     return Diagnosis(
         symptom=row.id,
         kind=row.kind,
@@ -94,7 +94,8 @@ def _diagnosis(
         count=1 if examined.lines else match.count,
         evidence=(*examined.evidence, *_vendor(around)),
         cause=(*_sentences(row.cause, fields), *(_of_breakage(breakage) if breakage else ())),
-        advice=tuple(f"{text[:1].upper()}{text[1:]}" for text in _sentences(row.advice, fields)),
+        advice=_advice(row.advice, locked),
+        without_lock=_advice(row.advice, fields),
         solves=solves,
         commands=tuple(_given(row, fields)),
         source=_sources(row, breakage, around.matrix),
@@ -150,6 +151,10 @@ def _sentences(templates: Iterable[str], fields: Mapping[str, str]) -> tuple[str
     return tuple(
         text.format_map(fields) for text in templates if all(fields.get(name) for name in _names(text))
     )
+
+
+def _advice(templates: Iterable[str], fields: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{text[:1].upper()}{text[1:]}" for text in _sentences(templates, fields))
 
 
 def _title(template: str, fields: Mapping[str, str]) -> str:
