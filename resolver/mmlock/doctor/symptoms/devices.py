@@ -181,7 +181,7 @@ def amd_gpu(match: SymptomMatch, around: DiagnosisContext) -> Examination:
                 subject=subject,
                 solves=proposed_solves(cures, {}, around.entities, around.matrix, subject),
             )
-    return Examination()
+    return Examination(solves=())  # for which arch is not known
 
 
 def _rocm(device: Device, around: DiagnosisContext) -> Iterator[str]:
