@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import pytest
 from solved import facts
@@ -16,7 +15,7 @@ from mmlock.doctor.diagnose import diagnose
 from mmlock.doctor.log import read_log
 from mmlock.doctor.log_entities import find_log_entities
 from mmlock.doctor.model import Diagnosis
-from mmlock.doctor.patterns import Patterns
+from mmlock.doctor.patterns import Patterns, patterns_of
 from mmlock.facts.matrix.load import Matrix
 
 
@@ -24,9 +23,8 @@ def matrix() -> Matrix:
     return facts()
 
 
-@cache
 def patterns() -> Patterns:
-    return Patterns(matrix().symptoms, matrix().phrases)
+    return patterns_of(matrix())
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,14 @@ def test_its_commands(ask: Ask, case: Table) -> None:
 
 
 def check_proofs(ask: Ask, case: Table) -> None:
-    """Every command that a case makes is one that the core solver answers."""
-    for proposed in ask(case["text"].encode()).cause.solves:
-        proof = prove(matrix(), proposed)
-        assert proof.gives or proposed.gpu == AUTO, proof
-        if proposed.gpu == AUTO:  # the card of somebody's machine: any will do to see that the rest holds
-            assert prove(matrix(), replace(proposed, gpu="a100")).gives, proof
+    """What a case proposes is either what the core solver answers, or it is not told at all."""
+    solves = ask(case["text"].encode()).cause.solves
+    for proposed in solves:
+        # The card of somebody's machine: any will do to see that the rest holds.
+        proof = prove(matrix(), replace(proposed, gpu="a100") if proposed.gpu == AUTO else proposed)
+        assert proof is None or proof.gives, proof
+    if case.get("commands"):
+        assert any(prove(matrix(), one) for one in solves)
 
 
 @pytest.mark.slow
@@ -82,16 +84,32 @@ def test_its_commands_hold(ask: Ask, case: Table) -> None:
 def test_a_proof_tells_what_the_solver_picks(ask: Ask, name: str) -> None:
     case = next(case for case in cases() if case["name"] == name)
     proofs = [prove(matrix(), proposed) for proposed in ask(case["text"].encode()).cause.solves]
-    given = "\n".join(one.gives or "" for one in proofs)
+    given = "\n".join(one.gives or "" for one in proofs if one)
     assert [text for text in case["gives"] if text not in given] == [], given
 
 
 def test_what_does_not_fit_is_given_up_aloud() -> None:
     """No torch with code for sm_120 has a build for Python 3.8."""
     proof = prove(matrix(), ProposedSolve(packages=("mmcv",), gpu="rtx5090", python="3.8"))
+    assert proof is not None
     assert "--python" not in proof.command
     assert "no solution for Python 3.8" in proof.note
     assert proof.gives
+
+
+def test_a_command_for_the_card_of_somebody_elses_machine_is_not_tried() -> None:
+    proof = prove(matrix(), ProposedSolve(packages=("flash-attn",), gpu=AUTO, python="3.12"))
+    assert proof is not None
+    assert "--gpu auto" in proof.command
+    assert proof.gives is None
+    assert "for example, it gives" in proof.note
+    windows = ProposedSolve(packages=("flash-attn",), gpu=AUTO, options=("--platform=win_amd64",))
+    assert prove(matrix(), windows) is None
+
+
+def test_what_has_no_solution_is_no_command() -> None:
+    """No torch of the facts has code for a Fermi card, whatever is given up."""
+    assert prove(matrix(), ProposedSolve(packages=("mmcv==9.9.9",), gpu="sm_20")) is None
 
 
 def test_names_are_unique() -> None:

@@ -253,7 +253,7 @@ def other_python(world: World) -> None:
         (spoil_record, "has no RECORD"),
         (spoil_files, "none of its files exists"),
         (break_off, "an installation was interrupted"),
-        (egg_link, "links to `/nowhere/mmdet`, which does not exist"),
+        (egg_link, "was installed from `/nowhere/mmdet`, which does not exist"),
         (path_file, "adds `/nowhere/mmdet`, which does not exist"),
         (dangling, "points to `/nowhere/mmdet`, which does not exist"),
         (twice, "recorded 2 times in one folder"),

@@ -67,7 +67,10 @@ def test_what_is_no_environment_is_a_bad_request(tmp_path: Path, name: str) -> N
 
 def test_the_active_environment_is_the_default(tmp_path: Path) -> None:
     world = make_world(tmp_path / "env")
-    assert find_interpreter(None, {"VIRTUAL_ENV": str(world.prefix)}, tmp_path).path == world.prefix / "bin/python"
+    assert (
+        find_interpreter(None, {"VIRTUAL_ENV": str(world.prefix)}, tmp_path).path
+        == world.prefix / "bin/python"
+    )
     make_world(tmp_path / ".venv")
     assert find_interpreter(None, {}, tmp_path).path == tmp_path / ".venv" / "bin" / "python"
     found = find_interpreter(None, {"PATH": os.environ.get("PATH", "")}, tmp_path / "env").path

@@ -223,12 +223,12 @@ def explain_log(lines: Sequence[str]) -> Explained:
     from mmlock.doctor.diagnose import diagnose
     from mmlock.doctor.log import read_log
     from mmlock.doctor.log_entities import find_log_entities
-    from mmlock.doctor.patterns import Patterns
+    from mmlock.doctor.patterns import patterns_of
     from mmlock.facts.matrix.load import open_matrix
     from mmlock.wheels.symptoms import Explained
 
     matrix = open_matrix()
-    patterns = Patterns(matrix.symptoms, matrix.phrases)
+    patterns = patterns_of(matrix)
     log = read_log(io.BytesIO("\n".join(lines).encode()), patterns.loud)
     symbols = SymbolStore(matrix.root, open_cache(os.environ))
     entities = find_log_entities(log, matrix)

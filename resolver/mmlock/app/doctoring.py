@@ -22,7 +22,7 @@ from mmlock.doctor.doctor_commands import prove
 from mmlock.doctor.log import read_log
 from mmlock.doctor.log_entities import LogEntities, find_log_entities
 from mmlock.doctor.model import Diagnosis, Log, Proposal
-from mmlock.doctor.patterns import Patterns
+from mmlock.doctor.patterns import Patterns, patterns_of
 from mmlock.doctor.text import NOT_TEXT, diagnosis_data, diagnosis_lines
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.private import open_cache
@@ -96,7 +96,7 @@ def _report(arguments: DoctorArguments, progress: Progress, confirm: Confirm) ->
 
 
 def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> Page:
-    patterns = Patterns(matrix.symptoms, matrix.phrases)
+    patterns = patterns_of(matrix)
     name, log = _read(arguments, patterns, progress)
     entities = find_log_entities(log, matrix)
     seen = None
@@ -118,7 +118,7 @@ def _of_text(matrix: Matrix, arguments: DoctorArguments, progress: Progress) -> 
     if seen is not None:
         from mmlock.doctor.both import both
 
-        return both(matrix, (first, others), seen, arguments, progress)
+        return both(matrix, (first, others), seen, arguments, progress, log.cut)
     if first is None:
         raise _nothing(name, log)
     data = {
@@ -141,8 +141,10 @@ def _with_commands(matrix: Matrix, one: Diagnosis, arguments: DoctorArguments) -
             commands.setdefault(proposal.command, proposal)
     if solves and not any(proven.values()):
         asked = " ".join(solves[0].packages)
-        told = f"no combination of {asked} that mmlock knows is for the device, Python and platform of the text"
-        one = replace(one, evidence=(*one.evidence, told))
+        told = (
+            f"no combination of {asked} that mmlock knows is for the device, Python and platform of the text"
+        )
+        one = replace(one, evidence=(*one.evidence, told), advice=one.without_lock)
     return replace(one, commands=tuple(commands.values()))
 
 

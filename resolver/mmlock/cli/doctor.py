@@ -50,7 +50,9 @@ _cure = (
 @_cure
 @options.index
 @options.progress
-@options.formats("sarif", also=("--output-format",), help="For people, for programs, or SARIF for code hosts.")
+@options.formats(
+    "sarif", also=("--output-format",), help="For people, for programs, or SARIF for code hosts."
+)
 @click.pass_context
 def doctor(
     ctx: click.Context,

@@ -154,6 +154,12 @@ _FOLDER = (
 _ENVIRONMENT = (
     _row("VIRTUAL_ENV", Purpose.ENVIRONMENT, "The environment that `mmlock doctor` examines by default."),
     _row("CONDA_PREFIX", Purpose.ENVIRONMENT, "As `VIRTUAL_ENV`, which comes first."),
+    _row(
+        "CONDA_DEFAULT_ENV",
+        Purpose.ENVIRONMENT,
+        "`base`: `mmlock doctor` prefers an environment of the project's own to conda's base.",
+    ),
+    _row("UV_PROJECT_ENVIRONMENT", Purpose.ENVIRONMENT, "As `VIRTUAL_ENV`, for `mmlock doctor`."),
     _row("PATH", Purpose.ENVIRONMENT, "Where interpreters, compilers, uv and commands are looked for."),
     _row(
         "LD_LIBRARY_PATH",

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log import RepeatedLines
-from mmlock.doctor.model import Diagnosis, Examination, Log, LogLine, Proposal, SymptomMatch
+from mmlock.doctor.model import Diagnosis, Examination, Log, LogLine, Proposal, Subject, SymptomMatch
 from mmlock.doctor.patterns import Patterns
 from mmlock.doctor.proposals import proposed_solves
-from mmlock.doctor.subject import Subject, subject_of
+from mmlock.doctor.subject import subject_of
 from mmlock.doctor.symptoms import EXAMINERS
 from mmlock.facts.matrix.curated import Breakage, Symptom
 from mmlock.facts.matrix.load import Matrix
@@ -84,6 +84,8 @@ def _diagnosis(
     solves = examined.solves
     if solves is None:
         solves = proposed_solves(row.cures, fields, around.entities, around.matrix, subject)
+    # Sentences about a lock are for those who are shown how to get one.
+    locked = {**fields, "lock": "the lock of the command below"} if solves else fields
     return Diagnosis(
         symptom=row.id,
         kind=row.kind,
@@ -92,7 +94,8 @@ def _diagnosis(
         count=1 if examined.lines else match.count,
         evidence=(*examined.evidence, *_vendor(around)),
         cause=(*_sentences(row.cause, fields), *(_of_breakage(breakage) if breakage else ())),
-        advice=_sentences(row.advice, fields),
+        advice=_advice(row.advice, locked),
+        without_lock=_advice(row.advice, fields),
         solves=solves,
         commands=tuple(_given(row, fields)),
         source=_sources(row, breakage, around.matrix),
@@ -126,7 +129,8 @@ def _given(row: Symptom, fields: Mapping[str, str]) -> Iterator[Proposal]:
 def _vendor(around: DiagnosisContext) -> Iterator[str]:
     torch = around.entities.vendor_torch
     if torch is not None:
-        yield f"torch {torch} is its vendor's own build, which no index has: keep it, and build extensions for it"
+        told = f"torch {torch} is its vendor's own build, which no index has"
+        yield f"{told}: keep it, and build extensions for it"
 
 
 def _of_breakage(breakage: Breakage) -> tuple[str, ...]:
@@ -149,6 +153,10 @@ def _sentences(templates: Iterable[str], fields: Mapping[str, str]) -> tuple[str
     )
 
 
+def _advice(templates: Iterable[str], fields: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{text[:1].upper()}{text[1:]}" for text in _sentences(templates, fields))
+
+
 def _title(template: str, fields: Mapping[str, str]) -> str:
     known = {name: fields.get(name) or _UNKNOWN.get(name, "it") for name in _names(template)}
     return template.format_map(known)
@@ -156,6 +164,8 @@ def _title(template: str, fields: Mapping[str, str]) -> str:
 
 _UNKNOWN = {
     "gfx": "of another arch",
+    "gcc": "some older version",
+    "object": "",
     "arch": "a newer arch",
     "library": "library",
     "who": "a package",

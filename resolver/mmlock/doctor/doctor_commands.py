@@ -11,6 +11,7 @@ from mmlock.core.arguments import AUTO, SolveArguments, parse_platform
 from mmlock.core.errors import MmlockError
 from mmlock.core.faults import Fault
 from mmlock.core.sources import Inputs, gather
+from mmlock.core.versions import version
 from mmlock.doctor.model import Proposal, ProposedSolve
 from mmlock.doctor.proposals import same_major
 from mmlock.facts.matrix.load import Matrix
@@ -29,8 +30,8 @@ def prove(matrix: Matrix, proposed: ProposedSolve) -> Proposal | None:
 
     None: nothing that keeps the packages has a solution, so there is no command to tell.
     """
-    if proposed.gpu == AUTO:  # the card of the machine that the text comes from, which is not at hand
-        return Proposal(command=command(proposed), when=proposed.when, note=proposed.note)
+    if proposed.gpu == AUTO:
+        return _on_some_gpu(matrix, proposed)
     for attempt in _ladder(proposed):
         if solution := core(matrix, attempt):
             return Proposal(
@@ -40,6 +41,32 @@ def prove(matrix: Matrix, proposed: ProposedSolve) -> Proposal | None:
                 note=". ".join(text for text in (attempt.note, proposed.note) if text),
             )
     return None
+
+
+def _on_some_gpu(matrix: Matrix, proposed: ProposedSolve) -> Proposal | None:
+    """The same for the card of the machine that a text comes from: it is not at hand, others stand in for it.
+
+    The command is not tried thereby; but what has no solution on any of them is not worth a try.
+    """
+    for arch in _stand_ins(matrix):
+        for attempt in _ladder(replace(proposed, gpu=arch)):
+            if solution := core(matrix, attempt):
+                told = f"on {arch}, for example, it gives {gives(solution)}"
+                notes = (attempt.note, told, proposed.note)
+                return Proposal(
+                    command=command(replace(attempt, gpu=AUTO)),
+                    when=proposed.when,
+                    note=". ".join(text for text in notes if text),
+                )
+    return None
+
+
+def _stand_ins(matrix: Matrix) -> tuple[str, ...]:
+    """Archs that the newest torch of PyPI is built for: one in the middle, the oldest and the newest."""
+    builds = [row for row in matrix.torch_builds if row.on_pypi and row.archs]
+    newest = max(builds, key=lambda row: version(row.torch), default=None)
+    archs = [arch for arch in (newest.archs or ()) if arch.startswith("sm_")] if newest else []
+    return tuple(dict.fromkeys((archs[len(archs) // 2], archs[0], archs[-1]))) if archs else ()
 
 
 def _ladder(proposed: ProposedSolve) -> Iterator[ProposedSolve]:

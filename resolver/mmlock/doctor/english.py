@@ -8,10 +8,7 @@ from collections.abc import Sequence
 from mmlock.doctor.prefilter import LEAST, Prefilter
 from mmlock.facts.matrix.curated import Phrase
 
-_NAME = r"([^\s:'`\"‘’“”]{1,200})"
-_NO_DIGITS = dict.fromkeys(b"0123456789")
-_KINDS = 50_000
-"""So many kinds of lines are remembered."""
+_NAME = r"([^\s:'`\"\u2018\u2019\u201c\u201d]{1,200})"
 
 
 class English:
@@ -23,22 +20,12 @@ class English:
         self.words = [_words(row) for row in self._rows]
         """For each phrase, words that lines with it hold."""
         self._find = Prefilter(self.words)
-        self._kinds: dict[str, tuple[int, ...]] = {}
 
     def of(self, text: str) -> str:
         """A line with what is known of it in English; the rest of it stays as it is."""
-        for place in self._places(text):
+        for place in self._find.places(text):
             text = _in_english(text, self._rows[place])
         return text
-
-    def _places(self, text: str) -> tuple[int, ...]:
-        kind = text.translate(_NO_DIGITS)
-        places = self._kinds.get(kind)
-        if places is None:
-            places = tuple(sorted(self._find.places(kind)))
-            if len(self._kinds) < _KINDS:
-                self._kinds[kind] = places
-        return places
 
 
 def _in_english(text: str, row: Phrase) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from mmlock.core.names import DeviceKind, normalize
-from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleSeverity
+from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.model import ProposedSolve
 from mmlock.doctor.proposals import mmcv_packages, same_major, short_name
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
@@ -16,6 +16,7 @@ from mmlock.facts.matrix.load import Matrix
 
 _FOLLOWS = frozenset({"torch", "triton"})
 """What comes with the others and is not asked for by itself."""
+_WITH_TORCH = frozenset({"torchvision", "torchaudio"})
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "openmim"})
 
 
@@ -24,10 +25,15 @@ def cures(
 ) -> Iterator[ProposedSolve]:
     """What may be asked, from keeping everything that is not guilty to keeping only the names."""
     wanted = wanted_of(env, matrix)
-    if not wanted:
-        return
+    decided = {str(p) for module in matrix.modules if module.core for p in module.packages}
+    if env.torch is None and not any(dist.name in decided for dist in wanted):
+        return  # nothing here is mmlock's matter: a lock would bring a torch that nobody asked for
     guilty = {name for one in troubles if one.severity is TroubleSeverity.FAILS for name in one.packages}
-    pinned = tuple(_pinned(dist, matrix, guilty, env) for dist in wanted)
+    pinned = tuple(
+        dict.fromkeys(
+            (*(_pinned(dist, matrix, guilty, env) for dist in wanted), *_absent(env, matrix, troubles))
+        )
+    )
     bare = tuple(text.partition("==")[0] for text in pinned)
     torch = env.torch.facts.build.torch if env.torch and "torch" not in guilty else None
     careful = ProposedSolve(
@@ -63,9 +69,31 @@ def wanted_of(env: Environment, matrix: Matrix) -> tuple[Distribution, ...]:
         and (name in decided or (dist.requested and name not in needed and dist.origin is None))
         and not dist.fault
     ]
-    own = mmcv_packages(matrix)
-    first = next((dist for dist in wanted if dist.name in own), None)
-    return tuple(dist for dist in wanted if dist.name not in own or dist is first)
+    return tuple(dist for dist in wanted if dist.name not in _given_up(env, matrix, needed))
+
+
+def _given_up(env: Environment, matrix: Matrix, needed: frozenset[str]) -> frozenset[str]:
+    """Of installed distributions that write the same module, all but one: never two of them are asked for.
+
+    The one that another distribution requires is kept, else the one that the facts name first.
+    """
+    result: set[str] = set()
+    for module in matrix.modules:
+        rivals = [str(name) for name in module.packages if env.first(name)]
+        if len(rivals) > 1:
+            result.update(
+                set(rivals) - {min(rivals, key=lambda name: (name not in needed, rivals.index(name)))}
+            )
+    return frozenset(result)
+
+
+def _absent(env: Environment, matrix: Matrix, troubles: Sequence[Trouble]) -> Iterator[str]:
+    """What a release needs at import and is not there."""
+    for one in troubles:
+        if one.check is TroubleKind.ASSERTS:
+            for name in one.packages:
+                if env.first(name) is None:
+                    yield mmcv_of(env, matrix) if name in mmcv_packages(matrix) else name
 
 
 def _needed(env: Environment) -> frozenset[str]:
@@ -94,6 +122,9 @@ def _pinned(dist: Distribution, matrix: Matrix, guilty: set[str], env: Environme
         return mmcv_of(env, matrix)
     base = dist.version.partition("+")[0]
     known = {row.version for row in matrix.releases(dist.name)}
+    known |= {row.version for row in matrix.binaries(dist.name)}
+    if dist.name in _WITH_TORCH:
+        return dist.name  # which release it is follows from torch
     return f"{dist.name}=={base}" if base in known and dist.name not in guilty else dist.name
 
 

@@ -11,7 +11,10 @@ from typing import BinaryIO
 from mmlock.doctor.model import Log, LogLine, NotText
 from mmlock.doctor.prefilter import Prefilter, reduced
 
-CHUNK = 1 << 20
+CHUNK = 1 << 17
+"""Bytes that are read at once: few enough to stay in the processor's cache."""
+_NO_END = 1 << 21
+"""So much without the end of a line is a line."""
 HEAD_BYTES = 4 << 20
 """So much of the start is kept whole."""
 MIDDLE_BYTES = 16 << 20
@@ -141,6 +144,8 @@ class _Keep:
         self._head: list[LogLine] = []
         self._middle: list[LogLine] = []
         self._tail: deque[tuple[int, bytes]] = deque(maxlen=TAIL_LINES)
+        self._passed: deque[tuple[int, int, bytes]] = deque()
+        """Quiet pieces that may hold the end: number of the line before, lines, bytes."""
         self._room = HEAD_BYTES
         self._middle_room = MIDDLE_BYTES
         self._after = 0
@@ -159,7 +164,7 @@ class _Keep:
     def chunk(self, data: bytes) -> None:
         """Take one piece in."""
         body, newline, self._rest = (self._rest + data).rpartition(b"\n")
-        if len(self._rest) > CHUNK:  # a line without an end: what is long enough is a line
+        if len(self._rest) > max(CHUNK, _NO_END):
             body = body + newline + self._rest
             self._rest = b""
         elif not newline:
@@ -199,12 +204,22 @@ class _Keep:
     def _pass(self, body: bytes) -> None:
         """A quiet piece: it only counts, and its end may be the end."""
         count = body.count(b"\n") + 1
-        last = body.rsplit(b"\n", TAIL_LINES)[-TAIL_LINES:]
+        self._passed.append((self.number, count, body))
         self.number += count
-        start = self.number - len(last)
-        self._tail.extend((start + place, raw[: _OF_TAIL + 1]) for place, raw in enumerate(last, start=1))
+        while len(self._passed) > 1 and self.number - self._passed[1][0] >= TAIL_LINES:
+            self._passed.popleft()
+
+    def _settle(self) -> None:
+        """Take the lines of quiet pieces into the tail."""
+        for before, count, body in self._passed:
+            last = body.rsplit(b"\n", TAIL_LINES)[-TAIL_LINES:]
+            start = before + count - len(last)
+            self._tail.extend((start + place, raw[: _OF_TAIL + 1]) for place, raw in enumerate(last, start=1))
+        self._passed.clear()
 
     def _line(self, raw: bytes) -> None:
+        if self._passed:
+            self._settle()
         self.number += 1
         if self._room > 0:
             self._room -= _cost(raw)
@@ -242,6 +257,7 @@ class _Keep:
 
     def kept(self) -> Iterator[LogLine]:
         """All that is kept, in order."""
+        self._settle()
         yield from self._head
         yield from self._middle
         for number, raw in self._tail:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from msgspec import Struct
 
 from mmlock.core.names import PackageName, Platform, normalize
-from mmlock.doctor.log import RepeatedLines
 from mmlock.doctor.model import Log, LogLine
+from mmlock.doctor.prefilter import Prefilter, needed, reduced
 from mmlock.facts.matrix.load import Matrix
 
 _RELEASE = r"(?P<v>\d{1,3}\.\d{1,3}\.\d{1,4}(?:(?:a|b|rc|\.dev)\d{1,9})?(?:\+[\w.]{1,40}\w)?)"
@@ -45,25 +46,30 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("gpu", r"(?P<v>\bJetson [A-Z]\w+(?: [A-Z]\w+){0,2})"),
         ("gpu", r"\b(?P<v>npu):\d"),
         ("chip", r"(?<![\w.+-])(?P<v>[A-Z]{1,3}\d{2,4}[A-Z]{0,2}|Orin|Xavier)(?![\w.+])"),
-        ("arch", r"\b(?:sm_|compute_)(?P<sm>\d{2,3})\b"),
+        ("arch", r"\b(?:sm_|compute_)(?P<sm>\d{2,3})[af]?\b"),
+        ("python", r"Python {1,4}3\.\d{1,2}\.\d{1,3} \(you have (?P<v>3\.\d{1,2})\b"),
     )
 )
 _COLLECTED = re.compile(r"^(?P<name>MM[A-Za-z0-9]+): +(?P<v>\d+\.\d[\w.+]*)$")
 """A line of OpenMMLab's `collect_env`."""
-_PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+\w+)?)")
-_LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?:\+\w+)?)\s*$")
+_PINNED = re.compile(r"\b(?P<name>[A-Za-z][\w-]{2,40})(?:==|-)(?P<v>\d+\.\d[\w.]*(?:\+[\w.]*\w)?)")
+_LISTED = re.compile(r"^(?P<name>[A-Za-z][\w.-]{2,40}) {1,}(?P<v>\d+\.\d[\w.]*(?:\+[\w.]*\w)?)\s*$")
 _SEEN = re.compile(
     r"(?:(?:site|dist)-packages[/\\]|[/\\](?=mm)|\bimport |\bfrom |No module named '?)(?P<name>\w+)"
 )
-_WINDOWS = re.compile(r"\b[A-Z]:[\\/](?![\\/])|Visual Studio|\.pyd\b|\bcl\.exe\b|\bwin_amd64\b|WinError|LNK\d{4}")
+_WINDOWS = re.compile(
+    r"\b[A-Z]:[\\/](?![\\/])|Visual Studio|\.pyd\b|\bcl\.exe\b|\bwin_amd64\b|WinError|LNK\d{4}"
+)
 _MACOS = re.compile(r"\bdarwin\b|-darwin\.so|\bmacosx?[_ -]|\bmacOS\b|\.dylib\b|flat namespace")
 _AARCH64 = re.compile(r"\baarch64\b|\bJetson\b|linux_aarch64")
-_OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm[\d.]+|xpu)(?:[._].*)?")
+_OFFICIAL = re.compile(r"(?:cpu|cu\d{2,3}|rocm\d{1,2}(?:\.\d{1,2}){0,3}|xpu)(?:[._].*)?")
 """The local part of a version of torch that an index has."""
+_VENDOR = re.compile(r"(?:git)?[0-9a-f]{6,40}(?:[._].*)?|.*\bnv\d{2}\.\d{2}.*")
+"""The local part of what a vendor built: a commit, a month of NVIDIA's containers."""
 _CUDA = re.compile(r"cuda|CUDA|nvcc|NVIDIA|GPU|/cu\d{3}/")
 _MAY_TELL = re.compile(
-    r"\d\.\d|c[pu]\d|ython|py3|sm_|compute_|RTX|GTX|[A-Z]\d\d|gfx|npu|Jetson|Orin|Radeon|packages|import |module"
-    r"|mm|MM|:[\\/]|CUDA|cuda|nvcc|GPU|NVIDIA|Win|win_|arwin|acos|acOS|aarch64|dylib"
+    r"\d\.\d|c[pu]\d|ython|py3|sm_|compute_|RTX|GTX|[A-Z]\d\d|gfx|npu|Jetson|Orin|Radeon|packages|import "
+    r"|module|mm|MM|:[\\/]|CUDA|cuda|nvcc|GPU|NVIDIA|Win|win_|arwin|acos|acOS|aarch64|dylib"
 )
 """A line without any of these names nothing."""
 
@@ -103,9 +109,9 @@ class LogEntities(Struct, frozen=True):
         told = self.value("torch")
         if told is None:
             return None
-        release, _, local = told.partition("+")
-        vendor = bool(local) and _OFFICIAL.fullmatch(local) is None
-        return told if vendor or (local and not re.fullmatch(r"[\d.]+(?:rc\d+)?", release)) else None
+        local = told.partition("+")[2]
+        vendor = _VENDOR.fullmatch(local) is not None and _OFFICIAL.fullmatch(local) is None
+        return told if vendor else None
 
     @property
     def platform(self) -> Platform | None:
@@ -126,18 +132,25 @@ def find_log_entities(log: Log, matrix: Matrix) -> LogEntities:
     known = _known(matrix)
     chips = _chips(matrix)
     rows: dict[tuple[str, str], LogEntity] = {}
-    repeated = RepeatedLines(log)
+    told: dict[bytes, int] = {}
     for line in log.lines:
-        if repeated.of(line) or not _MAY_TELL.search(line.text):
+        # Lines of a build or of a training differ in numbers and hashes only, and name the same things.
+        kind = reduced(line.text.encode("utf-8", "replace"))
+        if told.get(kind, 0) >= _PATIENCE or not _MAY_TELL.search(line.text):
             continue
-        repeated.told_nothing(line)
+        before = len(rows)
         for what, value in _of(line.text, known):
             if what == "chip":
                 if value not in chips:
                     continue
                 what = "gpu"  # noqa: PLW2901
             rows.setdefault((what, value), LogEntity(what=what, value=value, line=line))
+        told[kind] = told.get(kind, 0) + 1 if len(rows) == before else 0
     return LogEntities(tuple(rows.values()))
+
+
+_PATIENCE = 20
+"""So many lines of a kind that name nothing new are looked at."""
 
 
 def installed(facts: Iterable[tuple[str, str]]) -> tuple[LogEntity, ...]:
@@ -165,7 +178,8 @@ def _chips(matrix: Matrix) -> frozenset[str]:
 
 
 def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]]:
-    for what, pattern in _PATTERNS:
+    for place in sorted(_worth(text)):
+        what, pattern = _PATTERNS[place]
         for match in pattern.finditer(text):
             yield what, _value(match)
     for pattern in (_COLLECTED, _PINNED, _LISTED, _SEEN):
@@ -186,6 +200,18 @@ def _of(text: str, known: Mapping[str, PackageName]) -> Iterator[tuple[str, str]
         yield "cuda-word", "yes"
 
 
+@cache
+def _finder() -> tuple[Prefilter, frozenset[int]]:
+    """Which of the patterns are worth a search in a line, and which always are."""
+    words = [needed(pattern.pattern) for _, pattern in _PATTERNS]
+    return Prefilter(words), frozenset(place for place, one in enumerate(words) if not one)
+
+
+def _worth(text: str) -> frozenset[int]:
+    finder, always = _finder()
+    return always.union(finder.places(text))
+
+
 def _value(match: re.Match[str]) -> str:
     groups = match.groupdict()
     if tag := groups.get("tag"):
@@ -194,7 +220,10 @@ def _value(match: re.Match[str]) -> str:
         return f"sm_{sm}"
     if cu := groups.get("cu"):
         return f"{cu[:-1]}.{cu[-1]}"
-    return groups["v"]
+    value = groups["v"]
+    release, plus, local = value.partition("+")
+    # `2.1.0+cuda` is how people write it; no torch has such a version.
+    return value if not plus or _OFFICIAL.fullmatch(local) or _VENDOR.fullmatch(local) else release
 
 
 def names(rows: Iterable[LogEntity]) -> tuple[str, ...]:

@@ -151,6 +151,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...]
     cause: tuple[str, ...]
     advice: tuple[str, ...]
+    without_lock: tuple[str, ...]
+    """The advice that holds where no solve has a solution."""
     solves: tuple[ProposedSolve, ...]
     commands: tuple[Proposal, ...]
     source: tuple[str, ...]

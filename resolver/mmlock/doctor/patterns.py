@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from re import Match, Pattern
 
 from msgspec import Struct
@@ -10,14 +11,18 @@ from msgspec import Struct
 from mmlock.doctor.english import English
 from mmlock.doctor.prefilter import Prefilter, compiled, needed
 from mmlock.facts.matrix.curated import Phrase, Symptom
+from mmlock.facts.matrix.load import Matrix
 
 ERRORS = frozenset(
-    ("rror: ", "rror C", "rror LNK", "fatal error", "#error", "rror:", "Exception: ", "Traceback (most", "FAILED: ")
-)  # fmt: skip
+    {"rror C", "rror LNK", "fatal error", "#error", "rror:", "Exception: ", "Traceback (most", "FAILED: "}
+)
 """What shows that something failed, whether or not its meaning is known: the first such line is evidence."""
-_KINDS = 50_000
-"""So many kinds of lines are remembered."""
-_NO_DIGITS = dict.fromkeys(b"0123456789")
+
+
+@lru_cache(maxsize=2)
+def patterns_of(matrix: Matrix) -> Patterns:
+    """Those of the facts, made once for each reading of them."""
+    return Patterns(matrix.symptoms, matrix.phrases)
 
 
 class Hit(Struct, frozen=True):
@@ -37,7 +42,6 @@ class Patterns:
         self._made: dict[int, Pattern[str]] = {}
         words = [needed(pattern) for _, pattern in self._rows]
         self._search = Prefilter(words)
-        self._kinds: dict[str, tuple[int, ...]] = {}
         self.loud = Prefilter([*words, *self._english.words, ERRORS])
         """Chooses the lines of a huge text that are kept."""
 
@@ -48,7 +52,7 @@ class Patterns:
     def hits(self, text: str) -> Iterator[Hit]:
         """Every symptom that a line in English shows, each by the first of its patterns that matches."""
         told: set[str] = set()
-        for place in self._places(text):
+        for place in self._search.places(text):
             row, pattern = self._rows[place]
             if row.id in told:
                 continue
@@ -58,13 +62,3 @@ class Patterns:
             if found := made.search(text):
                 told.add(row.id)
                 yield Hit(row, found)
-
-    def _places(self, text: str) -> tuple[int, ...]:
-        """What is worth a search. Most lines of a log differ in numbers only, which no word has."""
-        kind = text.translate(_NO_DIGITS)
-        places = self._kinds.get(kind)
-        if places is None:
-            places = tuple(sorted(self._search.places(kind)))
-            if len(self._kinds) < _KINDS:
-                self._kinds[kind] = places
-        return places

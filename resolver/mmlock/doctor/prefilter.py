@@ -1,8 +1,8 @@
 """Which lines can show a symptom at all: words that the patterns themselves cannot match without.
 
-`needed(pattern)` reads a pattern as `re` parses it and gives words one of which is in every text that it matches.
-`Prefilter` looks for short pieces of these words in many lines at once, and names the patterns that are worth a
-search. So no list has to be kept in step with the patterns by hand.
+`needed(pattern)` reads a pattern as `re` parses it and gives words one of which is in every text that it
+matches. `Prefilter` looks for short pieces of these words in many lines at once, and names the patterns that
+are worth a search. So no list has to be kept in step with the patterns by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ else:
 LEAST = 3
 """A word that lines are chosen by has so many bytes, the variable ones left out."""
 VARIABLE = b"0123456789abcdef"
-"""Bytes that are left out of lines and words alike where many lines are looked at: those of numbers and hashes.
+"""Bytes that are left out of lines and words alike where many lines are looked at: numbers and hashes.
 A line that holds a word still does so without them, and lines that differ in nothing else are one."""
 _PIECE = 6
 """Longer pieces of words are no quicker to look for."""
@@ -37,7 +37,10 @@ _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 @lru_cache(maxsize=4096)
 def needed(pattern: str) -> frozenset[str]:
     """Words without digits, one of which is in every text that a pattern matches; empty: it has none."""
-    return frozenset(_of_sequence(sre_parse.parse(pattern)) or ())
+    parsed = sre_parse.parse(pattern)
+    if parsed.state.flags & re.IGNORECASE:
+        return frozenset()
+    return frozenset(_of_sequence(parsed.data) or ())
 
 
 def _of_sequence(nodes: Iterable[tuple[Any, Any]]) -> set[str] | None:
@@ -81,6 +84,16 @@ def reduced(raw: bytes) -> bytes:
     return raw.translate(None, VARIABLE)
 
 
+_DELETED = dict.fromkeys(VARIABLE)
+_KINDS = 50_000
+"""So many kinds of lines are remembered."""
+
+
+def kind_of(text: str) -> str:
+    """The same of decoded text."""
+    return text.translate(_DELETED)
+
+
 # ---------------------------------------------------------------- many lines at once
 
 
@@ -89,20 +102,25 @@ class Prefilter:
 
     def __init__(self, needs: Sequence[Iterable[str]]) -> None:
         self._holders: dict[str, set[int]] = {}
-        for place, words in enumerate(needs):
-            for word in words:
-                self._holders.setdefault(word, set()).add(place)
+        words: set[str] = set()
+        for place, needed_words in enumerate(needs):
+            for word in needed_words:
+                words.add(word)
+                self._holders.setdefault(kind_of(word), set()).add(place)
         self._pieces = _pieces(self._holders)
-        self._raw = tuple(_raw_pieces(self._holders).items())
+        self._raw = tuple(_raw_pieces(words).items())
+        self._seen: dict[str, tuple[int, ...]] = {}
 
-    def places(self, text: str) -> set[int]:
-        """What is worth a search in a line."""
-        found: set[int] = set()
-        for piece, words in self._pieces.items():
-            if piece in text:
-                for word in words:
-                    if word in text:
-                        found |= self._holders[word]
+    def places(self, text: str) -> tuple[int, ...]:
+        """What is worth a search in a line, in order. Lines of one kind are looked at once."""
+        kind = kind_of(text)
+        found = self._seen.get(kind)
+        if found is None:
+            held = (words for piece, words in self._pieces.items() if piece in kind)
+            places = (self._holders[word] for words in held for word in words if word in kind)
+            found = tuple(sorted(set().union(*places)))
+            if len(self._seen) < _KINDS:
+                self._seen[kind] = found
         return found
 
     def loud(self, lines: set[bytes]) -> set[bytes]:
@@ -122,7 +140,7 @@ class Prefilter:
 
 
 def _pieces(words: Iterable[str]) -> dict[str, list[str]]:
-    """A few short pieces, such that every word holds one of them: the piece that most words share comes first."""
+    """A few short pieces, such that every word holds one: the piece that most words share comes first."""
     left = set(words)
     holders: dict[str, list[str]] = {}
     for word in sorted(left):

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
+
 from mmlock.core.arguments import AUTO
 from mmlock.core.device import Device
 from mmlock.core.names import DeviceKind, Platform, normalize
 from mmlock.core.versions import allows_python, version
 from mmlock.doctor.log_entities import LogEntities
-from mmlock.doctor.model import ProposedSolve
-from mmlock.doctor.subject import MMCV, Subject
+from mmlock.doctor.model import ProposedSolve, Subject
+from mmlock.doctor.subject import MMCV
 from mmlock.facts.devices.find import find_device
 from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
@@ -34,6 +35,8 @@ def proposed_solves(
     if entities.vendor_torch is not None:
         return ()  # no index has the like: a lock would take it away
     gpu, note = gpu_word(entities, matrix)
+    if gpu == "cpu" and _only_on_a_gpu(subject, matrix):
+        gpu, note = AUTO, _AUTO
     result: list[ProposedSolve] = []
     for cure in cures:
         if cure.command or (SUBJECT in cure.packages and subject is not None and not subject.decided):
@@ -108,6 +111,17 @@ def _eras(
         return
     yield "for code for mmcv 2 (mmdet 3, mmseg 1)", "mmcv"
     yield "for code for mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
+
+
+_ALSO_ON_CPU = frozenset({"torch", "torchvision", "torchaudio", "MultiScaleDeformableAttention"})
+
+
+def _only_on_a_gpu(subject: Subject | None, matrix: Matrix) -> bool:
+    """Whether a package does nothing without a GPU: no text about it is about a CPU."""
+    if subject is None or subject.package is None or matrix.releases(subject.package):
+        return False
+    row = next((row for row in matrix.modules if subject.package in row.packages), None)
+    return row is not None and bool(row.with_ops) and row.module not in _ALSO_ON_CPU
 
 
 def _second_runs_on(python: str | None, matrix: Matrix) -> bool:

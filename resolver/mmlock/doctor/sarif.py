@@ -47,14 +47,17 @@ def _results(data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _of_text(one: Mapping[str, Any], level: str, name: str) -> dict[str, Any]:
     """One finding in a text: its lines are its place."""
-    region = [{"startLine": line["number"], "snippet": {"text": line["text"][:_MOST]}} for line in one["lines"]]
+    region = [
+        {"startLine": line["number"], "snippet": {"text": line["text"][:_MOST]}} for line in one["lines"]
+    ]
     return {
         "ruleId": one["symptom"],
         "rule": one["symptom"].replace("-", " "),
         "level": level,
         "message": {"text": " ".join((_sentence(one["title"]), *one["advice"]))},
         "locations": [
-            {"physicalLocation": {"artifactLocation": {"uri": _uri(name)}, "region": place}} for place in region
+            {"physicalLocation": {"artifactLocation": {"uri": _uri(name)}, "region": place}}
+            for place in region
         ],
         "properties": {
             "subject": one["subject"],

@@ -62,7 +62,9 @@ def of_file(path: str, matrix: Matrix) -> Subject:
         if found := of_module(egg["name"], matrix, Told.FILE):
             return found
         return Subject(told=Told.FILE, module=egg["name"], version=egg["version"], own=True)
-    return Subject(told=Told.FILE, module=file.stem if not file.installed else file.top, own=not file.installed)
+    return Subject(
+        told=Told.FILE, module=file.stem if not file.installed else file.top, own=not file.installed
+    )
 
 
 # ---------------------------------------------------------------- by a module or a distribution
@@ -95,6 +97,9 @@ def of_package(name: str, matrix: Matrix, version: str | None = None) -> Subject
     package = normalize(name)
     row = next((row for row in matrix.modules if package in row.packages), None)
     part = next((part for part in matrix.compiled_modules if part.package == package), None)
+    project = next((part for part in matrix.compiled_modules if normalize(part.module) == package), None)
+    if row is None and part is None and project is not None:  # on no index: its name there may be anybody's
+        return of_module(project.module, matrix, Told.BUILD) or Subject(told=Told.BUILD)
     return Subject(
         told=Told.BUILD,
         module=row.module if row else part.module if part else "",
@@ -116,7 +121,7 @@ _VERSION = r"(?P<version>\d[\w.!+]*)"
 _BEFORE = (
     rf"Failed to (?:build|download and build|prepare metadata for|fetch) `{_NAME}(?:(?:==|@){_VERSION})?",
     rf"\bhint: .{{0,80}}`{_NAME}@{_VERSION}` depends on",
-    rf"Installing {_NAME} \({_VERSION}[^)]*\): Failed",
+    rf"Installing {_NAME} \((?P<version>[^\s)]{{1,40}})[^)]{{0,60}}\): Failed",
     rf"Building wheel for {_NAME} \(",
     rf"Running setup\.py (?:install|bdist_wheel|develop|clean|egg_info) for {_NAME}",
     rf"Getting requirements to build wheel.{{0,40}}for {_NAME}",
@@ -157,9 +162,7 @@ def of_build(match: SymptomMatch, log: Log, matrix: Matrix) -> Subject | None:
     return of_package(found[0], matrix, found[1]) if found else None
 
 
-def _first(
-    patterns: tuple[re.Pattern[str], ...], texts: Iterator[str]
-) -> tuple[str, str | None] | None:
+def _first(patterns: tuple[re.Pattern[str], ...], texts: Iterator[str]) -> tuple[str, str | None] | None:
     for text in texts:
         if _DONE.search(text):
             return None
@@ -180,8 +183,12 @@ def _built(pattern: re.Pattern[str], text: str) -> tuple[str, str | None] | None
 
 _BELOW = frozenset({"torch", "setuptools", "pip", "numpy", "importlib", "_distutils_hack", "distutils"})
 """Frames of these are below whoever called them."""
-_SOURCES = re.compile(r"(?<![\w./\\-])[/\\]?(?P<path>(?:[\w.-]+[/\\])+[\w.-]+\.(?:cu|cpp|cc|cxx|cuh|h|hpp))\b")
-_DONE = re.compile(r"Successfully (?:installed|built)|Requirement already satisfied|Installed \d+ packages? in")
+_SOURCES = re.compile(
+    r"(?<![\w./\\-])[/\\]?(?P<path>(?:[\w.-]+[/\\])+[\w.-]+\.(?:cu|cpp|cc|cxx|cuh|h|hpp))\b"
+)
+_DONE = re.compile(
+    r"Successfully (?:installed|built)|Requirement already satisfied|Installed \d+ packages? in"
+)
 """After such a line nothing is being built any more."""
 
 

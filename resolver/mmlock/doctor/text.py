@@ -30,8 +30,10 @@ NOT_TRIED = "not tried"
 
 
 def diagnosis_lines(first: Diagnosis, others: Sequence[Diagnosis]) -> Iterator[str]:
-    """The answer in two lines; then the evidence, the reasons and the rest of what to do, and other findings."""
-    yield from _wrapped("not the environment: " if first.kind is SymptomKind.USAGE else "cause: ", first.title)
+    """The answer in two lines; then the evidence, the reasons, what else to do, and other findings."""
+    yield from _wrapped(
+        "not the environment: " if first.kind is SymptomKind.USAGE else "cause: ", first.title
+    )
     yield from _do(first)
     yield from _evidence(first)
     yield from _block("why", first.cause)

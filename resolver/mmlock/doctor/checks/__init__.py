@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mmlock.core.names import DeviceKind
 from mmlock.doctor.checks import binaries, declared, devices, openmmlab, records
-from mmlock.doctor.environment.model import Environment, Trouble, TroubleSeverity
+from mmlock.doctor.environment.model import Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 
 Check = Callable[[Environment, Matrix], Iterator[Trouble]]
@@ -73,4 +73,20 @@ def examine(env: Environment, matrix: Matrix) -> tuple[tuple[Trouble, ...], tupl
         troubles += new
         if applies(env, matrix) and not any(one.severity is not TroubleSeverity.NOTE for one in new):
             holding.append(text)
-    return tuple(sorted(troubles, key=lambda one: _ORDER[one.severity])), tuple(holding)
+    told = [one for one in troubles if not any(_told_by(one, other) for other in troubles)]
+    return tuple(sorted(told, key=lambda one: _ORDER[one.severity])), tuple(holding)
+
+
+def _told_by(one: Trouble, other: Trouble) -> bool:
+    """Whether another trouble tells the same fault, and more of it."""
+    same = set(one.packages) and set(one.packages) <= set(other.packages)
+    pair = (one.check, other.check)
+    return (
+        bool(same)
+        and pair
+        in {
+            (TroubleKind.LIBRARIES, TroubleKind.LOADS),
+            (TroubleKind.BREAKAGES, TroubleKind.PROVIDERS),
+        }
+        and other.severity is not TroubleSeverity.NOTE
+    )

@@ -114,10 +114,15 @@ def _refused(
         evidence=tuple(evidence),
         advice=(
             f"Install the {name} that was built for torch {judged.torch}, or the torch it was built for.",
-            *([f"It declares `{inspected.requires}`."] if judged.declared.answer is Answer.FAILS else []),
+            *([f"It declares `{_on_torch(inspected)}`."] if judged.declared.answer is Answer.FAILS else []),
         ),
         packages=(name,),
     )
+
+
+def _on_torch(inspected: Inspected) -> str:
+    """What a wheel declares of torch."""
+    return next((text for text in inspected.requires if re.match(r"torch(?![\w.-])", text)), "torch")
 
 
 def _exported_by(finding: ArguedAnswer, matrix: Matrix) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from packaging.markers import InvalidMarker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
@@ -10,29 +10,65 @@ from packaging.requirements import InvalidRequirement, Requirement
 from mmlock.core.markers import marker_environment
 from mmlock.core.names import Platform, normalize
 from mmlock.core.versions import InvalidVersion, allows
+from mmlock.doctor.environment.imports import imported_by
 from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
+from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
+
+_SHOWN = 3
 
 
 def requirements(env: Environment, matrix: Matrix) -> Iterator[Trouble]:
-    """Requirements that are missing or met by another version."""
+    """Requirements that are missing or met by another version, each distribution that is wrong once."""
     dropped = {name for breakage in matrix.breaks for name in breakage.drop}
+    missing: dict[str, list[tuple[Distribution, Requirement]]] = {}
     for dist in env.installed.values():
-        for text in dist.requires:
-            if (wrong := _unmet(env, text)) is None or normalize(wrong.name) in dropped:
+        wrong = [unmet for text in dist.requires if (unmet := _unmet(env, text)) is not None]
+        by_name: dict[str, list[Requirement]] = {}
+        for one in wrong:
+            if normalize(one.name) not in dropped:
+                by_name.setdefault(str(normalize(one.name)), []).append(one)
+        for name, unmet_ones in by_name.items():
+            there = env.first(name)
+            if there is None or there.fault:
+                missing.setdefault(name, []).append((dist, unmet_ones[0]))
                 continue
-            there = env.first(normalize(wrong.name))
-            have = f"{there.version} is installed" if there else "it is not installed"
+            bounds = ",".join(dict.fromkeys(str(one.specifier) for one in unmet_ones))
             yield Trouble(
                 check=TroubleKind.DECLARED,
                 severity=TroubleSeverity.RISK,
-                title=f"{dist.name} {dist.version} requires {wrong.name}{wrong.specifier}: {have}",
-                packages=_concerned(dist, there),
+                title=(
+                    f"{dist.name} {dist.version} requires {unmet_ones[0].name}{bounds}:"
+                    f" {there.version} is installed"
+                ),
+                packages=(there.name,),
             )
+    for name, wanting in missing.items():
+        yield _missing(matrix, name, [dist for dist, _ in wanting])
 
 
-def _concerned(dist: Distribution, there: Distribution | None) -> tuple[str, ...]:
-    return (there.name,) if there else (dist.name,)
+def _missing(matrix: Matrix, name: str, wanting: Sequence[Distribution]) -> Trouble:
+    """A distribution that is not there: `import` of those that reach it fails, the others may."""
+    modules = frozenset(
+        {name.replace("-", "_")} | {row.module for row in matrix.modules if name in row.packages}
+    )
+    reached = [(dist, found) for dist in wanting if (found := imported_by(dist, modules)) is not None]
+    told = joined(f"{dist.name} {dist.version}" for dist in wanting[:_SHOWN])
+    more = f" and {len(wanting) - _SHOWN} more" if len(wanting) > _SHOWN else ""
+    verb = "requires" if len(wanting) == 1 else "require"
+    evidence = [
+        f"`import {dist.tops[0] if dist.tops else dist.name}` reaches `import {found.module}`"
+        f" (`{found.file}`{f', line {found.line}' if found.line else ', a compiled file'})"
+        for dist, found in reached[:_SHOWN]
+    ]
+    return Trouble(
+        check=TroubleKind.DECLARED,
+        severity=TroubleSeverity.FAILS if reached else TroubleSeverity.RISK,
+        title=f"{name} is not installed; {told}{more} {verb} it",
+        evidence=tuple(dict.fromkeys(evidence)),
+        advice=(f"Install it: `pip install {name}`.",),
+        packages=tuple(dist.name for dist in wanting),
+    )
 
 
 def _unmet(env: Environment, text: str) -> Requirement | None:

@@ -10,7 +10,7 @@ from mmlock.core.device import format_cc
 from mmlock.core.names import DeviceKind, normalize
 from mmlock.core.versions import InvalidVersion, allows, assert_holds
 from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
-from mmlock.doctor.log_window import joined
+from mmlock.facts.matrix.eras import builds_on_mmcv_2
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Assert, Breakage, Module, Reach, Release, When
 
@@ -102,8 +102,8 @@ def _refusals(
             severity=TroubleSeverity.FAILS,
             title=f"{dist.name} {dist.version} needs {module.module}, which is not installed",
             evidence=(f"it requires {module.module} {wanted} at import",),
-            advice=(f"Install {joined(module.packages[:1])} in a version that it accepts.",),
-            packages=(dist.name, str(module.packages[0])),
+            advice=(f"Install {_wanted(matrix, dist, module)} in a version that it accepts.",),
+            packages=(_wanted(matrix, dist, module),),
             source=source,
         )
     for other in there:
@@ -121,6 +121,13 @@ def _refusals(
                 packages=(other.name,),
                 source=source,
             )
+
+
+def _wanted(matrix: Matrix, dist: Distribution, module: Module) -> str:
+    """The distribution of a module that a release is made for: mmcv has another name before its version 2."""
+    if module.module == "mmcv" and builds_on_mmcv_2(matrix.mmcv_eras, dist.name, dist.version) is False:
+        return "mmcv-full"
+    return str(module.packages[0])
 
 
 def undeclared(env: Environment, matrix: Matrix) -> Iterator[Trouble]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from packaging.tags import Tag
 from packaging.tags import parse_tag as parse_tags
 
+from mmlock.core.names import normalize
 from mmlock.doctor.environment.model import (
     Distribution,
     Environment,
@@ -15,14 +18,17 @@ from mmlock.doctor.environment.model import (
     LeftoverReason,
     Record,
     RecordProblem,
+    SiteLeftover,
     Trouble,
     TroubleKind,
     TroubleSeverity,
 )
+from mmlock.doctor.environment.paths import exists
 from mmlock.doctor.log_window import joined
 from mmlock.facts.matrix.load import Matrix
 
 _SHOWN = 6
+_AGAIN = "Install it again from where its checkout is now: `pip install --no-build-isolation -e FOLDER`"
 _LEFTOVERS: Mapping[LeftoverReason, str] = {
     LeftoverReason.UNLISTABLE: "cannot be listed: {detail}",
     LeftoverReason.TOO_MANY: "has more than {detail} entries; the rest was not read",
@@ -101,16 +107,23 @@ def doubles(env: Environment, _: Matrix) -> Iterator[Trouble]:
 
 def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
     """What broken installations left behind."""
+    linked = {left.detail for left in env.leftovers if left.reason is LeftoverReason.EGG_LINK_BROKEN}
+    linked |= {folder for dist in env.distributions if (folder := gone_folder(dist))}
     for left in env.leftovers:
-        yield Trouble(
-            check=TroubleKind.LEFTOVERS,
-            severity=TroubleSeverity.RISK,
-            title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
-            evidence=(f"in `{left.path.parent}`",),
-            advice=(f"Remove `{left.path}`.",),
-        )
+        if left.reason is LeftoverReason.EGG_LINK_BROKEN:
+            yield _moved_checkout(left, env)
+        elif not (left.reason is LeftoverReason.PTH_BROKEN and left.detail in linked):
+            yield Trouble(
+                check=TroubleKind.LEFTOVERS,
+                severity=TroubleSeverity.RISK,
+                title=f"`{left.path.name}` {_LEFTOVERS[left.reason].format(detail=left.detail)}",
+                evidence=(f"in `{left.path.parent}`",),
+                advice=(_removal(left),),
+            )
     for dist in env.distributions:
-        if dist.fault is not None:
+        if folder := gone_folder(dist):
+            yield _moved_editable(dist, folder)
+        elif dist.fault is not None:
             yield Trouble(
                 check=TroubleKind.LEFTOVERS,
                 severity=TroubleSeverity.RISK,
@@ -121,6 +134,62 @@ def leftovers(env: Environment, _: Matrix) -> Iterator[Trouble]:
             )
         elif dist.missing and dist.kind is Record.WHEEL and not dist.editable:
             yield _missing_files(dist)
+
+
+def _removal(left: SiteLeftover) -> str:
+    """What to remove: of a file that others use, one line."""
+    if left.reason is LeftoverReason.PTH_BROKEN and left.others:
+        entries = "entry is" if left.others == 1 else "entries are"
+        line = f"Remove the line `{left.detail}` from `{left.path}`, not the file"
+        return f"{line}: its {left.others} other {entries} in use."
+    return f"Remove `{left.path}`."
+
+
+def gone_folder(dist: Distribution) -> str | None:
+    """The folder that an editable installation points to, where it does not exist."""
+    if not dist.editable or not dist.origin or not dist.origin.startswith("file:"):
+        return None
+    path = unquote(urlsplit(dist.origin).path)
+    return None if exists(Path(path)) else path
+
+
+def _moved_checkout(left: SiteLeftover, env: Environment) -> Trouble:
+    """An egg-link whose sources are gone: the package cannot be imported."""
+    name = left.path.name.removesuffix(".egg-link")
+    also = [
+        other.path.name
+        for other in env.leftovers
+        if other.reason is LeftoverReason.PTH_BROKEN and other.detail == left.detail
+    ]
+    line = f", and the line `{left.detail}` in `{also[0]}`" if also else ""
+    return Trouble(
+        check=TroubleKind.LEFTOVERS,
+        severity=TroubleSeverity.FAILS,
+        title=f"{name} was installed from `{left.detail}`, which does not exist: it cannot be imported",
+        evidence=(f"`{left.path.name}` in `{left.path.parent}` links to it",),
+        advice=(
+            f"{_AGAIN} (`python setup.py develop` there does the same).",
+            f"If it is not needed any more: remove `{left.path}`{line}.",
+        ),
+        packages=(str(normalize(name)),),
+    )
+
+
+def _moved_editable(dist: Distribution, folder: str) -> Trouble:
+    return Trouble(
+        check=TroubleKind.LEFTOVERS,
+        severity=TroubleSeverity.FAILS,
+        title=(
+            f"{dist.name} {dist.version} was installed from `{folder}`, which does not exist:"
+            " it cannot be imported"
+        ),
+        evidence=(f"`{dist.record}` records an editable installation",),
+        advice=(
+            f"{_AGAIN}.",
+            f"If it is not needed any more: `pip uninstall {dist.name}`.",
+        ),
+        packages=(dist.name,),
+    )
 
 
 def _missing_files(dist: Distribution) -> Trouble:

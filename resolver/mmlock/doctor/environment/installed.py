@@ -102,9 +102,9 @@ class _SiteReader:
         elif name.endswith(".pth"):
             self.pth(path)
 
-    def leave(self, path: Path, reason: LeftoverReason, detail: str = "") -> None:
+    def leave(self, path: Path, reason: LeftoverReason, detail: str = "", others: int = 0) -> None:
         """Remember what has no owner."""
-        self.leftovers.append(SiteLeftover(path=path, reason=reason, detail=detail))
+        self.leftovers.append(SiteLeftover(path=path, reason=reason, detail=detail, others=others))
 
     def egg_link(self, path: Path) -> None:
         """The sources that `setup.py develop` links to: of these, only the metadata is read."""
@@ -130,10 +130,10 @@ class _SiteReader:
         except UnreadableError as error:
             self.leave(path, LeftoverReason.PTH_UNREADABLE, error.text)
             return
-        for line in lines:
-            text = line.strip()
-            if text.startswith(("/", "\\")) and not exists(Path(text)):
-                self.leave(path, LeftoverReason.PTH_BROKEN, text)
+        entries = [text for line in lines if (text := line.strip()) and not text.startswith("#")]
+        gone = [text for text in entries if text.startswith(("/", "\\")) and not exists(Path(text))]
+        for text in dict.fromkeys(gone):
+            self.leave(path, LeftoverReason.PTH_BROKEN, text, others=len(entries) - len(gone))
 
 
 def _followed(kind: FollowedLinkKind, path: Path) -> FollowedLink:
@@ -147,7 +147,7 @@ def _text(path: Path, limit: int = _MAX_METADATA) -> str:
 
 def _is_own(path: str) -> bool:
     """Whether a path of a RECORD stays in its site folder; scripts lie beside it, and a lie lies anywhere."""
-    return not path.startswith(("/", "\\")) and ".." not in re.split(r"[/\\]", path)
+    return not path.startswith(("/", "\\")) and (".." not in path or ".." not in re.split(r"[/\\]", path))
 
 
 # ---------------------------------------------------------------- wheels

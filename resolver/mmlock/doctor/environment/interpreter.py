@@ -72,25 +72,42 @@ _PROJECT = ("pyproject.toml", "uv.lock", "poetry.lock", "pixi.toml", "environmen
 
 
 def find_interpreter(asked: str | None, environ: Mapping[str, str], here: Path) -> Located:
-    """The interpreter a user names, by itself or by its environment; without a name the one of the project.
+    """The interpreter a user names, by itself or by its environment; without a name the project's.
 
-    An environment that was activated comes first, but conda's base only where the project has none of its own.
+    An active environment comes first, but conda's base only where the project has none of its own.
     Raises UsageError for what is no interpreter.
     """
     if asked is not None:
         return Located(path=_named(Path(asked).expanduser()), how=LocatedBy.NAMED)
-    for variable, how in (("VIRTUAL_ENV", LocatedBy.VIRTUAL_ENV), ("UV_PROJECT_ENVIRONMENT", LocatedBy.UV)):
-        if (place := environ.get(variable)) and is_dir(here / place):
+    found = _active(environ, here) or _of_project(here)
+    return found or _conda(environ) or _on_path(environ)
+
+
+def _active(environ: Mapping[str, str], here: Path) -> Located | None:
+    named = (
+        (environ.get("VIRTUAL_ENV"), LocatedBy.VIRTUAL_ENV),
+        (environ.get("UV_PROJECT_ENVIRONMENT"), LocatedBy.UV),
+    )
+    for place, how in named:
+        if place and is_dir(here / place):
             return Located(path=_named(here / place), how=how)
-    conda = environ.get("CONDA_PREFIX")
-    if conda and environ.get("CONDA_DEFAULT_ENV") != "base":
-        return Located(path=_named(Path(conda)), how=LocatedBy.CONDA)
+    return None if environ.get("CONDA_DEFAULT_ENV") == "base" else _conda(environ)
+
+
+def _conda(environ: Mapping[str, str]) -> Located | None:
+    place = environ.get("CONDA_PREFIX")
+    return Located(path=_named(Path(place)), how=LocatedBy.CONDA) if place else None
+
+
+def _of_project(here: Path) -> Located | None:
     for folder in _up(here):
         for name in _OF_A_PROJECT:
             if _is_environment(folder / name):
                 return Located(path=_of_folder(folder / name), how=LocatedBy.PROJECT)
-    if conda:
-        return Located(path=_named(Path(conda)), how=LocatedBy.CONDA)
+    return None
+
+
+def _on_path(environ: Mapping[str, str]) -> Located:
     for name in ("python3", "python"):
         if program := shutil.which(name, path=environ.get("PATH")):
             return Located(path=Path(program), how=LocatedBy.PATH)

@@ -131,7 +131,7 @@ class LeftoverReason(StrEnum):
     EGG_LINK_UNREADABLE = "egg-link-unreadable"
     EGG_LINK_BROKEN = "egg-link-broken"  # `detail`: the folder that is gone
     PTH_UNREADABLE = "pth-unreadable"  # `detail`: what the system says
-    PTH_BROKEN = "pth-broken"  # `detail`: the folder that is gone
+    PTH_BROKEN = "pth-broken"  # `detail`: the folder that is gone; `others`: lines that are in use
 
 
 class SiteLeftover(Struct, frozen=True, kw_only=True):
@@ -140,6 +140,8 @@ class SiteLeftover(Struct, frozen=True, kw_only=True):
     path: Path
     reason: LeftoverReason
     detail: str = ""
+    others: int = 0
+    """What else is in that file, and must stay."""
 
 
 class FollowedLinkKind(StrEnum):

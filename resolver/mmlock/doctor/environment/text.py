@@ -42,9 +42,20 @@ _MANY = 12
 
 
 def environment_lines(
-    env: Environment, troubles: Sequence[Trouble], holding: Sequence[str], commands: Sequence[Proposal]
+    env: Environment,
+    troubles: Sequence[Trouble],
+    holding: Sequence[str],
+    commands: Sequence[Proposal],
+    *,
+    answered: bool = False,
 ) -> Iterator[str]:
-    """The report."""
+    """The answer in two lines, then what was looked at, every trouble, and what holds.
+
+    `answered`: the answer was told by a text, and what is wrong stands below.
+    """
+    if not answered:
+        yield from _answer(troubles, commands)
+        yield ""
     yield from _head(env)
     for trouble in _shortened(troubles):
         yield ""
@@ -54,10 +65,31 @@ def environment_lines(
         for text in trouble.advice:
             yield from _wrapped("  do: ", text)
     yield ""
-    if not any(trouble.severity is TroubleSeverity.FAILS for trouble in troubles):
-        yield SOUND
     yield from _wrapped("passed: ", "; ".join(holding))
     yield from command_lines(commands)
+
+
+def _answer(troubles: Sequence[Trouble], commands: Sequence[Proposal]) -> Iterator[str]:
+    fails = [one for one in troubles if one.severity is TroubleSeverity.FAILS]
+    if fails:
+        yield from _wrapped("cause: ", fails[0].title)
+        yield from _wrapped("do: ", _advice(fails[0], commands))
+    elif troubles:
+        yield f"{SOUND}; {_risks(troubles)}"
+    else:
+        yield SOUND
+
+
+def _advice(trouble: Trouble, commands: Sequence[Proposal]) -> str:
+    solved = next((one.command for one in commands if one.gives), None)
+    return trouble.advice[0] if trouble.advice else f"`{solved}`" if solved else "see below."
+
+
+def _risks(troubles: Sequence[Trouble]) -> str:
+    risks = sum(1 for one in troubles if one.severity is TroubleSeverity.RISK)
+    notes = len(troubles) - risks
+    told = [f"{risks} that may matter"] * bool(risks) + [f"{notes} notes"] * bool(notes)
+    return f"{' and '.join(told)} below"
 
 
 def _head(env: Environment) -> Iterator[str]:

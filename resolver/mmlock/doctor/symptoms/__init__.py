@@ -37,6 +37,7 @@ EXAMINERS: Mapping[str, Examiner] = {
     "own-extension": modules.own_extension,
     "own-ops": modules.own_ops,
     "pkg-resources": openmmlab.pkg_resources,
+    "ptxas": devices.ptxas,
     "registered": openmmlab.registered,
     "registry": openmmlab.registry,
     "spconv": modules.spconv,

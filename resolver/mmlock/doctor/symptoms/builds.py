@@ -1,4 +1,4 @@
-"""Builds and installations: wheels that are missing or of another Python, what a build imports, who excludes whom."""
+"""Builds and installations: missing wheels and those of another Python, imports of a build, conflicts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from mmlock.doctor.model import Examination, Subject, SymptomMatch, Told
 from mmlock.doctor.subject import of_build, of_package
 
 _BUILDING = re.compile(
-    r"setup\.py|Getting requirements to build|Preparing metadata|egg_info|bdist_wheel|build backend|build_wheel"
-    r"|--no-build-isolation|Building wheel|Failed to build"
+    r"setup\.py|Getting requirements to build|Preparing metadata|egg_info|bdist_wheel|build backend"
+    r"|build_wheel|--no-build-isolation|Building wheel|Failed to build"
 )
 _RESOLVER = re.compile(
-    r"No solution found|version solving failed|ResolutionImpossible|conflicting dependencies|Unable to find a resolution"
+    r"No solution found|version solving failed|ResolutionImpossible|conflicting dependencies"
+    r"|Unable to find a resolution"
 )
 _PLATFORMS = {
     Platform.WINDOWS_X86_64: "Windows",
@@ -88,7 +89,7 @@ def wheel_guessed(match: SymptomMatch, here: DiagnosisContext) -> Examination:
 
 
 def _bound(specifier: str) -> tuple[int, ...]:
-    found = re.search(r"\d+(?:\.\d+)+", specifier)
+    found = re.search(r"\b\d{1,4}(?:\.\d{1,4}){1,4}", specifier)
     return version(found[0]).release if found else (0,)
 
 
@@ -96,7 +97,7 @@ def wheel_not_supported(match: SymptomMatch, _: DiagnosisContext) -> Examination
     """What the name of the wheel says it is for."""
     name = match.fields["wheel"]
     try:
-        _, _, _, tags = parse_wheel_filename(name)
+        tags = parse_wheel_filename(name)[3]
     except InvalidWheelFilename:
         return Examination(evidence=(f"`{name}` is not how wheels are named: it was renamed",))
     told = joined(sorted({f"{tag.interpreter}-{tag.abi} on {tag.platform}" for tag in tags}), "or")

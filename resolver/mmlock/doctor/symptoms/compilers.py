@@ -19,14 +19,13 @@ _SETUP = re.compile(
     r"setup\.py|Getting requirements to build wheel|Preparing metadata|egg_info|build_isolation|build backend"
 )
 _COMPILER = re.compile(
-    r"(?:(?:^|[\s:)])(?:catastrophic |fatal )?error(?:: | [A-Z]{1,4}\d{4}| #\d+)|#error\b|error LNK\d{4}"
+    r"(?:^|[\s:)])(?:catastrophic |fatal )?error(?:: | [A-Z]{1,4}\d{4}| #\d+)|#error\b|error LNK\d{4}"
     r"|undefined reference to|\b(?:nvcc|ptxas|nvlink) (?:fatal|error)|\bld(?:\.\w+)?: (?:cannot find|error)"
-    r"|collect2: error)"
 )
 """What a compiler or linker prints where it gives up."""
 _NO_COMPILER = re.compile(
-    r"error: (?:subprocess-exited|command |metadata-|legacy-install|failed-wheel|Failed|\[Errno|invalid command)"
-    r"|^\s*(?:ERROR|error): (?:Could|Failed|Distribution|No |Cannot)|RuntimeError|collect2: error: ld returned"
+    r"error: (?:subprocess-exited|command |metadata-|legacy-install|failed-wheel|Failed|\[Errno|invalid )"
+    r"|^\s*(?:ERROR|error): (?:Could|Failed|Distribution|No |Cannot)|RuntimeError|collect2: error"
 )
 
 
@@ -47,7 +46,7 @@ def host_compiler(match: SymptomMatch, here: DiagnosisContext) -> Examination:
         newer = next((kit for kit in toolkits if kit.gcc_max > int(gcc)), None)
         if newer:
             evidence.append(f"CUDA {newer.cuda} and newer supports gcc {newer.gcc_max}")
-    return Examination(fields={"gcc": gcc or "some older version"}, evidence=tuple(evidence))
+    return Examination(fields={"gcc": gcc} if gcc else {}, evidence=tuple(evidence))
 
 
 def toolkit(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
@@ -99,11 +98,13 @@ def torch_missing(match: SymptomMatch, here: DiagnosisContext) -> Examination:
     return Examination(row=row, subject=subject, solves=solves)
 
 
-_UV = re.compile(r"[×├╰]─?▶?|The build backend returned an error|build_wheel` failed|hint: .{0,80}depends on `torch`")
+_UV = re.compile(
+    r"[\u00d7├╰]─?▶?|The build backend returned an error|build_wheel` failed|hint: .{0,80}depends on `torch`"
+)
 
 
 def compiler_error(match: SymptomMatch, here: DiagnosisContext) -> Examination | None:
-    """Only where no line of the text has a meaning that is known: the first error may be a consequence of it."""
+    """Only where no line of the text has a known meaning: the first error may be a consequence of that."""
     for line in here.log.lines:
         if any(hit.row.rank < match.row.rank for hit in here.patterns.hits(here.patterns.read(line.text))):
             return None
@@ -111,7 +112,7 @@ def compiler_error(match: SymptomMatch, here: DiagnosisContext) -> Examination |
 
 
 def compile_failed(match: SymptomMatch, here: DiagnosisContext) -> Examination:
-    """The first thing that a compiler said; only where nothing is known to be said, that it is not in the text."""
+    """The first thing that a compiler said; that it is not in the text only where it is not."""
     first = None
     for line in here.log.lines:
         text = here.patterns.read(line.text)

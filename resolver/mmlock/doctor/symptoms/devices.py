@@ -34,7 +34,9 @@ def gpu_arch(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     if device is None or device.arch is None:
         return Examination(evidence=("the text does not name the GPU: `nvidia-smi -L` shows it",))
     cures = match.row.cures
-    if torch_runs(around, device):  # then what has no kernels is an extension, and another torch cures nothing
+    if torch_runs(
+        around, device
+    ):  # then what has no kernels is an extension, and another torch cures nothing
         cures = tuple(replace(cure, otherwise=()) for cure in cures)
     fields = {"sm": f"{device.name}, {device.arch}" if device.name != device.arch else device.arch}
     subject = subject_of(match, around.log, around.matrix)
@@ -179,7 +181,7 @@ def amd_gpu(match: SymptomMatch, around: DiagnosisContext) -> Examination:
                 subject=subject,
                 solves=proposed_solves(cures, {}, around.entities, around.matrix, subject),
             )
-    return Examination()
+    return Examination(solves=())  # for which arch is not known
 
 
 def _rocm(device: Device, around: DiagnosisContext) -> Iterator[str]:
@@ -188,7 +190,7 @@ def _rocm(device: Device, around: DiagnosisContext) -> Iterator[str]:
         return
     yield f"torch {build.torch}+{build.variant} is built for {' '.join(build.archs)}"
     if device.arch in build.archs:
-        yield f"{device.arch} is among them, so what has no kernels is an extension, or another torch is loaded"
+        yield f"{device.arch} is among them: an extension has no kernels, or another torch is loaded"
 
 
 def device_op(match: SymptomMatch, around: DiagnosisContext) -> Examination:
@@ -202,6 +204,15 @@ def device_op(match: SymptomMatch, around: DiagnosisContext) -> Examination:
         told = " ".join(f"{name}={value}" for name, value in sorted(row.build_env.items()))
         evidence.append(f"a build for it sets {told}")
     return Examination(evidence=tuple(evidence), subject=of_module("mmcv", around.matrix))
+
+
+def ptxas(match: SymptomMatch, around: DiagnosisContext) -> Examination:
+    """The toolkit's, where nvcc is in the text."""
+    near = (*match.lines, *before(around.log, match), *after(around.log, match))
+    told = toolkit_arch(match, around)
+    if any("nvcc" in line.text for line in near):
+        return replace(told, row="arch-unknown-to-nvcc")
+    return Examination()
 
 
 def triton(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:

@@ -21,7 +21,7 @@ _CUDA = re.compile(
     r"[.-].*"
 )
 _DRIVER = re.compile(r"lib(?:cuda|nvidia-ml|nvcuvid)\.so.*")
-_TORCH = re.compile(r"lib(?:torch|c10|caffe2|shm)[\w-]*\.so.*")
+_TORCH = re.compile(r"lib(?:torch|c10|caffe2|shm)[\w-]*\.(?:so.*|dylib)")
 _DESKTOP = re.compile(r"lib(?:GL|gthread-2\.0|glib-2\.0|SM|Xext|Xrender|X11|xcb)\.so.*")
 _XFORMERS = re.compile(r"PyTorch (?P<built>[\d.]+(?:\+\w+)?) .{0,100}\(you have (?P<met>[\d.]+(?:\+\w+)?)\)")
 
@@ -35,7 +35,10 @@ def library(match: SymptomMatch, around: DiagnosisContext) -> Examination:
     if _CUDA.fullmatch(name):
         return Examination(row="library-cuda", fields=fields, evidence=tuple(_cudart(name, around)))
     if _TORCH.fullmatch(name):
-        return Examination(row="library-torch", fields=fields, evidence=tuple(_torch(name, around)))
+        if _in_every_torch(name.replace(".dylib", ".so"), around):
+            return Examination(row="library-torch-not-loaded", fields=fields)
+        evidence = () if name.endswith(".dylib") else tuple(_torch(name, around))
+        return Examination(row="library-torch", fields=fields, evidence=evidence)
     if _DESKTOP.fullmatch(name):
         return Examination(row="library-gl", fields=fields)
     return Examination(fields=fields)
@@ -57,6 +60,11 @@ def _cudart(name: str, around: DiagnosisContext) -> Iterator[str]:
         exact = [row for row in own if row.variant == told.partition("+")[2]] or own
         if exact and exact[0].cudart != name:
             yield f"{around.entities.teller('torch')} torch {told}, which has `{exact[0].cudart}`"
+
+
+def _in_every_torch(name: str, around: DiagnosisContext) -> bool:
+    known = [facts for build in around.symbols.builds() if (facts := around.symbols.facts(build))]
+    return bool(known) and all(name in facts.libraries for facts in known)
 
 
 def _torch(name: str, around: DiagnosisContext) -> Iterator[str]:
@@ -125,6 +133,8 @@ def xformers(match: SymptomMatch, around: DiagnosisContext) -> Examination:
             solves = proposed_solves(match.row.cures, match.fields, around.entities, around.matrix)
             kept = tuple(replace(proposed, torch=met.partition("+")[0]) for proposed in solves)
             texts = tuple(_for_torch(met.partition("+")[0], around))
+            if met.endswith("+cpu"):
+                texts = (*texts, f"torch {met} is the build for the CPU: xformers needs the one with CUDA")
             return Examination(fields={"built": built, "met": met}, evidence=texts, solves=kept)
     return Examination(fields={"built": "another release", "met": "of another release"})
 

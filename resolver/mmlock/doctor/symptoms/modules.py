@@ -43,13 +43,13 @@ def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination
 
 
 def named(row: Module, subject: Subject, around: DiagnosisContext) -> Subject:
-    """The one of several distributions of a module that a text names, else the first, or the newest for a CUDA."""
+    """The one of several distributions of a module that a text names, else the one that is known first."""
     for package in row.packages:
-        if around.entities.seen(str(package)) and package not in row.on_request:
-            if package != row.packages[0] or any(
-                str(package) in normalize(line.text) for line in around.log.lines if row.module in line.text
-            ):
-                return replace(subject, package=str(package), decided=row.core)
+        if package in row.on_request or not around.entities.seen(str(package)):
+            continue
+        near = (line.text for line in around.log.lines if row.module in line.text)
+        if package != row.packages[0] or any(str(package) in normalize(text) for text in near):
+            return replace(subject, package=str(package), decided=row.core)
     return subject
 
 
@@ -85,4 +85,6 @@ def own_extension(match: SymptomMatch, around: DiagnosisContext) -> Examination 
     known = of_module(module, around.matrix)
     if known is not None and module not in _ALSO_ON_CPU:
         return None
-    return Examination(subject=replace(known, decided=False) if known else Subject(told=Told.MODULE, module=module))
+    return Examination(
+        subject=replace(known, decided=False) if known else Subject(told=Told.MODULE, module=module)
+    )

@@ -44,15 +44,32 @@ def examine(match: SymptomMatch, around: DiagnosisContext) -> Examination:
         if pattern.match(symbol):
             return Examination(row=row, fields=fields, subject=owner)
     if _is_of_torch(path):
-        row = "symbol-shadowed" if not is_torch(symbol) else "symbol-torch-mixed"
+        row = _of_torch_itself(symbol)
         fields["library"] = match.fields.get("library") or _library_of(symbol)
-        return Examination(row=row, fields=fields, subject=Subject(told=Told.FILE, module=TORCH, package=TORCH))
+        return Examination(
+            row=row, fields=fields, subject=Subject(told=Told.FILE, module=TORCH, package=TORCH)
+        )
     if is_torch(symbol):
-        return _torch(match, symbol, fields, owner, around)
+        return _torch(symbol, fields, owner, around)
     row = _row_of(symbol, path)
     fields["function"] = plain.partition("(")[0]
     evidence = (f"`{symbol}` is `{plain}`",) if plain != symbol else ()
     return Examination(row=row, fields={**fields, **_built(owner)}, evidence=evidence, subject=owner)
+
+
+_BLAS = re.compile(
+    r"(?:cblas_|LAPACKE_)?[sdcz](?:ge|gb|sy|he|po|pb|tr|or|un|dot|axpy|scal|gemm|ger|nrm)[a-z0-9]{0,5}_?"
+)
+"""Functions of BLAS and LAPACK: type, kind of matrix, what they do."""
+
+
+def _of_torch_itself(symbol: str) -> str:
+    """What is wrong where a file of torch lacks a name."""
+    if is_torch(symbol):
+        return "symbol-torch-mixed"
+    if _CUDA.fullmatch(symbol):
+        return "symbol-shadowed"
+    return "symbol-blas" if _BLAS.fullmatch(symbol) else "symbol-torch-library"
 
 
 def _row_of(symbol: str, path: str) -> str:
@@ -72,7 +89,11 @@ def _is_own(symbol: str, path: str) -> bool:
     if scoped := _SCOPED.match(symbol):
         space = scoped["rest"][: int(scoped["size"])]
         return space in compiled_file(path).parts or "2at6Tensor" in symbol
-    return re.fullmatch(r"[a-z]\w*(?:_kernel|_cuda|_launcher|Launcher)\w*|[A-Z]\w*(?:Launcher|ForwardLaucher)", symbol) is not None
+    return symbol.isidentifier() and any(word in symbol for word in _LAUNCHERS)
+
+
+_LAUNCHERS = ("_kernel", "_cuda", "_launcher", "Launcher", "Laucher")
+"""In names of functions in C that start a kernel, misspelled as old projects have it."""
 
 
 def _is_of_torch(path: str) -> bool:
@@ -103,20 +124,21 @@ def _built(owner: Subject | None) -> dict[str, str]:
 
 
 def _torch(
-    match: SymptomMatch, symbol: str, fields: dict[str, str], owner: Subject | None, around: DiagnosisContext
+    symbol: str, fields: dict[str, str], owner: Subject | None, around: DiagnosisContext
 ) -> Examination:
     """A name of libtorch: what to do depends on whose the file is that lacks it."""
     fields = {**fields, **_built(owner)}
     mac = around.entities.platform in {Platform.MACOS_ARM64, Platform.MACOS_X86_64}
-    if mac or around.entities.platform is Platform.WINDOWS_X86_64:
-        evidence = (f"`{fields['plain']}` is a symbol of libtorch",)
-    else:
+    evidence: tuple[str, ...] = _own(fields)
+    if not mac and around.entities.platform is not Platform.WINDOWS_X86_64:  # no symbols of these are known
         known = around.symbols.builds()
         exporting = around.symbols.exporting(symbol)
         if known and len(known) == len(exporting):
-            return Examination(row="symbol-torch-not-loaded", fields=fields, evidence=_own(fields), subject=owner)
+            return Examination(
+                row="symbol-torch-not-loaded", fields=fields, evidence=_own(fields), subject=owner
+            )
         abi = _other_abi(symbol, around)
-        if abi and owner is not None and owner.package and owner.package not in mmcv_packages(around.matrix):
+        if abi and owner is not None and owner.package not in {None, *mmcv_packages(around.matrix)}:
             fields |= abi
             solves = _solves("symbol-abi", fields, owner, around)
             return Examination(
@@ -141,16 +163,19 @@ def _own(fields: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _other_abi(symbol: str, around: DiagnosisContext) -> dict[str, str]:
-    """Where the torch that a text names has the other `std::string` than the symbol; empty where it has not."""
+    """Where the torch that a text names has the other `std::string` than the symbol; else empty."""
     made = cxx11_abi([symbol])
     told = around.entities.value("torch")
     if made is None or told is None:
         return {}
     release, _, variant = told.partition("+")
+    platform = around.entities.platform or Platform.LINUX_X86_64
     rows = [
         row
         for row in around.matrix.torch_builds
-        if row.torch == release and "linux" in row.platform and (row.variant == variant or (not variant and row.on_pypi))
+        if row.torch == release
+        and row.platform is platform
+        and (row.variant == variant or (not variant and row.on_pypi))
     ]
     having = {row.cxx11_abi for row in rows}
     if having != {1 - made}:
@@ -207,12 +232,10 @@ def _file(path: str) -> str:
 # ---------------------------------------------------------------- who exports it
 
 
-def _of_torch(
-    symbol: str, exporting: tuple[TorchBuildId, ...], around: DiagnosisContext
-) -> Iterator[str]:
+def _of_torch(symbol: str, exporting: tuple[TorchBuildId, ...], around: DiagnosisContext) -> Iterator[str]:
     known = around.symbols.builds()
     if not exporting:
-        yield f"none of the {len(known)} torch builds whose symbols mmlock has exports it ({ranges(known, known)})"
+        yield f"none of the {len(known)} torch builds that mmlock knows exports it ({ranges(known, known)})"
         yield from _other_string(symbol, known, around) or (
             "so the file was compiled for another build: an older or newer one, a vendor's or your own",
         )
@@ -238,7 +261,7 @@ def _other_string(symbol: str, lacking: Sequence[TorchBuildId], around: Diagnosi
     made = "1 (`cxx11abiTRUE` in a wheel's name)" if new else "0 (`cxx11abiFALSE` in a wheel's name)"
     return (
         f"torch {ranges(having, around.symbols.builds())} exports it with the other `std::string`",
-        f"so the file may have been compiled with _GLIBCXX_USE_CXX11_ABI={made}, and the loaded torch was not",
+        f"so the file may be compiled with _GLIBCXX_USE_CXX11_ABI={made}, and the loaded torch is not",
     )
 
 
@@ -275,7 +298,11 @@ def _verdict(told: str, exporting: Sequence[TorchBuildId], lacking: Sequence[Tor
     # Builds of one release differ in CUDA and in the `std::string`, seldom in anything else.
     others = {True for build in exporting if build.torch == release}
     nothing = not others and any(build.torch == release for build in lacking)
-    return "which does not export it in the builds that mmlock knows" if nothing else "of which mmlock does not know"
+    return (
+        "which does not export it in the builds that mmlock knows"
+        if nothing
+        else "of which mmlock does not know"
+    )
 
 
 def ranges(builds: Iterable[TorchBuildId], known: Sequence[TorchBuildId]) -> str:

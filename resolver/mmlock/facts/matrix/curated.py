@@ -410,8 +410,9 @@ class Symptom(Struct, frozen=True, kw_only=True):
     rank: int
     """0 is a cause; the higher, the more it is a consequence of whatever else is there."""
     patterns: tuple[str, ...]
-    """Regular expressions, searched line by line; empty: only an examiner gives it. Each holds a run of at
-    least four characters, no digits among them, in every way to match: lines without any are not looked at."""
+    """Regular expressions, searched line by line; empty: only an examiner gives it. Whatever a pattern
+    matches has a word of it, in clear and with at least three characters besides digits and `a` to `f`:
+    lines without any such word are not looked at."""
     cause: tuple[str, ...]
     advice: tuple[str, ...]
     cures: tuple[Cure, ...] = ()
