@@ -41,14 +41,14 @@ from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import run as verdict_words
 from mmlock.upkeep.forges.model import CommitState, Status
 from mmlock.upkeep.update.body import PullText, body
-from mmlock.upkeep.update.branches import Made, Workshop
+from mmlock.upkeep.update.branches import Made, Ran, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
 from mmlock.upkeep.update.dates import day_before, is_later, movable
 from mmlock.upkeep.update.git import Git
 from mmlock.upkeep.update.moves import Held, MoveGroup, Moves, differing, find_moves, grouped
-from mmlock.upkeep.update.plan import Observed, Plan, edited_pairs, make_plan, our_pulls
+from mmlock.upkeep.update.plan import Observed, Plan, Publish, edited_pairs, make_plan, our_pulls
 from mmlock.upkeep.update.policy import Policy, parse_policy
 from mmlock.upkeep.update.state import PullState, ticked
 from mmlock.upkeep.update.view import LockView, view
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["update"]
 
 Clock = Callable[[], datetime]
+RunLock = Callable[[Path], Ran]
 FACTS_ONLY = Cause(kind=CauseKind.FACTS, knob=Knob.FACTS)
 
 
@@ -70,18 +71,19 @@ def update(
     environ: Mapping[str, str] = os.environ,
     clock: Clock = lambda: datetime.now(tz=timezone.utc),
     decide: Decide | None = None,
+    run_lock: RunLock | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair; with `transport` and `sleep`, tests stand in for the forge and for time.
+    `decide` solves one pair, `run_lock` builds and runs one; with `transport` and `sleep`, tests stand in for the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
     with _only_one(git):
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
-        return _Run(arguments, opened, progress, clock(), environ, decide).run()
+        return _Run(arguments, opened, progress, clock(), environ, decide, run_lock).run()
 
 
 @contextmanager
@@ -126,7 +128,9 @@ class _Run:
         now: datetime,
         environ: Mapping[str, str],
         decide: Decide | None,
+        run_lock: RunLock | None,
     ) -> None:
+        self.run_lock = run_lock or self._run_lock
         self.environ = environ
         self.arguments = arguments
         self.forge, self.git, self.base = opened.forge, opened.git, opened.base
@@ -193,14 +197,16 @@ class _Run:
             trust=base.trust,
             now=self.now,
             put_facts=lambda group: self._put_facts(group, base),
-            validate=lambda pair: None,  # noqa: ARG005
+            run_lock=self.run_lock,
         )
         made, broken = self._make(workshop, groups)
-        moves = replace(moves, failed=(*moves.failed, *broken))
+        moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
         observed = self._with_earlier(observed, made, base.policy)
-        plan = make_plan(
-            observed, [one.proposal for one in made], base.policy, now=self.now, unsure=moves.unsure
-        )
+        plan = self._plan(observed, made, base, moves)
+        if not self.arguments.dry_run and (now := _to_run(plan, made, base.policy)):
+            made, broken = self._make(workshop, tuple(one.group for one in made), run=now)
+            moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
+            plan = self._plan(observed, made, base, moves)
         if self.arguments.patches is not None:
             return self._patches(self.arguments.patches, made, base, matrix, moves)
         done = Done()
@@ -233,6 +239,11 @@ class _Run:
         return replace(observed, earlier={name: self.forge.pulls_of(name) for name in names})
 
     # ------------------------------------------------------------ what moves
+
+    def _run_lock(self, folder: Path) -> Ran:
+        from mmlock.app.update_validation import run_lock
+
+        return run_lock(folder, offline=self.arguments.offline, progress=self.progress)
 
     def _facts(self, base: _Base, place: Path) -> FactState:
         """The facts beside `mmlock.toml`, refreshed where that is wanted; none where others were named."""
@@ -298,16 +309,20 @@ class _Run:
         told = solve_pairs(solving, pairs, progress=self.progress, decide=self.decide)
         return {pair.name: outcome for pair, outcome in told}
 
+    def _plan(self, observed: Observed, made: list[Made], base: _Base, moves: Moves) -> Plan:
+        proposals = [one.proposal for one in made]
+        return make_plan(observed, proposals, base.policy, now=self.now, unsure=moves.unsure)
+
     def _make(
-        self, workshop: Workshop, groups: tuple[MoveGroup, ...]
+        self, workshop: Workshop, groups: tuple[MoveGroup, ...], *, run: frozenset[str] = frozenset()
     ) -> tuple[list[Made], list[tuple[str, str]]]:
-        """The commits, and the locks of those that could not be made."""
+        """The commits, and the locks of those that could not be made. `run`: branches whose locks are run."""
         made: list[Made] = []
         broken: list[tuple[str, str]] = []
         for group in groups:
             self.progress(f"writing {group.branch}")
             try:
-                made.append(workshop.make(group))
+                made.append(workshop.make(group, run=group.branch in run))
             except MmlockError as error:
                 broken += [(pair, error.message) for pair in group.pairs]
         return made, broken
@@ -336,7 +351,7 @@ class _Run:
             inside = (self.arguments.file.resolve().parent / folder).relative_to(self.git.top.resolve())
             views.append(
                 view(
-                    move.pair, inside.as_posix(), move.old, move.new, matrix, verdict=made.ran.get(move.pair)
+                    move.pair, inside.as_posix(), move.old, move.new, matrix, verdict=_told(made, move.pair)
                 )
             )
         before = {pair.request.exclude_newer for pair in base.catalogue.pairs if pair.name in group.pairs}
@@ -451,14 +466,34 @@ def _statuses(made: Made) -> Iterator[Status]:
         text=f"{open_steps} locks have steps to build or download" if open_steps else "all locks are sealed",
     )
     silent_ones = sum(move.pair not in made.ran for move in moves)
+    partly = sum(not one.passed for one in made.ran.values())
+    said = f"{silent_ones} of {len(moves)} locks were not run" if silent_ones else "all kernels ran"
     yield Status(
         context="mmlock/validated",
-        state=CommitState.PENDING if silent_ones else CommitState.SUCCESS,
-        text=f"{silent_ones} of {len(moves)} locks were not run" if silent_ones else "all kernels ran",
+        state=CommitState.PENDING if silent_ones or partly else CommitState.SUCCESS,
+        text=f"{said}; {partly} did not show all that they promise" if partly else said,
     )
+
+
+def _to_run(plan: Plan, made: list[Made], policy: Policy) -> frozenset[str]:
+    """The groups that are about to be pushed and have locks that the policy wants run first."""
+    pushed = {one.proposal.branch for one in plan.actions if isinstance(one, Publish) and one.push}
+    return frozenset(
+        one.group.branch
+        for one in made
+        if one.proposal.branch in pushed
+        and any(m.target in policy.validate and m.pair not in one.ran for m in one.group.moves)
+    )
+
+
+def _told(made: Made, pair: str) -> str | None:
+    ran = made.ran.get(pair)
+    return None if ran is None else ran.text
 
 
 def _may_merge(made: Made, policy: Policy) -> bool:
     """Whether the policy merges it: all its targets are listed, and all its locks were run."""
     moves = made.group.moves
-    return bool(moves) and all(m.target in policy.automerge and m.pair in made.ran for m in moves)
+    return bool(moves) and all(
+        m.target in policy.automerge and (ran := made.ran.get(m.pair)) is not None and ran.passed for m in moves
+    )

@@ -12,8 +12,10 @@ from fake_github import FakeGitHub
 from lock_repository import TEXT, LockRepository, World
 
 from mmlock.app.updating import update
+from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
+from mmlock.upkeep.update.branches import Ran
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 
@@ -30,7 +32,7 @@ def make(tmp_path: Path) -> Callable[..., Home]:
     return made
 
 
-def run(home: Home, *, strict: bool = False, **more: Any) -> Page:
+def run(home: Home, *, strict: bool = False, run_lock: Callable[[Path], Ran] | None = None, **more: Any) -> Page:
     world, repository, forge = home
     fake = FakeGitHub(forge, strict=strict)
     arguments = UpdateArguments(
@@ -41,6 +43,7 @@ def run(home: Home, *, strict: bool = False, **more: Any) -> Page:
         environ=repository.environ(GITHUB_TOKEN=TOKEN),
         clock=repository.clock(),
         decide=world.decide,
+        run_lock=run_lock,
         transport=fake.transport,
         sleep=forge.sleep,
     )
@@ -336,3 +339,39 @@ def test_a_run_that_is_killed_before_any_request_is_finished_by_the_next(
         run(other)
         assert settled(repository.forge) == wanted, place
         assert len(repository.forge.pulls) == 1
+
+
+# ---------------------------------------------------------------- what is run, and merged
+
+
+def test_a_target_that_is_to_be_validated_is_run_before_its_pull_request_opens(make: Callable[..., Home]) -> None:
+    home = world, repository, forge = make('[update]\nvalidate = ["cpu"]\nautomerge = ["cpu"]\nsplit = "target"\n')
+    release(world)
+    ran: list[str] = []
+
+    def run_lock(folder: Path) -> Ran:
+        assert "4.1.0" in (folder / "pylock.toml").read_text()
+        assert forge.pulls == []
+        ran.append(f"{folder.parent.name}/{folder.name}")
+        return Ran(text="40 checks passed on cpu", passed=True)
+
+    page = run(home, run_lock=run_lock)
+    assert ran == ["openmmlab/cpu", "detection/cpu"]
+    cpu, gpu = forge.pulls
+    assert (cpu.standing, gpu.standing) == ("merged", "open")
+    assert "40 checks passed on cpu" in cpu.body
+    assert "nothing of these locks was run" in gpu.body
+    assert forge.statuses[cpu.last_head]["mmlock/validated"] == ("success", "all kernels ran")
+    assert "merged" in page.text
+
+
+def test_a_lock_whose_kernels_fail_is_not_proposed(make: Callable[..., Home]) -> None:
+    home = world, _, forge = make('[update]\nvalidate = ["cpu"]\nsplit = "target"\n')
+    release(world)
+
+    def run_lock(folder: Path) -> Ran:
+        raise EnvironmentFault("its validation failed")
+
+    run(home, run_lock=run_lock)
+    assert [one.branch for one in forge.pulls] == ["mmlock/packages-rtx4090"]
+    assert "its validation failed" in forge.issues[0].body

@@ -167,6 +167,12 @@ class Git(Struct, frozen=True, kw_only=True):
         ran = self._run(["commit-tree", "-p", parent, "-F", "-", tree], more=made, stdin=message.encode())
         return ran.stdout.decode().strip()
 
+    def file_of(self, branch: str, path: Path) -> bytes | None:
+        """A file of a fetched branch, by its path in this checkout; None where it has none."""
+        inside = path.resolve().relative_to(self.top.resolve()).as_posix()
+        ran = self._run(["cat-file", "blob", f"{_SEEN}/heads/{branch}:{inside}"], check=False)
+        return None if ran.returncode else ran.stdout
+
     def tree_of(self, commit: str) -> str:
         """The tree of a commit."""
         return self.text("rev-parse", "--verify", f"{commit}^{{tree}}")
