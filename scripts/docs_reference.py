@@ -158,7 +158,9 @@ def toml_page() -> list[str]:
         "",
         "How `mmlock update` works: [Keeping locks fresh](../guides/updates.md).",
         "",
-        *table(("key", "value", "meaning"), [(f"`{key.name}`", key.value, key.meaning) for key in policy.KEYS]),
+        *table(
+            ("key", "value", "meaning"), [(f"`{key.name}`", key.value, key.meaning) for key in policy.KEYS]
+        ),
         "",
         "## Options of a solve",
         "",

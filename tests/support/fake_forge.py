@@ -173,7 +173,9 @@ class FakeForge:
     def number(self) -> int:
         return len(self.pulls) + len(self.issues) + 1
 
-    def add_pull(self, *, branch: str, base: str, title: str, body: str, labels: Iterable[str] = ()) -> FakePull | None:
+    def add_pull(
+        self, *, branch: str, base: str, title: str, body: str, labels: Iterable[str] = ()
+    ) -> FakePull | None:
         """None: there is an open one for that branch, or there is no such branch."""
         if self.head(branch) is None or any(one.branch == branch for one in self.open_ones()):
             return None

@@ -146,7 +146,11 @@ class FakeGitHub:
         """Pull requests are issues, too."""
         query = parse_qs(request.url.query.decode())
         wanted = set(query["labels"][0].split(","))
-        rows = [filled("issue", self._issue(one)) for one in self.forge.issues if wanted <= one.labels and one.standing == "open"]
+        rows = [
+            filled("issue", self._issue(one))
+            for one in self.forge.issues
+            if wanted <= one.labels and one.standing == "open"
+        ]
         for one in self.forge.open_ones():
             if wanted <= one.labels:
                 page = f"https://github.com/{self.forge.name}/pull/{one.number}"
@@ -188,7 +192,9 @@ class FakeGitHub:
         assert len(value["description"]) <= 140
         self.forge.git("cat-file", "-e", commit)
         self.forge.statuses.setdefault(commit, {})[value["context"]] = (value["state"], value["description"])
-        return httpx.Response(201, json=filled("status", {"state": value["state"], "context": value["context"]}))
+        return httpx.Response(
+            201, json=filled("status", {"state": value["state"], "context": value["context"]})
+        )
 
     # ------------------------------------------------------------ values
 
@@ -279,7 +285,13 @@ def _sample(schema: Mapping[str, Any]) -> Any:  # noqa: PLR0911
         properties = schema.get("properties", {})
         return {key: _sample(properties[key]) for key in schema.get("required", ()) if key in properties}
     texts = {"date-time": "2026-11-28T12:00:00Z", "uri": "https://api.github.com/x", "email": "a@example.org"}
-    samples = {"array": [], "integer": 1, "number": 1, "boolean": False, "string": texts.get(schema.get("format", ""), "x")}
+    samples = {
+        "array": [],
+        "integer": 1,
+        "number": 1,
+        "boolean": False,
+        "string": texts.get(schema.get("format", ""), "x"),
+    }
     return samples[kind]
 
 
@@ -300,9 +312,16 @@ class _Request:
         from openapi_core.datatypes import RequestParameters
         from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-        query = [(key, value) for key, values in parse_qs(request.url.query.decode(), keep_blank_values=True).items() for value in values]
+        query = [
+            (key, value)
+            for key, values in parse_qs(request.url.query.decode(), keep_blank_values=True).items()
+            for value in values
+        ]
         self.parameters = RequestParameters(
-            query=ImmutableMultiDict(query), header=Headers(dict(request.headers)), cookie=ImmutableMultiDict(), path={}
+            query=ImmutableMultiDict(query),
+            header=Headers(dict(request.headers)),
+            cookie=ImmutableMultiDict(),
+            path={},
         )
         self.host_url = "https://api.github.com"
         self.path = request.url.raw_path.decode().partition("?")[0]

@@ -17,7 +17,17 @@ from mmlock.upkeep.update.causes import CauseKind, Knob
 from mmlock.upkeep.update.fact_slices import about, read_documents, sliced
 from mmlock.upkeep.update.moves import Held, Move, differing, remade
 
-__all__ = ["NO_FACTS", "FactState", "Refresh", "Sliced", "Solve", "fact_lines", "refreshed", "refresher", "sliced_moves"]
+__all__ = [
+    "NO_FACTS",
+    "FactState",
+    "Refresh",
+    "Sliced",
+    "Solve",
+    "fact_lines",
+    "refreshed",
+    "refresher",
+    "sliced_moves",
+]
 
 FOLDER = "matrices"
 Refresh = Callable[[Path], tuple[str, ...]]
@@ -99,7 +109,12 @@ class Sliced(Struct, frozen=True, kw_only=True):
 
 
 def sliced_moves(
-    state: FactState, moves: tuple[Move, ...], held: Mapping[str, Held], pairs: Mapping[str, Pair], place: Path, solve: Solve
+    state: FactState,
+    moves: tuple[Move, ...],
+    held: Mapping[str, Held],
+    pairs: Mapping[str, Pair],
+    place: Path,
+    solve: Solve,
 ) -> Sliced:
     """Solve each cause over the old facts plus that cause.
 

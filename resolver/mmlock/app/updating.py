@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
@@ -23,10 +22,18 @@ from mmlock.app.update_facts import (
     NO_FACTS,
     FactState,
     Sliced,
-    fact_lines,
     refreshed,
     refresher,
     sliced_moves,
+)
+from mmlock.app.update_report import (
+    date_before,
+    digest,
+    may_merge,
+    patches_page,
+    pull_text,
+    run_page,
+    statuses,
 )
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
@@ -39,8 +46,7 @@ from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
 from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import run as verdict_words
-from mmlock.upkeep.forges.model import CommitState, Status
-from mmlock.upkeep.update.body import PullText, body
+from mmlock.upkeep.update.body import body
 from mmlock.upkeep.update.branches import Made, Ran, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
@@ -51,7 +57,6 @@ from mmlock.upkeep.update.moves import Held, MoveGroup, Moves, differing, find_m
 from mmlock.upkeep.update.plan import Observed, Plan, Publish, edited_pairs, make_plan, our_pulls
 from mmlock.upkeep.update.policy import Policy, parse_policy
 from mmlock.upkeep.update.state import PullState, ticked
-from mmlock.upkeep.update.view import LockView, view
 from mmlock.validate.attest.trust import Trust
 
 if TYPE_CHECKING:
@@ -183,7 +188,10 @@ class _Run:
         moves = replace(moves, moved=self.sliced.moves)
         groups = grouped(moves.moved, base.policy, edited_pairs(observed, base.policy.branch_prefix))
         if self.sliced.rest and not any(one.cause.slug == CauseKind.FACTS for one in groups):
-            groups = (*groups, MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=_digest(self.sliced.rest)))
+            groups = (
+                *groups,
+                MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=digest(self.sliced.rest)),
+            )
         matrix = open_matrix(self.facts.now or self.arguments.matrices)
         workshop = Workshop(
             tree=tree,
@@ -214,8 +222,8 @@ class _Run:
             done = self._carry_out(plan, made, base, matrix)
         text = self._dashboard(plan, done, moves, base)
         if not self.arguments.dry_run:
-            self._put_dashboard(text, observed)
-        return self._page(plan, done, moves, text)
+            self._put_dashboard(text)
+        return run_page(plan, done, moves, text, dry_run=self.arguments.dry_run)
 
     # ------------------------------------------------------------ what is there
 
@@ -337,32 +345,22 @@ class _Run:
             base=self.base,
             policy=base.policy,
             body_of=lambda proposal, state: self._body(by_branch[proposal.branch], state, base, matrix),
-            statuses_of=lambda proposal: _statuses(by_branch[proposal.branch]),
-            may_merge=lambda proposal: _may_merge(by_branch[proposal.branch], base.policy),
+            statuses_of=lambda proposal: statuses(by_branch[proposal.branch]),
+            may_merge=lambda proposal: may_merge(by_branch[proposal.branch], base.policy),
             progress=self.progress,
         )
         return doing.do(plan)
 
     def _body(self, made: Made, state: PullState, base: _Base, matrix: Matrix) -> str:
-        group = made.group
-        views: list[LockView] = []
-        for move in group.moves:
-            folder = (base.catalogue.folder / move.pair).relative_to(base.file.parent)
-            inside = (self.arguments.file.resolve().parent / folder).relative_to(self.git.top.resolve())
-            views.append(
-                view(
-                    move.pair, inside.as_posix(), move.old, move.new, matrix, verdict=_told(made, move.pair)
-                )
-            )
-        before = {pair.request.exclude_newer for pair in base.catalogue.pairs if pair.name in group.pairs}
-        by_date = group.cause.knob is Knob.DATE
-        text = PullText(
-            cause=group.cause,
-            locks=tuple(views),
-            date_before=min((one for one in before if one), default=None) if by_date else None,
-            date_after=base.date if by_date else None,
+        top, file = self.git.top.resolve(), self.arguments.file.resolve()
+        folder = (file.parent / base.catalogue.folder.relative_to(base.file.parent)).relative_to(top)
+        text = pull_text(
+            made,
+            folder.as_posix(),
+            matrix,
+            dates=(date_before(base.catalogue, made.group.pairs), base.date),
             files=self.forge.file_url(made.proposal.branch),
-            facts=fact_lines(self._changes(group)),
+            changes=self._changes(made.group),
         )
         return body(text, state, self.forge.body_limit)
 
@@ -382,13 +380,10 @@ class _Run:
                 write_aside(folder / f"{name}.patch", patch.encode(errors="surrogateescape"), mode=None)
                 write_aside(folder / f"{name}.md", self._body(one, state, base, matrix).encode(), mode=None)
             except OSError as error:
-                raise EnvironmentFault(
-                    f"cannot write into `{folder}`", causes=[error.strerror or str(error)]
-                ) from error
+                why = error.strerror or str(error)
+                raise EnvironmentFault(f"cannot write into `{folder}`", causes=[why]) from error
             lines.append(f"{folder / name}.patch: {proposal.title}")
-        lines += [f"{pair}: {error}" for pair, error in moves.failed]
-        text = "\n".join(lines) or "nothing moves"
-        return Page(text=text + "\n", data={"patches": lines, "failed": len(moves.failed)})
+        return patches_page(lines, moves)
 
     # ------------------------------------------------------------ what is told
 
@@ -405,41 +400,11 @@ class _Run:
         )
         return dashboard(found, base.policy, self.forge.body_limit)
 
-    def _put_dashboard(self, text: str, observed: Observed) -> None:
-        del observed
+    def _put_dashboard(self, text: str) -> None:
         if self.issue is None:
             self.forge.open_dashboard(title=TITLE, body=text, label=LABEL)
         elif self.issue.body != text:
             self.forge.edit_dashboard(self.issue.number, text)
-
-    def _page(self, plan: Plan, done: Done, moves: Moves, text: str) -> Page:
-        lines = list(done.lines)
-        if self.arguments.dry_run:
-            lines = [f"{one.proposal.branch}: {one.proposal.title} ({one.fate})" for one in plan.outcomes]
-            lines.append("dry run: nothing was pushed or written")
-        told = [*lines, "", text] if lines else [text]
-        data = {
-            "proposals": [
-                {
-                    "branch": one.proposal.branch,
-                    "title": one.proposal.title,
-                    "fate": one.fate.value,
-                    "pairs": list(one.proposal.pairs),
-                    "number": done.numbers[one.proposal.branch].number
-                    if one.proposal.branch in done.numbers
-                    else None,
-                }
-                for one in plan.outcomes
-            ],
-            "refused": [{"pair": pair, "reason": reason} for pair, reason, _ in moves.refused],
-            "failed": [{"pair": pair, "error": error} for pair, error in moves.failed],
-            "pushed": done.pushed,
-            "opened": done.opened,
-            "closed": done.closed,
-            "rejected": done.rejected,
-            "dry_run": self.arguments.dry_run,
-        }
-        return Page(text="\n".join(told), data=data)
 
 
 def _later(pair: Pair, date: str) -> Pair:
@@ -447,32 +412,6 @@ def _later(pair: Pair, date: str) -> Pair:
     if not is_later(date, pair.request.checked().exclude_newer):
         return pair
     return replace(pair, request=replace(pair.request, exclude_newer=date))
-
-
-def _digest(changes: tuple[Change, ...]) -> str:
-    """What changed, as a key: the same changes are the same proposal."""
-    return hashlib.sha256("\n".join(fact_lines(changes)).encode()).hexdigest()
-
-
-def _statuses(made: Made) -> Iterator[Status]:
-    """What is known of a commit: never more than was done."""
-    moves = made.group.moves
-    yield Status(context="mmlock/solved", state=CommitState.SUCCESS, text=f"{len(moves)} locks solved")
-    yield Status(context="mmlock/judged", state=CommitState.SUCCESS, text="a second check agrees")
-    open_steps = sum(not move.new.sealed for move in moves)
-    yield Status(
-        context="mmlock/built",
-        state=CommitState.PENDING if open_steps else CommitState.SUCCESS,
-        text=f"{open_steps} locks have steps to build or download" if open_steps else "all locks are sealed",
-    )
-    silent_ones = sum(move.pair not in made.ran for move in moves)
-    partly = sum(not one.passed for one in made.ran.values())
-    said = f"{silent_ones} of {len(moves)} locks were not run" if silent_ones else "all kernels ran"
-    yield Status(
-        context="mmlock/validated",
-        state=CommitState.PENDING if silent_ones or partly else CommitState.SUCCESS,
-        text=f"{said}; {partly} did not show all that they promise" if partly else said,
-    )
 
 
 def _to_run(plan: Plan, made: list[Made], policy: Policy) -> frozenset[str]:
@@ -483,17 +422,4 @@ def _to_run(plan: Plan, made: list[Made], policy: Policy) -> frozenset[str]:
         for one in made
         if one.proposal.branch in pushed
         and any(m.target in policy.validate and m.pair not in one.ran for m in one.group.moves)
-    )
-
-
-def _told(made: Made, pair: str) -> str | None:
-    ran = made.ran.get(pair)
-    return None if ran is None else ran.text
-
-
-def _may_merge(made: Made, policy: Policy) -> bool:
-    """Whether the policy merges it: all its targets are listed, and all its locks were run."""
-    moves = made.group.moves
-    return bool(moves) and all(
-        m.target in policy.automerge and (ran := made.ran.get(m.pair)) is not None and ran.passed for m in moves
     )

@@ -175,7 +175,15 @@ _BUILD = (
     _row("MACOSX_DEPLOYMENT_TARGET", Purpose.BUILD, "The oldest macOS that a wheel is for.", Reader.BUILD),
 )
 
-VARIABLES: tuple[EnvironmentVariable, ...] = (*_OWN, *_FORGE, *_INDEX, *_NETWORK, *_FOLDER, *_ENVIRONMENT, *_BUILD)
+VARIABLES: tuple[EnvironmentVariable, ...] = (
+    *_OWN,
+    *_FORGE,
+    *_INDEX,
+    *_NETWORK,
+    *_FOLDER,
+    *_ENVIRONMENT,
+    *_BUILD,
+)
 
 
 def variable(name: str) -> EnvironmentVariable | None:

@@ -32,7 +32,9 @@ def make(tmp_path: Path) -> Callable[..., Home]:
     return made
 
 
-def run(home: Home, *, strict: bool = False, run_lock: Callable[[Path], Ran] | None = None, **more: Any) -> Page:
+def run(
+    home: Home, *, strict: bool = False, run_lock: Callable[[Path], Ran] | None = None, **more: Any
+) -> Page:
     world, repository, forge = home
     fake = FakeGitHub(forge, strict=strict)
     arguments = UpdateArguments(
@@ -140,7 +142,9 @@ def test_a_moved_base_has_the_branch_made_again(make: Callable[..., Home]) -> No
     assert forge.git("rev-parse", "mmlock/packages^") == base
 
 
-def test_a_branch_that_somebody_pushed_to_is_left_alone_and_that_is_said_once(make: Callable[..., Home]) -> None:
+def test_a_branch_that_somebody_pushed_to_is_left_alone_and_that_is_said_once(
+    make: Callable[..., Home],
+) -> None:
     home = world, _, forge = make()
     release(world)
     run(home)
@@ -268,7 +272,9 @@ def test_what_the_policy_does_not_want_is_not_proposed(make: Callable[..., Home]
 
 
 def test_a_stack_with_a_date_of_its_own_stays_as_old_as_that(make: Callable[..., Home]) -> None:
-    text = TEXT.replace("[stacks.detection]\n", '[stacks.detection]\nexclude-newer = "2026-11-01T00:00:00Z"\n')
+    text = TEXT.replace(
+        "[stacks.detection]\n", '[stacks.detection]\nexclude-newer = "2026-11-01T00:00:00Z"\n'
+    )
     home = world, _, forge = make(text=text)
     release(world)
     run(home)
@@ -294,7 +300,9 @@ def settled(forge: FakeForge) -> tuple[object, ...]:
     import re
 
     hidden = re.compile(r"<!-- mmlock-update:1 \S+ -->")
-    pulls = [(p.branch, p.standing, p.title, hidden.sub("", p.body)) for p in forge.pulls if p.standing == "open"]
+    pulls = [
+        (p.branch, p.standing, p.title, hidden.sub("", p.body)) for p in forge.pulls if p.standing == "open"
+    ]
     statuses = {p.branch: forge.statuses.get(forge.head(p.branch) or "", {}) for p in forge.open_ones()}
     return pulls, statuses, [(i.title, i.body) for i in forge.issues], sorted(forge.branches("mmlock/"))
 
@@ -344,8 +352,12 @@ def test_a_run_that_is_killed_before_any_request_is_finished_by_the_next(
 # ---------------------------------------------------------------- what is run, and merged
 
 
-def test_a_target_that_is_to_be_validated_is_run_before_its_pull_request_opens(make: Callable[..., Home]) -> None:
-    home = world, repository, forge = make('[update]\nvalidate = ["cpu"]\nautomerge = ["cpu"]\nsplit = "target"\n')
+def test_a_target_that_is_to_be_validated_is_run_before_its_pull_request_opens(
+    make: Callable[..., Home],
+) -> None:
+    home = world, repository, forge = make(
+        '[update]\nvalidate = ["cpu"]\nautomerge = ["cpu"]\nsplit = "target"\n'
+    )
     release(world)
     ran: list[str] = []
 

@@ -125,9 +125,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
         )
 
     def open_pulls(self) -> tuple[Pull, ...]:
-        rows = self.rest.pages(
-            self._path("/pulls"), _Pull, state="open", sort="created", direction="asc"
-        )
+        rows = self.rest.pages(self._path("/pulls"), _Pull, state="open", sort="created", direction="asc")
         return self._own(rows)
 
     def pulls_of(self, branch: str) -> tuple[Pull, ...]:
@@ -167,9 +165,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
                     return pull
             if error.problem is ForgeProblem.REFUSED:
                 raise
-        return self._pull(
-            decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull)
-        )
+        return self._pull(decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull))
 
     def _ask(self, number: int, reviewers: Iterable[str]) -> None:
         people = [one for one in reviewers if "/" not in one]

@@ -99,7 +99,11 @@ class GitLab(Struct, frozen=True, kw_only=True):
     def repository(self) -> Repository:
         found = decoded(self.rest.get(self._path()), _Project)
         rights = found.permissions
-        levels = [one.access_level for one in (rights.project_access, rights.group_access) if one] if rights else []
+        levels = (
+            [one.access_level for one in (rights.project_access, rights.group_access) if one]
+            if rights
+            else []
+        )
         return Repository(
             default_branch=found.default_branch or "main",
             # A job's token is told nothing of this; then the push tells.
