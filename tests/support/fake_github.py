@@ -1,5 +1,7 @@
 """GitHub's REST API over a `FakeForge`. With `strict`, every request and reply is held against GitHub's own description."""
 
+# ruff: noqa: ARG002
+
 from __future__ import annotations
 
 import json
@@ -256,7 +258,7 @@ class FakeGitHub:
 
 
 def _label(name: str) -> dict[str, Any]:
-    return {"id": 1, "node_id": "n", "url": "https://api.github.com/l", "name": name, "description": None,
+    return {"id": 1, "node_id": "n", "url": "https://api.github.com/l", "name": name, "description": "",
             "color": "ededed", "default": False}  # fmt: skip
 
 
