@@ -401,6 +401,8 @@ class _Run:
         return dashboard(found, base.policy, self.forge.body_limit)
 
     def _put_dashboard(self, text: str) -> None:
+        if self.issue is None:  # another run may have opened it while this one solved
+            self.issue = self.forge.dashboard(LABEL)
         if self.issue is None:
             self.forge.open_dashboard(title=TITLE, body=text, label=LABEL)
         elif self.issue.body != text:
