@@ -1,7 +1,7 @@
 """A forge that remembers: pull requests over a real bare git repository, and people who act on them.
 
-`FakeForge` is what all forges have in common; `fake_github`, `fake_gitea` and `fake_gitlab` speak for it in the words
-of one. Each is an `httpx` transport, so nothing listens anywhere. Faults are planned per request.
+`FakeForge` is what all forges have in common; `fake_github`, `fake_gitea` and `fake_gitlab` speak for it in
+the words of one. Each is an `httpx` transport, so nothing listens anywhere. Faults are planned per request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 START = datetime(2026, 11, 28, 12, 0, tzinfo=timezone.utc)
-TOKEN = "secret-token-of-the-test"
+TOKEN = "secret-token-of-the-test"  # noqa: S105
 
 
 class FaultPoint(Enum):

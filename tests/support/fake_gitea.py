@@ -1,4 +1,4 @@
-"""Gitea's API v1 over a `FakeForge`: what Gitea 1.22 answers, as its swagger page and its own replies show it."""
+"""Gitea's API v1 over a `FakeForge`, as the swagger page of Gitea 1.22 describes it."""
 # ruff: noqa: ARG002
 
 from __future__ import annotations

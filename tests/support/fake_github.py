@@ -1,4 +1,4 @@
-"""GitHub's REST API over a `FakeForge`. With `strict`, every request and reply is held against GitHub's own description."""
+"""GitHub's REST API over a `FakeForge`. `strict`: all is held against GitHub's own description."""
 
 # ruff: noqa: ARG002
 
@@ -156,7 +156,7 @@ class FakeGitHub:
         for one in self.forge.open_ones():
             if wanted <= one.labels:
                 page = f"https://github.com/{self.forge.name}/pull/{one.number}"
-                link = {name: page for name in ("url", "html_url", "diff_url", "patch_url")}
+                link = dict.fromkeys(("url", "html_url", "diff_url", "patch_url"), page)
                 issue = FakeIssue(one.number, one.title, one.body, one.labels)
                 rows.insert(0, {**filled("issue", self._issue(issue)), "pull_request": link})
         return self._paged(request, rows)
@@ -229,8 +229,8 @@ class FakeGitHub:
         refs = {
             "head": {"label": f"team:{one.branch}", "ref": one.branch, "sha": one.last_head, "repo": own,
                      "user": filled("simple-user", {})},
-            "base": {"label": f"team:{one.base}", "ref": one.base, "sha": self.forge.head(one.base), "repo": base,
-                     "user": filled("simple-user", {})},
+            "base": {"label": f"team:{one.base}", "ref": one.base, "sha": self.forge.head(one.base),
+                     "repo": base, "user": filled("simple-user", {})},
         }  # fmt: skip
         return {
             **refs,
@@ -272,7 +272,7 @@ def filled(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, **known}
 
 
-def _sample(schema: Mapping[str, Any]) -> Any:  # noqa: PLR0911
+def _sample(schema: Mapping[str, Any]) -> Any:
     if "$ref" in schema:
         return _sample(description()["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     if schema.get("nullable"):
@@ -363,8 +363,7 @@ def validate_request(request: httpx.Request) -> None:
 def _parameter(one: Mapping[str, Any]) -> Mapping[str, Any]:
     if "$ref" not in one:
         return one
-    found = description()["components"]["parameters"][one["$ref"].rpartition("/")[2]]
-    return found  # type: ignore[no-any-return]
+    return description()["components"]["parameters"][one["$ref"].rpartition("/")[2]]
 
 
 def validate_response(request: httpx.Request, response: httpx.Response) -> None:

@@ -19,8 +19,7 @@ from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.matrix.model import Validation
 from mmlock.files.user_files import UserFiles, read_text
-from mmlock.lock.model import LockedEnv
-from mmlock.lock.refused import Refused, refused
+from mmlock.lock.refused import refused
 from mmlock.upkeep.catalogue.outcome import Failed, Outcome
 from mmlock.upkeep.catalogue.state import Entry, State, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table

@@ -1,4 +1,4 @@
-"""The facts of an update: as the base has them, as a refresh finds them, and the part that one cause needs."""
+"""The facts of an update: those of the base, those after a refresh, and the part that one cause needs."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ def sliced_moves(
 ) -> Sliced:
     """Solve each cause over the old facts plus that cause.
 
-    Where the part of the facts that speaks of the packages that moved does not move the lock by itself, the cause
-    takes all changed facts.
+    Where the facts about the packages that moved do not move the lock by themselves, the cause takes all
+    changed facts.
     """
     if not state.changes:
         return Sliced(moves=moves, changes={}, rest=())

@@ -10,7 +10,6 @@ from mmlock.core.build_arguments import BuildArguments
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
-
 from mmlock.upkeep.catalogue.table import run as verdict_words
 from mmlock.upkeep.update.branches import Ran
 from mmlock.validate.model import Result
@@ -23,7 +22,7 @@ __all__ = ["run_lock"]
 def run_lock(folder: Path, *, offline: bool, progress: Progress) -> Ran:
     """Run a lock; its signed verdict is put beside it. Gives what ran.
 
-    The steps are run in a copy: the committed lock keeps them, for wheels that were built here are nobody else's.
+    The steps are run in a copy: the committed lock keeps them, for nobody else has the wheels built here.
     Raises MmlockError, also where kernels fail.
     """
     from mmlock.app.building import build

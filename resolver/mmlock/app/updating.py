@@ -82,7 +82,8 @@ def update(
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair, `run_lock` builds and runs one; with `transport` and `sleep`, tests stand in for the forge and for time.
+    `decide` solves one pair, `run_lock` builds and runs one; with `transport` and `sleep`, tests stand in for
+    the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
@@ -148,10 +149,10 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="mmlock-update-") as place:
             commit = self.git.fetch(self.forge.remote, self.base)
             with self.git.work_tree(commit, Path(place) / "base") as tree:
-                base = self._read(tree, commit, tree.top / inside)
+                base = self._read(commit, tree.top / inside)
                 return self._with_base(tree, base, Path(place))
 
-    def _read(self, tree: Git, commit: str, file: Path) -> _Base:
+    def _read(self, commit: str, file: Path) -> _Base:
         if not file.is_file():
             raise UsageError(
                 f"the branch `{self.base}` has no `{self.arguments.file}`",

@@ -220,7 +220,7 @@ def test_this_machine_may_be_asked_without_tls(url: str) -> None:
 
 
 def test_a_login_does_not_show_itself() -> None:
-    assert "secret" not in repr(Login(user="u", token="secret"))
+    assert "secret" not in repr(Login(user="u", token="secret"))  # noqa: S106
 
 
 @pytest.mark.slow  # it makes a key

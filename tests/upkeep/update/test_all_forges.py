@@ -1,4 +1,4 @@
-"""What holds on every forge: the same story on GitHub (by its own description), Gitea and GitLab, and in a clone."""
+"""What holds on every forge: the same story on GitHub (by its own description), Gitea and GitLab."""
 
 from __future__ import annotations
 
@@ -171,7 +171,8 @@ def test_a_wrong_token_is_one_error_that_does_not_show_it(
 ) -> None:
     story.release("2026-11-10", "4.1.0")
     environ = story.repository.environ
-    monkeypatch.setattr(story.repository, "environ", lambda **more: environ(MMLOCK_FORGE_TOKEN="other-token"))
+    other = environ(MMLOCK_FORGE_TOKEN="other-token")  # noqa: S106
+    monkeypatch.setattr(story.repository, "environ", lambda **_: other)
     error = failing(story.run)
     assert "answered 401" in error.message
     assert "other-token" not in "\n".join(error.lines())

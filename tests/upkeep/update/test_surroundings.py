@@ -1,4 +1,4 @@
-"""What an update meets: clones of every kind, races, two runs at once. One error with a hint, nothing half done."""
+"""What an update meets: clones of every kind, races, two runs. One error with a hint, nothing half done."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_a_token_is_in_no_argument_and_in_no_file(
 
     def spy(words: list[str], **more: Any) -> Any:
         seen.append(" ".join(words))
-        return ran(words, **more)  # noqa: PLW1510
+        return ran(words, **more)
 
     monkeypatch.setattr(module.subprocess, "run", spy)
     run(home)

@@ -203,7 +203,12 @@ def test_a_state_of_another_version_or_shape_is_none(comment: str) -> None:
 
 
 def test_boxes_that_people_tick_are_read_and_no_others() -> None:
-    told = "- [x] <!-- mmlock:rebase -->\n* [X] <!-- mmlock:open mmlock/a.b-c -->\n- [ ] <!-- mmlock:recreate x -->\n`- [x] <!-- mmlock:no -->`"
+    told = """
+- [x] <!-- mmlock:rebase -->
+* [X] <!-- mmlock:open mmlock/a.b-c -->
+- [ ] <!-- mmlock:recreate x -->
+`- [x] <!-- mmlock:no -->`
+"""
     assert ticked(told) == {("rebase", ""), ("open", "mmlock/a.b-c")}
 
 

@@ -1,4 +1,4 @@
-"""`mmlock update` against a GitHub that remembers: what opens, what stays, what closes, and what a crash leaves."""
+"""`mmlock update` against a GitHub that remembers: what opens, stays, closes, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def release(world: World) -> None:
 
 
 def test_a_release_that_is_old_enough_opens_one_pull_request_for_all_locks(make: Callable[..., Home]) -> None:
-    home = world, repository, forge = make('[update]\nlabels = ["deps"]\nreviewers = ["ada"]\n')
+    home = world, _repository, forge = make('[update]\nlabels = ["deps"]\nreviewers = ["ada"]\n')
     release(world)
     assert fates(run(home)) == {"mmlock/packages": "open"}
     [pull] = forge.open_ones()
@@ -84,7 +84,7 @@ def test_a_release_that_is_old_enough_opens_one_pull_request_for_all_locks(make:
 
 
 def test_a_second_run_changes_nothing_and_asks_little(make: Callable[..., Home]) -> None:
-    home = world, repository, forge = make()
+    home = world, _repository, forge = make()
     release(world)
     run(home)
     before = (forge.branches("mmlock/"), [p.body for p in forge.pulls], forge.issues[0].body)
@@ -355,7 +355,7 @@ def test_a_run_that_is_killed_before_any_request_is_finished_by_the_next(
 def test_a_target_that_is_to_be_validated_is_run_before_its_pull_request_opens(
     make: Callable[..., Home],
 ) -> None:
-    home = world, repository, forge = make(
+    home = world, _repository, forge = make(
         '[update]\nvalidate = ["cpu"]\nautomerge = ["cpu"]\nsplit = "target"\n'
     )
     release(world)
@@ -381,7 +381,7 @@ def test_a_lock_whose_kernels_fail_is_not_proposed(make: Callable[..., Home]) ->
     home = world, _, forge = make('[update]\nvalidate = ["cpu"]\nsplit = "target"\n')
     release(world)
 
-    def run_lock(folder: Path) -> Ran:
+    def run_lock(_: Path) -> Ran:
         raise EnvironmentFault("its validation failed")
 
     run(home, run_lock=run_lock)

@@ -1,4 +1,7 @@
-"""Gitea and Forgejo: the API v1 that both have. https://docs.gitea.com/api"""
+"""Gitea and Forgejo: the API v1 that both have.
+
+https://docs.gitea.com/api
+"""
 
 from __future__ import annotations
 

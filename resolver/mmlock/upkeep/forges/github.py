@@ -1,4 +1,7 @@
-"""GitHub: its REST API, version 2022-11-28. https://docs.github.com/rest"""
+"""GitHub: its REST API, version 2022-11-28.
+
+https://docs.github.com/rest.
+"""
 
 from __future__ import annotations
 

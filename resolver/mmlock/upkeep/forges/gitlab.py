@@ -1,4 +1,7 @@
-"""GitLab: its REST API v4, where pull requests are merge requests. https://docs.gitlab.com/api/rest"""
+"""GitLab: its REST API v4, where pull requests are merge requests.
+
+https://docs.gitlab.com/api/rest.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON over HTTP as forges speak it: retries, limits, pages, ETags. The token is in a header and nowhere else."""
+"""JSON over HTTP as forges speak it: retries, limits, pages, ETags. The token is in a header only."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ class Rest(Struct, kw_only=True):
             status
         )
         hint = {
-            ForgeProblem.DENIED: "see that the token is valid and may write contents, pull requests, issues and statuses",
+            ForgeProblem.DENIED: "it must be valid, and write contents, pull requests, issues, statuses",
             ForgeProblem.NOT_FOUND: "see that it exists and that the token may read it",
         }.get(problem or ForgeProblem.REFUSED)
         raise ForgeFault(

@@ -1,4 +1,4 @@
-"""The text of a pull request, from values. Pure; what does not fit the forge's limit is cut where it says so."""
+"""The text of a pull request, from values. Pure; what is over the forge's limit is cut where it says so."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _lines(pull: PullText, most: int) -> Iterator[str]:
 def _headline(pull: PullText) -> str:
     count = len(pull.locks)
     locks = "no lock" if not count else "1 lock" if count == 1 else f"{count} locks"
-    return f"**{text(pull.cause.title)}** moves {locks}. Each was solved as a whole; nothing was changed by hand."
+    return f"**{text(pull.cause.title)}** moves {locks}. Each was solved as a whole."
 
 
 # ---------------------------------------------------------------- what moves
@@ -200,16 +200,16 @@ def _why(pull: PullText) -> Iterator[str]:
     if pull.cause.knob is Knob.DATE:
         before = code(pull.date_before) if pull.date_before else "no date"
         yield (
-            f"`exclude-newer` moves from {before} to {code(pull.date_after or '')}: releases that came out in "
-            "between may be used. The facts are those of the base branch."
+            f"`exclude-newer` moves from {before} to {code(pull.date_after or '')}: releases that came out "
+            "in between may be used. The facts are those of the base branch."
         )
     else:
-        yield "The facts changed; `exclude-newer` stays where it is, so ordinary packages move only as they must."
+        yield "The facts changed; `exclude-newer` stays, so ordinary packages move only as they must."
     yield ""
     yield (
-        "Safe means here: every requirement, import-time bound, wheel tag and GPU arch that the facts know of "
-        "holds for the whole set, and a second check that shares nothing with the solver agrees. What each "
-        "version rests on is in the `why.md` beside its lock."
+        "Safe means here: every requirement, import-time bound, wheel tag and GPU arch that the facts know "
+        "of holds for the whole set, and a second check that shares nothing with the solver agrees. What "
+        "each version rests on is in the `why.md` beside its lock."
     )
     for pair, reason in pull.waiting:
         yield f"- {code(pair)}: more waits: {text(reason)}"
@@ -311,8 +311,8 @@ def _footer() -> Iterator[str]:
     yield tickbox("rebase", "", "Tick this to have the branch made again on top of the base branch, now")
     yield ""
     yield (
-        "Close this pull request to ignore this update; a newer one will be proposed. The branch is made again "
-        "when its base moves, unless somebody else pushed to it. The label "
+        "Close this pull request to ignore this update; a newer one will be proposed. The branch is made "
+        "again when its base moves, unless somebody else pushed to it. The label "
         f"`{RECREATE}` has it made again in any case."
     )
 

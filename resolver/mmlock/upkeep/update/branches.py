@@ -71,7 +71,8 @@ class Workshop(Struct, frozen=True, kw_only=True):
     def make(self, group: MoveGroup, *, run: bool = False) -> Made:
         """Write its locks, facts and date onto the base and commit that. Raises MmlockError.
 
-        `run`: build and run the locks that the policy wants validated; without it, verdicts of the branch are kept.
+        `run`: build and run the locks that the policy wants validated; without it, verdicts of the branch are
+        kept.
         """
         self.tree.reset(self.base)
         paths = [*self.put_facts(group)]

@@ -80,7 +80,7 @@ class Git(Struct, frozen=True, kw_only=True):
         return found.stdout.decode().strip()
 
     def remote_urls(self, name: str) -> tuple[str, ...]:
-        """The URL of a remote as git uses it, and as its settings write it; none where there is no such remote."""
+        """The URL of a remote as git uses it, and as its settings write it; none: there is no such remote."""
         used = self.try_text("remote", "get-url", "--", name)
         written = self.try_text("config", "--get", f"remote.{name}.url")
         return tuple(dict.fromkeys(url for url in (used, written) if url))
@@ -197,8 +197,10 @@ class Git(Struct, frozen=True, kw_only=True):
                 f"the remote refused `{branch}`",
                 causes=_said(ran),
                 hints=[
-                    "another run or a person may have pushed to it meanwhile: run it again; if it stays, a rule "
-                    "of the server protects the branch: allow pushes below the prefix of `branch-prefix`"
+                    (
+                        "another run or a person may have pushed to it meanwhile: run it again; if it stays, "
+                        "a rule of the server protects the branch: allow pushes below `branch-prefix`"
+                    )
                 ],
             )
         raise _fault(["push"], ran)

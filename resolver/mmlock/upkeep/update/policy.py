@@ -252,7 +252,7 @@ class _Reader:
             return usual
         return value
 
-    def _choice(self, key: str, kind: type[Split] | type[Rebase], usual: Any) -> Any:
+    def _choice(self, key: str, kind: type[Split | Rebase], usual: Any) -> Any:
         value = self.table.get(key)
         if value is None:
             return usual

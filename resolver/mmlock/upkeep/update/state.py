@@ -16,8 +16,8 @@ __all__ = [
     "is_fingerprint",
     "marker",
     "read_state",
-    "ticked",
     "tickbox",
+    "ticked",
     "trailer",
     "with_state",
     "without_state",
@@ -26,7 +26,7 @@ __all__ = [
 VERSION = 1
 _STATE = re.compile(r"<!-- mmlock-update:(\d{1,4}) ([A-Za-z0-9_=-]{1,20000}) -->")
 _TICKED = re.compile(
-    r"^[ \t]*[-*] \[[xX]\] <!-- mmlock:([a-z-]+)(?: ([A-Za-z0-9][A-Za-z0-9._/-]*))? -->", re.M
+    r"^[ \t]*[-*] \[[xX]\] <!-- mmlock:([a-z-]+)(?: ([A-Za-z0-9][A-Za-z0-9._/-]*))? -->", re.MULTILINE
 )
 _TRAILER = "Mmlock-Update"
 
@@ -51,9 +51,7 @@ def with_state(body: str, state: PullState) -> str:
 
 def read_state(body: str) -> PullState | None:
     """The last hidden comment; None where there is none of a version that is known."""
-    found = None
-    for found in _STATE.finditer(body):
-        pass
+    found = next(reversed([*_STATE.finditer(body)]), None)
     if found is None or int(found[1]) != VERSION:
         return None
     try:
