@@ -11,14 +11,15 @@ from mmlock.core.report import Page
 from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix
 from mmlock.upkeep.forges.model import CommitState, Status
+from mmlock.upkeep.update.advisories import Lookup, with_advisories
 from mmlock.upkeep.update.body import PullText
 from mmlock.upkeep.update.branches import Made
 from mmlock.upkeep.update.carry_out import Done
 from mmlock.upkeep.update.causes import Knob
-from mmlock.upkeep.update.moves import Moves
+from mmlock.upkeep.update.moves import Move, Moves
 from mmlock.upkeep.update.plan import Plan
 from mmlock.upkeep.update.policy import Policy
-from mmlock.upkeep.update.view import view
+from mmlock.upkeep.update.view import LockView, view
 
 __all__ = ["date_before", "digest", "may_merge", "patches_page", "pull_text", "run_page", "statuses"]
 
@@ -31,21 +32,25 @@ def pull_text(
     dates: tuple[str | None, str],
     files: str,
     changes: tuple[Change, ...],
+    lookup: Lookup,
 ) -> PullText:
     """What the description of a pull request tells. `dates`: before and after."""
     group = made.group
     by_date = group.cause.knob is Knob.DATE
     return PullText(
         cause=group.cause,
-        locks=tuple(
-            view(m.pair, f"{folder}/{m.pair}", m.old, m.new, matrix, verdict=_told(made, m.pair))
-            for m in group.moves
-        ),
+        locks=tuple(_view(made, m, folder, matrix, lookup) for m in group.moves),
         date_before=dates[0] if by_date else None,
         date_after=dates[1] if by_date else None,
         files=files,
         facts=fact_lines(changes),
     )
+
+
+def _view(made: Made, move: Move, folder: str, matrix: Matrix, lookup: Lookup) -> LockView:
+    place = f"{folder}/{move.pair}"
+    seen = view(move.pair, place, move.old, move.new, matrix, verdict=_told(made, move.pair))
+    return with_advisories(seen, move.old, move.new, lookup)
 
 
 def date_before(catalogue: Catalogue, pairs: Sequence[str]) -> str | None:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from mmlock.app.evidence import trust_for
 from mmlock.app.forges import Opened, forge_for
 from mmlock.app.locking import Decide, Outcome, Solving, read_catalogue, solve_pairs
+from mmlock.app.update_advisories import Advisories, NoAdvisories
 from mmlock.app.update_facts import (
     FOLDER,
     NO_FACTS,
@@ -46,6 +47,7 @@ from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
 from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import run as verdict_words
+from mmlock.upkeep.update.advisories import Lookup, led_by_security
 from mmlock.upkeep.update.body import body
 from mmlock.upkeep.update.branches import Made, Ran, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
@@ -77,19 +79,20 @@ def update(
     clock: Clock = lambda: datetime.now(tz=timezone.utc),
     decide: Decide | None = None,
     run_lock: RunLock | None = None,
+    lookup: Lookup | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair, `run_lock` builds and runs one; with `transport` and `sleep`, tests stand in for
-    the forge and for time.
+    `decide` solves one pair, `run_lock` builds and runs one, `lookup` tells vulnerabilities; with `transport`
+    and `sleep`, tests stand in for the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
     with _only_one(git):
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
-        return _Run(arguments, opened, progress, clock(), environ, decide, run_lock).run()
+        return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, lookup).run()
 
 
 @contextmanager
@@ -135,8 +138,10 @@ class _Run:
         environ: Mapping[str, str],
         decide: Decide | None,
         run_lock: RunLock | None,
+        lookup: Lookup | None,
     ) -> None:
         self.run_lock = run_lock or self._run_lock
+        self.lookup = lookup or (NoAdvisories() if arguments.offline else Advisories.of_index(environ))
         self.environ = environ
         self.arguments = arguments
         self.forge, self.git, self.base = opened.forge, opened.git, opened.base
@@ -186,7 +191,7 @@ class _Run:
         solving = self._solving(base)
         moves, others = self._moves(base, solving)
         self.sliced = self._sliced(base, moves, solving, place)
-        moves = replace(moves, moved=self.sliced.moves)
+        moves = replace(moves, moved=tuple(led_by_security(self.sliced.moves, self.lookup)))
         groups = grouped(moves.moved, base.policy, edited_pairs(observed, base.policy.branch_prefix))
         if self.sliced.rest and not any(one.cause.slug == CauseKind.FACTS for one in groups):
             groups = (
@@ -362,6 +367,7 @@ class _Run:
             dates=(date_before(base.catalogue, made.group.pairs), base.date),
             files=self.forge.file_url(made.proposal.branch),
             changes=self._changes(made.group),
+            lookup=self.lookup,
         )
         return body(text, state, self.forge.body_limit)
 

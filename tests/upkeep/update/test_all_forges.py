@@ -15,6 +15,7 @@ from fake_gitlab import HOST as GITLAB
 from fake_gitlab import FakeGitLab
 from lock_repository import TEXT, LockRepository, World
 
+from mmlock.app.update_advisories import NoAdvisories
 from mmlock.app.updating import update
 from mmlock.core.errors import MmlockError
 from mmlock.core.report import Page
@@ -51,6 +52,7 @@ class Story:
             environ=self.repository.environ(MMLOCK_FORGE_TOKEN=TOKEN),
             clock=self.repository.clock(),
             decide=self.world.decide,
+            lookup=NoAdvisories(),
             transport=self.fake.transport,
             sleep=self.forge.sleep,
         )

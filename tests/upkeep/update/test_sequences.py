@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lock_repository import TEXT, LockRepository, World
 
+from mmlock.app.update_advisories import NoAdvisories
 from mmlock.app.updating import update
 from mmlock.core.errors import MmlockError
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
@@ -148,6 +149,7 @@ class Sequences(RuleBasedStateMachine):
             environ=self.repository.environ(GITHUB_TOKEN=TOKEN),
             clock=self.repository.clock(),
             decide=self.world.decide,
+            lookup=NoAdvisories(),
             transport=self.fake.transport,
             sleep=self.forge.sleep,
         )

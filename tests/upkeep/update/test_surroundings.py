@@ -12,6 +12,7 @@ from fake_forge import TOKEN
 from fake_github import FakeGitHub
 from lock_repository import TEXT, LockRepository, World
 
+from mmlock.app.update_advisories import NoAdvisories
 from mmlock.app.updating import update
 from mmlock.core.catalogue import Pair
 from mmlock.core.errors import MmlockError
@@ -45,6 +46,7 @@ def run(
         environ=environ or home.environ(GITHUB_TOKEN=TOKEN),
         clock=home.clock(),
         decide=decide or home.world.decide,
+        lookup=NoAdvisories(),
         transport=FakeGitHub(home.forge).transport,
         sleep=home.forge.sleep,
     )

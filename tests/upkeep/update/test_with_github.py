@@ -11,6 +11,7 @@ from fake_forge import TOKEN, FakeForge, FaultPoint, Killed
 from fake_github import FakeGitHub
 from lock_repository import TEXT, LockRepository, World
 
+from mmlock.app.update_advisories import NoAdvisories
 from mmlock.app.updating import update
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Page
@@ -46,6 +47,7 @@ def run(
         clock=repository.clock(),
         decide=world.decide,
         run_lock=run_lock,
+        lookup=NoAdvisories(),
         transport=fake.transport,
         sleep=forge.sleep,
     )

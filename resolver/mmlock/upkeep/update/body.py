@@ -100,7 +100,9 @@ def _security(pull: PullText, most: int) -> Iterator[str]:
         yield "Known vulnerabilities: *not looked up*."
         yield ""
         return
-    yield f"Known vulnerabilities: {len(closed)} closed, {len(left)} left."
+    unread = max(lock.unread for lock in pull.locks)
+    more = f" Of up to {unread} versions in a lock nobody knows: the index does not tell." if unread else ""
+    yield f"Known vulnerabilities: {len(closed)} closed, {len(left)} left.{more}"
     yield from _cut((f"- closes {_advisory(one)}" for one in closed), len(closed), most)
     yield from _cut((f"- leaves {_advisory(one)}" for one in left), len(left), most)
     yield ""
