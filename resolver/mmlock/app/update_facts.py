@@ -148,5 +148,5 @@ def sliced_moves(
 
 
 def fact_lines(changes: tuple[Change, ...]) -> tuple[str, ...]:
-    """The changes for people."""
-    return tuple(line.strip() for line in lines(changes, most=len(changes) + 1))
+    """The changes for people, one line each."""
+    return tuple(f"{change.path}: {line.strip()}" for change in changes for line in list(lines([change]))[1:])

@@ -11,17 +11,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.app.evidence import trust_for
 from mmlock.app.forges import Opened, forge_for
-from mmlock.app.locking import Decide, Outcome, Solving, read_catalogue, solve_pairs
+from mmlock.app.locking import Decide, Outcome, Solving, solve_pairs
 from mmlock.app.update_advisories import Advisories, NoAdvisories
+from mmlock.app.update_base import Base, read_base
 from mmlock.app.update_facts import (
     FOLDER,
     NO_FACTS,
     FactState,
+    Refresh,
     Sliced,
     refreshed,
     refresher,
@@ -36,8 +36,8 @@ from mmlock.app.update_report import (
     run_page,
     statuses,
 )
-from mmlock.core.catalogue import Catalogue, LocksArguments, Pair
-from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
+from mmlock.core.catalogue import LocksArguments, Pair
+from mmlock.core.errors import EnvironmentFault, MmlockError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import UpdateArguments
@@ -45,21 +45,17 @@ from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
-from mmlock.upkeep.catalogue.state import entries
-from mmlock.upkeep.catalogue.table import run as verdict_words
 from mmlock.upkeep.update.advisories import Lookup, led_by_security
 from mmlock.upkeep.update.body import body
 from mmlock.upkeep.update.branches import Made, Ran, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
-from mmlock.upkeep.update.dates import day_before, is_later, movable
 from mmlock.upkeep.update.git import Git
-from mmlock.upkeep.update.moves import Held, MoveGroup, Moves, differing, find_moves, grouped
+from mmlock.upkeep.update.moves import MoveGroup, Moves, differing, find_moves, grouped
 from mmlock.upkeep.update.plan import Observed, Plan, Publish, edited_pairs, make_plan, our_pulls
-from mmlock.upkeep.update.policy import Policy, parse_policy
+from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import PullState, ticked
-from mmlock.validate.attest.trust import Trust
 
 if TYPE_CHECKING:
     import httpx
@@ -80,19 +76,20 @@ def update(
     decide: Decide | None = None,
     run_lock: RunLock | None = None,
     lookup: Lookup | None = None,
+    refresh: Refresh | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair, `run_lock` builds and runs one, `lookup` tells vulnerabilities; with `transport`
-    and `sleep`, tests stand in for the forge and for time.
+    `decide` solves one pair, `run_lock` builds and runs one, `lookup` tells vulnerabilities, `refresh` reads
+    the indexes; with `transport` and `sleep`, tests stand in for the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
     with _only_one(git):
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
-        return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, lookup).run()
+        return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, lookup, refresh).run()
 
 
 @contextmanager
@@ -110,22 +107,6 @@ def _only_one(git: Git) -> Iterator[None]:
         ) from error
 
 
-class _Base(Struct, frozen=True, kw_only=True):
-    """What the base branch says."""
-
-    commit: str
-    file: Path
-    """`mmlock.toml` in the work tree."""
-    catalogue: Catalogue
-    policy: Policy
-    trust: Trust
-    held: Mapping[str, Held]
-    verdicts: Mapping[str, str]
-    later: Mapping[str, Pair]
-    """The pairs with the date they would move to."""
-    date: str
-
-
 class _Run:
     """One run, in a repository that nobody else updates meanwhile."""
 
@@ -139,7 +120,9 @@ class _Run:
         decide: Decide | None,
         run_lock: RunLock | None,
         lookup: Lookup | None,
+        refresh: Refresh | None,
     ) -> None:
+        self.refresh = refresh
         self.run_lock = run_lock or self._run_lock
         self.lookup = lookup or (NoAdvisories() if arguments.offline else Advisories.of_index(environ))
         self.environ = environ
@@ -154,38 +137,10 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="mmlock-update-") as place:
             commit = self.git.fetch(self.forge.remote, self.base)
             with self.git.work_tree(commit, Path(place) / "base") as tree:
-                base = self._read(commit, tree.top / inside)
+                base = read_base(tree.top / inside, commit, self.base, self.arguments, self.now)
                 return self._with_base(tree, base, Path(place))
 
-    def _read(self, commit: str, file: Path) -> _Base:
-        if not file.is_file():
-            raise UsageError(
-                f"the branch `{self.base}` has no `{self.arguments.file}`",
-                hints=["it names the stacks to lock and their targets; `mmlock locks --help` shows one"],
-            )
-        catalogue = read_catalogue(file)
-        text = file.read_text(encoding="utf-8")
-        if "<<<<<<<" in text:
-            raise UsageError(f"`{file.name}` has marks of a conflict", hints=["solve it on the base branch"])
-        targets = frozenset(pair.target for pair in catalogue.pairs)
-        policy = parse_policy(text, str(self.arguments.file), targets)
-        trust = trust_for(self.arguments.allowed_signers, file)
-        found = tuple(entries(catalogue, trust))
-        date = day_before(self.now, policy.minimum_release_age)
-        may = movable(text, catalogue.pairs)
-        return _Base(
-            commit=commit,
-            file=file,
-            catalogue=catalogue,
-            policy=policy,
-            trust=trust,
-            held={one.pair.name: Held(pair=one.pair.name, env=one.env, refused=one.refused) for one in found},
-            verdicts={one.pair.name: verdict_words(one.verdict) for one in found if one.verdict is not None},
-            later={pair.name: _later(pair, date) if pair.name in may else pair for pair in catalogue.pairs},
-            date=date,
-        )
-
-    def _with_base(self, tree: Git, base: _Base, place: Path) -> Page:
+    def _with_base(self, tree: Git, base: Base, place: Path) -> Page:
         observed = self._observe(base)
         self.facts = self._facts(base, place)
         solving = self._solving(base)
@@ -233,7 +188,7 @@ class _Run:
 
     # ------------------------------------------------------------ what is there
 
-    def _observe(self, base: _Base) -> Observed:
+    def _observe(self, base: Base) -> Observed:
         prefix = base.policy.branch_prefix
         self.progress("reading pull requests")
         pulls = self.forge.open_pulls()
@@ -259,14 +214,15 @@ class _Run:
 
         return run_lock(folder, offline=self.arguments.offline, progress=self.progress)
 
-    def _facts(self, base: _Base, place: Path) -> FactState:
+    def _facts(self, base: Base, place: Path) -> FactState:
         """The facts beside `mmlock.toml`, refreshed where that is wanted; none where others were named."""
         if self.arguments.matrices is not None:
             return NO_FACTS
-        refresh = refresher(self.arguments.offline, base.catalogue.folder, self.environ, self.progress)
-        return refreshed(base.file.parent, place, refresh if self.arguments.refresh else None)
+        usual = refresher(self.arguments.offline, base.catalogue.folder, self.environ, self.progress)
+        refresh = (self.refresh or usual) if self.arguments.refresh else None
+        return refreshed(base.file.parent, place, refresh)
 
-    def _put_facts(self, group: MoveGroup, base: _Base) -> tuple[str, ...]:
+    def _put_facts(self, group: MoveGroup, base: Base) -> tuple[str, ...]:
         """Write the changed facts of a group into the checkout; gives the paths."""
         paths = []
         for name, data in self.facts.files(self._changes(group)).items():
@@ -281,7 +237,7 @@ class _Run:
         found = self.sliced.changes.get(group.cause.slug, ())
         return found or (self.sliced.rest if not group.moves else ())
 
-    def _solving(self, base: _Base) -> Solving:
+    def _solving(self, base: Base) -> Solving:
         request = LocksArguments(
             file=base.file,
             jobs=self.arguments.jobs,
@@ -291,7 +247,7 @@ class _Run:
         )
         return Solving.of(base.catalogue, base.catalogue.pairs, request, base.trust)
 
-    def _moves(self, base: _Base, solving: Solving) -> tuple[Moves, frozenset[str]]:
+    def _moves(self, base: Base, solving: Solving) -> tuple[Moves, frozenset[str]]:
         """What moves, and all pairs that the later date alone would change."""
         by_date = self._solved(solving, tuple(base.later.values()))
         changed = differing(base.held, by_date)
@@ -307,7 +263,7 @@ class _Run:
             moves = find_moves(base.held, by_date, by_facts, base.policy)
         return moves, frozenset(name for name in changed if name not in same)
 
-    def _sliced(self, base: _Base, moves: Moves, solving: Solving, place: Path) -> Sliced:
+    def _sliced(self, base: Base, moves: Moves, solving: Solving, place: Path) -> Sliced:
         return sliced_moves(
             self.facts,
             moves.moved,
@@ -323,7 +279,7 @@ class _Run:
         told = solve_pairs(solving, pairs, progress=self.progress, decide=self.decide)
         return {pair.name: outcome for pair, outcome in told}
 
-    def _plan(self, observed: Observed, made: list[Made], base: _Base, moves: Moves) -> Plan:
+    def _plan(self, observed: Observed, made: list[Made], base: Base, moves: Moves) -> Plan:
         proposals = [one.proposal for one in made]
         return make_plan(observed, proposals, base.policy, now=self.now, unsure=moves.unsure)
 
@@ -343,7 +299,7 @@ class _Run:
 
     # ------------------------------------------------------------ what is done
 
-    def _carry_out(self, plan: Plan, made: list[Made], base: _Base, matrix: Matrix) -> Done:
+    def _carry_out(self, plan: Plan, made: list[Made], base: Base, matrix: Matrix) -> Done:
         by_branch = {one.proposal.branch: one for one in made}
         doing = CarryOut(
             forge=self.forge,
@@ -357,7 +313,7 @@ class _Run:
         )
         return doing.do(plan)
 
-    def _body(self, made: Made, state: PullState, base: _Base, matrix: Matrix) -> str:
+    def _body(self, made: Made, state: PullState, base: Base, matrix: Matrix) -> str:
         top, file = self.git.top.resolve(), self.arguments.file.resolve()
         folder = (file.parent / base.catalogue.folder.relative_to(base.file.parent)).relative_to(top)
         text = pull_text(
@@ -371,7 +327,7 @@ class _Run:
         )
         return body(text, state, self.forge.body_limit)
 
-    def _patches(self, folder: Path, made: list[Made], base: _Base, matrix: Matrix, moves: Moves) -> Page:
+    def _patches(self, folder: Path, made: list[Made], base: Base, matrix: Matrix, moves: Moves) -> Page:
         """Patches for `git am` and their descriptions, instead of branches."""
         lines = []
         for one in made:
@@ -394,7 +350,7 @@ class _Run:
 
     # ------------------------------------------------------------ what is told
 
-    def _dashboard(self, plan: Plan, done: Done, moves: Moves, base: _Base) -> str:
+    def _dashboard(self, plan: Plan, done: Done, moves: Moves, base: Base) -> str:
         found = DashboardText(
             outcomes=plan.outcomes,
             numbers=done.numbers,
@@ -414,13 +370,6 @@ class _Run:
             self.forge.open_dashboard(title=TITLE, body=text, label=LABEL)
         elif self.issue.body != text:
             self.forge.edit_dashboard(self.issue.number, text)
-
-
-def _later(pair: Pair, date: str) -> Pair:
-    """The pair with the later date; with its own where that is later still."""
-    if not is_later(date, pair.request.checked().exclude_newer):
-        return pair
-    return replace(pair, request=replace(pair.request, exclude_newer=date))
 
 
 def _to_run(plan: Plan, made: list[Made], policy: Policy) -> frozenset[str]:

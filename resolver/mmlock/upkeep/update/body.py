@@ -84,7 +84,9 @@ def _lines(pull: PullText, most: int) -> Iterator[str]:
 
 def _headline(pull: PullText) -> str:
     count = len(pull.locks)
-    locks = "no lock" if not count else "1 lock" if count == 1 else f"{count} locks"
+    if not count:
+        return "The facts changed, and no lock moves with them."
+    locks = "1 lock" if count == 1 else f"{count} locks"
     return f"**{text(pull.cause.title)}** moves {locks}. Each was solved as a whole."
 
 
@@ -197,6 +199,8 @@ def _change(one: LockChange) -> tuple[str, str, str]:
 
 def _why(pull: PullText) -> Iterator[str]:
     """Why it moved, and what makes it safe."""
+    if not pull.locks:
+        return
     yield "## Why"
     yield ""
     if pull.cause.knob is Knob.DATE:
@@ -299,7 +303,7 @@ def _size(one: Download) -> str:
 def _facts(lines: Sequence[str], most: int) -> Iterator[str]:
     if not lines:
         return
-    yield f"<details><summary>{len(lines)} changed facts</summary>"
+    yield f"<details><summary>Changed facts: {len(lines)}</summary>"
     yield ""
     yield from _cut((f"- {text(line)}" for line in lines), len(lines), most)
     yield ""
