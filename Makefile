@@ -47,7 +47,7 @@ test: $(DEV) ## run the unit tests
 test-slow: $(DEV) ## run the slow tests, and properties on more examples (no network)
 	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "(slow or hypothesis) and not long and not network" $(PYTEST_FLAGS)
 
-test-long: $(LONG) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.03 for a sample
+test-long: $(LONG) $(WORKFLOWS) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.03 for a sample
 	MMLOCK_TEST_SHARE=$(SHARE) $(BIN)/python -m pytest -m "long and not network" $(PYTEST_FLAGS)
 
 check: lint types layers matrices workflows ## lint, types, layers, matrices, workflows

@@ -56,6 +56,10 @@ class Advisories(Struct):
             self.known[key] = self._asked(package, version)
         return self.known[key]
 
+    def close(self) -> None:
+        """Let the connections go."""
+        self.client.__exit__(None, None, None)
+
     def _asked(self, package: str, version: str) -> tuple[Advisory, ...] | None:
         if self.missing >= _TRIED:
             return None

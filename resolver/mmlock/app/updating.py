@@ -89,7 +89,13 @@ def update(
     git.require_whole()
     with _only_one(git):
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
-        return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, lookup, refresh).run()
+        asked = lookup or (NoAdvisories() if arguments.offline else Advisories.of_index(environ))
+        try:
+            return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, asked, refresh).run()
+        finally:
+            opened.forge.close()
+            if isinstance(asked, Advisories):
+                asked.close()
 
 
 @contextmanager
@@ -119,12 +125,12 @@ class _Run:
         environ: Mapping[str, str],
         decide: Decide | None,
         run_lock: RunLock | None,
-        lookup: Lookup | None,
+        lookup: Lookup,
         refresh: Refresh | None,
     ) -> None:
         self.refresh = refresh
         self.run_lock = run_lock or self._run_lock
-        self.lookup = lookup or (NoAdvisories() if arguments.offline else Advisories.of_index(environ))
+        self.lookup = lookup
         self.environ = environ
         self.arguments = arguments
         self.forge, self.git, self.base = opened.forge, opened.git, opened.base

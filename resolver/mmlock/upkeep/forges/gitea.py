@@ -222,6 +222,9 @@ class Gitea(Struct, frozen=True, kw_only=True):
     def file_url(self, branch: str) -> str:
         return f"{self.page}/src/branch/{branch}/"
 
+    def close(self) -> None:
+        self.rest.close()
+
     # ------------------------------------------------------------ values
 
     def _path(self, rest: str = "") -> str:

@@ -243,6 +243,9 @@ class GitHub(Struct, frozen=True, kw_only=True):
     def file_url(self, branch: str) -> str:
         return f"{self.page}/blob/{branch}/"
 
+    def close(self) -> None:
+        self.rest.close()
+
     # ------------------------------------------------------------ values
 
     def _path(self, rest: str = "") -> str:

@@ -230,6 +230,9 @@ class GitLab(Struct, frozen=True, kw_only=True):
     def file_url(self, branch: str) -> str:
         return f"{self.page}/-/blob/{branch}/"
 
+    def close(self) -> None:
+        self.rest.close()
+
     # ------------------------------------------------------------ values
 
     def _path(self, rest: str = "") -> str:

@@ -116,6 +116,12 @@ class Rest(Struct, kw_only=True):
         """
         return self._sent(verb, self._url(path, {}), value, {}, again=again)
 
+    def close(self) -> None:
+        """Let the connections go."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     # ------------------------------------------------------------ the wire
 
     def _url(self, path: str, query: Mapping[str, str | int]) -> str:
