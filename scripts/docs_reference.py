@@ -148,8 +148,8 @@ def toml_page() -> list[str]:
         *inspect.cleandoc(example).splitlines(),
         "```",
         "",
-        "What a pair says goes before its stack, a stack before its target, and a target before the top of the",
-        "file. Paths start from the folder of the file. Unknown keys are errors.",
+        "What a pair says goes before its stack, a stack before its target, and a target before the top of",
+        "the file. Paths start from the folder of the file. Unknown keys are errors.",
         "",
         "## Keys of the file",
         "",
@@ -162,11 +162,13 @@ def toml_page() -> list[str]:
         "",
         "How `mmlock update` works: [Keeping locks fresh](../guides/updates.md).",
         "",
-        *table(("key", "value", "meaning"), [(f"`{key.name}`", key.value, key.meaning) for key in policy.KEYS]),
+        *table(
+            ("key", "value", "meaning"), [(f"`{key.name}`", key.value, key.meaning) for key in policy.KEYS]
+        ),
         "",
         "## Options of a solve",
         "",
-        "At the top of the file, in `[targets.NAME]`, in `[stacks.NAME]` or in a pair. `gpus` is for targets,",
+        "At the top of the file, in `[targets.NAME]`, `[stacks.NAME]` or a pair. `gpus` is for targets,",
         "`requirements` for stacks only.",
         "",
     ]

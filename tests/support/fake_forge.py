@@ -1,7 +1,7 @@
 """A forge that remembers: pull requests over a real bare git repository, and people who act on them.
 
-`FakeForge` is what all forges have in common; `fake_github`, `fake_gitea` and `fake_gitlab` speak for it in the words
-of one. Each is an `httpx` transport, so nothing listens anywhere. Faults are planned per request.
+`FakeForge` is what all forges have in common; `fake_github`, `fake_gitea` and `fake_gitlab` speak for it in
+the words of one. Each is an `httpx` transport, so nothing listens anywhere. Faults are planned per request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 START = datetime(2026, 11, 28, 12, 0, tzinfo=timezone.utc)
-TOKEN = "secret-token-of-the-test"
+TOKEN = "secret-token-of-the-test"  # noqa: S105
 
 
 class FaultPoint(Enum):
@@ -173,7 +173,9 @@ class FakeForge:
     def number(self) -> int:
         return len(self.pulls) + len(self.issues) + 1
 
-    def add_pull(self, *, branch: str, base: str, title: str, body: str, labels: Iterable[str] = ()) -> FakePull | None:
+    def add_pull(
+        self, *, branch: str, base: str, title: str, body: str, labels: Iterable[str] = ()
+    ) -> FakePull | None:
         """None: there is an open one for that branch, or there is no such branch."""
         if self.head(branch) is None or any(one.branch == branch for one in self.open_ones()):
             return None

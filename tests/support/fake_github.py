@@ -1,4 +1,6 @@
-"""GitHub's REST API over a `FakeForge`. With `strict`, every request and reply is held against GitHub's own description."""
+"""GitHub's REST API over a `FakeForge`. `strict`: all is held against GitHub's own description."""
+
+# ruff: noqa: ARG002
 
 from __future__ import annotations
 
@@ -146,11 +148,15 @@ class FakeGitHub:
         """Pull requests are issues, too."""
         query = parse_qs(request.url.query.decode())
         wanted = set(query["labels"][0].split(","))
-        rows = [filled("issue", self._issue(one)) for one in self.forge.issues if wanted <= one.labels and one.standing == "open"]
+        rows = [
+            filled("issue", self._issue(one))
+            for one in self.forge.issues
+            if wanted <= one.labels and one.standing == "open"
+        ]
         for one in self.forge.open_ones():
             if wanted <= one.labels:
                 page = f"https://github.com/{self.forge.name}/pull/{one.number}"
-                link = {name: page for name in ("url", "html_url", "diff_url", "patch_url")}
+                link = dict.fromkeys(("url", "html_url", "diff_url", "patch_url"), page)
                 issue = FakeIssue(one.number, one.title, one.body, one.labels)
                 rows.insert(0, {**filled("issue", self._issue(issue)), "pull_request": link})
         return self._paged(request, rows)
@@ -188,7 +194,9 @@ class FakeGitHub:
         assert len(value["description"]) <= 140
         self.forge.git("cat-file", "-e", commit)
         self.forge.statuses.setdefault(commit, {})[value["context"]] = (value["state"], value["description"])
-        return httpx.Response(201, json=filled("status", {"state": value["state"], "context": value["context"]}))
+        return httpx.Response(
+            201, json=filled("status", {"state": value["state"], "context": value["context"]})
+        )
 
     # ------------------------------------------------------------ values
 
@@ -221,8 +229,8 @@ class FakeGitHub:
         refs = {
             "head": {"label": f"team:{one.branch}", "ref": one.branch, "sha": one.last_head, "repo": own,
                      "user": filled("simple-user", {})},
-            "base": {"label": f"team:{one.base}", "ref": one.base, "sha": self.forge.head(one.base), "repo": base,
-                     "user": filled("simple-user", {})},
+            "base": {"label": f"team:{one.base}", "ref": one.base, "sha": self.forge.head(one.base),
+                     "repo": base, "user": filled("simple-user", {})},
         }  # fmt: skip
         return {
             **refs,
@@ -250,7 +258,7 @@ class FakeGitHub:
 
 
 def _label(name: str) -> dict[str, Any]:
-    return {"id": 1, "node_id": "n", "url": "https://api.github.com/l", "name": name, "description": None,
+    return {"id": 1, "node_id": "n", "url": "https://api.github.com/l", "name": name, "description": "",
             "color": "ededed", "default": False}  # fmt: skip
 
 
@@ -264,7 +272,7 @@ def filled(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     return {**value, **known}
 
 
-def _sample(schema: Mapping[str, Any]) -> Any:  # noqa: PLR0911
+def _sample(schema: Mapping[str, Any]) -> Any:
     if "$ref" in schema:
         return _sample(description()["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     if schema.get("nullable"):
@@ -279,7 +287,13 @@ def _sample(schema: Mapping[str, Any]) -> Any:  # noqa: PLR0911
         properties = schema.get("properties", {})
         return {key: _sample(properties[key]) for key in schema.get("required", ()) if key in properties}
     texts = {"date-time": "2026-11-28T12:00:00Z", "uri": "https://api.github.com/x", "email": "a@example.org"}
-    samples = {"array": [], "integer": 1, "number": 1, "boolean": False, "string": texts.get(schema.get("format", ""), "x")}
+    samples = {
+        "array": [],
+        "integer": 1,
+        "number": 1,
+        "boolean": False,
+        "string": texts.get(schema.get("format", ""), "x"),
+    }
     return samples[kind]
 
 
@@ -300,9 +314,16 @@ class _Request:
         from openapi_core.datatypes import RequestParameters
         from werkzeug.datastructures import Headers, ImmutableMultiDict
 
-        query = [(key, value) for key, values in parse_qs(request.url.query.decode(), keep_blank_values=True).items() for value in values]
+        query = [
+            (key, value)
+            for key, values in parse_qs(request.url.query.decode(), keep_blank_values=True).items()
+            for value in values
+        ]
         self.parameters = RequestParameters(
-            query=ImmutableMultiDict(query), header=Headers(dict(request.headers)), cookie=ImmutableMultiDict(), path={}
+            query=ImmutableMultiDict(query),
+            header=Headers(dict(request.headers)),
+            cookie=ImmutableMultiDict(),
+            path={},
         )
         self.host_url = "https://api.github.com"
         self.path = request.url.raw_path.decode().partition("?")[0]
@@ -342,8 +363,7 @@ def validate_request(request: httpx.Request) -> None:
 def _parameter(one: Mapping[str, Any]) -> Mapping[str, Any]:
     if "$ref" not in one:
         return one
-    found = description()["components"]["parameters"][one["$ref"].rpartition("/")[2]]
-    return found  # type: ignore[no-any-return]
+    return description()["components"]["parameters"][one["$ref"].rpartition("/")[2]]
 
 
 def validate_response(request: httpx.Request, response: httpx.Response) -> None:

@@ -81,7 +81,9 @@ class World:
                 replace(
                     file,
                     name=file.name.replace(f"-{old}-", f"-{new}-"),
-                    url=file.url.replace(f"-{quote(old)}-", f"-{quote(new)}-").replace(f"-{old}-", f"-{new}-"),
+                    url=file.url.replace(f"-{quote(old)}-", f"-{quote(new)}-").replace(
+                        f"-{old}-", f"-{new}-"
+                    ),
                 )
                 for file in package.files
             )
@@ -93,7 +95,9 @@ class World:
 class LockRepository:
     """A bare repository on a forge, and a clone of it."""
 
-    def __init__(self, folder: Path, world: World, text: str = TEXT, url: str = "https://github.com/team/locks.git") -> None:
+    def __init__(
+        self, folder: Path, world: World, text: str = TEXT, url: str = "https://github.com/team/locks.git"
+    ) -> None:
         self.bare = folder / "bare.git"
         self.clone = folder / "clone"
         self.world = world
@@ -109,14 +113,26 @@ class LockRepository:
             write_lock(outcome, pair.request.out, pair.request.lock_formats)
         world.asked.clear()
         _git(self.clone, "add", "--all")
-        _git(self.clone, "-c", "user.name=ada", "-c", "user.email=ada@example.org", "commit", "--quiet", "-m", "locks")
+        _git(
+            self.clone,
+            "-c",
+            "user.name=ada",
+            "-c",
+            "user.email=ada@example.org",
+            "commit",
+            "--quiet",
+            "-m",
+            "locks",
+        )
         _git(self.clone, "push", "--quiet", str(self.bare), "main")
         _git(self.clone, "remote", "add", "origin", url)
         self.forge = FakeForge(self.bare)
 
     def environ(self, **more: str) -> dict[str, str]:
         """Where the URL of the forge is the bare repository."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT", "MMLOCK", "GH"))}
+        kept = {
+            key: value for key, value in os.environ.items() if not key.startswith(("GIT", "MMLOCK", "GH"))
+        }
         return {
             **kept,
             "GIT_CONFIG_GLOBAL": os.devnull,

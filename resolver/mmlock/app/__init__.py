@@ -39,6 +39,7 @@ __all__ = [
     "diff",
     "doctor",
     "export",
+    "feed",
     "graph",
     "inspect",
     "install",
@@ -95,6 +96,13 @@ def update(arguments: UpdateArguments, *, progress: Progress = silent) -> Report
     from mmlock.app.updating import update as used
 
     return used(arguments, progress=progress)
+
+
+def feed(arguments: FeedArguments) -> Report:
+    """Write the facts as a data source for Renovate."""
+    from mmlock.app.feeding import feed as used
+
+    return used(arguments)
 
 
 def locks(arguments: LocksArguments, *, progress: Progress = silent) -> Report:

@@ -73,8 +73,12 @@ def forge_for(
     place = _place(arguments, git)
     api = require_safe(arguments.api or _api(arguments.forge, place, environ))
     forge = _remote(arguments, place, api, environ, transport, sleep)
-    about = forge.repository()
-    _usable(about, place, arguments)
+    try:
+        about = forge.repository()
+        _usable(about, place, arguments)
+    except BaseException:
+        forge.close()
+        raise
     return Opened(
         forge=forge, git=replace(git, login=forge.login()), base=arguments.base or about.default_branch
     )
@@ -186,9 +190,16 @@ def _remote(
 
         if token is None:
             app, key = (environ[name] for name in _APP)
-            token = github.app_token(
-                app, key, place.name, lambda word: rest(github.headers(word), kept=False), time.time()
-            )
+            client = rest({}, kept=False)
+
+            def signed(word: str) -> Rest:
+                client.headers = lambda: github.headers(word)
+                return client
+
+            try:
+                token = github.app_token(app, key, place.name, signed, time.time())
+            finally:
+                client.close()
         return github.GitHub(
             rest=rest(github.headers(token)), name=place.name, remote=remote, token=_always(token), page=page
         )

@@ -1,4 +1,4 @@
-"""The facts of an update: as the base has them, as a refresh finds them, and the part that one cause needs."""
+"""The facts of an update: those of the base, those after a refresh, and the part that one cause needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,17 @@ from mmlock.upkeep.update.causes import CauseKind, Knob
 from mmlock.upkeep.update.fact_slices import about, read_documents, sliced
 from mmlock.upkeep.update.moves import Held, Move, differing, remade
 
-__all__ = ["NO_FACTS", "FactState", "Refresh", "Sliced", "Solve", "fact_lines", "refreshed", "refresher", "sliced_moves"]
+__all__ = [
+    "NO_FACTS",
+    "FactState",
+    "Refresh",
+    "Sliced",
+    "Solve",
+    "fact_lines",
+    "refreshed",
+    "refresher",
+    "sliced_moves",
+]
 
 FOLDER = "matrices"
 Refresh = Callable[[Path], tuple[str, ...]]
@@ -99,12 +109,17 @@ class Sliced(Struct, frozen=True, kw_only=True):
 
 
 def sliced_moves(
-    state: FactState, moves: tuple[Move, ...], held: Mapping[str, Held], pairs: Mapping[str, Pair], place: Path, solve: Solve
+    state: FactState,
+    moves: tuple[Move, ...],
+    held: Mapping[str, Held],
+    pairs: Mapping[str, Pair],
+    place: Path,
+    solve: Solve,
 ) -> Sliced:
     """Solve each cause over the old facts plus that cause.
 
-    Where the part of the facts that speaks of the packages that moved does not move the lock by itself, the cause
-    takes all changed facts.
+    Where the facts about the packages that moved do not move the lock by themselves, the cause takes all
+    changed facts.
     """
     if not state.changes:
         return Sliced(moves=moves, changes={}, rest=())
@@ -133,5 +148,5 @@ def sliced_moves(
 
 
 def fact_lines(changes: tuple[Change, ...]) -> tuple[str, ...]:
-    """The changes for people."""
-    return tuple(line.strip() for line in lines(changes, most=len(changes) + 1))
+    """The changes for people, one line each."""
+    return tuple(f"{change.path}: {line.strip()}" for change in changes for line in list(lines([change]))[1:])

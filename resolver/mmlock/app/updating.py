@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
@@ -12,24 +11,33 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.app.evidence import trust_for
 from mmlock.app.forges import Opened, forge_for
-from mmlock.app.locking import Decide, Outcome, Solving, read_catalogue, solve_pairs
+from mmlock.app.locking import Decide, Outcome, Solving, solve_pairs
+from mmlock.app.update_advisories import Advisories, NoAdvisories
+from mmlock.app.update_base import Base, read_base
 from mmlock.app.update_facts import (
     FOLDER,
     NO_FACTS,
     FactState,
+    Refresh,
     Sliced,
-    fact_lines,
     refreshed,
     refresher,
     sliced_moves,
 )
-from mmlock.core.catalogue import Catalogue, LocksArguments, Pair
-from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
+from mmlock.app.update_report import (
+    date_before,
+    digest,
+    may_merge,
+    patches_page,
+    pull_text,
+    run_page,
+    statuses,
+)
+from mmlock.core.catalogue import LocksArguments, Pair
+from mmlock.core.errors import EnvironmentFault, MmlockError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import UpdateArguments
@@ -37,22 +45,17 @@ from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
-from mmlock.upkeep.catalogue.state import entries
-from mmlock.upkeep.catalogue.table import run as verdict_words
-from mmlock.upkeep.forges.model import CommitState, Status
-from mmlock.upkeep.update.body import PullText, body
-from mmlock.upkeep.update.branches import Made, Workshop
+from mmlock.upkeep.update.advisories import Lookup, led_by_security
+from mmlock.upkeep.update.body import body
+from mmlock.upkeep.update.branches import Made, Ran, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
-from mmlock.upkeep.update.dates import day_before, is_later, movable
 from mmlock.upkeep.update.git import Git
-from mmlock.upkeep.update.moves import Held, MoveGroup, Moves, differing, find_moves, grouped
-from mmlock.upkeep.update.plan import Observed, Plan, edited_pairs, make_plan, our_pulls
-from mmlock.upkeep.update.policy import Policy, parse_policy
+from mmlock.upkeep.update.moves import MoveGroup, Moves, differing, find_moves, grouped
+from mmlock.upkeep.update.plan import Observed, Plan, Publish, edited_pairs, make_plan, our_pulls
+from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import PullState, ticked
-from mmlock.upkeep.update.view import LockView, view
-from mmlock.validate.attest.trust import Trust
 
 if TYPE_CHECKING:
     import httpx
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
 __all__ = ["update"]
 
 Clock = Callable[[], datetime]
+RunLock = Callable[[Path], Ran]
 FACTS_ONLY = Cause(kind=CauseKind.FACTS, knob=Knob.FACTS)
 
 
@@ -70,18 +74,28 @@ def update(
     environ: Mapping[str, str] = os.environ,
     clock: Clock = lambda: datetime.now(tz=timezone.utc),
     decide: Decide | None = None,
+    run_lock: RunLock | None = None,
+    lookup: Lookup | None = None,
+    refresh: Refresh | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair; with `transport` and `sleep`, tests stand in for the forge and for time.
+    `decide` solves one pair, `run_lock` builds and runs one, `lookup` tells vulnerabilities, `refresh` reads
+    the indexes; with `transport` and `sleep`, tests stand in for the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
     with _only_one(git):
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
-        return _Run(arguments, opened, progress, clock(), environ, decide).run()
+        asked = lookup or (NoAdvisories() if arguments.offline else Advisories.of_index(environ))
+        try:
+            return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, asked, refresh).run()
+        finally:
+            opened.forge.close()
+            if isinstance(asked, Advisories):
+                asked.close()
 
 
 @contextmanager
@@ -99,22 +113,6 @@ def _only_one(git: Git) -> Iterator[None]:
         ) from error
 
 
-class _Base(Struct, frozen=True, kw_only=True):
-    """What the base branch says."""
-
-    commit: str
-    file: Path
-    """`mmlock.toml` in the work tree."""
-    catalogue: Catalogue
-    policy: Policy
-    trust: Trust
-    held: Mapping[str, Held]
-    verdicts: Mapping[str, str]
-    later: Mapping[str, Pair]
-    """The pairs with the date they would move to."""
-    date: str
-
-
 class _Run:
     """One run, in a repository that nobody else updates meanwhile."""
 
@@ -126,7 +124,13 @@ class _Run:
         now: datetime,
         environ: Mapping[str, str],
         decide: Decide | None,
+        run_lock: RunLock | None,
+        lookup: Lookup,
+        refresh: Refresh | None,
     ) -> None:
+        self.refresh = refresh
+        self.run_lock = run_lock or self._run_lock
+        self.lookup = lookup
         self.environ = environ
         self.arguments = arguments
         self.forge, self.git, self.base = opened.forge, opened.git, opened.base
@@ -139,47 +143,22 @@ class _Run:
         with tempfile.TemporaryDirectory(prefix="mmlock-update-") as place:
             commit = self.git.fetch(self.forge.remote, self.base)
             with self.git.work_tree(commit, Path(place) / "base") as tree:
-                base = self._read(tree, commit, tree.top / inside)
+                base = read_base(tree.top / inside, commit, self.base, self.arguments, self.now)
                 return self._with_base(tree, base, Path(place))
 
-    def _read(self, tree: Git, commit: str, file: Path) -> _Base:
-        if not file.is_file():
-            raise UsageError(
-                f"the branch `{self.base}` has no `{self.arguments.file}`",
-                hints=["it names the stacks to lock and their targets; `mmlock locks --help` shows one"],
-            )
-        catalogue = read_catalogue(file)
-        text = file.read_text(encoding="utf-8")
-        if "<<<<<<<" in text:
-            raise UsageError(f"`{file.name}` has marks of a conflict", hints=["solve it on the base branch"])
-        targets = frozenset(pair.target for pair in catalogue.pairs)
-        policy = parse_policy(text, str(self.arguments.file), targets)
-        trust = trust_for(self.arguments.allowed_signers, file)
-        found = tuple(entries(catalogue, trust))
-        date = day_before(self.now, policy.minimum_release_age)
-        may = movable(text, catalogue.pairs)
-        return _Base(
-            commit=commit,
-            file=file,
-            catalogue=catalogue,
-            policy=policy,
-            trust=trust,
-            held={one.pair.name: Held(pair=one.pair.name, env=one.env, refused=one.refused) for one in found},
-            verdicts={one.pair.name: verdict_words(one.verdict) for one in found if one.verdict is not None},
-            later={pair.name: _later(pair, date) if pair.name in may else pair for pair in catalogue.pairs},
-            date=date,
-        )
-
-    def _with_base(self, tree: Git, base: _Base, place: Path) -> Page:
+    def _with_base(self, tree: Git, base: Base, place: Path) -> Page:
         observed = self._observe(base)
         self.facts = self._facts(base, place)
         solving = self._solving(base)
         moves, others = self._moves(base, solving)
         self.sliced = self._sliced(base, moves, solving, place)
-        moves = replace(moves, moved=self.sliced.moves)
+        moves = replace(moves, moved=tuple(led_by_security(self.sliced.moves, self.lookup)))
         groups = grouped(moves.moved, base.policy, edited_pairs(observed, base.policy.branch_prefix))
         if self.sliced.rest and not any(one.cause.slug == CauseKind.FACTS for one in groups):
-            groups = (*groups, MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=_digest(self.sliced.rest)))
+            groups = (
+                *groups,
+                MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=digest(self.sliced.rest)),
+            )
         matrix = open_matrix(self.facts.now or self.arguments.matrices)
         workshop = Workshop(
             tree=tree,
@@ -193,14 +172,16 @@ class _Run:
             trust=base.trust,
             now=self.now,
             put_facts=lambda group: self._put_facts(group, base),
-            validate=lambda pair: None,  # noqa: ARG005
+            run_lock=self.run_lock,
         )
         made, broken = self._make(workshop, groups)
-        moves = replace(moves, failed=(*moves.failed, *broken))
+        moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
         observed = self._with_earlier(observed, made, base.policy)
-        plan = make_plan(
-            observed, [one.proposal for one in made], base.policy, now=self.now, unsure=moves.unsure
-        )
+        plan = self._plan(observed, made, base, moves)
+        if not self.arguments.dry_run and (now := _to_run(plan, made, base.policy)):
+            made, broken = self._make(workshop, tuple(one.group for one in made), run=now)
+            moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
+            plan = self._plan(observed, made, base, moves)
         if self.arguments.patches is not None:
             return self._patches(self.arguments.patches, made, base, matrix, moves)
         done = Done()
@@ -208,12 +189,12 @@ class _Run:
             done = self._carry_out(plan, made, base, matrix)
         text = self._dashboard(plan, done, moves, base)
         if not self.arguments.dry_run:
-            self._put_dashboard(text, observed)
-        return self._page(plan, done, moves, text)
+            self._put_dashboard(text)
+        return run_page(plan, done, moves, text, dry_run=self.arguments.dry_run)
 
     # ------------------------------------------------------------ what is there
 
-    def _observe(self, base: _Base) -> Observed:
+    def _observe(self, base: Base) -> Observed:
         prefix = base.policy.branch_prefix
         self.progress("reading pull requests")
         pulls = self.forge.open_pulls()
@@ -234,14 +215,20 @@ class _Run:
 
     # ------------------------------------------------------------ what moves
 
-    def _facts(self, base: _Base, place: Path) -> FactState:
+    def _run_lock(self, folder: Path) -> Ran:
+        from mmlock.app.update_validation import run_lock
+
+        return run_lock(folder, offline=self.arguments.offline, progress=self.progress)
+
+    def _facts(self, base: Base, place: Path) -> FactState:
         """The facts beside `mmlock.toml`, refreshed where that is wanted; none where others were named."""
         if self.arguments.matrices is not None:
             return NO_FACTS
-        refresh = refresher(self.arguments.offline, base.catalogue.folder, self.environ, self.progress)
-        return refreshed(base.file.parent, place, refresh if self.arguments.refresh else None)
+        usual = refresher(self.arguments.offline, base.catalogue.folder, self.environ, self.progress)
+        refresh = (self.refresh or usual) if self.arguments.refresh else None
+        return refreshed(base.file.parent, place, refresh)
 
-    def _put_facts(self, group: MoveGroup, base: _Base) -> tuple[str, ...]:
+    def _put_facts(self, group: MoveGroup, base: Base) -> tuple[str, ...]:
         """Write the changed facts of a group into the checkout; gives the paths."""
         paths = []
         for name, data in self.facts.files(self._changes(group)).items():
@@ -256,7 +243,7 @@ class _Run:
         found = self.sliced.changes.get(group.cause.slug, ())
         return found or (self.sliced.rest if not group.moves else ())
 
-    def _solving(self, base: _Base) -> Solving:
+    def _solving(self, base: Base) -> Solving:
         request = LocksArguments(
             file=base.file,
             jobs=self.arguments.jobs,
@@ -266,7 +253,7 @@ class _Run:
         )
         return Solving.of(base.catalogue, base.catalogue.pairs, request, base.trust)
 
-    def _moves(self, base: _Base, solving: Solving) -> tuple[Moves, frozenset[str]]:
+    def _moves(self, base: Base, solving: Solving) -> tuple[Moves, frozenset[str]]:
         """What moves, and all pairs that the later date alone would change."""
         by_date = self._solved(solving, tuple(base.later.values()))
         changed = differing(base.held, by_date)
@@ -282,7 +269,7 @@ class _Run:
             moves = find_moves(base.held, by_date, by_facts, base.policy)
         return moves, frozenset(name for name in changed if name not in same)
 
-    def _sliced(self, base: _Base, moves: Moves, solving: Solving, place: Path) -> Sliced:
+    def _sliced(self, base: Base, moves: Moves, solving: Solving, place: Path) -> Sliced:
         return sliced_moves(
             self.facts,
             moves.moved,
@@ -298,23 +285,27 @@ class _Run:
         told = solve_pairs(solving, pairs, progress=self.progress, decide=self.decide)
         return {pair.name: outcome for pair, outcome in told}
 
+    def _plan(self, observed: Observed, made: list[Made], base: Base, moves: Moves) -> Plan:
+        proposals = [one.proposal for one in made]
+        return make_plan(observed, proposals, base.policy, now=self.now, unsure=moves.unsure)
+
     def _make(
-        self, workshop: Workshop, groups: tuple[MoveGroup, ...]
+        self, workshop: Workshop, groups: tuple[MoveGroup, ...], *, run: frozenset[str] = frozenset()
     ) -> tuple[list[Made], list[tuple[str, str]]]:
-        """The commits, and the locks of those that could not be made."""
+        """The commits, and the locks of those that could not be made. `run`: branches whose locks are run."""
         made: list[Made] = []
         broken: list[tuple[str, str]] = []
         for group in groups:
             self.progress(f"writing {group.branch}")
             try:
-                made.append(workshop.make(group))
+                made.append(workshop.make(group, run=group.branch in run))
             except MmlockError as error:
                 broken += [(pair, error.message) for pair in group.pairs]
         return made, broken
 
     # ------------------------------------------------------------ what is done
 
-    def _carry_out(self, plan: Plan, made: list[Made], base: _Base, matrix: Matrix) -> Done:
+    def _carry_out(self, plan: Plan, made: list[Made], base: Base, matrix: Matrix) -> Done:
         by_branch = {one.proposal.branch: one for one in made}
         doing = CarryOut(
             forge=self.forge,
@@ -322,36 +313,27 @@ class _Run:
             base=self.base,
             policy=base.policy,
             body_of=lambda proposal, state: self._body(by_branch[proposal.branch], state, base, matrix),
-            statuses_of=lambda proposal: _statuses(by_branch[proposal.branch]),
-            may_merge=lambda proposal: _may_merge(by_branch[proposal.branch], base.policy),
+            statuses_of=lambda proposal: statuses(by_branch[proposal.branch]),
+            may_merge=lambda proposal: may_merge(by_branch[proposal.branch], base.policy),
             progress=self.progress,
         )
         return doing.do(plan)
 
-    def _body(self, made: Made, state: PullState, base: _Base, matrix: Matrix) -> str:
-        group = made.group
-        views: list[LockView] = []
-        for move in group.moves:
-            folder = (base.catalogue.folder / move.pair).relative_to(base.file.parent)
-            inside = (self.arguments.file.resolve().parent / folder).relative_to(self.git.top.resolve())
-            views.append(
-                view(
-                    move.pair, inside.as_posix(), move.old, move.new, matrix, verdict=made.ran.get(move.pair)
-                )
-            )
-        before = {pair.request.exclude_newer for pair in base.catalogue.pairs if pair.name in group.pairs}
-        by_date = group.cause.knob is Knob.DATE
-        text = PullText(
-            cause=group.cause,
-            locks=tuple(views),
-            date_before=min((one for one in before if one), default=None) if by_date else None,
-            date_after=base.date if by_date else None,
+    def _body(self, made: Made, state: PullState, base: Base, matrix: Matrix) -> str:
+        top, file = self.git.top.resolve(), self.arguments.file.resolve()
+        folder = (file.parent / base.catalogue.folder.relative_to(base.file.parent)).relative_to(top)
+        text = pull_text(
+            made,
+            folder.as_posix(),
+            matrix,
+            dates=(date_before(base.catalogue, made.group.pairs), base.date),
             files=self.forge.file_url(made.proposal.branch),
-            facts=fact_lines(self._changes(group)),
+            changes=self._changes(made.group),
+            lookup=self.lookup,
         )
         return body(text, state, self.forge.body_limit)
 
-    def _patches(self, folder: Path, made: list[Made], base: _Base, matrix: Matrix, moves: Moves) -> Page:
+    def _patches(self, folder: Path, made: list[Made], base: Base, matrix: Matrix, moves: Moves) -> Page:
         """Patches for `git am` and their descriptions, instead of branches."""
         lines = []
         for one in made:
@@ -367,17 +349,14 @@ class _Run:
                 write_aside(folder / f"{name}.patch", patch.encode(errors="surrogateescape"), mode=None)
                 write_aside(folder / f"{name}.md", self._body(one, state, base, matrix).encode(), mode=None)
             except OSError as error:
-                raise EnvironmentFault(
-                    f"cannot write into `{folder}`", causes=[error.strerror or str(error)]
-                ) from error
+                why = error.strerror or str(error)
+                raise EnvironmentFault(f"cannot write into `{folder}`", causes=[why]) from error
             lines.append(f"{folder / name}.patch: {proposal.title}")
-        lines += [f"{pair}: {error}" for pair, error in moves.failed]
-        text = "\n".join(lines) or "nothing moves"
-        return Page(text=text + "\n", data={"patches": lines, "failed": len(moves.failed)})
+        return patches_page(lines, moves)
 
     # ------------------------------------------------------------ what is told
 
-    def _dashboard(self, plan: Plan, done: Done, moves: Moves, base: _Base) -> str:
+    def _dashboard(self, plan: Plan, done: Done, moves: Moves, base: Base) -> str:
         found = DashboardText(
             outcomes=plan.outcomes,
             numbers=done.numbers,
@@ -390,75 +369,21 @@ class _Run:
         )
         return dashboard(found, base.policy, self.forge.body_limit)
 
-    def _put_dashboard(self, text: str, observed: Observed) -> None:
-        del observed
+    def _put_dashboard(self, text: str) -> None:
+        if self.issue is None:  # another run may have opened it while this one solved
+            self.issue = self.forge.dashboard(LABEL)
         if self.issue is None:
             self.forge.open_dashboard(title=TITLE, body=text, label=LABEL)
         elif self.issue.body != text:
             self.forge.edit_dashboard(self.issue.number, text)
 
-    def _page(self, plan: Plan, done: Done, moves: Moves, text: str) -> Page:
-        lines = list(done.lines)
-        if self.arguments.dry_run:
-            lines = [f"{one.proposal.branch}: {one.proposal.title} ({one.fate})" for one in plan.outcomes]
-            lines.append("dry run: nothing was pushed or written")
-        told = [*lines, "", text] if lines else [text]
-        data = {
-            "proposals": [
-                {
-                    "branch": one.proposal.branch,
-                    "title": one.proposal.title,
-                    "fate": one.fate.value,
-                    "pairs": list(one.proposal.pairs),
-                    "number": done.numbers[one.proposal.branch].number
-                    if one.proposal.branch in done.numbers
-                    else None,
-                }
-                for one in plan.outcomes
-            ],
-            "refused": [{"pair": pair, "reason": reason} for pair, reason, _ in moves.refused],
-            "failed": [{"pair": pair, "error": error} for pair, error in moves.failed],
-            "pushed": done.pushed,
-            "opened": done.opened,
-            "closed": done.closed,
-            "rejected": done.rejected,
-            "dry_run": self.arguments.dry_run,
-        }
-        return Page(text="\n".join(told), data=data)
 
-
-def _later(pair: Pair, date: str) -> Pair:
-    """The pair with the later date; with its own where that is later still."""
-    if not is_later(date, pair.request.checked().exclude_newer):
-        return pair
-    return replace(pair, request=replace(pair.request, exclude_newer=date))
-
-
-def _digest(changes: tuple[Change, ...]) -> str:
-    """What changed, as a key: the same changes are the same proposal."""
-    return hashlib.sha256("\n".join(fact_lines(changes)).encode()).hexdigest()
-
-
-def _statuses(made: Made) -> Iterator[Status]:
-    """What is known of a commit: never more than was done."""
-    moves = made.group.moves
-    yield Status(context="mmlock/solved", state=CommitState.SUCCESS, text=f"{len(moves)} locks solved")
-    yield Status(context="mmlock/judged", state=CommitState.SUCCESS, text="a second check agrees")
-    open_steps = sum(not move.new.sealed for move in moves)
-    yield Status(
-        context="mmlock/built",
-        state=CommitState.PENDING if open_steps else CommitState.SUCCESS,
-        text=f"{open_steps} locks have steps to build or download" if open_steps else "all locks are sealed",
+def _to_run(plan: Plan, made: list[Made], policy: Policy) -> frozenset[str]:
+    """The groups that are about to be pushed and have locks that the policy wants run first."""
+    pushed = {one.proposal.branch for one in plan.actions if isinstance(one, Publish) and one.push}
+    return frozenset(
+        one.group.branch
+        for one in made
+        if one.proposal.branch in pushed
+        and any(m.target in policy.validate and m.pair not in one.ran for m in one.group.moves)
     )
-    silent_ones = sum(move.pair not in made.ran for move in moves)
-    yield Status(
-        context="mmlock/validated",
-        state=CommitState.PENDING if silent_ones else CommitState.SUCCESS,
-        text=f"{silent_ones} of {len(moves)} locks were not run" if silent_ones else "all kernels ran",
-    )
-
-
-def _may_merge(made: Made, policy: Policy) -> bool:
-    """Whether the policy merges it: all its targets are listed, and all its locks were run."""
-    moves = made.group.moves
-    return bool(moves) and all(m.target in policy.automerge and m.pair in made.ran for m in moves)

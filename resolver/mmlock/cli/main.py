@@ -42,6 +42,7 @@ VERBS: Mapping[str, Verb] = {
     "verdict": Verb("mmlock.cli.verdict", "verdict", "Show the result of a validation."),
     "locks": Verb("mmlock.cli.locks", "locks", "Solve every lock of mmlock.toml again."),
     "update": Verb("mmlock.cli.update", "update", "Open pull requests that keep the locks fresh."),
+    "feed": Verb("mmlock.cli.feed", "feed", "Write the facts as a data source for Renovate."),
     "export": Verb(
         "mmlock.cli.export", "export", "Write a lock as a script, an image, a notebook, a project."
     ),

@@ -77,10 +77,11 @@ _how = (
 @options.form
 @click.pass_context
 def update(ctx: click.Context, /, *, forge: str, progress: bool | None, **asked: Any) -> None:
-    """Solve every lock of FILE anew, with `exclude-newer` moved to the minimum release age, and propose what moved.
+    """Solve every lock of FILE anew, with `exclude-newer` moved, and propose what differs.
 
-    What moved for one cause (a new torch, a new mmcv wheel, ordinary packages) becomes one branch with one commit
-    and a description. Your checkout is left alone: the work is done on the base branch, in a folder apart.
+    What moved for one cause (a new torch, a new mmcv wheel, ordinary packages) becomes one branch with one
+    commit and a description. Your checkout is left alone: the work is done on the base branch, in a folder
+    apart. Policy is in [update] of FILE.
 
     \b
     mmlock update                     # branches in this clone; descriptions below .git/mmlock

@@ -43,6 +43,10 @@ class UseCases(Protocol):
         """Solve the locks of a repository anew and open pull requests for what moved."""
         ...
 
+    def feed(self, arguments: FeedArguments) -> Report:
+        """Write the facts as a data source for Renovate."""
+        ...
+
     def why(self, lock_dir: Path, package: str) -> Report:
         """Tell the argument for one package of a lock."""
         ...

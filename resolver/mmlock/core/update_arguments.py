@@ -50,5 +50,3 @@ class FeedArguments(Struct, frozen=True, kw_only=True):
 
     out: Path
     matrices: Path | None = None
-    locks: Path | None = None
-    """The folder whose verdicts are told; None: none."""

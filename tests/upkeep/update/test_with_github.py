@@ -1,4 +1,4 @@
-"""`mmlock update` against a GitHub that remembers: what opens, what stays, what closes, and what a crash leaves."""
+"""`mmlock update` against a GitHub that remembers: what opens, stays, closes, and what a crash leaves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from fake_forge import TOKEN, FakeForge, FaultPoint, Killed
 from fake_github import FakeGitHub
 from lock_repository import TEXT, LockRepository, World
 
+from mmlock.app.update_advisories import NoAdvisories
 from mmlock.app.updating import update
+from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
+from mmlock.upkeep.update.branches import Ran
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 
@@ -30,7 +33,9 @@ def make(tmp_path: Path) -> Callable[..., Home]:
     return made
 
 
-def run(home: Home, *, strict: bool = False, **more: Any) -> Page:
+def run(
+    home: Home, *, strict: bool = False, run_lock: Callable[[Path], Ran] | None = None, **more: Any
+) -> Page:
     world, repository, forge = home
     fake = FakeGitHub(forge, strict=strict)
     arguments = UpdateArguments(
@@ -41,6 +46,8 @@ def run(home: Home, *, strict: bool = False, **more: Any) -> Page:
         environ=repository.environ(GITHUB_TOKEN=TOKEN),
         clock=repository.clock(),
         decide=world.decide,
+        run_lock=run_lock,
+        lookup=NoAdvisories(),
         transport=fake.transport,
         sleep=forge.sleep,
     )
@@ -56,7 +63,7 @@ def release(world: World) -> None:
 
 
 def test_a_release_that_is_old_enough_opens_one_pull_request_for_all_locks(make: Callable[..., Home]) -> None:
-    home = world, repository, forge = make('[update]\nlabels = ["deps"]\nreviewers = ["ada"]\n')
+    home = world, _repository, forge = make('[update]\nlabels = ["deps"]\nreviewers = ["ada"]\n')
     release(world)
     assert fates(run(home)) == {"mmlock/packages": "open"}
     [pull] = forge.open_ones()
@@ -79,7 +86,7 @@ def test_a_release_that_is_old_enough_opens_one_pull_request_for_all_locks(make:
 
 
 def test_a_second_run_changes_nothing_and_asks_little(make: Callable[..., Home]) -> None:
-    home = world, repository, forge = make()
+    home = world, _repository, forge = make()
     release(world)
     run(home)
     before = (forge.branches("mmlock/"), [p.body for p in forge.pulls], forge.issues[0].body)
@@ -137,7 +144,9 @@ def test_a_moved_base_has_the_branch_made_again(make: Callable[..., Home]) -> No
     assert forge.git("rev-parse", "mmlock/packages^") == base
 
 
-def test_a_branch_that_somebody_pushed_to_is_left_alone_and_that_is_said_once(make: Callable[..., Home]) -> None:
+def test_a_branch_that_somebody_pushed_to_is_left_alone_and_that_is_said_once(
+    make: Callable[..., Home],
+) -> None:
     home = world, _, forge = make()
     release(world)
     run(home)
@@ -265,7 +274,9 @@ def test_what_the_policy_does_not_want_is_not_proposed(make: Callable[..., Home]
 
 
 def test_a_stack_with_a_date_of_its_own_stays_as_old_as_that(make: Callable[..., Home]) -> None:
-    text = TEXT.replace("[stacks.detection]\n", '[stacks.detection]\nexclude-newer = "2026-11-01T00:00:00Z"\n')
+    text = TEXT.replace(
+        "[stacks.detection]\n", '[stacks.detection]\nexclude-newer = "2026-11-01T00:00:00Z"\n'
+    )
     home = world, _, forge = make(text=text)
     release(world)
     run(home)
@@ -291,7 +302,9 @@ def settled(forge: FakeForge) -> tuple[object, ...]:
     import re
 
     hidden = re.compile(r"<!-- mmlock-update:1 \S+ -->")
-    pulls = [(p.branch, p.standing, p.title, hidden.sub("", p.body)) for p in forge.pulls if p.standing == "open"]
+    pulls = [
+        (p.branch, p.standing, p.title, hidden.sub("", p.body)) for p in forge.pulls if p.standing == "open"
+    ]
     statuses = {p.branch: forge.statuses.get(forge.head(p.branch) or "", {}) for p in forge.open_ones()}
     return pulls, statuses, [(i.title, i.body) for i in forge.issues], sorted(forge.branches("mmlock/"))
 
@@ -336,3 +349,43 @@ def test_a_run_that_is_killed_before_any_request_is_finished_by_the_next(
         run(other)
         assert settled(repository.forge) == wanted, place
         assert len(repository.forge.pulls) == 1
+
+
+# ---------------------------------------------------------------- what is run, and merged
+
+
+def test_a_target_that_is_to_be_validated_is_run_before_its_pull_request_opens(
+    make: Callable[..., Home],
+) -> None:
+    home = world, _repository, forge = make(
+        '[update]\nvalidate = ["cpu"]\nautomerge = ["cpu"]\nsplit = "target"\n'
+    )
+    release(world)
+    ran: list[str] = []
+
+    def run_lock(folder: Path) -> Ran:
+        assert "4.1.0" in (folder / "pylock.toml").read_text()
+        assert forge.pulls == []
+        ran.append(f"{folder.parent.name}/{folder.name}")
+        return Ran(text="40 checks passed on cpu", passed=True)
+
+    page = run(home, run_lock=run_lock)
+    assert ran == ["openmmlab/cpu", "detection/cpu"]
+    cpu, gpu = forge.pulls
+    assert (cpu.standing, gpu.standing) == ("merged", "open")
+    assert "40 checks passed on cpu" in cpu.body
+    assert "nothing of these locks was run" in gpu.body
+    assert forge.statuses[cpu.last_head]["mmlock/validated"] == ("success", "all kernels ran")
+    assert "merged" in page.text
+
+
+def test_a_lock_whose_kernels_fail_is_not_proposed(make: Callable[..., Home]) -> None:
+    home = world, _, forge = make('[update]\nvalidate = ["cpu"]\nsplit = "target"\n')
+    release(world)
+
+    def run_lock(_: Path) -> Ran:
+        raise EnvironmentFault("its validation failed")
+
+    run(home, run_lock=run_lock)
+    assert [one.branch for one in forge.pulls] == ["mmlock/packages-rtx4090"]
+    assert "its validation failed" in forge.issues[0].body

@@ -14,6 +14,7 @@ __all__ = ["MARK", "NAME", "render"]
 
 NAME = "requirements.txt"
 MARK = "# Locked by mmlock"
+PRESET = "renovate/locks.json"
 
 _DEFAULT_INDEX = "pypi.org"
 _DEFAULT_FILES = "files.pythonhosted.org"
@@ -36,6 +37,7 @@ def _header(env: LockedEnv) -> Iterator[str]:
     yield f"{MARK} for {describe_target(env)}."
     yield f"# pip install --no-deps --require-hashes -r {NAME}"
     yield f"# uv pip install --no-deps --require-hashes -r {NAME}"
+    yield f"# Renovate and Dependabot would move one line of it alone: keep them off, see mmlock's {PRESET}."
     if not env.sealed:
         yield "#"
         yield "# INCOMPLETE. These have no hash yet and are NOT in this file; `mmlock build` adds them:"

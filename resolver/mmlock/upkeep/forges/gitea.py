@@ -1,4 +1,7 @@
-"""Gitea and Forgejo: the API v1 that both have. https://docs.gitea.com/api"""
+"""Gitea and Forgejo: the API v1 that both have.
+
+https://docs.gitea.com/api
+"""
 
 from __future__ import annotations
 
@@ -219,6 +222,9 @@ class Gitea(Struct, frozen=True, kw_only=True):
     def file_url(self, branch: str) -> str:
         return f"{self.page}/src/branch/{branch}/"
 
+    def close(self) -> None:
+        self.rest.close()
+
     # ------------------------------------------------------------ values
 
     def _path(self, rest: str = "") -> str:
@@ -227,13 +233,24 @@ class Gitea(Struct, frozen=True, kw_only=True):
     def _label(self, name: str) -> int:
         """The number of a label, which is made where there is none."""
         if not self._labels:
-            rows = self.rest.pages(self._path("/labels"), _Label, size="limit", most=_SIZE)
-            self._labels.update({row.name: row.id for row in rows})
+            self._read_labels()
+        value = {"name": name, "color": _COLOR}
         if name not in self._labels:
-            value = {"name": name, "color": _COLOR}
-            made = decoded(self.rest.send(Verb.POST, self._path("/labels"), value), _Label)
-            self._labels[name] = made.id
+            try:
+                answer = self.rest.send(Verb.POST, self._path("/labels"), value, again=False)
+                self._labels[name] = decoded(answer, _Label).id
+            except ForgeFault as error:
+                if error.problem is not ForgeProblem.UNREACHABLE:
+                    raise
+                self._read_labels()  # it may have been made
+        if name not in self._labels:
+            answer = self.rest.send(Verb.POST, self._path("/labels"), value, again=False)
+            self._labels[name] = decoded(answer, _Label).id
         return self._labels[name]
+
+    def _read_labels(self) -> None:
+        rows = self.rest.pages(self._path("/labels"), _Label, size="limit", most=_SIZE)
+        self._labels.update({row.name: row.id for row in rows})
 
 
 def _pull(row: _Pull) -> Pull:

@@ -1,4 +1,7 @@
-"""GitHub: its REST API, version 2022-11-28. https://docs.github.com/rest"""
+"""GitHub: its REST API, version 2022-11-28.
+
+https://docs.github.com/rest.
+"""
 
 from __future__ import annotations
 
@@ -125,9 +128,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
         )
 
     def open_pulls(self) -> tuple[Pull, ...]:
-        rows = self.rest.pages(
-            self._path("/pulls"), _Pull, state="open", sort="created", direction="asc"
-        )
+        rows = self.rest.pages(self._path("/pulls"), _Pull, state="open", sort="created", direction="asc")
         return self._own(rows)
 
     def pulls_of(self, branch: str) -> tuple[Pull, ...]:
@@ -167,9 +168,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
                     return pull
             if error.problem is ForgeProblem.REFUSED:
                 raise
-        return self._pull(
-            decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull)
-        )
+        return self._pull(decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull))
 
     def _ask(self, number: int, reviewers: Iterable[str]) -> None:
         people = [one for one in reviewers if "/" not in one]
@@ -243,6 +242,9 @@ class GitHub(Struct, frozen=True, kw_only=True):
 
     def file_url(self, branch: str) -> str:
         return f"{self.page}/blob/{branch}/"
+
+    def close(self) -> None:
+        self.rest.close()
 
     # ------------------------------------------------------------ values
 

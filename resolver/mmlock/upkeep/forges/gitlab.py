@@ -1,4 +1,7 @@
-"""GitLab: its REST API v4, where pull requests are merge requests. https://docs.gitlab.com/api/rest"""
+"""GitLab: its REST API v4, where pull requests are merge requests.
+
+https://docs.gitlab.com/api/rest.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,11 @@ class GitLab(Struct, frozen=True, kw_only=True):
     def repository(self) -> Repository:
         found = decoded(self.rest.get(self._path()), _Project)
         rights = found.permissions
-        levels = [one.access_level for one in (rights.project_access, rights.group_access) if one] if rights else []
+        levels = (
+            [one.access_level for one in (rights.project_access, rights.group_access) if one]
+            if rights
+            else []
+        )
         return Repository(
             default_branch=found.default_branch or "main",
             # A job's token is told nothing of this; then the push tells.
@@ -222,6 +229,9 @@ class GitLab(Struct, frozen=True, kw_only=True):
 
     def file_url(self, branch: str) -> str:
         return f"{self.page}/-/blob/{branch}/"
+
+    def close(self) -> None:
+        self.rest.close()
 
     # ------------------------------------------------------------ values
 

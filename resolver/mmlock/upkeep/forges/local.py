@@ -131,6 +131,9 @@ class LocalForge(Struct, frozen=True, kw_only=True):
         del branch
         return ""
 
+    def close(self) -> None:
+        """There is nothing to let go."""
+
     # ------------------------------------------------------------ files
 
     def text_of(self, number: int) -> Path:

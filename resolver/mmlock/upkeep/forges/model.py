@@ -197,3 +197,7 @@ class Forge(Protocol):
     def file_url(self, branch: str) -> str:
         """What goes before a path of a branch to make a link; empty: there are no links."""
         ...
+
+    def close(self) -> None:
+        """Let connections go."""
+        ...

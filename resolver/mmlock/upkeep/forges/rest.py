@@ -1,4 +1,4 @@
-"""JSON over HTTP as forges speak it: retries, limits, pages, ETags. The token is in a header and nowhere else."""
+"""JSON over HTTP as forges speak it: retries, limits, pages, ETags. The token is in a header only."""
 
 from __future__ import annotations
 
@@ -80,11 +80,18 @@ class Rest(Struct, kw_only=True):
             return Answer(status=200, body=known.page.body, headers=answer.headers)
         etag = answer.headers.get("etag")
         # Pages that follow are told in a header, which is not kept.
-        if self.cache is not None and etag and answer.status == HTTPStatus.OK and "link" not in answer.headers:
+        if (
+            self.cache is not None
+            and etag
+            and answer.status == HTTPStatus.OK
+            and "link" not in answer.headers
+        ):
             self._keep(url, answer, etag)
         return answer
 
-    def pages(self, path: str, kind: type[T], *, size: str = "per_page", most: int = 100, **query: str | int) -> Iterator[T]:
+    def pages(
+        self, path: str, kind: type[T], *, size: str = "per_page", most: int = 100, **query: str | int
+    ) -> Iterator[T]:
         """The rows of all pages. Raises ForgeFault for more than anybody would have."""
         answer = self.get(path, **{size: most}, **query)
         for _ in range(MOST_PAGES):
@@ -109,6 +116,12 @@ class Rest(Struct, kw_only=True):
         """
         return self._sent(verb, self._url(path, {}), value, {}, again=again)
 
+    def close(self) -> None:
+        """Let the connections go."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
     # ------------------------------------------------------------ the wire
 
     def _url(self, path: str, query: Mapping[str, str | int]) -> str:
@@ -124,9 +137,7 @@ class Rest(Struct, kw_only=True):
             with suppress(OSError):
                 self.cache.store(url, "", page, self.clock())
 
-    def _sent(
-        self, verb: Verb, url: str, value: object, extra: Mapping[str, str], *, again: bool
-    ) -> Answer:
+    def _sent(self, verb: Verb, url: str, value: object, extra: Mapping[str, str], *, again: bool) -> Answer:
         last = "no attempt was made"
         waited = True
         for attempt in range(LIMITS.attempts):
@@ -221,9 +232,11 @@ class Rest(Struct, kw_only=True):
                 f"{verb} `{_shown(url)}` was redirected",
                 hints=["the repository may have been renamed: name it with `--repository OWNER/NAME`"],
             )
-        problem = {401: ForgeProblem.DENIED, 403: ForgeProblem.DENIED, 404: ForgeProblem.NOT_FOUND}.get(status)
+        problem = {401: ForgeProblem.DENIED, 403: ForgeProblem.DENIED, 404: ForgeProblem.NOT_FOUND}.get(
+            status
+        )
         hint = {
-            ForgeProblem.DENIED: "see that the token is valid and may write contents, pull requests, issues and statuses",
+            ForgeProblem.DENIED: "it must be valid, and write contents, pull requests, issues, statuses",
             ForgeProblem.NOT_FOUND: "see that it exists and that the token may read it",
         }.get(problem or ForgeProblem.REFUSED)
         raise ForgeFault(
@@ -287,8 +300,8 @@ def _message(answer: Answer) -> str:
             parts = [str(found.get(key)) for key in ("message", "error") if found.get(key)]
             errors = found.get("errors")
             if isinstance(errors, list):
-                parts += [str(e.get("message") or e.get("code")) if isinstance(e, dict) else str(e) for e in errors]
+                parts += [
+                    str(e.get("message") or e.get("code")) if isinstance(e, dict) else str(e) for e in errors
+                ]
             return "; ".join(parts)[:_TOLD]
     return ""
-
-

@@ -1,4 +1,4 @@
-"""The text of a pull request, from values. Pure; what does not fit the forge's limit is cut where it says so."""
+"""The text of a pull request, from values. Pure; what is over the forge's limit is cut where it says so."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ def _lines(pull: PullText, most: int) -> Iterator[str]:
 
 def _headline(pull: PullText) -> str:
     count = len(pull.locks)
-    locks = "no lock" if not count else "1 lock" if count == 1 else f"{count} locks"
-    return f"**{text(pull.cause.title)}** moves {locks}. Each was solved as a whole; nothing was changed by hand."
+    if not count:
+        return "The facts changed, and no lock moves with them."
+    locks = "1 lock" if count == 1 else f"{count} locks"
+    return f"**{text(pull.cause.title)}** moves {locks}. Each was solved as a whole."
 
 
 # ---------------------------------------------------------------- what moves
@@ -100,7 +102,9 @@ def _security(pull: PullText, most: int) -> Iterator[str]:
         yield "Known vulnerabilities: *not looked up*."
         yield ""
         return
-    yield f"Known vulnerabilities: {len(closed)} closed, {len(left)} left."
+    unread = max(lock.unread for lock in pull.locks)
+    more = f" Of up to {unread} versions in a lock nobody knows: the index does not tell." if unread else ""
+    yield f"Known vulnerabilities: {len(closed)} closed, {len(left)} left.{more}"
     yield from _cut((f"- closes {_advisory(one)}" for one in closed), len(closed), most)
     yield from _cut((f"- leaves {_advisory(one)}" for one in left), len(left), most)
     yield ""
@@ -195,21 +199,23 @@ def _change(one: LockChange) -> tuple[str, str, str]:
 
 def _why(pull: PullText) -> Iterator[str]:
     """Why it moved, and what makes it safe."""
+    if not pull.locks:
+        return
     yield "## Why"
     yield ""
     if pull.cause.knob is Knob.DATE:
         before = code(pull.date_before) if pull.date_before else "no date"
         yield (
-            f"`exclude-newer` moves from {before} to {code(pull.date_after or '')}: releases that came out in "
-            "between may be used. The facts are those of the base branch."
+            f"`exclude-newer` moves from {before} to {code(pull.date_after or '')}: releases that came out "
+            "in between may be used. The facts are those of the base branch."
         )
     else:
-        yield "The facts changed; `exclude-newer` stays where it is, so ordinary packages move only as they must."
+        yield "The facts changed; `exclude-newer` stays, so ordinary packages move only as they must."
     yield ""
     yield (
-        "Safe means here: every requirement, import-time bound, wheel tag and GPU arch that the facts know of "
-        "holds for the whole set, and a second check that shares nothing with the solver agrees. What each "
-        "version rests on is in the `why.md` beside its lock."
+        "Safe means here: every requirement, import-time bound, wheel tag and GPU arch that the facts know "
+        "of holds for the whole set, and a second check that shares nothing with the solver agrees. What "
+        "each version rests on is in the `why.md` beside its lock."
     )
     for pair, reason in pull.waiting:
         yield f"- {code(pair)}: more waits: {text(reason)}"
@@ -297,7 +303,7 @@ def _size(one: Download) -> str:
 def _facts(lines: Sequence[str], most: int) -> Iterator[str]:
     if not lines:
         return
-    yield f"<details><summary>{len(lines)} changed facts</summary>"
+    yield f"<details><summary>Changed facts: {len(lines)}</summary>"
     yield ""
     yield from _cut((f"- {text(line)}" for line in lines), len(lines), most)
     yield ""
@@ -311,8 +317,8 @@ def _footer() -> Iterator[str]:
     yield tickbox("rebase", "", "Tick this to have the branch made again on top of the base branch, now")
     yield ""
     yield (
-        "Close this pull request to ignore this update; a newer one will be proposed. The branch is made again "
-        "when its base moves, unless somebody else pushed to it. The label "
+        "Close this pull request to ignore this update; a newer one will be proposed. The branch is made "
+        "again when its base moves, unless somebody else pushed to it. The label "
         f"`{RECREATE}` has it made again in any case."
     )
 

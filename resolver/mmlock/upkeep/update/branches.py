@@ -12,17 +12,29 @@ from mmlock.core.catalogue import Catalogue, Pair
 from mmlock.files.atomic import write_aside
 from mmlock.upkeep.catalogue.state import entries, write_entry
 from mmlock.upkeep.catalogue.table import put_table
+from mmlock.upkeep.catalogue.table import run as verdict_words
 from mmlock.upkeep.update.body import title
 from mmlock.upkeep.update.causes import Knob
 from mmlock.upkeep.update.dates import moved
 from mmlock.upkeep.update.git import Git
-from mmlock.upkeep.update.moves import MoveGroup, held_back
+from mmlock.upkeep.update.moves import Move, MoveGroup, held_back
 from mmlock.upkeep.update.plan import Proposal
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import trailer
 from mmlock.validate.attest.trust import Trust
+from mmlock.validate.model import Result
+from mmlock.validate.own_verdict import own_verdict
+from mmlock.validate.store import NAME as VERDICT
 
-__all__ = ["Made", "Workshop"]
+__all__ = ["Made", "Ran", "Workshop"]
+
+
+class Ran(Struct, frozen=True, kw_only=True):
+    """What a validation of a lock showed."""
+
+    text: str
+    passed: bool
+    """All that the lock promises was shown; False: nothing failed, and something was not shown."""
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -30,8 +42,8 @@ class Made(Struct, frozen=True, kw_only=True):
 
     group: MoveGroup
     proposal: Proposal
-    ran: Mapping[str, str]
-    """What was run of its locks: pair → in words."""
+    ran: Mapping[str, Ran]
+    """What was run of its locks, by pair."""
 
 
 class Workshop(Struct, frozen=True, kw_only=True):
@@ -53,13 +65,15 @@ class Workshop(Struct, frozen=True, kw_only=True):
     now: datetime
     put_facts: Callable[[MoveGroup], tuple[str, ...]]
     """Write the facts that go with a group; gives their paths."""
-    validate: Callable[[Pair], str | None]
-    """Build, install and run a lock that was written; what ran, None where the policy wants nothing.
+    run_lock: Callable[[Path], Ran]
+    """Build, install and run the lock in a folder; gives what ran. Raises MmlockError when it fails."""
 
-    Raises MmlockError when it fails."""
+    def make(self, group: MoveGroup, *, run: bool = False) -> Made:
+        """Write its locks, facts and date onto the base and commit that. Raises MmlockError.
 
-    def make(self, group: MoveGroup) -> Made:
-        """Write its locks, facts and date onto the base and commit that. Raises MmlockError."""
+        `run`: build and run the locks that the policy wants validated; without it, verdicts of the branch are
+        kept.
+        """
         self.tree.reset(self.base)
         paths = [*self.put_facts(group)]
         if group.cause.knob is Knob.DATE and group.moves:
@@ -67,20 +81,35 @@ class Workshop(Struct, frozen=True, kw_only=True):
             text = moved(self.file.read_text(encoding="utf-8"), self.date, group.pairs, whole=whole)
             write_aside(self.file, text.encode(), mode=None)
             paths.append(str(self.file))
-        ran: dict[str, str] = {}
+        ran: dict[str, Ran] = {}
         for move in group.moves:
             pair = self.pairs[move.pair]
             if group.cause.knob is Knob.FACTS:
                 pair = next(one for one in self.catalogue.pairs if one.name == move.pair)
             write_entry(pair, move.new, self.trust)
-            if (told := self.validate(pair)) is not None:
+            if move.target in self.policy.validate and (told := self._ran(group, pair, move, run=run)):
                 ran[move.pair] = told
+                write_entry(pair, move.new, self.trust)  # the lock names its verdict
             assert pair.request.out is not None
             paths.append(str(pair.request.out))
         if self.catalogue.table is not None and group.moves:
             put_table(self.catalogue.table, entries(self.catalogue, self.trust), self.catalogue.folder)
             paths.append(str(self.catalogue.table))
         return Made(group=group, proposal=self._proposal(group, self.tree.stage(paths)), ran=ran)
+
+    def _ran(self, group: MoveGroup, pair: Pair, move: Move, *, run: bool) -> Ran | None:
+        """What ran of a lock that was written: earlier, as the branch has it, or now."""
+        folder = pair.request.out
+        assert folder is not None
+        held = self.tree.file_of(f"{self.policy.branch_prefix}{group.branch}", folder / VERDICT)
+        if held is not None:
+            write_aside(folder / VERDICT, held, mode=None)
+            own = own_verdict(folder, move.new, self.trust)
+            if own.counts and own.record is not None and own.record.verdict.result is not Result.FAILED:
+                found = own.record.verdict
+                return Ran(text=verdict_words(found), passed=found.result is Result.PASSED)
+            (folder / VERDICT).unlink()
+        return self.run_lock(folder) if run else None
 
     def _proposal(self, group: MoveGroup, tree: str) -> Proposal:
         branch = f"{self.policy.branch_prefix}{group.branch}"

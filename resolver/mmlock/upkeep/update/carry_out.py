@@ -1,7 +1,7 @@
-"""A plan done on a remote and a forge. In an order in which a crash leaves nothing that the next run misreads.
+"""A plan done on a remote and a forge, in an order in which a crash never misleads the next run.
 
-The branch is pushed first, then statuses, then the pull request, whose text names the commit: a text that names
-another one is an unfinished run, and the next one finishes it.
+The branch is pushed first, then statuses, then the pull request, whose text names the commit: a text that
+names another one is an unfinished run, and the next one finishes it.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class CarryOut(Struct, frozen=True, kw_only=True):
 
     def _say_edited(self, pull: Pull, done: Done) -> None:
         said = (
-            "Somebody else pushed to this branch, so mmlock leaves it alone. To have it made again, tick the box in "
-            f"the description or add the label `{RECREATE}`: what was pushed is lost then."
+            "Somebody else pushed to this branch, so mmlock leaves it alone. To have it made again, tick the "
+            f"box in the description or add the label `{RECREATE}`: what was pushed is lost then."
         )
         if self._say(pull.number, marker("edited", pull.head), said):
             done.lines.append(f"{pull.branch}: somebody else pushed to it; left alone{_at(pull)}")

@@ -1,7 +1,7 @@
-"""`exclude-newer` in the text of a `mmlock.toml`: which locks it may move for, and the text with another date.
+"""`exclude-newer` in the text of a `mmlock.toml`: for which locks it may move, the text with another date.
 
-A date at the top, or in a table of a pair, is moved. One in a stack or a target is a wish of the project that these
-stay as old as that: it is never touched.
+A date at the top, or in a table of a pair, is moved. One in a stack or a target is a wish of the project that
+these stay as old as that: it is never touched.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def _frozen(tables: Mapping[str, Any]) -> frozenset[str]:
 def moved(text: str, date: str, pairs: Iterable[str], *, whole: bool) -> str:
     """The text in which these pairs have that date; all else keeps its form.
 
-    `whole`: no other pair would change with that date, so it is the one at the top, and pairs have none of their own.
+    `whole`: no other pair would change with that date, so it is the one at the top, and pairs have none of
+    their own.
     """
     import tomlkit
 

@@ -60,4 +60,3 @@ def sliced(old: Documents, new: Documents, changes: Sequence[Change]) -> dict[st
 
 def _key(row: Any, names: Sequence[str]) -> tuple[Any, ...]:
     return tuple(getattr(row, name) for name in names)
-

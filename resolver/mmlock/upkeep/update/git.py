@@ -80,7 +80,7 @@ class Git(Struct, frozen=True, kw_only=True):
         return found.stdout.decode().strip()
 
     def remote_urls(self, name: str) -> tuple[str, ...]:
-        """The URL of a remote as git uses it, and as its settings write it; none where there is no such remote."""
+        """The URL of a remote as git uses it, and as its settings write it; none: there is no such remote."""
         used = self.try_text("remote", "get-url", "--", name)
         written = self.try_text("config", "--get", f"remote.{name}.url")
         return tuple(dict.fromkeys(url for url in (used, written) if url))
@@ -167,6 +167,12 @@ class Git(Struct, frozen=True, kw_only=True):
         ran = self._run(["commit-tree", "-p", parent, "-F", "-", tree], more=made, stdin=message.encode())
         return ran.stdout.decode().strip()
 
+    def file_of(self, branch: str, path: Path) -> bytes | None:
+        """A file of a fetched branch, by its path in this checkout; None where it has none."""
+        inside = path.resolve().relative_to(self.top.resolve()).as_posix()
+        ran = self._run(["cat-file", "blob", f"{_SEEN}/heads/{branch}:{inside}"], check=False)
+        return None if ran.returncode else ran.stdout
+
     def tree_of(self, commit: str) -> str:
         """The tree of a commit."""
         return self.text("rev-parse", "--verify", f"{commit}^{{tree}}")
@@ -191,8 +197,10 @@ class Git(Struct, frozen=True, kw_only=True):
                 f"the remote refused `{branch}`",
                 causes=_said(ran),
                 hints=[
-                    "another run or a person may have pushed to it meanwhile: run it again; if it stays, a rule "
-                    "of the server protects the branch: allow pushes below the prefix of `branch-prefix`"
+                    (
+                        "another run or a person may have pushed to it meanwhile: run it again; if it stays, "
+                        "a rule of the server protects the branch: allow pushes below `branch-prefix`"
+                    )
                 ],
             )
         raise _fault(["push"], ran)

@@ -1,4 +1,4 @@
-"""Text from outside as Markdown that shows it and does nothing: no mention, link, tag or table cell of its own."""
+"""Text from outside as Markdown that shows it and does nothing: no mention, link, tag or cell of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from urllib.parse import quote
 __all__ = ["code", "link", "rows", "size", "text"]
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", "#": "&#35;"}
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "@&#8203;", "#": "#&#8203;"}
+# Forges look for mentions and issues in the text that is shown: only a space that is not seen parts them.
 _ENTITY = re.compile("[&<>@#]")
 _BARE_URL = re.compile(r"(?i)\b(https?|ftp):(?=//)|\bwww\.")
 

@@ -264,7 +264,7 @@ class _Planner:
         self.count -= 1
         return Outcome(proposal=proposal, fate=Fate.POLICY), [close]
 
-    def _fate_of_new(self, proposal: Proposal) -> Fate:
+    def _fate_of_new(self, proposal: Proposal) -> Fate:  # noqa: PLR0911 - one rule each
         branch = self.observed.branches.get(proposal.branch)
         wanted = self._wanted_now(proposal.branch)
         if proposal.held_back:
@@ -329,7 +329,7 @@ class _Planner:
 
 
 def _asked(pull: Pull, observed: Observed) -> bool:
-    """Whether a person wants the branch made again: a box or a label of the pull request, or the dashboard."""
+    """Whether a person wants the branch made again: by a box, by a label, or on the dashboard."""
     ticks = {("rebase", pull.branch), ("rebase-all", ""), ("recreate", pull.branch)}
     return ("rebase", "") in ticked(pull.body) or RECREATE in pull.labels or bool(ticks & observed.ticks)
 

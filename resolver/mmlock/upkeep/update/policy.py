@@ -248,7 +248,7 @@ class _Reader:
     def _number(self, key: str, usual: int) -> int:
         value = self.table.get(key, usual)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            self.fault(key, "must be a number, not below 0")
+            self.fault(key, "must be a number, not below 0", "such as `10`; 0: no limit")
             return usual
         return value
 

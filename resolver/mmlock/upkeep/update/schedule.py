@@ -1,4 +1,4 @@
-"""When pull requests may be opened, and for how long a release must have been out. Pure: time is passed in."""
+"""When pull requests may be opened, and how long a release must have been out. Pure: time is passed in."""
 
 from __future__ import annotations
 

@@ -51,9 +51,7 @@ def with_state(body: str, state: PullState) -> str:
 
 def read_state(body: str) -> PullState | None:
     """The last hidden comment; None where there is none of a version that is known."""
-    found = None
-    for found in _STATE.finditer(body):
-        pass
+    found = next(reversed([*_STATE.finditer(body)]), None)
     if found is None or int(found[1]) != VERSION:
         return None
     try:

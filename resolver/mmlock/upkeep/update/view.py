@@ -92,6 +92,8 @@ class LockView(Struct, frozen=True, kw_only=True):
     left: tuple[Advisory, ...] = ()
     advisories_read: bool = False
     """Whether anybody looked for known vulnerabilities."""
+    unread: int = 0
+    """Locked versions that nobody could be asked about."""
 
 
 def view(

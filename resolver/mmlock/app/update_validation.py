@@ -1,0 +1,46 @@
+"""Locks run before they are proposed: built, installed, their kernels compared with references."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from mmlock.core.build_arguments import BuildArguments
+from mmlock.core.errors import EnvironmentFault
+from mmlock.core.progress import Progress
+from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
+from mmlock.upkeep.catalogue.table import run as verdict_words
+from mmlock.upkeep.update.branches import Ran
+from mmlock.validate.model import Result
+from mmlock.validate.store import NAME as VERDICT
+from mmlock.validate.store import read_verdict
+
+__all__ = ["run_lock"]
+
+
+def run_lock(folder: Path, *, offline: bool, progress: Progress) -> Ran:
+    """Run a lock; its signed verdict is put beside it. Gives what ran.
+
+    The steps are run in a copy: the committed lock keeps them, for nobody else has the wheels built here.
+    Raises MmlockError, also where kernels fail.
+    """
+    from mmlock.app.building import build
+    from mmlock.app.validating import validate
+    from mmlock.app.verdicts import verdict
+
+    with tempfile.TemporaryDirectory(prefix="mmlock-run-") as place:
+        copy = Path(place) / "lock"
+        shutil.copytree(folder, copy)
+        build(BuildArguments(lock=copy, offline=offline), progress=progress)
+        page = validate(ValidateArguments(lock=copy, offline=offline), progress=progress)
+        found = read_verdict(copy / VERDICT).verdict
+        if found.result is Result.FAILED:
+            raise EnvironmentFault(
+                "its kernels fail",
+                causes=page.text.strip().splitlines()[:5],
+                hints=["the pull request is not opened; see which kernels with `mmlock validate`"],
+            )
+        shutil.copyfile(copy / VERDICT, folder / VERDICT)
+    verdict(VerdictArguments(action=VerdictAction.SIGN, lock=folder))
+    return Ran(text=verdict_words(found), passed=found.result is Result.PASSED)
