@@ -23,7 +23,7 @@ from mmlock.lock.read import read_lock
 from mmlock.validate.model import Verdict
 from mmlock.validate.runner import TargetInterpreter
 from mmlock.validate.statement import statement_data
-from mmlock.validate.validation import Validation, chosen_suites, concern_data, isolated, require_sealed
+from mmlock.validate.validation import ValidationRun, chosen_suites, concern_data, isolated, require_sealed
 
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
@@ -52,7 +52,7 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     signer = None if request.unsigned or place is None else signer_with(request.sign)
     started = datetime.now(timezone.utc)
     with _interpreter(env, folder, request, progress) as (interpreter, installed):
-        run = Validation(
+        run = ValidationRun(
             env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen
         )
         verdict = run.verdict(started, progress)

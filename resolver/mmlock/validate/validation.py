@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mmlock.validate.model import Probe
     from mmlock.validate.suites import KernelSuite
 
-__all__ = ["Validation", "chosen_suites", "concern_data", "isolated", "require_sealed"]
+__all__ = ["ValidationRun", "chosen_suites", "concern_data", "isolated", "require_sealed"]
 
 
 _LEAKS = ("PYTHON", "PIP_", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD", "LD_LIBRARY_PATH", "UV_")
@@ -73,7 +73,7 @@ def isolated(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-class Validation(Struct, frozen=True, kw_only=True):
+class ValidationRun(Struct, frozen=True, kw_only=True):
     """One validation, from an interpreter to its verdict."""
 
     env: LockedEnv
