@@ -21,7 +21,7 @@ from mmlock.facts.matrix import store
 from mmlock.facts.matrix.decoding import decode
 from mmlock.facts.matrix.layout import SECTIONS
 from mmlock.facts.matrix.model import CondaRecord
-from mmlock.facts.scrape.conda_locks import UnreadableLock, records
+from mmlock.facts.scrape.conda_locks import UnreadableCondaLock, records
 
 Key = tuple[str, str, str, str]
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         warnings = [
             w for subdir in wanted for w in _lay(subdir, [r for s, r in told if s == subdir], options)
         ]
-    except (UnreadableLock, MatrixError, OSError) as fault:
+    except (UnreadableCondaLock, MatrixError, OSError) as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 1
     for warning in warnings:

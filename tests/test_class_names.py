@@ -18,7 +18,7 @@ def test_no_name_stands_for_two_classes() -> None:
         name
         for path in PACKAGE.rglob("*.py")
         if not path.is_relative_to(KERNELS)
-        for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for name in re.findall(r"^class ([A-Z]\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
     )
     assert len(counted) > 400
     assert [name for name, count in counted.items() if count > 1] == []

@@ -8,7 +8,7 @@ import pytest
 from web_site import ROOT, Make, serve
 
 from mmlock.cli.main import main
-from mmlock.client import Client
+from mmlock.client import ServiceClient
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, MmlockError, NoAnswer, UsageError
 from mmlock.core.progress import Progress
@@ -40,7 +40,7 @@ def url(make_site: Make) -> object:
 
 def test_a_solved_lock_comes_as_a_value_and_as_files(url: str) -> None:
     said: list[str] = []
-    with Client(url, progress=said.append) as client:
+    with ServiceClient(url, progress=said.append) as client:
         found = client.solve(REQUEST)
         assert (found.lock.stack, found.lock.python) == ("openmmlab", "3.12")
         assert found.files["pylock.toml"] == (LOCK / "pylock.toml").read_text()
@@ -81,7 +81,7 @@ def test_a_service_that_is_not_there_is_an_error_that_says_so(capsys: pytest.Cap
     assert main(["--server", "http://127.0.0.1:9", "gpus"]) == 2
     assert "cannot be reached" in capsys.readouterr().err
     with pytest.raises(UsageError) as raised:
-        Client("user:secret@host")
+        ServiceClient("user:secret@host")
     assert "secret" not in str(raised.value)
 
 
@@ -99,7 +99,7 @@ def test_a_service_that_is_not_there_is_an_error_that_says_so(capsys: pytest.Cap
 )
 def test_what_is_no_service_is_told(answer: httpx.Response) -> None:
     with (
-        Client("http://elsewhere", transport=httpx.MockTransport(lambda _: answer)) as client,
+        ServiceClient("http://elsewhere", transport=httpx.MockTransport(lambda _: answer)) as client,
         pytest.raises(MmlockError) as raised,
     ):
         client.solve(REQUEST)

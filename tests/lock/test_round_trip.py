@@ -14,12 +14,12 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import (
+    AdvisorySeverity,
     Confidence,
     DeviceKind,
     Form,
     PackageName,
     Platform,
-    Severity,
     Sha256,
     ToolchainProvider,
     normalize,
@@ -237,7 +237,7 @@ def environments(draw: st.DrawFn) -> LockedEnv:
                     package=names,
                     version=versions,
                     id=text,
-                    severity=st.none() | st.sampled_from(Severity),
+                    severity=st.none() | st.sampled_from(AdvisorySeverity),
                     summary=text,
                     fixed_in=st.lists(versions, max_size=2).map(tuple),
                     url=urls,

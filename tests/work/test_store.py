@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from mmlock.work.model import Answer, Failure, FailureKind, Job, JobState, Store, Task
+from mmlock.work.model import FailureKind, Job, JobState, Store, Task, TaskAnswer, TaskFailure
 
 TASK = Task(kind="upper", arguments=b'{"a":1}', context=("matrix", "index"), label="cpu")
 
@@ -51,7 +51,7 @@ def test_a_job_is_begun_by_one_worker_only(store: Store) -> None:
 
 def test_a_result_is_kept_with_its_job(store: Store) -> None:
     job = claimed(store)
-    assert store.finish(job, Answer(body=b"A" * 10_000))
+    assert store.finish(job, TaskAnswer(body=b"A" * 10_000))
     ended = store.get(TASK.key)
     assert ended is not None
     assert ended.state is JobState.DONE
@@ -61,14 +61,14 @@ def test_a_result_is_kept_with_its_job(store: Store) -> None:
 
 
 def test_a_refusal_is_an_answer_and_asking_again_does_not_change_it(store: Store) -> None:
-    failure = Failure(kind=FailureKind.NO_ANSWER, message="no", causes=("because",), hints=("else",))
+    failure = TaskFailure(kind=FailureKind.NO_ANSWER, message="no", causes=("because",), hints=("else",))
     store.finish(claimed(store), failure)
     job, new = store.add(TASK)
     assert (job.state, job.failure, new) == (JobState.DONE, failure, False)
 
 
 def test_what_the_surroundings_stopped_is_done_again_when_it_is_asked_again(store: Store) -> None:
-    store.finish(claimed(store), Failure(kind=FailureKind.SURROUNDINGS, message="no network"))
+    store.finish(claimed(store), TaskFailure(kind=FailureKind.SURROUNDINGS, message="no network"))
     store.say(TASK.key, [(1.0, "old")])
     job, new = store.add(TASK)
     assert (job.state, job.failure, new) == (JobState.QUEUED, None, True)
@@ -82,9 +82,9 @@ def test_an_attempt_that_was_given_up_brings_nothing(store: Store) -> None:
     assert new is not None
     assert new.attempts == 2
     assert not store.beat(old)
-    assert not store.finish(old, Answer(body=b"old"))
+    assert not store.finish(old, TaskAnswer(body=b"old"))
     assert not store.give_back(old)
-    assert store.finish(new, Answer(body=b"new"))
+    assert store.finish(new, TaskAnswer(body=b"new"))
     assert store.result(TASK.key) == b"new"
 
 
@@ -94,7 +94,7 @@ def test_a_cancelled_job_is_over_and_its_worker_is_told(store: Store) -> None:
     assert cancelled is not None
     assert cancelled.state is JobState.CANCELLED
     assert not store.beat(job)
-    assert not store.finish(job, Answer(body=b"late"))
+    assert not store.finish(job, TaskAnswer(body=b"late"))
     assert store.cancel("0" * 64) is None
 
 
@@ -118,7 +118,7 @@ def test_jobs_whose_worker_is_silent_are_found(store: Store) -> None:
 def test_old_jobs_are_forgotten_with_all_that_is_kept_of_them(store: Store) -> None:
     tasks = [Task(kind="upper", arguments=str(number).encode()) for number in range(5)]
     for task in tasks[:4]:
-        store.finish(claimed(store, task), Answer(body=b"x"))
+        store.finish(claimed(store, task), TaskAnswer(body=b"x"))
         store.say(task.key, [(1.0, "line")])
     store.add(tasks[4])
     assert store.prune(2) == 2

@@ -17,7 +17,7 @@ from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 from mmlock.files.private import open_cache
 from mmlock.net.credentials import bare
 from mmlock.upkeep.forges.local import LocalForge
-from mmlock.upkeep.forges.model import Forge, ForgeFault, ForgeProblem, Repository
+from mmlock.upkeep.forges.model import Forge, ForgeFault, ForgeProblem, ForgeRepository
 from mmlock.upkeep.forges.rest import Rest, require_safe
 from mmlock.upkeep.update.git import Git
 
@@ -84,7 +84,7 @@ def forge_for(
     )
 
 
-def _usable(about: Repository, place: Place, arguments: UpdateArguments) -> None:
+def _usable(about: ForgeRepository, place: Place, arguments: UpdateArguments) -> None:
     """Raise ForgeFault for a repository that no pull request shall be opened in."""
     if about.archived:
         raise ForgeFault(ForgeProblem.REFUSED, f"`{place.name}` is archived", hints=["unarchive it first"])

@@ -20,7 +20,7 @@ __all__ = ["names_page"]
 _MOST = 20
 
 
-class Pair(Struct, frozen=True, kw_only=True):
+class NamePair(Struct, frozen=True, kw_only=True):
     """One release beside another."""
 
     package: PackageName
@@ -46,7 +46,7 @@ def names_page(arguments: InspectArguments, names: ReleaseNames) -> Page:
     )
 
 
-def _pair(table: GivenTable, package: PackageName, version: str, needs: Iterable[Needed]) -> Pair:
+def _pair(table: GivenTable, package: PackageName, version: str, needs: Iterable[Needed]) -> NamePair:
     own = [need for need in needs if need.module.partition(".")[0] in table.tops]
     bit = table.text.spans.bit(version)
     missing = [one.need for one in missing_names(table, version, own)]
@@ -58,7 +58,7 @@ def _pair(table: GivenTable, package: PackageName, version: str, needs: Iterable
     ]
     order = list(RunCondition)
     missing.sort(key=lambda need: (not need.binds, order.index(need.when), need.file, need.line, need.dotted))
-    return Pair(
+    return NamePair(
         package=package,
         version=version,
         taken=len(own),
@@ -67,7 +67,7 @@ def _pair(table: GivenTable, package: PackageName, version: str, needs: Iterable
     )
 
 
-def _lines(who: str, pair: Pair) -> Iterator[str]:
+def _lines(who: str, pair: NamePair) -> Iterator[str]:
     fails = [need for need in pair.missing if need.binds]
     held = "holds" if not pair.unknown else "no name is known to be missing"
     verdict = "fails to import" if fails else held if not pair.missing else "imports, but lacks names"
@@ -97,7 +97,7 @@ _WHEN = {
 }
 
 
-def _data(pair: Pair) -> dict[str, object]:
+def _data(pair: NamePair) -> dict[str, object]:
     return {
         "package": pair.package,
         "version": pair.version,

@@ -14,7 +14,7 @@ from mmlock.net.fetching import FetchFault, FetchProblem, Limits
 from mmlock.net.http import Client
 from mmlock.net.page_cache import PageCache
 from mmlock.upkeep.update.advisories import parse_advisories
-from mmlock.upkeep.update.view import Advisory
+from mmlock.upkeep.update.view import AdvisoryLine
 
 __all__ = ["Advisories", "NoAdvisories"]
 
@@ -26,7 +26,7 @@ _TRIED = 3
 class NoAdvisories(Struct, frozen=True):
     """Nobody is asked."""
 
-    def __call__(self, package: str, version: str) -> tuple[Advisory, ...] | None:
+    def __call__(self, package: str, version: str) -> tuple[AdvisoryLine, ...] | None:
         del package, version
         return None
 
@@ -37,7 +37,7 @@ class Advisories(Struct):
     client: Client
     root: str
     """`https://pypi.org/pypi`."""
-    known: dict[tuple[str, str], tuple[Advisory, ...] | None] = field(default_factory=dict)
+    known: dict[tuple[str, str], tuple[AdvisoryLine, ...] | None] = field(default_factory=dict)
     missing: int = 0
 
     @classmethod
@@ -49,7 +49,7 @@ class Advisories(Struct):
         cache = PageCache(open_cache(environ) / "advisories")
         return cls(client=Client(limits=_LIMITS, cache=cache, environ=environ), root=root)
 
-    def __call__(self, package: str, version: str) -> tuple[Advisory, ...] | None:
+    def __call__(self, package: str, version: str) -> tuple[AdvisoryLine, ...] | None:
         """Its vulnerabilities; None: the index does not tell."""
         key = (package, version)
         if key not in self.known:
@@ -60,7 +60,7 @@ class Advisories(Struct):
         """Let the connections go."""
         self.client.__exit__(None, None, None)
 
-    def _asked(self, package: str, version: str) -> tuple[Advisory, ...] | None:
+    def _asked(self, package: str, version: str) -> tuple[AdvisoryLine, ...] | None:
         if self.missing >= _TRIED:
             return None
         url = f"{self.root}/{quote(package, safe='')}/{quote(version, safe='')}/json"

@@ -20,10 +20,10 @@ from mmlock.upkeep.update.moves import Held
 from mmlock.upkeep.update.policy import Policy, parse_policy
 from mmlock.validate.attest.trust import Trust
 
-__all__ = ["Base", "read_base"]
+__all__ = ["UpdateBase", "read_base"]
 
 
-class Base(Struct, frozen=True, kw_only=True):
+class UpdateBase(Struct, frozen=True, kw_only=True):
     """What the base branch says."""
 
     commit: str
@@ -38,7 +38,7 @@ class Base(Struct, frozen=True, kw_only=True):
     date: str
 
 
-def read_base(file: Path, commit: str, branch: str, arguments: UpdateArguments, now: datetime) -> Base:
+def read_base(file: Path, commit: str, branch: str, arguments: UpdateArguments, now: datetime) -> UpdateBase:
     """What a checkout of the base holds. Raises UsageError and what reading its locks raises."""
     if not file.is_file():
         raise UsageError(
@@ -53,7 +53,7 @@ def read_base(file: Path, commit: str, branch: str, arguments: UpdateArguments, 
     found = tuple(entries(catalogue, trust))
     date = day_before(now, policy.minimum_release_age)
     may = movable(text, catalogue.pairs)
-    return Base(
+    return UpdateBase(
         commit=commit,
         file=file,
         catalogue=catalogue,

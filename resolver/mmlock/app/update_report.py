@@ -10,14 +10,14 @@ from mmlock.core.catalogue import Catalogue
 from mmlock.core.report import Page
 from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix
-from mmlock.upkeep.forges.model import CommitState, Status
+from mmlock.upkeep.forges.model import CommitState, CommitStatus
 from mmlock.upkeep.update.advisories import Lookup, with_advisories
 from mmlock.upkeep.update.body import PullText
-from mmlock.upkeep.update.branches import Made
+from mmlock.upkeep.update.branches import MadeBranch
 from mmlock.upkeep.update.carry_out import Done
 from mmlock.upkeep.update.causes import Knob
 from mmlock.upkeep.update.moves import Move, Moves
-from mmlock.upkeep.update.plan import Plan
+from mmlock.upkeep.update.plan import UpdatePlan
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.view import LockView, view
 
@@ -25,7 +25,7 @@ __all__ = ["date_before", "digest", "may_merge", "patches_page", "pull_text", "r
 
 
 def pull_text(
-    made: Made,
+    made: MadeBranch,
     folder: str,
     matrix: Matrix,
     *,
@@ -47,7 +47,7 @@ def pull_text(
     )
 
 
-def _view(made: Made, move: Move, folder: str, matrix: Matrix, lookup: Lookup) -> LockView:
+def _view(made: MadeBranch, move: Move, folder: str, matrix: Matrix, lookup: Lookup) -> LockView:
     place = f"{folder}/{move.pair}"
     seen = view(move.pair, place, move.old, move.new, matrix, verdict=_told(made, move.pair))
     return with_advisories(seen, move.old, move.new, lookup)
@@ -64,13 +64,13 @@ def digest(changes: tuple[Change, ...]) -> str:
     return hashlib.sha256("\n".join(fact_lines(changes)).encode()).hexdigest()
 
 
-def statuses(made: Made) -> Iterator[Status]:
+def statuses(made: MadeBranch) -> Iterator[CommitStatus]:
     """What is known of a commit: never more than was done."""
     moves = made.group.moves
-    yield Status(context="mmlock/solved", state=CommitState.SUCCESS, text=f"{len(moves)} locks solved")
-    yield Status(context="mmlock/judged", state=CommitState.SUCCESS, text="a second check agrees")
+    yield CommitStatus(context="mmlock/solved", state=CommitState.SUCCESS, text=f"{len(moves)} locks solved")
+    yield CommitStatus(context="mmlock/judged", state=CommitState.SUCCESS, text="a second check agrees")
     open_steps = sum(not move.new.sealed for move in moves)
-    yield Status(
+    yield CommitStatus(
         context="mmlock/built",
         state=CommitState.PENDING if open_steps else CommitState.SUCCESS,
         text=f"{open_steps} locks have steps to build or download" if open_steps else "all locks are sealed",
@@ -78,19 +78,19 @@ def statuses(made: Made) -> Iterator[Status]:
     silent_ones = sum(move.pair not in made.ran for move in moves)
     partly = sum(not one.passed for one in made.ran.values())
     said = f"{silent_ones} of {len(moves)} locks were not run" if silent_ones else "all kernels ran"
-    yield Status(
+    yield CommitStatus(
         context="mmlock/validated",
         state=CommitState.PENDING if silent_ones or partly else CommitState.SUCCESS,
         text=f"{said}; {partly} did not show all that they promise" if partly else said,
     )
 
 
-def _told(made: Made, pair: str) -> str | None:
+def _told(made: MadeBranch, pair: str) -> str | None:
     ran = made.ran.get(pair)
     return None if ran is None else ran.text
 
 
-def may_merge(made: Made, policy: Policy) -> bool:
+def may_merge(made: MadeBranch, policy: Policy) -> bool:
     """Whether the policy merges it: all its targets are listed, and all its locks were run."""
     moves = made.group.moves
     return bool(moves) and all(
@@ -99,7 +99,7 @@ def may_merge(made: Made, policy: Policy) -> bool:
     )
 
 
-def run_page(plan: Plan, done: Done, moves: Moves, text: str, *, dry_run: bool) -> Page:
+def run_page(plan: UpdatePlan, done: Done, moves: Moves, text: str, *, dry_run: bool) -> Page:
     """The report of a run, with the dashboard."""
     lines = list(done.lines)
     if dry_run:

@@ -11,7 +11,7 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress
 from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, VerdictArguments
 from mmlock.upkeep.catalogue.table import run as verdict_words
-from mmlock.upkeep.update.branches import Ran
+from mmlock.upkeep.update.branches import BranchRun
 from mmlock.validate.model import Result
 from mmlock.validate.store import NAME as VERDICT
 from mmlock.validate.store import read_verdict
@@ -19,7 +19,7 @@ from mmlock.validate.store import read_verdict
 __all__ = ["run_lock"]
 
 
-def run_lock(folder: Path, *, offline: bool, progress: Progress) -> Ran:
+def run_lock(folder: Path, *, offline: bool, progress: Progress) -> BranchRun:
     """Run a lock; its signed verdict is put beside it. Gives what ran.
 
     The steps are run in a copy: the committed lock keeps them, for nobody else has the wheels built here.
@@ -43,4 +43,4 @@ def run_lock(folder: Path, *, offline: bool, progress: Progress) -> Ran:
             )
         shutil.copyfile(copy / VERDICT, folder / VERDICT)
     verdict(VerdictArguments(action=VerdictAction.SIGN, lock=folder))
-    return Ran(text=verdict_words(found), passed=found.result is Result.PASSED)
+    return BranchRun(text=verdict_words(found), passed=found.result is Result.PASSED)

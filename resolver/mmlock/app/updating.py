@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mmlock.app.forges import Opened, forge_for
 from mmlock.app.locking import Decide, Outcome, Solving, solve_pairs
 from mmlock.app.update_advisories import Advisories, NoAdvisories
-from mmlock.app.update_base import Base, read_base
+from mmlock.app.update_base import UpdateBase, read_base
 from mmlock.app.update_facts import (
     FOLDER,
     NO_FACTS,
@@ -47,13 +47,13 @@ from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
 from mmlock.upkeep.update.advisories import Lookup, led_by_security
 from mmlock.upkeep.update.body import body
-from mmlock.upkeep.update.branches import Made, Ran, Workshop
+from mmlock.upkeep.update.branches import BranchRun, MadeBranch, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
 from mmlock.upkeep.update.git import Git
 from mmlock.upkeep.update.moves import MoveGroup, Moves, differing, find_moves, grouped
-from mmlock.upkeep.update.plan import Observed, Plan, Publish, edited_pairs, make_plan, our_pulls
+from mmlock.upkeep.update.plan import Observed, Publish, UpdatePlan, edited_pairs, make_plan, our_pulls
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import PullState, ticked
 
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 __all__ = ["update"]
 
 Clock = Callable[[], datetime]
-RunLock = Callable[[Path], Ran]
+RunLock = Callable[[Path], BranchRun]
 FACTS_ONLY = Cause(kind=CauseKind.FACTS, knob=Knob.FACTS)
 
 
@@ -146,7 +146,7 @@ class _Run:
                 base = read_base(tree.top / inside, commit, self.base, self.arguments, self.now)
                 return self._with_base(tree, base, Path(place))
 
-    def _with_base(self, tree: Git, base: Base, place: Path) -> Page:
+    def _with_base(self, tree: Git, base: UpdateBase, place: Path) -> Page:
         observed = self._observe(base)
         self.facts = self._facts(base, place)
         solving = self._solving(base)
@@ -194,7 +194,7 @@ class _Run:
 
     # ------------------------------------------------------------ what is there
 
-    def _observe(self, base: Base) -> Observed:
+    def _observe(self, base: UpdateBase) -> Observed:
         prefix = base.policy.branch_prefix
         self.progress("reading pull requests")
         pulls = self.forge.open_pulls()
@@ -207,7 +207,7 @@ class _Run:
             ticks=ticked(self.issue.body) if self.issue is not None else frozenset(),
         )
 
-    def _with_earlier(self, observed: Observed, made: list[Made], policy: Policy) -> Observed:
+    def _with_earlier(self, observed: Observed, made: list[MadeBranch], policy: Policy) -> Observed:
         """With what became of former pull requests, for the proposals that have none now."""
         open_now = {pull.branch for pull in our_pulls(observed.pulls, policy.branch_prefix)}
         names = [one.proposal.branch for one in made if one.proposal.branch not in open_now]
@@ -215,12 +215,12 @@ class _Run:
 
     # ------------------------------------------------------------ what moves
 
-    def _run_lock(self, folder: Path) -> Ran:
+    def _run_lock(self, folder: Path) -> BranchRun:
         from mmlock.app.update_validation import run_lock
 
         return run_lock(folder, offline=self.arguments.offline, progress=self.progress)
 
-    def _facts(self, base: Base, place: Path) -> FactState:
+    def _facts(self, base: UpdateBase, place: Path) -> FactState:
         """The facts beside `mmlock.toml`, refreshed where that is wanted; none where others were named."""
         if self.arguments.matrices is not None:
             return NO_FACTS
@@ -228,7 +228,7 @@ class _Run:
         refresh = (self.refresh or usual) if self.arguments.refresh else None
         return refreshed(base.file.parent, place, refresh)
 
-    def _put_facts(self, group: MoveGroup, base: Base) -> tuple[str, ...]:
+    def _put_facts(self, group: MoveGroup, base: UpdateBase) -> tuple[str, ...]:
         """Write the changed facts of a group into the checkout; gives the paths."""
         paths = []
         for name, data in self.facts.files(self._changes(group)).items():
@@ -243,7 +243,7 @@ class _Run:
         found = self.sliced.changes.get(group.cause.slug, ())
         return found or (self.sliced.rest if not group.moves else ())
 
-    def _solving(self, base: Base) -> Solving:
+    def _solving(self, base: UpdateBase) -> Solving:
         request = LocksArguments(
             file=base.file,
             jobs=self.arguments.jobs,
@@ -253,7 +253,7 @@ class _Run:
         )
         return Solving.of(base.catalogue, base.catalogue.pairs, request, base.trust)
 
-    def _moves(self, base: Base, solving: Solving) -> tuple[Moves, frozenset[str]]:
+    def _moves(self, base: UpdateBase, solving: Solving) -> tuple[Moves, frozenset[str]]:
         """What moves, and all pairs that the later date alone would change."""
         by_date = self._solved(solving, tuple(base.later.values()))
         changed = differing(base.held, by_date)
@@ -269,7 +269,7 @@ class _Run:
             moves = find_moves(base.held, by_date, by_facts, base.policy)
         return moves, frozenset(name for name in changed if name not in same)
 
-    def _sliced(self, base: Base, moves: Moves, solving: Solving, place: Path) -> Sliced:
+    def _sliced(self, base: UpdateBase, moves: Moves, solving: Solving, place: Path) -> Sliced:
         return sliced_moves(
             self.facts,
             moves.moved,
@@ -285,15 +285,15 @@ class _Run:
         told = solve_pairs(solving, pairs, progress=self.progress, decide=self.decide)
         return {pair.name: outcome for pair, outcome in told}
 
-    def _plan(self, observed: Observed, made: list[Made], base: Base, moves: Moves) -> Plan:
+    def _plan(self, observed: Observed, made: list[MadeBranch], base: UpdateBase, moves: Moves) -> UpdatePlan:
         proposals = [one.proposal for one in made]
         return make_plan(observed, proposals, base.policy, now=self.now, unsure=moves.unsure)
 
     def _make(
         self, workshop: Workshop, groups: tuple[MoveGroup, ...], *, run: frozenset[str] = frozenset()
-    ) -> tuple[list[Made], list[tuple[str, str]]]:
+    ) -> tuple[list[MadeBranch], list[tuple[str, str]]]:
         """The commits, and the locks of those that could not be made. `run`: branches whose locks are run."""
-        made: list[Made] = []
+        made: list[MadeBranch] = []
         broken: list[tuple[str, str]] = []
         for group in groups:
             self.progress(f"writing {group.branch}")
@@ -305,7 +305,7 @@ class _Run:
 
     # ------------------------------------------------------------ what is done
 
-    def _carry_out(self, plan: Plan, made: list[Made], base: Base, matrix: Matrix) -> Done:
+    def _carry_out(self, plan: UpdatePlan, made: list[MadeBranch], base: UpdateBase, matrix: Matrix) -> Done:
         by_branch = {one.proposal.branch: one for one in made}
         doing = CarryOut(
             forge=self.forge,
@@ -319,7 +319,7 @@ class _Run:
         )
         return doing.do(plan)
 
-    def _body(self, made: Made, state: PullState, base: Base, matrix: Matrix) -> str:
+    def _body(self, made: MadeBranch, state: PullState, base: UpdateBase, matrix: Matrix) -> str:
         top, file = self.git.top.resolve(), self.arguments.file.resolve()
         folder = (file.parent / base.catalogue.folder.relative_to(base.file.parent)).relative_to(top)
         text = pull_text(
@@ -333,7 +333,9 @@ class _Run:
         )
         return body(text, state, self.forge.body_limit)
 
-    def _patches(self, folder: Path, made: list[Made], base: Base, matrix: Matrix, moves: Moves) -> Page:
+    def _patches(
+        self, folder: Path, made: list[MadeBranch], base: UpdateBase, matrix: Matrix, moves: Moves
+    ) -> Page:
         """Patches for `git am` and their descriptions, instead of branches."""
         lines = []
         for one in made:
@@ -356,7 +358,7 @@ class _Run:
 
     # ------------------------------------------------------------ what is told
 
-    def _dashboard(self, plan: Plan, done: Done, moves: Moves, base: Base) -> str:
+    def _dashboard(self, plan: UpdatePlan, done: Done, moves: Moves, base: UpdateBase) -> str:
         found = DashboardText(
             outcomes=plan.outcomes,
             numbers=done.numbers,
@@ -378,7 +380,7 @@ class _Run:
             self.forge.edit_dashboard(self.issue.number, text)
 
 
-def _to_run(plan: Plan, made: list[Made], policy: Policy) -> frozenset[str]:
+def _to_run(plan: UpdatePlan, made: list[MadeBranch], policy: Policy) -> frozenset[str]:
     """The groups that are about to be pushed and have locks that the policy wants run first."""
     pushed = {one.proposal.branch for one in plan.actions if isinstance(one, Publish) and one.push}
     return frozenset(

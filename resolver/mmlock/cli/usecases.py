@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # `mmlock --help` does not import packaging
     from mmlock.core.report import Report
     from mmlock.core.requirements import Asked
     from mmlock.core.scan_arguments import ScanArguments
-    from mmlock.core.update_arguments import UpdateArguments
+    from mmlock.core.update_arguments import FeedArguments, UpdateArguments
     from mmlock.core.validate_arguments import ValidateArguments, VerdictArguments
 
 

@@ -1,12 +1,12 @@
 """Asks a service (`mmlock serve`), with the values of this library.
 
-    with Client("http://127.0.0.1:8099") as client:
+    with ServiceClient("http://127.0.0.1:8099") as client:
         solved = client.solve(SolveArguments(gpus=("rtx5090",)))
         solved.lock.torch, solved.files["pylock.toml"]
 
 What the service refuses is raised as what the library itself would raise.
 """
 
-from mmlock.client.asking import Answered, Client, Solved
+from mmlock.client.asking import Answered, ServiceClient, Solved
 
-__all__ = ["Answered", "Client", "Solved"]
+__all__ = ["Answered", "ServiceClient", "Solved"]

@@ -23,7 +23,7 @@ from mmlock.work.model import Job, JobKey
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Answered", "Client", "Solved"]
+__all__ = ["Answered", "ServiceClient", "Solved"]
 
 _LARGEST = 64_000_000
 _LONG = 25.0
@@ -55,7 +55,7 @@ class Answered(Struct, frozen=True, kw_only=True):
     data: Any
 
 
-class Client:
+class ServiceClient:
     """A service, asked over HTTP. A context manager.
 
     Its methods raise UsageError, NoAnswer, MatrixError and EnvironmentFault: the service's own words, or that

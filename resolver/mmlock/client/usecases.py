@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from mmlock.client.asking import Answered, Client
+from mmlock.client.asking import Answered, ServiceClient
 from mmlock.core.arguments import AUTO
 from mmlock.core.errors import UsageError
 from mmlock.core.report import Page
@@ -41,8 +41,8 @@ class ServedCases:
             hints=[f"a server answers {_CAN}", "run it here: leave out `--server`"],
         )
 
-    def _client(self, progress: Progress) -> Client:
-        return Client(self._url, token=self._token, progress=progress)
+    def _client(self, progress: Progress) -> ServiceClient:
+        return ServiceClient(self._url, token=self._token, progress=progress)
 
     def solve(self, request: SolveArguments, *, progress: Progress) -> Page:
         """Have one environment decided; write its lock folder here.

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import index_fault, named_faults, normal_named
-from mmlock.core.names import PackageName, Platform, Severity, normalize
+from mmlock.core.names import AdvisorySeverity, PackageName, Platform, normalize
 from mmlock.core.project_pins import PinNote
 from mmlock.core.requirements import Asked
 from mmlock.core.solve_option import SolveOption, Wording
@@ -87,7 +87,7 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     """Names or URLs of conda channels, the first one first; none: conda-forge."""
     no_known_cve: str | None = None
-    """A `Severity`: no version with a known vulnerability as bad or worse is an answer."""
+    """A `AdvisorySeverity`: no version with a known vulnerability as bad or worse is an answer."""
     allow_missing: tuple[str, ...] = ()
     """Modules that the project imports and that nothing needs to provide, in normal form."""
     without: tuple[str, ...] = ()
@@ -297,10 +297,10 @@ def _glibc(text: str) -> str | Fault:
 
 
 def _severity(text: str) -> str | Fault:
-    named = {one.value: one for one in Severity} | {"medium": Severity.MODERATE}
+    named = {one.value: one for one in AdvisorySeverity} | {"medium": AdvisorySeverity.MODERATE}
     if found := named.get(text.lower()):
         return found.value
-    hint = f"expected one of {', '.join(f'`{one}`' for one in Severity)}"
+    hint = f"expected one of {', '.join(f'`{one}`' for one in AdvisorySeverity)}"
     return Fault(where="", text=f"`{text}` is not a severity", hint=hint)
 
 

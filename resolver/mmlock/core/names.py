@@ -66,7 +66,7 @@ class Confidence(StrEnum):
     INFERRED = "inferred"  # concluded from the others; may be wrong
 
 
-class Severity(StrEnum):
+class AdvisorySeverity(StrEnum):
     """How bad a known vulnerability is, least first: the words of GitHub's advisories."""
 
     LOW = "low"
@@ -77,7 +77,7 @@ class Severity(StrEnum):
     @property
     def rank(self) -> int:
         """Higher is worse."""
-        return list(Severity).index(self)
+        return list(AdvisorySeverity).index(self)
 
 
 class Platform(StrEnum):

@@ -8,7 +8,15 @@ from msgspec import Struct
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import SourceTree
-from mmlock.core.names import Confidence, Form, PackageName, Severity, Sha256, StrEnum, ToolchainProvider
+from mmlock.core.names import (
+    AdvisorySeverity,
+    Confidence,
+    Form,
+    PackageName,
+    Sha256,
+    StrEnum,
+    ToolchainProvider,
+)
 from mmlock.core.target import Target
 
 
@@ -278,7 +286,7 @@ class KnownAdvisory(Struct, frozen=True, kw_only=True):
     package: PackageName
     version: str
     id: str
-    severity: Severity | None
+    severity: AdvisorySeverity | None
     """None: nobody rated it, or the rating is not recorded."""
     summary: str
     fixed_in: tuple[str, ...]

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from mmlock.names.chains import chain_of, text_of
 
-__all__ = ["Asked", "Exports", "Lookup", "denied_names", "no_table", "written_tables"]
+__all__ = ["AskedName", "ExportedNames", "Lookup", "denied_names", "no_table", "written_tables"]
 
 
-class Exports:
+class ExportedNames:
     """What is known of `__all__`."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Exports:
             self.computed()
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class AskedName(Struct, frozen=True, kw_only=True):
     """What a module's `__getattr__` says of names."""
 
     made: frozenset[str]
@@ -66,10 +66,10 @@ def no_table(_module: str, _name: str) -> frozenset[str] | None:
     return None
 
 
-_NOTHING = Asked(made=frozenset(), denied=frozenset(), closed=False)
+_NOTHING = AskedName(made=frozenset(), denied=frozenset(), closed=False)
 
 
-def denied_names(tree: ast.Module, taken: Mapping[str, frozenset[str]]) -> Asked:
+def denied_names(tree: ast.Module, taken: Mapping[str, frozenset[str]]) -> AskedName:
     """What the `__getattr__` of a module does. `taken`: tables that it imports, by their names here."""
     functions = [
         node
@@ -86,7 +86,9 @@ def denied_names(tree: ast.Module, taken: Mapping[str, frozenset[str]]) -> Asked
             closed = reader.branch(statement) and closed
         elif not _is_plain(statement):
             closed = False
-    return Asked(made=frozenset(reader.made), denied=frozenset(reader.denied - reader.made), closed=closed)
+    return AskedName(
+        made=frozenset(reader.made), denied=frozenset(reader.denied - reader.made), closed=closed
+    )
 
 
 class _GetattrReader:

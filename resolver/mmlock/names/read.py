@@ -14,7 +14,7 @@ from typing import NamedTuple
 from mmlock.core.names import StrEnum
 from mmlock.names.aliases import REGISTERED, Aliases
 from mmlock.names.chains import chain_of, parse_source, survives, text_of
-from mmlock.names.dynamic import Exports, Lookup, denied_names, no_table
+from mmlock.names.dynamic import ExportedNames, Lookup, denied_names, no_table
 from mmlock.names.model import ModuleNames, NameUse, OpenReason, RunCondition, later
 
 __all__ = ["read_module"]
@@ -66,7 +66,7 @@ class _Reader:
         self.module = module
         self.home = module.split(".") if package else module.split(".")[:-1]
         self.given: set[str] = set()
-        self.exports = Exports()
+        self.exports = ExportedNames()
         self.stars: dict[str, None] = {}
         self.open: OpenReason | None = None
         self.bound = Aliases()

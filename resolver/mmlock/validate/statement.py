@@ -16,7 +16,7 @@ from msgspec import Raw, Struct, field
 
 from mmlock.core.names import Sha256
 from mmlock.validate.attest.documents import DocumentError, DocumentProblem, decode
-from mmlock.validate.attest.statements import Statement, Subject
+from mmlock.validate.attest.statements import Statement, StatementSubject
 from mmlock.validate.model import Result, Status, Verdict
 
 __all__ = [
@@ -77,10 +77,10 @@ def verdict_statement(verdict: Verdict, predicate: bytes, files: Mapping[str, by
     )
 
 
-def file_subjects(files: Mapping[str, bytes]) -> tuple[Subject, ...]:
+def file_subjects(files: Mapping[str, bytes]) -> tuple[StatementSubject, ...]:
     """Files by the sha256 of their bytes, in the order of their names."""
     return tuple(
-        Subject(name=name, digest={"sha256": hashlib.sha256(data).hexdigest()})
+        StatementSubject(name=name, digest={"sha256": hashlib.sha256(data).hexdigest()})
         for name, data in sorted(files.items())
     )
 
@@ -108,8 +108,8 @@ def statement_data(statement: Statement) -> dict[str, Any]:
     return data
 
 
-def _environment(verdict: Verdict) -> Subject:
-    return Subject(name=ENVIRONMENT, digest={_ENVIRONMENT_DIGEST: verdict.lock_digest})
+def _environment(verdict: Verdict) -> StatementSubject:
+    return StatementSubject(name=ENVIRONMENT, digest={_ENVIRONMENT_DIGEST: verdict.lock_digest})
 
 
 def _predicate(verdict: Verdict) -> _Predicate:

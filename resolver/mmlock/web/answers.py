@@ -14,7 +14,7 @@ from mmlock.web.guard import RateLimit, who
 from mmlock.web.problem import HttpError, failure_status, problem
 from mmlock.web.service import Asking, Service
 from mmlock.web.settings import Role
-from mmlock.work.model import Failure, FailureKind, Job, JobState, Task
+from mmlock.work.model import FailureKind, Job, JobState, Task, TaskFailure
 
 __all__ = ["answer", "asked", "job_data", "json_response", "require", "result_of", "service_of"]
 
@@ -81,15 +81,15 @@ def answer(request: Request, found: Asking) -> Response:
     return json_response(job_data(job), HTTPStatus.ACCEPTED, Location=place, **{"Retry-After": "1"})
 
 
-def failed(job: Job) -> Failure:
+def failed(job: Job) -> TaskFailure:
     """Why a job that is over has no result."""
     if job.state is JobState.CANCELLED:
-        return Failure(
+        return TaskFailure(
             kind=FailureKind.SURROUNDINGS,
             message="the job was cancelled",
             hints=("ask again to have it done",),
         )
-    return job.failure or Failure(kind=FailureKind.LOST, message="the result of the job is gone")
+    return job.failure or TaskFailure(kind=FailureKind.LOST, message="the result of the job is gone")
 
 
 def result_of(found: Asking) -> Any:

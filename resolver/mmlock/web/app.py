@@ -28,7 +28,7 @@ from mmlock.web.index import routes
 from mmlock.web.problem import SCHEMA, HttpError, problem, problem_of
 from mmlock.web.requests import DoctorBody, InspectBody, SolveBody, WhyNotBody, schema_of
 from mmlock.web.service import Service
-from mmlock.work.model import Failure, FailureKind, Job
+from mmlock.work.model import FailureKind, Job, TaskFailure
 
 __all__ = ["make_app"]
 
@@ -106,7 +106,7 @@ def _errors(app: FastAPI) -> None:
         logging.getLogger("mmlock.web").error(
             '"%s"', type(error).__name__, exc_info=error, extra={"request_id": request.state.request_id}
         )
-        failure = Failure(
+        failure = TaskFailure(
             kind=FailureKind.CRASH,
             message="mmlock failed",
             hints=("this is a bug: please report it with what you asked",),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mmlock.core.errors import EnvironmentFault, MatrixError, MmlockError, NoAnswer
-from mmlock.work.model import Busy, Failure, FailureKind
+from mmlock.work.model import Busy, FailureKind, TaskFailure
 from mmlock.work.outcomes import failure_of
 
 __all__ = ["CONTENT_TYPE", "SCHEMA", "HttpError", "failure_status", "problem", "problem_of"]
@@ -62,7 +62,7 @@ class HttpError(MmlockError):
         self.headers = dict(headers or {})
 
 
-def failure_status(failure: Failure) -> int:
+def failure_status(failure: TaskFailure) -> int:
     """The HTTP status of a job without a result."""
     return _STATUS[failure.kind].value
 
@@ -70,7 +70,7 @@ def failure_status(failure: Failure) -> int:
 def problem_of(error: MmlockError, request: Request | None = None) -> Response:
     """An error as an answer."""
     if isinstance(error, HttpError):
-        failure = Failure(kind=FailureKind.USAGE, message=error.message, hints=error.hints)
+        failure = TaskFailure(kind=FailureKind.USAGE, message=error.message, hints=error.hints)
         word = HTTPStatus(error.status).phrase.lower().replace(" ", "-")
         return problem(failure, request, status=error.status, word=word, headers=error.headers)
     failure = failure_of(error)
@@ -81,7 +81,7 @@ def problem_of(error: MmlockError, request: Request | None = None) -> Response:
 
 
 def problem(
-    failure: Failure,
+    failure: TaskFailure,
     request: Request | None = None,
     *,
     status: int | None = None,

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from mmlock.core.errors import EnvironmentFault
 from mmlock.work import child
 from mmlock.work.listeners import Listeners
-from mmlock.work.model import Busy, Failure, FailureKind, Job, JobState, Outcome, Store, Task
+from mmlock.work.model import Busy, FailureKind, Job, JobState, Outcome, Store, Task, TaskFailure
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -160,7 +160,7 @@ def retry_or_fail(store: Store, job: Job) -> bool:
         return store.give_back(job)
     store.finish(
         job,
-        Failure(
+        TaskFailure(
             kind=FailureKind.LOST,
             message=f"the process that did it ended {job.attempts} times",
             hints=("its log has what it said last; it may have been out of memory",),
@@ -318,8 +318,8 @@ class _Slot:
         self.owner.tidy()
 
 
-def _too_long(limit: float) -> Failure:
-    return Failure(
+def _too_long(limit: float) -> TaskFailure:
+    return TaskFailure(
         kind=FailureKind.LIMIT,
         message=f"the job took longer than {limit:.0f} s and was ended",
         hints=("ask for less at once, or have the limit raised",),

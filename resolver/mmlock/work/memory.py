@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mmlock.work.model import Answer, Event, Failure, Job, JobKey, JobState, Outcome, Task
+from mmlock.work.model import Event, Job, JobKey, JobState, Outcome, Task, TaskAnswer, TaskFailure
 
 __all__ = ["MemoryStore", "after", "asked_again", "attempt", "new_job"]
 
@@ -85,7 +85,7 @@ class MemoryStore:
             if row is None:
                 return False
             row.job = after(row.job, outcome, self._clock())
-            row.body = outcome.body if isinstance(outcome, Answer) else None
+            row.body = outcome.body if isinstance(outcome, TaskAnswer) else None
             return True
 
     def give_back(self, claimed: Job) -> bool:
@@ -174,7 +174,7 @@ def asked_again(job: Job) -> bool:
 
 def after(job: Job, outcome: Outcome, now: float) -> Job:
     """A job with its outcome."""
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, TaskFailure):
         state = JobState.DONE if outcome.kind.settled else JobState.FAILED
         return replace(job, state=state, failure=outcome, ended=now)
     return replace(job, state=JobState.DONE, failure=None, ended=now)

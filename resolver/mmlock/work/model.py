@@ -14,11 +14,9 @@ from mmlock.core.progress import Progress
 
 __all__ = [
     "ANYWHERE",
-    "Answer",
     "Busy",
     "Event",
     "Executor",
-    "Failure",
     "FailureKind",
     "Handler",
     "Job",
@@ -27,6 +25,8 @@ __all__ = [
     "Outcome",
     "Store",
     "Task",
+    "TaskAnswer",
+    "TaskFailure",
 ]
 
 JobKey = NewType("JobKey", str)
@@ -94,7 +94,7 @@ class FailureKind(StrEnum):
         return self in {FailureKind.NO_ANSWER, FailureKind.USAGE}
 
 
-class Failure(Struct, frozen=True, kw_only=True):
+class TaskFailure(Struct, frozen=True, kw_only=True):
     """Why a job has no result, as `MmlockError` says it."""
 
     kind: FailureKind
@@ -104,13 +104,13 @@ class Failure(Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class TaskAnswer(Struct, frozen=True, kw_only=True):
     """What a handler gave."""
 
     body: bytes
 
 
-Outcome = Answer | Failure
+Outcome = TaskAnswer | TaskFailure
 
 
 class Job(Struct, frozen=True, kw_only=True):
@@ -127,7 +127,7 @@ class Job(Struct, frozen=True, kw_only=True):
     ended: float | None = None
     worker: str | None = None
     """Who does it, or did it last."""
-    failure: Failure | None = None
+    failure: TaskFailure | None = None
 
 
 class Event(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mmlock.work.database import working
 from mmlock.work.memory import after as with_outcome
 from mmlock.work.memory import asked_again, attempt, new_job
-from mmlock.work.model import Answer, Event, Failure, Job, JobKey, JobState, Outcome, Task
+from mmlock.work.model import Event, Job, JobKey, JobState, Outcome, Task, TaskAnswer, TaskFailure
 from mmlock.work.tables import EVENTS, JOBS, RESULTS
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class SqlStore:
             if not at.execute(update(JOBS).where(*_running(claimed)).values(_row(ended))).rowcount:
                 return False
             at.execute(delete(RESULTS).where(RESULTS.c.key == claimed.key))
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, TaskAnswer):
                 at.execute(insert(RESULTS).values(key=claimed.key, body=zlib.compress(outcome.body, 1)))
             return True
 
@@ -217,5 +217,5 @@ def _job(row: Any) -> Job:
         started=row.started,
         ended=row.ended,
         worker=row.worker,
-        failure=msgspec.json.decode(row.failure, type=Failure) if row.failure else None,
+        failure=msgspec.json.decode(row.failure, type=TaskFailure) if row.failure else None,
     )

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from solved import facts
 
-from mmlock.core.names import Confidence, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence
 from mmlock.core.versions import allows
 from mmlock.facts.matrix.advisories import Advisory, concerning, counts, fixes, safe
 from mmlock.facts.matrix.lint_rows import row_faults
@@ -17,7 +17,7 @@ ROW = Advisory(
     summary="it breaks",
     affected=(">=2,<2.4", "==3.0.1"),
     fixed_in=("2.4", "3.0.2"),
-    severity=Severity.HIGH,
+    severity=AdvisorySeverity.HIGH,
     url="https://example.org/CVE-1",
     source=("s",),
     confidence=Confidence.CAPTURED,
@@ -42,15 +42,15 @@ def test_a_version_is_concerned_where_one_span_admits_it(version: str, *, concer
 def test_the_worst_comes_first_and_what_nobody_rated_last() -> None:
     rows = [
         replace(ROW, id=text, severity=one)
-        for text, one in (("a", None), ("b", Severity.LOW), ("c", Severity.HIGH))
+        for text, one in (("a", None), ("b", AdvisorySeverity.LOW), ("c", AdvisorySeverity.HIGH))
     ]
     assert [row.id for row in concerning(rows, "2.0")] == ["c", "b", "a"]
 
 
 def test_a_bound_means_what_is_as_bad_and_what_nobody_rated() -> None:
-    assert counts(ROW, Severity.HIGH)
-    assert not counts(ROW, Severity.CRITICAL)
-    assert counts(replace(ROW, severity=None), Severity.CRITICAL), "unknown is not harmless"
+    assert counts(ROW, AdvisorySeverity.HIGH)
+    assert not counts(ROW, AdvisorySeverity.CRITICAL)
+    assert counts(replace(ROW, severity=None), AdvisorySeverity.CRITICAL), "unknown is not harmless"
 
 
 def test_only_later_releases_mend_a_version() -> None:

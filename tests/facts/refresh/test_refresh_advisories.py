@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from loopback_web import Reply, Web
 
-from mmlock.core.names import Confidence, PackageName, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence, PackageName
 from mmlock.core.versions import version as parsed
 from mmlock.facts.matrix.advisories import Advisory, concerning
 from mmlock.facts.matrix.load import Matrix
@@ -82,7 +82,7 @@ def test_osv_gives_the_range_and_the_worst_rating(run: Run, web: Web, matrices: 
     run()
     row = torch_row(matrices, "CVE-2099-1")
     assert set(row.affected) == {"<2.1.2", ">=1.5,<=2.1.1"}
-    assert (row.fixed_in, row.severity) == (("2.1.2",), Severity.HIGH)
+    assert (row.fixed_in, row.severity) == (("2.1.2",), AdvisorySeverity.HIGH)
     assert run()["written"] == []
 
 
@@ -154,7 +154,7 @@ def test_a_database_that_is_down_leaves_the_row_whole() -> None:
         summary="s",
         affected=("<2",),
         fixed_in=("2",),
-        severity=Severity.LOW,
+        severity=AdvisorySeverity.LOW,
         url="https://x.example",
         source=("s",),
         confidence=Confidence.CAPTURED,

@@ -18,7 +18,7 @@ from mmlock.core.errors import UsageError
 from mmlock.core.names import normalize
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import File
-from mmlock.facts.scrape.pypi_package import Package, PackageKind, Part, ScrapePlan
+from mmlock.facts.scrape.pypi_package import PackageKind, Part, PyPIPackage, ScrapePlan
 from mmlock.net.simple import IndexPage
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(ma
         requires=declared,
     )
     served = tuple(Artifact(name=row.name, url=row.url, sha256=row.sha256) for row in files)
-    package = Package(plan=plan, page=IndexPage(files=served, with_metadata={}), files=served)
+    package = PyPIPackage(plan=plan, page=IndexPage(files=served, with_metadata={}), files=served)
     package.list({})
     assert {(w.release, w.file.name, w.parts) for w in package.wants} == {
         ("0.6.0", "mmdet-0.6.0.tar.gz", frozenset({Part.REQUIRES})),

@@ -6,7 +6,7 @@ import pytest
 from solved import facts, request, solved
 
 from mmlock.core.errors import NoAnswer, UsageError
-from mmlock.core.names import Confidence, PackageName, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence, PackageName
 from mmlock.lock.formats import pylock, why_md
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.text import summary
@@ -57,7 +57,7 @@ def env() -> LockedEnv:
 
 def test_a_lock_names_what_its_torch_has_and_why_the_mended_one_is_not_taken(env: LockedEnv) -> None:
     (one,) = [one for one in env.advisories if one.package == TORCH]
-    assert (one.id, one.severity, one.fixed_in) == ("CVE-2025-3000", Severity.MODERATE, ("2.13.0",))
+    assert (one.id, one.severity, one.fixed_in) == ("CVE-2025-3000", AdvisorySeverity.MODERATE, ("2.13.0",))
     assert one.kept_by is not None
     assert "torch 2.13.0+cu130 has no tested recipe for mmcv 2.1.0" in one.kept_by
     assert one.confidence is Confidence.CAPTURED

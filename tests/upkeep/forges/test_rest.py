@@ -15,7 +15,7 @@ from mmlock.app.forges import place_of
 from mmlock.net.page_cache import PageCache
 from mmlock.upkeep.forges.github import app_token, headers
 from mmlock.upkeep.forges.model import ForgeFault, ForgeProblem, Login
-from mmlock.upkeep.forges.rest import LIMITS, Rest, Verb, decoded, require_safe
+from mmlock.upkeep.forges.rest import LIMITS, HttpVerb, Rest, decoded, require_safe
 
 ROOT = "https://forge.example.org/api"
 NOW = 1_000_000.0
@@ -70,7 +70,7 @@ def test_a_server_that_fails_is_asked_again(status: int) -> None:
 
 def test_what_cannot_be_done_twice_is_not_tried_again_and_nobody_knows_whether_it_was_done() -> None:
     wire = Wire(httpx.ReadTimeout("timed out"), OK)
-    error = fault(lambda: wire.rest.send(Verb.POST, "/x", {}, again=False))
+    error = fault(lambda: wire.rest.send(HttpVerb.POST, "/x", {}, again=False))
     assert (error.problem, len(wire.asked)) == (ForgeProblem.UNREACHABLE, 1)
 
 
@@ -88,7 +88,7 @@ def test_a_rate_limit_is_waited_for_as_long_as_it_asks(
     status: int, told: dict[str, str], waits: float
 ) -> None:
     wire = Wire(httpx.Response(status, headers=told), OK)
-    wire.rest.send(Verb.POST, "/x", {}, again=False)  # it was not done, so it may be done now
+    wire.rest.send(HttpVerb.POST, "/x", {}, again=False)  # it was not done, so it may be done now
     assert wire.slept == [waits]
 
 
@@ -112,7 +112,7 @@ def test_a_refusal_tells_what_the_forge_says_of_each_fault() -> None:
         "errors": [{"code": "custom", "message": "No commits"}, {"code": "x"}],
     }
     wire = Wire(httpx.Response(422, json=told))
-    error = fault(lambda: wire.rest.send(Verb.POST, "/x", {}))
+    error = fault(lambda: wire.rest.send(HttpVerb.POST, "/x", {}))
     assert error.causes == ("Validation Failed; No commits; x",)
 
 

@@ -19,7 +19,7 @@ from mmlock.upkeep.lock_diff import diff_locks
 from mmlock.upkeep.update.advisories import led_by_security, parse_advisories, with_advisories
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.moves import Move
-from mmlock.upkeep.update.view import Advisory, view
+from mmlock.upkeep.update.view import AdvisoryLine, view
 
 PAGE = {
     "info": {"name": "filelock"},
@@ -29,7 +29,7 @@ PAGE = {
         {"id": "PYSEC-2", "aliases": [], "fixed_in": [], "link": None, "withdrawn": "2026-01-01T00:00:00Z"},
     ],
 }  # fmt: skip
-CLOSED = Advisory(
+CLOSED = AdvisoryLine(
     id="CVE-1", package="filelock", version="4.0.0", fixed_in=("4.1.0",), url="https://osv.dev/1"
 )
 
@@ -45,7 +45,7 @@ def test_a_page_that_tells_nothing_is_unknown_not_none(data: bytes) -> None:
     assert parse_advisories(data, "x", "1") is None
 
 
-def lookup(package: str, version: str) -> tuple[Advisory, ...] | None:
+def lookup(package: str, version: str) -> tuple[AdvisoryLine, ...] | None:
     if package == "torch":
         return None
     return (CLOSED,) if (package, version) == ("filelock", "4.0.0") else ()

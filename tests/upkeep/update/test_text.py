@@ -15,7 +15,7 @@ from solved import facts
 
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
-from mmlock.upkeep.lock_diff import ChangeKind, LockChange, diff_locks
+from mmlock.upkeep.lock_diff import LockChangeKind, LockChange, diff_locks
 from mmlock.upkeep.update import markdown
 from mmlock.upkeep.update.body import PullText, body, title
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob, cause_of
@@ -30,7 +30,7 @@ from mmlock.upkeep.update.state import (
     with_state,
     without_state,
 )
-from mmlock.upkeep.update.view import Advisory, LockView, view
+from mmlock.upkeep.update.view import AdvisoryLine, LockView, view
 
 ROOT = Path(__file__).parents[3] / "lockfiles"
 STATE = PullState(key="k", branch="mmlock/torch-2.11.0", head="a" * 40, pairs=("openmmlab/cpu",))
@@ -71,7 +71,7 @@ def test_it_tells_what_the_environment_is_built_on_before_and_after(seen: LockVi
 
 def test_a_wheel_that_becomes_a_build_is_one_change(seen: LockView) -> None:
     [change] = [one for one in seen.changes if one.name == "mmcv"]
-    assert (change.kind, change.old, change.new) == (ChangeKind.CHANGED, "2.1.0", "2.1.0 (build)")
+    assert (change.kind, change.old, change.new) == (LockChangeKind.CHANGED, "2.1.0", "2.1.0 (build)")
 
 
 def test_it_tells_what_did_not_move_and_why(seen: LockView) -> None:
@@ -86,10 +86,10 @@ def test_what_nobody_looked_up_or_ran_is_said_plainly(seen: LockView) -> None:
 
 
 def test_vulnerabilities_that_stay_are_told_with_those_that_are_closed(seen: LockView) -> None:
-    one = Advisory(
+    one = AdvisoryLine(
         id="GHSA-1", package="torch", version="2.1.2", fixed_in=("2.13.0",), url="https://osv.dev/1"
     )
-    other = Advisory(id="GHSA-2", package="pillow", version="9", fixed_in=())
+    other = AdvisoryLine(id="GHSA-2", package="pillow", version="9", fixed_in=())
     told = text_of(replace(seen, closed=(one,), left=(other,), advisories_read=True))
     assert "1 closed, 1 left" in told
     assert "closes [`GHSA-1`](https://osv.dev/1) of `torch 2.1.2`; fixed in `2.13.0`" in told
@@ -142,7 +142,7 @@ def test_a_description_keeps_to_the_limit_and_says_that_it_is_cut(seen: LockView
     ["@everyone", "#1", "<img src=x>", "a|b", "[x](javascript:1)", "https://evil.example", "`; rm", "-->"],
 )
 def test_reasons_from_outside_are_shown_and_do_nothing(seen: LockView, evil: str) -> None:
-    change = LockChange(kind=ChangeKind.ADDED, name="x", new="1", why=evil)
+    change = LockChange(kind=LockChangeKind.ADDED, name="x", new="1", why=evil)
     told = text_of(replace(seen, changes=(change,)))
     row = next(line for line in told.splitlines() if line.startswith("| [`x`]"))
     assert row.count(" | ") == 2

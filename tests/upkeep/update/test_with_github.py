@@ -16,7 +16,7 @@ from mmlock.app.updating import update
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
-from mmlock.upkeep.update.branches import Ran
+from mmlock.upkeep.update.branches import BranchRun
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 
@@ -34,7 +34,7 @@ def make(tmp_path: Path) -> Callable[..., Home]:
 
 
 def run(
-    home: Home, *, strict: bool = False, run_lock: Callable[[Path], Ran] | None = None, **more: Any
+    home: Home, *, strict: bool = False, run_lock: Callable[[Path], BranchRun] | None = None, **more: Any
 ) -> Page:
     world, repository, forge = home
     fake = FakeGitHub(forge, strict=strict)
@@ -363,11 +363,11 @@ def test_a_target_that_is_to_be_validated_is_run_before_its_pull_request_opens(
     release(world)
     ran: list[str] = []
 
-    def run_lock(folder: Path) -> Ran:
+    def run_lock(folder: Path) -> BranchRun:
         assert "4.1.0" in (folder / "pylock.toml").read_text()
         assert forge.pulls == []
         ran.append(f"{folder.parent.name}/{folder.name}")
-        return Ran(text="40 checks passed on cpu", passed=True)
+        return BranchRun(text="40 checks passed on cpu", passed=True)
 
     page = run(home, run_lock=run_lock)
     assert ran == ["openmmlab/cpu", "detection/cpu"]
@@ -383,7 +383,7 @@ def test_a_lock_whose_kernels_fail_is_not_proposed(make: Callable[..., Home]) ->
     home = world, _, forge = make('[update]\nvalidate = ["cpu"]\nsplit = "target"\n')
     release(world)
 
-    def run_lock(_: Path) -> Ran:
+    def run_lock(_: Path) -> BranchRun:
         raise EnvironmentFault("its validation failed")
 
     run(home, run_lock=run_lock)

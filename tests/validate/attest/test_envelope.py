@@ -26,7 +26,7 @@ from mmlock.validate.attest.signers import KeySigner
 from mmlock.validate.attest.statements import (
     PAYLOAD_TYPE,
     Statement,
-    Subject,
+    StatementSubject,
     encode_statement,
     read_statement,
 )
@@ -40,7 +40,7 @@ VECTOR = b"""{"payload": "aGVsbG8gd29ybGQ=",
 X = 46950820868899156662930047687818585632848591499744589407958293238635476079160
 Y = 5640078356564379163099075877009565129882514886557779369047442380624545832820
 STATEMENT = Statement(
-    subjects=(Subject(name="pylock.toml", digest={"sha256": "a" * 64}),),
+    subjects=(StatementSubject(name="pylock.toml", digest={"sha256": "a" * 64}),),
     predicate_type="https://in-toto.io/attestation/test-result/v0.1",
     predicate=b'{"result":"PASSED"}',
 )

@@ -187,7 +187,7 @@ class TorchFault(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
-class DeviceProblem(StrEnum):
+class InstalledDeviceProblem(StrEnum):
     """Why no device of the machine is known."""
 
     UNSEEN = "unseen"  # `detail`: why the driver cannot be asked
@@ -197,7 +197,7 @@ class DeviceProblem(StrEnum):
 class DeviceFault(Struct, frozen=True, kw_only=True):
     """A problem with the devices of the machine."""
 
-    problem: DeviceProblem
+    problem: InstalledDeviceProblem
     detail: str
 
 

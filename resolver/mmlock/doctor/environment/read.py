@@ -21,11 +21,11 @@ from mmlock.doctor.environment.interpreter import ask
 from mmlock.doctor.environment.libraries import lacking
 from mmlock.doctor.environment.model import (
     DeviceFault,
-    DeviceProblem,
     Distribution,
     Environment,
     FollowedLink,
     FollowedLinkKind,
+    InstalledDeviceProblem,
     Interpreter,
     SiteLeftover,
     TorchFault,
@@ -104,13 +104,13 @@ def _devices(
         seen = gpus()
     except EnvironmentFault as fault:
         told = "; ".join(fault.causes) or fault.message
-        return (), None, DeviceFault(problem=DeviceProblem.UNSEEN, detail=told)
+        return (), None, DeviceFault(problem=InstalledDeviceProblem.UNSEEN, detail=told)
     devices = [device_for(matrix, gpu) for gpu in seen]
     known = tuple(dict.fromkeys(device for device in devices if isinstance(device, Device)))
     unknown = [device.text for device in devices if isinstance(device, NoDevice)]
     driver = next((gpu.driver for gpu in seen if gpu.driver), None)
     if unknown and not known:
-        return known, driver, DeviceFault(problem=DeviceProblem.UNKNOWN, detail=unknown[0])
+        return known, driver, DeviceFault(problem=InstalledDeviceProblem.UNKNOWN, detail=unknown[0])
     return known, driver, None
 
 

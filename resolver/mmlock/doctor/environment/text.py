@@ -8,10 +8,10 @@ from typing import Any
 
 from mmlock.doctor.environment.model import (
     DeviceFault,
-    DeviceProblem,
     Environment,
     FollowedLink,
     FollowedLinkKind,
+    InstalledDeviceProblem,
     LocatedBy,
     Trouble,
     TroubleKind,
@@ -110,7 +110,7 @@ def _head(env: Environment) -> Iterator[str]:
 
 def device_fault_text(fault: DeviceFault) -> str:
     """Why no device is known, as a clause."""
-    unknown = fault.problem is DeviceProblem.UNKNOWN
+    unknown = fault.problem is InstalledDeviceProblem.UNKNOWN
     return f"unknown device `{fault.detail}`" if unknown else fault.detail
 
 

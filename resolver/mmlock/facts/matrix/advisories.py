@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from mmlock.core.names import Confidence, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence
 from mmlock.core.versions import InvalidVersion, allows, version
 
 __all__ = ["Advisory", "advisory_text", "concerning", "counts", "fixes", "safe"]
@@ -24,7 +24,7 @@ class Advisory(Struct, frozen=True, kw_only=True):
     """PEP 440 specifiers: what one of them admits is affected. Where databases differ, all of them."""
     fixed_in: tuple[str, ...]
     """Versions that mend it, as the databases say; empty: none is known."""
-    severity: Severity | None
+    severity: AdvisorySeverity | None
     """None: nobody rated it, or the rating was not read."""
     url: str
     """The page of the advisory."""
@@ -44,12 +44,12 @@ def concerning(rows: Iterable[Advisory], text: str) -> Iterator[Advisory]:
     yield from sorted(found, key=lambda row: (-rank(row.severity), row.id))
 
 
-def rank(severity: Severity | None) -> int:
+def rank(severity: AdvisorySeverity | None) -> int:
     """For an order by severity: what nobody rated goes after what somebody did."""
     return -1 if severity is None else severity.rank
 
 
-def counts(row: Advisory, least: Severity) -> bool:
+def counts(row: Advisory, least: AdvisorySeverity) -> bool:
     """Whether a bound at a severity means it. One without a rating may be as bad as any, so it does."""
     return row.severity is None or row.severity.rank >= least.rank
 

@@ -13,14 +13,14 @@ Fault = tuple[str, int, str]
 """File, index of the row, what is wrong."""
 
 
-class Facts(Protocol):
+class KnownFacts(Protocol):
     """Rows by section, with where they stand."""
 
     def located(self, section: str) -> list[tuple[str, int, Any]]:
         """File, index and row."""
 
 
-def contradictions(facts: Facts) -> Iterator[Fault]:
+def contradictions(facts: KnownFacts) -> Iterator[Fault]:
     """Modules and distributions that two rows claim, and wheels that two tables tell differently."""
     yield from _claimed_twice(facts)
     yield from _told_twice(facts)
@@ -28,7 +28,7 @@ def contradictions(facts: Facts) -> Iterator[Fault]:
     yield from _unlisted(facts)
 
 
-def _claimed_twice(facts: Facts) -> Iterator[Fault]:
+def _claimed_twice(facts: KnownFacts) -> Iterator[Fault]:
     modules: dict[str, str] = {}
     packages: dict[str, str] = {}
     for file, index, row in facts.located("modules"):
@@ -39,7 +39,7 @@ def _claimed_twice(facts: Facts) -> Iterator[Fault]:
                 yield file, index, f"distributions: `{name}` also provides the module `{other}`"
 
 
-def _told_twice(facts: Facts) -> Iterator[Fault]:
+def _told_twice(facts: KnownFacts) -> Iterator[Fault]:
     told: dict[tuple[str, int, str], str] = {}
     first: dict[tuple[object, ...], tuple[str, Build]] = {}
     for file, index, build in facts.located("listed"):
@@ -78,7 +78,7 @@ def _name(build: Build) -> str:
     return " ".join([f"{build.package} {build.version}", *filter(None, words)])
 
 
-def _strangers(facts: Facts) -> Iterator[Fault]:
+def _strangers(facts: KnownFacts) -> Iterator[Fault]:
     """Providers that no row explains."""
     told: dict[tuple[str, int, str], str] = {}
     known = {row.name for _, _, row in facts.located("provider-names")}
@@ -90,7 +90,7 @@ def _strangers(facts: Facts) -> Iterator[Fault]:
         yield file, index, text
 
 
-def _unlisted(facts: Facts) -> Iterator[Fault]:
+def _unlisted(facts: KnownFacts) -> Iterator[Fault]:
     """Wheels that are said to be listed by name in a file of `files/`, and are not."""
     names: dict[str, set[str]] = {}
     for file, _, row in facts.located("files"):

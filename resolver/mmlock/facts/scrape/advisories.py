@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.core.names import Confidence, PackageName, Severity, normalize
+from mmlock.core.names import AdvisorySeverity, Confidence, PackageName, normalize
 from mmlock.core.versions import is_version, version
 from mmlock.facts.matrix.advisories import Advisory, concerning
 from mmlock.facts.matrix.merge import Facts
@@ -37,7 +37,7 @@ _DATABASES = ("GHSA-", "PYSEC-")
 _FIRST = PackageName("torch")
 """Whose releases are asked about before those of others: PyPI certainly has them."""
 _LONGEST = 160
-_RATINGS = {**{one.value.upper(): one for one in Severity}, "MEDIUM": Severity.MODERATE}
+_RATINGS = {**{one.value.upper(): one for one in AdvisorySeverity}, "MEDIUM": AdvisorySeverity.MODERATE}
 
 Known = Mapping[PackageName, Sequence[Advisory]]
 Held = Mapping[PackageName, Iterable[str]]

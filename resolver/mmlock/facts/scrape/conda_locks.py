@@ -16,7 +16,7 @@ import yaml
 from mmlock.core.names import Confidence, Sha256
 from mmlock.facts.matrix.model import CondaRecord
 
-__all__ = ["CondaFile", "UnreadableLock", "conda_file", "records"]
+__all__ = ["CondaFile", "UnreadableCondaLock", "conda_file", "records"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -26,7 +26,7 @@ _ENDINGS = (".conda", ".tar.bz2")
 _MAX = 64 << 20
 
 
-class UnreadableLock(Exception):
+class UnreadableCondaLock(Exception):
     """Bytes that are no lock file of a known kind; the text says why."""
 
 
@@ -61,10 +61,10 @@ def conda_file(url: str) -> CondaFile | None:
 def records(data: bytes, source: str) -> tuple[tuple[str, CondaRecord], ...]:
     """The records of a lock file, each with its subdir; those of other places than a channel are left out.
 
-    Raises UnreadableLock.
+    Raises UnreadableCondaLock.
     """
     if len(data) > _MAX:
-        raise UnreadableLock(f"it has more than {_MAX >> 20} MB")
+        raise UnreadableCondaLock(f"it has more than {_MAX >> 20} MB")
     document = _document(data)
     version = document.get("version")
     if isinstance(packages := document.get("packages"), list) and version in {5, 6, 7}:
@@ -72,7 +72,7 @@ def records(data: bytes, source: str) -> tuple[tuple[str, CondaRecord], ...]:
     elif isinstance(packages := document.get("package"), list) and version == 1:
         rows = (_of_conda_lock(row, source) for row in packages)
     else:
-        raise UnreadableLock("it is neither a pixi.lock (5 to 7) nor a conda-lock.yml (1)")
+        raise UnreadableCondaLock("it is neither a pixi.lock (5 to 7) nor a conda-lock.yml (1)")
     return tuple(dict.fromkeys(row for row in rows if row is not None))
 
 
@@ -82,12 +82,12 @@ def _document(data: bytes) -> Mapping[str, Any]:
         text = data.decode()
         # An alias can make a small file a large one; no tool writes any.
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
-            raise UnreadableLock("it has YAML aliases")
+            raise UnreadableCondaLock("it has YAML aliases")
         document = yaml.load(text, loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        raise UnreadableLock(f"it is no YAML: {fault}") from fault
+        raise UnreadableCondaLock(f"it is no YAML: {fault}") from fault
     if not isinstance(document, dict):
-        raise UnreadableLock("it is no YAML mapping")
+        raise UnreadableCondaLock("it is no YAML mapping")
     return document
 
 

@@ -9,7 +9,7 @@ from mmlock.core.versions import version
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.facts.scrape.fetch_page import Answer, Get, Scrape, Scraped
-from mmlock.facts.scrape.providers import Offer, offer, provided
+from mmlock.facts.scrape.providers import ProviderOffer, offer, provided
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import FetchFault, FetchProblem
 from mmlock.net.links import is_whole
@@ -62,8 +62,8 @@ def scrape(*, builds: Iterable[TorchBuild], day: str, base: str = BASE) -> Scrap
 
 def _read(
     wanted: Sequence[Directory], answers: Sequence[Answer]
-) -> tuple[list[Offer], set[Directory], list[str]]:
-    offers: list[Offer] = []
+) -> tuple[list[ProviderOffer], set[Directory], list[str]]:
+    offers: list[ProviderOffer] = []
     spoken: set[Directory] = set()
     stale: list[str] = []
     for directory, answer in zip(wanted, answers, strict=True):

@@ -10,10 +10,10 @@ from mmlock.core.names import Confidence, PackageName, Platform, normalize
 from mmlock.facts.matrix.model import ProvidedWheel
 from mmlock.facts.scrape.tags import glibc_of_tag, pythons_of, wheel_name
 
-__all__ = ["Offer", "offer", "provided"]
+__all__ = ["ProviderOffer", "offer", "provided"]
 
 
-class Offer(Struct, frozen=True, kw_only=True):
+class ProviderOffer(Struct, frozen=True, kw_only=True):
     """One wheel of a provider."""
 
     package: PackageName
@@ -29,7 +29,7 @@ class Offer(Struct, frozen=True, kw_only=True):
 
 def offer(
     name: str, url: str, package: PackageName, torch: str, variant: str, *, hashed: bool
-) -> Offer | None:
+) -> ProviderOffer | None:
     """A file as an offer; None when it is no compiled wheel of that package for one Python."""
     parts = wheel_name(name)
     if parts is None or normalize(parts.name) != package or parts.platform is None:
@@ -37,7 +37,7 @@ def offer(
     pythons = pythons_of([parts.python])
     if len(pythons) != 1 or not url.startswith("https://"):
         return None
-    return Offer(
+    return ProviderOffer(
         package=package,
         version=parts.version,
         torch=torch,
@@ -50,9 +50,9 @@ def offer(
     )
 
 
-def provided(offers: Iterable[Offer], provider: str, index: str, source: str) -> list[ProvidedWheel]:
+def provided(offers: Iterable[ProviderOffer], provider: str, index: str, source: str) -> list[ProvidedWheel]:
     """Rows: one for each version, torch, variant and platform."""
-    groups: dict[tuple[str, str, str, Platform], list[Offer]] = {}
+    groups: dict[tuple[str, str, str, Platform], list[ProviderOffer]] = {}
     for one in offers:
         groups.setdefault((one.version, one.torch, one.variant, one.platform), []).append(one)
     rows = []

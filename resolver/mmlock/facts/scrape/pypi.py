@@ -13,7 +13,7 @@ from mmlock.core.names import PackageName, normalize
 from mmlock.core.versions import version
 from mmlock.facts.scrape.fetch_page import Answer, Get, Scrape, Scraped
 from mmlock.facts.scrape.pypi_facts import facts_of
-from mmlock.facts.scrape.pypi_package import NAME, Package, PackageKind, ScrapePlan
+from mmlock.facts.scrape.pypi_package import NAME, PackageKind, PyPIPackage, ScrapePlan
 from mmlock.facts.scrape.pypi_rows import details
 from mmlock.facts.scrape.tags import release_of
 from mmlock.net.credentials import bare
@@ -63,7 +63,7 @@ def scrape(
     )
 
 
-def _list(packages: Sequence[Package], index: str) -> Scrape:
+def _list(packages: Sequence[PyPIPackage], index: str) -> Scrape:
     """Rows of files, with sizes and times from the JSON API where the page had none."""
     api = _api(index)
     asked = [package for package in packages if package.lacks_details] if api else []
@@ -86,7 +86,7 @@ def _api(index: str) -> str | None:
     return f"{root}/pypi" if slash and last == "simple" else None
 
 
-def _open(plan: ScrapePlan, answer: Answer, api: str | None) -> Package | str:
+def _open(plan: ScrapePlan, answer: Answer, api: str | None) -> PyPIPackage | str:
     """A package with its page, or why there is none."""
     if isinstance(answer, FetchFault):
         gone = answer.problem is FetchProblem.NOT_FOUND
@@ -99,7 +99,7 @@ def _open(plan: ScrapePlan, answer: Answer, api: str | None) -> Package | str:
     files = tuple(file for file in page.files if _belongs(file.name, plan.package) and plan.wants(file.name))
     if not files and plan.files:
         return f"`{answer.url}` lists no file of `{plan.package}`"
-    return Package(plan=plan, page=page, files=files, api=api)
+    return PyPIPackage(plan=plan, page=page, files=files, api=api)
 
 
 def _belongs(name: str, package: PackageName) -> bool:

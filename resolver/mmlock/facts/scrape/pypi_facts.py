@@ -14,7 +14,7 @@ from mmlock.facts.matrix.provenance import dated, read_on, seen_on
 from mmlock.facts.scrape import binaries
 from mmlock.facts.scrape.metadata import collapse
 from mmlock.facts.scrape.metadata_chain import Origin, weakest
-from mmlock.facts.scrape.pypi_package import NAME, Package, PackageKind
+from mmlock.facts.scrape.pypi_package import NAME, PackageKind, PyPIPackage
 from mmlock.facts.scrape.releases import SOURCE as ARCHIVE
 from mmlock.facts.scrape.tags import pythons_of, release_of, wheel_name
 from mmlock.facts.scrape.torch_wheels import SOURCES as TORCH_SOURCES
@@ -29,7 +29,7 @@ _WHERE = {
 }
 
 
-def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -> Iterator[Facts]:
+def facts_of(package: PyPIPackage, index: str, day: str, newest_torch: str | None) -> Iterator[Facts]:
     """Files always; requirements, refusals and binaries of releases that are new."""
     plan = package.plan
     page = f"{index}/{plan.package}/"
@@ -66,7 +66,7 @@ def facts_of(package: Package, index: str, day: str, newest_torch: str | None) -
         yield _facts("binaries", plan.package, told, _on(day, binaries.SOURCES))
 
 
-def _confidence(package: Package, release: str) -> Confidence:
+def _confidence(package: PyPIPackage, release: str) -> Confidence:
     """What an sdist says of a release that has nothing else is said of the very file."""
     origin = weakest(package.origins[release])
     wheels = any(row.name.endswith(".whl") for row in package.rows.rows if release_of(row.name) == release)
@@ -83,7 +83,7 @@ def _facts(schema: str, package: PackageName | None, rows: tuple[Any, ...], sour
     return Facts(schema=schema, package=package, rows=rows, sources=sources)
 
 
-def _releases(package: Package, day: str) -> Facts:
+def _releases(package: PyPIPackage, day: str) -> Facts:
     """New releases, and known ones that were yanked or got a wheel."""
     files: dict[str, list[tuple[bool, bool]]] = {}
     for row in package.rows.rows:
@@ -110,7 +110,7 @@ def _releases(package: Package, day: str) -> Facts:
 
 
 def _fresh(
-    package: Package, new: dict[str, list[Requires]], known: set[str]
+    package: PyPIPackage, new: dict[str, list[Requires]], known: set[str]
 ) -> Iterator[binaries.ReleaseFiles]:
     """Releases that were read now and have no row yet."""
     for release in new:
@@ -119,7 +119,9 @@ def _fresh(
             yield binaries.ReleaseFiles(package=package.plan.package, version=release, files=files)
 
 
-def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: str | None) -> Iterator[Binary]:
+def _binaries(
+    package: PyPIPackage, new: dict[str, list[Requires]], newest_torch: str | None
+) -> Iterator[Binary]:
     """Rows of new releases."""
     plan = package.plan
     for release in _fresh(package, new, {row.version for row in plan.binaries}):
@@ -134,7 +136,7 @@ def _binaries(package: Package, new: dict[str, list[Requires]], newest_torch: st
             yield from binaries.npu_rows(release, requires)
 
 
-def _again(package: Package, source: str) -> Iterator[Binary]:
+def _again(package: PyPIPackage, source: str) -> Iterator[Binary]:
     """Known rows whose release got wheels for another Python."""
     known = {row.name for row in package.plan.files}
     added: dict[str, set[str]] = {}

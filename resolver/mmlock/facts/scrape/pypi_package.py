@@ -22,7 +22,7 @@ from mmlock.facts.scrape.tags import is_old_wheel, release_of
 from mmlock.net.fetching import Fetched, FetchFault
 from mmlock.net.simple import IndexPage
 
-__all__ = ["NAME", "Package", "PackageKind", "ScrapePlan", "Want"]
+__all__ = ["NAME", "PackageKind", "PyPIPackage", "ScrapePlan", "Want"]
 
 NAME = "pypi"
 
@@ -130,7 +130,7 @@ class Want(Struct, frozen=True, kw_only=True):
         )
 
 
-class Package(Struct):
+class PyPIPackage(Struct):
     """One package on its way through the refresh."""
 
     plan: ScrapePlan

@@ -12,7 +12,7 @@ from mmlock.core.artifact import Artifact
 from mmlock.core.names import PackageName
 from mmlock.facts.matrix.merge import Facts
 from mmlock.facts.scrape.fetch_page import Get, Scrape, Scraped
-from mmlock.facts.scrape.providers import Offer, offer, provided
+from mmlock.facts.scrape.providers import ProviderOffer, offer, provided
 from mmlock.facts.scrape.tags import wheel_name
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import FetchFault
@@ -30,7 +30,7 @@ _LOCAL = re.compile(r"(?:[0-9a-f]{7,}\.?)?pt(?P<torch>\d+\.\d+\.\d+)(?P<variant>
 """The commit comes first where it is no release."""
 
 
-def offers_of(files: Iterable[Artifact]) -> tuple[Offer, ...]:
+def offers_of(files: Iterable[Artifact]) -> tuple[ProviderOffer, ...]:
     """The wheels among the files of a page whose local version tells torch and CUDA."""
     found = []
     for file in files:

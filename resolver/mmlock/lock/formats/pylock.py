@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
-from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Severity, normalize
+from mmlock.core.names import AdvisorySeverity, Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.target import Target
 from mmlock.lock.fields import environment_faults, package_faults
 from mmlock.lock.formats.parts import (
@@ -351,7 +351,7 @@ def _read_advisory(item: Cursor) -> KnownAdvisory:
         package=normalize(item.text("package")),
         version=item.text("version"),
         id=item.text("id"),
-        severity=item.choice("severity", Severity) if "severity" in item else None,
+        severity=item.choice("severity", AdvisorySeverity) if "severity" in item else None,
         summary=item.text("summary"),
         fixed_in=item.texts("fixed-in"),
         url=item.text("url"),

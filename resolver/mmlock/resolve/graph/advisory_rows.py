@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mmlock.core.names import Confidence, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence
 from mmlock.facts.matrix.advisories import Advisory, concerning, counts
 from mmlock.resolve.graph.builder import GraphBuilder, cite
 from mmlock.resolve.graph.rows import ConstraintKind, Group, Option, Rejection, UserConstraint
@@ -12,7 +12,7 @@ from mmlock.resolve.graph.rows import ConstraintKind, Group, Option, Rejection, 
 __all__ = ["constrain_advisories"]
 
 
-def constrain_advisories(builder: GraphBuilder, least: Severity) -> None:
+def constrain_advisories(builder: GraphBuilder, least: AdvisorySeverity) -> None:
     """Only versions without a known vulnerability of that severity or worse."""
     matrix = builder.matrix
 

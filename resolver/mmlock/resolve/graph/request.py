@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from mmlock.core.names import PackageName, Severity
+from mmlock.core.names import AdvisorySeverity, PackageName
 from mmlock.core.requirements import Asked
 from mmlock.core.target import Target
 from mmlock.facts.matrix.model import Validation
@@ -42,7 +42,7 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     allow_lite: bool = False
     allow_torch_ops: bool = False
     prerelease: bool = False
-    no_known_cve: Severity | None = None
+    no_known_cve: AdvisorySeverity | None = None
     """The least severity of known vulnerabilities that no chosen version may have."""
     providers: tuple[str, ...] = ()
     """Who else may have built a wheel: rows of `curated/providers.toml` that the user allows."""

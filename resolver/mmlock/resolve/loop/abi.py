@@ -33,6 +33,9 @@ BUDGET = 64 * 1024 * 1024
 """Bytes of one wheel that a solve reads at the most; what it then does not know, it says."""
 
 
+_NONE_NEEDED = "each of them is loaded only where it fits, and none is needed"
+
+
 def check_abi(
     matrix: Matrix, env: LockedEnv, decided: Resolution, client: Fetcher, *, offline: bool, progress: Progress
 ) -> WheelCheck:
@@ -57,10 +60,7 @@ def check_abi(
         if isinstance(read, Uninspected) and not read.reached:
             progress(read.why)
         needed = _needed(read, option)
-        if needed is None:
-            doubts.append(_doubt(name, "each of them is loaded only where it fits, and none is needed"))
-            continue
-        answer = _answer(needed, tables, env, decided)
+        answer = _NONE_NEEDED if needed is None else _answer(needed, tables, env, decided)
         if isinstance(answer, str):
             doubts.append(_doubt(name, answer))
             continue

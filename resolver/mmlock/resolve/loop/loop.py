@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from mmlock.core.arguments import SolveArguments, torch_variant
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import PackageName, Severity
+from mmlock.core.names import AdvisorySeverity, PackageName
 from mmlock.core.progress import Progress
 from mmlock.core.target import Target
 from mmlock.core.versions import is_version
@@ -93,7 +93,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
         allow_lite=arguments.allow_lite,
         allow_torch_ops=arguments.allow_torch_ops,
         prerelease=arguments.prerelease,
-        no_known_cve=Severity(arguments.no_known_cve) if arguments.no_known_cve else None,
+        no_known_cve=AdvisorySeverity(arguments.no_known_cve) if arguments.no_known_cve else None,
         providers=arguments.providers,
         validations=request.validations,
         advice=arguments.advice,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from mmlock.core.names import Severity
+from mmlock.core.names import AdvisorySeverity
 from mmlock.facts.matrix.advisories import counts, safe
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.request.model import PlainRequirement
@@ -22,5 +22,5 @@ def advisory_constraints(
         if package in core:
             continue
         for row in matrix.advisories(package):
-            if counts(row, Severity(least)):
+            if counts(row, AdvisorySeverity(least)):
                 yield PlainRequirement(text=f"{package}{safe(row)}", via=f"--no-known-cve {least} ({row.id})")

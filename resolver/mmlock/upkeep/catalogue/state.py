@@ -165,8 +165,8 @@ def _signed_for_others(folder: Path, env: LockedEnv, trust: Trust) -> tuple[str,
 def _same_but_facts(pair: Pair, env: LockedEnv) -> bool:
     """Whether the folder holds this very lock, at most made from facts that were otherwise elsewhere.
 
-    Facts change every day; a lock that they do not concern stays as it is, whatever sizes of files an index states:
-    the hash says more.
+    Facts change every day; a lock that they do not concern stays as it is, whatever sizes of files an index
+    states: the hash says more.
     """
     folder = _folder(pair)
     try:

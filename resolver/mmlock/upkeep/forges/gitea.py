@@ -12,17 +12,17 @@ from datetime import datetime
 from msgspec import Struct, field
 
 from mmlock.upkeep.forges.model import (
+    CommitStatus,
     ForgeFault,
     ForgeProblem,
+    ForgeRepository,
     Issue,
     Login,
     NewPull,
     Pull,
     PullStanding,
-    Repository,
-    Status,
 )
-from mmlock.upkeep.forges.rest import Rest, Verb, decoded
+from mmlock.upkeep.forges.rest import HttpVerb, Rest, decoded
 
 __all__ = ["Gitea", "headers"]
 
@@ -98,9 +98,9 @@ class Gitea(Struct, frozen=True, kw_only=True):
     def login(self) -> Login | None:
         return Login(user="mmlock", token=self.token())
 
-    def repository(self) -> Repository:
+    def repository(self) -> ForgeRepository:
         found = decoded(self.rest.get(self._path()), _Repository)
-        return Repository(
+        return ForgeRepository(
             default_branch=found.default_branch,
             can_push=found.permissions.push,
             fork=found.fork,
@@ -136,14 +136,14 @@ class Gitea(Struct, frozen=True, kw_only=True):
             asked = {"reviewers": list(new.reviewers)}
             # Whoever opened it cannot review it: that stops no update.
             with suppress(ForgeFault):
-                self.rest.send(Verb.POST, self._path(f"/pulls/{pull.number}/requested_reviewers"), asked)
+                self.rest.send(HttpVerb.POST, self._path(f"/pulls/{pull.number}/requested_reviewers"), asked)
         return pull
 
     def _opened(self, new: NewPull, value: object) -> Pull:
         for last in (False, True):
             try:
                 return _pull(
-                    decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull)
+                    decoded(self.rest.send(HttpVerb.POST, self._path("/pulls"), value, again=False), _Pull)
                 )
             except ForgeFault as error:
                 if error.problem not in {ForgeProblem.UNREACHABLE, ForgeProblem.REFUSED}:
@@ -156,22 +156,22 @@ class Gitea(Struct, frozen=True, kw_only=True):
         raise AssertionError
 
     def edit_pull(self, number: int, *, title: str, body: str) -> None:
-        self.rest.send(Verb.PATCH, self._path(f"/pulls/{number}"), {"title": title, "body": body})
+        self.rest.send(HttpVerb.PATCH, self._path(f"/pulls/{number}"), {"title": title, "body": body})
 
     def drop_label(self, number: int, label: str) -> None:
         try:
-            self.rest.send(Verb.DELETE, self._path(f"/issues/{number}/labels/{self._label(label)}"))
+            self.rest.send(HttpVerb.DELETE, self._path(f"/issues/{number}/labels/{self._label(label)}"))
         except ForgeFault as error:
             if error.problem is not ForgeProblem.NOT_FOUND:
                 raise
 
     def close_pull(self, number: int, *, body: str) -> None:
-        self.rest.send(Verb.PATCH, self._path(f"/pulls/{number}"), {"state": "closed", "body": body})
+        self.rest.send(HttpVerb.PATCH, self._path(f"/pulls/{number}"), {"state": "closed", "body": body})
 
     def merge_pull(self, number: int, head: str) -> bool:
         value = {"Do": "merge", "head_commit_id": head}
         try:
-            self.rest.send(Verb.POST, self._path(f"/pulls/{number}/merge"), value)
+            self.rest.send(HttpVerb.POST, self._path(f"/pulls/{number}/merge"), value)
         except ForgeFault as error:
             if error.problem is not ForgeProblem.REFUSED:  # 405: checks are missing; 409: another head
                 raise
@@ -185,12 +185,12 @@ class Gitea(Struct, frozen=True, kw_only=True):
     def comment(self, number: int, text: str) -> None:
         path = self._path(f"/issues/{number}/comments")
         try:
-            self.rest.send(Verb.POST, path, {"body": text}, again=False)
+            self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
         except ForgeFault as error:
             if error.problem is not ForgeProblem.UNREACHABLE:
                 raise
             if text.strip() not in {one.strip() for one in self.comments(number)}:
-                self.rest.send(Verb.POST, path, {"body": text}, again=False)
+                self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
 
     def dashboard(self, label: str) -> Issue | None:
         rows = self.rest.pages(
@@ -203,21 +203,21 @@ class Gitea(Struct, frozen=True, kw_only=True):
         value = {"title": title, "body": body, "labels": [self._label(label)]}
         path = self._path("/issues")
         try:
-            return _issue(decoded(self.rest.send(Verb.POST, path, value, again=False), _Issue))
+            return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
         except ForgeFault as error:
             if error.problem is not ForgeProblem.UNREACHABLE:
                 raise
             found = self.dashboard(label)
             if found is not None:
                 return found
-        return _issue(decoded(self.rest.send(Verb.POST, path, value, again=False), _Issue))
+        return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
 
     def edit_dashboard(self, number: int, body: str) -> None:
-        self.rest.send(Verb.PATCH, self._path(f"/issues/{number}"), {"body": body})
+        self.rest.send(HttpVerb.PATCH, self._path(f"/issues/{number}"), {"body": body})
 
-    def set_status(self, commit: str, status: Status) -> None:
+    def set_status(self, commit: str, status: CommitStatus) -> None:
         value = {"context": status.context, "state": status.state.value, "description": status.text}
-        self.rest.send(Verb.POST, self._path(f"/statuses/{commit}"), value)
+        self.rest.send(HttpVerb.POST, self._path(f"/statuses/{commit}"), value)
 
     def file_url(self, branch: str) -> str:
         return f"{self.page}/src/branch/{branch}/"
@@ -237,14 +237,14 @@ class Gitea(Struct, frozen=True, kw_only=True):
         value = {"name": name, "color": _COLOR}
         if name not in self._labels:
             try:
-                answer = self.rest.send(Verb.POST, self._path("/labels"), value, again=False)
+                answer = self.rest.send(HttpVerb.POST, self._path("/labels"), value, again=False)
                 self._labels[name] = decoded(answer, _Label).id
             except ForgeFault as error:
                 if error.problem is not ForgeProblem.UNREACHABLE:
                     raise
                 self._read_labels()  # it may have been made
         if name not in self._labels:
-            answer = self.rest.send(Verb.POST, self._path("/labels"), value, again=False)
+            answer = self.rest.send(HttpVerb.POST, self._path("/labels"), value, again=False)
             self._labels[name] = decoded(answer, _Label).id
         return self._labels[name]
 

@@ -17,17 +17,17 @@ import msgspec
 from msgspec import Struct
 
 from mmlock.upkeep.forges.model import (
+    CommitStatus,
     ForgeFault,
     ForgeProblem,
+    ForgeRepository,
     Issue,
     Login,
     NewPull,
     Pull,
     PullStanding,
-    Repository,
-    Status,
 )
-from mmlock.upkeep.forges.rest import Rest, Verb, decoded
+from mmlock.upkeep.forges.rest import HttpVerb, Rest, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,9 +116,9 @@ class GitHub(Struct, frozen=True, kw_only=True):
     def login(self) -> Login | None:
         return Login(user="x-access-token", token=self.token())
 
-    def repository(self) -> Repository:
+    def repository(self) -> ForgeRepository:
         found = decoded(self.rest.get(self._path()), _Repository)
-        return Repository(
+        return ForgeRepository(
             default_branch=found.default_branch,
             # An app's token is told nothing of this; then the push tells.
             can_push=found.permissions is None or found.permissions.push,
@@ -148,7 +148,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
         pull = self._opened(new, value)
         if new.labels and not set(new.labels) <= pull.labels:
             self.rest.send(
-                Verb.POST, self._path(f"/issues/{pull.number}/labels"), {"labels": list(new.labels)}
+                HttpVerb.POST, self._path(f"/issues/{pull.number}/labels"), {"labels": list(new.labels)}
             )
         if new.reviewers:
             self._ask(pull.number, new.reviewers)
@@ -158,7 +158,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
         """Opened now, or found: where nobody knows whether it was done, or where it is there already."""
         try:
             return self._pull(
-                decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull)
+                decoded(self.rest.send(HttpVerb.POST, self._path("/pulls"), value, again=False), _Pull)
             )
         except ForgeFault as error:
             if error.problem not in {ForgeProblem.UNREACHABLE, ForgeProblem.REFUSED}:
@@ -168,7 +168,9 @@ class GitHub(Struct, frozen=True, kw_only=True):
                     return pull
             if error.problem is ForgeProblem.REFUSED:
                 raise
-        return self._pull(decoded(self.rest.send(Verb.POST, self._path("/pulls"), value, again=False), _Pull))
+        return self._pull(
+            decoded(self.rest.send(HttpVerb.POST, self._path("/pulls"), value, again=False), _Pull)
+        )
 
     def _ask(self, number: int, reviewers: Iterable[str]) -> None:
         people = [one for one in reviewers if "/" not in one]
@@ -176,24 +178,24 @@ class GitHub(Struct, frozen=True, kw_only=True):
         value = {"reviewers": people, "team_reviewers": teams}
         # Whoever opened it cannot review it, and a team may have gone: that stops no update.
         with suppress(ForgeFault):
-            self.rest.send(Verb.POST, self._path(f"/pulls/{number}/requested_reviewers"), value)
+            self.rest.send(HttpVerb.POST, self._path(f"/pulls/{number}/requested_reviewers"), value)
 
     def edit_pull(self, number: int, *, title: str, body: str) -> None:
-        self.rest.send(Verb.PATCH, self._path(f"/pulls/{number}"), {"title": title, "body": body})
+        self.rest.send(HttpVerb.PATCH, self._path(f"/pulls/{number}"), {"title": title, "body": body})
 
     def drop_label(self, number: int, label: str) -> None:
         try:
-            self.rest.send(Verb.DELETE, self._path(f"/issues/{number}/labels/{quote(label, safe='')}"))
+            self.rest.send(HttpVerb.DELETE, self._path(f"/issues/{number}/labels/{quote(label, safe='')}"))
         except ForgeFault as error:
             if error.problem is not ForgeProblem.NOT_FOUND:
                 raise
 
     def close_pull(self, number: int, *, body: str) -> None:
-        self.rest.send(Verb.PATCH, self._path(f"/pulls/{number}"), {"state": "closed", "body": body})
+        self.rest.send(HttpVerb.PATCH, self._path(f"/pulls/{number}"), {"state": "closed", "body": body})
 
     def merge_pull(self, number: int, head: str) -> bool:
         try:
-            answer = self.rest.send(Verb.PUT, self._path(f"/pulls/{number}/merge"), {"sha": head})
+            answer = self.rest.send(HttpVerb.PUT, self._path(f"/pulls/{number}/merge"), {"sha": head})
         except ForgeFault as error:
             if error.problem is not ForgeProblem.REFUSED:  # 405: checks are missing; 409: another head
                 raise
@@ -207,12 +209,12 @@ class GitHub(Struct, frozen=True, kw_only=True):
     def comment(self, number: int, text: str) -> None:
         path = self._path(f"/issues/{number}/comments")
         try:
-            self.rest.send(Verb.POST, path, {"body": text}, again=False)
+            self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
         except ForgeFault as error:
             if error.problem is not ForgeProblem.UNREACHABLE:
                 raise
             if text.strip() not in {one.replace("\r\n", "\n").strip() for one in self.comments(number)}:
-                self.rest.send(Verb.POST, path, {"body": text}, again=False)
+                self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
 
     def dashboard(self, label: str) -> Issue | None:
         rows = self.rest.pages(
@@ -224,21 +226,21 @@ class GitHub(Struct, frozen=True, kw_only=True):
         value = {"title": title, "body": body, "labels": [label]}
         path = self._path("/issues")
         try:
-            return _issue(decoded(self.rest.send(Verb.POST, path, value, again=False), _Issue))
+            return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
         except ForgeFault as error:
             if error.problem is not ForgeProblem.UNREACHABLE:
                 raise
             found = self.dashboard(label)
             if found is not None:
                 return found
-        return _issue(decoded(self.rest.send(Verb.POST, path, value, again=False), _Issue))
+        return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
 
     def edit_dashboard(self, number: int, body: str) -> None:
-        self.rest.send(Verb.PATCH, self._path(f"/issues/{number}"), {"body": body})
+        self.rest.send(HttpVerb.PATCH, self._path(f"/issues/{number}"), {"body": body})
 
-    def set_status(self, commit: str, status: Status) -> None:
+    def set_status(self, commit: str, status: CommitStatus) -> None:
         value = {"context": status.context, "state": status.state.value, "description": status.text}
-        self.rest.send(Verb.POST, self._path(f"/statuses/{commit}"), value)
+        self.rest.send(HttpVerb.POST, self._path(f"/statuses/{commit}"), value)
 
     def file_url(self, branch: str) -> str:
         return f"{self.page}/blob/{branch}/"
@@ -301,7 +303,7 @@ def app_token(app: str, key: str, name: str, rest: Callable[[str], Rest], now: f
     client = rest(statement)
     found = decoded(client.get(f"/repos/{name}/installation"), _Installation)
     value: dict[str, Any] = {"repositories": [name.partition("/")[2]]}
-    answer = client.send(Verb.POST, f"/app/installations/{found.id}/access_tokens", value)
+    answer = client.send(HttpVerb.POST, f"/app/installations/{found.id}/access_tokens", value)
     if answer.status != HTTPStatus.CREATED:
         raise ForgeFault(ForgeProblem.STRANGE, "the forge gave the app no token")
     return decoded(answer, _Token).token

@@ -14,17 +14,17 @@ from msgspec import Struct
 
 from mmlock.upkeep.forges.model import (
     CommitState,
+    CommitStatus,
     ForgeFault,
     ForgeProblem,
+    ForgeRepository,
     Issue,
     Login,
     NewPull,
     Pull,
     PullStanding,
-    Repository,
-    Status,
 )
-from mmlock.upkeep.forges.rest import Rest, Verb, decoded
+from mmlock.upkeep.forges.rest import HttpVerb, Rest, decoded
 
 __all__ = ["GitLab", "headers"]
 
@@ -99,7 +99,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
     def login(self) -> Login | None:
         return Login(user="oauth2", token=self.token())
 
-    def repository(self) -> Repository:
+    def repository(self) -> ForgeRepository:
         found = decoded(self.rest.get(self._path()), _Project)
         rights = found.permissions
         levels = (
@@ -107,7 +107,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
             if rights
             else []
         )
-        return Repository(
+        return ForgeRepository(
             default_branch=found.default_branch or "main",
             # A job's token is told nothing of this; then the push tells.
             can_push=not levels or max(levels) >= _DEVELOPER,
@@ -147,7 +147,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
         path = self._path("/merge_requests")
         for last in (False, True):
             try:
-                return _pull(decoded(self.rest.send(Verb.POST, path, value, again=False), _Merge))
+                return _pull(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Merge))
             except ForgeFault as error:
                 if error.problem not in {ForgeProblem.UNREACHABLE, ForgeProblem.REFUSED}:
                     raise
@@ -165,17 +165,17 @@ class GitLab(Struct, frozen=True, kw_only=True):
                 yield row.id
 
     def edit_pull(self, number: int, *, title: str, body: str) -> None:
-        self.rest.send(Verb.PUT, self._merge(number), {"title": title, "description": body})
+        self.rest.send(HttpVerb.PUT, self._merge(number), {"title": title, "description": body})
 
     def drop_label(self, number: int, label: str) -> None:
-        self.rest.send(Verb.PUT, self._merge(number), {"remove_labels": label})
+        self.rest.send(HttpVerb.PUT, self._merge(number), {"remove_labels": label})
 
     def close_pull(self, number: int, *, body: str) -> None:
-        self.rest.send(Verb.PUT, self._merge(number), {"state_event": "close", "description": body})
+        self.rest.send(HttpVerb.PUT, self._merge(number), {"state_event": "close", "description": body})
 
     def merge_pull(self, number: int, head: str) -> bool:
         try:
-            self.rest.send(Verb.PUT, f"{self._merge(number)}/merge", {"sha": head})
+            self.rest.send(HttpVerb.PUT, f"{self._merge(number)}/merge", {"sha": head})
         except ForgeFault as error:
             if error.problem is not ForgeProblem.REFUSED:  # 405, 422: checks are missing; 409: another head
                 raise
@@ -189,12 +189,12 @@ class GitLab(Struct, frozen=True, kw_only=True):
     def comment(self, number: int, text: str) -> None:
         path = f"{self._merge(number)}/notes"
         try:
-            self.rest.send(Verb.POST, path, {"body": text}, again=False)
+            self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
         except ForgeFault as error:
             if error.problem is not ForgeProblem.UNREACHABLE:
                 raise
             if text.strip() not in {one.strip() for one in self.comments(number)}:
-                self.rest.send(Verb.POST, path, {"body": text}, again=False)
+                self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
 
     def dashboard(self, label: str) -> Issue | None:
         rows = self.rest.pages(
@@ -206,22 +206,22 @@ class GitLab(Struct, frozen=True, kw_only=True):
         value = {"title": title, "description": body, "labels": label}
         path = self._path("/issues")
         try:
-            return _issue(decoded(self.rest.send(Verb.POST, path, value, again=False), _Issue))
+            return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
         except ForgeFault as error:
             if error.problem is not ForgeProblem.UNREACHABLE:
                 raise
             found = self.dashboard(label)
             if found is not None:
                 return found
-        return _issue(decoded(self.rest.send(Verb.POST, path, value, again=False), _Issue))
+        return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
 
     def edit_dashboard(self, number: int, body: str) -> None:
-        self.rest.send(Verb.PUT, self._path(f"/issues/{number}"), {"description": body})
+        self.rest.send(HttpVerb.PUT, self._path(f"/issues/{number}"), {"description": body})
 
-    def set_status(self, commit: str, status: Status) -> None:
+    def set_status(self, commit: str, status: CommitStatus) -> None:
         value = {"name": status.context, "state": _STATES[status.state], "description": status.text}
         try:
-            self.rest.send(Verb.POST, self._path(f"/statuses/{commit}"), value)
+            self.rest.send(HttpVerb.POST, self._path(f"/statuses/{commit}"), value)
         except ForgeFault as error:
             # A status that is pending already cannot become pending: 400.
             if error.problem is not ForgeProblem.REFUSED:

@@ -19,7 +19,15 @@ from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.files.atomic import write_aside
-from mmlock.upkeep.forges.model import Issue, Login, NewPull, Pull, PullStanding, Repository, Status
+from mmlock.upkeep.forges.model import (
+    CommitStatus,
+    ForgeRepository,
+    Issue,
+    Login,
+    NewPull,
+    Pull,
+    PullStanding,
+)
 
 __all__ = ["LocalForge"]
 
@@ -52,13 +60,13 @@ class LocalForge(Struct, frozen=True, kw_only=True):
     now: Callable[[], datetime]
     body_limit: int = 65536
     remote: str = "."
-    statuses: dict[str, list[Status]] = field(default_factory=dict)
+    statuses: dict[str, list[CommitStatus]] = field(default_factory=dict)
 
     def login(self) -> Login | None:
         return None
 
-    def repository(self) -> Repository:
-        return Repository(default_branch=self.base, can_push=True, fork=False)
+    def repository(self) -> ForgeRepository:
+        return ForgeRepository(default_branch=self.base, can_push=True, fork=False)
 
     def open_pulls(self) -> tuple[Pull, ...]:
         found = (self._seen(record) for record in self._records())
@@ -124,7 +132,7 @@ class LocalForge(Struct, frozen=True, kw_only=True):
         del number
         self._write(self.folder / _DASHBOARD, body)
 
-    def set_status(self, commit: str, status: Status) -> None:
+    def set_status(self, commit: str, status: CommitStatus) -> None:
         self.statuses.setdefault(commit, []).append(status)
 
     def file_url(self, branch: str) -> str:

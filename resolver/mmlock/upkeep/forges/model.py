@@ -13,16 +13,16 @@ from mmlock.core.names import StrEnum
 
 __all__ = [
     "CommitState",
+    "CommitStatus",
     "Forge",
     "ForgeFault",
     "ForgeProblem",
+    "ForgeRepository",
     "Issue",
     "Login",
     "NewPull",
     "Pull",
     "PullStanding",
-    "Repository",
-    "Status",
 ]
 
 
@@ -70,7 +70,7 @@ class Issue(Struct, frozen=True, kw_only=True):
     url: str = ""
 
 
-class Repository(Struct, frozen=True, kw_only=True):
+class ForgeRepository(Struct, frozen=True, kw_only=True):
     """What the forge says of the repository."""
 
     default_branch: str
@@ -89,7 +89,7 @@ class CommitState(StrEnum):
     FAILURE = "failure"
 
 
-class Status(Struct, frozen=True, kw_only=True):
+class CommitStatus(Struct, frozen=True, kw_only=True):
     """One line beside a commit."""
 
     context: str
@@ -150,7 +150,7 @@ class Forge(Protocol):
         """Who pushes; None: whoever git knows."""
         ...
 
-    def repository(self) -> Repository:
+    def repository(self) -> ForgeRepository:
         """What the forge says of the repository."""
         ...
 
@@ -192,7 +192,7 @@ class Forge(Protocol):
 
     def edit_dashboard(self, number: int, body: str) -> None: ...
 
-    def set_status(self, commit: str, status: Status) -> None: ...
+    def set_status(self, commit: str, status: CommitStatus) -> None: ...
 
     def file_url(self, branch: str) -> str:
         """What goes before a path of a branch to make a link; empty: there are no links."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mmlock.net.page_cache import PageCache
 
-__all__ = ["Answer", "Rest", "Verb", "decoded", "require_safe"]
+__all__ = ["HttpVerb", "Rest", "RestAnswer", "decoded", "require_safe"]
 
 LIMITS = Limits(attempts=4, total_seconds=60.0, longest_pause=60.0, max_bytes=32 * 1024 * 1024)
 LONGEST_WAIT = 300.0
@@ -34,7 +34,7 @@ _TOLD = 300
 T = TypeVar("T")
 
 
-class Verb(StrEnum):
+class HttpVerb(StrEnum):
     """HTTP methods."""
 
     GET = "GET"
@@ -44,7 +44,7 @@ class Verb(StrEnum):
     DELETE = "DELETE"
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class RestAnswer(Struct, frozen=True, kw_only=True):
     """What a forge said."""
 
     status: int
@@ -70,14 +70,14 @@ class Rest(Struct, kw_only=True):
     requests: int = 0
     _client: httpx.Client | None = None
 
-    def get(self, path: str, **query: str | int) -> Answer:
+    def get(self, path: str, **query: str | int) -> RestAnswer:
         """One GET; an answer that is still the one of the last time is taken from the cache."""
         url = self._url(path, query)
         known = self.cache.load(url, "") if self.cache is not None else None
         extra = {"If-None-Match": known.page.etag} if known is not None and known.page.etag else {}
-        answer = self._sent(Verb.GET, url, None, extra, again=True)
+        answer = self._sent(HttpVerb.GET, url, None, extra, again=True)
         if answer.status == HTTPStatus.NOT_MODIFIED and known is not None:
-            return Answer(status=200, body=known.page.body, headers=answer.headers)
+            return RestAnswer(status=200, body=known.page.body, headers=answer.headers)
         etag = answer.headers.get("etag")
         # Pages that follow are told in a header, which is not kept.
         if (
@@ -102,14 +102,14 @@ class Rest(Struct, kw_only=True):
             target = urljoin(f"{self.root}/", following)
             if origin_of(target) != origin_of(self.root):
                 raise ForgeFault(ForgeProblem.STRANGE, f"`{self.root}` names a next page on another host")
-            answer = self._sent(Verb.GET, target, None, {}, again=True)
+            answer = self._sent(HttpVerb.GET, target, None, {}, again=True)
         raise ForgeFault(
             ForgeProblem.STRANGE,
             f"`{self.root}` has more than {MOST_PAGES} pages of `{path}`",
             hints=["close what nobody needs, or use a repository of its own for the locks"],
         )
 
-    def send(self, verb: Verb, path: str, value: object = None, *, again: bool = True) -> Answer:
+    def send(self, verb: HttpVerb, path: str, value: object = None, *, again: bool = True) -> RestAnswer:
         """A request that changes something. `again`: whether doing it twice is doing it once.
 
         Without `again`, ForgeFault UNREACHABLE says that nobody knows whether it was done.
@@ -129,7 +129,7 @@ class Rest(Struct, kw_only=True):
 
         return str(httpx.URL(f"{self.root}{path}", params=dict(query) or None))
 
-    def _keep(self, url: str, answer: Answer, etag: str) -> None:
+    def _keep(self, url: str, answer: RestAnswer, etag: str) -> None:
         from mmlock.net.fetching import Fetched
 
         page = Fetched(url=url, content_type="application/json", body=answer.body, etag=etag)
@@ -137,7 +137,9 @@ class Rest(Struct, kw_only=True):
             with suppress(OSError):
                 self.cache.store(url, "", page, self.clock())
 
-    def _sent(self, verb: Verb, url: str, value: object, extra: Mapping[str, str], *, again: bool) -> Answer:
+    def _sent(
+        self, verb: HttpVerb, url: str, value: object, extra: Mapping[str, str], *, again: bool
+    ) -> RestAnswer:
         last = "no attempt was made"
         waited = True
         for attempt in range(LIMITS.attempts):
@@ -168,7 +170,7 @@ class Rest(Struct, kw_only=True):
             hints=["run it again later: what was done stays, and the rest follows"],
         )
 
-    def _once(self, verb: Verb, url: str, value: object, extra: Mapping[str, str]) -> Answer | str:
+    def _once(self, verb: HttpVerb, url: str, value: object, extra: Mapping[str, str]) -> RestAnswer | str:
         """The answer, or why there is none."""
         import httpx
 
@@ -185,7 +187,7 @@ class Rest(Struct, kw_only=True):
                     if len(body) > LIMITS.max_bytes:
                         return f"sent more than {LIMITS.max_bytes} bytes"
                 told = {name.lower(): text for name, text in response.headers.items()}
-                return Answer(status=response.status_code, body=bytes(body), headers=told)
+                return RestAnswer(status=response.status_code, body=bytes(body), headers=told)
         except httpx.HTTPError as error:
             return str(error) or type(error).__name__
 
@@ -196,7 +198,7 @@ class Rest(Struct, kw_only=True):
             self._client = session(self.environ, LIMITS, self.transport)
         return self._client
 
-    def _limited(self, answer: Answer) -> float | None:
+    def _limited(self, answer: RestAnswer) -> float | None:
         """Seconds to wait where the answer is that of a rate limit, None where it is not."""
         if answer.status not in {HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}:
             return None
@@ -222,7 +224,7 @@ class Rest(Struct, kw_only=True):
         self.waited += seconds
         self.sleep(seconds)
 
-    def _checked(self, verb: Verb, url: str, answer: Answer) -> Answer:
+    def _checked(self, verb: HttpVerb, url: str, answer: RestAnswer) -> RestAnswer:
         status = answer.status
         if status < HTTPStatus.MULTIPLE_CHOICES or status == HTTPStatus.NOT_MODIFIED:
             return answer
@@ -247,7 +249,7 @@ class Rest(Struct, kw_only=True):
         )
 
 
-def decoded(answer: Answer, kind: type[T]) -> T:
+def decoded(answer: RestAnswer, kind: type[T]) -> T:
     """The body as a value. Raises ForgeFault for what is none of its kind."""
     try:
         return msgspec.json.decode(answer.body, type=kind, strict=True)
@@ -292,7 +294,7 @@ def _shown(url: str) -> str:
     return f"{parts.netloc}{parts.path}"
 
 
-def _message(answer: Answer) -> str:
+def _message(answer: RestAnswer) -> str:
     """What the forge says of its refusal."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         found: Any = msgspec.json.decode(answer.body)

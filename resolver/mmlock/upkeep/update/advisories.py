@@ -15,11 +15,11 @@ from msgspec.structs import replace
 from mmlock.lock.model import LockedEnv
 from mmlock.upkeep.update.causes import Cause, CauseKind
 from mmlock.upkeep.update.moves import Move
-from mmlock.upkeep.update.view import Advisory, LockView
+from mmlock.upkeep.update.view import AdvisoryLine, LockView
 
 __all__ = ["Lookup", "led_by_security", "parse_advisories", "with_advisories"]
 
-Lookup = Callable[[str, str], tuple[Advisory, ...] | None]
+Lookup = Callable[[str, str], tuple[AdvisoryLine, ...] | None]
 """Package and version → its vulnerabilities; None: nobody could be asked."""
 
 
@@ -35,7 +35,7 @@ class _Release(Struct, frozen=True):
     vulnerabilities: tuple[_Vulnerability, ...] | None = None
 
 
-def parse_advisories(data: bytes, package: str, version: str) -> tuple[Advisory, ...] | None:
+def parse_advisories(data: bytes, package: str, version: str) -> tuple[AdvisoryLine, ...] | None:
     """The vulnerabilities in the JSON of a release; None where it tells none, or is no such page."""
     try:
         found = msgspec.json.decode(data, type=_Release).vulnerabilities
@@ -44,7 +44,7 @@ def parse_advisories(data: bytes, package: str, version: str) -> tuple[Advisory,
     if found is None:
         return None
     return tuple(
-        Advisory(
+        AdvisoryLine(
             id=_best_name(one),
             package=package,
             version=version,
@@ -103,8 +103,8 @@ def with_advisories(seen: LockView, old: LockedEnv | None, new: LockedEnv, looku
     )
 
 
-def _of(env: LockedEnv, lookup: Lookup) -> tuple[tuple[Advisory, ...], int]:
-    found: list[Advisory] = []
+def _of(env: LockedEnv, lookup: Lookup) -> tuple[tuple[AdvisoryLine, ...], int]:
+    found: list[AdvisoryLine] = []
     unread = 0
     for package, version in _versions(env):
         known = lookup(package, version)

@@ -14,7 +14,7 @@ from mmlock.upkeep.lock_diff import LockChange, LockChangeKind
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.markdown import code, link, rows, size, text
 from mmlock.upkeep.update.state import PullState, tickbox, with_state
-from mmlock.upkeep.update.view import Advisory, Download, Facets, LockView
+from mmlock.upkeep.update.view import AdvisoryLine, Download, Facets, LockView
 
 __all__ = ["RECREATE", "PullText", "body", "title"]
 
@@ -110,7 +110,7 @@ def _security(pull: PullText, most: int) -> Iterator[str]:
     yield ""
 
 
-def _advisory(one: Advisory) -> str:
+def _advisory(one: AdvisoryLine) -> str:
     fixed = (
         f"; fixed in {', '.join(code(v) for v in one.fixed_in)}"
         if one.fixed_in

@@ -18,7 +18,7 @@ from mmlock.upkeep.update.causes import Knob
 from mmlock.upkeep.update.dates import moved
 from mmlock.upkeep.update.git import Git
 from mmlock.upkeep.update.moves import Move, MoveGroup, held_back
-from mmlock.upkeep.update.plan import Proposal
+from mmlock.upkeep.update.plan import PullProposal
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import trailer
 from mmlock.validate.attest.trust import Trust
@@ -26,10 +26,10 @@ from mmlock.validate.model import Result
 from mmlock.validate.own_verdict import own_verdict
 from mmlock.validate.store import NAME as VERDICT
 
-__all__ = ["Made", "Ran", "Workshop"]
+__all__ = ["BranchRun", "MadeBranch", "Workshop"]
 
 
-class Ran(Struct, frozen=True, kw_only=True):
+class BranchRun(Struct, frozen=True, kw_only=True):
     """What a validation of a lock showed."""
 
     text: str
@@ -37,12 +37,12 @@ class Ran(Struct, frozen=True, kw_only=True):
     """All that the lock promises was shown; False: nothing failed, and something was not shown."""
 
 
-class Made(Struct, frozen=True, kw_only=True):
+class MadeBranch(Struct, frozen=True, kw_only=True):
     """A group with its commit."""
 
     group: MoveGroup
-    proposal: Proposal
-    ran: Mapping[str, Ran]
+    proposal: PullProposal
+    ran: Mapping[str, BranchRun]
     """What was run of its locks, by pair."""
 
 
@@ -65,10 +65,10 @@ class Workshop(Struct, frozen=True, kw_only=True):
     now: datetime
     put_facts: Callable[[MoveGroup], tuple[str, ...]]
     """Write the facts that go with a group; gives their paths."""
-    run_lock: Callable[[Path], Ran]
+    run_lock: Callable[[Path], BranchRun]
     """Build, install and run the lock in a folder; gives what ran. Raises MmlockError when it fails."""
 
-    def make(self, group: MoveGroup, *, run: bool = False) -> Made:
+    def make(self, group: MoveGroup, *, run: bool = False) -> MadeBranch:
         """Write its locks, facts and date onto the base and commit that. Raises MmlockError.
 
         `run`: build and run the locks that the policy wants validated; without it, verdicts of the branch are
@@ -81,7 +81,7 @@ class Workshop(Struct, frozen=True, kw_only=True):
             text = moved(self.file.read_text(encoding="utf-8"), self.date, group.pairs, whole=whole)
             write_aside(self.file, text.encode(), mode=None)
             paths.append(str(self.file))
-        ran: dict[str, Ran] = {}
+        ran: dict[str, BranchRun] = {}
         for move in group.moves:
             pair = self.pairs[move.pair]
             if group.cause.knob is Knob.FACTS:
@@ -95,9 +95,9 @@ class Workshop(Struct, frozen=True, kw_only=True):
         if self.catalogue.table is not None and group.moves:
             put_table(self.catalogue.table, entries(self.catalogue, self.trust), self.catalogue.folder)
             paths.append(str(self.catalogue.table))
-        return Made(group=group, proposal=self._proposal(group, self.tree.stage(paths)), ran=ran)
+        return MadeBranch(group=group, proposal=self._proposal(group, self.tree.stage(paths)), ran=ran)
 
-    def _ran(self, group: MoveGroup, pair: Pair, move: Move, *, run: bool) -> Ran | None:
+    def _ran(self, group: MoveGroup, pair: Pair, move: Move, *, run: bool) -> BranchRun | None:
         """What ran of a lock that was written: earlier, as the branch has it, or now."""
         folder = pair.request.out
         assert folder is not None
@@ -107,16 +107,16 @@ class Workshop(Struct, frozen=True, kw_only=True):
             own = own_verdict(folder, move.new, self.trust)
             if own.counts and own.record is not None and own.record.verdict.result is not Result.FAILED:
                 found = own.record.verdict
-                return Ran(text=verdict_words(found), passed=found.result is Result.PASSED)
+                return BranchRun(text=verdict_words(found), passed=found.result is Result.PASSED)
             (folder / VERDICT).unlink()
         return self.run_lock(folder) if run else None
 
-    def _proposal(self, group: MoveGroup, tree: str) -> Proposal:
+    def _proposal(self, group: MoveGroup, tree: str) -> PullProposal:
         branch = f"{self.policy.branch_prefix}{group.branch}"
         said = title(group.cause, group.pairs, apart=group.apart)
         head = self.policy.commit_message.replace("{title}", said).replace("{cause}", group.cause.title)
         message = f"{head}\n\n{_listed(group)}{trailer(tree, branch)}\n"
-        return Proposal(
+        return PullProposal(
             branch=branch,
             key=group.key,
             cause=group.cause,

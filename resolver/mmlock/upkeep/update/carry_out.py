@@ -11,18 +11,27 @@ from collections.abc import Callable, Iterable, Mapping
 from msgspec import Struct, field
 
 from mmlock.core.progress import Progress
-from mmlock.upkeep.forges.model import Forge, NewPull, Pull, Status
+from mmlock.upkeep.forges.model import CommitStatus, Forge, NewPull, Pull
 from mmlock.upkeep.update.body import RECREATE
 from mmlock.upkeep.update.dashboard import Numbered
 from mmlock.upkeep.update.git import Git, PushRejected
-from mmlock.upkeep.update.plan import Action, Close, CloseReason, Fate, Plan, Proposal, Publish, SayEdited
+from mmlock.upkeep.update.plan import (
+    Action,
+    Close,
+    CloseReason,
+    Fate,
+    Publish,
+    PullProposal,
+    SayEdited,
+    UpdatePlan,
+)
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import PullState, marker, without_state
 
 __all__ = ["CarryOut", "Done"]
 
-BodyOf = Callable[[Proposal, PullState], str]
-StatusesOf = Callable[[Proposal], Iterable[Status]]
+BodyOf = Callable[[PullProposal, PullState], str]
+StatusesOf = Callable[[PullProposal], Iterable[CommitStatus]]
 
 
 class Done(Struct):
@@ -48,10 +57,10 @@ class CarryOut(Struct, frozen=True, kw_only=True):
     policy: Policy
     body_of: BodyOf
     statuses_of: StatusesOf
-    may_merge: Callable[[Proposal], bool]
+    may_merge: Callable[[PullProposal], bool]
     progress: Progress
 
-    def do(self, plan: Plan) -> Done:
+    def do(self, plan: UpdatePlan) -> Done:
         """Do it. Raises ForgeFault or GitFault; what was done by then is whole."""
         done = Done()
         for outcome in plan.outcomes:
@@ -107,7 +116,7 @@ class CarryOut(Struct, frozen=True, kw_only=True):
         if self.may_merge(proposal):
             self._merge(proposal, pull, head, done)
 
-    def _open(self, proposal: Proposal, body: str, done: Done) -> Pull:
+    def _open(self, proposal: PullProposal, body: str, done: Done) -> Pull:
         new = NewPull(
             branch=proposal.branch,
             base=self.base,
@@ -123,7 +132,7 @@ class CarryOut(Struct, frozen=True, kw_only=True):
         done.lines.append(f"{proposal.branch}: opened{_at(pull)}")
         return pull
 
-    def _merge(self, proposal: Proposal, pull: Pull, head: str, done: Done) -> None:
+    def _merge(self, proposal: PullProposal, pull: Pull, head: str, done: Done) -> None:
         if self.forge.merge_pull(pull.number, head):
             done.lines.append(f"{proposal.branch}: merged{_at(pull)}")
             done.numbers.pop(proposal.branch, None)

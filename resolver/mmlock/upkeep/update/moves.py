@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from mmlock.core.names import normalize
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.refused import Refused
+from mmlock.upkeep.catalogue.freshness import identity
 from mmlock.upkeep.catalogue.outcome import Failed, Outcome
-from mmlock.upkeep.catalogue.state import identity
 from mmlock.upkeep.lock_diff import LockDiff, diff_locks
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob, cause_of
 from mmlock.upkeep.update.policy import Policy, Split

@@ -29,10 +29,10 @@ __all__ = [
     "Fate",
     "Observed",
     "Outcome",
-    "Plan",
-    "Proposal",
     "Publish",
+    "PullProposal",
     "SayEdited",
+    "UpdatePlan",
     "edited_pairs",
     "make_plan",
     "our_pulls",
@@ -53,7 +53,7 @@ class Branch(Struct, frozen=True, kw_only=True):
     """Whether merging it into the base needs a person."""
 
 
-class Proposal(Struct, frozen=True, kw_only=True):
+class PullProposal(Struct, frozen=True, kw_only=True):
     """Locks that moved for one cause, as a commit on top of the base."""
 
     branch: str
@@ -99,7 +99,7 @@ WAITING = frozenset({Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR})
 class Publish(Struct, frozen=True, kw_only=True):
     """Have a proposal on its branch and in its pull request."""
 
-    proposal: Proposal
+    proposal: PullProposal
     push: bool
     expected: str | None
     """The head that the branch has now; None: there is none. The push is refused when it is another one."""
@@ -138,12 +138,12 @@ Action = Publish | Close | SayEdited
 class Outcome(Struct, frozen=True, kw_only=True):
     """A proposal and what becomes of it."""
 
-    proposal: Proposal
+    proposal: PullProposal
     fate: Fate
     pull: Pull | None = None
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class UpdatePlan(Struct, frozen=True, kw_only=True):
     """What to do, in this order."""
 
     actions: tuple[Action, ...]
@@ -172,12 +172,12 @@ def edited_pairs(observed: Observed, prefix: str) -> dict[str, str]:
 
 def make_plan(
     observed: Observed,
-    proposals: Sequence[Proposal],
+    proposals: Sequence[PullProposal],
     policy: Policy,
     *,
     now: datetime,
     unsure: frozenset[str] = frozenset(),
-) -> Plan:
+) -> UpdatePlan:
     """Decide. `unsure`: locks that could not be solved now, whose pull requests stay as they are."""
     planner = _Planner(observed, proposals, policy, now)
     return planner.plan(unsure)
@@ -185,7 +185,7 @@ def make_plan(
 
 class _Planner:
     def __init__(
-        self, observed: Observed, proposals: Sequence[Proposal], policy: Policy, now: datetime
+        self, observed: Observed, proposals: Sequence[PullProposal], policy: Policy, now: datetime
     ) -> None:
         self.observed = observed
         self.policy = policy
@@ -198,7 +198,7 @@ class _Planner:
         # Those whose proposal is still there; what is closed in this run makes room.
         self.count = sum(branch in self.by_branch for branch in self.ours)
 
-    def plan(self, unsure: frozenset[str]) -> Plan:
+    def plan(self, unsure: frozenset[str]) -> UpdatePlan:
         outcomes: list[Outcome] = []
         actions: list[Action] = []
         for proposal in self.proposals:
@@ -213,11 +213,11 @@ class _Planner:
                     left.append(pull)
                 if action is not None:
                     actions.append(action)
-        return Plan(actions=tuple(actions), outcomes=tuple(outcomes), left=tuple(left))
+        return UpdatePlan(actions=tuple(actions), outcomes=tuple(outcomes), left=tuple(left))
 
     # ------------------------------------------------------------ proposals
 
-    def _of(self, proposal: Proposal) -> tuple[Outcome, list[Action]]:
+    def _of(self, proposal: PullProposal) -> tuple[Outcome, list[Action]]:
         pull = self.ours.get(proposal.branch)
         if pull is not None:
             return self._of_open(proposal, pull)
@@ -231,7 +231,7 @@ class _Planner:
         publish = Publish(proposal=proposal, push=push, expected=branch.head if branch else None, pull=None)
         return Outcome(proposal=proposal, fate=fate), [publish]
 
-    def _of_open(self, proposal: Proposal, pull: Pull) -> tuple[Outcome, list[Action]]:
+    def _of_open(self, proposal: PullProposal, pull: Pull) -> tuple[Outcome, list[Action]]:
         branch = self.observed.branches.get(proposal.branch)
         asked = _asked(pull, self.observed)
         if proposal.held_back:
@@ -255,7 +255,7 @@ class _Planner:
         return Outcome(proposal=proposal, fate=Fate.UPDATE, pull=pull), [publish]
 
     def _held_back(
-        self, proposal: Proposal, pull: Pull, branch: Branch | None
+        self, proposal: PullProposal, pull: Pull, branch: Branch | None
     ) -> tuple[Outcome, list[Action]]:
         """A pull request that the policy of today would not open."""
         if branch is not None and not branch.ours:
@@ -264,7 +264,7 @@ class _Planner:
         self.count -= 1
         return Outcome(proposal=proposal, fate=Fate.POLICY), [close]
 
-    def _fate_of_new(self, proposal: Proposal) -> Fate:  # noqa: PLR0911 - one rule each
+    def _fate_of_new(self, proposal: PullProposal) -> Fate:  # noqa: PLR0911 - one rule each
         branch = self.observed.branches.get(proposal.branch)
         wanted = self._wanted_now(proposal.branch)
         if proposal.held_back:
@@ -283,7 +283,7 @@ class _Planner:
             return Fate.LIMIT_HOUR
         return Fate.OPEN
 
-    def _closed_by_person(self, proposal: Proposal) -> bool:
+    def _closed_by_person(self, proposal: PullProposal) -> bool:
         """Whether the newest pull request of this very proposal was closed unmerged, and not by us."""
         for pull in self.observed.earlier.get(proposal.branch, ()):
             state = read_state(pull.body)
@@ -292,7 +292,7 @@ class _Planner:
             return pull.standing is PullStanding.CLOSED and RECREATE not in pull.labels
         return False
 
-    def _must_push(self, proposal: Proposal, branch: Branch) -> bool:
+    def _must_push(self, proposal: PullProposal, branch: Branch) -> bool:
         if branch.tree != proposal.tree and branch.on_base:
             return True
         if self.policy.rebase_when is Rebase.CONFLICTED:
@@ -344,5 +344,5 @@ def _pull_key(pull: Pull | None) -> str | None:
     return _state(pull).key if pull is not None else None
 
 
-def _wanted(proposal: Proposal, head: str) -> PullState:
+def _wanted(proposal: PullProposal, head: str) -> PullState:
     return PullState(key=proposal.key, branch=proposal.branch, head=head, pairs=proposal.pairs)

@@ -13,7 +13,7 @@ from mmlock.lock.model import BuildStep, FindingKind, LockedEnv, ReasonKind
 from mmlock.lock.view import Chosen, chosen, in_order
 from mmlock.upkeep.lock_diff import LockChange, LockChangeKind, LockDiff, diff_locks
 
-__all__ = ["Advisory", "Download", "Facets", "LockView", "Stayed", "Step", "view"]
+__all__ = ["AdvisoryLine", "Download", "Facets", "LockView", "OpenStep", "Stayed", "view"]
 
 
 class Facets(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Stayed(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class OpenStep(Struct, frozen=True, kw_only=True):
     """Something to build or download before the lock is sealed."""
 
     name: str
@@ -57,7 +57,7 @@ class Step(Struct, frozen=True, kw_only=True):
     """Whether somebody is known to have built this very combination."""
 
 
-class Advisory(Struct, frozen=True, kw_only=True):
+class AdvisoryLine(Struct, frozen=True, kw_only=True):
     """A known vulnerability of a locked version."""
 
     id: str
@@ -83,13 +83,13 @@ class LockView(Struct, frozen=True, kw_only=True):
     stayed: tuple[Stayed, ...]
     passed_over: tuple[str, ...]
     """Newer combinations that ordinary packages do not fit."""
-    steps: tuple[Step, ...]
+    steps: tuple[OpenStep, ...]
     verdict: str | None
     """What ran of it, on what; None: nothing."""
     size_before: Download | None
     size_after: Download
-    closed: tuple[Advisory, ...] = ()
-    left: tuple[Advisory, ...] = ()
+    closed: tuple[AdvisoryLine, ...] = ()
+    left: tuple[AdvisoryLine, ...] = ()
     advisories_read: bool = False
     """Whether anybody looked for known vulnerabilities."""
     unread: int = 0
@@ -184,11 +184,11 @@ def _holding(one: Chosen) -> str | None:
     return None
 
 
-def _steps(env: LockedEnv) -> Iterator[Step]:
+def _steps(env: LockedEnv) -> Iterator[OpenStep]:
     for step in in_order(env.steps):
         build = isinstance(step, BuildStep)
         tested = not isinstance(step, BuildStep) or step.verified is not None
-        yield Step(name=step.package, version=step.version, build=build, tested=tested)
+        yield OpenStep(name=step.package, version=step.version, build=build, tested=tested)
 
 
 def _download(env: LockedEnv) -> Download:

@@ -12,14 +12,21 @@ from msgspec import Raw, Struct, field
 
 from mmlock.validate.attest.documents import DocumentError, DocumentProblem, check_json, decode
 
-__all__ = ["PAYLOAD_TYPE", "STATEMENT_TYPE", "Statement", "Subject", "encode_statement", "read_statement"]
+__all__ = [
+    "PAYLOAD_TYPE",
+    "STATEMENT_TYPE",
+    "Statement",
+    "StatementSubject",
+    "encode_statement",
+    "read_statement",
+]
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 """Of the envelope that a statement is in."""
 
 
-class Subject(Struct, frozen=True, kw_only=True):
+class StatementSubject(Struct, frozen=True, kw_only=True):
     """One thing that a statement is about."""
 
     name: str
@@ -30,14 +37,14 @@ class Subject(Struct, frozen=True, kw_only=True):
 class Statement(Struct, frozen=True, kw_only=True):
     """What somebody says about subjects; the predicate as the very bytes that were signed."""
 
-    subjects: tuple[Subject, ...]
+    subjects: tuple[StatementSubject, ...]
     predicate_type: str
     predicate: bytes
 
 
 class _StatementJson(Struct, frozen=True, kw_only=True):
     type: str = field(name="_type")
-    subject: tuple[Subject, ...]
+    subject: tuple[StatementSubject, ...]
     predicate_type: str = field(name="predicateType")
     predicate: Raw
 

@@ -29,12 +29,12 @@ from mmlock.wheels.serve import METADATA, WheelFiles
 from mmlock.wheels.simple_index import IndexDocument, project_page, projects, root_page, wants_json
 from mmlock.wheels.wheelhouse import Wheelhouse
 
-__all__ = ["Index", "add"]
+__all__ = ["IndexRoutes", "add"]
 
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-class Index:
+class IndexRoutes:
     """The wheels of some wheelhouses, by the digest of their bytes."""
 
     def __init__(self, wheelhouses: Iterable[Path], variants: Path) -> None:
@@ -84,7 +84,7 @@ def _made(file: IndexFile, folder: Path) -> IndexFile:
 def add(app: FastAPI, settings: Settings) -> None:
     """Add the index to the application."""
     roots = settings.wheelhouses or (wheelhouse_root(None, os.environ),)
-    index = Index((root.absolute() for root in roots), open_cache(os.environ) / "variants")
+    index = IndexRoutes((root.absolute() for root in roots), open_cache(os.environ) / "variants")
     doors = _Doors(index)
     router = APIRouter()
     for path, endpoint in (
@@ -105,7 +105,7 @@ def add(app: FastAPI, settings: Settings) -> None:
 class _Doors:
     """What each address of the index answers."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: IndexRoutes) -> None:
         self._index = index
 
     async def root(self, request: Request) -> Response:

@@ -20,7 +20,7 @@ from mmlock import __version__
 from mmlock.core.errors import MmlockError
 from mmlock.web.answers import failed, json_response, service_of
 from mmlock.web.problem import HttpError, failure_status
-from mmlock.work.model import Failure, Job
+from mmlock.work.model import Job, TaskFailure
 from mmlock.work.outcomes import failure_of
 
 __all__ = ["STATIC", "base_url", "error_page", "page", "problem_data"]
@@ -94,7 +94,7 @@ def page(
     return HTMLResponse(text, status, headers={"Cache-Control": "no-cache"})
 
 
-def problem_data(error: MmlockError | Failure | Job) -> Mapping[str, Any]:
+def problem_data(error: MmlockError | TaskFailure | Job) -> Mapping[str, Any]:
     """What a template says of an error, of a failure or of a job that has no result."""
     if isinstance(error, Job):
         error = failed(error)
