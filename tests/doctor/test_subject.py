@@ -44,8 +44,8 @@ def test_an_egg_names_the_distribution_of_the_file_in_it() -> None:
 
 
 def test_a_file_in_a_checkout_is_of_its_own_sources() -> None:
-    assert of_file(f"/work/project/ops/thing_ext.{TAG}", matrix()).own
-    assert not compiled_file(f"/work/project/ops/thing_ext.{TAG}").installed
+    assert of_file(f"/srv/project/ops/thing_ext.{TAG}", matrix()).own
+    assert not compiled_file(f"/srv/project/ops/thing_ext.{TAG}").installed
 
 
 def test_a_module_nobody_knows_is_nobodys() -> None:
