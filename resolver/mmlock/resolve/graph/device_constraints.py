@@ -79,7 +79,7 @@ def _no_code(builder: GraphBuilder, build: TorchBuild, device: Device) -> Reject
     held_by = dropping_cudnn(builder.matrix, build, device)
     if held_by is not None and code_for(device, build.archs, build.ptx) is not Code.NONE:
         text = (
-            f"torch {build.torch}+{build.variant} brings cuDNN {build.cudnn}, which has kernels for "
+            f"torch {build.torch}+{build.variant} comes with cuDNN {build.cudnn}, which has kernels for "
             f"{held_by.lowest} to {held_by.highest}: none for {device.arch} ({device.name})"
         )
         return Rejection(text=text, source=cite("cudnn", held_by.source), confidence=held_by.confidence)
