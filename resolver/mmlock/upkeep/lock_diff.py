@@ -103,9 +103,10 @@ def _gone(name: str, old: LockedEnv, new: LockedEnv) -> str:
     """Why a package is not among the files of the new lock: what became of those that needed it."""
     if (step := next((step for step in new.steps if step.package == name), None)) is not None:
         return f"still to {'download' if isinstance(step, FetchStep) else 'build'} in the new lock"
-    versions = {one.name: one.version for one in new.packages}
+    versions: dict[str, str] = {one.name: one.version for one in new.packages}
     versions |= {step.package: step.version for step in new.steps}
-    before = {one.name: one.version for one in old.packages} | {one.package: one.version for one in old.steps}
+    before: dict[str, str] = {one.name: one.version for one in old.packages}
+    before |= {step.package: step.version for step in old.steps}
     parts = []
     for user in next(one.via for one in old.packages if one.name == name):
         if user not in versions:
