@@ -106,7 +106,7 @@ def _gone(name: str, old: LockedEnv, new: LockedEnv) -> str:
     versions: dict[str, str] = {one.name: one.version for one in new.packages}
     versions |= {step.package: step.version for step in new.steps}
     before: dict[str, str] = {one.name: one.version for one in old.packages}
-    before |= {one.package: one.version for one in old.steps}
+    before |= {step.package: step.version for step in old.steps}
     parts = []
     for user in next(one.via for one in old.packages if one.name == name):
         if user not in versions:
