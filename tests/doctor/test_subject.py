@@ -19,8 +19,8 @@ TAG = "cpython-310-x86_64-linux-gnu.so"
         (f"{SITE}/mmcv/_ext.{TAG}", "mmcv", True),
         (f"{SITE}/flash_attn_2_cuda.{TAG}", "flash-attn", True),
         (f"{SITE}/selective_scan_cuda.{TAG}", "mamba-ssm", True),
-        (f"{SITE}/torch_sparse/_convert_cuda.so", "torch-sparse", False),
-        (f"{SITE}/torch_scatter/_version_cuda.so", "torch-scatter", False),
+        (f"{SITE}/torch_sparse/_convert_cuda.so", "torch-sparse", True),
+        (f"{SITE}/torch_scatter/_version_cuda.so", "torch-scatter", True),
         (f"{SITE}/mmcv_custom/_ext.{TAG}", None, False),
         (f"{SITE}/spconv_plus/core.{TAG}", None, False),
         (f"{SITE}/flash_attn_3/_C.abi3.so", None, False),
@@ -78,10 +78,10 @@ Collecting flash-attn==2.8.2
 
 
 def test_a_command_is_not_about_a_package_that_mmlock_cannot_lock(ask: Ask) -> None:
-    file = f"{SITE}/torch_sparse/_convert_cuda.so"
+    file = f"{SITE}/_nvdiffrast_c.{TAG}"
     text = f"ImportError: {file}: undefined symbol: _ZNK2at6Tensor5zero_Ev\nmmcv 2.1.0\n"
     cause = ask(text.encode()).cause
-    assert cause.subject == "torch-sparse"
+    assert cause.subject == "nvdiffrast"
     assert cause.solves == ()
 
 

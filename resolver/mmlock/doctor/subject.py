@@ -14,6 +14,7 @@ from mmlock.core.names import normalize
 from mmlock.doctor.log_window import after, before, blamed
 from mmlock.doctor.model import Log, Subject, SymptomMatch, Told
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Module
 
 MMCV = "mmcv"
 TORCH = "torch"
@@ -72,7 +73,8 @@ def of_file(path: str, matrix: Matrix) -> Subject:
 
 def of_module(module: str, matrix: Matrix, told: Told = Told.MODULE) -> Subject | None:
     """The facts on a module, by its whole name; None when there are none."""
-    if row := next((row for row in matrix.modules if row.module == module), None):
+    row = next((row for row in matrix.modules if row.module == module), None)
+    if row is not None and not _only_described(row, matrix):
         package = str(row.packages[-1] if len(row.packages) > _FLAVOURS else row.packages[0])
         return Subject(told=told, module=module, package=package, decided=row.core)
     if part := next((part for part in matrix.compiled_modules if part.module == module), None):
@@ -96,6 +98,8 @@ def of_package(name: str, matrix: Matrix, version: str | None = None) -> Subject
     """A distribution that a text names."""
     package = normalize(name)
     row = next((row for row in matrix.modules if package in row.packages), None)
+    if row is not None and _only_described(row, matrix):
+        row = None
     part = next((part for part in matrix.compiled_modules if part.package == package), None)
     project = next((part for part in matrix.compiled_modules if normalize(part.module) == package), None)
     if row is None and part is None and project is not None:  # on no index: its name there may be anybody's
@@ -110,8 +114,14 @@ def of_package(name: str, matrix: Matrix, version: str | None = None) -> Subject
     )
 
 
+def _only_described(row: Module, matrix: Matrix) -> bool:
+    """Whether facts tell how its authors build a compiled package, and no lock can hold one."""
+    return row.core and not any(matrix.lockable(name) for name in row.packages)
+
+
 def _decided(matrix: Matrix) -> frozenset[str]:
-    return frozenset(str(name) for row in matrix.modules if row.core for name in row.packages)
+    names = (name for row in matrix.modules if row.core for name in row.packages)
+    return frozenset(str(name) for name in names if matrix.lockable(name))
 
 
 # ---------------------------------------------------------------- by a build

@@ -62,7 +62,7 @@ def _all(documents: Mapping[str, Document[Any]], words: Sequence[str]) -> Iterat
         elsewhere = [word for word in words if word not in path.lower()]
         for row in document.rows:
             names = [*(str(getattr(row, key)) for key in keys), *getattr(row, "aliases", ())]
-            text = "\n".join((*names, getattr(row, "package", ""))).lower()
+            text = "\n".join((*names, getattr(row, "package", None) or "")).lower()
             if all(word in text for word in elsewhere):
                 yield KnownFact(path=path, key=key_text(keys, row), row=row, sources=document.sources)
 

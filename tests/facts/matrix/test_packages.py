@@ -151,7 +151,6 @@ def test_a_namesake_on_the_package_index_is_never_meant(name: str) -> None:
     ("name", "words"),
     [
         ("detectron2", "git+https://github.com/facebookresearch/detectron2.git"),
-        ("apex", "https://github.com/NVIDIA/apex"),
         ("tinycudann", "git+https://github.com/NVlabs/tiny-cuda-nn"),
         ("nvdiffrast", "git+https://github.com/NVlabs/nvdiffrast"),
         ("torchsparse", "git+https://github.com/mit-han-lab/torchsparse"),
@@ -179,9 +178,16 @@ def test_a_wheel_of_another_variant_is_not_taken() -> None:
     assert isinstance(picked.choice, BinaryChoice)
     assert picked.choice.binary.variant == "cu128"
     assert picked.confidence is Confidence.CAPTURED
-    # kaolin 0.18.0 is there for cu126: another CUDA 12 is no torch that it was built for.
-    assert solve(facts(), "kaolin==0.18.0", gpu="a100", cuda="12.6")[1] is not None
-    assert solve(facts(), "kaolin==0.18.0", gpu="a100", cuda="12.8")[1] is None
+
+
+def test_a_wheel_of_another_cuda_12_is_not_taken() -> None:
+    has = {
+        str(b.variant) for b in facts().binaries(PackageName("torch-scatter")) if b.torch == "==2.7.0"
+    }
+    assert "cu126" in has
+    assert "cu124" not in has
+    assert solve(facts(), "torch-scatter", gpu="a100", torch="2.7.0", cuda="12.6")[1] is not None
+    assert solve(facts(), "torch-scatter", gpu="a100", torch="2.6.0", cuda="12.8")[1] is None
 
 
 def test_the_library_of_bitsandbytes_for_the_cuda_of_torch_says_which_gpus_it_runs_on() -> None:

@@ -15,7 +15,7 @@ from solved import facts
 
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
-from mmlock.upkeep.lock_diff import LockChangeKind, LockChange, diff_locks
+from mmlock.upkeep.lock_diff import LockChange, LockChangeKind, diff_locks
 from mmlock.upkeep.update import markdown
 from mmlock.upkeep.update.body import PullText, body, title
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob, cause_of
