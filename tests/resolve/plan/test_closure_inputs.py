@@ -11,10 +11,10 @@ from mmlock.resolve.graph.extras import asked_extras
 from mmlock.resolve.plan.closure_inputs import (
     closure_request,
     core_node,
-    requirements_of,
     variant_requirements,
 )
 from mmlock.resolve.plan.findings import missing_extras
+from mmlock.resolve.plan.option_requirements import requirements_of
 from mmlock.resolve.request.model import PlainRequirement
 
 

@@ -36,9 +36,9 @@ from mmlock.resolve.core_solver.alternatives import NewerVersion
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.rows import BuildChoice, Option, Rows
 from mmlock.resolve.plan.advisories import bounds, known_advisories
-from mmlock.resolve.plan.closure_inputs import requirements_of
 from mmlock.resolve.plan.files import WheelLocation, locate
 from mmlock.resolve.plan.findings import environment, findings
+from mmlock.resolve.plan.option_requirements import requirements_of
 from mmlock.resolve.plan.reasons import reasons_for
 from mmlock.resolve.plan.steps import NoSources, build_step, fetch_step
 

@@ -6,22 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import PackageName, Platform, requirement_name
+from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.target import Target
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.resolve.closure.model import ClosureRequest, CoreNode
 from mmlock.resolve.core_solver.solution import CoreSolution
-from mmlock.resolve.graph.extras import declared, metadata_version
 from mmlock.resolve.graph.rows import (
     BinaryChoice,
-    BuildChoice,
-    IndexChoice,
     Option,
-    ReleaseChoice,
     TorchBuildChoice,
 )
 from mmlock.resolve.plan.name_requirements import taken_requirements
+from mmlock.resolve.plan.option_requirements import requirements_of
 from mmlock.resolve.request.model import PlainRequirement
 
 CUDA_LIBRARIES = ("nvidia-", "cuda-", "triton", "pytorch-triton")
@@ -115,22 +112,6 @@ def node_version(option: Option, torch: TorchBuild) -> str:
     if isinstance(choice, BinaryChoice) and choice.binary.same_variant and not torch.on_pypi:
         return f"{option.version}+{torch.variant}"
     return option.version
-
-
-def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple[tuple[str, ...], str | None]:
-    """Requires-Dist and Requires-Python of a picked option, as the matrix or the user's tree tells."""
-    own = matrix.extensions.get(option.package) if option.package else None
-    if own is not None and own.requires.unread is None:
-        return own.requires.lines, None
-    build = option.choice.build if isinstance(option.choice, TorchBuildChoice) else None
-    variant = build.variant if build is not None and not build.on_pypi else None
-    row = declared(matrix, option.package or "", metadata_version(option), platform, variant)
-    if row is not None:
-        return row.requires, row.requires_python
-    choice = option.choice
-    if isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice)) and choice.release is not None:
-        return choice.release.requires, choice.release.requires_python
-    return (), None
 
 
 def variant_recorded(matrix: Matrix, build: TorchBuild) -> bool:

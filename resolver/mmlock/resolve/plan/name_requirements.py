@@ -20,6 +20,7 @@ from mmlock.names.tables import GivenTable
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
 from mmlock.resolve.graph.rows import Option
+from mmlock.resolve.plan.option_requirements import requirements_of
 from mmlock.resolve.request.packages import core_packages
 
 __all__ = ["NameBound", "TakenRequirement", "closed_bounds", "names_taken", "taken_requirements"]
@@ -145,8 +146,6 @@ def names_taken(
     closed: Iterable[ClosedPackage],
 ) -> Iterator[Finding]:
     """What the lock holds because the code takes it by name; not what others require anyway."""
-    from mmlock.resolve.plan.closure_inputs import requirements_of
-
     via = {package.name: frozenset(map(normalize, package.via)) for package in closed}
     for option in solution.packages():
         name = option.package
