@@ -12,6 +12,7 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 BASE := $(VENV)/.mmlock-base
+CONDA := $(VENV)/.mmlock-conda
 DEV := $(VENV)/.mmlock-dev
 BENCH := $(VENV)/.mmlock-bench
 DOCS := $(VENV)/.mmlock-docs
@@ -42,7 +43,7 @@ solve: $(BASE) ## lock the default stack for GPU (rtx5090) into OUT (lock), and 
 serve: $(SERVE) ## answer over HTTP on PORT (8099): API, pages, package index
 	$(BIN)/mmlock serve --port $(PORT)
 
-locks: $(BASE) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" for one, LOCKS=--check to look
+locks: $(CONDA) ## solve every lock of mmlock.toml again; LOCKS="openmmlab/cpu" for one, LOCKS=--check to look
 	$(BIN)/python scripts/collect_verdicts.py
 	$(BIN)/mmlock locks --progress $(LOCKS)
 
@@ -105,13 +106,17 @@ $(BASE): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e .
 	@touch $@
 
+$(CONDA): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[conda]'
+	@touch $@ $(BASE)
+
 $(SERVE): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[serve]'
 	@touch $@ $(BASE)
 
 $(DEV): pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,graph]'
-	@touch $@ $(BASE)
+	@touch $@ $(BASE) $(CONDA)
 
 $(LONG): pyproject.toml | $(DEV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[mutation]'
