@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
+    from mmlock.core.farm_arguments import SweepArguments, SweepDiffArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
@@ -53,6 +54,8 @@ __all__ = [
     "show_gpus",
     "show_package",
     "solve",
+    "sweep",
+    "sweep_diff",
     "update",
     "validate",
     "verdict",
@@ -197,6 +200,20 @@ def doctor(
     from mmlock.app import doctoring
 
     return doctoring.doctor(arguments, progress=progress, confirm=confirm)
+
+
+def sweep(arguments: SweepArguments, *, progress: Progress = silent) -> Report:
+    """Ask the core for every combination of a sweep."""
+    from mmlock.app import sweeping
+
+    return sweeping.sweep(arguments, progress=progress)
+
+
+def sweep_diff(arguments: SweepDiffArguments) -> Report:
+    """What changed from one sweep to another, and for whom."""
+    from mmlock.app import sweeping
+
+    return sweeping.sweep_diff(arguments)
 
 
 def list_symptoms(matrices: Path | None) -> Report:

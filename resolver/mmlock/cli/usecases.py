@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # `mmlock --help` shall not read packaging
     )
     from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
+    from mmlock.core.farm_arguments import SweepArguments, SweepDiffArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
     from mmlock.core.refreshing import RefreshArguments
@@ -123,6 +124,14 @@ class UseCases(Protocol):
         self, arguments: DoctorArguments, *, progress: Progress, confirm: Callable[[str], bool]
     ) -> Report:
         """Tell what is wrong, from an error text or the files of an environment."""
+        ...
+
+    def sweep(self, arguments: SweepArguments, *, progress: Progress) -> Report:
+        """Ask for every point of a sweep."""
+        ...
+
+    def sweep_diff(self, arguments: SweepDiffArguments) -> Report:
+        """Tell what changed from one sweep to another, and for whom."""
         ...
 
     def list_symptoms(self, matrices: Path | None) -> Report:
