@@ -74,9 +74,11 @@ class IndexChoice(Struct, frozen=True, kw_only=True):
 
 
 class BinaryChoice(Struct, frozen=True, kw_only=True):
-    """A prebuilt extension of another provider."""
+    """A prebuilt extension."""
 
     binary: Binary
+    release: Release | None = None
+    """What the release needs, where it was scanned: of an OpenMMLab package that somebody else built."""
 
 
 class BuildChoice(Struct, frozen=True, kw_only=True):

@@ -114,7 +114,7 @@ def node_version(option: Option, torch: TorchBuild) -> str:
     choice = option.choice
     if isinstance(choice, BinaryChoice) and choice.binary.same_variant and not torch.on_pypi:
         return f"{option.version}+{torch.variant}"
-    return option.version
+    return choice.binary.version if isinstance(choice, BinaryChoice) else option.version
 
 
 def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple[tuple[str, ...], str | None]:
@@ -128,7 +128,10 @@ def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple
     if row is not None:
         return row.requires, row.requires_python
     choice = option.choice
-    if isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice)) and choice.release is not None:
+    if (
+        isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice, BinaryChoice))
+        and choice.release is not None
+    ):
         return choice.release.requires, choice.release.requires_python
     return (), None
 

@@ -20,7 +20,7 @@ from mmlock.app.building import wheelhouse_root
 from mmlock.core.names import Sha256, normalize
 from mmlock.files.private import open_cache
 from mmlock.web.answers import require
-from mmlock.web.index.variants import document_name, is_variant, variant_wheel, variants_document
+from mmlock.wheels.variants import document_name, is_variant, variant_wheel, variants_document
 from mmlock.web.problem import HttpError
 from mmlock.web.settings import Role, Settings
 from mmlock.wheels.index_file import IndexFile, fits
