@@ -63,7 +63,7 @@ def inspect_wheel(
     effort: Effort | None = None,
     progress: Progress = silent,
 ) -> Inspected | Uninspected:
-    """Read a wheel on disk (a path or `file://`), or by ranges from `http(s)://`; `client` does the fetching."""
+    """Read a wheel at a path or `file://`, or by ranges from `http(s)://`, where `client` fetches them."""
     effort = effort or Effort()
     text = str(place)
     try:

@@ -1,4 +1,4 @@
-"""Compiled wheels of an index of the user's own: they stand in for a build, and for nothing that they are not."""
+"""Compiled wheels of an index of the user's own: they replace a build, and nothing that they do not fit."""
 
 from __future__ import annotations
 
