@@ -39,6 +39,7 @@ class _Tags(HTMLParser):
         self.seen: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
         self.seen.append(tag)
         if tag not in {"meta", "br"}:
             self.open.append(tag)

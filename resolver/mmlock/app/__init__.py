@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     )
     from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
-    from mmlock.core.farm_arguments import SweepArguments, SweepDiffArguments
+    from mmlock.core.farm_arguments import (
+        FarmPlanArguments,
+        FarmPublishArguments,
+        FarmRunArguments,
+        SweepArguments,
+        SweepDiffArguments,
+    )
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
@@ -40,6 +46,9 @@ __all__ = [
     "diff",
     "doctor",
     "export",
+    "farm_plan",
+    "farm_publish",
+    "farm_run",
     "graph",
     "inspect",
     "install",
@@ -214,6 +223,27 @@ def sweep_diff(arguments: SweepDiffArguments) -> Report:
     from mmlock.app import sweeping
 
     return sweeping.sweep_diff(arguments)
+
+
+def farm_plan(arguments: FarmPlanArguments, *, progress: Progress = silent) -> Report:
+    """Choose the builds that serve most targets."""
+    from mmlock.app import farming
+
+    return farming.farm_plan(arguments, progress=progress)
+
+
+def farm_run(arguments: FarmRunArguments, *, progress: Progress = silent) -> Report:
+    """Carry out builds of a plan."""
+    from mmlock.app import farming
+
+    return farming.farm_run(arguments, progress=progress)
+
+
+def farm_publish(arguments: FarmPublishArguments, *, progress: Progress = silent) -> Report:
+    """Write a wheelhouse as files for any web server."""
+    from mmlock.app import farming
+
+    return farming.farm_publish(arguments, progress=progress)
 
 
 def list_symptoms(matrices: Path | None) -> Report:

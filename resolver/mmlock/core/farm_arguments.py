@@ -6,9 +6,27 @@ from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["SWEEP_FILE", "SweepArguments", "SweepDiffArguments"]
+from mmlock.core.names import StrEnum
+
+__all__ = [
+    "SWEEP_FILE",
+    "ExportKind",
+    "FarmPlanArguments",
+    "FarmPublishArguments",
+    "FarmRunArguments",
+    "SweepArguments",
+    "SweepDiffArguments",
+]
 
 SWEEP_FILE = "sweep.toml"
+
+
+class ExportKind(StrEnum):
+    """Who carries a plan out, elsewhere."""
+
+    GITHUB = "github"  # a workflow of GitHub Actions
+    GITLAB = "gitlab"  # a pipeline of GitLab CI
+    KUBERNETES = "kubernetes"  # a Job for each build
 
 
 class SweepArguments(Struct, frozen=True, kw_only=True):
@@ -34,3 +52,47 @@ class SweepDiffArguments(Struct, frozen=True, kw_only=True):
 
     old: Path
     new: Path
+
+
+class FarmPlanArguments(Struct, frozen=True, kw_only=True):
+    """Which builds serve most targets."""
+
+    sweep: SweepArguments = SweepArguments()
+    """What is asked where no sweep is named."""
+    source: Path | None = None
+    """A `sweep.json`, or its folder; None: `sweep` is asked now."""
+    catalogue: Path | None = None
+    """A `mmlock.toml`: only its stacks and devices count."""
+    per_torch: bool = False
+    """Whether each torch is a target of its own; else one will do."""
+    most: int | None = None
+    """How many builds at most."""
+    hours: float | None = None
+    """How many CPU hours at most; builds whose cost nobody knows count as the dearest known one."""
+    wheelhouse: Path | None = None
+    """Where the records of earlier builds are; None: the user's own."""
+    out: Path | None = None
+    """The file that the plan is written into."""
+    export: ExportKind | None = None
+    """Write a pipeline that carries the plan out, instead of the plan."""
+
+
+class FarmRunArguments(Struct, frozen=True, kw_only=True):
+    """Builds of a plan that are carried out here."""
+
+    plan: Path
+    only: tuple[str, ...] = ()
+    """Names of builds; empty: all."""
+    wheelhouse: Path | None = None
+    jobs: int = 1
+    """Builds at the same time."""
+    offline: bool = False
+    exclude_newer: str | None = None
+
+
+class FarmPublishArguments(Struct, frozen=True, kw_only=True):
+    """A wheelhouse as a folder of files."""
+
+    target: Path
+    wheelhouse: Path | None = None
+    variants: bool = True
