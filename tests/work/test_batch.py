@@ -24,6 +24,7 @@ class Here:
 
     def submit(self, task: Task) -> Job:
         job, _ = self.store.add(task)
+        self.store.say(job.key, [(0.0, f"doing {task.arguments.decode()}"), (1.0, "done with it")])
         self.did.append(task)
         claimed = self.store.claim(job.key, "here")
         assert claimed is not None
@@ -121,3 +122,12 @@ def test_what_is_done_stays_kept_when_the_executor_goes_away(tmp_path: Path) -> 
     batch = run_batch(tasks(b"a", b"b"), lambda: (again, again.store), kept=kept)
     assert [task.arguments for task in again.did] == [b"b"]
     assert {batch.outcomes[t.key] for t in tasks(b"a", b"b")} == {Answer(body=b"A"), Answer(body=b"B")}
+
+
+def test_what_a_job_says_of_itself_is_passed_on_once(tmp_path: Path) -> None:
+    here = Here(upper)
+    heard: list[str] = []
+
+    run_batch(tasks(b"a"), lambda: (here, here.store), kept=KeptResults(root=tmp_path), progress=heard.append)
+
+    assert heard == ["doing a", "done with it"]

@@ -16,6 +16,7 @@ from mmlock.app.building import wheelhouse_root
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.farm_arguments import FarmPlanArguments, FarmPublishArguments, FarmRunArguments
+from mmlock.core.faults import Fault, usage_error
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
@@ -293,9 +294,10 @@ def _build(arguments: bytes, progress: Progress) -> bytes:
 def request_of(build: FarmBuild, *, offline: bool, exclude_newer: str | None) -> SolveArguments:
     """The request whose lock has this build: the package alone, on every device that the wheel is for."""
     asked = parse_requirement(f"{build.package}=={build.version}", "the plan")
-    assert not hasattr(asked, "where"), asked
+    if isinstance(asked, Fault):
+        raise usage_error([asked])
     return SolveArguments(
-        requirements=(asked,),  # type: ignore[arg-type]
+        requirements=(asked,),
         gpus=build.archs or ("cpu",),
         python=build.python,
         torch=build.torch,

@@ -76,6 +76,7 @@ def _run(
     end = executor.listen(heard.put)
     open_ = {task.key: task for task in left}
     total = len(open_)
+    told: dict[str, int] = {}
     try:
         for task in left:
             executor.submit(task)
@@ -84,6 +85,7 @@ def _run(
             with suppress(queue.Empty):
                 changed = (heard.get(timeout=_LOOK),)
             for key in changed:
+                _tell(store, key, told, progress)
                 outcome = _outcome(store, key) if key in open_ else None
                 if outcome is None:
                     continue
@@ -100,6 +102,13 @@ def _run(
         raise
     finally:
         end()
+
+
+def _tell(store: Store, key: str, told: dict[str, int], progress: Progress) -> None:
+    """Pass on what a job says of itself."""
+    for event in store.events(key, told.get(key, 0)):
+        told[key] = event.number
+        progress(event.text)
 
 
 def _outcome(store: Store, key: str) -> Outcome | None:
