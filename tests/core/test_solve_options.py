@@ -61,6 +61,7 @@ SAMPLES: dict[str, list[str]] = {
     "exclude_newer": ["2026-01-31"],
     "out": ["locks/x"],
     "lock_formats": ["pylock"],
+    "wheel_indexes": ["published"],
 }
 NEEDS = {
     "configs": "folder",

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     )
     from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
+    from mmlock.core.farm_arguments import (
+        FarmPlanArguments,
+        FarmPublishArguments,
+        FarmRunArguments,
+        SweepArguments,
+        SweepDiffArguments,
+    )
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.refreshing import RefreshArguments
     from mmlock.core.report import Report
@@ -39,6 +46,9 @@ __all__ = [
     "diff",
     "doctor",
     "export",
+    "farm_plan",
+    "farm_publish",
+    "farm_run",
     "feed",
     "graph",
     "inspect",
@@ -54,6 +64,8 @@ __all__ = [
     "show_gpus",
     "show_package",
     "solve",
+    "sweep",
+    "sweep_diff",
     "update",
     "validate",
     "verdict",
@@ -206,6 +218,41 @@ def doctor(
     from mmlock.app import doctoring
 
     return doctoring.doctor(arguments, progress=progress, confirm=confirm)
+
+
+def sweep(arguments: SweepArguments, *, progress: Progress = silent) -> Report:
+    """Ask the core for every combination of a sweep."""
+    from mmlock.app import sweeping
+
+    return sweeping.sweep(arguments, progress=progress)
+
+
+def sweep_diff(arguments: SweepDiffArguments) -> Report:
+    """What changed from one sweep to another, and for whom."""
+    from mmlock.app import sweeping
+
+    return sweeping.sweep_diff(arguments)
+
+
+def farm_plan(arguments: FarmPlanArguments, *, progress: Progress = silent) -> Report:
+    """Choose the builds that serve most targets."""
+    from mmlock.app import farming
+
+    return farming.farm_plan(arguments, progress=progress)
+
+
+def farm_run(arguments: FarmRunArguments, *, progress: Progress = silent) -> Report:
+    """Carry out builds of a plan."""
+    from mmlock.app import farming
+
+    return farming.farm_run(arguments, progress=progress)
+
+
+def farm_publish(arguments: FarmPublishArguments, *, progress: Progress = silent) -> Report:
+    """Write a wheelhouse as files for any web server."""
+    from mmlock.app import farming
+
+    return farming.farm_publish(arguments, progress=progress)
 
 
 def list_symptoms(matrices: Path | None) -> Report:

@@ -315,6 +315,7 @@ def places_of(request: SolveArguments) -> tuple[str, ...]:
         *filter(None, (index.index_url,)),
         *index.extra_index_urls,
         *index.find_links,
+        *request.wheel_indexes,
         *(one.url for one in index.named),
         *(one.url for one in (*request.requirements, *request.constraints) if one.url),
     )

@@ -193,6 +193,8 @@ def locked(
     `validations`: what verdicts prove, besides the recorded ones.
     """
     require_ordinary(matrix, arguments)
+    if arguments.wheel_indexes:
+        matrix = _with_own_wheels(matrix, arguments, progress, served)
     asked = interpret(matrix, arguments, validations)
     arguments = asked.arguments
     channel = _conda(matrix, asked) if arguments.with_conda else None
@@ -250,6 +252,18 @@ def locked(
         causes=[*(one.reason for one in state.refusals[-3:]), *(one.reason for one in state.unfit[-3:])],
         hints=["request another version, or check a wheel with `mmlock inspect`"],
     )
+
+
+def _with_own_wheels(
+    matrix: Matrix, arguments: SolveArguments, progress: Progress, served: Callable[[float], object]
+) -> Matrix:
+    from mmlock.facts.matrix.with_wheels import with_wheels
+    from mmlock.resolve.loop.wheel_indexes import read_wheel_indexes
+
+    with Indexes(
+        index=arguments.index, offline=arguments.offline, progress=progress, environ=os.environ, served=served
+    ) as indexes:
+        return with_wheels(matrix, read_wheel_indexes(matrix, arguments.wheel_indexes, indexes, progress))
 
 
 def _conda(matrix: Matrix, asked: InterpretedRequest) -> CondaSide:

@@ -8,6 +8,7 @@ from email.parser import BytesParser
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -62,14 +63,14 @@ def inspect_wheel(
     effort: Effort | None = None,
     progress: Progress = silent,
 ) -> Inspected | Uninspected:
-    """Read a wheel on disk, or by ranges from `http(s)://`; `client` does the fetching."""
+    """Read a wheel at a path or `file://`, or by ranges from `http(s)://`, where `client` fetches them."""
     effort = effort or Effort()
     text = str(place)
     try:
-        if "://" in text:
+        if "://" in text and not text.startswith("file:"):
             assert client is not None, "a remote wheel needs a client"
             return _remote(text, client, effort, progress)
-        path = Path(place)
+        path = Path(url2pathname(urlsplit(text).path)) if "://" in text else Path(place)
         with MappedFile(path) as source:
             tree = WheelTree(Archive(source))
             found = _inspected(tree, text, path.name, lambda name: _whole(tree, name), progress)

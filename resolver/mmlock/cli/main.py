@@ -54,6 +54,8 @@ VERBS: Mapping[str, Verb] = {
     "worker": Verb("mmlock.cli.worker", "worker", "Do the jobs of a service on this machine."),
     "db": Verb("mmlock.cli.db", "db", "Upgrade the service's database, give out tokens."),
     "cache": Verb("mmlock.cli.cache", "cache", "Show the cache, free its space."),
+    "sweep": Verb("mmlock.cli.sweep", "sweep", "Ask for many GPUs, Pythons and stacks at once."),
+    "farm": Verb("mmlock.cli.farm", "farm", "Plan, run and publish builds that serve many."),
     "graph": Verb("mmlock.cli.graph", "graph", "Write the compatibility graph of a target."),
     "scan": Verb("mmlock.cli.scan", "scan", "Show what a source tree needs, without running it."),
     "inspect": Verb("mmlock.cli.inspect", "inspect", "Check whether compiled files load with a torch."),

@@ -18,6 +18,13 @@ if TYPE_CHECKING:  # `mmlock --help` does not import packaging
     )
     from mmlock.core.catalogue import LocksArguments
     from mmlock.core.doctor_arguments import DoctorArguments
+    from mmlock.core.farm_arguments import (
+        FarmPlanArguments,
+        FarmPublishArguments,
+        FarmRunArguments,
+        SweepArguments,
+        SweepDiffArguments,
+    )
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
     from mmlock.core.refreshing import RefreshArguments
@@ -127,6 +134,26 @@ class UseCases(Protocol):
         self, arguments: DoctorArguments, *, progress: Progress, confirm: Callable[[str], bool]
     ) -> Report:
         """Tell what is wrong, from an error text or the files of an environment."""
+        ...
+
+    def sweep(self, arguments: SweepArguments, *, progress: Progress) -> Report:
+        """Ask for every point of a sweep."""
+        ...
+
+    def sweep_diff(self, arguments: SweepDiffArguments) -> Report:
+        """Tell what changed from one sweep to another, and for whom."""
+        ...
+
+    def farm_plan(self, arguments: FarmPlanArguments, *, progress: Progress) -> Report:
+        """Choose the builds that serve most targets."""
+        ...
+
+    def farm_run(self, arguments: FarmRunArguments, *, progress: Progress) -> Report:
+        """Carry out builds of a plan."""
+        ...
+
+    def farm_publish(self, arguments: FarmPublishArguments, *, progress: Progress) -> Report:
+        """Write a wheelhouse as files for any web server."""
         ...
 
     def list_symptoms(self, matrices: Path | None) -> Report:

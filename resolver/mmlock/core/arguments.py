@@ -97,6 +97,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     prefer: tuple[str, ...] = ()
     """Objectives that come first, in this order."""
     index: IndexSettings = IndexSettings()
+    wheel_indexes: tuple[str, ...] = ()
+    """Folders and indexes with compiled wheels of the user's own, as `mmlock farm publish` writes them."""
     offline: bool = False
     exclude_newer: str | None = None
     """ISO 8601 date or time: files uploaded later do not exist."""

@@ -26,6 +26,15 @@ class Artifact(Struct, frozen=True, kw_only=True):
         return self.name.endswith(".whl")
 
 
+class BuiltFor(Struct, frozen=True, kw_only=True):
+    """What an index says a compiled wheel was built for, besides what its name tells."""
+
+    torch: str
+    """With its variant: `2.11.0+cu130`."""
+    archs: tuple[str, ...] | None = None
+    """GPU code, as `TORCH_CUDA_ARCH_LIST` spells it (`12.0+PTX`); empty: there is none; None: not said."""
+
+
 class NamedIndex(Struct, frozen=True, kw_only=True):
     """An index that serves the packages named here and no other; they come from nowhere else."""
 

@@ -68,6 +68,18 @@ INDEX = (
         help="A folder or a page with wheels.",
     ),
     SolveOption(
+        name="wheel-index",
+        parameter="wheel_indexes",
+        field="wheel_indexes",
+        section=OptionSection.INDEX,
+        kind=OptionKind.PLACE,
+        repeatable=True,
+        metavar="PLACE",
+        key="wheel-indexes",
+        help="An index of compiled wheels, as `mmlock farm publish` writes it: a wheel there goes before a "
+        "build.",
+    ),
+    SolveOption(
         name="offline",
         field="offline",
         section=OptionSection.INDEX,

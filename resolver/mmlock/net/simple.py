@@ -6,14 +6,15 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from mmlock.core.artifact import Artifact
-from mmlock.core.names import Sha256, StrEnum
+from mmlock.core.artifact import Artifact, BuiltFor
+from mmlock.core.names import PackageName, Sha256, StrEnum, normalize
 from mmlock.net.credentials import bare
 from mmlock.net.fetching import NetFault
 from mmlock.net.html import LenientParser
@@ -26,6 +27,9 @@ ACCEPT = (
 
 _SUFFIXES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 _SHA256 = re.compile(r"sha256=([0-9a-f]{64})", re.IGNORECASE)
+_TORCH = re.compile(r"\d+(?:\.\d+){1,3}\+[a-z0-9.]{1,20}")
+_ARCH = re.compile(r"\d{1,2}\.\d[af]?(?:\+PTX)?")
+_PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,198}[A-Za-z0-9])?")
 _INDEX_TITLE = re.compile(r"\b(links for|simple index|directory listing|index of)\b", re.IGNORECASE)
 
 
@@ -55,6 +59,9 @@ class IndexPage(Struct, frozen=True, kw_only=True):
     files: tuple[Artifact, ...]
     with_metadata: Mapping[str, Sha256 | None]
     """URLs of the files whose METADATA the index serves by itself, at `URL.metadata` (PEP 658); its hash."""
+    built_for: Mapping[str, BuiltFor] = MappingProxyType({})
+    """By URL, where the index is one of mmlock's own and says so: `_mmlock` in JSON (PEP 700 leaves keys with
+    an underscore to indexes), `data-mmlock-torch` and `data-mmlock-archs` in HTML."""
 
 
 def parse_simple(data: bytes, content_type: str, url: str) -> tuple[Artifact, ...] | ParseFault:
@@ -92,6 +99,7 @@ def _parse_json(data: bytes, url: str) -> IndexPage | ParseFault:
         return fault(PageProblem.BROKEN, f"speaks version {version} of the index interface; 1.x is known")
     files: list[Artifact] = []
     served: dict[str, Sha256 | None] = {}
+    built: dict[str, BuiltFor] = {}
     for at, row in enumerate(document["files"]):
         try:
             file = _json_file(row, url)
@@ -103,7 +111,38 @@ def _parse_json(data: bytes, url: str) -> IndexPage | ParseFault:
         if beside := row.get("core-metadata", row.get("dist-info-metadata")):
             told = beside.get("sha256") if isinstance(beside, dict) else None
             served[file.url] = _sha256(f"sha256={told}")
-    return IndexPage(files=tuple(files), with_metadata=served)
+        if (found := _built_for(row.get("_mmlock"))) is not None:
+            built[file.url] = found
+    return IndexPage(files=tuple(files), with_metadata=served, built_for=built)
+
+
+def _built_for(told: object) -> BuiltFor | None:
+    """What a wheel was built for; None where that is not said, or cannot be read."""
+    torch = told.get("torch") if isinstance(told, dict) else None
+    if not isinstance(told, dict) or not isinstance(torch, str) or not _TORCH.fullmatch(torch):
+        return None
+    archs = told.get("archs")
+    known = isinstance(archs, list) and all(isinstance(a, str) and _ARCH.fullmatch(a) for a in archs)
+    return BuiltFor(torch=torch, archs=tuple(archs) if isinstance(archs, list) and known else None)
+
+
+def parse_projects(data: bytes, content_type: str, url: str) -> frozenset[PackageName] | ParseFault:
+    """The projects that the root page of an index lists."""
+    if content_type.lower().partition(";")[0].strip().endswith("json"):
+        try:
+            rows = json.loads(data)["projects"]
+            return frozenset(normalize(str(row["name"])) for row in rows)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            text = f"`{url}` is JSON, but no list of projects"
+            return ParseFault(problem=PageProblem.NOT_INDEX, url=url, text=text)
+    reader = _SimpleReader()
+    reader.feed(data.decode(_charset(content_type), "replace"))
+    reader.close()
+    if not reader.anchors and (fault := _html_fault(reader, url)):
+        return fault
+    hrefs = (urldefrag(attributes.get("href") or "").url for attributes in reader.anchors)
+    names = (unquote(href.rstrip("/").rpartition("/")[2]) for href in hrefs)
+    return frozenset(normalize(name) for name in names if _PROJECT.fullmatch(name))
 
 
 def _sha256(text: str) -> Sha256 | None:
@@ -145,8 +184,9 @@ def _parse_html(text: str, url: str) -> IndexPage | ParseFault:
     if not found and (fault := _html_fault(reader, url)):
         return fault
     return IndexPage(
-        files=tuple(file for file, _ in found),
-        with_metadata={file.url: _sha256(told) for file, told in found if told is not None},
+        files=tuple(file for file, _, _ in found),
+        with_metadata={file.url: _sha256(told) for file, told, _ in found if told is not None},
+        built_for={file.url: built for file, _, built in found if built is not None},
     )
 
 
@@ -158,8 +198,8 @@ def _base(url: str, named: str | None) -> str:
         return url
 
 
-def _html_files(reader: _SimpleReader, base: str) -> Iterator[tuple[Artifact, str | None]]:
-    """Files, each with what the page says of metadata beside it."""
+def _html_files(reader: _SimpleReader, base: str) -> Iterator[tuple[Artifact, str | None, BuiltFor | None]]:
+    """Files, each with what the page says of metadata beside it and of what it was built for."""
     for attributes in reader.anchors:
         try:
             href, fragment = urldefrag(bare(urljoin(base, attributes.get("href") or "")))
@@ -179,7 +219,10 @@ def _html_files(reader: _SimpleReader, base: str) -> Iterator[tuple[Artifact, st
             requires_python=attributes.get("data-requires-python") or None,
             yanked="data-yanked" in attributes,
         )
-        yield file, None if metadata == "false" else metadata or ""
+        words = attributes.get("data-mmlock-archs")
+        archs = None if words is None else [word for word in words.split(";") if word]
+        built = _built_for({"torch": attributes.get("data-mmlock-torch"), "archs": archs})
+        yield file, None if metadata == "false" else metadata or "", built
 
 
 def _html_fault(reader: _SimpleReader, url: str) -> ParseFault | None:

@@ -71,6 +71,8 @@ def _row(url: str, file: IndexFile) -> dict[str, object]:
         row["upload-time"] = file.created
     if file.requires_python:
         row["requires-python"] = file.requires_python
+    if file.torch:
+        row["_mmlock"] = {"torch": file.torch, "archs": list(file.archs)}
     if file.metadata:
         # PEP 714: clients of PEP 658's days look for the former name, and one bug of pip's was in it.
         row["core-metadata"] = row["dist-info-metadata"] = {"sha256": file.metadata}
@@ -84,6 +86,9 @@ def _link(url: str, file: IndexFile) -> str:
     if file.metadata:
         words.append(f'data-core-metadata="sha256={file.metadata}"')
         words.append(f'data-dist-info-metadata="sha256={file.metadata}"')
+    if file.torch:
+        words.append(f'data-mmlock-torch="{html.escape(file.torch)}"')
+        words.append(f'data-mmlock-archs="{html.escape(";".join(file.archs))}"')
     if file.yanked:
         words.append(f'data-yanked="{html.escape(file.yanked)}"')
     return f"<a {' '.join(words)}>{html.escape(file.name)}</a>"

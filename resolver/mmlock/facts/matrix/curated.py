@@ -157,6 +157,20 @@ class Grouping(Struct, frozen=True, kw_only=True):
     """Names of files in that folder."""
 
 
+class MeasuredBuild(Struct, frozen=True, kw_only=True):
+    """What one build took."""
+
+    version: str
+    torch: str
+    variant: str
+    archs: int
+    """GPU archs that it was compiled for; 0: without CUDA."""
+    cpu_seconds: float
+    """User and system time of the compile, with mmlock's precompiled headers and groupings."""
+    how: str
+    """On what machine, and when."""
+
+
 IN_TREE = PackageName("in-tree")
 """Stands for the package in recipes that are good for any extension of a user's own tree."""
 
@@ -187,6 +201,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     confidence: Confidence
     note: str | None = None
     groupings: tuple[Grouping, ...] = ()
+    measured: tuple[MeasuredBuild, ...] = ()
+    """What builds with it took: from this, `mmlock farm plan` reckons what others take."""
     form: Form = Form.BUILD
     """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled."""
 

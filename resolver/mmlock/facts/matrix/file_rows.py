@@ -99,6 +99,8 @@ class Binary(Struct, frozen=True, kw_only=True):
     """Compiled files (`torchao/_C_*.so`) that it does without where they do not load."""
     provider: str | None = None
     """Who built it, where that is not the project itself: taken only from providers that the user allows."""
+    found_on: str | None = None
+    """The index that the user named for such wheels; None: it is a fact. Never in a file."""
     listed: str | None = None
     """The `files/NAME.json` that has the file by its name, which `url` is then."""
 

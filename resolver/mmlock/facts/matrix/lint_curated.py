@@ -7,6 +7,7 @@ import re
 from mmlock.core.versions import allows
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.curated import MeasuredBuild
 from mmlock.facts.matrix.lint_forms import Faults
 from mmlock.facts.matrix.lint_rows import row_faults
 
@@ -72,8 +73,15 @@ def _(row: model.Recipe) -> Faults:
     for grouping in row.groupings:
         yield from _grouping(grouping)
     if not faults:
-        for done in row.verified:
-            yield from _verified(row, done)
+        yield from _done(row)
+
+
+def _done(row: model.Recipe) -> Faults:
+    """Of what was built with it."""
+    for done in row.verified:
+        yield from _verified(row, done)
+    for took in row.measured:
+        yield from _measured(row, took)
 
 
 def _grouping(grouping: model.Grouping) -> Faults:
@@ -102,6 +110,17 @@ def _verified(recipe: model.Recipe, done: model.Verified) -> Faults:
     ):
         if not allows(bound, value):
             yield f"verified: `{value}` is outside of `{field}` (`{bound}`)"
+
+
+def _measured(recipe: model.Recipe, took: MeasuredBuild) -> Faults:
+    yield from forms.matches("measured.variant", (took.variant,), forms.VARIANT, "torch variant")
+    yield from forms.said("measured.how", took.how)
+    wrong = [*forms.versions("measured", took.version, took.torch)]
+    yield from wrong
+    if not wrong and not (allows(recipe.versions, took.version) and allows(recipe.torch, took.torch)):
+        yield f"measured: {took.version} with torch {took.torch} is outside of what the recipe is for"
+    if took.cpu_seconds <= 0 or (took.archs > 0) != took.variant.startswith("cu"):
+        yield "measured: `cpu_seconds` and, for CUDA alone, `archs` must be above zero"
 
 
 @row_faults.register

@@ -29,13 +29,15 @@ def _add(builder: GraphBuilder, slot: str, package: PackageName, every: Iterable
     rows.sort(key=_order, reverse=True)
     releases = {release.version: release for release in builder.matrix.releases(package)}
     for row in rows:
+        # What a package checks at import is its public version, whatever a builder added to it.
+        public = version(row.version).public if row.found_on else row.version
         index = builder.option(
             slot,
             label(row),
-            BinaryChoice(binary=row, release=releases.get(row.version)),
+            BinaryChoice(binary=row, release=releases.get(public)),
             form=Form.WHEEL,
             package=package,
-            version=row.version,
+            version=public,
             source=cite("binaries", row.source, package),
             confidence=row.confidence,
         )
@@ -57,6 +59,7 @@ def label(row: Binary) -> str:
         *([row.variant] if row.variant else []),
         *([f"torch {row.torch}"] if row.torch else []),
         *([f"ABI {row.cxx11_abi}"] if row.cxx11_abi is not None and row.url else []),
+        *([*(f"Python {python}" for python in row.pythons), *(row.archs or ())] if row.found_on else []),
     ]
     return f"{row.package} {row.version} wheel" + (f" ({', '.join(details)})" if details else "")
 

@@ -145,8 +145,7 @@ def _add_slot(builder: GraphBuilder, catalog: SlotCatalog, slot: str, *, needles
     for package in offered:
         if catalog.released(package):
             add_releases(builder, catalog, slot, package)
-        else:
-            add_binaries(builder, slot, package)
+        add_binaries(builder, slot, package)
         add_provided(builder, slot, package)
     add_index_wheels(builder, catalog, slot)
     for package in offered:

@@ -70,7 +70,12 @@ def place(arguments: SolveArguments, environ: Mapping[str, str]) -> Path | None:
 
     Asked before the solve: files that change during it belong to another answer.
     """
-    local = (arguments.index.find_links, arguments.extensions, arguments.verdicts)
+    local = (
+        arguments.index.find_links,
+        arguments.wheel_indexes,
+        arguments.extensions,
+        arguments.verdicts,
+    )
     if AUTO in arguments.gpus or any(local):
         return None
     if arguments.out is not None and (arguments.out / "verdict.json").exists():

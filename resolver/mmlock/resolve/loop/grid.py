@@ -22,7 +22,16 @@ from mmlock.resolve.loop.loop import graph_request
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.request.model import InterpretedRequest
 
-__all__ = ["Cell", "CellState", "Grid", "TorchRow", "compatibility_grid"]
+__all__ = [
+    "Cell",
+    "CellState",
+    "Grid",
+    "TorchRow",
+    "compatibility_grid",
+    "refusal_of",
+    "slot_mask",
+    "state_of",
+]
 
 
 class CellState(StrEnum):
@@ -92,7 +101,7 @@ def compatibility_grid(
     versions = tuple(by_version)[:most]
     problem = make_problem(rows, request.objectives)
     torches = [rows.options[index] for index in rows.slots["torch"]]
-    others = ~(_mask(rows, "torch") | (_mask(rows, slot) if slot else 0))
+    others = ~(slot_mask(rows, "torch") | (slot_mask(rows, slot) if slot else 0))
     every = (1 << len(rows.options)) - 1
     solver = engine or ClingoEngine()
 
@@ -116,7 +125,8 @@ def _options_of(rows: Rows, package: PackageName) -> Iterator[int]:
         yield from (i for i in options if rows.options[i].package == package and rows.options[i].version)
 
 
-def _mask(rows: Rows, slot: str) -> int:
+def slot_mask(rows: Rows, slot: str) -> int:
+    """The options of a slot as bits."""
     bits = 0
     for index in rows.slots[slot]:
         bits |= 1 << index
@@ -131,7 +141,7 @@ def _row(choice: object) -> TorchRow:
 def _cell(rows: Rows, problem: Problem, among: int, request: InterpretedRequest, engine: Engine) -> Cell:
     alive = supported(problem, among)
     if alive is None:
-        return Cell(state=_refused(rows, problem, among, request))
+        return Cell(state=refusal_of(rows, among, request))
     narrowed = replace(
         problem, slots=tuple(tuple(o for o in slot if alive >> o & 1) for slot in problem.slots)
     )
@@ -139,12 +149,11 @@ def _cell(rows: Rows, problem: Problem, among: int, request: InterpretedRequest,
     if chosen is None:
         return Cell(state=CellState.REFUSED)
     solution = describe(rows, frozenset(chosen), request.objectives)
-    return Cell(state=_state(solution, request), python=solution.python)
+    return Cell(state=state_of(solution, request), python=solution.python)
 
 
-def _refused(rows: Rows, problem: Problem, among: int, request: InterpretedRequest) -> CellState:
+def refusal_of(rows: Rows, among: int, request: InterpretedRequest) -> CellState:
     """Whether it is known that nothing fits: where torch's own GPU code was not read, nobody knows."""
-    del problem
     if request.target.kind is not DeviceKind.CUDA:
         return CellState.REFUSED
     torches = (rows.options[i].choice for i in rows.slots["torch"] if among >> i & 1)
@@ -152,7 +161,8 @@ def _refused(rows: Rows, problem: Problem, among: int, request: InterpretedReque
     return CellState.UNKNOWN if unread else CellState.REFUSED
 
 
-def _state(solution: CoreSolution, request: InterpretedRequest) -> CellState:
+def state_of(solution: CoreSolution, request: InterpretedRequest) -> CellState:
+    """What is known of a solution, at its weakest point."""
     if solution.broken:
         return CellState.BROKEN
     if solution.validated:

@@ -111,7 +111,7 @@ def node_version(option: Option, torch: TorchBuild) -> str:
     choice = option.choice
     if isinstance(choice, BinaryChoice) and choice.binary.same_variant and not torch.on_pypi:
         return f"{option.version}+{torch.variant}"
-    return option.version
+    return choice.binary.version if isinstance(choice, BinaryChoice) else option.version
 
 
 def variant_recorded(matrix: Matrix, build: TorchBuild) -> bool:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from mmlock.core.names import Platform
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.graph.extras import declared, metadata_version
-from mmlock.resolve.graph.rows import BuildChoice, IndexChoice, Option, ReleaseChoice, TorchBuildChoice
+from mmlock.resolve.graph.rows import (
+    BinaryChoice,
+    BuildChoice,
+    IndexChoice,
+    Option,
+    ReleaseChoice,
+    TorchBuildChoice,
+)
 
 
 def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple[tuple[str, ...], str | None]:
@@ -19,6 +26,9 @@ def requirements_of(matrix: Matrix, option: Option, platform: Platform) -> tuple
     if row is not None:
         return row.requires, row.requires_python
     choice = option.choice
-    if isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice)) and choice.release is not None:
+    if (
+        isinstance(choice, (ReleaseChoice, IndexChoice, BuildChoice, BinaryChoice))
+        and choice.release is not None
+    ):
         return choice.release.requires, choice.release.requires_python
     return (), None

@@ -20,13 +20,13 @@ from mmlock.app.building import wheelhouse_root
 from mmlock.core.names import Sha256, normalize
 from mmlock.files.private import open_cache
 from mmlock.web.answers import require
-from mmlock.web.index.variants import document_name, is_variant, variant_wheel, variants_document
 from mmlock.web.problem import HttpError
 from mmlock.web.settings import Role, Settings
 from mmlock.wheels.index_file import IndexFile, fits
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.serve import METADATA, WheelFiles
 from mmlock.wheels.simple_index import IndexDocument, project_page, projects, root_page, wants_json
+from mmlock.wheels.variants import document_name, is_variant, variant_wheel, variants_document
 from mmlock.wheels.wheelhouse import Wheelhouse
 
 __all__ = ["IndexRoutes", "add"]

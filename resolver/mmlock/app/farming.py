@@ -1,0 +1,359 @@
+"""`mmlock farm`: which wheels to build so that most targets need not, building them, and offering them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from mmlock import __version__
+from mmlock.app.building import wheelhouse_root
+from mmlock.core.arguments import SolveArguments
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.farm_arguments import FarmPlanArguments, FarmPublishArguments, FarmRunArguments
+from mmlock.core.faults import Fault, usage_error
+from mmlock.core.names import PackageName, normalize
+from mmlock.core.progress import Progress, silent
+from mmlock.core.report import Page
+from mmlock.core.requirements import parse_requirement
+from mmlock.facts.devices.find import NoDevice, find_device
+from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.farm.cost import BuildRecord, Costs
+from mmlock.farm.demand import FarmBuild, demand_of
+from mmlock.farm.plan import Budget, FarmPlan, chosen_builds, make_plan, plan_bytes, read_plan
+from mmlock.farm.sweep import Point
+from mmlock.files.atomic import write_aside
+from mmlock.files.private import open_cache
+from mmlock.files.reading import UnreadableError, read_bounded
+from mmlock.wheels.model import BuiltWheel
+from mmlock.wheels.wheelhouse import Wheelhouse
+from mmlock.work.batch import Batch, run_batch
+from mmlock.work.kept import KeptResults
+from mmlock.work.model import Handler, Task, TaskAnswer, TaskFailure
+
+if TYPE_CHECKING:
+    from mmlock.work.model import Executor, Store
+
+__all__ = ["farm_plan", "farm_publish", "farm_run", "handlers"]
+
+KIND = "farm-build"
+_HANDLERS = "mmlock.app.farming:handlers"
+_LARGEST_PLAN = 50_000_000
+_LONGEST = 12 * 3600.0
+_TOLD = 30
+
+
+# ---------------------------------------------------------------- plan
+
+
+def farm_plan(arguments: FarmPlanArguments, *, progress: Progress = silent) -> Page:
+    """Choose the builds, and write the plan or a pipeline. Raises UsageError or EnvironmentFault."""
+    from mmlock.app.sweeping import read, swept
+
+    matrix = open_matrix(arguments.sweep.matrices)
+    if arguments.source is not None:
+        sweep = read(arguments.source)
+        if sweep.matrix != matrix.digest:
+            raise UsageError(
+                f"`{arguments.source}` is about other facts",
+                causes=[f"it is about {sweep.matrix[:12]}, and these are {matrix.digest[:12]}"],
+                hints=["run `mmlock sweep run` again, or leave it out: then it is asked now"],
+            )
+    else:
+        sweep, _, _ = swept(arguments.sweep, progress=progress)
+    counts = _counted(matrix, arguments.catalogue) if arguments.catalogue else lambda _: True
+    demand = demand_of(matrix, sweep, per_torch=arguments.per_torch, counts=counts)
+    house = Wheelhouse(root=wheelhouse_root(arguments.wheelhouse, os.environ).absolute())
+    plan = make_plan(
+        demand,
+        _costs(matrix, house),
+        mmlock=__version__,
+        matrix=matrix.digest,
+        budget=Budget(most=arguments.most, hours=arguments.hours),
+    )
+    body = plan_bytes(plan)
+    if arguments.export is not None:
+        from mmlock.farm.workflows import as_pipeline
+
+        body = as_pipeline(plan, arguments.export).encode()
+    if arguments.out is not None:
+        _write(arguments.out, body)
+    lines = list(_told(plan))
+    if arguments.out is not None:
+        lines.append(f"wrote {arguments.out}")
+    text = (
+        body.decode() if arguments.export is not None and arguments.out is None else "\n".join(lines) + "\n"
+    )
+    return Page(text=text, data=msgspec.to_builtins(plan))
+
+
+def _write(path: Path, body: bytes) -> None:
+    try:
+        write_aside(path, body, mode=None)
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot write `{path}`", causes=[error.strerror or str(error)], hints=["name another file"]
+        ) from error
+
+
+def _told(plan: FarmPlan) -> Iterator[str]:
+    yield (
+        f"{plan.targets:,} targets need a build, {plan.served:,} have wheels already, "
+        f"{plan.hopeless:,} can have neither"
+    )
+    for one in plan.builds[:_TOLD]:
+        cost = f"{one.cpu_hours:.1f} CPU h" if one.cpu_hours is not None else "cost not known"
+        share = 100 * one.covered / plan.targets
+        tested = "" if one.build.verified else ", untested recipe"
+        archs = f" for {one.build.arch_list}" if one.build.archs else ""
+        yield f"  {share:5.1f} %  {one.name}{archs} ({cost}, serves {one.serves:,} more{tested})"
+    if len(plan.builds) > _TOLD:
+        yield f"  and {len(plan.builds) - _TOLD} more"
+    unknown = sum(one.cpu_hours is None for one in plan.builds)
+    more = f", and {unknown} whose cost is not known" if unknown else ""
+    yield f"{len(plan.builds)} builds, {plan.cpu_hours:.1f} CPU hours{more}"
+
+
+def _counted(matrix: Matrix, file: Path) -> Callable[[Point], bool]:
+    """Whether a point is about a stack and a device that a `mmlock.toml` names."""
+    from mmlock.app.locking import read_catalogue
+
+    archs: dict[str, str | None] = {}
+
+    def arch_of(word: str) -> str | None:
+        if word not in archs:
+            device = find_device(matrix, word)
+            archs[word] = None if isinstance(device, NoDevice) else device.arch or device.name
+        return archs[word]
+
+    wanted = {
+        (pair.stack, arch_of(word)) for pair in read_catalogue(file).pairs for word in pair.request.gpus
+    }
+    return lambda point: (point.stack, arch_of(point.gpu)) in wanted
+
+
+def _costs(matrix: Matrix, house: Wheelhouse) -> Costs:
+    base, each = map(float, matrix.defaults["cost-of-an-arch"].split())
+    return Costs.of((*_measured(matrix), *_records(house)), base=base, each=each)
+
+
+def _measured(matrix: Matrix) -> Iterator[BuildRecord]:
+    """Builds whose cost is a fact."""
+    for recipe in matrix.recipes:
+        for one in recipe.measured:
+            yield BuildRecord(package=recipe.package, archs=one.archs, cpu_seconds=one.cpu_seconds)
+
+
+def _records(house: Wheelhouse) -> Iterator[BuildRecord]:
+    """Builds of the wheelhouse that say how long they took."""
+    for entry in house.entries():
+        if not isinstance(entry, BuiltWheel):
+            continue
+        compiled, archs = entry.record.get("compile"), entry.record.get("archs")
+        seconds = compiled.get("cpu_seconds") if isinstance(compiled, dict) else None
+        if isinstance(seconds, (int, float)) and seconds > 0:
+            number = len(archs) if isinstance(archs, list) else 0
+            yield BuildRecord(package=entry.package, archs=number, cpu_seconds=float(seconds))
+
+
+# ---------------------------------------------------------------- run
+
+
+class FarmTask(Struct, frozen=True, kw_only=True):
+    """A build, and what else shapes it."""
+
+    build: FarmBuild
+    matrix: str
+    mmlock: str
+    wheelhouse: str
+    offline: bool = False
+    exclude_newer: str | None = None
+
+
+class FarmResult(Struct, frozen=True, kw_only=True):
+    """What a build came to."""
+
+    file: str
+    sha256: str
+    key: str
+    """Of the wheelhouse."""
+    origin: str
+    """A new build, or the wheelhouse."""
+
+
+def farm_run(arguments: FarmRunArguments, *, progress: Progress = silent) -> Page:
+    """Carry builds out. One that fails stops no other; what is there already is not built again.
+
+    Raises UsageError for a plan that cannot be used, or EnvironmentFault.
+    """
+    plan = read_plan(_bytes(arguments.plan), arguments.plan)
+    matrix = open_matrix()
+    house = Wheelhouse(root=wheelhouse_root(arguments.wheelhouse, os.environ).absolute())
+    builds = chosen_builds(plan, arguments.only)
+    tasks = [_task(one.build, matrix.digest, house, arguments) for one in builds]
+    kept = KeptResults(root=open_cache(os.environ) / "farm")
+    jobs = min(arguments.jobs, len(tasks))
+
+    def start() -> tuple[Executor, Store]:
+        from mmlock.work.local import LocalExecutor
+        from mmlock.work.memory import MemoryStore
+
+        store = MemoryStore()
+        executor = LocalExecutor(
+            store, _HANDLERS, processes=jobs, limit=_LONGEST, most_waiting=len(tasks) + 1
+        )
+        return executor, store
+
+    progress(f"{len(tasks)} builds, {jobs} at the same time")
+    gone = [task for task in tasks if not _there(kept, task, house)]
+    again = run_batch(gone, start, kept=kept, fresh=True, progress=progress)
+    batch = run_batch([task for task in tasks if task not in gone], start, kept=kept, progress=progress)
+    outcomes = {**batch.outcomes, **again.outcomes}
+    return _ran(
+        [one.name for one in builds], tasks, Batch(outcomes=outcomes, kept=batch.kept, done=again.done)
+    )
+
+
+def _there(kept: KeptResults, task: Task, house: Wheelhouse) -> bool:
+    """Whether a build was done and its wheel is still there, whole."""
+    body = kept.get(task.key)
+    return body is not None and house.get(msgspec.json.decode(body, type=FarmResult).key) is not None
+
+
+def _task(build: FarmBuild, matrix: str, house: Wheelhouse, arguments: FarmRunArguments) -> Task:
+    question = FarmTask(
+        build=build,
+        matrix=matrix,
+        mmlock=__version__,
+        wheelhouse=str(house.root),
+        offline=arguments.offline,
+        exclude_newer=arguments.exclude_newer,
+    )
+    return Task(kind=KIND, arguments=msgspec.json.encode(question, order="deterministic"))
+
+
+def _ran(names: Iterable[str], tasks: Iterable[Task], batch: Batch) -> Page:
+    lines, rows, failed = [], [], 0
+    for name, task in zip(names, tasks, strict=True):
+        outcome = batch.outcomes[task.key]
+        if isinstance(outcome, TaskAnswer):
+            done = msgspec.json.decode(outcome.body, type=FarmResult)
+            lines += [f"{name}: {done.file}", f"  sha256 {done.sha256}"]
+            rows.append({"build": name, "state": "built", **msgspec.to_builtins(done)})
+            continue
+        failed += 1
+        lines.append(f"{name}: failed: {outcome.message}")
+        lines += [f"  cause: {cause}" for cause in outcome.causes]
+        lines += [f"  hint: {hint}" for hint in outcome.hints]
+        rows.append({"build": name, "state": "failed", **_failure(outcome)})
+    lines.append(f"{len(rows) - failed} built ({batch.kept} of them before), {failed} failed")
+    return Page(text="\n".join(lines) + "\n", data={"builds": rows, "failed": failed, "kept": batch.kept})
+
+
+def _failure(failure: TaskFailure) -> Mapping[str, Any]:
+    return {"kind": failure.kind.value, "message": failure.message, "causes": list(failure.causes)}
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return read_bounded(path, _LARGEST_PLAN)
+    except (OSError, UnreadableError) as error:
+        raise UsageError(f"`{path}` cannot be read", causes=[str(error)]) from error
+
+
+# ---------------------------------------------------------------- in a worker
+
+
+def handlers() -> Mapping[str, Handler]:
+    """What a process of a farm can do."""
+    return {KIND: _build}
+
+
+def _build(arguments: bytes, progress: Progress) -> bytes:
+    task = msgspec.json.decode(arguments, type=FarmTask)
+    matrix = open_matrix()
+    if (task.matrix, task.mmlock) != (matrix.digest, __version__):
+        raise EnvironmentFault(
+            "this worker has other facts, or another mmlock, than whoever planned the build",
+            causes=[
+                f"planned with mmlock {task.mmlock} and {task.matrix[:12]}, here are {__version__} and "
+                + matrix.digest[:12]
+            ],
+            hints=["install the same mmlock everywhere, then run the farm again"],
+        )
+    request = request_of(task.build, offline=task.offline, exclude_newer=task.exclude_newer)
+    with tempfile.TemporaryDirectory(prefix="mmlock-farm-", ignore_cleanup_errors=True) as folder:
+        return msgspec.json.encode(_built(task, matrix, request, Path(folder) / "lock", progress))
+
+
+def request_of(build: FarmBuild, *, offline: bool, exclude_newer: str | None) -> SolveArguments:
+    """The request whose lock has this build: the package alone, on every device that the wheel is for."""
+    asked = parse_requirement(f"{build.package}=={build.version}", "the plan")
+    if isinstance(asked, Fault):
+        raise usage_error([asked])
+    return SolveArguments(
+        requirements=(asked,),
+        gpus=build.archs or ("cpu",),
+        python=build.python,
+        torch=build.torch,
+        platform=build.platform,
+        offline=offline,
+        exclude_newer=exclude_newer,
+    ).checked()
+
+
+def _built(
+    task: FarmTask, matrix: Matrix, request: SolveArguments, lock: Path, progress: Progress
+) -> FarmResult:
+    from mmlock.app.building import build
+    from mmlock.app.solving import locked
+    from mmlock.core.build_arguments import BuildArguments
+    from mmlock.lock.write import put_lock, render_lock
+
+    env = locked(matrix, request, progress=progress)
+    put_lock(render_lock(env, request.lock_formats), lock)
+    done = build(
+        BuildArguments(lock=lock, wheelhouse=Path(task.wheelhouse), offline=task.offline), progress=progress
+    )
+    steps = done.data["steps"] if isinstance(done.data, dict) else []
+    return result_of(task.build.package, steps)
+
+
+def result_of(package: PackageName, steps: Iterable[Mapping[str, Any]]) -> FarmResult:
+    """The step of a build that made the package. Raises EnvironmentFault where none did."""
+    for step in steps:
+        if step.get("key") and normalize(str(step["package"])) == package:
+            return FarmResult(
+                file=str(step["file"]),
+                sha256=str(step["sha256"]),
+                key=str(step["key"]),
+                origin=str(step["from"]),
+            )
+    raise EnvironmentFault(
+        f"the lock of the plan has no build of {package}",
+        causes=["a wheel of it exists, or it was left out"],
+        hints=["plan again: `mmlock farm plan`"],
+    )
+
+
+# ---------------------------------------------------------------- publish
+
+
+def farm_publish(arguments: FarmPublishArguments, *, progress: Progress = silent) -> Page:
+    """Write a wheelhouse as a folder that any static host serves. Raises EnvironmentFault."""
+    from mmlock.wheels.static_index import write_static
+
+    house = Wheelhouse(root=wheelhouse_root(arguments.wheelhouse, os.environ).absolute())
+    count = write_static(house, arguments.target.absolute(), variants=arguments.variants, progress=progress)
+    lines = [
+        f"wrote {count} wheels to {arguments.target}; serve that folder, the index is at /simple/",
+        *(["wheels for some GPUs only, as variants, are at /variants/"] if arguments.variants else []),
+        f"next: mmlock solve --gpu NAME --wheel-index {arguments.target}",
+    ]
+    data = {"target": str(arguments.target), "wheels": count, "variants": arguments.variants}
+    return Page(text="\n".join(lines) + "\n", data=data)
