@@ -178,7 +178,9 @@ def test_a_wheel_needs_a_python_that_it_is_there_for() -> None:
     ("wheel_abi", "torch_abi", "fits"),
     [(0, 0, True), (1, 0, False), (0, 1, False), (None, 1, True), (1, None, True)],
 )
-def test_the_abi_decides_where_both_are_known(wheel_abi: int | None, torch_abi: int | None, *, fits: bool) -> None:
+def test_the_abi_decides_where_both_are_known(
+    wheel_abi: int | None, torch_abi: int | None, *, fits: bool
+) -> None:
     build = torch_build(cxx11_abi=torch_abi)
     assert fits_torch(binary(cxx11_abi=wheel_abi), build, "2.4.1+cu121") is fits
     other = binary(cxx11_abi=wheel_abi, variant="cu118")

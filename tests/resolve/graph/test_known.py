@@ -126,7 +126,9 @@ def test_recipes_for_other_devices_come_next() -> None:
 def test_a_recipe_for_the_device_among_others_makes_them_no_matter() -> None:
     rows = (recipe("one", DeviceKind.CUDA), recipe("two", DeviceKind.CPU, DeviceKind.CUDA))
     made = graph(facts(recipes=rows))
-    assert known_of(made, wish("ext"), frozenset()) == "no wheel and no recipe of `ext` is known for this target"
+    assert (
+        known_of(made, wish("ext"), frozenset()) == "no wheel and no recipe of `ext` is known for this target"
+    )
     assert what_to_do(made, wish("ext"), frozenset()) == ""
 
 
