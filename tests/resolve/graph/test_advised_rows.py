@@ -28,7 +28,7 @@ def advised(*texts: tuple[str, str]) -> tuple[Asked, ...]:
 
 
 def graph(*texts: tuple[str, str]) -> GraphBuilder:
-    """0-1 Pythons, 2-4 torch (2.4.1 for CUDA 12.1 and 11.8, 2.3.0 for none), 5-6 mmcv, 7 none, 8 mmcv-lite."""
+    """0-1 Pythons, 2-4 torch (CUDA 12.1, 11.8 and none), 5-6 mmcv, 7 none, 8 mmcv-lite."""
     made = builder(MadeFacts({}), advice=advised(*texts))
     put_pythons(made, "3.12", "3.8")
     put_torch(made, torch_build(), torch_build("2.4.1", "cu118"), torch_build("2.3.0", "cpu"))

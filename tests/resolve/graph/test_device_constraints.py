@@ -1,4 +1,4 @@
-"""Code for the devices of the target, in torch and in prebuilt extensions, and the words where there is none."""
+"""Code for the devices of the target, in torch and in extensions, and the words where there is none."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, PackageName, Platform
 from mmlock.core.target import Target
-from mmlock.facts.matrix.model import Binary, File, Recipe
+from mmlock.facts.matrix.model import Binary, Recipe
 from mmlock.facts.matrix.packages import Offer, OnPyPI, Package, Provider, Tie
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.known import known_of, listed_whole, range_text, what_to_do
@@ -257,12 +257,13 @@ def test_lists_that_were_read_whole_are_cited() -> None:
     class Listed(MadeFacts):
         __slots__ = ()
 
-        def files(self, package: str) -> tuple[File, ...]:
-            return super().files("addict") or super().files("mmengine")
-
         def sources(self, section: str, package: str | None = None) -> dict[str, str]:
-            return {"list": "read on 2026-11-21", "undated": "some page"} if section == "files" else {}
+            assert (section, package) in {("files", "ext"), ("files", "aext"), ("files", "torch")}
+            return {"list": "read on 2026-11-21", "undated": "some page"}
 
-    matrix = Listed({"binaries": {}, "openmmlab-index": ()})
+    listed = MadeFacts({}).files("bitsandbytes")[:1]
+    matrix = Listed(
+        {"binaries": {}, "openmmlab-index": (), "files": dict.fromkeys(("ext", "aext", "torch"), listed)}
+    )
     assert listed_whole(graph(matrix), {EXT, PackageName("aext")}) == ("files/aext#list", "files/ext#list")
     assert listed_whole(graph(matrix), {PackageName("torch")}) == ()

@@ -57,7 +57,7 @@ FACTS: dict[str, Any] = {
 
 
 def graph(*requirements: CoreRequirement, wheels: tuple[Binary, ...] = (), **more: Any) -> GraphBuilder:
-    """0-1 Pythons; 2-5 torch; 6-7 torchvision, 8 none; 9 mmcv, 10 mmcv-lite, 11 mmcv that is built, 12 none."""
+    """0-1 Pythons; 2-5 torch; 6-7 torchvision, 8 none; 9 mmcv, 10 mmcv-lite, 11 a build of mmcv, 12 none."""
     made = builder(MadeFacts(FACTS), requirements=requirements, **more)
     put_pythons(made, "3.12", "3.8")
     put_torch(
