@@ -8,7 +8,7 @@ from itertools import product
 from mmlock.binary.model import Answer, ArguedAnswer, CompiledExtension, Inspected
 
 _CPYTHON = re.compile(r"cpython-(\d)(\d+)(t?)[a-z]*")
-_TAG = re.compile(r"cp(\d)(\d+)")
+_TAG = re.compile(r"(cp|py)(\d)(\d*)")
 
 
 def judge_python(extension: Inspected, python: str | None) -> ArguedAnswer:
@@ -40,19 +40,25 @@ def _clash(one: CompiledExtension, tags: tuple[str, ...], python: str | None) ->
 
 def _admitted(tags: tuple[str, ...], python: str) -> bool:
     """Whether a wheel tag (`cp39-abi3-...`, `py3-none-...`) lets that Python in."""
-    major, minor = (int(part) for part in python.rstrip("t").split(".")[:2])
     for tag in tags:
         interpreters, abis, _ = tag.split("-", 2)
-        for interpreter, abi in product(interpreters.split("."), abis.split(".")):
-            found = _TAG.fullmatch(interpreter)
-            if not found:
-                if interpreter in {f"py{major}", f"py{major}{minor}"}:
-                    return True
-                continue
-            wanted = int(found[1]), int(found[2])
-            if abi in {"abi3", "none"}:
-                if wanted[0] == major and wanted[1] <= minor:
-                    return True
-            elif wanted == (major, minor) and abi.endswith("t") == python.endswith("t"):
-                return True
+        if any(_lets_in(*pair, python) for pair in product(interpreters.split("."), abis.split("."))):
+            return True
     return False
+
+
+def _lets_in(interpreter: str, abi: str, python: str) -> bool:
+    """As `packaging.tags` has it: what is not compiled, and the stable ABI, are for later Pythons too."""
+    free = python.endswith("t")
+    major, minor = (int(part) for part in python.rstrip("t").split(".")[:2])
+    found = _TAG.fullmatch(interpreter)
+    if not found or int(found[2]) != major:
+        return False
+    own = int(found[3]) if found[3] else None
+    if found[1] == "py":
+        return own is None or own <= minor
+    if abi == "none":
+        return own in {None, minor}
+    if abi == "abi3":  # a free-threaded Python has no stable ABI
+        return own is not None and own <= minor and not free
+    return own == minor and abi.endswith("t") == free

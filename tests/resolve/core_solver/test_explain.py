@@ -8,14 +8,16 @@ import pytest
 from examples import examples
 from hypothesis import assume, given
 from made_rows import constraint, graphs, holds, link, option, rows_of
+from msgspec.structs import replace
 from solved import Solved, facts, solved
 
+from mmlock.core.names import Confidence
 from mmlock.resolve.core_solver.conflict import ConflictSearch
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.explain import MOST, Explanation, explain
 from mmlock.resolve.core_solver.problem import make_problem
 from mmlock.resolve.graph.builder import readable
-from mmlock.resolve.graph.rows import LinkKind, Rows
+from mmlock.resolve.graph.rows import Group, LinkKind, Option, Rows, UserConstraint
 from mmlock.resolve.loop.refusal import chain_lines, headline, nearest_lines
 from mmlock.resolve.request.objectives import DEFAULT_OBJECTIVES
 
@@ -214,3 +216,79 @@ def test_absence_is_never_measured_and_names_a_list_only_if_it_was_read_whole(
     assert first.confidence == confidence
     text = "; ".join(readable(facts(), first.source))
     assert (said in text) if said else not text
+
+
+# ---------------------------------------------------------------- sentences, on graphs made by hand
+
+
+def told_links(
+    *needs: tuple[Option, Group], slots: dict[str, list[Option]], bounds: list[UserConstraint]
+) -> Rows:
+    """Links of one kind with a reason each, as releases have them."""
+    links = [
+        replace(link(one, "b", members, LinkKind.REQUIRES), reason=f"{one.label} requires {sorted(members)}")
+        for one, members in needs
+    ]
+    return rows_of(slots, links, bounds)
+
+
+def test_what_several_releases_need_is_told_as_ranges_of_those_that_are_open() -> None:
+    """Of `a` 3.0 and 2.0 are asked for; each needs its own `b`, and none the one that is asked for."""
+    python = [option(0, "python", "3.12"), option(1, "python", "3.8")]
+    a = [option(2, "a", "3.0"), option(3, "a", "2.0"), option(4, "a", "1.0")]
+    b = [option(5, "b", "9.0"), option(6, "b", "2.0"), option(7, "b", "1.0")]
+    rows = told_links(
+        (a[0], frozenset({6})),
+        (a[1], frozenset({7, 1})),  # not on Python 3.8
+        (a[2], frozenset({5, 6})),
+        slots={"python": python, "a": a, "b": b},
+        bounds=[
+            constraint("a>=2", "a", frozenset({2, 3})),
+            constraint("b==9", "b", frozenset({5})),
+            constraint("python==3.12", "python", frozenset({0})),
+        ],
+    )
+    told = explain(rows, DEFAULT_OBJECTIVES)
+    assert [one.text for one in told.chain] == ["a 2.0 to 3.0 (wheels) requires b 1.0 to 2.0"]
+    assert told.chain[0].confidence is Confidence.DOCUMENTED
+    assert told.chain[0].source == ("page of a 3.0", "page of a 2.0")
+
+
+def test_one_version_and_none_are_told_as_such() -> None:
+    python = [option(0, "python", "3.12")]
+    a = [option(1, "a", "3.0"), option(2, "a", "2.0")]
+    b = [option(3, "b", "9.0"), option(4, "b", "1.0"), option(5, "b", None)]
+    bounds = [constraint("a", "a", frozenset({1, 2})), constraint("b==9", "b", frozenset({3}))]
+    slots = {"python": python, "a": a, "b": b}
+    one = told_links((a[0], frozenset({4})), (a[1], frozenset({4, 5})), slots=slots, bounds=bounds)
+    assert [row.text for row in explain(one, DEFAULT_OBJECTIVES).chain] == [
+        "a 2.0 to 3.0 (wheels) requires b 1.0"
+    ]
+    none = told_links((a[0], frozenset()), (a[1], frozenset({5})), slots=slots, bounds=bounds)
+    assert [row.text for row in explain(none, DEFAULT_OBJECTIVES).chain][-1] == (
+        "a 2.0 to 3.0 (wheels) requires no known version of b"
+    )
+
+
+def test_only_what_the_narrower_admits_is_held_against_the_other() -> None:
+    a = [option(0, "a", "3.0"), option(1, "a", "2.0"), option(2, "a", "1.0")]
+    rows = rows_of(
+        {"a": a},
+        [],
+        [constraint("a<3", "a", frozenset({1, 2})), constraint("a==3", "a", frozenset({0}))],
+    )
+    assert [one.text for one in explain(rows, DEFAULT_OBJECTIVES).chain] == ["a 3.0 is not a<3"]
+
+
+def test_nothing_is_near_to_a_package_that_is_not_there() -> None:
+    a = [option(0, "a", "3.0"), option(1, "a", None)]
+    (near,) = explain(
+        rows_of({"a": a}, [], [constraint("a==9", "a", frozenset(), version="9")]), DEFAULT_OBJECTIVES
+    ).nearest
+    assert not near.near
+    loose = (("a", frozenset({0})),)
+    (near,) = explain(
+        rows_of({"a": a}, [], [constraint("a==9", "a", frozenset(), version="9", loose=loose)]),
+        DEFAULT_OBJECTIVES,
+    ).nearest
+    assert near.near

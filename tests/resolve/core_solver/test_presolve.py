@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from mmlock.resolve.core_solver.brute import BruteEngine
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.presolve import presolve
@@ -104,3 +106,50 @@ def test_no_choice_is_seen_at_once() -> None:
     assert presolve(problem(hard=(group(9),))) is None
     assert ClingoEngine().solve(problem(needs={0: (0,), 1: (0,)})) is None
     assert ClingoEngine().solve(problem(forbidden=((group(0),), (group(1),)))) is None
+
+
+def test_what_an_option_needs_counts_at_every_level() -> None:
+    """3 is the cheapest of its slot at the second level, and needs what the first level took away."""
+    one = problem(needs={3: (group(1),)}, levels=({1: 1}, {2: 1}, {}, {}))
+    assert settled(one) == ((0,), (2,))
+
+
+def test_to_pay_nothing_is_to_pay_a_weight_of_nothing() -> None:
+    small = propagate(problem(levels=({0: 0, 1: 0}, {0: 0}, {2: 0}, {})))
+    assert small is not None
+    assert small.slots == ((0,), (2,))
+    # Of two options each cheaper at another level both stay.
+    apart = propagate(problem(levels=({0: 1}, {1: 1}, {}, {})))
+    assert apart is not None
+    assert apart.slots == ((0, 1), (2,))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"needs": {0: (group(2),)}},  # the first needs what the second does not
+        {"soft": {0: (group(2),)}},
+        {"soft": {0: (group(2), group(2)), 1: (group(2),)}},  # each unmet wish is paid on its own
+        {"needs": {2: (group(0),)}},  # the second is no member of what is needed
+        {"soft": {2: (group(0),)}},
+        {"incompatibilities": ((group(0), group(2)),)},
+        {"hard": (group(0, 2),)},
+    ],
+)
+def test_options_that_rules_tell_apart_both_stay(more: dict[str, Any]) -> None:
+    small = propagate(problem(**more))
+    assert small is not None
+    assert small.slots[0] == (0, 1)
+
+
+def test_options_that_need_the_same_in_another_order_are_equal() -> None:
+    needs, wishes = (group(2), group(3)), (group(2), group(3), group(2))
+    small = propagate(
+        problem(
+            needs={0: needs[:1], 1: needs[:1]},
+            soft={0: wishes, 1: wishes[::-1][1:] + wishes[:1]},
+            hard=(group(2, 3),),
+        )
+    )
+    assert small is not None
+    assert small.slots[0] == (0,)

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import pytest
 from judge_cases import both, lock, put, target
 from judge_locks import classic, modern, package, wheel
+from made_graph import MadeFacts, binary, torch_build
 from msgspec.structs import replace
 
 from mmlock.core.device import Device
-from mmlock.core.names import Confidence, DeviceKind, Form, Platform
+from mmlock.core.names import Confidence, DeviceKind, Form, Platform, Sha256
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Requires
-from mmlock.lock.model import BuildStep, Finding, FindingKind, Level, LockedEnv
-from mmlock.resolve.judge import Severity, judge
+from mmlock.facts.matrix.model import Binary, Requires, TorchBuild
+from mmlock.lock.model import BuildStep, CondaPackage, Finding, FindingKind, Level, LockedEnv
+from mmlock.resolve.judge import Severity, judge, judged_lock
+from mmlock.resolve.judge.judged_lock import open_lock
 
 
 def said(env: LockedEnv, matrix: Matrix, rule: str, severity: Severity = Severity.REFUSE) -> list[str]:
@@ -246,3 +248,107 @@ def test_a_condition_on_cuda_is_not_met_without_cuda(matrix: Matrix) -> None:
 def test_windows_has_wheels_of_its_own(matrix: Matrix) -> None:
     env = target(platform=Platform.WINDOWS_X86_64, glibc=None)(modern())
     assert said(env, matrix, "tags")
+
+
+# ---------------------------------------------------------------- prebuilt extensions, by facts made by hand
+
+
+def beside(env: LockedEnv, *names: str) -> LockedEnv:
+    return put(*(package(name, "1.0", f"{name}-1.0-py3-none-any.whl") for name in names))(env)
+
+
+def extensions(**rows: Binary) -> MadeFacts:
+    """Facts about the wheels of a few packages; of others nothing is known."""
+    wheels = {name: (replace(row, package=package(name, "1").name),) for name, row in rows.items()}
+    return MadeFacts({"binaries": wheels})
+
+
+def test_a_wheel_without_kernels_is_asked_for_none_and_does_not_hide_the_next() -> None:
+    env = beside(modern(), "aext", "bext", "cext")
+    facts = extensions(
+        aext=binary(archs=None),  # without CUDA
+        bext=binary(cuda="12.8", archs=()),  # without GPU code
+        cext=binary(cuda="12.8", archs=("sm_90",)),
+    )
+    assert said(env, facts, "archs") == ["cext 1.0 has no kernels for GeForce RTX 5090 (sm_120)"]
+    assert said(env, facts, "archs", Severity.UNKNOWN) == []
+
+
+def test_a_wheel_that_goes_with_each_torch_is_asked_for_kernels_too() -> None:
+    facts = extensions(aext=binary(same_variant=True, archs=("sm_90",)))
+    assert len(said(beside(modern(), "aext"), facts, "archs")) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        binary(),
+        binary(cuda="12"),  # the major alone: no more than torch needs
+        binary(cuda="99.9", same_variant=True),  # torch tells its own
+        binary(cuda="12", same_variant=True),
+    ],
+)
+def test_a_wheel_that_tells_no_cuda_of_its_own_needs_no_driver_of_its_own(row: Binary) -> None:
+    env = beside(modern(), "aext")
+    for severity in (Severity.REFUSE, Severity.UNKNOWN):
+        assert said(env, extensions(aext=row), "drivers", severity) == []
+    assert said(env, extensions(aext=binary(cuda="99.9")), "drivers", Severity.UNKNOWN)
+
+
+def test_a_source_archive_does_not_hide_the_wheel_beside_it(matrix: Matrix) -> None:
+    six = package("six", "1.17.0", "six-1.17.0.tar.gz", "six-1.17.0-cp310-cp310-win_amd64.whl")
+    assert any("six-1.17.0-cp310" in text for text in said(put(six)(modern()), matrix, "tags"))
+
+
+# ---------------------------------------------------------------- channels
+
+
+def of_channel(name: str, version: str, *depends: str) -> CondaPackage:
+    return CondaPackage(
+        name=name,
+        version=version,
+        build="0",
+        build_number=0,
+        channel="https://channel.example",
+        subdir="linux-64",
+        file=f"{name}-{version}-0.conda",
+        sha256=Sha256("ab" * 32),
+        md5="cd" * 16,
+        size=None,
+        depends=depends,
+    )
+
+
+def test_a_record_of_a_channel_is_a_package_where_it_needs_a_python(matrix: Matrix) -> None:
+    env = replace(
+        modern(),
+        packages=(),
+        conda=(
+            of_channel("zlib", "1.3", "libgcc >=13"),
+            of_channel("numpy", "2.1.0", "libgcc >=13", "python >=3.12,<3.13.0a0"),
+            of_channel("pythonic", "1.0", "pythonlike"),
+            of_channel("six", "1.17.0", "python"),
+        ),
+    )
+    nodes = open_lock(env, matrix).nodes
+    assert {name: node.version for name, node in nodes.items() if node.form is Form.CONDA} == {
+        "numpy": "2.1.0",
+        "six": "1.17.0",
+    }
+
+
+def test_the_cudnn_of_a_channel_is_the_one_that_torch_has() -> None:
+    class OneBuild(MadeFacts):
+        __slots__ = ()
+
+        @property
+        def torch_builds(self) -> tuple[TorchBuild, ...]:
+            return (torch_build("2.11.0", "cu128", cudnn="9.0"),)
+
+    def cudnn(*records: CondaPackage) -> str | None:
+        build = judged_lock._torch_build(replace(modern(), conda=records), OneBuild({}))
+        assert build is not None
+        return build.cudnn
+
+    assert cudnn(of_channel("zlib", "1.3"), of_channel("cudnn", "9.7"), of_channel("abc", "1")) == "9.7"
+    assert cudnn(of_channel("zlib", "1.3"), of_channel("abc", "1")) == "9.0"

@@ -28,6 +28,8 @@ FITS = [
     ("torch-2.10.0-3-cp312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28"),
 ]
 MISFITS = [
+    ("a-1-cp-none-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
+    ("a-1-bp312-none-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-py2-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-py-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-ip312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
@@ -44,6 +46,7 @@ MISFITS = [
     ("a-1-cp312-cp312-manylinux_2_35_x86_64.whl", "3.12", X86, "2.28", "linux_x86_64 with glibc 2.28"),
     ("a-1-cp312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, None, "is not for linux_x86_64"),
     ("a-1-cp312-cp312-manylinux_2_28_aarch64.whl", "3.12", X86, "2.28", "is not for linux_x86_64"),
+    ("a-1-cp312-cp312-manylinux2014_aarch64.whl", "3.12", X86, "2.28", "is not for linux_x86_64"),
     ("a-1-cp312-cp312-musllinux_1_2_x86_64.whl", "3.12", X86, "2.28", "is not for linux_x86_64"),
     ("a-1-cp312-cp312-macosx_11_0_x86_64.whl", "3.12", MAC, None, "is not for macosx_arm64"),
     ("a-1-cp312-cp312-win32.whl", "3.12", WIN, None, "is not for win_amd64"),
