@@ -44,16 +44,9 @@ def test_a_project_gets_what_an_expert_would_give(
     check_pins(case, versions | {str(step.package): step.version for step in env.steps})
 
 
-WAITING = {"conda-only-names": "torch-cluster has sources only, and nothing builds it here yet"}
-INDEXED = [
-    pytest.param(case, marks=[pytest.mark.xfail(reason=WAITING[case["id"]])] if case["id"] in WAITING else [])
-    for case in PROJECTS
-]
-
-
 @pytest.mark.network
 @pytest.mark.slow
-@pytest.mark.parametrize("case", INDEXED, ids=lambda case: str(case["id"]))
+@pytest.mark.parametrize("case", PROJECTS, ids=lambda case: str(case["id"]))
 def test_a_project_gets_it_from_a_real_index_too(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
