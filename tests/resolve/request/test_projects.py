@@ -58,13 +58,27 @@ def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
     }
     assert found.requires_python == "==3.10.*"
     assert found.cuda is None
-    assert {place for place, _ in found.notes} == {"train.py:1", "requirements.txt:4"}
+    assert {place for place, _ in found.notes} == {"requirements.txt:4"}
     assert {(pin.text, pin.role) for pin in found.pins} >= {
         ("torch==2.1.2", PinRole.BINDS),
         ("python=3.10", PinRole.BINDS),
         ("cudatoolkit=11.8", PinRole.LEFT_OUT),
     }
-    assert any("mystery" in text for _, text in found.notes)
+    assert [(one.module, one.name, one.place) for one in found.guesses] == [
+        ("mystery", "mystery", "train.py:1")
+    ]
+
+
+def test_only_what_a_main_script_runs_is_guessed(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path,
+        {
+            "train.py": "import torch\ntry:\n    import quiet\nexcept ImportError:\n    quiet = None\n",
+            "extra/aside.py": "import mystery\n",
+        },
+    )
+    assert found.guesses == ()
+    assert [place for place, text in found.notes if "mystery" in text] == ["extra/aside.py:1"]
 
 
 def test_imports_bound_the_era(tmp_path: Path) -> None:

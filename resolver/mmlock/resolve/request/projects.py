@@ -12,6 +12,7 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.core.project_pins import Guess
 from mmlock.core.requirements import Asked, unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.resolve.request.missing import require_provided
@@ -72,6 +73,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
+        guesses=tuple(said.guesses()),
         notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
         advice=tuple(advice(scanned.pins, said.without)),
@@ -161,6 +163,19 @@ class _ProjectRequest:
         declared = {pin.name for pin in self._pins(*Binding)} | self.named
         uses = (use for use in self._needed() if use.reached and (not use.known or self._unobtainable(use)))
         return (use for use in uses if declared.isdisjoint(use.packages))
+
+    def guesses(self) -> Iterator[Guess]:
+        """Unexplained imports of the main scripts: what they name may be on an index."""
+        for use in self._unexplained():
+            if use.reached:
+                yield Guess(module=use.module, name=use.packages[0], place=str(use.place))
+
+    def _unexplained(self) -> Iterator[PackageUse]:
+        """Imports of modules that no fact knows and no file declares."""
+        declared = {pin.name for pin in self.scanned.pins} | self.named
+        for use in self._needed():
+            if not use.known and declared.isdisjoint(use.packages):
+                yield use
 
     def _needed(self) -> Iterator[PackageUse]:
         for use in self.scanned.packages:
@@ -258,9 +273,8 @@ class _ProjectRequest:
                     str(bounds[0].place),
                     f"no release of {module} has both {both}: neither is a bound",
                 )
-        declared = {pin.name for pin in self.scanned.pins}
-        for use in self._needed():
-            if not use.known and not declared & set(use.packages):
+        for use in self._unexplained():
+            if not use.reached:
                 text = f"`{use.module}` is imported but not declared: the lock may lack it"
                 yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
         if self.scanned.conclusion.need is Need.IMPORT:
