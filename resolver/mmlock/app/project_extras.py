@@ -63,9 +63,10 @@ def with_extras(
 ) -> SolveArguments:
     """The request with some extras, and notes about those that are gone."""
     kept = tuple(kept)
+    message = refused.message if refused else ""
     notes = (
-        (one.origin, f"`{one.text}` is left out: {extra.why}, and {refused.message}")
-        for extra in (gone if refused else ())
+        (one.origin, f"`{one.text}` is left out: {extra.why}, and {message}")
+        for extra in gone
         for one in extra.requirements
     )
     return replace(
