@@ -44,16 +44,9 @@ def test_a_project_gets_what_an_expert_would_give(
     check_pins(case, versions | {str(step.package): step.version for step in env.steps})
 
 
-WAITING = {"conda-only-names": "torch-cluster has sources only, and nothing builds it here yet"}
-INDEXED = [
-    pytest.param(case, marks=[pytest.mark.xfail(reason=WAITING[case["id"]])] if case["id"] in WAITING else [])
-    for case in PROJECTS
-]
-
-
 @pytest.mark.network
 @pytest.mark.slow
-@pytest.mark.parametrize("case", INDEXED, ids=lambda case: str(case["id"]))
+@pytest.mark.parametrize("case", PROJECTS, ids=lambda case: str(case["id"]))
 def test_a_project_gets_it_from_a_real_index_too(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +55,11 @@ def test_a_project_gets_it_from_a_real_index_too(
     code = main(["solve", *words, "--format", "json", "--out", str(tmp_path / "lock")])
     seen = capsys.readouterr()
     assert code == case["exit"], seen.err
-    check_pins(case, all_versions(json.loads(seen.out)))
+    found = all_versions(json.loads(seen.out))
+    check_pins(case, found)
+    check_pins({**case, "pins": case.get("guessed", {})}, found)
+    why = (tmp_path / "lock" / "why.md").read_text(encoding="utf-8")
+    assert [name for name in case.get("guessed", {}) if f"| {name} | guessed |" not in why] == []
 
 
 _KEPT = (ast.Import, ast.ImportFrom, ast.Pass, ast.If, ast.Try, ast.Raise, ast.FunctionDef, ast.ClassDef)

@@ -34,16 +34,7 @@ else:
 
 Case = dict[str, Any]
 CASES: list[Case] = tomllib.loads((Path(__file__).parent / "solve.toml").read_text(encoding="utf-8"))["case"]
-WAITING = {
-    "mmpose-needs-mmdet": "the names that a release imports of others are not facts yet",
-    "mmocr-numpy2": "the names that a release imports of others are not facts yet",
-}
-"""Cases whose facts are missing."""
-REQUESTS = [
-    pytest.param(case, marks=[pytest.mark.xfail(reason=WAITING[case["id"]])] if case["id"] in WAITING else [])
-    for case in CASES
-    if "--project" not in case["args"]
-]
+REQUESTS = [case for case in CASES if "--project" not in case["args"]]
 WORLD = {"imgaug": {"0.4.0": ()}}
 """What is there of some ordinary packages."""
 

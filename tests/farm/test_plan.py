@@ -80,7 +80,7 @@ def test_targets_that_do_not_count_are_left_out() -> None:
 
 def test_the_cost_of_a_build_is_reckoned_from_records_and_archs() -> None:
     costs = Costs.of(
-        [  # noqa: E501
+        [
             BuildRecord(package=MMCV, archs=1, cpu_seconds=3600.0),
             BuildRecord(package=MMCV, archs=0, cpu_seconds=360.0),
         ],
@@ -137,7 +137,7 @@ def test_between_equals_a_tested_recipe_comes_first() -> None:
     assert [p.build for p in plan.builds] == [tested]
 
 
-def test_a_budget_ends_a_plan() -> None:  # noqa: E501
+def test_a_budget_ends_a_plan() -> None:
     demand = wanting(*[[frozenset({one(f"p{n}")})] for n in range(5)])
     costs = Costs.of(
         [BuildRecord(package=PackageName(f"p{n}"), archs=1, cpu_seconds=3600) for n in range(5)],

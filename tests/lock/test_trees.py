@@ -9,7 +9,7 @@ import pytest
 
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import ExtensionRequires
-from mmlock.lock.trees import read_extension, read_tree
+from mmlock.lock.trees import read_extension, read_tree, sources_of
 
 SETUP = """
 from setuptools import setup
@@ -97,9 +97,9 @@ def test_what_only_running_it_would_tell_must_be_said(project: Path) -> None:
     [
         ("models/none", "there is no folder"),
         ("models", "is no extension"),
-        ("..", "is not inside"),
-        (".", "is not inside"),
-        ("/usr", "is not inside"),
+        ("..", "does not lie below"),
+        (".", "is no extension"),
+        ("/usr", "does not lie below"),
         ("x==one @ models/ops", "`one` is not a version"),
     ],
 )
@@ -180,3 +180,31 @@ def test_setup_cfg_is_read_where_setup_py_says_nothing(project: Path) -> None:
     (project / "models/ops/setup.py").write_text(CALL.format(""))
     (project / "models/ops/setup.cfg").write_text("[options]\ninstall_requires =\n    einops>=0.3\n    six\n")
     assert read_extension("models/ops", project).requires.lines == ("einops>=0.3", "six")
+
+
+def test_of_the_project_itself_only_what_its_set_up_file_packs_is_a_source(tmp_path: Path) -> None:
+    kept = {
+        "setup.py": SETUP,
+        "README.md": "x",
+        "pkg/__init__.py": "",
+        "pkg/ops/src/a.cu": "x",
+        "csrc/b.cpp": "x",
+    }
+    other = {
+        "data/list.txt": "x",
+        "tools/train.py": "x",
+        "output/log.json": "{}",
+        "pkg/weights.pth": "x",
+        "pkg/ops/a.so": "x",
+        "lock/pylock.toml": "x",
+        "lock/wheels/a.cpp": "x",
+        "venv/pyvenv.cfg": "x",
+        "venv/lib/c.h": "x",
+        ".git/d.h": "x",
+    }
+    for name, text in {**kept, **other}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert {name for name, _ in sources_of(tmp_path, ".")} == set(kept)
+    found = read_extension("my-ops==1.0 @ .", tmp_path)
+    assert (found.tree.path, found.tree.files) == (".", len(kept))

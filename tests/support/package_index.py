@@ -118,6 +118,16 @@ class Index:
         return f'<a href="/files/{package}/{quote(name)}{fragment}">{name}</a>\n'
 
 
+def _span(wanted: str | None, size: int) -> range | None:
+    """`bytes=-500`, `bytes=0-99`; None: all of it."""
+    first, dash, last = (wanted or "").removeprefix("bytes=").partition("-")
+    if not dash or not size:
+        return None
+    if not first:
+        return range(max(0, size - int(last)), size)
+    return range(int(first), min(size, int(last) + 1))
+
+
 @contextmanager
 def serving() -> Iterator[Index]:
     """One more index, for as long as it is needed."""
@@ -126,7 +136,12 @@ def serving() -> Iterator[Index]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             status, kind, body = served.answer(self.path)
+            whole = len(body)
+            if status == 200 and (span := _span(self.headers.get("Range"), whole)):
+                status, body = 206, body[span.start : span.stop]
             self.send_response(status)
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {span.start}-{span.stop - 1}/{whole}")
             if kind:
                 self.send_header("Content-Type", kind)
             if status == 302:

@@ -28,6 +28,7 @@ _PINS = {
     PinRole.BINDS: FindingKind.PIN_BINDS,
     PinRole.BOUNDS: FindingKind.PIN_BOUNDS,
     PinRole.ADVISES: FindingKind.PIN_ADVISES,
+    PinRole.GUESSED: FindingKind.PIN_GUESSED,
     PinRole.LEFT_OUT: FindingKind.PIN_LEFT_OUT,
 }
 

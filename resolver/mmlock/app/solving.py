@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from mmlock.app.json_twins import lock_data
+from mmlock.app.project_extras import split_extras, with_extras
 from mmlock.app.project_findings import told, untaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
@@ -19,7 +20,6 @@ from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.core.requirements import unique
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
@@ -159,24 +159,19 @@ def locked_with_wishes(
     served: Callable[[float], object] = unheard,
     validations: Iterable[Validation] = (),
 ) -> LockedEnv:
-    """`locked`, with what tools of the project import; where that has no answer, without it, and says so."""
+    """`locked`, with what a project may need besides; where that has no answer, with less, and says so."""
     kept = partial(locked, matrix, progress=progress, closer=closer, served=served, validations=validations)
-    if not arguments.wishes:
-        return kept(arguments)
-    whole = replace(arguments, requirements=unique((*arguments.requirements, *arguments.wishes)), wishes=())
-    try:
-        return kept(whole)
-    except NoAnswer as refused:
-        progress(f"without what only tools import: {refused.message}")
-        notes = (
-            (one.origin, f"`{one.text}` is left out: only a tool or a demo needs it, and {refused.message}")
-            for one in arguments.wishes
-        )
-        without = replace(arguments, wishes=(), notes=(*arguments.notes, *notes))
+    arguments, extras = split_extras(matrix, arguments, progress=progress, served=served)
+    first: NoAnswer | None = None
+    for count in range(len(extras) + 1):
         try:
-            return kept(without)
-        except NoAnswer:
-            raise refused from None
+            return kept(with_extras(arguments, extras[count:], extras[:count], first))
+        except NoAnswer as refused:
+            first = first or refused
+            if count < len(extras):
+                progress(f"without {extras[count].what}: {refused.message}")
+    assert first is not None
+    raise first
 
 
 def locked(

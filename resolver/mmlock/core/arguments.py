@@ -17,7 +17,7 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import index_fault, named_faults, normal_named
 from mmlock.core.names import AdvisorySeverity, PackageName, Platform, normalize
-from mmlock.core.project_pins import PinNote
+from mmlock.core.project_pins import Guess, PinNote
 from mmlock.core.requirements import Asked
 from mmlock.core.solve_option import SolveOption, Wording
 from mmlock.core.solve_options import LOCK_FORMATS, wordings
@@ -50,6 +50,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """What reading the project found that binds nothing: a place and a sentence each."""
     wishes: tuple[Asked, ...] = ()
     """What only tools and demos of the project import: in the lock, unless it makes the rest impossible."""
+    guesses: tuple[Guess, ...] = ()
+    """Imports of the project that nothing explains: in the lock where a wheel of that name has the module."""
     pins: tuple[PinNote, ...] = ()
     """Every version that the project writes down, and what it does here."""
     advice: tuple[Asked, ...] = ()

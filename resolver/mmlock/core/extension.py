@@ -16,6 +16,10 @@ MADE = (".so", ".pyd", ".o", ".obj", ".pyc", ".egg-info", ".egg")
 """How names end that a build writes."""
 
 
+ROOT = "."
+"""The path of a tree that is the project itself: of it, only what its set-up file packs is a source."""
+
+
 class SourceTree(Struct, frozen=True, kw_only=True):
     """Sources that no index serves: a folder of the project, and the digest of what is in it."""
 

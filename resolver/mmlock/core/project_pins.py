@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from mmlock.core.names import StrEnum
+from mmlock.core.names import PackageName, StrEnum
 
-__all__ = ["PinNote", "PinRole"]
+__all__ = ["Guess", "PinNote", "PinRole"]
 
 
 class PinRole(StrEnum):
@@ -15,6 +15,7 @@ class PinRole(StrEnum):
     BINDS = "binds"  # it is required as it stands
     BOUNDS = "bounds"  # it holds where something else brings the package
     ADVISES = "advises"  # preferred where it holds
+    GUESSED = "guessed"  # written nowhere: an import that nothing declares, by the name of its module
     LEFT_OUT = "left out"
 
 
@@ -28,3 +29,14 @@ class PinNote(Struct, frozen=True, kw_only=True):
     role: PinRole
     why: str
     """Why it has that role, as a clause."""
+
+
+class Guess(Struct, frozen=True, kw_only=True):
+    """An import that runs whenever the project does, and that neither its files nor a fact explain."""
+
+    module: str
+    """Its first part: `einops`."""
+    name: PackageName
+    """The distribution that would have this name."""
+    place: str
+    """`projects/models/attention.py:13`."""

@@ -16,7 +16,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from mmlock.core.artifact import Artifact
-from mmlock.core.extension import SourceTree
+from mmlock.core.extension import ROOT, SourceTree
 from mmlock.core.names import PackageName, normalize
 from mmlock.files.names import UnsafeNameError, bare_file_name
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv, LockedPackage, ToolchainPlan
@@ -109,7 +109,7 @@ def build_faults(step: BuildStep) -> Iterator[KeyFault]:
     yield from _package("package", step.package)
     yield from _version("version", step.version)
     if isinstance(step.source, SourceTree):
-        if why := _path_problem(step.source.path):
+        if step.source.path != ROOT and (why := _path_problem(step.source.path)):
             yield "tree.path", why
     else:
         yield from _below("sdist", _artifact(step.source, step.package, step.version))

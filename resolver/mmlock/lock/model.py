@@ -59,6 +59,7 @@ class FindingKind(StrEnum):
     PIN_BINDS = "pin-binds"
     PIN_BOUNDS = "pin-bounds"
     PIN_ADVISES = "pin-advises"
+    PIN_GUESSED = "pin-guessed"
     PIN_LEFT_OUT = "pin-left-out"
     ADVICE = "advice"  # advice of the project that is not kept; `detail` is the advice, the subject its place
     BREAKAGE = "breakage"  # known to fail, and the lock does not prevent it; the subject is its id
@@ -80,7 +81,13 @@ class FindingKind(StrEnum):
 
 
 PIN_KINDS = frozenset(
-    {FindingKind.PIN_BINDS, FindingKind.PIN_BOUNDS, FindingKind.PIN_ADVISES, FindingKind.PIN_LEFT_OUT}
+    {
+        FindingKind.PIN_BINDS,
+        FindingKind.PIN_BOUNDS,
+        FindingKind.PIN_ADVISES,
+        FindingKind.PIN_GUESSED,
+        FindingKind.PIN_LEFT_OUT,
+    }
 )
 """Findings that are one table: of single ones nobody has to know."""
 

@@ -6,22 +6,29 @@ Nothing of the tree is run: what only running it could tell must be told by the 
 from __future__ import annotations
 
 import ast
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from packaging.version import InvalidVersion, Version
 
 from mmlock.core.errors import UsageError
-from mmlock.core.extension import Extension, SourceTree, is_source, tree_digest
+from mmlock.core.extension import LEFT_BY_BUILDS, ROOT, Extension, SourceTree, is_source, tree_digest
 from mmlock.core.names import normalize
 from mmlock.lock.setup_files import callee, calls, read_config, read_setup
 from mmlock.lock.tree_requires import parsed, pyproject, requires_of
 
-__all__ = ["read_extension", "read_tree", "tree_files"]
+__all__ = ["read_extension", "read_tree", "sources_of"]
 
 _LARGEST = 512 * 2**20
 _TEXTS = (".py", ".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".toml", ".cfg")
+_COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hh", ".hpp", ".pyx", ".inl", ".hip")
+_PACKED = (".py", ".pyi", ".json", ".yaml", ".yml", ".txt", *_COMPILED)
+_SET_UP = (".py", ".toml", ".cfg", ".in", ".txt", ".md", ".rst")
+_MARKS = frozenset({"pyvenv.cfg", "conda-meta", "pylock.toml", "build.toml"})
+"""What lies in a folder that is an environment or a lock."""
+_MOST_ENTRIES = 200_000
 _WORDS = re.compile(r"(?:(?P<name>[A-Za-z0-9][\w.-]*)(?:==(?P<version>[^\s@]+))?\s*@\s*)?(?P<path>\S.*)")
 
 
@@ -34,7 +41,7 @@ def read_extension(text: str, root: Path) -> Extension:
     if found is None:
         raise UsageError(f"`--extension {text}` names no folder", hints=["for example `models/ops`"])
     path = _inside(found["path"].strip(), root, text)
-    files = dict(tree_files(root / path))
+    files = dict(sources_of(root, path))
     told = _metadata(files)
     name, version = found["name"] or told.get("name"), found["version"] or told.get("version")
     if not ({"setup.py", "pyproject.toml"} & files.keys()):
@@ -66,15 +73,23 @@ def read_extension(text: str, root: Path) -> Extension:
 
 def read_tree(root: Path, path: str) -> SourceTree:
     """A folder as it is now. Raises UsageError when there is none."""
-    return _tree(path, dict(tree_files(root / path)))
+    return _tree(path, dict(sources_of(root, path)))
 
 
-def tree_files(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each source below a folder, sorted. Raises UsageError for what leads outside."""
+def sources_of(root: Path, path: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each source of a folder, sorted; of the project itself, what its set-up file packs.
+
+    Raises UsageError for what leads outside.
+    """
+    folder = root / path
     if not folder.is_dir():
         raise UsageError(f"there is no folder `{folder}`", hints=["name the folder of the extension"])
+    return _read(folder, _packed(folder) if path == ROOT else folder.rglob("*"))
+
+
+def _read(folder: Path, paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
     root, size = folder.resolve(), 0
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(paths):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         if not is_source(name) or not path.is_file():
             continue
@@ -94,6 +109,37 @@ def tree_files(folder: Path) -> Iterator[tuple[str, bytes]]:
         yield str(name), data
 
 
+def _packed(folder: Path) -> Iterator[Path]:
+    """What building a project reads of it: set-up files, Python packages, folders with compiled sources.
+
+    Data, outputs, environments and locks in it are none of that.
+    """
+    for entry in sorted(folder.iterdir()):
+        if entry.is_file() and (entry.suffix in _SET_UP or entry.name.startswith("LICENSE")):
+            yield entry
+        elif entry.is_dir() and not entry.is_symlink():
+            found = list(_walked(entry))
+            if (entry / "__init__.py").is_file() or any(path.suffix in _COMPILED for path in found):
+                yield from found
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    """The files below a folder that are packed or compiled."""
+    seen = 0
+    for place, folders, names in os.walk(folder):
+        seen += len(folders) + len(names)
+        if seen > _MOST_ENTRIES:
+            raise UsageError(
+                f"`{folder}` holds more than {_MOST_ENTRIES} files and folders",
+                hints=["move data and outputs out of the project's top folder"],
+            )
+        if not _MARKS.isdisjoint((*folders, *names)):
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in LEFT_BY_BUILDS]
+        yield from (Path(place, name) for name in names if name.endswith(_PACKED))
+
+
 def _tree(path: str, files: dict[str, bytes]) -> SourceTree:
     return SourceTree(path=path, sha256=tree_digest(files.items()), files=len(files))
 
@@ -102,7 +148,7 @@ def _inside(text: str, root: Path, asked: str) -> str:
     """The path as the lock keeps it: from `root`, with `/`."""
     base = root.resolve()
     path = (base / text).resolve()
-    if not path.is_relative_to(base) or path == base:
+    if not path.is_relative_to(base):
         raise UsageError(
             f"`--extension {asked}`: the folder is not inside `{base}`",
             causes=["a lock names it by its path inside the project, so that others find it, too"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterable, Iterator
 from posixpath import basename, dirname
 
@@ -19,6 +20,9 @@ __all__ = ["BuildKind", "OwnExtension", "OwnModule", "in_setup", "jit_loads"]
 
 _CLASSES = frozenset({"CUDAExtension", "CppExtension", "SYCLExtension", "Extension"})
 _CPP_EXTENSION = "torch.utils.cpp_extension"
+_MODULE = re.compile(r"[A-Za-z_*][\w.*]{0,200}")
+_FILLED = re.compile(r"%(?:\(\w+\))?[sd]|\{[^{}]*\}")
+"""A part of a text that is filled in when it runs."""
 COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hh", ".hpp", ".pyx", ".inl", ".hip")
 
 
@@ -34,6 +38,8 @@ class OwnModule(Struct, frozen=True, kw_only=True):
 
     name: str | None
     """What is imported; None: it is not written as plain text."""
+    maybe: tuple[str, ...]
+    """Where it is not: the names that its expression may give, `*` for a part that is not known."""
     place: SourceLine
     sources: tuple[str, ...]
     """As written; patterns and parts of paths stay what they are."""
@@ -173,7 +179,8 @@ class _Setup:
 
     def _module(self, call: ast.Call, *, helper: bool) -> OwnModule:
         words = {keyword.arg: keyword.value for keyword in call.keywords}
-        name = self._one(words.get("name") or (call.args[0] if call.args else None))
+        given_name = words.get("name") or (call.args[0] if call.args else None)
+        name = self._one(given_name)
         if helper and name and (package := self._one(words.get("module"))):
             name = f"{package}.{name}"
         given = [words[key] for key in words if key and "source" in key]
@@ -182,6 +189,7 @@ class _Setup:
         classes = self.classes.get(chain_of(call.func).rpartition(".")[2], set())
         return OwnModule(
             name=name,
+            maybe=() if name else tuple(sorted(set(self._names(given_name)))),
             place=SourceLine(file=self.file, line=call.lineno),
             sources=sources,
             include_dirs=tuple(self._texts(words.get("include_dirs"))),
@@ -195,6 +203,50 @@ class _Setup:
     def _one(self, node: ast.expr | None) -> str | None:
         texts = list(self._texts(node)) if isinstance(node, ast.Constant | ast.Name) else []
         return texts[0] if len(set(texts)) == 1 else None
+
+    def _names(self, node: ast.expr | None) -> Iterator[str]:
+        """Module names that an expression may give: a name as written, or with `*` for what is filled in."""
+        for text in self._shapes(node, frozenset()):
+            if _MODULE.fullmatch(text) and text.strip("*._"):
+                yield text
+
+    def _shapes(self, node: ast.AST | None, seen: frozenset[str]) -> Iterator[str]:
+        if isinstance(node, ast.JoinedStr):
+            parts = (one.value if isinstance(one, ast.Constant) else "*" for one in node.values)
+            yield "".join(map(str, parts))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            yield from (_FILLED.sub("*", text) for text in self._texts(node.left, seen))
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left, right = (list(self._shapes(one, seen)) or ["*"] for one in (node.left, node.right))
+            yield from (f"{first}{second}" for first in left for second in right)
+        elif isinstance(node, ast.Call):
+            yield from self._of_call(node, seen)
+        elif isinstance(node, ast.Subscript):
+            yield from self._values(node.value)
+        elif isinstance(node, ast.IfExp):
+            yield from (text for one in (node.body, node.orelse) for text in self._shapes(one, seen))
+        elif isinstance(node, ast.Name):
+            for value in self.values.get(node.id, ()) if node.id not in seen else ():
+                yield from self._shapes(value, seen | {node.id})
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+    def _of_call(self, call: ast.Call, seen: frozenset[str]) -> Iterator[str]:
+        """`"scan_{}".format(mode)`, `names.get(mode)`."""
+        if not isinstance(call.func, ast.Attribute):
+            return
+        if call.func.attr == "format":
+            yield from (_FILLED.sub("*", text) for text in self._texts(call.func.value, seen))
+        elif call.func.attr in {"get", "pop"}:
+            yield from self._values(call.func.value)
+
+    def _values(self, node: ast.expr) -> Iterator[str]:
+        """The texts that a mapping holds: `{"core": "scan_core"}`, `dict(core="scan_core")`."""
+        for value in self.values.get(chain_of(node), [node]):
+            if isinstance(value, ast.Dict):
+                yield from (text for one in value.values for text in self._shapes(one, frozenset()))
+            elif isinstance(value, ast.Call) and chain_of(value.func) == "dict":
+                yield from (text for one in value.keywords for text in self._shapes(one.value, frozenset()))
 
     def _texts(self, node: ast.AST | None, seen: frozenset[str] = frozenset()) -> Iterator[str]:
         """The strings in an expression, variables followed; a joined path is one string."""
@@ -234,6 +286,7 @@ def jit_loads(project: Project, digest_of: Callable[[str], Digest]) -> Iterator[
             digest = digest_of(folder)
             module = OwnModule(
                 name=name,
+                maybe=(),
                 place=SourceLine(file=file, line=call.line),
                 sources=sources,
                 include_dirs=(),

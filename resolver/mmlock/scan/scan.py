@@ -176,8 +176,12 @@ def _own_imports(project: Project, files: Iterable[str]) -> Iterable[str]:
     """Last names of imports inside the project: a compiled module of its own may be among them."""
     for file in files:
         for one in project.modules[file].imports:
-            if one.when in {RunCondition.ALWAYS, RunCondition.IF} and project.is_local(one.module, file):
+            if one.when in _IMPORTED and project.is_local(one.module, file):
                 yield one.module.rpartition(".")[2] if one.name is None else one.name
+
+
+_IMPORTED = frozenset({RunCondition.ALWAYS, RunCondition.IF, RunCondition.GUARDED})
+"""What runs with its module; code that does without its own kernel is still made for it."""
 
 
 def _extensions(tree: ProjectTree, project: Project) -> Iterable[OwnExtension]:

@@ -10,7 +10,7 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.extension import SourceTree, is_source, tree_digest
 from mmlock.files.names import UnsafeNameError, bare_file_name
 from mmlock.lock.model import BuildStep
-from mmlock.lock.trees import tree_files
+from mmlock.lock.trees import sources_of
 from mmlock.net.download import Downloader, Wanted
 from mmlock.wheels.archive import unpack
 
@@ -44,7 +44,7 @@ def _copied(step: BuildStep, tree: SourceTree, home: Path, projects: Sequence[Pa
     wrong: list[str] = []
     for project in dict.fromkeys(path.absolute() for path in projects):
         try:
-            files = dict(tree_files(project / tree.path))
+            files = dict(sources_of(project, tree.path))
         except UsageError as error:
             wrong.append(error.message)
             continue

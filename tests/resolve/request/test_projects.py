@@ -58,13 +58,27 @@ def test_pins_bind_and_imports_fill_in(tmp_path: Path) -> None:
     }
     assert found.requires_python == "==3.10.*"
     assert found.cuda is None
-    assert {place for place, _ in found.notes} == {"train.py:1", "requirements.txt:4"}
+    assert {place for place, _ in found.notes} == {"requirements.txt:4"}
     assert {(pin.text, pin.role) for pin in found.pins} >= {
         ("torch==2.1.2", PinRole.BINDS),
         ("python=3.10", PinRole.BINDS),
         ("cudatoolkit=11.8", PinRole.LEFT_OUT),
     }
-    assert any("mystery" in text for _, text in found.notes)
+    assert [(one.module, one.name, one.place) for one in found.guesses] == [
+        ("mystery", "mystery", "train.py:1")
+    ]
+
+
+def test_only_what_a_main_script_runs_is_guessed(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path,
+        {
+            "train.py": "import torch\ntry:\n    import quiet\nexcept ImportError:\n    quiet = None\n",
+            "extra/aside.py": "import mystery\n",
+        },
+    )
+    assert found.guesses == ()
+    assert [place for place, text in found.notes if "mystery" in text] == ["extra/aside.py:1"]
 
 
 def test_imports_bound_the_era(tmp_path: Path) -> None:
@@ -317,3 +331,72 @@ def test_a_kernel_that_only_an_ablation_takes_is_not_built(tmp_path: Path) -> No
     found = asked(tmp_path, files)
     assert len(found.extensions) == 1
     assert "ops" in found.extensions[0]
+
+
+def test_the_project_itself_is_built_where_its_own_modules_are_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = EXTENSION.replace("'MSDA', ['a.cu']", "'pcd.ops.iou_cuda', ['a.cu']").replace("'1.0'", "version")
+    text = text.replace("setup(name", "version = '0.6.0+%s' % commit()\nsetup(name")
+    uses = "from . import iou_cuda"
+    files = {"setup.py": text, "pcd/__init__.py": "", "pcd/ops/__init__.py": "", "pcd/ops/use.py": uses}
+    found = asked(tmp_path, files)
+    assert found.extensions == ("MSDA==0.6.0 @ .",)
+    assert any("from the project itself" in text for _, text in found.notes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "f'scan_cuda_{mode}'",
+        "'scan_cuda_%s' % mode",
+        "'scan_cuda_{}'.format(mode)",
+        "'scan_cuda_' + mode",
+        "names.get(mode)",
+        "names[mode]",
+    ],
+)
+def test_names_that_a_set_up_file_makes_when_it_runs_are_known_by_their_shape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = "names = dict(core='scan_cuda_core', wide='scan_cuda_wide')\n"
+    text = EXTENSION.replace("CUDAExtension('MSDA'", f"CUDAExtension({name}")
+    files = {"ops/setup.py": names + text, "train.py": "import torch, scan_cuda_core"}
+    assert asked(tmp_path, files).extensions == ("ops",)
+    (tmp_path / "train.py").write_text("import torch, another_cuda")
+    assert with_project(SolveArguments(project=tmp_path)).extensions == ()
+
+
+def test_a_kernel_that_code_does_without_is_built_and_left_out_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    guarded = "import torch\ntry:\n    import MSDA\nexcept ImportError:\n    MSDA = None\n"
+    assert asked(tmp_path, {"ops/setup.py": EXTENSION, "train.py": guarded}).extensions == ("ops",)
+    assert with_project(SolveArguments(project=tmp_path, without=("msda",))).extensions == ()
+
+
+def test_of_several_extensions_of_one_name_the_newest_is_built_and_the_others_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {f"{part}/ops/setup.py": EXTENSION for part in ("detect", "segment")}
+    newer = EXTENSION.replace("1.0", "1.1")
+    found = asked(tmp_path, {**files, "classify/ops/setup.py": newer, "train.py": "import torch, MSDA"})
+    assert found.extensions == ("classify/ops",)
+    told = [text for _, text in found.notes if "the same name" in text]
+    assert ["--extension detect/ops" in text for text in told] == [True, False]
+    own = with_project(SolveArguments(project=tmp_path, extensions=("detect/ops",)))
+    assert own.extensions == ("detect/ops",)
+
+
+def test_a_package_around_compiled_code_is_the_projects_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = EXTENSION.replace("'MSDA', ['a.cu']", "'pointops._C', ['a.cu']").replace("'MSDA'", "'pointops'")
+    found = asked(tmp_path, {"libs/pointops/setup.py": text, "train.py": "import torch, pointops"})
+    assert found.extensions == ("libs/pointops",)
+    assert found.guesses == ()

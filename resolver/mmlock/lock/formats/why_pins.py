@@ -13,6 +13,7 @@ _ROLES = {
     FindingKind.PIN_BINDS: "binds",
     FindingKind.PIN_BOUNDS: "bounds",
     FindingKind.PIN_ADVISES: "advises",
+    FindingKind.PIN_GUESSED: "guessed",
     FindingKind.PIN_LEFT_OUT: "left out",
 }
 

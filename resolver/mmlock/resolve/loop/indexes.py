@@ -154,6 +154,10 @@ class Indexes:
         ]
         return bool(files) and not any(file.is_wheel for file in files)
 
+    def page(self, package: PackageName) -> IndexPage | LookupFault:
+        """A package's page of the ordinary index."""
+        return self._page(self._index, package)
+
     @property
     def _own(self) -> bool:
         """Whether the user named an index other than PyPI."""

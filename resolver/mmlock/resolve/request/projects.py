@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
+from mmlock.core.extension import ROOT
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.progress import Progress, silent
+from mmlock.core.project_pins import Guess
 from mmlock.core.requirements import Asked, unique
+from mmlock.core.versions import is_version, version
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.resolve.request.missing import require_provided
 from mmlock.resolve.request.own_conflicts import binding_conflicts, require_agreement
@@ -72,6 +76,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
+        guesses=tuple(said.guesses()),
         notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
         advice=tuple(advice(scanned.pins, said.without)),
@@ -89,9 +94,30 @@ def with_package_names(matrix: Matrix, scanned: Scan) -> Scan:
     return replace(scanned, pins=tuple(pins))
 
 
+_BUILT = frozenset({*_RUNS, RunCondition.GUARDED})
+"""Imports for which code of the project's own is built: what does without it is slower, or lacks a part."""
+
+
 def _importable(one: OwnExtension) -> set[str]:
-    """The names that code of the project takes its modules by."""
-    return {module.name.rpartition(".")[2] for module in one.modules if module.name}
+    """The names that code of the project takes its modules by; `*` stands for what is not known."""
+    names = {text for module in one.modules for text in (module.name, *module.maybe) if text}
+    found = {name.rpartition(".")[2] for name in names} - {"*"}
+    if one.folder == ROOT or not one.name:
+        return found
+    # A folder of its own is a package of its own: `import pointops` runs `pointops._C`.
+    own = one.name.replace("-", "_")
+    return found | {name.partition(".")[0] for name in names if name.partition(".")[0] == own} | {own}
+
+
+def _takes(wanted: Collection[str], one: OwnExtension) -> bool:
+    """Whether some of these imports are of its modules."""
+    return any(fnmatchcase(name, shape) for shape in _importable(one) for name in wanted)
+
+
+def _stated(text: str | None) -> str:
+    """A version that can stand in a lock: of `0.6.0+%s`, whose rest is filled in by a build, the start."""
+    start = (text or "").partition("+")[0]
+    return start if is_version(start) else _UNNAMED
 
 
 class _ProjectRequest:
@@ -100,6 +126,7 @@ class _ProjectRequest:
     def __init__(self, matrix: Matrix, scanned: Scan, arguments: SolveArguments) -> None:
         self.matrix = matrix
         self.scanned = scanned
+        self.arguments = arguments
         self.ops = matrix.ops
         self.modules = {row.module: row for row in matrix.modules}
         self.owner = {package: row for row in matrix.modules for package in row.packages}
@@ -162,13 +189,29 @@ class _ProjectRequest:
         uses = (use for use in self._needed() if use.reached and (not use.known or self._unobtainable(use)))
         return (use for use in uses if declared.isdisjoint(use.packages))
 
+    def guesses(self) -> Iterator[Guess]:
+        """Unexplained imports of the main scripts: what they name may be on an index."""
+        for use in self._unexplained():
+            if use.reached:
+                yield Guess(module=use.module, name=use.packages[0], place=str(use.place))
+
+    def _unexplained(self) -> Iterator[PackageUse]:
+        """Imports of modules that no fact knows and no file declares."""
+        declared = {pin.name for pin in self.scanned.pins} | self.named
+        for use in self._needed():
+            if not use.known and declared.isdisjoint(use.packages):
+                yield use
+
     def _needed(self) -> Iterator[PackageUse]:
         for use in self.scanned.packages:
             if not use.apart and self._runs(use):
                 yield use
 
     def _runs(self, use: PackageUse) -> bool:
-        return use.when in _RUNS and not use.aside and use.module not in self.own and not self._left(use)
+        return use.when in _RUNS and not use.aside and not self._is_own(use.module) and not self._left(use)
+
+    def _is_own(self, module: str) -> bool:
+        return any(fnmatchcase(module, shape) for shape in self.own)
 
     def _left(self, use: PackageUse) -> bool:
         """Whether the user leaves it out, by the name of the module or of a distribution."""
@@ -234,20 +277,37 @@ class _ProjectRequest:
         """Folders of extensions that the code imports, as `--extension` takes them."""
         for one in self._built():
             path = Path(os.path.relpath(self.scanned.root / one.folder)).as_posix()
-            if one.name and one.version:
+            if one.name and one.version and is_version(one.version):
                 yield path
             elif one.name:
-                yield f"{one.name}=={_UNNAMED} @ {path}"
+                yield f"{one.name}=={_stated(one.version)} @ {path}"
 
     def _built(self) -> list[OwnExtension]:
-        used = (use for use in self.scanned.packages if use.when in _RUNS)
+        """Those that are imported; of several of one name the newest, of equal ones the first."""
+        by_name: dict[str, list[OwnExtension]] = {}
+        for one in self._imported():
+            by_name.setdefault(normalize(one.name or one.folder), []).append(one)
+        return [max(same, key=lambda one: version(_stated(one.version))) for same in by_name.values()]
+
+    def _imported(self) -> list[OwnExtension]:
+        used = (use for use in self.scanned.packages if use.when in _BUILT)
         wanted = {use.module for use in used if not use.aside and not use.apart}
         wanted |= set(self.scanned.own_imports)
+        given = {text.rpartition("@")[2].strip() for text in self.arguments.extensions}
         return [
             one
             for one in self.scanned.extensions
-            if one.kind is BuildKind.SETUP and one.folder != "." and _importable(one) & wanted
+            if one.kind is BuildKind.SETUP
+            and not self._named_by_user(one, given)
+            and normalize(one.name or "") not in self.without
+            and _takes(wanted, one)
         ]
+
+    def _named_by_user(self, one: OwnExtension, given: Collection[str]) -> bool:
+        """Whether the user named a folder of the same distribution: that one is meant."""
+        same = (other for other in self.scanned.extensions if other.name == one.name)
+        folders = {Path(os.path.relpath(self.scanned.root / other.folder)).as_posix() for other in same}
+        return not folders.isdisjoint(given)
 
     def notes(self) -> Iterator[Note]:
         """What binds nothing and should be known."""
@@ -258,9 +318,8 @@ class _ProjectRequest:
                     str(bounds[0].place),
                     f"no release of {module} has both {both}: neither is a bound",
                 )
-        declared = {pin.name for pin in self.scanned.pins}
-        for use in self._needed():
-            if not use.known and not declared & set(use.packages):
+        for use in self._unexplained():
+            if not use.reached:
                 text = f"`{use.module}` is imported but not declared: the lock may lack it"
                 yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
         if self.scanned.conclusion.need is Need.IMPORT:
@@ -280,14 +339,18 @@ class _ProjectRequest:
             place = str(one.modules[0].place)
             if one.kind is BuildKind.JIT:
                 yield place, f"`{names}` is compiled when the project runs, and needs compilers there"
-            elif one.folder == ".":
-                yield place, f"`{names}` is built with the project itself: install the project after the lock"
             elif one in built and not one.name:
                 hint = f"name it: `--extension 'NAME=={_UNNAMED} @ {one.folder}'`"
                 yield place, f"`{names}` is imported, and its setup.py names no package: {hint}"
+            elif one in built and one.folder == ROOT:
+                text = f"the lock builds {one.name} from the project itself, as it is now: scripts in its"
+                yield place, f"{text} top folder import the sources there, which have no `{names}`"
+            elif (chosen := next((other for other in built if other.name == one.name), one)) is not one:
+                text = f"`{names}` is built from `{chosen.folder}`, which has the same name"
+                yield place, f"{text}: `--extension {one.folder}` takes this one"
             elif one not in built:
                 hint = f"`--extension {one.folder}` builds it"
-                yield place, f"`{names}` is not imported, or only if present: {hint}"
+                yield place, f"`{names}` is not imported: {hint}"
         for left in self.scanned.leftovers[:_MOST_LEFTOVERS]:
             made = f" for Python {left.python}" if left.python else ""
             yield left.path, f"left over from an earlier build{made}: not part of the lock"

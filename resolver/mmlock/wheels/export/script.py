@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from shlex import quote
 
 from mmlock.core.artifact import Artifact
-from mmlock.core.extension import LEFT_BY_BUILDS, MADE
+from mmlock.core.errors import UsageError
+from mmlock.core.extension import LEFT_BY_BUILDS, MADE, ROOT, SourceTree
 from mmlock.core.names import ToolchainProvider
 from mmlock.lock.fields import url_file_name
 from mmlock.lock.formats.parts import describe_target, plain
@@ -191,6 +192,7 @@ def _sources(build: PlannedBuild) -> Iterator[str]:
     yield "if [ ! -f sources.ok ]; then"
     yield "rm -rf sources && mkdir sources"
     if not isinstance(source, Artifact):
+        _require_folder(source)
         yield f"venv/bin/python - \"$PROJECT\"/{archive} {source.sha256} sources/tree <<'TREE'"
         yield _TREE.replace("LEFT", repr(LEFT_BY_BUILDS)).replace("MADE", repr(MADE)) + "TREE"
     elif source.name.endswith(".zip"):
@@ -209,6 +211,16 @@ def _sources(build: PlannedBuild) -> Iterator[str]:
         yield f"printf '%s' {quote(including(group))} > {quote(group.file)}"
     yield 'cd "$BUILD" && touch sources.ok'
     yield "fi"
+
+
+def _require_folder(tree: SourceTree) -> None:
+    """Raise UsageError for the project itself: of it, mmlock alone knows which files are sources."""
+    if tree.path == ROOT:
+        raise UsageError(
+            "a script cannot build the project itself",
+            causes=["the lock builds it from the project's top folder, of which only some files are sources"],
+            hints=["run `mmlock build`, then export the sealed lock"],
+        )
 
 
 def _environment(build: PlannedBuild) -> Iterator[str]:
