@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from web_site import ROOT, Make, Site
+from web_site import ROOT, Make, Site, committed
 
 from mmlock.app.browsing import lock_of
 from mmlock.core.errors import NoAnswer
@@ -18,8 +18,7 @@ LOCK = ROOT / "lockfiles" / "openmmlab" / "rtx5090"
 
 def solved(arguments: bytes, progress: Progress) -> bytes:
     del arguments, progress
-    files = {path.name: path.read_text() for path in LOCK.iterdir()}
-    return json.dumps({"text": "", "lock": {}, "files": files}).encode()
+    return committed("openmmlab/rtx5090")
 
 
 def grid(_arguments: bytes, _progress: Progress) -> bytes:
