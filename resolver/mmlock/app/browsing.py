@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ __all__ = [
     "Committed",
     "CommittedLocks",
     "CommittedState",
+    "cited",
     "device_names",
     "facts_digest",
     "gpus",
@@ -63,6 +64,13 @@ def device_names() -> tuple[tuple[str, str], ...]:
 def stack_names() -> tuple[str, ...]:
     """The named sets of requirements."""
     return tuple(stack.name for stack in open_matrix().stacks)
+
+
+def cited(sources: Sequence[str]) -> tuple[str, ...]:
+    """Sources of facts as a person reads them."""
+    from mmlock.resolve.graph.builder import readable
+
+    return tuple(readable(open_matrix(), tuple(sources)))
 
 
 def package_names() -> tuple[str, ...]:
