@@ -51,9 +51,22 @@ def service_app(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fast
         upgrade(engine)
         store = SqlStore(engine)
         with _executor(settings, store, engine) as executor:
-            yield make_app(Service(settings, store, executor, Tokens(engine), Metrics()))
+            app = make_app(Service(settings, store, executor, Tokens(engine), Metrics()))
+            with _watched(settings, app):
+                yield app
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _watched(settings: Settings, app: FastAPI) -> Iterator[None]:
+    if not settings.telemetry:
+        yield
+        return
+    from mmlock.web.telemetry import traced
+
+    with traced(app):
+        yield
 
 
 def _private(file: Path) -> None:

@@ -83,6 +83,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Packages without wheels whose build backend may be run to read their requirements."""
     trust_proxy: bool = False
     """Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of one's own."""
+    telemetry: bool = False
+    """Whether requests are traced: OpenTelemetry's own variables say where to."""
     log_json: bool | None = None
     """One JSON object a line; None: unless stderr is a terminal."""
 
