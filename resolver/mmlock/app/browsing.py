@@ -27,6 +27,7 @@ __all__ = [
     "CommittedState",
     "cited",
     "device_names",
+    "facts_changed",
     "facts_digest",
     "gpus",
     "lock_of",
@@ -46,6 +47,13 @@ _FRESH = 30.0
 def facts_digest() -> str:
     """The digest of the facts that this process uses, as they were when it was first asked."""
     return open_matrix().digest
+
+
+def facts_changed() -> str:
+    """Read the facts anew from where they now are; their digest."""
+    for kept in (facts_digest, device_names, stack_names):
+        kept.cache_clear()
+    return facts_digest()
 
 
 @cache
