@@ -1,4 +1,7 @@
-"""Pictures of the service's pages: `service_pictures.py URL FOLDER`. Needs playwright and Chromium."""
+"""Pictures of the service's pages: `service_pictures.py URL FOLDER [NAME...]`.
+
+Needs playwright and Chromium, and `mmlock serve` at the URL. `docs/pictures` has those in light.
+"""
 
 from __future__ import annotations
 

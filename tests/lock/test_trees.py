@@ -97,9 +97,9 @@ def test_what_only_running_it_would_tell_must_be_said(project: Path) -> None:
     [
         ("models/none", "there is no folder"),
         ("models", "is no extension"),
-        ("..", "does not lie below"),
+        ("..", "is not inside"),
         (".", "is no extension"),
-        ("/usr", "does not lie below"),
+        ("/usr", "is not inside"),
         ("x==one @ models/ops", "`one` is not a version"),
     ],
 )

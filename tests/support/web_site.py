@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import shutil
 import socket
 import tempfile
@@ -103,6 +104,12 @@ def make_site(tmp_path: Path) -> Iterator[Make]:
     yield make
     for end in ends:
         end()
+
+
+def committed(pair: str) -> bytes:
+    """What a solve gives whose lock is one of the committed ones."""
+    files = {path.name: path.read_text() for path in (ROOT / "lockfiles" / pair).iterdir()}
+    return json.dumps({"text": "", "lock": {}, "files": files}).encode()
 
 
 @pytest.fixture

@@ -57,5 +57,11 @@ def hang(arguments: bytes, progress: Progress) -> bytes:
     return b""
 
 
+def process(arguments: bytes, progress: Progress) -> bytes:
+    """Which process did it."""
+    del arguments, progress
+    return str(os.getpid()).encode()
+
+
 def table() -> Mapping[str, Handler]:
-    return {one.__name__: one for one in (upper, refuse, unplugged, bug, die_until, hang)}
+    return {one.__name__: one for one in (upper, refuse, unplugged, bug, die_until, hang, process)}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
 
 import pytest
-from web_site import ROOT, Make, Site
+from web_site import ROOT, Make, Site, committed
 
 from mmlock.app.browsing import lock_of
 from mmlock.core.errors import NoAnswer
@@ -18,18 +20,21 @@ LOCK = ROOT / "lockfiles" / "openmmlab" / "rtx5090"
 
 def solved(arguments: bytes, progress: Progress) -> bytes:
     del arguments, progress
-    files = {path.name: path.read_text() for path in LOCK.iterdir()}
-    return json.dumps({"text": "", "lock": {}, "files": files}).encode()
+    return committed("openmmlab/rtx5090")
 
 
 def grid(_arguments: bytes, _progress: Progress) -> bytes:
     rows = [("2.15.0", "cu132"), ("2.1.0", "cu121"), ("2.1.0", "cu118")]
-    states = [["build", "refused"], ["unread", "unread"], ["refused", "unread"]]
+    states = [
+        ["build", "refused", "refused"],
+        ["unread", "unread", "unread"],
+        ["refused", "unread", "unread"],
+    ]
     return json.dumps(
         {
             "package": "mmcv",
             "devices": ["A100"],
-            "versions": ["2.2.0", "2.1.0"],
+            "versions": ["2.2.0", "2.1.0", "2.0.0rc1"],
             "rows": [{"torch": torch, "variant": variant, "cuda": "12.1"} for torch, variant in rows],
             "cells": [[{"state": state, "python": None} for state in row] for row in states],
         }
@@ -113,6 +118,24 @@ def test_the_table_shows_every_pair_and_leads_to_its_reason(site: Site) -> None:
     only = follow(site, "/matrix?gpu=a100&cuda=cu118")
     assert "cu118" in only
     assert "q=2.15.0," not in only
+
+
+def test_pre_releases_are_shown_when_asked_for(site: Site) -> None:
+    text = follow(site, "/matrix?gpu=a100")
+    assert "Show 1 pre-release</a>" in text
+    assert "2.0.0rc1" not in text
+    assert "2.0.0rc1" in follow(site, "/matrix?gpu=a100&early=1")
+
+
+def test_a_form_shows_the_command_that_asks_the_same_and_quotes_what_was_typed(site: Site) -> None:
+    text = html.unescape(follow(site, "/solve?gpus=a100&torch=2.9%27%3B+rm+-rf&requirements=mmdet%3E%3D3"))
+    (command,) = re.findall(r"<pre>(mmlock .*?)</pre>", text, re.DOTALL)
+    words = shlex.split(command)
+    assert words[3] == "solve"
+    pairs = set(zip(words[4::2], words[5::2], strict=True))
+    assert pairs == {("--gpu", "a100"), ("--with", "mmdet>=3"), ("--torch", "2.9'; rm -rf")}
+    (curl,) = re.findall(r"<pre>(curl .*?)</pre>", text, re.DOTALL)
+    assert json.loads(shlex.split(curl)[-1])["torch"] == "2.9'; rm -rf"
 
 
 def test_committed_locks_are_shown_with_their_badge(site: Site) -> None:

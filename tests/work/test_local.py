@@ -155,3 +155,20 @@ def test_no_more_is_taken_than_may_wait() -> None:
         with pytest.raises(Busy) as raised:
             ends.executor.submit(task("upper", "other"))
         assert raised.value.hints
+
+
+@pytest.mark.slow
+def test_after_a_renewal_the_next_task_is_done_by_another_process() -> None:
+    with running() as ends:
+        first = task("process", "1")
+        ends.executor.submit(first)
+        ends.job(first)
+        same = task("process", "2")
+        ends.executor.submit(same)
+        ends.job(same)
+        ends.executor.renew()
+        other = task("process", "3")
+        ends.executor.submit(other)
+        ends.job(other)
+        told = [ends.executor.store.result(one.key) for one in (first, same, other)]
+    assert told[0] == told[1] != told[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,9 @@ __all__ = [
     "Committed",
     "CommittedLocks",
     "CommittedState",
+    "cited",
     "device_names",
+    "facts_changed",
     "facts_digest",
     "gpus",
     "lock_of",
@@ -47,6 +49,13 @@ def facts_digest() -> str:
     return open_matrix().digest
 
 
+def facts_changed() -> str:
+    """Read the facts anew from where they now are; their digest."""
+    for kept in (facts_digest, device_names, stack_names):
+        kept.cache_clear()
+    return facts_digest()
+
+
 @cache
 def device_names() -> tuple[tuple[str, str], ...]:
     """Every device: the shortest word for it, and its name with its architecture."""
@@ -63,6 +72,13 @@ def device_names() -> tuple[tuple[str, str], ...]:
 def stack_names() -> tuple[str, ...]:
     """The named sets of requirements."""
     return tuple(stack.name for stack in open_matrix().stacks)
+
+
+def cited(sources: Sequence[str]) -> tuple[str, ...]:
+    """Sources of facts as a person reads them."""
+    from mmlock.resolve.graph.builder import readable
+
+    return tuple(readable(open_matrix(), tuple(sources)))
 
 
 def package_names() -> tuple[str, ...]:

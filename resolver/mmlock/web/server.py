@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
+    from mmlock.app.fresh_facts import FreshFacts
+    from mmlock.web.service import Service
     from mmlock.work.model import Executor, Store
 
 __all__ = ["HANDLERS", "Served", "service_app"]
@@ -50,10 +52,49 @@ def service_app(settings: Settings, environ: Mapping[str, str]) -> Iterator[Fast
             _private(Path(engine.url.database or ""))
         upgrade(engine)
         store = SqlStore(engine)
-        with _executor(settings, store, engine) as executor:
-            yield make_app(Service(settings, store, executor, Tokens(engine), Metrics()))
+        with _facts(settings, environ) as facts, _executor(settings, store, engine) as executor:
+            service = Service(settings, store, executor, Tokens(engine), Metrics())
+            app = make_app(service)
+            with _watched(settings, app), _refreshed(settings, facts, service):
+                yield app
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _watched(settings: Settings, app: FastAPI) -> Iterator[None]:
+    if not settings.telemetry:
+        yield
+        return
+    from mmlock.web.telemetry import traced
+
+    with traced(app):
+        yield
+
+
+@contextmanager
+def _facts(settings: Settings, environ: Mapping[str, str]) -> Iterator[FreshFacts | None]:
+    """Start with the facts that an earlier refresh brought; None: they are never refreshed."""
+    if not settings.refresh:
+        yield None
+        return
+    from mmlock.app.fresh_facts import FreshFacts, using
+
+    facts = FreshFacts(environ)  # before: what the installation came with is what `environ` says now
+    with using(facts.current()):
+        yield facts
+
+
+@contextmanager
+def _refreshed(settings: Settings, facts: FreshFacts | None, service: Service) -> Iterator[None]:
+    """Within it, facts are refreshed on the operator's schedule."""
+    if facts is None:
+        yield
+        return
+    from mmlock.web.fresh_facts import following, take_up
+
+    with following(settings.refresh or "", facts, lambda folder: take_up(folder, service)):
+        yield
 
 
 def _private(file: Path) -> None:

@@ -91,6 +91,12 @@ class Service:
         if self._deaf is not None:
             self._deaf()
 
+    def use_new_facts(self, matrix: str) -> None:
+        """Ask about other facts from now on; from any thread. What was answered about others stays true."""
+        self.matrix = matrix
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._read.clear)
+
     # ------------------------------------------------------------ questions
 
     def moment(self) -> str:

@@ -83,6 +83,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Packages without wheels whose build backend may be run to read their requirements."""
     trust_proxy: bool = False
     """Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of one's own."""
+    refresh: str | None = None
+    """When facts are read again from the indexes: a cron line, in UTC; None: never."""
+    telemetry: bool = False
+    """Whether requests are traced: OpenTelemetry's own variables say where to."""
     log_json: bool | None = None
     """One JSON object a line; None: unless stderr is a terminal."""
 
@@ -132,7 +136,30 @@ def read_settings(
         raise UsageError(
             f"`anonymous` cannot be `{settings.anonymous}`", hints=["give out tokens: `mmlock db add-token`"]
         )
+    if settings.refresh is not None:
+        _check_refresh(settings)
     return settings
+
+
+def _check_refresh(settings: Settings) -> None:
+    from datetime import datetime, timezone
+
+    from cronsim import CronSim, CronSimError
+
+    try:
+        CronSim(settings.refresh or "", datetime.now(timezone.utc))
+    except CronSimError as error:
+        raise UsageError(
+            f"`{settings.refresh}` is no schedule",
+            causes=[str(error)],
+            hints=["daily: `refresh = '17 4 * * *'`"],
+        ) from error
+    if settings.executor is ExecutorKind.QUEUE:
+        raise UsageError(
+            "`refresh` is for a service that does its jobs itself",
+            causes=["workers on other machines need the same facts, and would keep the old ones"],
+            hints=["refresh the facts of all machines together: `mmlock matrix refresh`"],
+        )
 
 
 def _decoded(type_: type, value: object) -> object:

@@ -23,6 +23,7 @@ from mmlock.lock.fields import url_file_name
 from mmlock.lock.model import FetchStep, HashTrust, LockedEnv
 from mmlock.net.credentials import bare
 from mmlock.net.download import Downloader, FetchedFile, Wanted
+from mmlock.wheels.accepted import note_accepted
 from mmlock.wheels.fetched import Beside, examine_fetched, refuse_fetched
 from mmlock.wheels.model import WheelTest
 from mmlock.wheels.recorded import RecordedHashes
@@ -103,6 +104,8 @@ class WheelFetcher(Struct, frozen=True, kw_only=True):
         first = remote and not known
         if first:
             self.recorded.add(file.origin, file.sha256, file.size)
+        if remote:
+            note_accepted(self.downloader.store, step, env.torch, file)
         return FetchedWheel(
             file=file,
             requires=facts.requires,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import normalize
+from mmlock.wheels.accepted import accepted
 from mmlock.wheels.index_file import IndexFile, index_files, metadata_of
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.simple_index import (
@@ -163,6 +164,10 @@ class WheelFiles:
     def wheels(self) -> list[BuiltWheel]:
         """Every wheel that can be read."""
         return [one for house in self.wheelhouses for one in house.entries() if isinstance(one, BuiltWheel)]
+
+    def accepted(self) -> list[BuiltWheel]:
+        """Every downloaded wheel that passed its checks."""
+        return [one for house in self.wheelhouses for one in accepted(house.files)]
 
     def listed(self) -> list[IndexFile]:
         """What an index says of them."""

@@ -69,6 +69,7 @@ class LocalExecutor:
         self.queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self.listeners = Listeners()
         self.stopping = threading.Event()
+        self.generation = 0
         self.slots = [_Slot(self, number) for number in range(processes)]
         self._held: set[str] = set()
         if alone:
@@ -117,6 +118,10 @@ class LocalExecutor:
     def listen(self, heard: Callable[[str], object]) -> Callable[[], None]:
         """Have `heard` called with the key of every job that changes."""
         return self.listeners.add(heard)
+
+    def renew(self) -> None:
+        """Have each process be a new one before its next task: what they once read has changed."""
+        self.generation += 1
 
     def close(self) -> None:
         """End all processes; what ran is queued again, and goes on when the next one is made."""
@@ -181,6 +186,7 @@ class _Slot:
         self._heard, self._said = multiprocessing.Pipe(duplex=False)
         self._job: Job | None = None
         self._unwanted = False
+        self._generation = 0
         self._turn = threading.Lock()
 
     def wake(self) -> None:
@@ -215,6 +221,7 @@ class _Slot:
             end.close()
 
     def _start(self) -> None:
+        self._generation = self.owner.generation
         # `spawn`: no thread and no lock of this process is copied.
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
@@ -238,6 +245,8 @@ class _Slot:
     def _do(self, job: Job, task: Task) -> None:
         with self._turn:
             self._job, self._unwanted = job, False
+        if self._generation != self.owner.generation:
+            self._end()
         if self.process is None:
             self._start()
         lines: list[tuple[float, str]] = []

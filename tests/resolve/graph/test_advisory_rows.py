@@ -5,14 +5,16 @@ from __future__ import annotations
 import pytest
 from made_graph import MadeFacts, builder, put_pythons, put_releases, put_torch, release, torch_build
 
-from mmlock.core.names import Confidence, Form, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence, Form
 from mmlock.facts.matrix.advisories import Advisory
 from mmlock.resolve.graph.advisory_rows import constrain_advisories
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.rows import ConstraintKind, NothingChoice
 
 
-def advisory(name: str, severity: Severity | None, *affected: str, fixed: tuple[str, ...] = ()) -> Advisory:
+def advisory(
+    name: str, severity: AdvisorySeverity | None, *affected: str, fixed: tuple[str, ...] = ()
+) -> Advisory:
     return Advisory(
         id=name,
         aliases=(),
@@ -39,14 +41,14 @@ def graph(*rows: Advisory) -> GraphBuilder:
 @pytest.mark.parametrize(
     ("severity", "least", "kept"),
     [
-        (Severity.HIGH, Severity.HIGH, {2, 5}),
-        (Severity.CRITICAL, Severity.HIGH, {2, 5}),
-        (None, Severity.CRITICAL, {2, 5}),
-        (Severity.MODERATE, Severity.HIGH, None),
+        (AdvisorySeverity.HIGH, AdvisorySeverity.HIGH, {2, 5}),
+        (AdvisorySeverity.CRITICAL, AdvisorySeverity.HIGH, {2, 5}),
+        (None, AdvisorySeverity.CRITICAL, {2, 5}),
+        (AdvisorySeverity.MODERATE, AdvisorySeverity.HIGH, None),
     ],
 )
 def test_affected_versions_are_left_out_from_that_severity_on(
-    severity: Severity | None, least: Severity, kept: set[int] | None
+    severity: AdvisorySeverity | None, least: AdvisorySeverity, kept: set[int] | None
 ) -> None:
     made = graph(advisory("CVE-1", severity, "<3.0"))
     constrain_advisories(made, least)
@@ -60,12 +62,12 @@ def test_affected_versions_are_left_out_from_that_severity_on(
 
 def test_the_worst_is_told_with_what_mends_it_and_how_many_more_there_are() -> None:
     made = graph(
-        advisory("CVE-1", Severity.LOW, "<2.0"),
-        advisory("CVE-2", Severity.CRITICAL, "<2.0", fixed=("2.0", "3.0")),
-        advisory("CVE-3", Severity.HIGH, "==2.0"),
+        advisory("CVE-1", AdvisorySeverity.LOW, "<2.0"),
+        advisory("CVE-2", AdvisorySeverity.CRITICAL, "<2.0", fixed=("2.0", "3.0")),
+        advisory("CVE-3", AdvisorySeverity.HIGH, "==2.0"),
         advisory("CVE-4", None, "==2.0", fixed=("3.0",)),
     )
-    constrain_advisories(made, Severity.LOW)
+    constrain_advisories(made, AdvisorySeverity.LOW)
     reject = made.user_constraints[0].reject
     told = reject(made.options[4])
     assert told.text == "mmcv 1.0 has CVE-2 (critical, mended in 2.0) and 1 more"
@@ -76,7 +78,7 @@ def test_the_worst_is_told_with_what_mends_it_and_how_many_more_there_are() -> N
 
 def test_one_alone_is_told_without_a_number_and_one_that_nobody_rated_as_such() -> None:
     made = graph(advisory("CVE-4", None, "==2.0", fixed=("3.0",)))
-    constrain_advisories(made, Severity.LOW)
+    constrain_advisories(made, AdvisorySeverity.LOW)
     reject = made.user_constraints[0].reject
     assert reject(made.options[3]).text == "mmcv 2.0 has CVE-4 (not rated, mended in 3.0)"
     sound = reject(made.options[2])  # a member

@@ -19,7 +19,7 @@ from made_graph import (
     wish,
 )
 
-from mmlock.core.names import Confidence, Form, Platform, Severity
+from mmlock.core.names import AdvisorySeverity, Confidence, Form, Platform
 from mmlock.facts.matrix.model import Binary, Toolkit
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.local_versions import built_for
@@ -369,7 +369,7 @@ def test_without_builds_only_their_slots_are_narrowed() -> None:
 
 
 def test_vulnerabilities_are_asked_about_last() -> None:
-    assert constraints(graph(glibc=None, no_known_cve=Severity.LOW)) == []
+    assert constraints(graph(glibc=None, no_known_cve=AdvisorySeverity.LOW)) == []
 
 
 # ---------------------------------------------------------------- local versions

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from mmlock.files.private import open_cache
 from mmlock.web.answers import require
 from mmlock.web.problem import HttpError
 from mmlock.web.settings import Role, Settings
-from mmlock.wheels.index_file import IndexFile, fits
+from mmlock.wheels.index_file import IndexFile, fits, index_files
 from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.serve import METADATA, WheelFiles
 from mmlock.wheels.simple_index import IndexDocument, project_page, projects, root_page, wants_json
@@ -46,7 +47,11 @@ class IndexRoutes:
     def plain(self, where: str | None = None) -> Mapping[str, tuple[IndexFile, ...]]:
         """The wheels by project; only those for a torch and a CUDA, where such are named."""
         listed = self.files.listed()
-        return projects(file for file in listed if where is None or fits(file, where))
+        if where is None:
+            return projects(listed)
+        # Here only: downloaded wheels of a release have the same name for every torch and CUDA.
+        fetched = {file.name: file for file in index_files(self.files.accepted()) if fits(file, where)}
+        return projects([*(file for file in listed if fits(file, where)), *fetched.values()])
 
     def by_gpu(self) -> Mapping[str, tuple[IndexFile, ...]]:
         """The same, with compiled packages as variants only."""
@@ -69,10 +74,14 @@ class IndexRoutes:
         self._made[made.sha256] = wheel
         return made
 
+    def _known(self, sha256: str) -> BuiltWheel | None:
+        every = chain(self.files.wheels(), self.files.accepted())
+        return next((wheel for wheel in every if wheel.sha256 == sha256), None)
+
     def wheel(self, sha256: str, name: str) -> BuiltWheel | None:
         """A wheel by its digest; its name must be its own."""
         made = self._made.get(Sha256(sha256))
-        found = made or next((w for w in self.files.wheels() if w.sha256 == sha256), None)
+        found = made or self._known(sha256)
         return found if found is not None and found.path.name == name else None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -33,6 +35,20 @@ router = APIRouter()
 _QUICK = 2.0
 """Seconds that a form waits for its answer before it leads to the job."""
 _MAIN = ("requirements", "torch", "python", "cuda", "stack")
+_HINTS: Mapping[str, str] = {
+    "requirements": "What you want; empty: the default stack.",
+    "torch": "Empty: the newest that fits.",
+    "python": "Empty: the newest that fits.",
+    "cuda": "The one that torch is built with.",
+    "stack": "A named set of requirements.",
+}
+_EXAMPLES: Mapping[str, str] = {
+    "requirements": "mmdet>=3\nxformers",
+    "torch": "2.9.1, 2.9, >=2.6 or 2.9.1+cu128",
+    "python": "3.12",
+    "cuda": "12.8",
+    "stack": "openmmlab",
+}
 _FORM_FIELDS = 100
 _FORM_BYTES = 2_000_000
 
@@ -116,8 +132,31 @@ def _form(
         main=[_view(options[name]) for name in _MAIN],
         sections=[(title, list(rows)) for title, rows in _sections(options, rest)],
         open=bool(rest & set(values)),
-        base=base_url(request),
+        hints=defaultdict(str, _HINTS),
+        examples=defaultdict(str, _EXAMPLES),
+        command=_command(base_url(request), values),
+        curl=_curl(base_url(request), values),
     )
+
+
+def _command(base: str, values: Mapping[str, Any]) -> str:
+    """What asks the same from a terminal."""
+    words = ["mmlock", "--server", base, "solve"]
+    said = {**values, "gpus": _several(values.get("gpus", [])) or ["rtx5090"]}
+    for option in remote_options():
+        if (value := said.get(api_name(option))) is None:
+            continue
+        if value is True:
+            words.append(f"--{option.name}")
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{option.name}", one]
+    return shlex.join(words)
+
+
+def _curl(base: str, values: Mapping[str, Any]) -> str:
+    body = {**values, "gpus": _several(values.get("gpus", [])) or ["rtx5090"]}
+    return shlex.join(["curl", "-s", f"{base}/api/v1/solve", "-d", json.dumps(body)])
 
 
 def _sections(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,7 @@ from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.sources import Inputs, gather
 from mmlock.core.stated import NoFiles
+from mmlock.core.versions import version
 from mmlock.web.answers import asked, require, result_of, service_of
 from mmlock.web.api.facts import GRID_PACKAGES, grid_task
 from mmlock.web.pages.render import data, page, problem_data
@@ -60,12 +62,16 @@ async def matrix_twin(request: Request, gpu: str = "rtx5090", package: str = "mm
 
 
 @router.get("/matrix")
-async def matrix(request: Request, gpu: str = "rtx5090", package: str = "mmcv", cuda: str = _ANY) -> Response:
+async def matrix(
+    request: Request, gpu: str = "rtx5090", package: str = "mmcv", cuda: str = _ANY, *, early: bool = False
+) -> Response:
     """Torch and mmcv on a device, as a coloured table."""
     require(request, Role.READ)
     found = await asked(request, grid_task(request, gpu[:200], package), 0.7)
     values: dict[str, Any] = {"gpu": gpu, "package": package, "cuda": cuda, "packages": GRID_PACKAGES}
     grid = result_of(found) if found.job.state.over else None
+    table = _table(grid, gpu, cuda, early=early)
+    shown = {cell["state"] for row in table["rows"] for cell in row["cells"]}
     return page(
         request,
         "matrix.html",
@@ -73,31 +79,42 @@ async def matrix(request: Request, gpu: str = "rtx5090", package: str = "mmcv", 
         twin=f"/matrix.json?{request.url.query}",
         choices=browsing.device_names(),
         words=_WORDS,
-        legend=_LEGEND,
+        legend=[(state, text) for state, text in _LEGEND if state in shown],
+        early=early,
+        address=f"/matrix?{urlencode({'gpu': gpu, 'package': package})}",
         **values,
-        **_table(grid, gpu, cuda),
+        **table,
     )
 
 
-def _table(grid: Mapping[str, Any] | None, gpu: str, cuda: str) -> dict[str, Any]:
+def _table(grid: Mapping[str, Any] | None, gpu: str, cuda: str, *, early: bool) -> dict[str, Any]:
     """The rows of a grid: a torch release each, with the best that any of its builds gives."""
     if grid is None:
-        return {"rows": [], "versions": [], "cudas": [], "devices": gpu, "suffix": ""}
+        return {"rows": [], "versions": [], "cudas": [], "devices": gpu, "suffix": "", "hidden": 0}
     by_torch: dict[str, list[int]] = {}
     for place, row in enumerate(grid["rows"]):
         if cuda in {_ANY, row["variant"]}:
             by_torch.setdefault(row["torch"], []).append(place)
+    every = range(len(grid["versions"]))
+    columns = [at for at in every if early or not version(grid["versions"][at]).is_prerelease]
     rows = []
     for torch, places in by_torch.items():
-        cells = [_best(grid, places, column) for column in range(len(grid["versions"]))]
+        cells = [_best(grid, places, column) for column in columns]
         rows.append({"torch": torch, "cells": cells})
     return {
         "rows": rows,
-        "versions": grid["versions"],
-        "cudas": list(dict.fromkeys(row["variant"] for row in grid["rows"])),
+        "versions": [grid["versions"][at] for at in columns],
+        "hidden": len(every) - len(columns),
+        "cudas": sorted({row["variant"] for row in grid["rows"]}, key=_newness, reverse=True),
         "devices": ", ".join(grid["devices"]),
         "suffix": f",{cuda}" if cuda != _ANY else "",
     }
+
+
+def _newness(variant: str) -> tuple[str, int, str]:
+    """Sorts `cu132`, `cu92` and `cpu` by what they are, then by how new they are."""
+    kind = variant.rstrip("0123456789.")
+    return kind, len(variant), variant
 
 
 def _best(grid: Mapping[str, Any], places: list[int], column: int) -> dict[str, Any]:
@@ -113,10 +130,10 @@ async def why(request: Request, gpu: str, q: str) -> Response:
     """Why a cell of the table is what it is: `q` is torch, the release, perhaps the variant."""
     require(request, Role.SOLVE)
     torch, _, rest = q[:200].partition(",")
-    version, _, variant = rest.partition(",")
-    package = "mmcv-full" if version.startswith("1.") else "mmcv"
+    release, _, variant = rest.partition(",")
+    package = "mmcv-full" if release.startswith("1.") else "mmcv"
     build = f"{torch}+{variant}" if variant else torch
-    wanted = gather(Inputs(requirements=(f"{package}=={version}",)), NoFiles().text).requirements
+    wanted = gather(Inputs(requirements=(f"{package}=={release}",)), NoFiles().text).requirements
     if len(wanted) != 1:
         raise UsageError("that is not a cell of the table")
     asking = SolveArguments(gpus=(gpu,), torch=build, requirements=wanted).checked()
@@ -124,19 +141,24 @@ async def why(request: Request, gpu: str, q: str) -> Response:
     if not found.job.state.over:
         return RedirectResponse(f"/job/{found.job.key}", HTTPStatus.SEE_OTHER)
     answer = result_of(found) if found.body is not None else None
-    query = f"gpus={gpu}&torch={build.replace('+', '%2B')}&requirements={package}%3D%3D{version}"
-    holds = bool(answer and answer["data"].get("holds"))
+    query = urlencode({"gpus": gpu, "torch": build, "requirements": f"{package}=={release}"})
     return page(
         request,
-        "text.html",
+        "why.html",
         "/matrix",
         twin=f"/api/v1/jobs/{found.job.key}/result",
-        title=f"{package} {version} with torch {build} on {gpu}",
-        lead=None,
-        text=answer["text"] if answer else "",
+        title=f"{package} {release} with torch {build} on {gpu}",
         problem=None if answer else problem_data(found.job),
-        action=(f"/solve?{query}", "Solve with it") if holds else None,
+        answer=answer,
+        chain=[_link(one) for one in answer["data"].get("chain", ())] if answer else [],
+        solve=f"/solve?{query}",
+        back=f"/matrix?{urlencode({'gpu': gpu, 'package': package})}",
     )
+
+
+def _link(one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A fact of a conflict, its sources in words."""
+    return {**one, "source": browsing.cited(one["source"])}
 
 
 # ---------------------------------------------------------------- devices
