@@ -53,6 +53,10 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     env = read_lock(folder)
     _sealed(env, folder)
     chosen = _suites(env, request)
+    if request.bundle is not None:
+        from mmlock.app.carrying import write_bundle
+
+        return write_bundle(env, folder, request, chosen, progress)
     place = request.out or (None if request.partial else folder / NAME)
     # Before the hours of a validation: a key that cannot be used is found out now.
     signer = None if request.unsigned or place is None else signer_with(request.sign)
@@ -60,15 +64,15 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     with _interpreter(env, folder, request, progress) as (interpreter, installed):
         run = _Run(env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen)
         verdict = run.verdict(started, progress)
-    record = _kept(verdict, env, folder, place, signer)
-    data: dict[str, object] = {"result": verdict.result.value, "concerns": _concerns(verdict)}
+    record = kept(verdict, env, folder, place, signer)
+    data: dict[str, object] = {"result": verdict.result.value, "concerns": concerns(verdict)}
     if place is not None:
         data |= {"verdict": str(place), "digest": record.digest, "signed": signer is not None}
-    text = [*lines(verdict), "", _where_kept(place, signer)]
+    text = [*lines(verdict), "", where_kept(place, signer)]
     return Page(text="\n".join(text) + "\n", data={**data, "statement": statement_data(record.statement)})
 
 
-def _kept(
+def kept(
     verdict: Verdict, env: LockedEnv, folder: Path, place: Path | None, signer: Signer | None
 ) -> VerdictRecord:
     """The verdict, written where it belongs; beside its lock, the lock names it."""
@@ -83,7 +87,8 @@ def _kept(
     return record
 
 
-def _where_kept(place: Path | None, signer: Signer | None) -> str:
+def where_kept(place: Path | None, signer: Signer | None) -> str:
+    """Say where a verdict is, and whether anybody's solve will use it."""
     if place is None:
         return "partial validation: no verdict was written; `--out FILE` writes one"
     if signer is None:
@@ -91,7 +96,8 @@ def _where_kept(place: Path | None, signer: Signer | None) -> str:
     return f"verdict: {place} (signed)"
 
 
-def _concerns(verdict: Verdict) -> list[dict[str, str]]:
+def concerns(verdict: Verdict) -> list[dict[str, str]]:
+    """What keeps a verdict from being PASSED, as plain values."""
     from mmlock.validate.conclude import concerns_of
     from mmlock.validate.text import concern
 
@@ -195,18 +201,15 @@ class _Run(Struct, frozen=True, kw_only=True):
     chosen: tuple[tuple[KernelSuite, str], ...]
 
     def verdict(self, started: datetime, progress: Progress) -> Verdict:
-        from mmlock.validate.compare import compare
-        from mmlock.validate.conclude import conclude, on_target
-        from mmlock.validate.digest import core_wheels, lock_digest
+        from mmlock.validate.making import Seen, make_verdict
         from mmlock.validate.probe import probe
         from mmlock.validate.runner import RunOptions, kernels_digest, run_suites
 
-        request, env = self.request, self.env
+        request = self.request
         clock = time.monotonic()
         progress("examining what is installed")
         deep = [package for suite, package in self.chosen if suite.name != "torch"]
         probed = probe(self.interpreter, deep)
-        differences = compare(env, probed)
         device = self._device(probed)
         looked = time.monotonic() - clock
         options = RunOptions(
@@ -218,25 +221,10 @@ class _Run(Struct, frozen=True, kw_only=True):
         )
         suites = run_suites(self.interpreter, self.chosen, options, progress) if probed.torch else ()
         checked = time.monotonic() - clock - looked
-        fits = on_target(env.target, device, probed.hardware.gpus)
-        torch_error = None if probed.torch else probed.torch_error
-        result, _ = conclude(differences, suites, on_target=fits, torch_error=torch_error)
         seconds = {} if self.installed is None else {"install": round(self.installed, 2)}
-        return Verdict(
-            result=result,
-            lock_digest=lock_digest(env),
-            core_wheels=core_wheels(env),
-            stack=env.stack,
-            target=tuple(item.name for item in env.target.devices),
+        seen = Seen(
+            probed=probed,
             device=device,
-            on_target=fits,
-            python=probed.python,
-            torch=probed.torch,
-            torch_error=torch_error,
-            packages={name: package.version for name, package in sorted(probed.packages.items())},
-            environment=dict(env.environment),
-            hardware=probed.hardware,
-            differences=differences,
             suites=suites,
             kernels_digest=kernels_digest(options.kernels),
             seed=request.seed,
@@ -245,6 +233,7 @@ class _Run(Struct, frozen=True, kw_only=True):
             seconds={**seconds, "probe": round(looked, 2), "checks": round(checked, 2)},
             tool=f"mmlock {__version__}",
         )
+        return make_verdict(self.env, seen)
 
     def _device(self, probed: Probe) -> KernelDevice:
         """What to run the kernels on. Raises EnvironmentFault when this machine has no such device."""
