@@ -128,14 +128,9 @@ def install(bundle: dict[str, Any], prefix: Path, environ: dict[str, str]) -> st
     say(f"installing {bundle['packages']} packages")
     run([sys.executable, "-m", "venv", str(prefix)], environ, HERE, "install venv (Debian: python3-venv)")
     python = str(prefix / "bin" / "python")
-    words = [
-        "--no-index",
-        "--no-deps",
-        "--require-hashes",
-        "--no-compile",
-        "--disable-pip-version-check",
-        "-q",
-    ]
+    # What venv brought along (pip, setuptools) may be of the same version, and is not what was locked.
+    words = ["--force-reinstall", "--no-index", "--no-deps", "--require-hashes", "--no-compile"]
+    words += ["--disable-pip-version-check", "-q"]
     command = [python, "-I", "-m", "pip", "install", *words, "-r", "requirements.txt"]
     run(command, environ, HERE / "lock", "is the archive whole, and this machine of the lock's platform?")
     return python
