@@ -104,7 +104,7 @@ def sign(terminal: Terminal, /, lock: Path, *, sign: Path | None, sigstore: bool
 @options.form
 @click.pass_context
 def import_(ctx: click.Context, /, result: Path, lock: Path, *, sign: Path | None, unsigned: bool) -> None:
-    """Make the verdict of LOCK from RESULT, the `result.json` of an archive of `mmlock validate --bundle FILE`.
+    """Make the verdict of LOCK from RESULT, the `result.json` of `mmlock validate --bundle FILE`.
 
     You sign what another machine says: take results from machines that you trust. Exit code 1 means FAILED.
 
