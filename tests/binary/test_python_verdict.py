@@ -6,11 +6,11 @@ import pytest
 from inspected_wheel import ONE, WHEEL
 from msgspec.structs import replace
 
-from mmlock.binary.model import Answer, Finding
+from mmlock.binary.model import Answer, ArguedAnswer
 from mmlock.binary.python_verdict import judge_python
 
 
-def judged(*files: str | None, tags: tuple[str, ...] = (), python: str | None = None) -> Finding:
+def judged(*files: str | None, tags: tuple[str, ...] = (), python: str | None = None) -> ArguedAnswer:
     ones = tuple(replace(ONE, path=f"ext/{place}.so", python=name) for place, name in enumerate(files))
     return judge_python(replace(WHEEL, extensions=ones, tags=tags), python)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from build_world import TAG
 from made_house import make_wheel
 
-from mmlock.wheels.model import WheelTest, CheckStatus
+from mmlock.wheels.model import CheckStatus, WheelTest
 from mmlock.wheels.wheel_file import Rewrite, read_wheel, rewrite_wheel
 from mmlock.wheels.wheelhouse import Wheelhouse
 

@@ -47,6 +47,10 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     env = read_lock(folder)
     require_sealed(env, folder)
     chosen = chosen_suites(env, request)
+    if request.bundle is not None:
+        from mmlock.app.carrying import write_bundle
+
+        return write_bundle(env, folder, request, chosen, progress)
     place = request.out or (None if request.partial else folder / NAME)
     # Before the hours of a validation: a key that cannot be used is found out now.
     signer = None if request.unsigned or place is None else signer_with(request.sign)
@@ -56,15 +60,15 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
             env=env, request=request, interpreter=interpreter, installed=installed, chosen=chosen
         )
         verdict = run.verdict(started, progress)
-    record = _kept(verdict, env, folder, place, signer)
+    record = kept(verdict, env, folder, place, signer)
     data: dict[str, object] = {"result": verdict.result.value, "concerns": concern_data(verdict)}
     if place is not None:
         data |= {"verdict": str(place), "digest": record.digest, "signed": signer is not None}
-    text = [*lines(verdict), "", _where_kept(place, signer)]
+    text = [*lines(verdict), "", where_kept(place, signer)]
     return Page(text="\n".join(text) + "\n", data={**data, "statement": statement_data(record.statement)})
 
 
-def _kept(
+def kept(
     verdict: Verdict, env: LockedEnv, folder: Path, place: Path | None, signer: Signer | None
 ) -> VerdictRecord:
     """The verdict, written where it belongs; beside its lock, the lock names it."""
@@ -79,7 +83,8 @@ def _kept(
     return record
 
 
-def _where_kept(place: Path | None, signer: Signer | None) -> str:
+def where_kept(place: Path | None, signer: Signer | None) -> str:
+    """Say where a verdict is, and whether anybody's solve will use it."""
     if place is None:
         return "partial validation: no verdict was written; `--out FILE` writes one"
     if signer is None:

@@ -25,6 +25,10 @@ def verdict(request: VerdictArguments) -> Page:
         return _key()
     if request.lock is None:
         raise UsageError("no lock is named")
+    if request.action is VerdictAction.IMPORT:
+        from mmlock.app.carrying import import_result
+
+        return import_result(request, request.lock)
     if request.action is VerdictAction.SIGN:
         return _sign(request, request.lock)
     if request.action is VerdictAction.VERIFY:

@@ -31,6 +31,7 @@ class _ValidateValues(TypedDict):
     sign: Path | None
     unsigned: bool
     offline: bool
+    bundle: Path | None
 
 
 _where = (
@@ -44,6 +45,12 @@ _where = (
         help="The environment: make it here and keep it; default: a temporary one.",
     )
     .add("--offline", is_flag=True, help=options.OFFLINE)
+    .add(
+        "--bundle",
+        type=options.FOLDER,
+        metavar="FILE",
+        help="Run nothing; write an archive that validates on a machine without network and mmlock.",
+    )
     .add(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda"]),

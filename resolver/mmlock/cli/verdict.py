@@ -96,6 +96,34 @@ def sign(terminal: Terminal, /, lock: Path, *, sign: Path | None, sigstore: bool
     terminal.show(terminal.app.verdict(arguments))
 
 
+@verdict.command("import", cls=Sectioned, short_help="Make a verdict of what ran elsewhere.")
+@click.argument("result", type=options.FOLDER)
+@options.lock_argument
+@click.option("--sign", type=options.FOLDER, metavar="KEY", help="Sign with this Ed25519 key, not your own.")
+@click.option("--no-sign", "unsigned", is_flag=True, help="Do not sign it: no solve will use it.")
+@options.form
+@click.pass_context
+def import_(ctx: click.Context, /, result: Path, lock: Path, *, sign: Path | None, unsigned: bool) -> None:
+    """Make the verdict of LOCK from RESULT, the `result.json` of `mmlock validate --bundle FILE`.
+
+    You sign what another machine says: take results from machines that you trust. Exit code 1 means FAILED.
+
+    \b
+    mmlock validate lockfiles/openmmlab/h100 --bundle h100.tar
+    mmlock verdict import result.json lockfiles/openmmlab/h100
+    """
+    from mmlock.core.validate_arguments import VerdictAction, VerdictArguments
+
+    terminal: Terminal = ctx.obj
+    arguments = VerdictArguments(
+        action=VerdictAction.IMPORT, lock=lock, file=result, sign=sign, unsigned=unsigned
+    )
+    report = terminal.app.verdict(arguments)
+    terminal.show(report)
+    if isinstance(report.data, dict) and report.data.get("result") == "FAILED":
+        ctx.exit(FAILED)
+
+
 @verdict.command(cls=Sectioned, short_help="Print your public key.")
 @options.form
 @click.pass_obj

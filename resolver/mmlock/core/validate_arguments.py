@@ -35,6 +35,8 @@ class ValidateArguments(Struct, frozen=True, kw_only=True):
     unsigned: bool = False
     """Do not sign: the verdict then counts for nobody."""
     offline: bool = False
+    bundle: Path | None = None
+    """Write an archive that validates elsewhere, and run nothing here."""
 
     @property
     def partial(self) -> bool:
@@ -48,6 +50,7 @@ class VerdictAction(StrEnum):
     SHOW = "show"
     VERIFY = "verify"
     SIGN = "sign"
+    IMPORT = "import"  # make one of what an archive of `validate --bundle` found elsewhere
     KEY = "key"  # tell the public half of the user's own key
 
 
@@ -65,3 +68,5 @@ class VerdictArguments(Struct, frozen=True, kw_only=True):
     """The private key to sign with; None: the user's own."""
     sigstore: bool = False
     """Sign with an identity instead of a key."""
+    unsigned: bool = False
+    """With `import`: do not sign, so that it counts for nobody."""

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,22 @@ def _run(
         stderr.seek(0)
         tail = stderr.read().decode("utf-8", "replace").strip()[-_STDERR_TAIL:]
     return reader.finish(process.returncode, tail)
+
+
+def suite_run(
+    suite: KernelSuite,
+    package: str,
+    options: RunOptions,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    code: int | None,
+    tail: str,
+) -> SuiteRun:
+    """A suite whose process ran elsewhere, from what it told and how it ended."""
+    reader = _Reader(suite=suite, package=package, options=options, progress=silent)
+    for row in rows:
+        reader.take(row)
+    return reader.finish(code, tail)
 
 
 def _start(command: list[str], interpreter: TargetInterpreter, stderr: Any) -> subprocess.Popen[bytes]:

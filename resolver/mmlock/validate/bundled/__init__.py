@@ -1,0 +1,1 @@
+"""What an archive of `mmlock validate --bundle` holds besides kernels and wheels: a program of its own."""
