@@ -295,6 +295,22 @@ def test_a_wheel_that_tells_no_cuda_of_its_own_needs_no_driver_of_its_own(row: B
     assert said(env, extensions(aext=binary(cuda="99.9")), "drivers", Severity.UNKNOWN)
 
 
+@pytest.mark.parametrize(
+    ("row", "refused"),
+    [
+        (binary(torch="==2.11.*", cxx11_abi=0), True),
+        (binary(torch="==2.11.*", cxx11_abi=1), False),
+        (binary(cxx11_abi=0), False),  # it uses no libtorch
+        (binary(torch="==2.11.*", cxx11_abi=0, same_variant=True), False),  # built with that very torch
+    ],
+)
+def test_the_abi_is_asked_of_those_that_use_libtorch(row: Binary, *, refused: bool) -> None:
+    env = beside(modern(), "aext")
+    wanted = ["aext 1.0 has C++ ABI 0, but torch 2.11.0+cu128 has 1"] if refused else []
+    assert said(env, extensions(aext=row), "abi") == wanted
+    assert said(env, extensions(aext=row), "abi", Severity.UNKNOWN) == []
+
+
 def test_a_source_archive_does_not_hide_the_wheel_beside_it(matrix: Matrix) -> None:
     six = package("six", "1.17.0", "six-1.17.0.tar.gz", "six-1.17.0-cp310-cp310-win_amd64.whl")
     assert any("six-1.17.0-cp310" in text for text in said(put(six)(modern()), matrix, "tags"))
