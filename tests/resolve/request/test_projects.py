@@ -400,3 +400,18 @@ def test_a_package_around_compiled_code_is_the_projects_own(
     found = asked(tmp_path, {"libs/pointops/setup.py": text, "train.py": "import torch, pointops"})
     assert found.extensions == ("libs/pointops",)
     assert found.guesses == ()
+
+
+def test_a_version_that_a_set_up_file_reads_is_that_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = EXTENSION.replace("'1.0'", "get_version()").replace("'MSDA', ['a.cu']", "'det.ops.iou', ['a.cu']")
+    files = {
+        "own/setup.py": text.replace("name='MSDA'", "name='det'"),
+        "own/det/__init__.py": "from .version import __version__",
+        "own/det/version.py": "__version__ = '0.17.2'",
+        "own/det/ops/use.py": "from . import iou",
+        "own/det/ops/__init__.py": "",
+    }
+    assert asked(tmp_path, files).extensions == ("det==0.17.2 @ own",)
