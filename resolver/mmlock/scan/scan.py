@@ -115,6 +115,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     sorted_files = entries(project)
     used = packages(project, known.modules, reached=sorted_files.reached, apart=sorted_files.apart)
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
+    pins = [_of_one_machine(pin, known.modules) for pin in pins]
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
     frameworks = choose(
         known.reach, _bounds(pins), (one.module for one in used), modules_of_mmcv_2(known.eras, known.modules)
@@ -234,6 +235,14 @@ def _digest(tree: ProjectTree, files: Iterable[str], folder: str) -> Digest:
 
 
 _BINDING = tuple(Binding)
+
+
+def _of_one_machine(pin: ProjectPin, modules: Iterable[Module]) -> ProjectPin:
+    """The pin; of an ordinary package that conda resolved down to its build, as what another tool locked."""
+    decided = any(row.core and pin.name in row.packages for row in modules)
+    if not pin.exported or decided or pin.name in {"python", "torch"}:
+        return pin
+    return replace(pin, binding=Binding.LOCKED)
 
 
 def _bounds(pins: Iterable[ProjectPin]) -> dict[PackageName, str]:
