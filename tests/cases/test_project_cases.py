@@ -16,17 +16,32 @@ from solved import facts
 
 from mmlock.app.solving import locked_with_wishes, matrix_for
 from mmlock.cli.main import main
+from mmlock.core.arguments import SolveArguments
+from mmlock.core.errors import NoAnswer
 from mmlock.core.progress import silent
+from mmlock.lock.model import LockedEnv
 from mmlock.resolve.request.projects import with_project
 
 from .test_solve_cases import CASES, Case, all_versions, arguments, check_pins
 
-PROJECTS = [case for case in CASES if "--project" in case["args"]]
+WAITING = {
+    "hamer-rtx3090": "mmcv 1.x of PyPI (the lite one) has sources only, and nothing builds it here yet"
+}
+PROJECTS = [
+    pytest.param(case, marks=[pytest.mark.xfail(reason=WAITING[case["id"]])] if case["id"] in WAITING else [])
+    for case in CASES
+    if "--project" in case["args"]
+]
 
 
 def name_of(case: Case) -> str:
     args: list[str] = case["args"]
     return args[args.index("--project") + 1]
+
+
+def solved(given: SolveArguments) -> LockedEnv:
+    asked = with_project(given)
+    return locked_with_wishes(matrix_for(asked), asked, progress=silent, closer=OpenWorld())
 
 
 @pytest.mark.slow
@@ -37,9 +52,16 @@ def test_a_project_gets_what_an_expert_would_give(
     root = lay_out(name_of(case), tmp_path)
     monkeypatch.chdir(root)
     words = ["." if word == name_of(case) else word for word in case["args"]]
-    asked = with_project(replace(arguments({**case, "args": words}), matrices=facts().root))
-    asked = replace(asked, offline=True, no_abi_check=True)
-    env = locked_with_wishes(matrix_for(asked), asked, progress=silent, closer=OpenWorld())
+    given = replace(
+        arguments({**case, "args": words}), matrices=facts().root, offline=True, no_abi_check=True
+    )
+    if case["exit"]:
+        with pytest.raises(NoAnswer) as caught:
+            solved(given)
+        told = "\n".join(caught.value.lines())
+        assert [text for text in case["says"] if text not in told] == [], told
+        return
+    env = solved(given)
     versions = {str(package.name): package.version for package in env.packages}
     check_pins(case, versions | {str(step.package): step.version for step in env.steps})
 
@@ -55,6 +77,9 @@ def test_a_project_gets_it_from_a_real_index_too(
     code = main(["solve", *words, "--format", "json", "--out", str(tmp_path / "lock")])
     seen = capsys.readouterr()
     assert code == case["exit"], seen.err
+    if code:
+        assert [text for text in case["says"] if text not in seen.err] == [], seen.err
+        return
     found = all_versions(json.loads(seen.out))
     check_pins(case, found)
     check_pins({**case, "pins": case.get("guessed", {})}, found)

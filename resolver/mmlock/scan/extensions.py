@@ -66,6 +66,8 @@ class OwnExtension(Struct, frozen=True, kw_only=True):
     """Of the names and digests of everything in the folder but what builds left."""
     cuda_only: bool
     """Whether its setup.py refuses to build without CUDA."""
+    packaged: str | None = None
+    """The `__version__` of the package of that name, where the setup.py states no version."""
 
 
 class Digest(Struct, frozen=True, kw_only=True):
@@ -304,6 +306,16 @@ def jit_loads(project: Project, digest_of: Callable[[str], Digest]) -> Iterator[
                 sha256=digest.sha256,
                 cuda_only=False,
             )
+
+
+def stated_version(tree: ast.Module) -> str | None:
+    """The `__version__` that a module assigns as plain text at its top."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            named = any(isinstance(one, ast.Name) and one.id == "__version__" for one in node.targets)
+            if named and isinstance(node.value.value, str):
+                return node.value.value
+    return None
 
 
 def below(files: Iterable[str], folder: str) -> Iterator[str]:

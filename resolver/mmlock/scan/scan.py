@@ -9,6 +9,7 @@ from pathlib import Path
 from posixpath import basename, dirname, normpath
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import tree_digest
@@ -26,7 +27,16 @@ from mmlock.scan.configs.faults import ConfigFault
 from mmlock.scan.configs.narrow import narrow
 from mmlock.scan.configs.read import Config, read_config
 from mmlock.scan.entries import entries
-from mmlock.scan.extensions import COMPILED, Digest, OwnExtension, below, has_cuda, in_setup, jit_loads
+from mmlock.scan.extensions import (
+    COMPILED,
+    Digest,
+    OwnExtension,
+    below,
+    has_cuda,
+    in_setup,
+    jit_loads,
+    stated_version,
+)
 from mmlock.scan.frameworks import Framework, FrameworkLoad, choose, framework_loads, framework_uses
 from mmlock.scan.left_out import LeftOut, UnreadSourceError
 from mmlock.scan.leftovers import BuildLeftover, leftovers
@@ -105,6 +115,7 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     sorted_files = entries(project)
     used = packages(project, known.modules, reached=sorted_files.reached, apart=sorted_files.apart)
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
+    pins = [_of_one_machine(pin, known.modules) for pin in pins]
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
     frameworks = choose(
         known.reach, _bounds(pins), (one.module for one in used), modules_of_mmcv_2(known.eras, known.modules)
@@ -192,13 +203,24 @@ def _extensions(tree: ProjectTree, project: Project) -> Iterable[OwnExtension]:
                 files = list(below(tree.files, dirname(file) or "."))
                 digest = _digest(tree, files, dirname(file))
                 extension = in_setup(parse(text), file, digest, cuda_files=has_cuda(files))
-                yield from (extension,) if extension else ()
+                yield from (_with_version(tree, project, extension),) if extension else ()
 
     def digest_of(folder: str) -> Digest:
         sources = [name for name in below(tree.files, folder) if name.endswith((*COMPILED, ".py"))]
         return _digest(tree, sources, "" if folder == "." else folder)
 
     yield from jit_loads(project, digest_of)
+
+
+def _with_version(tree: ProjectTree, project: Project, one: OwnExtension) -> OwnExtension:
+    """The extension with the version of its package, where its set-up file reads it from there."""
+    if one.version is not None or one.name is None:
+        return one
+    package = normpath(f"{one.folder}/{one.name}")
+    for file in (f"{package}/version.py", f"{package}/_version.py", f"{package}/__init__.py"):
+        if file in project.modules and (found := stated_version(parse(tree.text(file)))):
+            return replace(one, packaged=found)
+    return one
 
 
 def _digest(tree: ProjectTree, files: Iterable[str], folder: str) -> Digest:
@@ -213,6 +235,14 @@ def _digest(tree: ProjectTree, files: Iterable[str], folder: str) -> Digest:
 
 
 _BINDING = tuple(Binding)
+
+
+def _of_one_machine(pin: ProjectPin, modules: Iterable[Module]) -> ProjectPin:
+    """The pin; of an ordinary package that conda resolved down to its build, as what another tool locked."""
+    decided = any(row.core and pin.name in row.packages for row in modules)
+    if not pin.exported or decided or pin.name in {"python", "torch"}:
+        return pin
+    return replace(pin, binding=Binding.LOCKED)
 
 
 def _bounds(pins: Iterable[ProjectPin]) -> dict[PackageName, str]:

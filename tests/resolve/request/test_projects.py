@@ -400,3 +400,30 @@ def test_a_package_around_compiled_code_is_the_projects_own(
     found = asked(tmp_path, {"libs/pointops/setup.py": text, "train.py": "import torch, pointops"})
     assert found.extensions == ("libs/pointops",)
     assert found.guesses == ()
+
+
+def test_a_version_that_a_set_up_file_reads_is_that_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = EXTENSION.replace("'1.0'", "get_version()").replace("'MSDA', ['a.cu']", "'det.ops.iou', ['a.cu']")
+    files = {
+        "own/setup.py": text.replace("name='MSDA'", "name='det'"),
+        "own/det/__init__.py": "from .version import __version__",
+        "own/det/version.py": "__version__ = '0.17.2'",
+        "own/det/ops/use.py": "from . import iou",
+        "own/det/ops/__init__.py": "",
+    }
+    assert asked(tmp_path, files).extensions == ("det==0.17.2 @ own",)
+
+
+def test_what_conda_resolved_on_one_machine_bounds_nothing_but_what_mmlock_decides(tmp_path: Path) -> None:
+    exported = "dependencies:\n  - python=3.9.18=h4de0772_0\n  - pytorch=2.0.1=py3.9_cuda11.8_cudnn8_0\n"
+    exported += "  - pillow=9.2.0=py39h595c93f_3\n  - pandas=2.1\n"
+    found = asked(tmp_path, {"environment.yaml": exported, "train.py": "import torch, PIL, pandas"})
+    assert "torch==2.0.1" in said(found.requirements)
+    assert found.requires_python == "==3.9.18"
+    assert not any(one.name == "pillow" for one in found.constraints)
+    assert any(one.name == "pandas" for one in found.constraints)
+    roles = {pin.text: pin.role for pin in found.pins}
+    assert roles["pillow=9.2.0=py39h595c93f_3"] is PinRole.LEFT_OUT

@@ -89,7 +89,7 @@ def pin_notes(
     """One row for each pin with a bound, and for each that is left out; of equal ones the first."""
     seen: set[tuple[PackageName, str, PinRole]] = set()
     for pin in pins:
-        if pin.binding is Binding.LOCKED:
+        if pin.binding is Binding.LOCKED and not pin.exported:
             continue
         role, why = role_of(pin, known, without)
         key = pin.name, pin.specifier, role

@@ -280,7 +280,7 @@ class _ProjectRequest:
             if one.name and one.version and is_version(one.version):
                 yield path
             elif one.name:
-                yield f"{one.name}=={_stated(one.version)} @ {path}"
+                yield f"{one.name}=={_stated(one.version or one.packaged)} @ {path}"
 
     def _built(self) -> list[OwnExtension]:
         """Those that are imported; of several of one name the newest, of equal ones the first."""

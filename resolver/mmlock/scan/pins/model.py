@@ -37,6 +37,9 @@ class Binding(StrEnum):
     ADVICE = "advice"  # a text or a notebook tells a person to install it
 
 
+_BUILD = ("name", "version", "build")
+
+
 class ProjectPin(Struct, frozen=True, kw_only=True):
     """One requirement at one place."""
 
@@ -57,3 +60,9 @@ class ProjectPin(Struct, frozen=True, kw_only=True):
     def repository(self) -> bool:
         """Whether it is on a repository and not on a release."""
         return is_repository(self.text)
+
+    @property
+    def exported(self) -> bool:
+        """Whether conda resolved it on one machine, down to the build: `pillow=9.2.0=py39h595c93f_3`."""
+        parts = self.text.split("=")
+        return self.kind is PinKind.CONDA and self.constraint and len(parts) == len(_BUILD) and all(parts)
