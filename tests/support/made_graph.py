@@ -14,7 +14,7 @@ from mmlock.facts.matrix.model import Binary, Release, TorchBuild
 from mmlock.names.tables import GivenTable, NeededTable
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.request import GraphRequest
-from mmlock.resolve.graph.rows import BinaryChoice, PythonChoice, ReleaseChoice, TorchChoice
+from mmlock.resolve.graph.rows import BinaryChoice, PythonChoice, ReleaseChoice, TorchBuildChoice
 from mmlock.resolve.graph.torch_rows import torch_label, torch_version
 from mmlock.resolve.request.model import CoreRequirement
 
@@ -150,7 +150,7 @@ def put_torch(made: GraphBuilder, *builds: TorchBuild) -> list[int]:
         made.option(
             "torch",
             torch_label(build),
-            TorchChoice(build=build),
+            TorchBuildChoice(build=build),
             form=Form.WHEEL,
             package=PackageName("torch"),
             version=torch_version(build),

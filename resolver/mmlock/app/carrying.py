@@ -20,7 +20,7 @@ from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
 from mmlock.validate.carried import LARGEST, manifest_of, read_result, suites_of, write_archive
 from mmlock.validate.digest import lock_digest
-from mmlock.validate.making import Seen, make_verdict
+from mmlock.validate.making import ValidationFacts, make_verdict
 from mmlock.validate.model import Verdict
 from mmlock.validate.statement import statement_data
 
@@ -122,7 +122,7 @@ def _verdict(result: CarriedResult, env: LockedEnv, file: Path, folder: Path) ->
             hints=["make an archive of this lock: `mmlock validate LOCK --bundle FILE`"],
         )
     try:
-        seen = Seen(
+        seen = ValidationFacts(
             probed=result.probed(),
             device=result.device,
             suites=suites_of(result, chosen(package.name for package in env.packages)),

@@ -15,10 +15,10 @@ from mmlock.validate.model import KernelDevice, Probe, SuiteRun, Verdict
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
 
-__all__ = ["Seen", "make_verdict"]
+__all__ = ["ValidationFacts", "make_verdict"]
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class ValidationFacts(Struct, frozen=True, kw_only=True):
     """One run: the interpreter, and what its kernels did."""
 
     probed: Probe
@@ -32,7 +32,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     tool: str
 
 
-def make_verdict(env: LockedEnv, seen: Seen) -> Verdict:
+def make_verdict(env: LockedEnv, seen: ValidationFacts) -> Verdict:
     """What a run says of a lock."""
     probed = seen.probed
     differences = compare(env, probed)

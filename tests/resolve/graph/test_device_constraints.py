@@ -143,7 +143,7 @@ def test_a_torch_whose_cudnn_dropped_the_device_is_told_by_its_cudnn_unless_it_h
     assert dict(constraint.parts) == {"torch": frozenset()}
     told = constraint.reject(made.options[dropped])
     assert told.text == (
-        "torch 2.4.1+cu121 brings cuDNN 9.1, which has kernels for sm_75 to sm_120: none for sm_70 (V100)"
+        "torch 2.4.1+cu121 comes with cuDNN 9.1, which has kernels for sm_75 to sm_120: none for sm_70 (V100)"
     )
     assert told.source == ("cudnn#nvidia",)
     assert told.confidence is Confidence.DOCUMENTED

@@ -34,7 +34,7 @@ IMPORTING = 300.0
 TAIL = 600
 
 
-class Refused(Exception):
+class BundleRefused(Exception):
     """Something that stops the validation: what, and what to do."""
 
 
@@ -42,7 +42,7 @@ def main() -> int:
     asked = arguments()
     try:
         return carried_out(asked)
-    except Refused as error:
+    except BundleRefused as error:
         for line in error.args:
             sys.stderr.write(line + "\n")
         return 2
@@ -102,7 +102,7 @@ def whole(bundle: dict[str, Any]) -> None:
     """Raise where a check file is not the one that was put in; pip checks the wheels."""
     for name, digest in sorted(bundle["kernels"].items()):
         if hashlib.sha256((KERNELS / name).read_bytes()).hexdigest() != digest:
-            raise Refused(f"error: kernels/{name} was changed", "hint: unpack the archive again")
+            raise BundleRefused(f"error: kernels/{name} was changed", "hint: unpack the archive again")
 
 
 # ---------------------------------------------------------------- installing
@@ -119,12 +119,12 @@ def install(bundle: dict[str, Any], prefix: Path, environ: dict[str, str]) -> st
     """Make an environment with the packages of the lock, by their hashes; gives its interpreter."""
     wanted = bundle["python"]
     if minor() != wanted:
-        raise Refused(
+        raise BundleRefused(
             f"error: the lock is for Python {wanted}, and this is Python {minor()}",
             f"hint: run it with python{wanted}, or name an environment with --python",
         )
     if prefix.exists() and any(prefix.iterdir()):
-        raise Refused(f"error: `{prefix}` is not empty", "hint: name another folder with --prefix")
+        raise BundleRefused(f"error: `{prefix}` is not empty", "hint: name another folder with --prefix")
     say(f"installing {bundle['packages']} packages")
     run([sys.executable, "-m", "venv", str(prefix)], environ, HERE, "install venv (Debian: python3-venv)")
     python = str(prefix / "bin" / "python")
@@ -148,7 +148,7 @@ def run(command: list[str], environ: dict[str, str], folder: Path, hint: str) ->
     )
     if done.returncode != 0:
         text = done.stdout.decode("utf-8", "replace").strip()[-TAIL:]
-        raise Refused(f"error: `{' '.join(command[1:4])}` failed", f"cause: {text}", f"hint: {hint}")
+        raise BundleRefused(f"error: `{' '.join(command[1:4])}` failed", f"cause: {text}", f"hint: {hint}")
 
 
 # ---------------------------------------------------------------- running
@@ -193,7 +193,7 @@ def probed(command: list[str], environ: dict[str, str]) -> dict[str, Any]:
     try:
         answer = json.loads(done.stdout.decode())
     except ValueError:
-        raise Refused(f"error: `{command[0]}` could not be inspected") from None
+        raise BundleRefused(f"error: `{command[0]}` could not be inspected") from None
     return dict(answer)
 
 
@@ -201,7 +201,7 @@ def chosen(device: str, bundle: dict[str, Any], probe: dict[str, Any]) -> str:
     wanted = bundle["device"] if device == "auto" else device
     why = probe["torch"].get("error") or probe["torch"].get("devices_error")
     if wanted == "cuda" and not probe["torch"].get("devices"):
-        raise Refused(
+        raise BundleRefused(
             "error: the lock is for a GPU and torch sees none on this machine",
             f"cause: {why or 'no device'}",
             "hint: `--device cpu` runs the CPU kernels; the verdict will say that it was not on target",
