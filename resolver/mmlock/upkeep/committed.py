@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmlock.core.errors import MmlockError, UsageError
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import normalize
 from mmlock.facts.matrix.concerned import LockContents
 from mmlock.lock.model import FindingKind, LockedEnv
 from mmlock.lock.read import read_lock
@@ -33,8 +33,7 @@ def _held(env: LockedEnv, name: str) -> LockContents:
     versions = {row.name: row.version for row in env.packages}
     versions |= {normalize(step.package): step.version for step in env.fetch}
     versions |= {normalize(step.package): step.version for step in env.build}
-    if env.torch:  # a channel's torch is no distribution of the lock, and is torch all the same
-        versions.setdefault(PackageName("torch"), env.torch.partition("+")[0])
+    versions |= {choice.name: choice.version for choice in env.conda_core}
     files = {one for row in env.packages for file in row.files for one in (file.name, file.url)}
     files |= {step.url for step in env.fetch} | {step.source.name for step in env.build}
     return LockContents(
