@@ -59,7 +59,7 @@ def run(home: Path, name: str, **variables: str) -> list[str]:
 @pytest.mark.parametrize("place", [".", "git+https://git.example/team/mmlock@0a1b2c"])
 def test_mmlock_is_installed_from_where_the_repository_says(home: Path, place: str) -> None:
     assert run(home, "Install mmlock", MMLOCK=place) == [f"python -m pip install --quiet {place}"]
-    assert "vars.MMLOCK || '.'" in TEMPLATE.read_text()
+    assert '      MMLOCK: "."' in TEMPLATE.read_text()
 
 
 def test_no_step_takes_mmlock_from_the_package_index() -> None:
