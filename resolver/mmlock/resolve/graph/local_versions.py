@@ -12,7 +12,7 @@ from mmlock.resolve.request.model import CoreRequirement
 
 __all__ = ["built_for", "link_builds", "split_local"]
 
-_EXACT = re.compile(r"===?\s*([^\s,*]+\+[^\s,*]+)")
+_EXACT = re.compile(r"===?\s*([^\s,*+]+\+[^\s,*+]+)")
 
 
 def split_local(specifier: str) -> tuple[str, str | None]:

@@ -132,8 +132,18 @@ def _newest(files: Iterable[Artifact], name: PackageName) -> Artifact | None:
 
 def brings(paths: Iterable[str], module: str) -> bool:
     """Whether the files of a wheel give an import name: a package, a file, or a compiled file."""
-    wanted = re.compile(rf"{re.escape(module)}(?:/.*\.(?:py|so|pyd)|\.py|\.(?:[\w-]+\.)?(?:so|pyd))")
-    return any(wanted.fullmatch(path) for path in _placed(paths))
+    return any(_gives(path.removeprefix(module)) for path in _placed(paths) if path.startswith(module))
+
+
+def _gives(rest: str) -> bool:
+    """Whether what follows a module's name in a path makes it a package, a file or a compiled file."""
+    if rest.startswith("/"):
+        return rest.endswith((".py", *_COMPILED))
+    return rest == ".py" or _COMPILED_FILE.fullmatch(rest) is not None
+
+
+_COMPILED = (".so", ".pyd")
+_COMPILED_FILE = re.compile(r"\.(?:[\w-]{1,100}\.)?(?:so|pyd)")
 
 
 def _placed(paths: Iterable[str]) -> Iterator[str]:

@@ -29,9 +29,18 @@ _DOCKERFILE = re.compile(r"(?:dockerfile(?:[.-][\w.-]+)?|[\w.-]+\.dockerfile)$",
 _CONDA = re.compile(r"\A(?:environment|conda|env)[\w.-]*\.ya?ml$", re.IGNORECASE)
 _TAKEN = frozenset({"requirements.txt", "requirement.txt", "requirements/mminstall.txt"})
 """What is installed for a project unasked: by habit, mim by its own rule."""
-_GUIDE = re.compile(r"\binstall\s(?:[^\n`|;&]*\s)?(?:-r|--requirement)[ =]?\s*([\w./-]{1,200}\.(?:txt|in))")
-"""A command that installs a requirements file."""
+_COMMAND_END = re.compile(r"[\n`|;&]")
+_INSTALL = re.compile(r"\binstall\s")
+_OF_FILE = re.compile(r"\s(?:-r|--requirement)[ =]?\s*([\w./-]{1,200}\.(?:txt|in))")
 _LOCKS = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"})
+
+
+def _installed_files(text: str) -> Iterator[str]:
+    """The requirements files that commands in a text install."""
+    for command in _COMMAND_END.split(text):
+        if install := _INSTALL.search(command):
+            yield from (found[1] for found in _OF_FILE.finditer(command, install.end() - 1))
+
 
 Read = Callable[[str], str]
 """The text of a file of the project. Raises UnreadSourceError."""
@@ -105,8 +114,8 @@ class _Collector:
         """Requirement files that a guide of the whole project installs: from its top, or from beside it."""
         if dirname(file) not in {"", "docs", "docker", "docs/en", "docs/source"}:
             return
-        for found in _GUIDE.finditer(text):
-            for path in (normpath(found[1]), normpath(f"{dirname(file)}/{found[1]}")):
+        for named in _installed_files(text):
+            for path in (normpath(named), normpath(f"{dirname(file)}/{named}")):
                 # A file of its own folder is for the text itself: `docs/requirements.txt`.
                 if path in self.known and not path.startswith(("docs/", "tests/")):
                     yield path

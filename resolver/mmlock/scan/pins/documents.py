@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import PackageName
 from mmlock.scan.notebook import code_cells
 from mmlock.scan.pins.commands import Said, command_pins, logical_lines, variables
+from mmlock.scan.pins.repositories import address_name
 
 __all__ = ["dockerfile", "markdown", "notebook", "script"]
 
@@ -58,10 +59,19 @@ def script(text: str) -> Iterator[Line]:
         yield from ((number, said) for said in command_pins(variables(line, known)))
 
 
-_CLONE = re.compile(r"\bgit\s+clone\s[^\n;&|]*?/([A-Za-z0-9][\w.-]*?)(?:\.git)?/?(?=[\s;&|]|$)")
+_CLONE = re.compile(r"\bgit\s+clone\s")
+_COMMAND_END = re.compile(r"[;&|]")
 _BRANCH = re.compile(r"\s(?:-b|--branch)[ =](\S+)")
 _CHECKOUT = re.compile(r"\bgit\s+checkout\s+(\S+)")
 _TAG = re.compile(r"v?(\d+(?:\.\d+){1,3}(?:rc\d+)?)$")
+
+
+def _cloned(line: str) -> Iterator[PackageName]:
+    """What the repositories are called that the commands of a line clone."""
+    for command in _COMMAND_END.split(line):
+        if clone := _CLONE.search(command):
+            names = (address_name(word) for word in command[clone.end() :].split() if "/" in word)
+            yield from (name for name in names if name is not None)
 
 
 class _Clones:
@@ -72,8 +82,8 @@ class _Clones:
 
     def feed(self, number: int, line: str) -> Iterator[Line]:
         tag = _CHECKOUT.search(line)
-        if clone := _CLONE.search(line):
-            self._name = normalize(clone[1])
+        if clone := next(_cloned(line), None):
+            self._name = clone
             tag = tag or _BRANCH.search(line)
         if tag and self._name is not None and (found := _TAG.match(tag[1])):
             yield number, (self._name, f"=={found[1]}", f"{self._name} {tag[1]} (git)", None)

@@ -6,12 +6,12 @@ import re
 
 from mmlock.core.names import PackageName, normalize
 
-__all__ = ["is_repository", "repository_name", "without_repositories"]
+__all__ = ["address_name", "is_repository", "repository_name", "without_repositories"]
 
 _VCS = re.compile(r"(?:^|[\s@=\"'])(?:git|hg|svn|bzr)\+(?:https?|ssh|git|file)://\S+")
-_NAMED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*@\s*(?:git|hg|svn|bzr)\+")
-_EGG = re.compile(r"#(?:.*&)?egg=([A-Za-z0-9][\w.-]*)")
-_LAST = re.compile(r"://[^#?]*?/([A-Za-z0-9][\w.-]*?)(?:\.git)?/?(?:@[^/#]*)?(?:[#?]|$)")
+_NAMED = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\s*\[[^\]]*\])?\s*@\s*(?:git|hg|svn|bzr)\+")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _LONGEST = 2000
 """Characters of a line that is looked at."""
 
@@ -25,12 +25,20 @@ def repository_name(text: str) -> PackageName | None:
     """The distribution that a requirement on a repository means: as named, else as the repository is."""
     if not is_repository(text):
         return None
-    for pattern in (_NAMED, _EGG):
-        if found := pattern.match(text) if pattern is _NAMED else pattern.search(text):
-            return normalize(found[1])
+    if named := _NAMED.match(text.strip()) or _EGG.search(text):
+        return normalize(named[1])
     address = _VCS.search(text)
-    last = _LAST.search(address[0].strip("\"' @=")) if address else None
-    return normalize(last[1]) if last else None
+    return address_name(address[0].strip("\"' @=")) if address else None
+
+
+def address_name(address: str) -> PackageName | None:
+    """What a repository is called by its address: the last part of its path, before a revision."""
+    place = address.partition("#")[0].partition("?")[0]
+    host, _, path = place.partition("://")[2].partition("/") if "://" in place else ("", "", place)
+    if not host:  # `git@github.com:owner/Name.git`
+        path = path.partition(":")[2] or path
+    last = path.partition("@")[0].rstrip("/").rpartition("/")[2].removesuffix(".git")
+    return normalize(last) if _NAME.fullmatch(last) else None
 
 
 def without_repositories(text: str) -> tuple[str, list[tuple[int, str]]]:

@@ -45,7 +45,7 @@ else:
 __all__ = ["KEYS", "Group", "Policy", "Rebase", "Split", "parse_policy"]
 
 # `git check-ref-format`, and nothing that a shell, a URL or a glob would read otherwise.
-_PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]*/)*[A-Za-z0-9][A-Za-z0-9_-]*[/-]")
+_PREFIX = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_-]{0,60}/){0,6}[A-Za-z0-9][A-Za-z0-9_-]{0,60}[/-]")
 _USER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _WORD = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _LABEL_LENGTH = 50
