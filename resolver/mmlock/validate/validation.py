@@ -83,18 +83,15 @@ class ValidationRun(Struct, frozen=True, kw_only=True):
     chosen: tuple[tuple[KernelSuite, str], ...]
 
     def verdict(self, started: datetime, progress: Progress) -> Verdict:
-        from mmlock.validate.compare import compare
-        from mmlock.validate.conclude import conclude, on_target
-        from mmlock.validate.digest import core_wheels, lock_digest
+        from mmlock.validate.making import ValidationFacts, make_verdict
         from mmlock.validate.probe import probe
         from mmlock.validate.runner import RunOptions, kernels_digest, run_suites
 
-        request, env = self.request, self.env
+        request = self.request
         clock = time.monotonic()
         progress("examining what is installed")
         deep = [package for suite, package in self.chosen if suite.name != "torch"]
         probed = probe(self.interpreter, deep)
-        differences = compare(env, probed)
         device = self._device(probed)
         looked = time.monotonic() - clock
         options = RunOptions(
@@ -106,25 +103,10 @@ class ValidationRun(Struct, frozen=True, kw_only=True):
         )
         suites = run_suites(self.interpreter, self.chosen, options, progress) if probed.torch else ()
         checked = time.monotonic() - clock - looked
-        fits = on_target(env.target, device, probed.hardware.gpus)
-        torch_error = None if probed.torch else probed.torch_error
-        result, _ = conclude(differences, suites, on_target=fits, torch_error=torch_error)
         seconds = {} if self.installed is None else {"install": round(self.installed, 2)}
-        return Verdict(
-            result=result,
-            lock_digest=lock_digest(env),
-            core_wheels=core_wheels(env),
-            stack=env.stack,
-            target=tuple(item.name for item in env.target.devices),
+        seen = ValidationFacts(
+            probed=probed,
             device=device,
-            on_target=fits,
-            python=probed.python,
-            torch=probed.torch,
-            torch_error=torch_error,
-            packages={name: package.version for name, package in sorted(probed.packages.items())},
-            environment=dict(env.environment),
-            hardware=probed.hardware,
-            differences=differences,
             suites=suites,
             kernels_digest=kernels_digest(options.kernels),
             seed=request.seed,
@@ -133,6 +115,7 @@ class ValidationRun(Struct, frozen=True, kw_only=True):
             seconds={**seconds, "probe": round(looked, 2), "checks": round(checked, 2)},
             tool=f"mmlock {__version__}",
         )
+        return make_verdict(self.env, seen)
 
     def _device(self, probed: Probe) -> KernelDevice:
         """What to run the kernels on. Raises EnvironmentFault when this machine has no such device."""

@@ -22,7 +22,7 @@ from mmlock.upkeep.forges.model import (
     Pull,
     PullStanding,
 )
-from mmlock.upkeep.forges.rest import HttpVerb, Rest, decoded
+from mmlock.upkeep.forges.rest import HttpVerb, Rest, comment_once, decoded, make_once
 
 __all__ = ["Gitea", "headers"]
 
@@ -140,20 +140,12 @@ class Gitea(Struct, frozen=True, kw_only=True):
         return pull
 
     def _opened(self, new: NewPull, value: object) -> Pull:
-        for last in (False, True):
-            try:
-                return _pull(
-                    decoded(self.rest.send(HttpVerb.POST, self._path("/pulls"), value, again=False), _Pull)
-                )
-            except ForgeFault as error:
-                if error.problem not in {ForgeProblem.UNREACHABLE, ForgeProblem.REFUSED}:
-                    raise
-                for pull in self.open_pulls():
-                    if pull.branch == new.branch:
-                        return pull
-                if last or error.problem is ForgeProblem.REFUSED:
-                    raise
-        raise AssertionError
+        path = self._path("/pulls")
+        return make_once(
+            lambda: _pull(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Pull)),
+            lambda: next((pull for pull in self.open_pulls() if pull.branch == new.branch), None),
+            or_refused=True,
+        )
 
     def edit_pull(self, number: int, *, title: str, body: str) -> None:
         self.rest.send(HttpVerb.PATCH, self._path(f"/pulls/{number}"), {"title": title, "body": body})
@@ -184,13 +176,7 @@ class Gitea(Struct, frozen=True, kw_only=True):
 
     def comment(self, number: int, text: str) -> None:
         path = self._path(f"/issues/{number}/comments")
-        try:
-            self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
-        except ForgeFault as error:
-            if error.problem is not ForgeProblem.UNREACHABLE:
-                raise
-            if text.strip() not in {one.strip() for one in self.comments(number)}:
-                self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
+        comment_once(self.rest, path, text, lambda: self.comments(number))
 
     def dashboard(self, label: str) -> Issue | None:
         rows = self.rest.pages(
@@ -202,15 +188,10 @@ class Gitea(Struct, frozen=True, kw_only=True):
     def open_dashboard(self, *, title: str, body: str, label: str) -> Issue:
         value = {"title": title, "body": body, "labels": [self._label(label)]}
         path = self._path("/issues")
-        try:
-            return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
-        except ForgeFault as error:
-            if error.problem is not ForgeProblem.UNREACHABLE:
-                raise
-            found = self.dashboard(label)
-            if found is not None:
-                return found
-        return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
+        return make_once(
+            lambda: _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue)),
+            lambda: self.dashboard(label),
+        )
 
     def edit_dashboard(self, number: int, body: str) -> None:
         self.rest.send(HttpVerb.PATCH, self._path(f"/issues/{number}"), {"body": body})

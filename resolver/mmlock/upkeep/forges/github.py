@@ -27,7 +27,7 @@ from mmlock.upkeep.forges.model import (
     Pull,
     PullStanding,
 )
-from mmlock.upkeep.forges.rest import HttpVerb, Rest, decoded
+from mmlock.upkeep.forges.rest import HttpVerb, Rest, comment_once, decoded, make_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,20 +156,13 @@ class GitHub(Struct, frozen=True, kw_only=True):
 
     def _opened(self, new: NewPull, value: Mapping[str, str]) -> Pull:
         """Opened now, or found: where nobody knows whether it was done, or where it is there already."""
-        try:
-            return self._pull(
-                decoded(self.rest.send(HttpVerb.POST, self._path("/pulls"), value, again=False), _Pull)
-            )
-        except ForgeFault as error:
-            if error.problem not in {ForgeProblem.UNREACHABLE, ForgeProblem.REFUSED}:
-                raise
-            for pull in self.pulls_of(new.branch):
-                if pull.standing is PullStanding.OPEN:
-                    return pull
-            if error.problem is ForgeProblem.REFUSED:
-                raise
-        return self._pull(
-            decoded(self.rest.send(HttpVerb.POST, self._path("/pulls"), value, again=False), _Pull)
+        path = self._path("/pulls")
+        return make_once(
+            lambda: self._pull(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Pull)),
+            lambda: next(
+                (one for one in self.pulls_of(new.branch) if one.standing is PullStanding.OPEN), None
+            ),
+            or_refused=True,
         )
 
     def _ask(self, number: int, reviewers: Iterable[str]) -> None:
@@ -208,13 +201,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
 
     def comment(self, number: int, text: str) -> None:
         path = self._path(f"/issues/{number}/comments")
-        try:
-            self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
-        except ForgeFault as error:
-            if error.problem is not ForgeProblem.UNREACHABLE:
-                raise
-            if text.strip() not in {one.replace("\r\n", "\n").strip() for one in self.comments(number)}:
-                self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
+        comment_once(self.rest, path, text, lambda: self.comments(number))
 
     def dashboard(self, label: str) -> Issue | None:
         rows = self.rest.pages(
@@ -225,15 +212,10 @@ class GitHub(Struct, frozen=True, kw_only=True):
     def open_dashboard(self, *, title: str, body: str, label: str) -> Issue:
         value = {"title": title, "body": body, "labels": [label]}
         path = self._path("/issues")
-        try:
-            return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
-        except ForgeFault as error:
-            if error.problem is not ForgeProblem.UNREACHABLE:
-                raise
-            found = self.dashboard(label)
-            if found is not None:
-                return found
-        return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
+        return make_once(
+            lambda: _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue)),
+            lambda: self.dashboard(label),
+        )
 
     def edit_dashboard(self, number: int, body: str) -> None:
         self.rest.send(HttpVerb.PATCH, self._path(f"/issues/{number}"), {"body": body})

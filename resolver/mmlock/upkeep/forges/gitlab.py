@@ -24,7 +24,7 @@ from mmlock.upkeep.forges.model import (
     Pull,
     PullStanding,
 )
-from mmlock.upkeep.forges.rest import HttpVerb, Rest, decoded
+from mmlock.upkeep.forges.rest import HttpVerb, Rest, comment_once, decoded, make_once
 
 __all__ = ["GitLab", "headers"]
 
@@ -145,18 +145,13 @@ class GitLab(Struct, frozen=True, kw_only=True):
         if new.reviewers:
             value["reviewer_ids"] = [number for name in new.reviewers for number in self._user(name)]
         path = self._path("/merge_requests")
-        for last in (False, True):
-            try:
-                return _pull(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Merge))
-            except ForgeFault as error:
-                if error.problem not in {ForgeProblem.UNREACHABLE, ForgeProblem.REFUSED}:
-                    raise
-                for pull in self.pulls_of(new.branch):
-                    if pull.standing is PullStanding.OPEN:
-                        return pull
-                if last or error.problem is ForgeProblem.REFUSED:
-                    raise
-        raise AssertionError
+        return make_once(
+            lambda: _pull(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Merge)),
+            lambda: next(
+                (one for one in self.pulls_of(new.branch) if one.standing is PullStanding.OPEN), None
+            ),
+            or_refused=True,
+        )
 
     def _user(self, name: str) -> Iterable[int]:
         """The number of a user; none where nobody has that name: that stops no update."""
@@ -188,13 +183,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
 
     def comment(self, number: int, text: str) -> None:
         path = f"{self._merge(number)}/notes"
-        try:
-            self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
-        except ForgeFault as error:
-            if error.problem is not ForgeProblem.UNREACHABLE:
-                raise
-            if text.strip() not in {one.strip() for one in self.comments(number)}:
-                self.rest.send(HttpVerb.POST, path, {"body": text}, again=False)
+        comment_once(self.rest, path, text, lambda: self.comments(number))
 
     def dashboard(self, label: str) -> Issue | None:
         rows = self.rest.pages(
@@ -205,15 +194,10 @@ class GitLab(Struct, frozen=True, kw_only=True):
     def open_dashboard(self, *, title: str, body: str, label: str) -> Issue:
         value = {"title": title, "description": body, "labels": label}
         path = self._path("/issues")
-        try:
-            return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
-        except ForgeFault as error:
-            if error.problem is not ForgeProblem.UNREACHABLE:
-                raise
-            found = self.dashboard(label)
-            if found is not None:
-                return found
-        return _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue))
+        return make_once(
+            lambda: _issue(decoded(self.rest.send(HttpVerb.POST, path, value, again=False), _Issue)),
+            lambda: self.dashboard(label),
+        )
 
     def edit_dashboard(self, number: int, body: str) -> None:
         self.rest.send(HttpVerb.PUT, self._path(f"/issues/{number}"), {"description": body})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mmlock.net.page_cache import PageCache
 
-__all__ = ["HttpVerb", "Rest", "RestAnswer", "decoded", "require_safe"]
+__all__ = ["HttpVerb", "Rest", "RestAnswer", "comment_once", "decoded", "make_once", "require_safe"]
 
 LIMITS = Limits(attempts=4, total_seconds=60.0, longest_pause=60.0, max_bytes=32 * 1024 * 1024)
 LONGEST_WAIT = 300.0
@@ -260,6 +260,38 @@ def decoded(answer: RestAnswer, kind: type[T]) -> T:
             causes=[str(error)],
             hints=["see that `--api` names the API of that forge"],
         ) from error
+
+
+def make_once(make: Callable[[], T], find: Callable[[], T | None], *, or_refused: bool = False) -> T:
+    """Make what must not be there twice.
+
+    Where nobody knows whether it was done, and with `or_refused` where the forge says that it cannot be, what
+    is there is found and taken. Raises ForgeFault.
+    """
+    try:
+        return make()
+    except ForgeFault as error:
+        refused = or_refused and error.problem is ForgeProblem.REFUSED
+        if error.problem is not ForgeProblem.UNREACHABLE and not refused:
+            raise
+        if (found := find()) is not None:
+            return found
+        if refused:
+            raise
+    return make()
+
+
+def comment_once(rest: Rest, path: str, text: str, comments: Callable[[], tuple[str, ...]]) -> None:
+    """Write a comment; after a lost answer only where `comments` do not have it. Raises ForgeFault."""
+
+    def plain(one: str) -> str:
+        return one.replace("\r\n", "\n").strip()
+
+    def write() -> bool:
+        rest.send(HttpVerb.POST, path, {"body": text}, again=False)
+        return True
+
+    make_once(write, lambda: plain(text) in map(plain, comments()) or None)
 
 
 def require_safe(url: str) -> str:
