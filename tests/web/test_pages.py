@@ -113,8 +113,8 @@ def test_hostile_text_in_an_address_is_text(site: Site) -> None:
 
 def test_the_table_shows_every_pair_and_leads_to_its_reason(site: Site) -> None:
     text = follow(site, "/matrix?gpu=a100")
-    assert 'href="/why?gpu=a100&amp;q=2.1.0,2.1.0"' in text
-    assert re.search(r's-unread" href="/why\?gpu=a100&amp;q=2\.1\.0,2\.1\.0"', text)
+    assert 'href="/why?gpu=a100&amp;q=2.1.0,2.1.0&amp;package=mmcv"' in text
+    assert re.search(r's-unread" href="/why\?gpu=a100&amp;q=2\.1\.0,2\.1\.0&amp;', text)
     only = follow(site, "/matrix?gpu=a100&cuda=cu118")
     assert "cu118" in only
     assert "q=2.15.0," not in only

@@ -11,12 +11,12 @@ from mmlock.core.names import DeviceKind, normalize
 from mmlock.doctor.environment.model import Distribution, Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.doctor.model import ProposedSolve
 from mmlock.doctor.proposals import mmcv_packages, same_major, short_name
+from mmlock.facts.matrix.companions import beside_torch
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
 from mmlock.facts.matrix.load import Matrix
 
 _FOLLOWS = frozenset({"torch", "triton"})
 """What comes with the others and is not asked for by itself."""
-_WITH_TORCH = frozenset({"torchvision", "torchaudio"})
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "openmim"})
 
 
@@ -123,7 +123,7 @@ def _pinned(dist: Distribution, matrix: Matrix, guilty: set[str], env: Environme
     base = dist.version.partition("+")[0]
     known = {row.version for row in matrix.releases(dist.name)}
     known |= {row.version for row in matrix.binaries(dist.name)}
-    if dist.name in _WITH_TORCH:
+    if beside_torch(matrix, dist.name):
         return dist.name  # which release it is follows from torch
     return f"{dist.name}=={base}" if base in known and dist.name not in guilty else dist.name
 

@@ -113,15 +113,12 @@ def _eras(
     yield "for code for mmcv 1.x (mmdet 2, mmseg 0)", "mmcv-full"
 
 
-_ALSO_ON_CPU = frozenset({"torch", "torchvision", "torchaudio", "MultiScaleDeformableAttention"})
-
-
 def _only_on_a_gpu(subject: Subject | None, matrix: Matrix) -> bool:
     """Whether a package does nothing without a GPU: no text about it is about a CPU."""
     if subject is None or subject.package is None or matrix.releases(subject.package):
         return False
     row = next((row for row in matrix.modules if subject.package in row.packages), None)
-    return row is not None and bool(row.with_ops) and row.module not in _ALSO_ON_CPU
+    return row is not None and bool(row.with_ops) and not row.on_cpu
 
 
 def _second_runs_on(python: str | None, matrix: Matrix) -> bool:

@@ -9,10 +9,8 @@ from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import joined
 from mmlock.doctor.model import Examination, Subject, SymptomMatch, Told
 from mmlock.doctor.proposals import on_a_gpu, proposed_solves
-from mmlock.doctor.subject import MMCV, of_module
+from mmlock.doctor.subject import MMCV, TORCH, of_module
 from mmlock.facts.matrix.curated import Cure, Module
-
-_ALSO_ON_CPU = frozenset({"torchvision", "torchaudio", "MultiScaleDeformableAttention"})
 
 
 def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
@@ -34,7 +32,7 @@ def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination
     if own and row_of.module not in {MMCV, "mmengine"}:
         words = (package, "{mmcv}", "{packages}")
     solves = proposed_solves((Cure(packages=words),), {}, around.entities, around.matrix, subject)
-    if not own and row_of.with_ops and row_of.module not in _ALSO_ON_CPU:
+    if not own and row_of.with_ops and not row_of.on_cpu:
         solves = on_a_gpu(solves)
     others = [str(name) for name in row_of.packages if str(name) != package]
     part = f", which holds `{module}`" if module != row_of.module else ""
@@ -83,7 +81,8 @@ def own_extension(match: SymptomMatch, around: DiagnosisContext) -> Examination 
     """Only what no package is known for: the rest is told with its package."""
     module = match.fields.get("module", "")
     known = of_module(module, around.matrix)
-    if known is not None and module not in _ALSO_ON_CPU:
+    row = next((row for row in around.matrix.modules if row.module == module), None)
+    if known is not None and (row is None or module == TORCH or not row.on_cpu):
         return None
     return Examination(
         subject=replace(known, decided=False) if known else Subject(told=Told.MODULE, module=module)

@@ -231,6 +231,8 @@ class Module(Struct, frozen=True, kw_only=True):
     confidence: Confidence
     on_request: tuple[PackageName, ...] = ()
     """Other providers of the same import name: used only when the user names them."""
+    on_cpu: bool = False
+    """Whether people use what it compiles without a GPU, too."""
 
 
 class Submodule(Struct, frozen=True, kw_only=True):

@@ -135,6 +135,8 @@ class Package(Struct, frozen=True, kw_only=True):
     """Those that can hold compiled ops; absent: all."""
     on_request: tuple[PackageName, ...] = ()
     """Those that are taken only when they are named."""
+    on_cpu: bool = False
+    """Whether people use what it compiles without a GPU, too."""
     pypi: OnPyPI
     tie: Tie
     install: str
@@ -242,6 +244,7 @@ def module_of(package: Package, source: tuple[str, ...]) -> Module:
         with_ops=package.distributions if package.with_ops is None else package.with_ops,
         core=True,
         on_request=package.on_request,
+        on_cpu=package.on_cpu,
         source=source,
         confidence=package.confidence,
     )

@@ -13,6 +13,7 @@ from typing import Any
 from mmlock.core.names import Confidence, PackageName, Platform
 from mmlock.core.versions import InvalidVersion, allows, version
 from mmlock.facts.matrix import model
+from mmlock.facts.matrix.companions import companions
 from mmlock.facts.matrix.load import Matrix
 
 __all__ = ["VARIANT", "with_conda"]
@@ -21,7 +22,6 @@ VARIANT = "conda."
 """How the variant of a channel's torch starts; then comes what its build string starts with."""
 
 _BUILD = re.compile(r"(cuda|cpu)(\d*)(?:_[a-z]+)*_py(\d)(\d+)_?h[0-9a-f]+_\d+")
-_COMPANIONS = (PackageName("torchvision"), PackageName("torchaudio"))
 _LINKED = re.compile(r"pytorch >=(\d+(?:\.\d+)*),<(\d+(?:\.\d+)*)a0")
 _HUNDRED = 100
 
@@ -45,7 +45,7 @@ class _Conda(Matrix):
         self._base = matrix
         rows = [row for found in records.values() for row in found]
         self._builds = _torch_builds(matrix, rows, platform)
-        self._binaries = {name: _companions(rows, name, platform) for name in _COMPANIONS}
+        self._binaries = {name: _companions(rows, name, platform) for name in companions(matrix)}
 
     @property
     def torch_builds(self) -> tuple[model.TorchBuild, ...]:
@@ -82,7 +82,7 @@ class _Conda(Matrix):
 
     def requires(self, package: str) -> tuple[model.Requires, ...]:
         """What the channel's own packages need is the channel's to say."""
-        if package == "torch" or package in _COMPANIONS:
+        if package == "torch" or package in self._binaries:
             return ()
         return self._base.requires(package)
 

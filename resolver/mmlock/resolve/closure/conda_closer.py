@@ -39,11 +39,9 @@ from mmlock.resolve.closure.model import (
     Unreachable,
 )
 
-__all__ = ["LINKED", "CondaCloser", "provided"]
+__all__ = ["TORCH", "CondaCloser", "channel_names", "provided"]
 
 TORCH = "torch"
-LINKED = ("pytorch", "torchvision", "torchaudio")
-"""What the core decides and the channel provides: torch, and what is compiled against it there."""
 
 
 class CondaCloser(Struct, frozen=True, kw_only=True):
@@ -59,7 +57,7 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
         """Both parts; a conflict of either."""
         subdir = SUBDIRS[request.platform]
         names = _Names(self.matrix)
-        wanted = [node for node in request.core if names.of(node.name) in LINKED]
+        wanted = [n for n in request.core if n.name == TORCH or self.matrix.binaries(n.name)]
         question = CondaQuestion(
             subdir=subdir,
             specs=tuple(_specs(request, wanted, names)),
@@ -94,6 +92,12 @@ def provided(matrix: Matrix, packages: Iterable[CondaPackage]) -> dict[PackageNa
             re.split(r"[ =<>]", spec, maxsplit=1)[0] in {"python", "python_abi"} for spec in package.depends
         )
     }
+
+
+def channel_names(matrix: Matrix, packages: Iterable[str]) -> tuple[str, ...]:
+    """What channels call these."""
+    names = _Names(matrix)
+    return tuple(names.of(normalize(package)) for package in packages)
 
 
 class _Names:

@@ -10,11 +10,12 @@ from msgspec import Struct
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import Confidence
 from mmlock.core.target import Target
+from mmlock.facts.matrix.companions import companions
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.with_conda import with_conda
 from mmlock.lock.formats.conda_parts import SUBDIRS
 from mmlock.lock.model import Finding, FindingKind, Level
-from mmlock.resolve.closure.conda_closer import LINKED, CondaCloser
+from mmlock.resolve.closure.conda_closer import TORCH, CondaCloser, channel_names
 from mmlock.resolve.closure.conda_solve import ChannelRecords, ChannelUnreachable, Live, Recorded, engine
 from mmlock.resolve.closure.model import Closer
 
@@ -66,16 +67,17 @@ def conda_side(
     recorded = Recorded(rows=rows)
     findings: tuple[Finding, ...] = ()
     records: ChannelRecords = recorded
-    linked = recorded.named(LINKED)
+    names = channel_names(matrix, (TORCH, *companions(matrix)))
+    linked = recorded.named(names)
     if cache is not None:
         live = Live(channels=urls, subdir=subdir, cache=cache, exclude_newer=exclude_newer)
         try:
-            linked, records = live.named(LINKED), live
+            linked, records = live.named(names), live
         except ChannelUnreachable as error:
-            if not any(row.name == LINKED[0] for found in rows.values() for row in found):
+            if not any(row.name == names[0] for found in rows.values() for row in found):
                 raise _unreachable(urls, error) from error
             findings = (_from_record(urls),)
-    if not any(row.name == LINKED[0] for found in linked.values() for row in found):
+    if not any(row.name == names[0] for found in linked.values() for row in found):
         raise _no_torch(urls, subdir)
     view = with_conda(matrix, linked, target.platform)
     return CondaSide(matrix=view, records=records, target=target, findings=findings)

@@ -19,7 +19,7 @@ from mmlock.web.api import Wait, documented
 from mmlock.web.settings import Role
 from mmlock.work.model import Task
 
-__all__ = ["grid_task", "router"]
+__all__ = ["grid_task", "require_table", "router"]
 
 router = APIRouter(tags=["facts"])
 Name = Annotated[str, Path(max_length=200)]
@@ -82,13 +82,18 @@ async def matrix(
     return answer(request, await asked(request, grid_task(request, gpu, package), wait))
 
 
-def grid_task(request: Request, gpu: str, package: str) -> Task:
-    """The table for a device. Raises UsageError."""
+def require_table(package: str) -> None:
+    """Raises UsageError for a package that there is no table for."""
     if package not in GRID_PACKAGES:
         raise UsageError(
             f"there is no table for `{package[:60]}`",
             hints=[f"there is one for {' and '.join(GRID_PACKAGES)}"],
         )
+
+
+def grid_task(request: Request, gpu: str, package: str) -> Task:
+    """The table for a device. Raises UsageError."""
+    require_table(package)
     if gpu.strip().lower() == AUTO:
         raise UsageError("`auto` means the GPUs of this machine, which is the server's")
     wanted = gather(Inputs(requirements=(package,)), NoFiles().text).requirements

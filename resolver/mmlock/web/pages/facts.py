@@ -19,7 +19,7 @@ from mmlock.core.sources import Inputs, gather
 from mmlock.core.stated import NoFiles
 from mmlock.core.versions import version
 from mmlock.web.answers import asked, require, result_of, service_of
-from mmlock.web.api.facts import GRID_PACKAGES, grid_task
+from mmlock.web.api.facts import GRID_PACKAGES, grid_task, require_table
 from mmlock.web.pages.render import data, page, problem_data
 from mmlock.web.settings import Role
 
@@ -126,12 +126,12 @@ def _best(grid: Mapping[str, Any], places: list[int], column: int) -> dict[str, 
 
 
 @router.get("/why")
-async def why(request: Request, gpu: str, q: str) -> Response:
-    """Why a cell of the table is what it is: `q` is torch, the release, perhaps the variant."""
+async def why(request: Request, gpu: str, q: str, package: str = GRID_PACKAGES[0]) -> Response:
+    """Why a cell of the table of `package` is what it is: `q` is torch, the release, perhaps the variant."""
     require(request, Role.SOLVE)
+    require_table(package)
     torch, _, rest = q[:200].partition(",")
     release, _, variant = rest.partition(",")
-    package = "mmcv-full" if release.startswith("1.") else "mmcv"
     build = f"{torch}+{variant}" if variant else torch
     wanted = gather(Inputs(requirements=(f"{package}=={release}",)), NoFiles().text).requirements
     if len(wanted) != 1:
