@@ -12,7 +12,7 @@ from build_world import artifact_of, locked, make_env, make_step
 from made_wheels import put_wheel
 from msgspec.structs import replace
 
-from mmlock.app.building import build, find_uv, install
+from mmlock.app.changing import build
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Sha256, normalize
@@ -21,6 +21,8 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
 from mmlock.net.download import FetchedFile
 from mmlock.wheels.fetching import FetchedWheel
+from mmlock.wheels.find_uv import find_uv
+from mmlock.wheels.install_lock import install
 from mmlock.wheels.model import BuiltWheel, CheckStatus, WheelTest
 from mmlock.wheels.seal import Placement, seal_built, seal_fetched, unmet
 

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from mmlock.app.json_twins import lock_data
-from mmlock.app.project_extras import split_extras, with_extras
-from mmlock.app.project_findings import told, untaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
@@ -23,7 +20,10 @@ from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
+from mmlock.lock.folders import VERDICT
+from mmlock.lock.json_twins import lock_data
 from mmlock.lock.model import LockedEnv
+from mmlock.lock.read import lock_in
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.judge.accepted import accepted
 from mmlock.resolve.loop import answer_cache as repeat
@@ -34,6 +34,8 @@ from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.placeholders import refuse_placeholders
 from mmlock.resolve.loop.prefetch import Prefetch
+from mmlock.resolve.loop.project_extras import split_extras, with_extras
+from mmlock.resolve.loop.project_findings import told, untaken
 from mmlock.resolve.request.bound_packages import require_ordinary
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.model import InterpretedRequest
@@ -94,15 +96,14 @@ def write_files(
     """Write a lock and take away what was made for the one before; says what is gone."""
     from mmlock.lock.write import put_lock
 
-    beside = any((folder / name).exists() for name in ("verdict.json", "wheels"))
+    beside = any((folder / name).exists() for name in (VERDICT, "wheels"))
     if not beside:
         put_lock(files, folder)
         return ()
-    from mmlock.app.evidence import trust_for
-    from mmlock.app.lock_folders import held
     from mmlock.upkeep.stale import drop_stale
+    from mmlock.validate.evidence import trust_for
 
-    before = held(folder)
+    before = lock_in(folder)
     put_lock(files, folder)
     return drop_stale(folder, before, env, trust_for(arguments.allowed_signers))
 
@@ -110,16 +111,16 @@ def write_files(
 def _evidence(arguments: SolveArguments) -> Evidence | None:
     if not arguments.verdicts:
         return None
-    from mmlock.app.evidence import evidence
+    from mmlock.validate.evidence import evidence
 
     return evidence(arguments)
 
 
 def _with_verdict(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
     """The environment with the verdict that its folder has of it already."""
-    if arguments.out is None or not (arguments.out / "verdict.json").is_file():
+    if arguments.out is None or not (arguments.out / VERDICT).is_file():
         return env
-    from mmlock.app.evidence import trust_for
+    from mmlock.validate.evidence import trust_for
     from mmlock.validate.own_verdict import with_verdict
 
     return with_verdict(env, arguments.out, trust_for(arguments.allowed_signers))
@@ -133,7 +134,7 @@ def _page(env: LockedEnv, arguments: SolveArguments, evidence: Evidence | None) 
     text, data = summary(env, out) + unwritten, lock_data(env)
     if evidence is None or not evidence.passed_over:
         return Page(text=text, data=data)
-    from mmlock.app.evidence import notes, notes_data
+    from mmlock.validate.evidence import notes, notes_data
 
     ignored = evidence.passed_over
     return Page(text=text + notes(ignored), data={**data, "ignored_verdicts": notes_data(ignored)})

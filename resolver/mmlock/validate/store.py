@@ -11,6 +11,7 @@ from mmlock.core.names import Sha256, StrEnum
 from mmlock.files.atomic import write_aside
 from mmlock.files.digest import sha256_of
 from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
+from mmlock.lock.folders import VERDICT
 from mmlock.lock.formats import pylock
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.write import render_lock
@@ -38,7 +39,7 @@ __all__ = [
     "write_verdict",
 ]
 
-NAME = "verdict.json"
+NAME = VERDICT
 LARGEST = 16 * 1024 * 1024
 """Bytes of a verdict file; one with every suite has about a tenth of a megabyte."""
 _AGAIN = "run `mmlock validate` again to make a new one"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
-    from mmlock.app.fresh_facts import FreshFacts
+    from mmlock.upkeep.fresh_facts import FreshFacts
     from mmlock.web.service import Service
     from mmlock.work.model import Executor, Store
 
@@ -78,7 +78,7 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Iterator[FreshFact
     if not settings.refresh:
         yield None
         return
-    from mmlock.app.fresh_facts import FreshFacts, using
+    from mmlock.upkeep.fresh_facts import FreshFacts, using
 
     facts = FreshFacts(environ)  # before: what the installation came with is what `environ` says now
     with using(facts.current()):
