@@ -192,62 +192,97 @@ def locked(
     if arguments.wheel_indexes:
         matrix = _with_own_wheels(matrix, arguments, progress, served)
     asked = interpret(matrix, arguments, validations)
-    arguments = asked.arguments
-    channel = _conda(matrix, asked) if arguments.with_conda else None
-    matrix = channel.matrix if channel else matrix
-    state = LoopState()
+    channel = _conda(matrix, asked) if asked.arguments.with_conda else None
     with Indexes(
-        index=arguments.index,
-        offline=arguments.offline,
+        index=asked.arguments.index,
+        offline=asked.arguments.offline,
         progress=progress,
         environ=os.environ,
         served=served,
     ) as indexes:
-        ahead = Prefetch(matrix=matrix, request=asked, indexes=indexes)
-        pip = closer or _uv(ahead, progress, served)
-        closer = channel.closer(pip) if channel else pip
+        rounds = _Rounds(channel.matrix if channel else matrix, asked, channel, indexes, progress)
+        return rounds.locked(closer, served)
+
+
+class _Rounds:
+    """Decides a core with its closure and looks at its wheels, until all of them fit."""
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        asked: InterpretedRequest,
+        channel: CondaSide | None,
+        indexes: Indexes,
+        progress: Progress,
+    ) -> None:
+        self._matrix = matrix
+        self._asked = asked
+        self._channel = channel
+        self._indexes = indexes
+        self._progress = progress
+        self._state = LoopState()
+
+    def locked(self, closer: Closer | None, served: Callable[[float], object]) -> LockedEnv:
+        """The first environment with nothing against it. Raises NoAnswer when none is found in time."""
+        ahead = Prefetch(matrix=self._matrix, request=self._asked, indexes=self._indexes)
+        pip = closer or _uv(ahead, self._progress, served)
+        used = self._channel.closer(pip) if self._channel else pip
         for _ in range(ROUNDS):
-            decided = decide(
-                matrix,
-                asked,
-                closer,
-                progress=progress,
-                wheelless=indexes.wheelless,
-                state=state,
-                on_core=ahead.decided,
-            )
-            if not isinstance(decided, Resolution):
-                from mmlock.resolve.loop.refusal import no_answer
-
-                raise no_answer(matrix, asked, decided)
-            from mmlock.resolve.plan.assemble import assemble
-
-            env = assemble(decision(matrix, asked, decided), indexes)
-            if isinstance(env, tuple):
-                raise _no_sources(env[0])
-            if not indexes.offline:
-                refuse_placeholders(env, _requested(asked), indexes.client)
-            env = with_tools(env, arguments, pip)
-            env = replace(env, findings=(*env.findings, *channel.findings)) if channel else env
-            env = told(hold_hashes(env, arguments.requirements), arguments)
-            env = replace(env, findings=(*env.findings, *untaken(matrix, asked, decided)))
-            if arguments.no_abi_check:
-                unread = replace(env, findings=(*env.findings, left_out()))
-                return accepted(matrix, unread)
-            checked = _checked(matrix, env, decided, indexes, progress)
+            decided = self._decided(used, ahead)
+            env = self._written(decided, pip)
+            if self._asked.arguments.no_abi_check:
+                return accepted(self._matrix, replace(env, findings=(*env.findings, left_out())))
+            checked = _checked(self._matrix, env, decided, self._indexes, self._progress)
             if checked.unfit is not None:
-                progress(checked.unfit.reason)
-                state.unfit.append(checked.unfit)
+                self._progress(checked.unfit.reason)
+                self._state.unfit.append(checked.unfit)
             elif checked.refusal is not None:
-                progress(checked.refusal.reason)
-                state.refusals.append(checked.refusal)
+                self._progress(checked.refusal.reason)
+                self._state.refusals.append(checked.refusal)
             else:
-                return accepted(matrix, checked.env)
-    raise NoAnswer(
-        f"the wheels of {ROUNDS} combinations are incompatible with each other",
-        causes=[*(one.reason for one in state.refusals[-3:]), *(one.reason for one in state.unfit[-3:])],
-        hints=["request another version, or check a wheel with `mmlock inspect`"],
-    )
+                return accepted(self._matrix, checked.env)
+        raise self._given_up()
+
+    def _decided(self, closer: Closer, ahead: Prefetch) -> Resolution:
+        """The next combination. Raises NoAnswer where there is none."""
+        decided = decide(
+            self._matrix,
+            self._asked,
+            closer,
+            progress=self._progress,
+            wheelless=self._indexes.wheelless,
+            state=self._state,
+            on_core=ahead.decided,
+        )
+        if isinstance(decided, Resolution):
+            return decided
+        from mmlock.resolve.loop.refusal import no_answer
+
+        raise no_answer(self._matrix, self._asked, decided)
+
+    def _written(self, decided: Resolution, pip: Closer) -> LockedEnv:
+        """The environment of a combination, with what is to be said of it."""
+        from mmlock.resolve.plan.assemble import assemble
+
+        matrix, asked, arguments = self._matrix, self._asked, self._asked.arguments
+        env = assemble(decision(matrix, asked, decided), self._indexes)
+        if isinstance(env, tuple):
+            raise _no_sources(env[0])
+        if not self._indexes.offline:
+            refuse_placeholders(env, _requested(asked), self._indexes.client)
+        env = with_tools(env, arguments, pip)
+        if self._channel:
+            env = replace(env, findings=(*env.findings, *self._channel.findings))
+        env = told(hold_hashes(env, arguments.requirements), arguments)
+        return replace(env, findings=(*env.findings, *untaken(matrix, asked, decided)))
+
+    def _given_up(self) -> NoAnswer:
+        refusals, unfit = self._state.refusals[-3:], self._state.unfit[-3:]
+        return NoAnswer(
+            f"the wheels of {ROUNDS} combinations are incompatible with each other",
+            causes=[*(one.reason for one in refusals), *(one.reason for one in unfit)],
+            hints=["request another version, or check a wheel with `mmlock inspect`"],
+        )
 
 
 def _with_own_wheels(

@@ -56,22 +56,11 @@ def read_indexes(
     started = time.monotonic()
     with driver(used, progress=progress) as drive:
         for name in wanted.indexes:
-            ask = IndexQuery(
-                facts=overlay,
-                matrix=Matrix(root),
-                day=_today(),
-                place=places[name],
-                packages=wanted.packages,
-                held=_held(locks),
-            )
+            ask = _query(overlay, root, places[name], wanted.packages, _held(locks))
             outcomes.append(ask_index(drive, name, ask, arguments, seen))
         if read := _inspect(used, overlay, arguments, places, progress, cache):
             outcomes.append(read)
-    if arguments.hashes:
-        from mmlock.facts.refresh.hashes import record
-
-        parts = cache / "parts"
-        outcomes.append(record(used, overlay, arguments.hashes, places["openmmlab"], progress, parts))
+    outcomes += _record_hashes(used, overlay, arguments, places, progress, cache)
     changes, refused = settle(root, overlay)
     written: tuple[str, ...] = ()
     if not arguments.dry_run:
@@ -91,6 +80,34 @@ def read_indexes(
     )
     require_whole(arguments, outcomes)
     return answer
+
+
+def _query(
+    overlay: Overlay,
+    root: Path,
+    place: str,
+    packages: frozenset[str],
+    held: Mapping[PackageName, frozenset[str]],
+) -> IndexQuery:
+    return IndexQuery(
+        facts=overlay, matrix=Matrix(root), day=_today(), place=place, packages=packages, held=held
+    )
+
+
+def _record_hashes(
+    client: Client,
+    overlay: Overlay,
+    arguments: RefreshArguments,
+    places: Mapping[str, str],
+    progress: Progress,
+    cache: Path,
+) -> list[IndexOutcome]:
+    """The hashes of wheels whose index publishes none, where they are wanted."""
+    if not arguments.hashes:
+        return []
+    from mmlock.facts.refresh.hashes import record
+
+    return [record(client, overlay, arguments.hashes, places["openmmlab"], progress, cache / "parts")]
 
 
 def _inspect(
