@@ -125,9 +125,9 @@ def decide(
     state: LoopState | None = None,
     on_core: Callable[[CoreSolution], object] = _ignore,
 ) -> Resolution | NoResolution:
-    """A core with its closure; `told` hears of each core before its closure is asked for.
+    """A core with its closure; `on_core` is called with each core before its closure is solved.
 
-    Raises EnvironmentFault when the closure cannot be asked.
+    Raises EnvironmentFault when the closure cannot be solved.
     """
     state = state or LoopState()
     state.present |= always_there(request.plain_requirements)
@@ -137,8 +137,8 @@ def decide(
         if (solution := solve_core(rows, solver, request.objectives)) is None:
             return NoResolution(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
-        ask = partial(_question, matrix, request, state=state)
         on_core(solution)
+        ask = partial(_question, matrix, request, state=state)
         answer = closer.close(ask(solution))
         if isinstance(answer, Unreachable):
             raise _unreachable(answer)
