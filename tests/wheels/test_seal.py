@@ -256,5 +256,5 @@ def test_an_unsealed_lock_is_not_installed(env: LockedEnv, home: Path) -> None:
     write_lock(env, home / "lock")
     with pytest.raises(UsageError, match="not sealed") as error:
         install(InstallArguments(lock=home / "lock", prefix=home / "env"))
-    assert error.value.causes == ("still to be made or fetched: tinyext 1.0",)
+    assert error.value.causes == ("still to build or download: tinyext 1.0",)
     assert not (home / "env").exists()

@@ -43,7 +43,7 @@ def facts_digest() -> str:
 
 
 def facts_changed() -> str:
-    """Read the facts anew from where they now are; their digest."""
+    """Read the facts again from where they now are; their digest."""
     for kept in (facts_digest, device_names, stack_names):
         kept.cache_clear()
     return facts_digest()

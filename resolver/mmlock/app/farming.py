@@ -61,7 +61,7 @@ def farm_plan(arguments: FarmPlanArguments, *, progress: Progress = silent) -> P
             raise UsageError(
                 f"`{arguments.source}` is about other facts",
                 causes=[f"it is about {sweep.matrix[:12]}, and these are {matrix.digest[:12]}"],
-                hints=["run `mmlock sweep run` again, or leave it out: then it is asked now"],
+                hints=["run `mmlock sweep run` again, or leave it out to sweep now"],
             )
     else:
         sweep, _, _ = swept(arguments.sweep, progress=progress)
@@ -278,7 +278,7 @@ def _build(arguments: bytes, progress: Progress) -> bytes:
     matrix = open_matrix()
     if (task.matrix, task.mmlock) != (matrix.digest, __version__):
         raise EnvironmentFault(
-            "this worker has other facts, or another mmlock, than whoever planned the build",
+            "this worker has other facts, or another mmlock, than the plan",
             causes=[
                 f"planned with mmlock {task.mmlock} and {task.matrix[:12]}, here are {__version__} and "
                 + matrix.digest[:12]

@@ -38,7 +38,7 @@ class TorchEnvironment(Struct, frozen=True, kw_only=True):
 
 
 def find_site_packages(place: Path) -> Path | None:
-    """The `site-packages` of a virtual environment, a prefix, or itself; None when it is none."""
+    """The `site-packages` of a virtual environment, a prefix, or itself; None when it is not one."""
     if place.name == "site-packages" and place.is_dir():
         return place
     found = sorted(place.glob("lib/python3*/site-packages"))

@@ -37,7 +37,7 @@ class ServedCases:
         if name.startswith("__"):
             raise AttributeError(name)
         raise UsageError(
-            f"`mmlock {name.replace('_', '-')}` cannot be asked of a server",
+            f"`mmlock {name.replace('_', '-')}` does not work with `--server`",
             hints=[f"a server answers {_CAN}", "run it here: leave out `--server`"],
         )
 
@@ -101,7 +101,7 @@ class ServedCases:
         from mmlock.core.progress import silent
 
         if matrices is not None:
-            raise UsageError("`--matrices` is about facts of your own, and a server has its own")
+            raise UsageError("`--matrices` names your own facts, and a server uses its own")
         with self._client(silent) as client:
             data: Any = client.gpus(name)
         return Page(text=_lines(data), data=data)

@@ -89,7 +89,7 @@ def _text(path: Path, folder: Path) -> str:
         raise UsageError(
             f"`{path}` is not UTF-8 text",
             causes=[f"byte {error.start} cannot be read"],
-            hints=["run `mmlock solve` again to write it anew"],
+            hints=["run `mmlock solve` again to rewrite it"],
         ) from error
 
 

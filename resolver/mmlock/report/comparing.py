@@ -26,7 +26,7 @@ __all__ = ["diff", "documents", "lock_diff", "why_fact"]
 
 
 def diff(old: Path, new: Path, *, locks: Path | None = None) -> Page:
-    """What differs. Raises MatrixError for a folder that is none or a file that is broken."""
+    """What differs. Raises MatrixError for a folder without facts, or a broken file."""
     changes = changed(documents(old), documents(new))
     held = held_locks(locks or Path("lockfiles"), named=locks is not None)
     return diff_page(changes, touched(changes, held))

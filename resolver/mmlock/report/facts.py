@@ -178,7 +178,7 @@ def _binaries(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapt
 
 
 def _binaries_text(text: str, rows: Sequence[model.Binary]) -> str:
-    """All builds of one release; a single one is shown in full when its version is asked for."""
+    """All builds of one release; a single one is shown in full when its version is requested."""
     torch = dict.fromkeys(row.torch for row in rows if row.torch)
     cuda = dict.fromkeys(row.cuda for row in rows if row.cuda)
     pythons = span(python for row in rows for python in row.pythons)

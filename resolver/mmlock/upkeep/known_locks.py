@@ -148,7 +148,7 @@ def accept(lock: Path) -> None:
 
 @contextmanager
 def stays_known(lock: Path) -> Iterator[None]:
-    """While mmlock itself changes a lock that the user knows, it stays one that he knows."""
+    """While mmlock itself changes a lock that the user knows, it stays known."""
     known = is_known(lock_folder(lock), os.environ)
     try:
         yield

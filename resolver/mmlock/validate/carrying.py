@@ -137,7 +137,7 @@ def _verdict(result: CarriedResult, env: LockedEnv, file: Path, folder: Path) ->
         return msgspec.convert(msgspec.to_builtins(make_verdict(env, seen)), Verdict)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"`{file}` holds rows that are none",
+            f"`{file}` has rows that cannot be read",
             causes=[f"{type(error).__name__}: {error}"],
             hints=["run `validate.py` of the archive again, and take its `result.json` as it is"],
         ) from error

@@ -162,7 +162,7 @@ def trusted_signer(record: VerdictRecord, trust: Trust, where: str) -> TrustedKe
     ids = ", ".join(one.keyid[:16] or "a key without an id" for one in record.envelope.signatures)
     raise VerdictError(
         standing,
-        f"`{where}` is signed by nobody you trust",
+        f"`{where}` has no signature that you trust",
         causes=[f"signed by {ids}"],
         hints=[
             "if you trust the signer, add the public key: `--allowed-signers FILE`, or [trust] in mmlock.toml"

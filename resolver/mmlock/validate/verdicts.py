@@ -1,4 +1,4 @@
-"""`mmlock verdict`: what a validation found, whose word that is, and the user's own word."""
+"""`mmlock verdict`: what a validation found, who signed it, and the user's own signature."""
 
 from __future__ import annotations
 

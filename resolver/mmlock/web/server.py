@@ -160,7 +160,7 @@ class Served:
         self.server: uvicorn.Server | None = None
 
     def run(self, app: FastAPI) -> None:
-        """Serve until the process is told to end; requests that are under way are answered."""
+        """Serve until the process gets a signal to end; requests that are under way are answered."""
         config = self._uvicorn.Config(
             app,
             http=self._protocol,

@@ -79,7 +79,7 @@ def own_ops(match: SymptomMatch, around: DiagnosisContext) -> Examination:
 
 
 def own_extension(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
-    """Only what no package is known for: the rest is told with its package."""
+    """Only what no package is known for: the rest is reported with its package."""
     module = match.fields.get("module", "")
     known = of_module(module, around.matrix)
     row = next((row for row in around.matrix.modules if row.module == module), None)

@@ -243,4 +243,4 @@ def _(row: model.CompiledModule) -> Faults:
     if row.package is not None:
         yield from forms.names("package", (row.package,))
     if (row.package is None) == (row.project is None):
-        yield "package, project: exactly one of them tells whose it is"
+        yield "package, project: set exactly one of them, the owner"

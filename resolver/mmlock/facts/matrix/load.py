@@ -194,7 +194,7 @@ class Matrix(FactFiles):
 
     @property
     def index_rows(self) -> tuple[model.IndexRow, ...]:
-        """What lies in each directory of OpenMMLab's wheel index."""
+        """What is in each directory of OpenMMLab's wheel index."""
         return self._rows("openmmlab-index")
 
     @property

@@ -36,7 +36,7 @@ class NoStrangersCode:
 
 
 def _policy() -> EgressPolicy:
-    """What this operator allows, and the index that he uses himself."""
+    """What this operator allows, and the index that the operator uses."""
     own = sources(IndexSettings(), os.environ)
     urls = [text.rpartition("=")[2] if "://" in text else "" for text in (own.default or "", *own.extra)]
     hosts = [urlsplit(url).hostname or "" for url in urls]

@@ -71,7 +71,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
 
 
 class NoResolution(Struct, frozen=True, kw_only=True):
-    """No core fulfils the request; the graph in which there is none, and what the closure refused."""
+    """No core satisfies the request; the graph in which there is none, and what the closure refused."""
 
     rows: Rows
     refusals: tuple[Refusal, ...]
@@ -105,7 +105,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
 
 
 def _foreign_variant(target: Target, torch: str | None) -> str | None:
-    """The CUDA build of torch that was asked for by name, for a target that has no CUDA."""
+    """The CUDA build of torch that was requested by name, for a target that has no CUDA."""
     variant = torch_variant(torch)
     return variant if variant and variant.startswith("cu") and not target.cuda else None
 

@@ -179,7 +179,7 @@ def _target(matrix: Matrix, arguments: SolveArguments, devices: TargetDevices) -
 
 
 def _requirements(matrix: Matrix, arguments: SolveArguments) -> tuple[str, tuple[Asked, ...]]:
-    """What is asked for: the user's requirements, a stack's, or both."""
+    """What is requested: the user's requirements, a stack's, or both."""
     if arguments.requirements and arguments.stack is None:
         return "custom", arguments.requirements
     name = arguments.stack or matrix.defaults["stack"]

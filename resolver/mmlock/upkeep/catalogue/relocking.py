@@ -23,7 +23,7 @@ def relocked(
     """The report of a refresh, with what became of the locks that it concerns.
 
     Which locks these are, and by which facts, the report says already. A lock that the catalogue does not
-    name cannot be solved again and is told.
+    name cannot be solved again and is reported.
     """
     assert isinstance(report.data, dict)
     catalogue = read_catalogue(arguments.catalogue)

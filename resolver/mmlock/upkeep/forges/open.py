@@ -63,7 +63,7 @@ def forge_for(
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Opened:
-    """The forge that is asked for. Raises UsageError, ForgeFault or GitFault.
+    """The forge that the arguments name. Raises UsageError, ForgeFault or GitFault.
 
     `transport` and `sleep`: for tests.
     """
@@ -85,7 +85,7 @@ def forge_for(
 
 
 def _usable(about: ForgeRepository, place: Place, arguments: UpdateArguments) -> None:
-    """Raise ForgeFault for a repository that no pull request shall be opened in."""
+    """Raise ForgeFault for a repository that no pull request is to be opened in."""
     if about.archived:
         raise ForgeFault(ForgeProblem.REFUSED, f"`{place.name}` is archived", hints=["unarchive it first"])
     if about.fork and arguments.repository is None:

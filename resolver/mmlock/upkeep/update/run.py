@@ -1,4 +1,4 @@
-"""Committed locks solved anew, and what moved proposed in pull requests."""
+"""Committed locks solved again, and what moved proposed in pull requests."""
 
 from __future__ import annotations
 
