@@ -21,9 +21,9 @@ from pathlib import Path
 
 from report import Table, median_ratio, parser_of, show
 
-from mmlock.app.building import find_uv
 from mmlock.lock.read import read_lock
 from mmlock.wheels.buildenv import find_python
+from mmlock.wheels.find_uv import find_uv
 
 
 def bare(lock: Path, python: str, home: Path) -> float:

@@ -13,7 +13,6 @@ import pytest
 from msgspec.structs import replace
 
 from mmlock import app
-from mmlock.app.lock_folders import with_preferences
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.artifact import Artifact, IndexSettings, NamedIndex
 from mmlock.core.errors import UsageError
@@ -22,6 +21,7 @@ from mmlock.lock.formats.toml_in import open_toml
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.resolve.request.preferences import with_preferences
 
 from .conftest import Run, stock
 
@@ -150,7 +150,7 @@ def test_ones_own_lock_is_known_and_a_strangers_is_not(solve: Run, run: Run) -> 
 
 
 def test_a_lock_that_mmlock_itself_changes_stays_known(solve: Run) -> None:
-    from mmlock.app.lock_folders import stays_known
+    from mmlock.upkeep.known_locks import stays_known
 
     assert solve().code == 0
     with stays_known(Path("lock")):

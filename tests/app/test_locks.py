@@ -11,8 +11,6 @@ import pytest
 from msgspec.structs import replace
 from solved import facts
 
-from mmlock.app import locking as cataloguing
-from mmlock.app.locking import Failed, Outcome, locks, read_catalogue
 from mmlock.core.artifact import Artifact
 from mmlock.core.catalogue import LocksArguments, Pair, parse_catalogue
 from mmlock.core.errors import EnvironmentFault, NoAnswer, UsageError
@@ -23,7 +21,9 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.refused import refused
 from mmlock.lock.write import write_lock
 from mmlock.resolve.judge import judge
+from mmlock.upkeep.catalogue import locking as cataloguing
 from mmlock.upkeep.catalogue.freshness import identity, with_files
+from mmlock.upkeep.catalogue.locking import Failed, Outcome, locks, read_catalogue
 from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.catalogue.table import BEGIN, END
 from mmlock.validate.attest.keys import own_key
@@ -66,7 +66,7 @@ def answers(env: LockedEnv, **others: Callable[[Pair], Outcome]) -> Callable[[Pa
 
 def run(home: Path, decide: Callable[[Pair], Outcome], **more: object) -> Page:
     arguments = LocksArguments(file=home / "mmlock.toml", jobs=1, **more)  # type: ignore[arg-type]
-    return locks(arguments, decide=decide)
+    return locks(arguments, lambda _: decide)
 
 
 def states(page: Page) -> dict[str, str]:

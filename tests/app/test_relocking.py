@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from mmlock.app.locking import Outcome, locks
-from mmlock.app.relocking import relocked
 from mmlock.core.catalogue import Pair
 from mmlock.core.errors import UsageError
 from mmlock.core.progress import silent
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.lock.read import read_lock
+from mmlock.upkeep.catalogue.locking import Outcome, locks
+from mmlock.upkeep.catalogue.relocking import relocked
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def run(home: Path, *names: str) -> tuple[Page, list[str]]:
         return read_lock(ROOT / "lockfiles" / "openmmlab" / "rtx5090")
 
     arguments = RefreshArguments(relock=True, catalogue=home / "mmlock.toml")
-    relock = partial(locks, decide=decide)
+    relock = partial(locks, decide=lambda _: decide)
     return relocked(report(*names), arguments, ROOT / "matrices", silent, relock=relock), solved
 
 
@@ -73,4 +73,4 @@ def test_a_lock_that_the_catalogue_does_not_name_is_told_and_left(home: Path) ->
 def test_a_catalogue_that_is_not_there_is_told(home: Path) -> None:
     arguments = RefreshArguments(relock=True, catalogue=home / "none.toml")
     with pytest.raises(UsageError, match="cannot be read"):
-        relocked(report("openmmlab/t4"), arguments, ROOT / "matrices", silent)
+        relocked(report("openmmlab/t4"), arguments, ROOT / "matrices", silent, relock=locks)

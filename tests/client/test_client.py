@@ -74,7 +74,7 @@ def test_the_command_line_asks_a_server_and_writes_the_lock_here(
     assert main(["--server", url, "gpus", "a100"]) == 0
     assert "sm_80" in capsys.readouterr().out
     assert main(["--server", url, "locks"]) == 2
-    assert "cannot be asked of a server" in capsys.readouterr().err
+    assert "does not work with `--server`" in capsys.readouterr().err
 
 
 def test_a_service_that_is_not_there_is_an_error_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:

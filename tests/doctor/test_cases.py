@@ -15,7 +15,7 @@ from mmlock.doctor import log
 from mmlock.doctor.doctor_commands import command, prove
 from mmlock.doctor.model import Diagnosis, ProposedSolve
 from mmlock.doctor.symptoms import EXAMINERS
-from mmlock.facts.matrix.curated import Symptom
+from mmlock.facts.matrix.symptom_rows import Symptom
 
 from .conftest import Ask, matrix
 

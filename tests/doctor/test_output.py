@@ -22,7 +22,7 @@ Segmentation fault (core dumped)
 
 @pytest.fixture(autouse=True)
 def _facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("mmlock.app.doctoring.open_matrix", lambda _: matrix())
+    monkeypatch.setattr("mmlock.doctor.doctor.open_matrix", lambda _: matrix())
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)

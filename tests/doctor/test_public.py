@@ -29,7 +29,7 @@ NEED_NO_INDEX = {"env-c-moved-checkout-and-its-error"}
 
 @pytest.fixture(autouse=True)
 def _facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("mmlock.app.doctoring.open_matrix", lambda _: matrix())
+    monkeypatch.setattr("mmlock.doctor.doctor.open_matrix", lambda _: matrix())
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
 
 

@@ -33,7 +33,7 @@ def threads() -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("mmlock.app.doctoring.open_matrix", lambda _: matrix())
+    monkeypatch.setattr("mmlock.doctor.doctor.open_matrix", lambda _: matrix())
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
 
 

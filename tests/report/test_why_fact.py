@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from mmlock.app.comparing import documents, why_fact
 from mmlock.core.errors import UsageError
 from mmlock.core.report import Page
 from mmlock.facts.matrix.concerned import LockContents
 from mmlock.facts.matrix.model import Document
+from mmlock.report.comparing import documents, why_fact
 from mmlock.report.why_fact import find_facts, why_page
 from mmlock.upkeep.committed import held_locks
 

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 from solved import facts, request
 
 from mmlock.app import solving
-from mmlock.app.evidence import evidence
 from mmlock.app.solving import locked
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.artifact import Artifact
@@ -44,6 +43,7 @@ from mmlock.validate.attest.signers import KeySigner
 from mmlock.validate.attest.trust import Trust
 from mmlock.validate.conclude import conclude
 from mmlock.validate.digest import lock_digest
+from mmlock.validate.evidence import evidence
 from mmlock.validate.model import CheckRow, Hardware, KernelDevice, Status, SuiteRun, Verdict
 from mmlock.validate.proven import validation, validations
 from mmlock.validate.signing import put_verdict

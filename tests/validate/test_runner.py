@@ -125,7 +125,7 @@ def test_every_check_has_a_row(rows: dict[str, CheckRow]) -> None:
         ("nothing", Status.FAILED, "the check compared nothing"),
         ("raises", Status.FAILED, "RuntimeError: no kernel for this"),
         ("segfault", Status.CRASHED, "the process was ended by SIGSEGV"),
-        ("leaves", Status.CRASHED, "the process ended with exit code 3 before it told a result"),
+        ("leaves", Status.CRASHED, "the process ended with exit code 3 before it gave a result"),
         ("hangs", Status.TIMEOUT, "did not end within 1 seconds"),
         ("prints", Status.FAILED, "printed `error in ms_deformable_im2col_cuda: invalid argument`"),
         ("no_such_op", Status.SKIPPED, "this release has no `no_such_op`"),

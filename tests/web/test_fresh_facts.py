@@ -12,9 +12,9 @@ import pytest
 from web_site import ROOT, Make
 
 from mmlock.app import browsing
-from mmlock.app.fresh_facts import FreshFacts, using
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.facts.matrix.load import Matrix
+from mmlock.upkeep.fresh_facts import FreshFacts, using
 from mmlock.web.fresh_facts import following, take_up
 from mmlock.web.settings import read_settings
 

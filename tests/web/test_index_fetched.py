@@ -11,7 +11,7 @@ from loopback_web import Web, web
 from made_wheels import FILES, NAME, unsealed, whole_wheel
 from web_site import Make
 
-from mmlock.app.building import build
+from mmlock.app.changing import build
 from mmlock.core.build_arguments import BuildArguments
 from mmlock.core.errors import EnvironmentFault
 from mmlock.lock.model import LockedEnv

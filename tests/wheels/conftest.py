@@ -24,8 +24,8 @@ from build_world import (
 )
 from msgspec.structs import replace
 
-from mmlock.app.building import explain_log
 from mmlock.core.build_arguments import BuildOptions
+from mmlock.doctor.build_log import explain_log
 from mmlock.lock.model import PatchPlan
 from mmlock.net.download import Downloader
 from mmlock.resolve.closure.uv_find import find_uv

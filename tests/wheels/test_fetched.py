@@ -15,7 +15,7 @@ from made_files import Made, container, cubin, elf, fatbin
 from made_wheels import CODE, EXT, FILES, NAME, unsealed, whole_wheel
 from msgspec.structs import replace
 
-from mmlock.app.building import build
+from mmlock.app.changing import build
 from mmlock.core.build_arguments import BuildArguments
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, UsageError

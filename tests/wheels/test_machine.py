@@ -13,8 +13,8 @@ import pytest
 from build_world import make_step
 from msgspec.structs import replace
 
-from mmlock.app.building import explain_log
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.doctor.build_log import explain_log
 from mmlock.lock.model import ToolchainPlan
 from mmlock.wheels.compiling import CompileProgress
 from mmlock.wheels.machine import Resources, full_disk_told, jobs, resources, room_for

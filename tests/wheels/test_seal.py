@@ -12,7 +12,7 @@ from build_world import artifact_of, locked, make_env, make_step
 from made_wheels import put_wheel
 from msgspec.structs import replace
 
-from mmlock.app.building import build, find_uv, install
+from mmlock.app.changing import build
 from mmlock.core.build_arguments import BuildArguments, InstallArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Sha256, normalize
@@ -21,6 +21,8 @@ from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
 from mmlock.net.download import FetchedFile
 from mmlock.wheels.fetching import FetchedWheel
+from mmlock.wheels.find_uv import find_uv
+from mmlock.wheels.install_lock import install
 from mmlock.wheels.model import BuiltWheel, CheckStatus, WheelTest
 from mmlock.wheels.seal import Placement, seal_built, seal_fetched, unmet
 
@@ -254,5 +256,5 @@ def test_an_unsealed_lock_is_not_installed(env: LockedEnv, home: Path) -> None:
     write_lock(env, home / "lock")
     with pytest.raises(UsageError, match="not sealed") as error:
         install(InstallArguments(lock=home / "lock", prefix=home / "env"))
-    assert error.value.causes == ("still to be made or fetched: tinyext 1.0",)
+    assert error.value.causes == ("still to build or download: tinyext 1.0",)
     assert not (home / "env").exists()

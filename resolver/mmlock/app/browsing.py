@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from mmlock.core.errors import MmlockError, UsageError
-from mmlock.core.names import StrEnum
+from mmlock.core.errors import UsageError
 from mmlock.core.report import Page
-from mmlock.facts.matrix.load import open_matrix
+from mmlock.facts.matrix.load import ENVIRONMENT_VARIABLE, open_matrix
 from mmlock.lock.model import LockedEnv
-
-if TYPE_CHECKING:
-    from mmlock.lock.refused import Refused
+from mmlock.upkeep.catalogue.committed_locks import Committed, CommittedLocks, CommittedState
 
 __all__ = [
     "Committed",
@@ -35,12 +30,10 @@ __all__ = [
     "package_names",
     "releases",
     "stack_names",
+    "use_facts",
     "validations",
     "why_in",
 ]
-
-_FRESH = 30.0
-"""Seconds for which committed locks are not read again."""
 
 
 @cache
@@ -50,10 +43,16 @@ def facts_digest() -> str:
 
 
 def facts_changed() -> str:
-    """Read the facts anew from where they now are; their digest."""
+    """Read the facts again from where they now are; their digest."""
     for kept in (facts_digest, device_names, stack_names):
         kept.cache_clear()
     return facts_digest()
+
+
+def use_facts(folder: Path) -> str:
+    """Have this process, and those that it starts, use a folder of facts; the digest of those."""
+    os.environ[ENVIRONMENT_VARIABLE] = str(folder)
+    return facts_changed()
 
 
 @cache
@@ -90,7 +89,7 @@ def package_names() -> tuple[str, ...]:
 
 def gpus(name: str | None = None) -> Page:
     """What is known about one device, or the list of all."""
-    from mmlock.app.showing import show_gpus
+    from mmlock.report.showing import show_gpus
 
     report = show_gpus(name, matrices=None)
     return Page(text=report.text, data=report.data)
@@ -98,7 +97,7 @@ def gpus(name: str | None = None) -> Page:
 
 def package_facts(package: str) -> Page:
     """The facts about `PACKAGE` or `PACKAGE==VERSION`."""
-    from mmlock.app.showing import show_package
+    from mmlock.report.showing import show_package
 
     report = show_package(package, matrices=None)
     return Page(text=report.text, data=report.data)
@@ -145,130 +144,10 @@ def lock_of(files: Mapping[str, str]) -> LockedEnv:
 
 def why_in(env: LockedEnv, package: str) -> Page:
     """The argument for one package of an environment. Raises UsageError when it is not in it."""
-    from mmlock.app.json_twins import why_data
+    from mmlock.lock.json_twins import why_data
     from mmlock.lock.text import why_package
 
     text = why_package(env, package)
     if text is None:
         raise UsageError(f"`{package}` is not in this lock")
     return Page(text=text, data=why_data(env, package))
-
-
-# ---------------------------------------------------------------- committed locks
-
-
-class CommittedState(StrEnum):
-    """What the folder of a pair holds."""
-
-    SEALED = "sealed"  # a lock whose every package is a file with a hash
-    OPEN = "open"  # a lock that must be built or downloaded yet
-    REFUSED = "refused"  # the reason why there is no lock
-    MISSING = "missing"  # nothing yet
-    BROKEN = "broken"  # files that cannot be read
-
-
-class Committed(Struct, frozen=True, kw_only=True):
-    """A pair of the catalogue, and what is in its folder."""
-
-    stack: str
-    target: str
-    state: CommittedState
-    folder: Path
-    env: LockedEnv | None = None
-    refused: Refused | None = None
-    mmcv: str = ""
-    todo: str = ""
-    ran: str = "no"
-    """What was run of it, in words."""
-    validated: bool = False
-    fault: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return f"{self.stack}/{self.target}"
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The names of the files that are served."""
-        from mmlock.lock.formats import FORMATS
-
-        names = (*(item.file for item in FORMATS.values()), "refused.toml", "verdict.json")
-        return tuple(name for name in names if (self.folder / name).is_file())
-
-
-class CommittedLocks:
-    """The locks of one `mmlock.toml`, read again when they are older than half a minute."""
-
-    def __init__(self, catalogue: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._file = catalogue
-        self._clock = clock
-        self._read: tuple[float, tuple[Committed, ...]] | None = None
-        self._turn = threading.Lock()
-
-    def all(self) -> tuple[Committed, ...]:
-        """Every pair, in the order of the catalogue; none where there is no catalogue."""
-        with self._turn:
-            if self._read is None or self._clock() - self._read[0] > _FRESH:
-                self._read = (self._clock(), tuple(self._entries()))
-            return self._read[1]
-
-    def get(self, stack: str, target: str) -> Committed | None:
-        """One pair."""
-        return next((one for one in self.all() if (one.stack, one.target) == (stack, target)), None)
-
-    def file(self, stack: str, target: str, name: str) -> bytes | None:
-        """One of the files of a pair, by its name: no path of a request reaches the disk."""
-        from mmlock.files.reading import UnreadableError, read_bounded
-
-        entry = self.get(stack, target)
-        if entry is None or name not in entry.files:
-            return None
-        try:
-            return read_bounded(entry.folder / name)
-        except UnreadableError:
-            return None
-
-    def _entries(self) -> list[Committed]:
-        if self._file is None:
-            return []
-        from mmlock.app.evidence import trust_for
-        from mmlock.app.locking import read_catalogue
-        from mmlock.core.catalogue import Catalogue
-
-        catalogue = read_catalogue(self._file)
-        trust = trust_for((), self._file)
-        found = []
-        for pair in catalogue.pairs:
-            only = Catalogue(folder=catalogue.folder, table=None, pairs=(pair,))
-            assert pair.request.out is not None
-            found.append(_committed(pair.stack, pair.target, pair.request.out, only, trust))
-        return found
-
-
-def _committed(stack: str, target: str, folder: Path, catalogue: Any, trust: Any) -> Committed:
-    from mmlock.upkeep.catalogue.state import entries
-    from mmlock.upkeep.catalogue.table import mmcv_of, run, todo
-    from mmlock.validate.model import Result
-
-    try:
-        (entry,) = entries(catalogue, trust)
-    except MmlockError as error:
-        return Committed(
-            stack=stack, target=target, folder=folder, state=CommittedState.BROKEN, fault=tuple(error.lines())
-        )
-    if entry.env is None:
-        state = CommittedState.REFUSED if entry.refused else CommittedState.MISSING
-        return Committed(stack=stack, target=target, folder=folder, state=state, refused=entry.refused)
-    return Committed(
-        stack=stack,
-        target=target,
-        folder=folder,
-        state=CommittedState.SEALED if entry.env.sealed else CommittedState.OPEN,
-        env=entry.env,
-        mmcv=mmcv_of(entry.env),
-        todo=todo(entry.env),
-        ran=run(entry.verdict),
-        validated=entry.verdict is not None
-        and entry.verdict.on_target
-        and entry.verdict.result is not Result.FAILED,
-    )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from mmlock.app.answering import requested
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.markers import holds
@@ -31,7 +32,7 @@ SOME = 12
 
 def why(lock_dir: Path, package: str) -> Page:
     """The argument for one package of a lock. Raises UsageError when it is not in it."""
-    from mmlock.app.json_twins import why_data
+    from mmlock.lock.json_twins import why_data
     from mmlock.lock.read import read_lock
     from mmlock.lock.text import why_package
 
@@ -57,7 +58,7 @@ def why(lock_dir: Path, package: str) -> Page:
 
 def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Page:
     """What one requirement conflicts with on the request's target, and what would work."""
-    arguments = request.checked()
+    arguments = requested(request, progress).checked()
     matrix = open_matrix(arguments.matrices)
     if asked.name not in core_packages(matrix):
         raise UsageError(
@@ -82,7 +83,7 @@ def _validations(arguments: SolveArguments) -> tuple[Validation, ...]:
     """What the verdicts prove that the request names."""
     if not arguments.verdicts:
         return ()
-    from mmlock.app.evidence import evidence
+    from mmlock.validate.evidence import evidence
 
     return evidence(arguments).rows
 
@@ -101,7 +102,7 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
     from mmlock.resolve.graph.draw import draw
     from mmlock.resolve.graph.network import network
 
-    arguments = request.checked()
+    arguments = requested(request).checked()
     matrix = open_matrix(arguments.matrices)
     request_read = interpret(matrix, arguments, _validations(arguments))
     rows = build_graph(matrix, graph_request(request_read, LoopState()))

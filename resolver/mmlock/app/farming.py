@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from mmlock import __version__
-from mmlock.app.building import wheelhouse_root
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.farm_arguments import FarmPlanArguments, FarmPublishArguments, FarmRunArguments
@@ -31,7 +30,7 @@ from mmlock.files.atomic import write_aside
 from mmlock.files.private import open_cache
 from mmlock.files.reading import UnreadableError, read_bounded
 from mmlock.wheels.model import BuiltWheel
-from mmlock.wheels.wheelhouse import Wheelhouse
+from mmlock.wheels.wheelhouse import Wheelhouse, wheelhouse_root
 from mmlock.work.batch import Batch, run_batch
 from mmlock.work.kept import KeptResults
 from mmlock.work.model import Handler, Task, TaskAnswer, TaskFailure
@@ -62,7 +61,7 @@ def farm_plan(arguments: FarmPlanArguments, *, progress: Progress = silent) -> P
             raise UsageError(
                 f"`{arguments.source}` is about other facts",
                 causes=[f"it is about {sweep.matrix[:12]}, and these are {matrix.digest[:12]}"],
-                hints=["run `mmlock sweep run` again, or leave it out: then it is asked now"],
+                hints=["run `mmlock sweep run` again, or leave it out to sweep now"],
             )
     else:
         sweep, _, _ = swept(arguments.sweep, progress=progress)
@@ -121,7 +120,7 @@ def _told(plan: FarmPlan) -> Iterator[str]:
 
 def _counted(matrix: Matrix, file: Path) -> Callable[[Point], bool]:
     """Whether a point is about a stack and a device that a `mmlock.toml` names."""
-    from mmlock.app.locking import read_catalogue
+    from mmlock.upkeep.catalogue.locking import read_catalogue
 
     archs: dict[str, str | None] = {}
 
@@ -279,7 +278,7 @@ def _build(arguments: bytes, progress: Progress) -> bytes:
     matrix = open_matrix()
     if (task.matrix, task.mmlock) != (matrix.digest, __version__):
         raise EnvironmentFault(
-            "this worker has other facts, or another mmlock, than whoever planned the build",
+            "this worker has other facts, or another mmlock, than the plan",
             causes=[
                 f"planned with mmlock {task.mmlock} and {task.matrix[:12]}, here are {__version__} and "
                 + matrix.digest[:12]
@@ -310,7 +309,7 @@ def request_of(build: FarmBuild, *, offline: bool, exclude_newer: str | None) ->
 def _built(
     task: FarmTask, matrix: Matrix, request: SolveArguments, lock: Path, progress: Progress
 ) -> FarmResult:
-    from mmlock.app.building import build
+    from mmlock.app.changing import build
     from mmlock.app.solving import locked
     from mmlock.core.build_arguments import BuildArguments
     from mmlock.lock.write import put_lock, render_lock

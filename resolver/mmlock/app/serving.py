@@ -7,116 +7,36 @@ that the operator named, and for no others.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
 
-from mmlock.core.arguments import SolveArguments
-from mmlock.core.errors import EnvironmentFault, MmlockError, NoAnswer
-from mmlock.core.inspect_arguments import InspectArguments
-from mmlock.core.names import PackageName, StrEnum
+from mmlock.core.errors import EnvironmentFault, NoAnswer
+from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
-from mmlock.core.requirements import Asked
+from mmlock.core.service_questions import (
+    DoctorQuestion,
+    GridQuestion,
+    InspectQuestion,
+    Question,
+    ScanQuestion,
+    SolveQuestion,
+    TaskKind,
+    WhyNotQuestion,
+    places_of,
+)
 from mmlock.work.model import Handler, Task
 
 if TYPE_CHECKING:
     from mmlock.facts.matrix.load import Matrix
-    from mmlock.net.egress import EgressPolicy
-    from mmlock.resolve.closure.model import Closer, ClosureAnswer, ClosureRequest
 
-__all__ = [
-    "DoctorQuestion",
-    "GridQuestion",
-    "InspectQuestion",
-    "Question",
-    "ScanQuestion",
-    "SolveQuestion",
-    "TaskKind",
-    "WhyNotQuestion",
-    "handlers",
-    "places_of",
-    "task_of",
-]
+__all__ = ["handlers", "task_of"]
 
-
-ALLOW_VARIABLE = "MMLOCK_SERVE_ALLOW"
 MOST_UNPACKED = 200_000_000
 MOST_FILES = 20_000
-
-
-class TaskKind(StrEnum):
-    """What the service can be asked for that takes a while."""
-
-    SOLVE = "solve"
-    WHY_NOT = "why-not"
-    GRID = "grid"
-    INSPECT = "inspect"
-    DOCTOR = "doctor"
-    SCAN = "scan"
-
-
-class Question(Struct, frozen=True, kw_only=True):
-    """What every task says."""
-
-    matrix: str
-    """Digest of the facts that it is about."""
-    moment: str | None = None
-    """The state of the indexes that counts; None: no index is asked."""
-
-
-class SolveQuestion(Question, frozen=True, kw_only=True):
-    """An environment to decide."""
-
-    request: SolveArguments
-    sources: tuple[PackageName, ...] = ()
-    """Packages without wheels whose metadata may be read by running their build backend, besides those
-    that the facts know."""
-
-
-class WhyNotQuestion(Question, frozen=True, kw_only=True):
-    """A requirement that is doubted."""
-
-    asked: Asked
-    request: SolveArguments
-
-
-class GridQuestion(Question, frozen=True, kw_only=True):
-    """A table of pairs."""
-
-    package: PackageName
-    request: SolveArguments
-    most: int = 16
-
-
-class InspectQuestion(Question, frozen=True, kw_only=True):
-    """Compiled files to look at."""
-
-    request: InspectArguments
-
-
-class DoctorQuestion(Question, frozen=True, kw_only=True):
-    """A text to explain."""
-
-    text: str
-    gpus: tuple[str, ...] = ()
-
-
-class ScanQuestion(Question, frozen=True, kw_only=True):
-    """A source tree, as an archive."""
-
-    archive: bytes
-    """A zip or a tar."""
-    name: str
-    """What it is called: its ending tells which."""
-    configs: tuple[str, ...] = ()
 
 
 def task_of(kind: TaskKind, question: Question, label: str = "cpu") -> Task:
@@ -177,16 +97,17 @@ def _matrix() -> Matrix:
 
 
 def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
-    from mmlock.app.json_twins import lock_data
     from mmlock.app.solving import locked, user_closer
+    from mmlock.lock.json_twins import lock_data
     from mmlock.lock.text import summary
     from mmlock.lock.write import render_lock
+    from mmlock.resolve.closure.served import NoStrangersCode, guarded_places
 
     arguments = question.request
     matrix = _matrix()
     known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
-    with _guarded(places_of(arguments)):
-        closer = _NoStrangersCode(user_closer(progress), frozenset({*known, *question.sources}))
+    with guarded_places(places_of(arguments)):
+        closer = NoStrangersCode(user_closer(progress), frozenset({*known, *question.sources}))
         try:
             env = locked(matrix, arguments, progress=progress, closer=closer)
         except NoAnswer as error:
@@ -209,20 +130,6 @@ def _withheld(names: set[PackageName]) -> str:
     )
 
 
-class _NoStrangersCode:
-    """A closer that reads no sources of packages that nobody vouched for: that runs their build backend."""
-
-    def __init__(self, inner: Closer, allowed: frozenset[PackageName]) -> None:
-        self._inner = inner
-        self._allowed = allowed
-        self.withheld: set[PackageName] = set()
-
-    def close(self, request: ClosureRequest) -> ClosureAnswer:
-        kept = tuple(name for name in request.allow_sdist if name in self._allowed)
-        self.withheld |= set(request.allow_sdist) - set(kept)
-        return self._inner.close(replace(request, allow_sdist=kept))
-
-
 def _why_not(question: WhyNotQuestion, progress: Progress) -> Mapping[str, Any]:
     from mmlock.app.explaining import why_not
 
@@ -243,15 +150,16 @@ def _grid(question: GridQuestion, progress: Progress) -> Mapping[str, Any]:
 
 def _inspect(question: InspectQuestion, progress: Progress) -> Mapping[str, Any]:
     from mmlock.app.inspecting import inspect
+    from mmlock.resolve.closure.served import guarded_places
 
     thing = question.request.thing
-    with _guarded((thing,) if "://" in thing else ()):
+    with guarded_places((thing,) if "://" in thing else ()):
         page = inspect(question.request, progress=progress)
     return {"text": page.text, "data": page.data}
 
 
 def _doctor(question: DoctorQuestion, progress: Progress) -> Mapping[str, Any]:
-    from mmlock.app.doctoring import doctor
+    from mmlock.app.diagnosing import doctor
     from mmlock.core.doctor_arguments import DoctorArguments
 
     page = doctor(DoctorArguments(text=question.text, gpus=question.gpus), progress=progress)
@@ -261,8 +169,8 @@ def _doctor(question: DoctorQuestion, progress: Progress) -> Mapping[str, Any]:
 def _scan(question: ScanQuestion, progress: Progress) -> Mapping[str, Any]:
     import tempfile
 
-    from mmlock.app.scanning import scan
     from mmlock.core.scan_arguments import ScanArguments
+    from mmlock.scan.page import scan
     from mmlock.wheels.archive import unpack
 
     with tempfile.TemporaryDirectory(prefix="mmlock-scan-", ignore_cleanup_errors=True) as name:
@@ -273,50 +181,3 @@ def _scan(question: ScanQuestion, progress: Progress) -> Mapping[str, Any]:
         tree = unpack(archive, folder, max_bytes=MOST_UNPACKED, max_files=MOST_FILES)
         page = scan(ScanArguments(project=tree, configs=question.configs), progress=progress)
     return {"text": page.text.replace(str(tree), "."), "data": page.data}
-
-
-# ---------------------------------------------------------------- places on the network
-
-
-def _policy() -> EgressPolicy:
-    """What this operator allows, and the index that he uses himself."""
-    from mmlock.core.artifact import IndexSettings
-    from mmlock.net.egress import EgressPolicy
-    from mmlock.resolve.closure.uv_settings import sources
-
-    own = sources(IndexSettings(), os.environ)
-    urls = [text.rpartition("=")[2] if "://" in text else "" for text in (own.default or "", *own.extra)]
-    hosts = [urlsplit(url).hostname or "" for url in urls]
-    words = (host for host in hosts if ":" not in host)
-    return EgressPolicy.allowing([*os.environ.get(ALLOW_VARIABLE, "").split(","), *words])
-
-
-@contextmanager
-def _guarded(urls: tuple[str, ...]) -> Iterator[None]:
-    """Within it, nothing but what a request may name is reached. Raises UsageError for one it may not."""
-    from mmlock.net.egress import guarded
-
-    policy = _policy()
-    for url in urls:
-        policy.require(url)
-    with guarded(os.environ, wanted=bool(urls), policy=policy) as guard:
-        try:
-            yield
-        except MmlockError as error:
-            refused = sorted(guard.refused.values()) if guard else []
-            error.causes = (*error.causes, *(f"not fetched: {why}" for why in refused))
-            raise
-
-
-def places_of(request: SolveArguments) -> tuple[str, ...]:
-    """Every URL that a request names."""
-    index = request.index
-    named = (
-        *filter(None, (index.index_url,)),
-        *index.extra_index_urls,
-        *index.find_links,
-        *request.wheel_indexes,
-        *(one.url for one in index.named),
-        *(one.url for one in (*request.requirements, *request.constraints) if one.url),
-    )
-    return tuple(dict.fromkeys(named))

@@ -11,9 +11,6 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from mmlock.app.json_twins import lock_data
-from mmlock.app.project_extras import split_extras, with_extras
-from mmlock.app.project_findings import told, untaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
@@ -23,7 +20,10 @@ from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
+from mmlock.lock.folders import VERDICT
+from mmlock.lock.json_twins import lock_data
 from mmlock.lock.model import LockedEnv
+from mmlock.lock.read import lock_in
 from mmlock.resolve.closure.model import Closer
 from mmlock.resolve.judge.accepted import accepted
 from mmlock.resolve.loop import answer_cache as repeat
@@ -34,6 +34,8 @@ from mmlock.resolve.loop.loop import ROUNDS, Resolution, decide
 from mmlock.resolve.loop.nogoods import LoopState
 from mmlock.resolve.loop.placeholders import refuse_placeholders
 from mmlock.resolve.loop.prefetch import Prefetch
+from mmlock.resolve.loop.project_extras import split_extras, with_extras
+from mmlock.resolve.loop.project_findings import told, untaken
 from mmlock.resolve.request.bound_packages import require_ordinary
 from mmlock.resolve.request.interpret import interpret
 from mmlock.resolve.request.model import InterpretedRequest
@@ -94,15 +96,14 @@ def write_files(
     """Write a lock and take away what was made for the one before; says what is gone."""
     from mmlock.lock.write import put_lock
 
-    beside = any((folder / name).exists() for name in ("verdict.json", "wheels"))
+    beside = any((folder / name).exists() for name in (VERDICT, "wheels"))
     if not beside:
         put_lock(files, folder)
         return ()
-    from mmlock.app.evidence import trust_for
-    from mmlock.app.lock_folders import held
     from mmlock.upkeep.stale import drop_stale
+    from mmlock.validate.evidence import trust_for
 
-    before = held(folder)
+    before = lock_in(folder)
     put_lock(files, folder)
     return drop_stale(folder, before, env, trust_for(arguments.allowed_signers))
 
@@ -110,16 +111,16 @@ def write_files(
 def _evidence(arguments: SolveArguments) -> Evidence | None:
     if not arguments.verdicts:
         return None
-    from mmlock.app.evidence import evidence
+    from mmlock.validate.evidence import evidence
 
     return evidence(arguments)
 
 
 def _with_verdict(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
     """The environment with the verdict that its folder has of it already."""
-    if arguments.out is None or not (arguments.out / "verdict.json").is_file():
+    if arguments.out is None or not (arguments.out / VERDICT).is_file():
         return env
-    from mmlock.app.evidence import trust_for
+    from mmlock.validate.evidence import trust_for
     from mmlock.validate.own_verdict import with_verdict
 
     return with_verdict(env, arguments.out, trust_for(arguments.allowed_signers))
@@ -133,7 +134,7 @@ def _page(env: LockedEnv, arguments: SolveArguments, evidence: Evidence | None) 
     text, data = summary(env, out) + unwritten, lock_data(env)
     if evidence is None or not evidence.passed_over:
         return Page(text=text, data=data)
-    from mmlock.app.evidence import notes, notes_data
+    from mmlock.validate.evidence import notes, notes_data
 
     ignored = evidence.passed_over
     return Page(text=text + notes(ignored), data={**data, "ignored_verdicts": notes_data(ignored)})
@@ -191,62 +192,97 @@ def locked(
     if arguments.wheel_indexes:
         matrix = _with_own_wheels(matrix, arguments, progress, served)
     asked = interpret(matrix, arguments, validations)
-    arguments = asked.arguments
-    channel = _conda(matrix, asked) if arguments.with_conda else None
-    matrix = channel.matrix if channel else matrix
-    state = LoopState()
+    channel = _conda(matrix, asked) if asked.arguments.with_conda else None
     with Indexes(
-        index=arguments.index,
-        offline=arguments.offline,
+        index=asked.arguments.index,
+        offline=asked.arguments.offline,
         progress=progress,
         environ=os.environ,
         served=served,
     ) as indexes:
-        ahead = Prefetch(matrix=matrix, request=asked, indexes=indexes)
-        pip = closer or _uv(ahead, progress, served)
-        closer = channel.closer(pip) if channel else pip
+        rounds = _Rounds(channel.matrix if channel else matrix, asked, channel, indexes, progress)
+        return rounds.locked(closer, served)
+
+
+class _Rounds:
+    """Decides a core with its closure and looks at its wheels, until all of them fit."""
+
+    def __init__(
+        self,
+        matrix: Matrix,
+        asked: InterpretedRequest,
+        channel: CondaSide | None,
+        indexes: Indexes,
+        progress: Progress,
+    ) -> None:
+        self._matrix = matrix
+        self._asked = asked
+        self._channel = channel
+        self._indexes = indexes
+        self._progress = progress
+        self._state = LoopState()
+
+    def locked(self, closer: Closer | None, served: Callable[[float], object]) -> LockedEnv:
+        """The first environment with nothing against it. Raises NoAnswer when none is found in time."""
+        ahead = Prefetch(matrix=self._matrix, request=self._asked, indexes=self._indexes)
+        pip = closer or _uv(ahead, self._progress, served)
+        used = self._channel.closer(pip) if self._channel else pip
         for _ in range(ROUNDS):
-            decided = decide(
-                matrix,
-                asked,
-                closer,
-                progress=progress,
-                wheelless=indexes.wheelless,
-                state=state,
-                on_core=ahead.decided,
-            )
-            if not isinstance(decided, Resolution):
-                from mmlock.resolve.loop.refusal import no_answer
-
-                raise no_answer(matrix, asked, decided)
-            from mmlock.resolve.plan.assemble import assemble
-
-            env = assemble(decision(matrix, asked, decided), indexes)
-            if isinstance(env, tuple):
-                raise _no_sources(env[0])
-            if not indexes.offline:
-                refuse_placeholders(env, _requested(asked), indexes.client)
-            env = with_tools(env, arguments, pip)
-            env = replace(env, findings=(*env.findings, *channel.findings)) if channel else env
-            env = told(hold_hashes(env, arguments.requirements), arguments)
-            env = replace(env, findings=(*env.findings, *untaken(matrix, asked, decided)))
-            if arguments.no_abi_check:
-                unread = replace(env, findings=(*env.findings, left_out()))
-                return accepted(matrix, unread)
-            checked = _checked(matrix, env, decided, indexes, progress)
+            decided = self._decided(used, ahead)
+            env = self._written(decided, pip)
+            if self._asked.arguments.no_abi_check:
+                return accepted(self._matrix, replace(env, findings=(*env.findings, left_out())))
+            checked = _checked(self._matrix, env, decided, self._indexes, self._progress)
             if checked.unfit is not None:
-                progress(checked.unfit.reason)
-                state.unfit.append(checked.unfit)
+                self._progress(checked.unfit.reason)
+                self._state.unfit.append(checked.unfit)
             elif checked.refusal is not None:
-                progress(checked.refusal.reason)
-                state.refusals.append(checked.refusal)
+                self._progress(checked.refusal.reason)
+                self._state.refusals.append(checked.refusal)
             else:
-                return accepted(matrix, checked.env)
-    raise NoAnswer(
-        f"the wheels of {ROUNDS} combinations are incompatible with each other",
-        causes=[*(one.reason for one in state.refusals[-3:]), *(one.reason for one in state.unfit[-3:])],
-        hints=["request another version, or check a wheel with `mmlock inspect`"],
-    )
+                return accepted(self._matrix, checked.env)
+        raise self._given_up()
+
+    def _decided(self, closer: Closer, ahead: Prefetch) -> Resolution:
+        """The next combination. Raises NoAnswer where there is none."""
+        decided = decide(
+            self._matrix,
+            self._asked,
+            closer,
+            progress=self._progress,
+            wheelless=self._indexes.wheelless,
+            state=self._state,
+            on_core=ahead.decided,
+        )
+        if isinstance(decided, Resolution):
+            return decided
+        from mmlock.resolve.loop.refusal import no_answer
+
+        raise no_answer(self._matrix, self._asked, decided)
+
+    def _written(self, decided: Resolution, pip: Closer) -> LockedEnv:
+        """The environment of a combination, with what is to be said of it."""
+        from mmlock.resolve.plan.assemble import assemble
+
+        matrix, asked, arguments = self._matrix, self._asked, self._asked.arguments
+        env = assemble(decision(matrix, asked, decided), self._indexes)
+        if isinstance(env, tuple):
+            raise _no_sources(env[0])
+        if not self._indexes.offline:
+            refuse_placeholders(env, _requested(asked), self._indexes.client)
+        env = with_tools(env, arguments, pip)
+        if self._channel:
+            env = replace(env, findings=(*env.findings, *self._channel.findings))
+        env = told(hold_hashes(env, arguments.requirements), arguments)
+        return replace(env, findings=(*env.findings, *untaken(matrix, asked, decided)))
+
+    def _given_up(self) -> NoAnswer:
+        refusals, unfit = self._state.refusals[-3:], self._state.unfit[-3:]
+        return NoAnswer(
+            f"the wheels of {ROUNDS} combinations are incompatible with each other",
+            causes=[*(one.reason for one in refusals), *(one.reason for one in unfit)],
+            hints=["request another version, or check a wheel with `mmlock inspect`"],
+        )
 
 
 def _with_own_wheels(

@@ -25,9 +25,8 @@ def run_lock(folder: Path, *, offline: bool, progress: Progress) -> BranchRun:
     The steps are run in a copy: the committed lock keeps them, for nobody else has the wheels built here.
     Raises MmlockError, also where kernels fail.
     """
-    from mmlock.app.building import build
-    from mmlock.app.validating import validate
-    from mmlock.app.verdicts import verdict
+    from mmlock.app.changing import build, validate
+    from mmlock.validate.verdicts import verdict
 
     with tempfile.TemporaryDirectory(prefix="mmlock-run-") as place:
         copy = Path(place) / "lock"

@@ -97,7 +97,7 @@ class Elf(Struct, frozen=True, kw_only=True):
 
 
 def read_elf(source: Source) -> Elf:
-    """Read a shared object. Raises Unreadable when it is none or cannot be made sense of."""
+    """Read a shared object. Raises Unreadable when it is not one or cannot be made sense of."""
     header = read_header(source)
     segments = read_segments(source, header)
     sections = _sections(source, header)

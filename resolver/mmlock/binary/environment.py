@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from mmlock.binary.extension import is_compiled
 from mmlock.binary.inspect import Uninspected, inspect_folder
+from mmlock.binary.installed_torch import torch_version
 from mmlock.binary.model import Inspected
-from mmlock.binary.reading import Unreadable
 from mmlock.binary.tables import TorchBuildId, TorchSymbols
 from mmlock.binary.torch_wheel import read_torch
 from mmlock.binary.trees import FolderTree
@@ -21,8 +21,6 @@ from mmlock.core.names import Platform, normalize
 from mmlock.core.progress import Progress, silent
 
 _TORCH = re.compile(r"lib(?:torch|c10|caffe2)[\w-]*\.so")
-_VERSION = re.compile(r"""^__version__ = ['"]([^'"+]+)(?:\+([\w.]+))?['"]""", re.MULTILINE)
-_CUDA = re.compile(r"""^cuda\b[^=\n]*= ['"](\d+)\.(\d+)['"]""", re.MULTILINE)
 _MACHINES = {"x86_64": Platform.LINUX_X86_64, "aarch64": Platform.LINUX_AARCH64}
 
 
@@ -40,7 +38,7 @@ class TorchEnvironment(Struct, frozen=True, kw_only=True):
 
 
 def find_site_packages(place: Path) -> Path | None:
-    """The `site-packages` of a virtual environment, a prefix, or itself; None when it is none."""
+    """The `site-packages` of a virtual environment, a prefix, or itself; None when it is not one."""
     if place.name == "site-packages" and place.is_dir():
         return place
     found = sorted(place.glob("lib/python3*/site-packages"))
@@ -93,19 +91,13 @@ def _distributions(site: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
 
 def _torch(site: Path, progress: Progress) -> TorchSymbols | None:
     """The installed torch by its own files, all of its libraries."""
-    try:
-        text = (site / "torch" / "version.py").read_text("utf-8", "replace")
-    except OSError:
+    version = torch_version(site)
+    if version is None:
         return None
-    told = _VERSION.search(text)
-    if told is None:
-        raise Unreadable("`torch/version.py` does not tell a version")
-    cuda = _CUDA.search(text)
-    variant = told[2] or (f"cu{cuda[1]}{cuda[2]}" if cuda else "cpu")
     tree = FolderTree(site, dict(_torch_files(site)))
     # The machine is that of the files; mmlock's words for it follow from the name of `_C`.
     machine = next((m for path in tree.files for m in _MACHINES if m in path), "x86_64")
-    build = TorchBuildId(torch=told[1], variant=variant, platform=_MACHINES[machine])
+    build = TorchBuildId(torch=version.release, variant=version.variant, platform=_MACHINES[machine])
     return read_torch(tree, build, wheel=str(site / "torch"), whole=True, progress=progress)
 
 

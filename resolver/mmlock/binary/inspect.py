@@ -178,7 +178,7 @@ def _understood(path: str, source: Source) -> CompiledExtension | NotRead:
 _NOT_READ = {
     BinaryFormat.PE: "is Windows code, which is not read: only ELF files are",
     BinaryFormat.MACH_O: "is macOS code (Mach-O), which is not read: only ELF files are",
-    BinaryFormat.OTHER: "is not compiled code, whatever its name says",
+    BinaryFormat.OTHER: "is not compiled code, despite its name",
 }
 
 

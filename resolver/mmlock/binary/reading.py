@@ -38,7 +38,7 @@ class Source(Protocol):
 
 
 def check_span(offset: int, size: int, total: int, what: str = "bytes") -> None:
-    """Raise Unreadable unless the span lies inside the file."""
+    """Raise Unreadable unless the span is inside the file."""
     if offset < 0 or size < 0 or offset + size > total:
         raise Unreadable(f"{what} {offset}-{offset + size} are outside the file of {total} bytes")
 

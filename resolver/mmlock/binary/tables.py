@@ -75,7 +75,7 @@ class TorchSymbols(Struct, frozen=True, kw_only=True):
 
 
 class SymbolFile(Struct, frozen=True):
-    """One file of names. Its head is read at once, its names when they are asked for."""
+    """One file of names. Its head is read at once, its names when they are requested."""
 
     path: Path
     builds: tuple[TorchFacts, ...]

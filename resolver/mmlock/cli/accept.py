@@ -30,7 +30,7 @@ def require_accepted(terminal: Terminal, lock: Path, *, yes: bool) -> None:
         except UsageError as error:
             raise UsageError(
                 f"the lock `{lock}` is not one that you solved or accepted",
-                causes=["a lock folder is code, and there is no terminal to ask on"],
+                causes=["a lock folder is code, and there is no terminal to confirm on"],
                 hints=["check what it runs (above), then pass `--yes` to accept it"],
             ) from error
         if not agreed:

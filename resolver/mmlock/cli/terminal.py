@@ -31,7 +31,7 @@ class Terminal(Struct, kw_only=True):
         return self.load()
 
     def show(self, report: Report) -> None:
-        """Write a report in the form that was asked for."""
+        """Write a report in the form that was requested."""
         write(to_json(report.data) if self.as_json else printable(report.text))
 
 
@@ -102,7 +102,7 @@ def output_fault(error: OSError) -> EnvironmentFault:
     """The output cannot be written: what is said, and nothing tries again."""
     silence(sys.stdout)
     why = "stdout is closed" if error.errno == errno.EBADF else error.strerror or str(error)
-    hint = "give it a place with free space that can be written to"
+    hint = "redirect it to a file on a disk with free space"
     return EnvironmentFault("the output cannot be written", causes=[why], hints=[hint])
 
 

@@ -77,7 +77,7 @@ _how = (
 @options.form
 @click.pass_context
 def update(ctx: click.Context, /, *, forge: str, progress: bool | None, **asked: Any) -> None:
-    """Solve every lock of FILE anew, with `exclude-newer` moved, and propose what differs.
+    """Solve every lock of FILE again, with `exclude-newer` moved, and propose what differs.
 
     What moved for one cause (a new torch, a new mmcv wheel, ordinary packages) becomes one branch with one
     commit and a description. Your checkout is left alone: the work is done on the base branch, in a folder

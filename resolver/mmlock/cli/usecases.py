@@ -47,7 +47,7 @@ class UseCases(Protocol):
         ...
 
     def update(self, arguments: UpdateArguments, *, progress: Progress) -> Report:
-        """Solve the locks of a repository anew and open pull requests for what moved."""
+        """Solve the locks of a repository again and open pull requests for what moved."""
         ...
 
     def feed(self, arguments: FeedArguments) -> Report:

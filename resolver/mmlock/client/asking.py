@@ -249,14 +249,18 @@ def _job(data: Any) -> Job:
     try:
         return msgspec.convert(data, Job)
     except msgspec.ValidationError as error:
-        raise EnvironmentFault("the service told of a job in another way", causes=[str(error)]) from error
+        raise EnvironmentFault(
+            "the service's answer about a job cannot be read", causes=[str(error)]
+        ) from error
 
 
 def _decoded(answer: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(answer.content)
     except msgspec.DecodeError as error:
-        raise EnvironmentFault("the service answered with what is no JSON", causes=[str(error)]) from error
+        raise EnvironmentFault(
+            "the service answered with something that is not JSON", causes=[str(error)]
+        ) from error
 
 
 def _error_of(answer: httpx.Response) -> MmlockError:

@@ -37,7 +37,7 @@ class ServedCases:
         if name.startswith("__"):
             raise AttributeError(name)
         raise UsageError(
-            f"`mmlock {name.replace('_', '-')}` cannot be asked of a server",
+            f"`mmlock {name.replace('_', '-')}` does not work with `--server`",
             hints=[f"a server answers {_CAN}", "run it here: leave out `--server`"],
         )
 
@@ -49,22 +49,23 @@ class ServedCases:
 
         The lock is a stranger's until this user accepts it: what builds it asks first.
         """
-        from mmlock.app import lock_folders
         from mmlock.app.solving import write_files
         from mmlock.files.folders import check_target
+        from mmlock.lock.folders import require_place
         from mmlock.lock.formats import FORMATS
         from mmlock.lock.text import summary
+        from mmlock.resolve.request.preferences import with_preferences
 
         arguments = _named(request.checked())
         if arguments.out is not None:
             check_target(arguments.out)
-            arguments = lock_folders.with_preferences(arguments)
+            arguments = with_preferences(arguments)
         with self._client(progress) as client:
             solved = client.solve(arguments)
         out = None if arguments.dry_run else arguments.out
         if out is None:
             return Page(text=solved.text, data=solved.data)
-        lock_folders.require_place(out)
+        require_place(out)
         files = {item.file: solved.files.get(item.file) for item in FORMATS.values()}
         gone = write_files(files, solved.lock, arguments, out)
         text = summary(solved.lock, out) + "".join(f"{line}\n" for line in gone)
@@ -100,7 +101,7 @@ class ServedCases:
         from mmlock.core.progress import silent
 
         if matrices is not None:
-            raise UsageError("`--matrices` is about facts of your own, and a server has its own")
+            raise UsageError("`--matrices` names your own facts, and a server uses its own")
         with self._client(silent) as client:
             data: Any = client.gpus(name)
         return Page(text=_lines(data), data=data)

@@ -43,7 +43,7 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     requires_python: str | None = None
     """PEP 440 bound of the user's project on Python."""
     project: Path | None = None
-    """A source tree whose imports, pins and extensions are asked for, too."""
+    """A source tree whose imports, pins and extensions are requested, too."""
     configs: tuple[str, ...] = ()
     """Configs of the project that narrow it to what they need."""
     notes: tuple[tuple[str, str], ...] = ()

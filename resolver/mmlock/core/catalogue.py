@@ -105,7 +105,7 @@ class LocksArguments(Struct, frozen=True, kw_only=True):
 
 
 def parse_catalogue(text: str, file: Path, files: Files | None = None) -> Catalogue:
-    """Read a `mmlock.toml`; its folders are relative to where it lies. Raises UsageError with all faults.
+    """Read a `mmlock.toml`; its folders are relative to where it is. Raises UsageError with all faults.
 
     `files` reads the requirement and constraint files that it names; None: it may name none.
     """

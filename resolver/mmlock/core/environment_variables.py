@@ -54,7 +54,7 @@ def _row(name: str, purpose: Purpose, meaning: str, reader: Reader = Reader.MMLO
 
 
 _FORGE = (
-    _row("MMLOCK_FORGE_TOKEN", Purpose.FORGE, "The token for the forge, whichever it is. It goes first."),
+    _row("MMLOCK_FORGE_TOKEN", Purpose.FORGE, "The token for any forge; it has precedence."),
     _row("GITHUB_TOKEN", Purpose.FORGE, "The token for GitHub; GitHub's own workflows set it when asked to."),
     _row("GH_TOKEN", Purpose.FORGE, "The token for GitHub, where `GITHUB_TOKEN` is not set."),
     _row("MMLOCK_GITHUB_APP_ID", Purpose.FORGE, "The number of a GitHub App, whose token is used then."),
@@ -93,7 +93,7 @@ _OWN = (
         "The folder of the wheels that were built; default: `wheelhouse` in the cache folder.",
     ),
     _row("MMLOCK_SERVER", Purpose.MMLOCK, "The service to ask, where `--server` does not name one."),
-    _row("MMLOCK_TOKEN", Purpose.MMLOCK, "The token that a service is asked with."),
+    _row("MMLOCK_TOKEN", Purpose.MMLOCK, "The token for requests to a service."),
     _row("MMLOCK_SERVE_*", Purpose.MMLOCK, "A setting of `mmlock serve`: `MMLOCK_SERVE_PORT` is `port`."),
     _row("_MMLOCK_COMPLETE", Purpose.MMLOCK, "Set by shell completion: print the completion script."),
 )
@@ -112,7 +112,7 @@ _INDEX = (
         Reader.UV,
     ),
     _row("PIP_INDEX_URL", Purpose.INDEX, "The main index, if neither an option nor a `UV_*` variable says."),
-    _row("PIP_EXTRA_INDEX_URL", Purpose.INDEX, "More indexes, likewise."),
+    _row("PIP_EXTRA_INDEX_URL", Purpose.INDEX, "More indexes, in the same form."),
     _row(
         "PIP_CONFIG_FILE",
         Purpose.INDEX,

@@ -1,4 +1,4 @@
-"""An extension that lies in the user's own tree, as values: which folder, which bytes, which modules."""
+"""An extension that is in the user's own tree, as values: which folder, which bytes, which modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from mmlock.core.names import PackageName, Sha256
 
 LEFT_BY_BUILDS = (".eggs", ".git", ".hg", ".svn", "__pycache__", "build", "dist")
-"""Folders that no source lies in."""
+"""Folders that no source is in."""
 MADE = (".so", ".pyd", ".o", ".obj", ".pyc", ".egg-info", ".egg")
 """How names end that a build writes."""
 
@@ -58,7 +58,7 @@ class Extension(Struct, frozen=True, kw_only=True):
 
 
 def is_source(name: PurePosixPath) -> bool:
-    """Whether a file of a tree is a source: what earlier builds left there is none."""
+    """Whether a file of a tree is a source: what earlier builds left there is not."""
     return not any(part in LEFT_BY_BUILDS or part.endswith(MADE) for part in name.parts)
 
 

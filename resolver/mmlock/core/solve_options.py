@@ -104,7 +104,7 @@ _CHOICE = (
         key="no-known-cve",
         wording=Wording.OPTION,
         help="Choose no version with a known vulnerability as bad as this: `low`, `moderate`, `high`, "
-        "`critical`. One that nobody rated counts as any.",
+        "`critical`. An unrated one counts.",
     ),
     SolveOption(
         name="allow-missing",

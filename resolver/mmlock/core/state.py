@@ -1,4 +1,4 @@
-"""The folder of this user for what mmlock cannot get again: his key, for one."""
+"""The folder of this user for what mmlock cannot get again: their key, for one."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Files(Protocol):
     def project(self, path: str, /, *, parts: bool) -> str | None:
         """The pyproject.toml that a project path means; None for a folder that has none to read.
 
-        `parts`: extras or groups of it are asked for, so there must be one.
+        `parts`: extras or groups of it are requested, so there must be one.
         """
         ...
 

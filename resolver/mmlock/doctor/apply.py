@@ -25,7 +25,7 @@ _SHOWN = 20
 
 
 class Hands(Struct, frozen=True, kw_only=True):
-    """What the doctor lets others do: he looks and says what would cure, and does nothing himself."""
+    """What the doctor lets others do: it looks and says what would cure, and does nothing itself."""
 
     solve: Callable[[SolveArguments], object]
     """Write the lock of a request into its folder. Raises NoAnswer."""

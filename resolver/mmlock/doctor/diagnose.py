@@ -15,8 +15,9 @@ from mmlock.doctor.patterns import Patterns
 from mmlock.doctor.proposals import proposed_solves
 from mmlock.doctor.subject import subject_of
 from mmlock.doctor.symptoms import EXAMINERS
-from mmlock.facts.matrix.curated import Breakage, Symptom
+from mmlock.facts.matrix.curated import Breakage
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.symptom_rows import Symptom
 
 _SHOWN = 3
 _ONLY_THAT = 4

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mmlock.doctor.prefilter import LEAST, Prefilter
-from mmlock.facts.matrix.curated import Phrase
+from mmlock.facts.matrix.symptom_rows import Phrase
 
 _NAME = r"([^\s:'`\"\u2018\u2019\u201c\u201d]{1,200})"
 

@@ -73,7 +73,7 @@ def wanted_of(env: Environment, matrix: Matrix) -> tuple[Distribution, ...]:
 
 
 def _given_up(env: Environment, matrix: Matrix, needed: frozenset[str]) -> frozenset[str]:
-    """Of installed distributions that write the same module, all but one: never two of them are asked for.
+    """Of installed distributions that write the same module, all but one: never two of them are requested.
 
     The one that another distribution requires is kept, else the one that the facts name first.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmlock.core.report import Page
 from mmlock.doctor.text import shortened
-from mmlock.facts.matrix.curated import Symptom
+from mmlock.facts.matrix.symptom_rows import Symptom
 
 _EXAMPLE = 160
 

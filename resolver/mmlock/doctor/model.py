@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from mmlock.core.names import Confidence, StrEnum
-from mmlock.facts.matrix.curated import Symptom, SymptomKind
+from mmlock.facts.matrix.symptom_rows import Symptom, SymptomKind
 
 
 class NotText(StrEnum):

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from mmlock.doctor.english import English
 from mmlock.doctor.prefilter import Prefilter, compiled, needed
-from mmlock.facts.matrix.curated import Phrase, Symptom
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.symptom_rows import Phrase, Symptom
 
 ERRORS = frozenset(
     {"rror C", "rror LNK", "fatal error", "#error", "rror:", "Exception: ", "Traceback (most", "FAILED: "}

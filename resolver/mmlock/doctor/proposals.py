@@ -15,9 +15,9 @@ from mmlock.doctor.log_entities import LogEntities
 from mmlock.doctor.model import ProposedSolve, Subject
 from mmlock.doctor.subject import MMCV
 from mmlock.facts.devices.find import find_device
-from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.eras import builds_on_mmcv_2, never_on_mmcv_1
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.symptom_rows import Cure
 
 SUBJECT, MMCV_OF_ERA = "{subject}", "{mmcv}"
 """Words of a cure that stand for packages."""

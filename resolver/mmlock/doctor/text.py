@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from mmlock.doctor.model import Diagnosis, LogLine, NotText, Proposal
-from mmlock.facts.matrix.curated import SymptomKind
+from mmlock.facts.matrix.symptom_rows import SymptomKind
 
 _WIDTH = 110
 _TEXT = 400

@@ -1,4 +1,4 @@
-"""Which torch builds a wheel is compared with, and their tables: at hand, or made when they are asked for."""
+"""Which torch builds a wheel is compared with, and their tables: at hand, or made when they are requested."""
 
 from __future__ import annotations
 

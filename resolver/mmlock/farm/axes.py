@@ -108,7 +108,7 @@ def _platform(value: object, file: Path, faults: list[Fault]) -> Platform | None
 def resolve_axes(matrix: Matrix, axes: Axes, asked: SweepArguments) -> Axes:
     """The axes with what the command line says instead, and all that the facts know where nobody says.
 
-    Raises UsageError for a stack that is not known, and for versions that are none.
+    Raises UsageError for a stack that is not known, and for invalid versions.
     """
     stacks = asked.stacks or axes.stacks or tuple(stack.name for stack in matrix.stacks)
     known = {stack.name for stack in matrix.stacks}

@@ -15,7 +15,7 @@ __all__ = ["COLOURS", "MEANING", "STOPS", "Best", "CellLine", "best", "lines_of"
 MEANING: Mapping[CellState, str] = {
     CellState.VALIDATED: "validated: its kernels ran on such a device",
     CellState.WHEEL: "wheels for everything",
-    CellState.UNREAD: "wheels; nobody has read the GPU code of all of them",
+    CellState.UNREAD: "wheels; the GPU code of some is unknown",
     CellState.VERIFIED: "a build with a tested recipe",
     CellState.BUILD: "a build with an untested recipe",
     CellState.WITHOUT_OPS: "without compiled ops, or with ops in plain PyTorch",
@@ -26,10 +26,10 @@ MEANING: Mapping[CellState, str] = {
 
 STOPS: Mapping[Stop, str] = {
     Stop.DEVICE_UNSERVED: "nothing public is built for the device",
-    Stop.TORCH_ABSENT: "there is no such torch on the platform",
+    Stop.TORCH_ABSENT: "torch has no such build for the platform",
     Stop.PYTHON: "that torch has no wheel for the Python",
     Stop.DEVICE: "that torch has no code for the device",
-    Stop.PACKAGES: "the packages of the stack do not go with that torch and Python",
+    Stop.PACKAGES: "the packages of the stack have no versions for that torch and Python",
 }
 
 COLOURS: Mapping[CellState, str] = {

@@ -94,7 +94,7 @@ def demand_of(
 
 
 def _bundle(point: Point, platform: Platform, archs: Mapping[str, tuple[str, ...]]) -> Bundle | None:
-    """The wheels that must be built for a point; None where one of them is none that a farm compiles."""
+    """The wheels that must be built for a point; None where one of them is not compiled by a farm."""
     answer = point.answer
     if answer.torch is None or any(one.form is Form.TORCH_OPS for one in answer.packages):
         return None

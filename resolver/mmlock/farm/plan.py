@@ -155,7 +155,7 @@ def plan_bytes(plan: FarmPlan) -> bytes:
 
 
 def read_plan(data: bytes, place: Path) -> FarmPlan:
-    """A plan from its file. Raises UsageError for bytes that are none."""
+    """A plan from its file. Raises UsageError for anything else."""
     try:
         plan = msgspec.json.decode(data, type=FarmPlan)
         _require(plan)

@@ -200,7 +200,7 @@ def points(sweep: Sweep) -> Iterator[Point]:
 
 
 def read_sweep(data: bytes, place: Path) -> Sweep:
-    """A sweep from its file. Raises UsageError for bytes that are none."""
+    """A sweep from its file. Raises UsageError for anything else."""
     try:
         found = msgspec.json.decode(data, type=Sweep)
         _whole(found)

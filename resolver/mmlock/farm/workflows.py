@@ -96,7 +96,20 @@ def _github(plan: FarmPlan) -> str:
             },
         ],
     }
-    publish = {
+    return _yaml(
+        {
+            "name": "Wheel farm",
+            "on": {"workflow_dispatch": {}, "push": {"paths": [PLAN]}},
+            "permissions": {},
+            "concurrency": {"group": "wheel-farm", "cancel-in-progress": False},
+            "jobs": {"build": build, "publish": _github_pages(wheels)},
+        }
+    )
+
+
+def _github_pages(wheels: str) -> Mapping[str, Any]:
+    """The job that offers what was built."""
+    return {
         "runs-on": "ubuntu-latest",
         "timeout-minutes": 30,
         "needs": "build",
@@ -115,15 +128,6 @@ def _github(plan: FarmPlan) -> str:
             {"uses": "actions/deploy-pages@v4"},
         ],
     }
-    return _yaml(
-        {
-            "name": "Wheel farm",
-            "on": {"workflow_dispatch": {}, "push": {"paths": [PLAN]}},
-            "permissions": {},
-            "concurrency": {"group": "wheel-farm", "cancel-in-progress": False},
-            "jobs": {"build": build, "publish": publish},
-        }
-    )
 
 
 # ---------------------------------------------------------------- GitLab
@@ -181,7 +185,6 @@ def _plain(plan: FarmPlan) -> Any:
 
 def _job(one: FarmPlanBuild) -> Mapping[str, Any]:
     work = "/work"
-    command = ["mmlock", "farm", "run", f"/plan/{PLAN}", "--only", one.name, "--wheelhouse", "/wheelhouse"]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -205,24 +208,7 @@ def _job(one: FarmPlanBuild) -> Mapping[str, Any]:
                         "fsGroup": 10001,
                         "seccompProfile": {"type": "RuntimeDefault"},
                     },
-                    "containers": [
-                        {
-                            "name": "build",
-                            "image": "mmlock:latest",
-                            "command": command,
-                            "env": [{"name": "MMLOCK_CACHE_DIR", "value": f"{work}/cache"}],
-                            "resources": {
-                                "requests": {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi"},
-                                "limits": {"memory": "16Gi"},
-                            },
-                            "securityContext": {"allowPrivilegeEscalation": False},
-                            "volumeMounts": [
-                                {"name": "plan", "mountPath": "/plan", "readOnly": True},
-                                {"name": "wheelhouse", "mountPath": "/wheelhouse"},
-                                {"name": "work", "mountPath": work},
-                            ],
-                        }
-                    ],
+                    "containers": [_container(one.name, work)],
                     "volumes": [
                         {"name": "plan", "configMap": {"name": "mmlock-farm-plan"}},
                         {"name": "wheelhouse", "persistentVolumeClaim": {"claimName": "mmlock-wheelhouse"}},
@@ -231,6 +217,26 @@ def _job(one: FarmPlanBuild) -> Mapping[str, Any]:
                 },
             },
         },
+    }
+
+
+def _container(name: str, work: str) -> Mapping[str, Any]:
+    command = ["mmlock", "farm", "run", f"/plan/{PLAN}", "--only", name, "--wheelhouse", "/wheelhouse"]
+    return {
+        "name": "build",
+        "image": "mmlock:latest",
+        "command": command,
+        "env": [{"name": "MMLOCK_CACHE_DIR", "value": f"{work}/cache"}],
+        "resources": {
+            "requests": {"cpu": "4", "memory": "8Gi", "ephemeral-storage": "20Gi"},
+            "limits": {"memory": "16Gi"},
+        },
+        "securityContext": {"allowPrivilegeEscalation": False},
+        "volumeMounts": [
+            {"name": "plan", "mountPath": "/plan", "readOnly": True},
+            {"name": "wheelhouse", "mountPath": "/wheelhouse"},
+            {"name": "work", "mountPath": work},
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""Folders that this user alone may write: what lies in a cache is used, and some of it is run."""
+"""Folders that this user alone may write: what is in a cache is used, and some of it is run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def private_folder(path: Path) -> Path:
     if hasattr(os, "geteuid") and (why := _shared(path, kept, os.geteuid())):
         raise EnvironmentFault(
             f"the cache folder `{path}` is not used: {why}",
-            causes=["whoever can write to it decides what mmlock installs and runs"],
+            causes=["anyone who can write to it decides what mmlock installs and runs"],
             hints=[
                 f"if you trust what is in it, make it yours alone: chown $(id -u) {path}; chmod go-w {path}",
                 f"or set MMLOCK_CACHE_DIR to a new folder, for example `{path / 'mmlock'}`",

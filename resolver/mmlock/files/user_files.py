@@ -43,7 +43,7 @@ class UserFiles:
     def project(self, path: str, /, *, parts: bool) -> str | None:
         """The pyproject.toml that is meant by a path: itself, or the one in that folder.
 
-        A folder need not have one, unless `parts` of it are asked for, nor need it say what the project
+        A folder need not have one, unless `parts` of it are requested, nor need it say what the project
         needs.
         """
         if not self.is_folder(path):

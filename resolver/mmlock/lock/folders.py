@@ -8,7 +8,10 @@ from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.lock.formats import pylock
 from mmlock.lock.refused import NAME as REFUSED
 
-__all__ = ["lock_folder", "require_place"]
+__all__ = ["VERDICT", "lock_folder", "require_place"]
+
+VERDICT = "verdict.json"
+"""What a validation found, beside the lock that it is about."""
 
 
 def lock_folder(path: Path) -> Path:

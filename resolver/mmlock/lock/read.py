@@ -7,13 +7,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
 from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
 from mmlock.lock.formats import build_toml, pixi_lock, pylock
 from mmlock.lock.formats.parts import conda_digest
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 
-__all__ = ["read_lock", "read_texts"]
+__all__ = ["lock_in", "read_lock", "read_texts"]
 
 
 def read_lock(folder: Path) -> LockedEnv:
@@ -23,6 +23,14 @@ def read_lock(folder: Path) -> LockedEnv:
     writes it; every fault is named by its file and key (`packages[2].wheels[0].hashes.sha256`).
     """
     return _read(lambda name: _text(folder / name, folder), folder)
+
+
+def lock_in(folder: Path) -> LockedEnv | None:
+    """The lock that is in a folder; None where there is none that can be read."""
+    try:
+        return read_lock(folder)
+    except MmlockError:
+        return None
 
 
 def read_texts(files: Mapping[str, str]) -> LockedEnv:
@@ -81,7 +89,7 @@ def _text(path: Path, folder: Path) -> str:
         raise UsageError(
             f"`{path}` is not UTF-8 text",
             causes=[f"byte {error.start} cannot be read"],
-            hints=["run `mmlock solve` again to write it anew"],
+            hints=["run `mmlock solve` again to rewrite it"],
         ) from error
 
 

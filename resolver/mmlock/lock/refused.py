@@ -59,7 +59,7 @@ def render(value: Refused) -> str:
 
 
 def read(path: Path) -> Refused:
-    """The answer in a file. Raises UsageError when it is none, OSError when it cannot be read."""
+    """The answer in a file. Raises UsageError when it is not one, OSError when it cannot be read."""
     table = open_toml(path.read_text(encoding="utf-8"), str(path))
     if table.text("schema") != SCHEMA:
         table.fault("schema", f"is not `{SCHEMA}`")

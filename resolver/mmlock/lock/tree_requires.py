@@ -54,7 +54,7 @@ def _requires(files: Mapping[str, bytes]) -> list[str]:
 
 
 def _lines(told: object, where: str) -> list[str]:
-    """Requirements as the lock keeps them. Raises _Unread for what is none."""
+    """Requirements as the lock keeps them. Raises _Unread for anything else."""
     if not isinstance(told, (list, tuple)) or not all(isinstance(text, str) for text in told):
         raise _Unread(where)
     try:

@@ -1,6 +1,6 @@
 """Reads an extension of the user's own tree: its files, its digest, and what its set-up files say of it.
 
-Nothing of the tree is run: what only running it could tell must be told by the user.
+Nothing of the tree is run: what only running it could show, the user must state.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COMPILED = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hh", ".hpp", ".
 _PACKED = (".py", ".pyi", ".json", ".yaml", ".yml", ".txt", *_COMPILED)
 _SET_UP = (".py", ".toml", ".cfg", ".in", ".txt", ".md", ".rst")
 _MARKS = frozenset({"pyvenv.cfg", "conda-meta", "pylock.toml", "build.toml"})
-"""What lies in a folder that is an environment or a lock."""
+"""What is in a folder that is an environment or a lock."""
 _MOST_ENTRIES = 200_000
 _WORDS = re.compile(r"(?:(?P<name>[A-Za-z0-9][\w.-]*)(?:==(?P<version>[^\s@]+))?\s*@\s*)?(?P<path>\S.*)")
 
@@ -35,7 +35,7 @@ _WORDS = re.compile(r"(?:(?P<name>[A-Za-z0-9][\w.-]*)(?:==(?P<version>[^\s@]+))?
 def read_extension(text: str, root: Path) -> Extension:
     """The extension that a user named: `models/ops`, or `NAME==1.0 @ models/ops`.
 
-    Raises UsageError when the folder is none, or does not tell its name and version.
+    Raises UsageError when the folder is not one, or does not tell its name and version.
     """
     found = _WORDS.fullmatch(text.strip())
     if found is None:
@@ -54,7 +54,7 @@ def read_extension(text: str, root: Path) -> Extension:
         lacking = "name" if name is None else "version"
         raise UsageError(
             f"the {lacking} of the extension in `{path}` cannot be read",
-            causes=["no set-up file tells it as plain text, and setup.py is not run to ask it"],
+            causes=["no set-up file states it as plain text, and setup.py is never run"],
             hints=[f"tell it: `--extension '{name or 'NAME'}=={version or '1.0'} @ {path}'`"],
         )
     return Extension(

@@ -89,7 +89,7 @@ def _read_alike(source: bytes, module: str, package: bool) -> ModuleNames:  # no
 
 
 def _module_of(path: str) -> str | None:
-    """The module that a file is; None for what is none."""
+    """The module that a file is; None for anything else."""
     folder, name = dirname(path), basename(path)
     parts = folder.split("/") if folder else []
     if name.endswith(".py"):

@@ -58,7 +58,7 @@ class Head(Struct, frozen=True, kw_only=True):
 
 
 class TableText(Struct, frozen=True, kw_only=True):
-    """A file whose lines are understood when they are asked for."""
+    """A file whose lines are understood when they are requested."""
 
     head: Head
     blocks: Mapping[str, str]

@@ -120,7 +120,7 @@ def given_text(
 ) -> str:
     """The file of a package: what is known of its releases, and what was read of new ones.
 
-    `digests`: release -> the hash of its file, for all that the text shall speak of.
+    `digests`: release -> the hash of its file, for all that the text speaks of.
     """
     cells = known.expanded() if known else {}
     for release, modules in found:

@@ -69,7 +69,7 @@ class UrlOrigin(NamedTuple):
 
 
 def origin_of(url: str) -> UrlOrigin | None:
-    """Scheme, host and port of an HTTP URL; None when it is none."""
+    """Scheme, host and port of an HTTP URL; None when it is not one."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS[parts.scheme]

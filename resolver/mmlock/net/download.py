@@ -61,7 +61,7 @@ class FetchedFile(Struct, frozen=True, kw_only=True):
 
 
 class Downloader(Struct, kw_only=True):
-    """Brings files into one folder, where each lies under its own hash. Processes may share the folder."""
+    """Brings files into one folder, where each is under its own hash. Processes may share the folder."""
 
     store: Path
     find_links: Sequence[Path] = ()
@@ -174,7 +174,7 @@ class Downloader(Struct, kw_only=True):
         return self._accept(part, wanted, check, origin=url)
 
     def _take(self, path: Path, wanted: Wanted, check: Check | None, origin: str) -> FetchedFile:
-        """Use a file of this machine where it lies."""
+        """Use a file of this machine where it is."""
         digest, size = sha256_of(path), path.stat().st_size
         _same(wanted, wanted.sha256, digest, size, origin)
         if check is not None:
@@ -283,7 +283,7 @@ def _same(wanted: Wanted, known: Sha256 | None, digest: Sha256, size: int, origi
         raise EnvironmentFault(
             f"`{wanted.name}` is not the file that it should be",
             causes=[*causes, f"it came from `{bare(origin)}`"],
-            hints=["it was changed or damaged on the way: nothing of it was used"],
+            hints=["it was changed or damaged on the way; it was not used"],
         )
 
 

@@ -80,7 +80,7 @@ class EgressPolicy(Struct, frozen=True, kw_only=True):
         """Raise UsageError for a URL of a request that may not be fetched: before anything is asked."""
         parts = urlsplit(url)
         shown = bare(url)
-        hints = ["an operator can allow hosts and networks of his own: `allow` in the settings"]
+        hints = ["the operator can allow more hosts and networks: `allow` in the settings"]
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UsageError(f"`{shown}` is not an http or https URL, and this service reads no other")
         if "@" in parts.netloc:
@@ -128,8 +128,8 @@ def guarded(
     names = [name for name in environ if name.upper() in {*_PROXIES, "NO_PROXY"}]
     if any(environ[name] for name in names if name.upper() != "NO_PROXY"):
         raise EnvironmentFault(
-            "this service cannot fetch what requests name: it is behind a proxy of its own",
-            hints=["leave out the index of your own"],
+            "this service cannot download what requests name: it is behind a proxy",
+            hints=["leave out your own index"],
         )
     before = {name: environ.pop(name) for name in names}
     with EgressGuard(policy or EgressPolicy()) as guard:

@@ -260,7 +260,7 @@ class _Answer(Struct, frozen=True, kw_only=True):
 def fault_of(url: str, error: Exception, status: int | None) -> FetchFault:
     """What an exception of `Client.stream` means; `status`: what the server had answered by then.
 
-    Raises it again when it is none of the network.
+    Raises it again when it is not a network error.
     """
     import httpx
 

@@ -38,7 +38,7 @@ class _Gave(OSError):
 
 
 class RangedFile(io.RawIOBase):
-    """A remote file that can be read anywhere; every byte is asked for once, in chunks.
+    """A remote file that can be read anywhere; every byte is requested once, in chunks.
 
     Reading raises OSError when the server gives up or `budget` bytes have been read.
     """

@@ -1,4 +1,4 @@
-"""One file from the network into one file of this disk: bounded, and gone on with where that is safe.
+"""One file from the network into one file of this disk: bounded, and resumed where that is safe.
 
 What came stays in a part file; beside it stands by what the server knew that state of the file. A later
 attempt goes on only if the server says that it still is that state (If-Range) and sends the very rest; else
@@ -186,7 +186,7 @@ class Transfer(Struct, kw_only=True):
     def _anew(self, why: str, status: int) -> FetchFault:
         """Throw away what is here; the next attempt begins at zero."""
         discard(self.part)
-        return self._fault(FetchProblem.UNREACHABLE, f"could not be gone on with: {why}", status)
+        return self._fault(FetchProblem.UNREACHABLE, f"could not be resumed: {why}", status)
 
     def _fault(self, problem: FetchProblem, text: str, status: int) -> FetchFault:
         return FetchFault(problem=problem, url=self.url, text=f"`{self.url}` {text}", status=status)

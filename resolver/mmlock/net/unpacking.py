@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["ENCODINGS", "BombError", "pieces"]
 
 ENCODINGS = "gzip"
-"""What is asked for: the one compression that is unpacked here."""
+"""What to ask for: the one compression that is unpacked here."""
 
 _PIECE = 1 << 20
 _EITHER_HEADER = 32 + zlib.MAX_WBITS

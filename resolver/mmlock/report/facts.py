@@ -2,70 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-
 from mmlock.core.markers import named_extras
-from mmlock.core.names import Confidence, PackageName, WheelDetail, normalize
+from mmlock.core.names import PackageName, WheelDetail
 from mmlock.core.pythons import span
-from mmlock.core.versions import allows, version
+from mmlock.core.versions import version
 from mmlock.facts.matrix import model
-from mmlock.facts.matrix.advisories import advisory_text, concerning
 from mmlock.facts.matrix.load import Matrix
+from mmlock.report import curated_facts
+from mmlock.report.chapter import Chapter, Fact, cited_sources, fact, is_wanted
 
 __all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "known_versions", "span"]
 
 OPENMMLAB_INDEX = PackageName("openmmlab-index")
 """The name under which hashes of wheels on OpenMMLab's index are kept."""
 
-_ORDER = {confidence: rank for rank, confidence in enumerate(Confidence)}
-
-
 _DETAILS = {
     WheelDetail.ARCHS: "GPU code",
     WheelDetail.CXX11_ABI: "C++ ABI",
     WheelDetail.CUDART: "libcudart",
 }
-
-
-class Fact(Struct, frozen=True, kw_only=True):
-    """One sentence, where it comes from and how sure it is."""
-
-    text: str
-    source: tuple[str, ...]
-    """What the source keys mean, in full."""
-    confidence: Confidence
-    """The weakest of the rows it is made of."""
-    rows: tuple[Mapping[str, Any], ...]
-    """Those rows as plain values."""
-
-
-class Chapter(Struct, frozen=True, kw_only=True):
-    """Facts of one kind; without facts there was nothing to say."""
-
-    name: str
-    title: str
-    facts: tuple[Fact, ...]
-
-
-def _fact(text: str, rows: Sequence[Any], sources: Mapping[str, str]) -> Fact:
-    keys = dict.fromkeys(key for row in rows for key in row.source)
-    return Fact(
-        text=text,
-        source=tuple(sources.get(key, key) for key in keys),
-        confidence=max((row.confidence for row in rows), key=_ORDER.__getitem__),
-        rows=tuple(msgspec.to_builtins(row) for row in rows),
-    )
-
-
-def _told(matrix: Matrix, section: str, rows: Sequence[Any], package: str | None = None) -> dict[str, str]:
-    """What the source keys of rows mean, those of rows that stand in another file as well."""
-    elsewhere = (key for row in rows for key in row.source if "#" in key)
-    return {**matrix.sources(section, package), **{key: matrix.meaning(key) for key in elsewhere}}
 
 
 def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
@@ -82,17 +41,13 @@ def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
     )
 
 
-def _wanted(candidate: str, wanted: str | None) -> bool:
-    return wanted is None or version(candidate) == version(wanted)
-
-
 # ---------------------------------------------------------------- releases
 
 
 def _releases(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    rows = [row for row in matrix.releases(package) if _wanted(row.version, wanted)]
+    rows = [row for row in matrix.releases(package) if is_wanted(row.version, wanted)]
     sources = matrix.sources("releases", package)
-    facts = tuple(_fact(_release_text(row), [row], sources) for row in reversed(rows))
+    facts = tuple(fact(_release_text(row), [row], sources) for row in reversed(rows))
     return Chapter(name="releases", title="Releases, and what they need at import", facts=facts)
 
 
@@ -117,14 +72,14 @@ def _requirements(matrix: Matrix, package: PackageName, wanted: str | None) -> C
     if wanted is not None:
         sources = matrix.sources("releases", package)
         for release in matrix.releases(package):
-            if _wanted(release.version, wanted):
-                facts += [_fact(text, [release], sources) for text in _requirement_texts(release)]
+            if is_wanted(release.version, wanted):
+                facts += [fact(text, [release], sources) for text in _requirement_texts(release)]
         sources = matrix.sources("requires", package)
         for row in matrix.requires(package):
-            if _wanted(row.version, wanted):
+            if is_wanted(row.version, wanted):
                 where = f" of {row.variant}" if row.variant else ""
                 where += f" on {row.platform}" if row.platform else ""
-                facts += [_fact(text, [row], sources) for text in _declared_texts(row, where)]
+                facts += [fact(text, [row], sources) for text in _declared_texts(row, where)]
     return Chapter(name="requirements", title="Requirements", facts=tuple(facts))
 
 
@@ -160,13 +115,13 @@ def _requirement_texts(row: model.Release) -> Iterable[str]:
 def _torch_builds(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
     facts: list[Fact] = []
     if package == "torch":
-        rows = [row for row in matrix.torch_builds if _wanted(row.torch, wanted)]
+        rows = [row for row in matrix.torch_builds if is_wanted(row.torch, wanted)]
         sources = matrix.sources("torch-builds")
         if wanted is not None:
-            facts = [_fact(_build_text(row), [row], sources) for row in rows]
+            facts = [fact(_build_text(row), [row], sources) for row in rows]
         else:
             grouped = [(torch, list(group)) for torch, group in groupby(rows, key=lambda row: row.torch)]
-            facts = [_fact(_builds_text(torch, group), group, sources) for torch, group in reversed(grouped)]
+            facts = [fact(_builds_text(torch, group), group, sources) for torch, group in reversed(grouped)]
     return Chapter(name="builds", title="Builds", facts=tuple(facts))
 
 
@@ -210,20 +165,20 @@ def _unread(details: tuple[WheelDetail, ...]) -> list[str]:
 
 
 def _binaries(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    rows = [row for row in matrix.binaries(package) if _wanted(row.version, wanted)]
-    sources = _told(matrix, "binaries", rows, package)
+    rows = [row for row in matrix.binaries(package) if is_wanted(row.version, wanted)]
+    sources = cited_sources(matrix, "binaries", rows, package)
     grouped = [(text, list(group)) for text, group in groupby(rows, key=lambda row: row.version)]
     facts: list[Fact] = []
     for text, group in reversed(grouped):
         if wanted is None and len(group) > 1:
-            facts.append(_fact(_binaries_text(text, group), group, sources))
+            facts.append(fact(_binaries_text(text, group), group, sources))
         else:
-            facts += [_fact(_binary_text(row), [row], sources) for row in group]
+            facts += [fact(_binary_text(row), [row], sources) for row in group]
     return Chapter(name="wheels", title="Wheels", facts=tuple(facts))
 
 
 def _binaries_text(text: str, rows: Sequence[model.Binary]) -> str:
-    """All builds of one release; a single one is shown in full when its version is asked for."""
+    """All builds of one release; a single one is shown in full when its version is requested."""
     torch = dict.fromkeys(row.torch for row in rows if row.torch)
     cuda = dict.fromkeys(row.cuda for row in rows if row.cuda)
     pythons = span(python for row in rows for python in row.pythons)
@@ -259,7 +214,7 @@ def _index(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
     sources = matrix.sources("openmmlab-index")
     facts = []
     for row in matrix.index_rows:
-        versions = [text for text in row.versions if _wanted(text, wanted)]
+        versions = [text for text in row.versions if is_wanted(text, wanted)]
         if row.package != package or not versions:
             continue
         seen, guessed = row.pythons_seen, row.pythons_inferred
@@ -267,7 +222,7 @@ def _index(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
         pythons += [f"{span(guessed)} expected"] if guessed else []
         which = "" if wanted else f"{', '.join(versions)}; "
         text = f"{row.directory} for {row.platform}: {which}{', '.join(pythons)}"
-        facts.append(_fact(text, [row], sources))
+        facts.append(fact(text, [row], sources))
     return Chapter(name="index", title="Wheels on OpenMMLab's index", facts=tuple(facts))
 
 
@@ -277,7 +232,7 @@ def _files(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
         for name in (package, OPENMMLAB_INDEX):
             sources = matrix.sources("files", name)
             facts += [
-                _fact(_file_text(row), [row], sources)
+                fact(_file_text(row), [row], sources)
                 for row in matrix.files(name)
                 if _file_release(row.name) == (package, version(wanted))
             ]
@@ -307,87 +262,6 @@ def _file_release(name: str) -> tuple[str, Any] | None:
         return None
 
 
-# ---------------------------------------------------------------- curated
-
-
-def _advisories(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    rows = matrix.advisories(package)
-    told = rows if wanted is None else tuple(concerning(rows, wanted))
-    sources = matrix.sources("advisories", package)
-    facts = tuple(_fact(advisory_text(row), [row], sources) for row in told)
-    return Chapter(name="advisories", title="Known vulnerabilities", facts=facts)
-
-
-def _breaks(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    sources = matrix.sources("breaks")
-    facts = tuple(
-        _fact(_break_text(row), [row], sources)
-        for row in matrix.breaks
-        if any(
-            when.package == package and (wanted is None or allows(when.versions, wanted)) for when in row.when
-        )
-    )
-    return Chapter(name="breaks", title="Known breakages", facts=facts)
-
-
-def _break_text(row: model.Breakage) -> str:
-    conditions = " and ".join(_when_text(when) for when in row.when)
-    cure = "; the lock does this" if row.cured else ""
-    return f"{row.title} (when {conditions}). {row.symptom}. Fix: {row.fix}{cure}"
-
-
-def _when_text(when: model.When) -> str:
-    parts = [f"{when.package} {when.versions}".strip()]
-    if when.form:
-        parts.append(f"as {when.form}")
-    if when.cuda:
-        parts.append(f"of CUDA {when.cuda}")
-    return " ".join(parts)
-
-
-def _recipes(matrix: Matrix, package: PackageName, wanted: str | None) -> Chapter:
-    rows = [
-        row
-        for row in matrix.recipes
-        if row.package == package and (wanted is None or allows(row.versions, wanted))
-    ]
-    sources = _told(matrix, "recipes", rows)
-    facts = tuple(_fact(_recipe_text(row, wanted), [row], sources) for row in rows)
-    return Chapter(name="recipes", title="Build recipes", facts=facts)
-
-
-def _recipe_text(row: model.Recipe, wanted: str | None) -> str:
-    parts = [f"{row.id}: {row.package} {row.versions}", f"torch {row.torch or 'any'}"]
-    parts.append(f"Python {row.pythons or 'any'}")
-    if row.std is not None:
-        parts.append(f"C++{row.std}")
-    parts.append(f"for {', '.join(row.kinds)}")
-    if row.patches:
-        parts.append(f"patched ({', '.join(patch.id for patch in row.patches)})")
-    done = [item for item in row.verified if _wanted(item.version, wanted)]
-    parts += [
-        f"tested: {item.version} on torch {item.torch}+{item.variant}, Python {item.python} ({item.how})"
-        for item in done
-    ]
-    if not done:
-        parts.append("not tested")
-    if row.note:
-        parts.append(row.note)
-    return "; ".join(parts)
-
-
-def _stacks(matrix: Matrix, package: PackageName, _wanted: str | None) -> Chapter:
-    sources = matrix.sources("stacks")
-    from packaging.requirements import Requirement
-
-    facts = tuple(
-        _fact(f"{row.name}: {', '.join(row.requirements)}", [row], sources)
-        for row in matrix.stacks
-        if any(normalize(Requirement(text).name) == package for text in row.requirements)
-    )
-    return Chapter(name="stacks", title="Stacks that contain it", facts=facts)
-
-
 CHAPTERS: tuple[Callable[[Matrix, PackageName, str | None], Chapter], ...] = (
     _releases,
     _torch_builds,
@@ -395,9 +269,9 @@ CHAPTERS: tuple[Callable[[Matrix, PackageName, str | None], Chapter], ...] = (
     _index,
     _files,
     _requirements,
-    _breaks,
-    _advisories,
-    _recipes,
-    _stacks,
+    curated_facts.breaks,
+    curated_facts.advisories,
+    curated_facts.recipes,
+    curated_facts.stacks,
 )
 """In the order they are shown. A new kind of fact is one function and one line here."""

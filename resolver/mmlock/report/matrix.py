@@ -61,7 +61,7 @@ def package_view(matrix: Matrix, text: str) -> PackageView:
 
 
 def known_packages(matrix: Matrix) -> frozenset[PackageName]:
-    """Packages some fact is about; ordinary packages are none of the matrix's business."""
+    """Packages some fact is about; ordinary packages are not in the matrix."""
     return frozenset(
         {
             PackageName("torch"),

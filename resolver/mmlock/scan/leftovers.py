@@ -36,7 +36,7 @@ class UnknownReason(StrEnum):
 
 
 class BuildLeftover(Struct, frozen=True, kw_only=True):
-    """A compiled file that lies in the tree and that no lock vouches for."""
+    """A compiled file that is in the tree and that no lock vouches for."""
 
     path: str
     modules: tuple[str, ...]

@@ -124,7 +124,7 @@ def op_lines(result: Scan, known: Mapping[str, Op]) -> list[str]:
 
 
 def _places(uses: list[OpUse]) -> str:
-    """The nearest places first: imports, then names in configs, then what lies behind a framework."""
+    """The nearest places first: imports, then names in configs, then what is behind a framework."""
     ordered = sorted(uses, key=lambda use: (_ORDER.index(use.how), use.place))
     words = list(dict.fromkeys(f"{use.place}{_spelled(use)}" for use in ordered))
     rest = len(words) - _MOST_PLACES

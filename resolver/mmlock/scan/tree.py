@@ -76,7 +76,7 @@ NO_LINKS = Links()
 
 
 class ProjectTree:
-    """What lies in a project: paths relative to its root, with `/`."""
+    """What is in a project: paths relative to its root, with `/`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

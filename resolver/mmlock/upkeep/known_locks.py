@@ -11,20 +11,23 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from mmlock.core.extension import SourceTree
 from mmlock.core.names import Form
+from mmlock.core.report import Page
 from mmlock.core.state import state_root
 from mmlock.files.private import private_folder
 from mmlock.files.reading import UnreadableError, read_bounded
+from mmlock.lock.folders import lock_folder
 from mmlock.lock.formats import build_toml, pylock
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
+from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
 
-__all__ = ["is_known", "remember", "what_it_runs"]
+__all__ = ["accept", "is_known", "remember", "review", "stays_known", "what_it_runs"]
 
 _NAME = "known-locks"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -120,3 +123,35 @@ def _build(step: BuildStep) -> Iterator[str]:
         yield f"    patch {patch.file} ({patch.reason}):"
         yield from (f"      - {line}" for line in patch.find.splitlines())
         yield from (f"      + {line}" for line in patch.replace.splitlines())
+
+
+# ---------------------------------------------------------------- a folder that is named
+
+
+def review(lock: Path) -> Page | None:
+    """What using a lock would run, for a user who neither solved nor accepted it; None for one who did.
+
+    Raises MmlockError for a lock that cannot be read.
+    """
+    folder = lock_folder(lock)
+    if is_known(folder, os.environ):
+        return None
+    env = read_lock(folder)
+    lines = tuple(what_it_runs(env, folder))
+    return Page(text="\n".join(lines), data={"lock": str(folder), "runs": lines})
+
+
+def accept(lock: Path) -> None:
+    """Note that the user accepts a lock as it is."""
+    remember(lock_folder(lock), os.environ)
+
+
+@contextmanager
+def stays_known(lock: Path) -> Iterator[None]:
+    """While mmlock itself changes a lock that the user knows, it stays known."""
+    known = is_known(lock_folder(lock), os.environ)
+    try:
+        yield
+    finally:
+        if known:
+            accept(lock)

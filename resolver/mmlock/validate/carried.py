@@ -48,7 +48,7 @@ _READABLE = 0o644
 
 
 class CarriedSuite(Struct, frozen=True, kw_only=True):
-    """A suite as the script is told of it."""
+    """A suite as the script gets it."""
 
     name: str
     package: str
@@ -183,7 +183,7 @@ def _put(archive: tarfile.TarFile, name: PurePosixPath, stream: Any, size: int) 
 
 
 def read_result(data: bytes, where: str) -> CarriedResult:
-    """The result in the bytes of a file. Raises UsageError for bytes that are none."""
+    """The result in the bytes of a file. Raises UsageError for anything else."""
     try:
         found = msgspec.json.decode(data, type=CarriedResult)
         _require(found)
@@ -206,7 +206,7 @@ def _require(found: CarriedResult) -> None:
 def suites_of(result: CarriedResult, chosen: Iterable[tuple[KernelSuite, str]]) -> tuple[SuiteRun, ...]:
     """The suites that the lock has, as they ran; one that did not run is broken, and says so.
 
-    Raises KeyError, TypeError, ValueError or ValidationError for rows that are none.
+    Raises KeyError, TypeError, ValueError or ValidationError for rows that cannot be read.
     """
     options = RunOptions(device=result.device, seed=result.bundle.seed, limit=result.bundle.limit)
     held = {(one.name, one.words): one for one in result.suites}

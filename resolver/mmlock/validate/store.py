@@ -11,6 +11,7 @@ from mmlock.core.names import Sha256, StrEnum
 from mmlock.files.atomic import write_aside
 from mmlock.files.digest import sha256_of
 from mmlock.files.reading import ReadProblem, UnreadableError, read_bounded
+from mmlock.lock.folders import VERDICT
 from mmlock.lock.formats import pylock
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.write import render_lock
@@ -38,7 +39,7 @@ __all__ = [
     "write_verdict",
 ]
 
-NAME = "verdict.json"
+NAME = VERDICT
 LARGEST = 16 * 1024 * 1024
 """Bytes of a verdict file; one with every suite has about a tenth of a megabyte."""
 _AGAIN = "run `mmlock validate` again to make a new one"
@@ -161,7 +162,7 @@ def trusted_signer(record: VerdictRecord, trust: Trust, where: str) -> TrustedKe
     ids = ", ".join(one.keyid[:16] or "a key without an id" for one in record.envelope.signatures)
     raise VerdictError(
         standing,
-        f"`{where}` is signed by nobody you trust",
+        f"`{where}` has no signature that you trust",
         causes=[f"signed by {ids}"],
         hints=[
             "if you trust the signer, add the public key: `--allowed-signers FILE`, or [trust] in mmlock.toml"

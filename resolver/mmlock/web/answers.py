@@ -51,7 +51,7 @@ def json_response(value: object, status: int = 200, **headers: str) -> Response:
 
 
 async def asked(request: Request, task: Task, wait: float) -> Asking:
-    """Have a task done for somebody who may ask for it, as often as he may. Raises MmlockError."""
+    """Have a task done for somebody who may ask for it, within their limits. Raises MmlockError."""
     service = service_of(request)
     if known := service.at_hand(task):
         return known

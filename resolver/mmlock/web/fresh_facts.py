@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cronsim import CronSim
 
-from mmlock.app.fresh_facts import FreshFacts, use
+from mmlock.app.browsing import use_facts
 from mmlock.core.errors import MmlockError
+from mmlock.upkeep.fresh_facts import FreshFacts
 
 if TYPE_CHECKING:
     from mmlock.web.service import Service
@@ -70,6 +71,6 @@ def _follow(schedule: str, facts: FreshFacts, took_up: Callable[[Path], None]) -
 
 def take_up(folder: Path, service: Service) -> None:
     """Have a service and its processes go over to a folder of facts."""
-    service.use_new_facts(use(folder))
+    service.use_new_facts(use_facts(folder))
     if isinstance(service.executor, Renewable):
         service.executor.renew()

@@ -1,4 +1,4 @@
-"""What Prometheus is told. Each service has counters of its own: two in one process do not mix."""
+"""What Prometheus reads. Each service has counters of its own: two in one process do not mix."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from sqlalchemy import Engine
 
-    from mmlock.app.fresh_facts import FreshFacts
+    from mmlock.upkeep.fresh_facts import FreshFacts
     from mmlock.web.service import Service
     from mmlock.work.model import Executor, Store
 
@@ -78,7 +78,7 @@ def _facts(settings: Settings, environ: Mapping[str, str]) -> Iterator[FreshFact
     if not settings.refresh:
         yield None
         return
-    from mmlock.app.fresh_facts import FreshFacts, using
+    from mmlock.upkeep.fresh_facts import FreshFacts, using
 
     facts = FreshFacts(environ)  # before: what the installation came with is what `environ` says now
     with using(facts.current()):
@@ -160,7 +160,7 @@ class Served:
         self.server: uvicorn.Server | None = None
 
     def run(self, app: FastAPI) -> None:
-        """Serve until the process is told to end; requests that are under way are answered."""
+        """Serve until the process gets a signal to end; requests that are under way are answered."""
         config = self._uvicorn.Config(
             app,
             http=self._protocol,

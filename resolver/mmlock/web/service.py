@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from mmlock.app import browsing
-from mmlock.app.serving import (
+from mmlock.app.serving import task_of
+from mmlock.core.cache import FRESH_SECONDS
+from mmlock.core.names import normalize
+from mmlock.core.service_questions import (
     DoctorQuestion,
     GridQuestion,
     InspectQuestion,
@@ -22,10 +25,7 @@ from mmlock.app.serving import (
     SolveQuestion,
     TaskKind,
     WhyNotQuestion,
-    task_of,
 )
-from mmlock.core.cache import FRESH_SECONDS
-from mmlock.core.names import normalize
 from mmlock.work.model import Executor, Job, JobState, Store, Task
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Makes a lock folder that needs no network: every file lies beside it, checked against its hash."""
+"""Makes a lock folder that needs no network: every file is beside it, checked against its hash."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def bundle(
     """Put every file of the lock in `folder` below `target`, and give the lock that names them there.
 
     Each file is downloaded by its hash, or taken from beside the lock; nothing is put where it differs.
-    Raises UsageError for a lock that is not sealed, EnvironmentFault when a file cannot be had.
+    Raises UsageError for a lock that is not sealed, EnvironmentFault when a file is not available.
     """
     if not env.sealed:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))

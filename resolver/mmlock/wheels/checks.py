@@ -81,7 +81,7 @@ def unknown(name: str, detail: str) -> WheelTest:
 
 
 def identity_check(facts: WheelFacts, package: str, version: str) -> WheelTest:
-    """Whether it is the release that was asked for, by its own METADATA."""
+    """Whether it is the release that was requested, by its own METADATA."""
     name = "name and version"
     said = f"{facts.metadata_name} {facts.metadata_version}"
     try:
@@ -150,7 +150,7 @@ def inspect_file(path: Path) -> Inspected | str:
 
 
 def _archs(facts: WheelFacts, plan: BuildPlan, inspected: Inspected | str | None) -> Iterator[WheelTest]:
-    """Whether there is GPU code for each arch that was asked for."""
+    """Whether there is GPU code for each arch that was requested."""
     if not plan.archs:
         return
     if isinstance(inspected, str):

@@ -99,7 +99,7 @@ def _require_fit(env: LockedEnv, folder: Path, prefix: Path) -> None:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
         raise UsageError(
             f"the lock `{folder}` is not sealed",
-            causes=[f"still to be made or fetched: {names}"],
+            causes=[f"still to build or download: {names}"],
             hints=[f"`mmlock build {folder}` does that"],
         )
     here = this_platform()

@@ -1,7 +1,7 @@
 """The build key: one digest over everything that shapes the wheel's bytes.
 
 Left out on purpose: how many jobs compile at once, where the files lie, how the compiler is sped up.
-Build requirements that the lock does not hold (`ninja`, `pip`, `wheel`) enter as they are asked for; what
+Build requirements that the lock does not hold (`ninja`, `pip`, `wheel`) enter as they are requested; what
 they turned out to be is in the provenance.
 """
 

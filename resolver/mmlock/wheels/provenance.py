@@ -25,7 +25,7 @@ _PREDICATE = "https://slsa.dev/provenance/v1"
 
 
 class Made(Struct, frozen=True, kw_only=True):
-    """A build that ran: all that can be told about it without its wheel."""
+    """A build that ran: all that is known of it without its wheel."""
 
     plan: BuildPlan
     key: str

@@ -37,7 +37,7 @@ WHEELS = "wheels"
 
 
 class Placement(Struct, frozen=True, kw_only=True):
-    """Where the lock says that a wheel lies."""
+    """Where the lock says that a wheel is."""
 
     folder: Path
     """The lock folder."""
@@ -48,7 +48,7 @@ class Placement(Struct, frozen=True, kw_only=True):
         """Put a wheel where the lock will look for it; gives its URL or relative path.
 
         Raises EnvironmentFault when that is not possible, or its bytes are not those of the hash: another
-        process may have built the wheel anew meanwhile.
+        process may have built the wheel again meanwhile.
         """
         target = self.folder / WHEELS / bare_file_name(wheel.name)
         if self.base_url is not None:

@@ -28,7 +28,7 @@ def safe_name(name: str) -> str:
 def bring(step: BuildStep, home: Path, downloader: Downloader, projects: Sequence[Path]) -> Path:
     """The verified sources of a step below `home`, which must not exist; gives their top folder.
 
-    Raises EnvironmentFault when they are not to be had, or are not those of the lock.
+    Raises EnvironmentFault when they are not available, or are not those of the lock.
     """
     source = step.source
     if isinstance(source, SourceTree):

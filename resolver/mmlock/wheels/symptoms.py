@@ -1,7 +1,7 @@
 """What is said when a build fails: the errors of its log, and what somebody who knows more adds.
 
 What the texts of logs mean is in `matrices/curated/symptoms.toml` and explained by the doctor, a room above
-this one: whoever runs a build hands him in as an `Explain`.
+this one: the caller of a build passes it in as an `Explain`.
 """
 
 from __future__ import annotations

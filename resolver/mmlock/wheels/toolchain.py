@@ -148,7 +148,7 @@ def toolkit_variables(
 
 
 def cuda_home(plan: ToolchainPlan, environ: Mapping[str, str], site_packages: Path | None) -> str | None:
-    """Where the toolkit lies: what the plan says; for a system toolkit the user's CUDA_HOME comes first."""
+    """Where the toolkit is: what the plan says; for a system toolkit the user's CUDA_HOME comes first."""
     if plan.cuda_home is None:
         return None
     if plan.provider != ToolchainProvider.PIP and (

@@ -106,13 +106,13 @@ def extension(
 
 
 def needed(tree: Path, ops: Iterable[str]) -> frozenset[str]:
-    """The extension functions that ops of `mmcv.ops` reach. Raises UsageError for a name that is none."""
+    """The extension functions that ops of `mmcv.ops` reach. Raises UsageError for an unknown name."""
     exported = _exported(tree / "mmcv/ops/__init__.py")
     unknown = sorted(set(ops) - set(exported))
     if unknown:
         raise UsageError(
             f"`mmcv.ops` of these sources has no {', '.join(f'`{name}`' for name in unknown)}",
-            hints=["`mmlock scan` tells the names that a project uses"],
+            hints=["`mmlock scan` lists the names that a project uses"],
         )
     reached: set[str] = set()
     waiting, seen = [exported[name] for name in ops], set[str]()

@@ -60,7 +60,7 @@ class WheelFacts(Struct, frozen=True, kw_only=True):
 
 
 def read_wheel(path: Path) -> WheelFacts:
-    """The facts of a wheel on disk. Raises EnvironmentFault when it is none."""
+    """The facts of a wheel on disk. Raises EnvironmentFault when it is not one."""
     try:
         name, version, build, tags = parse_wheel_filename(path.name)
         if wrong := list(zip_faults(path)):
@@ -103,7 +103,7 @@ class Rewrite(Struct, frozen=True, kw_only=True):
 
 
 def rewrite_wheel(facts: WheelFacts, folder: Path, change: Rewrite) -> Path:
-    """Write the changed wheel into `folder`: members sorted, one time for all, RECORD anew.
+    """Write the changed wheel into `folder`: members sorted, one time for all, RECORD again.
 
     The same input gives the same bytes.
     """

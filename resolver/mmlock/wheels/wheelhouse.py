@@ -28,8 +28,11 @@ from mmlock.files.atomic import aside
 from mmlock.files.digest import sha256_of
 from mmlock.files.locking import hold
 from mmlock.files.names import bare_file_name
+from mmlock.files.private import open_cache
 from mmlock.wheels.model import BuiltWheel, CheckStatus, WheelTest
 from mmlock.wheels.wheel_record import record_fault
+
+__all__ = ["ENTRY", "LOG", "PROVENANCE", "Damaged", "Wheelhouse", "wheelhouse_root"]
 
 ENTRY = "entry.json"
 PROVENANCE = "provenance.json"
@@ -240,3 +243,12 @@ def link_or_copy(source: Path, target: Path, check: Callable[[Path], object] | N
             shutil.copyfile(source, place)
         if check is not None:
             check(place)
+
+
+def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
+    """The wheelhouse to use: the one named, `MMLOCK_WHEELHOUSE`, else one in mmlock's cache."""
+    if told is not None:
+        return told
+    if own := environ.get("MMLOCK_WHEELHOUSE"):
+        return Path(own)
+    return open_cache(environ) / "wheelhouse"

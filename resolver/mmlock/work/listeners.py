@@ -9,7 +9,7 @@ __all__ = ["Listeners"]
 
 
 class Listeners:
-    """Callbacks that are told a key, each until it is taken away."""
+    """Callbacks that get a key, each until it is taken away."""
 
     def __init__(self) -> None:
         self._heard: tuple[Callable[[str], object], ...] = ()

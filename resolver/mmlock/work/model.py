@@ -149,7 +149,7 @@ class Store(Protocol):
     def add(self, task: Task) -> tuple[Job, bool]:
         """The job of a task, and whether somebody has to do it now.
 
-        One that failed or was cancelled is queued anew; one that is there in any other state is as it is.
+        One that failed or was cancelled is queued again; one that is there in any other state is as it is.
         """
         ...
 
@@ -185,7 +185,7 @@ class Store(Protocol):
         ...
 
     def cancel(self, key: str) -> Job | None:
-        """End a job that is not over. What runs is told by `beat`."""
+        """End a job that is not over. Running ones learn of it by `beat`."""
         ...
 
     def say(self, key: str, lines: Sequence[tuple[float, str]]) -> None:

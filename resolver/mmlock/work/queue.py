@@ -99,7 +99,7 @@ class QueueExecutor:
         return job
 
     def cancel(self, key: str) -> Job | None:
-        """End a job; its worker hears of that with its next beat."""
+        """End a job; its worker learns of that with its next beat."""
         job = self.store.cancel(key)
         self._listeners.tell(key)
         return job
@@ -116,7 +116,7 @@ class QueueExecutor:
         self._app.close()
 
     def _hear(self) -> None:
-        """Hear from PostgreSQL which jobs changed; where that fails, whoever waits looks by himself."""
+        """Hear from PostgreSQL which jobs changed; where that fails, whoever waits polls."""
         import psycopg
 
         while not self._stopping.is_set():
@@ -189,7 +189,7 @@ class Worker:
         self._changed: dict[str, threading.Event] = {}
 
     async def run(self) -> None:
-        """Work until the process is told to end; what is begun then is given back."""
+        """Work until the process gets a signal to end; what is begun then is given back."""
         tools = self._tools
         app = tools.App(connector=tools.PsycopgConnector(conninfo=self._conninfo))
 

@@ -264,7 +264,7 @@ def test_a_word_outside_of_a_vocabulary_names_the_row_and_what_is_wanted(
     [
         ({"on_pypi": False}, "tag: is missing"),
         ({"archs": None}, '`"unread":["archs"]` must say'),
-        ({"unread": ["archs"]}, "unread: names archs, which the row tells"),
+        ({"unread": ["archs"]}, "unread: names archs, but the row has them"),
         ({"archs": []}, "without GPU code runs nowhere"),
         ({"pythons": []}, "pythons: are missing"),
         ({"cudnn": "nine"}, "cudnn: `nine` is no cuDNN version"),

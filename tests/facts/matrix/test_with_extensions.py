@@ -8,8 +8,8 @@ from solved import facts
 
 from mmlock.core.extension import Extension, SourceTree
 from mmlock.core.names import DeviceKind, PackageName, Sha256
-from mmlock.facts.matrix.curated import IN_TREE, Recipe
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.recipe_rows import IN_TREE, Recipe
 from mmlock.facts.matrix.with_extensions import with_extensions
 
 MSDA = PackageName("multiscaledeformableattention")

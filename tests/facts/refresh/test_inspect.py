@@ -77,7 +77,7 @@ def test_what_cannot_be_read_or_believed_stays_unknown_and_is_told(
 ) -> None:
     put(web, data)
     (told,) = wheels(run())["warnings"]
-    assert told.startswith("what it holds stays unknown: torch-99.0.0+cu130-")
+    assert told.startswith("its contents stay unknown: torch-99.0.0+cu130-")
     assert why in told
     row = build(matrices)
     assert (row.archs, row.cxx11_abi) == (None, None)

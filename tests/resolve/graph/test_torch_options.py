@@ -19,8 +19,9 @@ from made_graph import (
 
 from mmlock.core.device import Device
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName, Platform, ToolchainProvider
-from mmlock.facts.matrix.curated import Recipe, Toolchain, Verified
+from mmlock.facts.matrix.curated import Toolchain
 from mmlock.facts.matrix.model import CppExtension, Release, Toolkit, TorchBuild
+from mmlock.facts.matrix.recipe_rows import Recipe, Verified
 from mmlock.resolve.graph.build_rows import add_builds, add_device_links, compiles, has_extension, recipe_kind
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.packages import SlotCatalog

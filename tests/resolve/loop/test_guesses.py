@@ -11,7 +11,6 @@ import pytest
 from package_index import Index, serving
 from solved import facts
 
-from mmlock.app.project_extras import split_extras, with_extras
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.errors import NoAnswer
@@ -20,6 +19,7 @@ from mmlock.core.progress import silent
 from mmlock.core.project_pins import Guess, PinRole
 from mmlock.resolve.loop.guesses import Looked, brings, look_up
 from mmlock.resolve.loop.indexes import Indexes
+from mmlock.resolve.loop.project_extras import split_extras, with_extras
 
 
 def wheel(*paths: str) -> bytes:

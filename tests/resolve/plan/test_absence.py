@@ -9,10 +9,10 @@ import pytest
 from msgspec.structs import replace
 from solved import facts, solved
 
-from mmlock.app.json_twins import lock_data
 from mmlock.core.names import Confidence
 from mmlock.facts.matrix.whole import listed_whole
 from mmlock.lock.formats import why_md
+from mmlock.lock.json_twins import lock_data
 from mmlock.lock.model import Finding, FindingKind, Level, LockedEnv, Reason, ReasonKind
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import newest_known, unsure

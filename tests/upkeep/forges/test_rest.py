@@ -11,10 +11,10 @@ import httpx
 import pytest
 from msgspec import Struct
 
-from mmlock.app.forges import place_of
 from mmlock.net.page_cache import PageCache
 from mmlock.upkeep.forges.github import app_token, headers
 from mmlock.upkeep.forges.model import ForgeFault, ForgeProblem, Login
+from mmlock.upkeep.forges.open import place_of
 from mmlock.upkeep.forges.rest import LIMITS, HttpVerb, Rest, decoded, require_safe
 
 ROOT = "https://forge.example.org/api"

@@ -11,13 +11,13 @@ from lock_repository import World, small_lock
 from msgspec.structs import replace
 from solved import facts
 
-from mmlock.app.update_advisories import Advisories
 from mmlock.lock.model import LockedEnv
 from mmlock.net.fetching import Limits
 from mmlock.net.http import Client
 from mmlock.upkeep.lock_diff import diff_locks
 from mmlock.upkeep.update.advisories import led_by_security, parse_advisories, with_advisories
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
+from mmlock.upkeep.update.index_advisories import Advisories
 from mmlock.upkeep.update.moves import Move
 from mmlock.upkeep.update.view import AdvisoryLine, view
 

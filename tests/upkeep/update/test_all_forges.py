@@ -15,11 +15,11 @@ from fake_gitlab import HOST as GITLAB
 from fake_gitlab import FakeGitLab
 from lock_repository import TEXT, LockRepository, World
 
-from mmlock.app.update_advisories import NoAdvisories
-from mmlock.app.updating import update
+from mmlock.app.proposing import update
 from mmlock.core.errors import MmlockError
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
+from mmlock.upkeep.update.index_advisories import NoAdvisories
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,7 @@ from fake_forge import TOKEN
 from fake_github import FakeGitHub
 from lock_repository import LockRepository, World, small_lock
 
-from mmlock.app.update_advisories import NoAdvisories
-from mmlock.app.update_facts import FactState, refreshed, sliced_moves
-from mmlock.app.updating import update
+from mmlock.app.proposing import update
 from mmlock.core.catalogue import Pair
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
@@ -25,6 +23,8 @@ from mmlock.upkeep.catalogue.outcome import Outcome
 from mmlock.upkeep.lock_diff import diff_locks
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.fact_slices import read_documents
+from mmlock.upkeep.update.facts import FactState, refreshed, sliced_moves
+from mmlock.upkeep.update.index_advisories import NoAdvisories
 from mmlock.upkeep.update.moves import Held, Move
 
 MATRICES = Path(__file__).parents[3] / "matrices"

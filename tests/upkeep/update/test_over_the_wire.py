@@ -9,10 +9,10 @@ from fake_forge import TOKEN
 from gitea_server import GiteaServer
 from lock_repository import LockRepository, World
 
-from mmlock.app.update_advisories import NoAdvisories
-from mmlock.app.updating import update
+from mmlock.app.proposing import update
 from mmlock.core.errors import MmlockError
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
+from mmlock.upkeep.update.index_advisories import NoAdvisories
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from fake_forge import TOKEN
 from gitea_server import GiteaServer
 from lock_repository import TEXT, LockRepository, World
 
-from mmlock.app.feeding import feed_documents
+from mmlock.upkeep.write_feed import feed_documents
 
 pytestmark = [pytest.mark.long]
 

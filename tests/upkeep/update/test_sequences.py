@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lock_repository import TEXT, LockRepository, World
 
-from mmlock.app.update_advisories import NoAdvisories
-from mmlock.app.updating import update
+from mmlock.app.proposing import update
 from mmlock.core.errors import MmlockError
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
+from mmlock.upkeep.update.index_advisories import NoAdvisories
 from mmlock.upkeep.update.state import read_state
 
 POLICY = "[update]\nlimit-open = 2\nlimit-hour = 0\n"

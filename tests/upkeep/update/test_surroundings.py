@@ -12,14 +12,14 @@ from fake_forge import TOKEN
 from fake_github import FakeGitHub
 from lock_repository import TEXT, LockRepository, World
 
-from mmlock.app.update_advisories import NoAdvisories
-from mmlock.app.updating import update
+from mmlock.app.proposing import update
 from mmlock.core.catalogue import Pair
 from mmlock.core.errors import MmlockError
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 from mmlock.files.locking import hold
 from mmlock.upkeep.catalogue.outcome import Outcome
+from mmlock.upkeep.update.index_advisories import NoAdvisories
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 

@@ -11,12 +11,12 @@ from fake_forge import TOKEN, FakeForge, FaultPoint, Killed
 from fake_github import FakeGitHub
 from lock_repository import TEXT, LockRepository, World
 
-from mmlock.app.update_advisories import NoAdvisories
-from mmlock.app.updating import update
+from mmlock.app.proposing import update
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 from mmlock.upkeep.update.branches import BranchRun
+from mmlock.upkeep.update.index_advisories import NoAdvisories
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 

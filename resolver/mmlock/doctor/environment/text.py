@@ -38,7 +38,7 @@ _HOW = {
     LocatedBy.OWN: " (the Python that runs mmlock: no other was found)",
 }
 _MANY = 12
-"""Notes and risks of one check that are told in full."""
+"""Notes and risks of one check that are shown in full."""
 
 
 def environment_lines(
@@ -51,7 +51,7 @@ def environment_lines(
 ) -> Iterator[str]:
     """The answer in two lines, then what was looked at, every trouble, and what holds.
 
-    `answered`: the answer was told by a text, and what is wrong stands below.
+    `answered`: the answer came from a text, and what is wrong follows.
     """
     if not answered:
         yield from _answer(troubles, commands)

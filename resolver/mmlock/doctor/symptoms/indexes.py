@@ -12,8 +12,8 @@ from mmlock.doctor.context import DiagnosisContext
 from mmlock.doctor.log_window import joined
 from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.proposals import proposed_solves
-from mmlock.facts.matrix.curated import Cure
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.symptom_rows import Cure
 
 _DIRECTORY = re.compile(r"mmcv/dist/(?P<variant>cpu|cu\d+)/(?:torch)?(?P<torch>\d+\.\d+(?:\.\d+)?)")
 _BOUND = re.compile(r"(?P<name>[\w.-]+?)(?P<spec>[=<>!~].*)?")

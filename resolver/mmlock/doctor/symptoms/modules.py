@@ -10,7 +10,8 @@ from mmlock.doctor.log_window import joined
 from mmlock.doctor.model import Examination, Subject, SymptomMatch, Told
 from mmlock.doctor.proposals import on_a_gpu, proposed_solves
 from mmlock.doctor.subject import MMCV, TORCH, of_module
-from mmlock.facts.matrix.curated import Cure, Module
+from mmlock.facts.matrix.curated import Module
+from mmlock.facts.matrix.symptom_rows import Cure
 
 
 def module_missing(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
@@ -78,7 +79,7 @@ def own_ops(match: SymptomMatch, around: DiagnosisContext) -> Examination:
 
 
 def own_extension(match: SymptomMatch, around: DiagnosisContext) -> Examination | None:
-    """Only what no package is known for: the rest is told with its package."""
+    """Only what no package is known for: the rest is reported with its package."""
     module = match.fields.get("module", "")
     known = of_module(module, around.matrix)
     row = next((row for row in around.matrix.modules if row.module == module), None)

@@ -44,7 +44,7 @@ class Reach(Struct, frozen=True, kw_only=True):
     entries: Mapping[str, str]
     """Module -> file and line of an import of `mmcv.ops` that always runs when the module is imported.
 
-    What lies in a listed package is not listed again; a module that is absent imports none.
+    What is in a listed package is not listed again; a module that is absent imports none.
     """
     mmengine: bool
     """Whether it imports mmengine: the era of mmcv 2."""

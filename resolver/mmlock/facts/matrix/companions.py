@@ -1,4 +1,4 @@
-"""Packages that are built anew for each build of torch and served beside it. Pure."""
+"""Packages that are built separately for each build of torch and served beside it. Pure."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from mmlock.core.names import (
     Form,
     PackageName,
     Platform,
-    Sha256,
     StrEnum,
     ToolchainProvider,
 )
@@ -118,93 +117,6 @@ class Breakage(Struct, frozen=True, kw_only=True):
     def cured(self) -> bool:
         """Whether the lock itself removes the problem."""
         return bool(self.constraints or self.add or self.drop or self.environment)
-
-
-class Verified(Struct, frozen=True, kw_only=True):
-    """A combination in which a recipe really made a working wheel."""
-
-    version: str
-    torch: str
-    variant: str
-    python: str
-    how: str
-    platform: Platform = Platform.LINUX_X86_64
-    sources: Sha256 | None = None
-    """Digest of the tree it was made of, where no index serves the sources."""
-
-
-class Patch(Struct, frozen=True, kw_only=True):
-    """An edit to the sources before a build."""
-
-    id: str
-    file: str
-    find: str
-    replace: str
-    reason: str
-
-
-class Grouping(Struct, frozen=True, kw_only=True):
-    """Sources that were compiled as one, and gave the same device code as one by one.
-
-    The host part of a CUDA file, which is the same for all, costs ten times what the rest does.
-    """
-
-    versions: str
-    """PEP 440 specifier on the package: sources of another release may clash."""
-    torch: str
-    folder: str
-    groups: tuple[tuple[str, ...], ...]
-    """Names of files in that folder."""
-
-
-class MeasuredBuild(Struct, frozen=True, kw_only=True):
-    """What one build took."""
-
-    version: str
-    torch: str
-    variant: str
-    archs: int
-    """GPU archs that it was compiled for; 0: without CUDA."""
-    cpu_seconds: float
-    """User and system time of the compile, with mmlock's precompiled headers and groupings."""
-    how: str
-    """On what machine, and when."""
-
-
-IN_TREE = PackageName("in-tree")
-"""Stands for the package in recipes that are good for any extension of a user's own tree."""
-
-
-class Recipe(Struct, frozen=True, kw_only=True):
-    """How a package is built from source. File `curated/recipes.toml`, key `id`."""
-
-    id: str
-    package: PackageName
-    versions: str
-    torch: str
-    """PEP 440 specifier on torch."""
-    pythons: str
-    """PEP 440 specifier on `3.12`-style versions."""
-    std: int | None = None
-    """C++ standard its setup.py hard-codes after the patches; None: takes torch's default."""
-    kinds: tuple[DeviceKind, ...]
-    build_requires: tuple[str, ...]
-    env: Mapping[str, str]
-    """`{arch_list}` and `{jobs}` are filled in."""
-    patches: tuple[Patch, ...]
-    check: tuple[str, ...]
-    """What proves the wheel: `file:mmcv/_ext*.so`, `tag:{py}`."""
-    memory_mb: int
-    """Of one compile job."""
-    verified: tuple[Verified, ...]
-    source: tuple[str, ...]
-    confidence: Confidence
-    note: str | None = None
-    groupings: tuple[Grouping, ...] = ()
-    measured: tuple[MeasuredBuild, ...] = ()
-    """What builds with it took: from this, `mmlock farm plan` reckons what others take."""
-    form: Form = Form.BUILD
-    """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled."""
 
 
 class Stack(Struct, frozen=True, kw_only=True):
@@ -386,95 +298,5 @@ class Default(Struct, frozen=True, kw_only=True):
 
     name: str
     value: str
-    source: tuple[str, ...]
-    confidence: Confidence
-
-
-class SymptomKind(StrEnum):
-    """Whose fault a symptom shows."""
-
-    ENVIRONMENT = "environment"  # packages, compilers, drivers
-    USAGE = "usage"  # code or configuration of the user
-
-
-class Cure(Struct, frozen=True, kw_only=True):
-    """A command that cures a symptom: a solve, unless another is given."""
-
-    when: str = ""
-    """For whom it is (`for code of mmcv 1.x`); empty: for everybody."""
-    packages: tuple[str, ...] = ()
-    """Requirements; `{subject}` is the package that the text is about (for OpenMMLab, the mmcv of the code's
-    era), `{packages}` what the text names besides. A solve for which nothing is left is not proposed."""
-    otherwise: tuple[str, ...] = ()
-    """Requirements for a text that names no package."""
-    torch: str | None = None
-    options: tuple[str, ...] = ()
-    """Further words of the solve."""
-    command: str = ""
-    """Instead of a solve, verbatim."""
-
-
-class Symptom(Struct, frozen=True, kw_only=True):
-    """A text that people see when something fails. File `curated/symptoms.toml`, key `id`.
-
-    `title`, `cause` and `advice` may hold `{fields}`: named groups of the pattern, or what the examiner
-    found. A sentence whose field stays empty is left out.
-    """
-
-    id: str
-    title: str
-    """What is wrong, as a clause."""
-    kind: SymptomKind
-    rank: int
-    """0 is a cause; the higher, the more it is a consequence of whatever else is there."""
-    patterns: tuple[str, ...]
-    """Regular expressions, searched line by line; empty: only an examiner gives it. Whatever a pattern
-    matches has a word of it, in clear and with at least three characters besides digits and `a` to `f`:
-    lines without any such word are not looked at."""
-    cause: tuple[str, ...]
-    advice: tuple[str, ...]
-    cures: tuple[Cure, ...] = ()
-    examine: str | None = None
-    """The examiner that looks closer."""
-    breakage: str | None = None
-    """Id of the row of `breaks.toml` that explains it."""
-    covers: tuple[str, ...] = ()
-    """Ids of symptoms that mean something else beside this one, and so are not told there."""
-    example: str
-    """A line, or two, that shows it."""
-    source: tuple[str, ...]
-    confidence: Confidence
-
-
-class Phrase(Struct, frozen=True, kw_only=True):
-    """What a compiler, loader, shell or system says in another language. File `curated/phrases.toml`.
-
-    Key (language, said). Lines are read in English: `said` becomes `means` before patterns are searched.
-    """
-
-    language: str
-    """As in the locale: `zh_CN`, `de`."""
-    said: str
-    """As its catalogue has it; `{x}` stands for one name between them."""
-    means: str
-    """What the same tool says in English; `{x}` likewise."""
-    source: tuple[str, ...]
-    confidence: Confidence
-
-
-class CompiledModule(Struct, frozen=True, kw_only=True):
-    """Whose a compiled module is. File `curated/compiled_modules.toml`, key `module`.
-
-    Modules of the packages that mmlock decides are in `modules.toml`, unless their file has another name.
-    """
-
-    module: str
-    """As it is imported, or as its file or folder is named (`selective_scan_cuda`, `torch_sparse`)."""
-    package: str | None = None
-    """The distribution, in normal form; None: a part of a project that is built in its checkout."""
-    project: str | None = None
-    """Whose it is, where that is no distribution."""
-    build: str | None = None
-    """How its authors say it is built or installed, verbatim."""
     source: tuple[str, ...]
     confidence: Confidence

@@ -108,7 +108,7 @@ class Binary(Struct, frozen=True, kw_only=True):
 class ProvidedWheel(Struct, frozen=True, kw_only=True):
     """Wheels of a package on an index that is not its own. Files `providers/PACKAGE.json`.
 
-    Facts of their own: they are told to a user, and taken only when the user allows the provider. Key
+    Facts of their own: they are shown to a user, and taken only when the user allows the provider. Key
     (provider, version, torch, variant, platform).
     """
 

@@ -16,7 +16,7 @@ __all__ = ["SECTIONS", "Section", "key_text", "section_of", "sort_key"]
 
 
 class Section(Struct, frozen=True, kw_only=True):
-    """A kind of matrix file: where it lies, what its rows are and what identifies one."""
+    """A kind of matrix file: where it is, what its rows are and what identifies one."""
 
     name: str
     """Also the `schema` every such file must state."""

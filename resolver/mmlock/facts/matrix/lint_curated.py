@@ -7,9 +7,9 @@ import re
 from mmlock.core.versions import allows
 from mmlock.facts.matrix import lint_forms as forms
 from mmlock.facts.matrix import model
-from mmlock.facts.matrix.curated import MeasuredBuild
 from mmlock.facts.matrix.lint_forms import Faults
 from mmlock.facts.matrix.lint_rows import row_faults
+from mmlock.facts.matrix.recipe_rows import MeasuredBuild
 
 __all__ = ["row_faults"]
 
@@ -243,4 +243,4 @@ def _(row: model.CompiledModule) -> Faults:
     if row.package is not None:
         yield from forms.names("package", (row.package,))
     if (row.package is None) == (row.project is None):
-        yield "package, project: exactly one of them tells whose it is"
+        yield "package, project: set exactly one of them, the owner"

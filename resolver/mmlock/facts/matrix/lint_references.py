@@ -9,10 +9,10 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from mmlock.core.names import DeviceKind, Platform, normalize
 from mmlock.facts.matrix import model
-from mmlock.facts.matrix.curated import IN_TREE
 from mmlock.facts.matrix.layout import Section
 from mmlock.facts.matrix.lint_contradictions import contradictions
 from mmlock.facts.matrix.packages import module_of, rows_of
+from mmlock.facts.matrix.recipe_rows import IN_TREE
 
 __all__ = ["reference_faults"]
 

@@ -142,13 +142,13 @@ def _(row: model.TorchBuild) -> Faults:
     yield from forms.matches("pythons", row.pythons, PYTHON, "Python version")
     yield from forms.matches("cudnn", (row.cudnn,), DOTTED, "cuDNN version")
     if not row.pythons:
-        yield "pythons: are missing, so no environment can hold it"
+        yield "pythons: are missing, so no environment can have it"
     if row.tag is None and not row.on_pypi:
         yield "tag: is missing, so no file name can be made; it is the platform tag of its wheels"
     if row.archs is None and WheelDetail.ARCHS not in row.unread:
         yield 'archs: are unknown, which `"unread":["archs"]` must say'
     if row.archs is not None and WheelDetail.ARCHS in row.unread:
-        yield "unread: names archs, which the row tells"
+        yield "unread: names archs, but the row has them"
     if row.kind in {DeviceKind.CUDA, DeviceKind.ROCM} and row.archs == ():
         yield f"archs: a build for {row.kind} without GPU code runs nowhere"
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from msgspec import structs
 
-from mmlock.core.errors import MatrixError
 from mmlock.core.extension import Extension
 from mmlock.core.names import PackageName, normalize
 from mmlock.facts.matrix import model
 from mmlock.facts.matrix.advisories import Advisory
-from mmlock.facts.matrix.decoding import LINT_HINT, decode
-from mmlock.facts.matrix.layout import SECTIONS, Section
-from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files, name_files
+from mmlock.facts.matrix.decoding import decode
+from mmlock.facts.matrix.fact_files import FactFiles
+from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
 from mmlock.facts.matrix.packages import module_of, rows_of
 from mmlock.facts.matrix.provenance import cited
 from mmlock.facts.matrix.wheel_tables import listed_binary, provided_binary
@@ -35,16 +32,10 @@ __all__ = [
 ]
 
 
-class Matrix:
+class Matrix(FactFiles):
     """All committed facts. Sections are read when first asked for; nothing is ever changed."""
 
-    __slots__ = ("_documents", "_values", "root")
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        # Both only ever gain entries that any thread would compute alike, so a race costs time, not truth.
-        self._documents: dict[str, model.Document[Any]] = {}
-        self._values: dict[str, Any] = {}
+    __slots__ = ()
 
     def __repr__(self) -> str:
         return f"Matrix({str(self.root)!r})"
@@ -203,7 +194,7 @@ class Matrix:
 
     @property
     def index_rows(self) -> tuple[model.IndexRow, ...]:
-        """What lies in each directory of OpenMMLab's wheel index."""
+        """What is in each directory of OpenMMLab's wheel index."""
         return self._rows("openmmlab-index")
 
     @property
@@ -354,6 +345,13 @@ class Matrix:
         path = table_path(kind, package)
         return self._read(path).decode("utf-8", "replace") if (self.root / path).is_file() else None
 
+    def sources(self, section: str, package: str | None = None) -> Mapping[str, str]:
+        """As for every file; those of recorded names are in the head of their table."""
+        if section != NAMES:
+            return super().sources(section, package)
+        table = self.names_needed(package or "")
+        return {ARCHIVES: f"`{package}`: {table.text.head.source}"} if table else {}
+
     @property
     def defaults(self) -> Mapping[str, str]:
         """Values taken when the user says nothing, by name."""
@@ -367,81 +365,6 @@ class Matrix:
     def extensions(self) -> Mapping[PackageName, Extension]:
         """Extensions of the user's own tree, which no committed fact speaks of: none but in a request."""
         return {}
-
-    # ------------------------------------------------------------ about the files
-
-    def sources(self, section: str, package: str | None = None) -> Mapping[str, str]:
-        """What the source keys of a section's file mean (`sources("binaries", "xformers")`).
-
-        Empty for a package the section has no file of.
-        """
-        if section == NAMES:
-            table = self.names_needed(package or "")
-            return {ARCHIVES: f"`{package}`: {table.text.head.source}"} if table else {}
-        kind = SECTIONS[section]
-        path = kind.path_for(normalize(package) if package else None)
-        if kind.per_package and not (self.root / path).is_file():
-            return {}
-        return self._document(kind, path).sources
-
-    def meaning(self, citation: str) -> str:
-        """What a citation (`releases/mmdet#scan`) says; the citation itself where no file has that key."""
-        place, mark, key = citation.partition("#")
-        section, _, package = place.partition("/")
-        return self.sources(section, package or None).get(key, citation) if mark else citation
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the names and bytes of all files: two equal digests mean equal facts."""
-        value: str | None = self._values.get("digest")
-        if value is None:
-            sha = hashlib.sha256()
-            for path in (*matrix_files(self.root), *name_files(self.root)):
-                data = self._read(str(path))
-                sha.update(f"{path}\0{len(data)}\0".encode())
-                sha.update(data)
-            value = self._values["digest"] = sha.hexdigest()
-        return value
-
-    # ------------------------------------------------------------ reading
-
-    def _rows(self, name: str) -> tuple[Any, ...]:
-        section = SECTIONS[name]
-        return self._document(section, section.path).rows
-
-    def _rows_for(self, name: str, package: str) -> tuple[Any, ...]:
-        section = SECTIONS[name]
-        path = section.path_for(normalize(package))
-        known = self._documents.get(path)
-        if known is not None:
-            return known.rows
-        return self._document(section, path).rows if (self.root / path).is_file() else ()
-
-    def _packages(self, name: str) -> tuple[PackageName, ...]:
-        key = f"packages {name}"
-        value: tuple[PackageName, ...] | None = self._values.get(key)
-        if value is None:
-            folder = (self.root / SECTIONS[name].path).parent
-            found = folder.glob(PurePosixPath(SECTIONS[name].path).name)
-            value = tuple(sorted(PackageName(path.stem) for path in found))
-            self._values[key] = value
-        return value
-
-    def _document(self, section: Section, path: str) -> model.Document[Any]:
-        known = self._documents.get(path)
-        if known is None:
-            known = self._documents[path] = decode(section, path, self._read(path))
-        return known
-
-    def _read(self, path: str) -> bytes:
-        try:
-            return (self.root / path).read_bytes()
-        except OSError as error:
-            raise MatrixError(
-                f"`{path}` cannot be read from the matrix folder `{self.root}`",
-                causes=[error.strerror or str(error)],
-                hints=["the folder must hold the whole `matrices/` tree of an mmlock release", LINT_HINT],
-            ) from error
 
 
 # ---------------------------------------------------------------- finding

@@ -1,6 +1,6 @@
 """The shape of every fact in `matrices/`. These dataclasses *are* the schema.
 
-Those of the files that are written by hand stand in `curated.py`.
+Those of the files that are written by hand are in `curated.py`, `recipe_rows.py` and `symptom_rows.py`.
 
 Each file is one document: `{"schema": NAME, "sources": {KEY: TEXT}, "rows": [...]}` (JSON for what
 is scraped or imported, TOML for what is curated by hand). Every row carries `source`, a list of
@@ -23,35 +23,28 @@ from mmlock.facts.matrix.curated import (
     Accelerator,
     Board,
     Breakage,
-    CompiledModule,
     CondaName,
     CondaTorch,
     Cudnn,
-    Cure,
     Default,
     DeviceAnswer,
-    Grouping,
     IndexHolds,
     MmcvEra,
     Module,
     NameRule,
     Namesake,
     NameSource,
-    Patch,
-    Phrase,
-    Recipe,
     Repository,
     Stack,
     Submodule,
-    Symptom,
-    SymptomKind,
     Toolchain,
     TorchChoice,
-    Verified,
     When,
 )
 from mmlock.facts.matrix.file_rows import Binary, CondaRecord, File, IndexRow, ProvidedWheel
 from mmlock.facts.matrix.packages import Package, Provider
+from mmlock.facts.matrix.recipe_rows import Grouping, Patch, Recipe, Verified
+from mmlock.facts.matrix.symptom_rows import CompiledModule, Cure, Phrase, Symptom, SymptomKind
 
 __all__ = [
     "Accelerator",

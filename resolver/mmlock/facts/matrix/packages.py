@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from mmlock.core.names import Confidence, PackageName, Platform, StrEnum, WheelDetail
 from mmlock.core.versions import cuda_of_variant
-from mmlock.facts.matrix.curated import Module, Recipe
+from mmlock.facts.matrix.curated import Module
+from mmlock.facts.matrix.recipe_rows import Recipe
 
 __all__ = [
     "PLACEHOLDERS",

@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from mmlock.core.extension import Extension
 from mmlock.core.names import Confidence, PackageName
 from mmlock.core.versions import allows
-from mmlock.facts.matrix.curated import IN_TREE, Module, Patch, Recipe
+from mmlock.facts.matrix.curated import Module
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.recipe_rows import IN_TREE, Patch, Recipe
 
 __all__ = ["with_extensions"]
 

@@ -9,9 +9,10 @@ from msgspec import Struct
 from mmlock.core.artifact import Artifact
 from mmlock.core.extension import Extension
 from mmlock.core.names import Confidence, PackageName, normalize
-from mmlock.facts.matrix.curated import Module, Recipe
+from mmlock.facts.matrix.curated import Module
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Binary, File
+from mmlock.facts.matrix.recipe_rows import Recipe
 
 __all__ = ["OwnWheel", "with_wheels"]
 

@@ -88,7 +88,7 @@ def inspect_new(reading: Reading) -> IndexOutcome | None:
         place="",
         read=read,
         stale=(),
-        warnings=tuple(f"what it holds stays unknown: {text}" for text in unknown),
+        warnings=tuple(f"its contents stay unknown: {text}" for text in unknown),
         last=None,
         requests=reading.client.traffic.requests - before[0],
         received=reading.client.traffic.received - before[1],

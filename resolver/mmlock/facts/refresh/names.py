@@ -1,7 +1,7 @@
 """Which names releases give and need, read from their archives; what was read before is left alone.
 
 Small archives are fetched whole and kept by their hash; of large wheels only the Python files are read, by
-ranges. What cannot be read stays unknown and is told.
+ranges. What cannot be read stays unknown and is reported.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BATCH = 24
 """Archives fetched at once: a few hundred megabytes in memory are enough."""
 
 EDITION = 1
-"""Grows when the reader sees more or otherwise: files of another edition are made anew."""
+"""Grows when the reader sees more or otherwise: files of another edition are made again."""
 SOURCE = (
     f"archives on PyPI: the wheel, else the sdist, read as syntax trees (edition {EDITION}); nothing was run"
 )

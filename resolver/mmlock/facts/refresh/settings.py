@@ -27,7 +27,7 @@ class ChosenIndex(Struct, frozen=True, kw_only=True):
 
     @property
     def shown(self) -> str:
-        """The URL as it may be told."""
+        """The URL as it may be shown."""
         return bare(self.url)
 
 

@@ -111,7 +111,7 @@ class _Told(Struct, frozen=True, kw_only=True):
 
 
 def _told(item: Any, source: str) -> _Told | None:
-    """One entry of PyPI's list; None for what is none."""
+    """One entry of PyPI's list; None for anything else."""
     if not isinstance(item, dict):
         return None
     said = (item.get("id"), *_texts(item.get("aliases")))
@@ -265,7 +265,7 @@ def _rated(row: Advisory, records: Sequence[dict[str, Any]]) -> Advisory:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """A JSON object; empty for what is none."""
+    """A JSON object; empty for anything else."""
     try:
         read = json.loads(body)
     except (ValueError, RecursionError):

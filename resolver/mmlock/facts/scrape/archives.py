@@ -64,7 +64,7 @@ def _is_plain(path: str) -> bool:
 
 
 def _below_root(found: Mapping[str, bytes | None]) -> dict[str, bytes | None]:
-    """Paths without the one folder that everything in an sdist lies in."""
+    """Paths without the one folder that everything in an sdist is in."""
     return {path.partition("/")[2]: body for path, body in found.items() if "/" in path}
 
 

@@ -42,7 +42,7 @@ class CondaFile(NamedTuple):
 
 
 def conda_file(url: str) -> CondaFile | None:
-    """What the URL of a conda package says; None for one that is none, or not served by https."""
+    """What the URL of a conda package says; None for anything else, or not served by https."""
     parts = urlsplit(url)
     place, _, file = parts.path.rpartition("/")
     folder, _, subdir = place.rpartition("/")

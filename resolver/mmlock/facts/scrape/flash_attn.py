@@ -57,7 +57,7 @@ class Asset(Struct, frozen=True, kw_only=True):
 
 
 def assets_of(data: bytes) -> tuple[Asset, ...] | None:
-    """The wheels on a page of GitHub's release API; None when it is none."""
+    """The wheels on a page of GitHub's release API; None when it is not one."""
     try:
         releases = json.loads(data)
         if not isinstance(releases, list):
@@ -143,7 +143,7 @@ def _new(
         yanked=False,
         source=(source,),
         confidence=Confidence.CAPTURED if exact else Confidence.INFERRED,
-        note=None if exact else "its name tells the major of CUDA; the minor is that of the release before",
+        note=None if exact else "its name has the CUDA major; the minor is that of the release before",
     )
 
 

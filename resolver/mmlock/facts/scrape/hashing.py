@@ -98,7 +98,7 @@ def _name(url: str) -> str:
 
 
 def _no_wheel(name: str, part: Path) -> str | None:
-    """Why a file is not the wheel of that name: a page sent in its place, damage, a name that lies."""
+    """Why a file is not the wheel of that name: a page sent in its place, damage, a misleading name."""
     named = wheel_name(name)
     assert named is not None
     try:

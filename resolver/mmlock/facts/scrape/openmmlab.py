@@ -2,7 +2,7 @@
 
 A row is `<a href="./NAME.whl">./NAME.whl</a><br>`; alias pages (`torch2.2`) link to `../torch2.2.0/NAME`. The
 page of 2020 (`dist/index.html`) links to `./1.0.0/torch1.3.0/cu101/NAME`, its names hold two local parts.
-Which directories exist is nowhere listed, so those of all known torch builds are asked for, newest first.
+Which directories exist is nowhere listed, so those of all known torch builds are requested, newest first.
 """
 
 from __future__ import annotations

@@ -218,7 +218,7 @@ class PyPIPackage(Struct):
         wheels = [file for file in files if self.plan.kind is PackageKind.RELEASES and file not in sdists]
         for file in (sorted(sdists, key=lambda one: one.name.endswith(".zip")) or wheels)[:1]:
             if file.sha256 is None:
-                self.stale.append(f"{file.name}: its index tells no hash, so it is not read")
+                self.stale.append(f"{file.name}: its index states no hash, so it is not read")
                 continue
             request = WholeFile(url=file.url, sha256=file.sha256)
             yield Want(release=release, platform=None, file=file, request=request, parts=parts)

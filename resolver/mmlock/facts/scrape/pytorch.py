@@ -56,7 +56,7 @@ class TorchWheel(Struct, frozen=True, kw_only=True):
 def wheels_of(files: Iterable[Artifact]) -> tuple[TorchWheel, ...]:
     """The final releases of torch among the files of a page, by the variant in name or folder.
 
-    Builds outside the scheme (`cpu.cxx11.abi`, `cu118.with.pypi.cudnn`) are none that mmlock speaks of.
+    Builds outside the scheme (`cpu.cxx11.abi`, `cu118.with.pypi.cudnn`) are not ones that mmlock knows.
     """
     return tuple(dict.fromkeys(one for file in files if (one := _listed(file)) is not None))
 

@@ -65,7 +65,7 @@ class WheelName:
 
 
 def wheel_name(text: str) -> WheelName | None:
-    """The parts of a wheel's name; None when it is none, or could be more than a file name."""
+    """The parts of a wheel's name; None when it is not one, or could be more than a file name."""
     match = _WHEEL.fullmatch(text)
     if match is None:
         return None

@@ -120,7 +120,7 @@ def read(text: str, file: str) -> tuple[tuple[CondaPackage, ...], tuple[str, ...
         raise UsageError(
             f"`{file}` is not a file that this mmlock can read",
             causes=faults[:12],
-            hints=["run `mmlock solve` again to write it anew"],
+            hints=["run `mmlock solve` again to rewrite it"],
         )
     return tuple(sorted(conda, key=lambda one: one.name)), channels, tuple(pip)
 

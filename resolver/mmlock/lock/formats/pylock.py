@@ -13,9 +13,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
-from mmlock.core.names import AdvisorySeverity, Confidence, DeviceKind, Form, Platform, normalize
+from mmlock.core.names import Confidence, DeviceKind, Form, Platform, normalize
 from mmlock.core.target import Target
 from mmlock.lock.fields import environment_faults, package_faults
+from mmlock.lock.formats.annotations import advisory_in, advisory_out, term_in, term_out
 from mmlock.lock.formats.parts import (
     artifact_in,
     artifact_out,
@@ -33,11 +34,9 @@ from mmlock.lock.model import (
     Finding,
     FindingKind,
     HashTrust,
-    KnownAdvisory,
     Level,
     LockedEnv,
     LockedPackage,
-    TermValue,
 )
 
 __all__ = ["CREATED_BY", "MARK", "NAME", "NOT_RUN", "PartialLock", "read", "render"]
@@ -122,8 +121,8 @@ def _about(env: LockedEnv) -> dict[str, Any]:
                 Inline(name=name, version=version, kind=kind) for name, version, kind in unsealed(env)
             ],
             "findings": [_finding(finding) for finding in env.findings],
-            "advisories": [_advisory(one) for one in env.advisories],
-            "objectives": [_term(term) for term in env.objectives],
+            "advisories": [advisory_out(one) for one in env.advisories],
+            "objectives": [term_out(term) for term in env.objectives],
             "environment-reasons": reasons_out(env.environment_reasons),
             "left-out": reasons_out(env.left_out),
             "target": _target(env.target),
@@ -169,31 +168,6 @@ def _finding(finding: Finding) -> Inline:
                 "source": list(finding.source),
             }
         )
-    )
-
-
-def _advisory(one: KnownAdvisory) -> Inline:
-    return Inline(
-        given(
-            {
-                "package": one.package,
-                "version": one.version,
-                "id": one.id,
-                "severity": one.severity.value if one.severity is not None else None,
-                "confidence": one.confidence.value,
-                "summary": one.summary,
-                "fixed-in": list(one.fixed_in),
-                "kept-by": one.kept_by,
-                "url": one.url,
-                "source": list(one.source),
-            }
-        )
-    )
-
-
-def _term(term: TermValue) -> Inline:
-    return Inline(
-        given({"name": term.name, "value": term.value, "meaning": term.meaning, "detail": list(term.detail)})
     )
 
 
@@ -293,13 +267,13 @@ def _env(about: Cursor, packages: tuple[LockedPackage, ...]) -> LockedEnv:
         environment=about.mapping("environment"),
         environment_reasons=reasons_in(about, "environment-reasons"),
         findings=tuple(_read_finding(item) for item in about.tables("findings")),
-        objectives=tuple(_read_term(item) for item in about.tables("objectives")),
+        objectives=tuple(term_in(item) for item in about.tables("objectives")),
         left_out=reasons_in(about, "left-out"),
         matrix_digest=about.text("matrix"),
         engine=about.text("engine"),
         verdict=None if verdict == NOT_RUN else verdict,
         conda_core=tuple(_read_choice(item) for item in about.tables("conda-core")),
-        advisories=tuple(_read_advisory(item) for item in about.tables("advisories")),
+        advisories=tuple(advisory_in(item) for item in about.tables("advisories")),
     )
     about.faults(environment_faults(env))
     return env
@@ -343,30 +317,6 @@ def _read_finding(item: Cursor) -> Finding:
         confidence=item.choice("confidence", Confidence),
         kind=item.choice("kind", FindingKind) if "kind" in item else FindingKind.GENERAL,
         detail=item.maybe_text("detail"),
-    )
-
-
-def _read_advisory(item: Cursor) -> KnownAdvisory:
-    return KnownAdvisory(
-        package=normalize(item.text("package")),
-        version=item.text("version"),
-        id=item.text("id"),
-        severity=item.choice("severity", AdvisorySeverity) if "severity" in item else None,
-        summary=item.text("summary"),
-        fixed_in=item.texts("fixed-in"),
-        url=item.text("url"),
-        kept_by=item.maybe_text("kept-by"),
-        source=item.texts("source"),
-        confidence=item.choice("confidence", Confidence),
-    )
-
-
-def _read_term(item: Cursor) -> TermValue:
-    return TermValue(
-        name=item.text("name"),
-        meaning=item.text("meaning"),
-        value=item.number("value"),
-        detail=item.texts("detail"),
     )
 
 

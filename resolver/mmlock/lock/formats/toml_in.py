@@ -68,7 +68,7 @@ class Cursor:
         raise UsageError(
             f"`{self._file}` is not a file that this mmlock can read",
             causes=shown,
-            hints=["it was edited or written by another version: run `mmlock solve` again to write it anew"],
+            hints=["it was edited or written by another version: run `mmlock solve` again to rewrite it"],
         )
 
     # ------------------------------------------------------------ getters
@@ -179,6 +179,6 @@ def open_toml(text: str, file: str) -> Cursor:
         raise UsageError(
             f"`{file}` is not TOML",
             causes=[str(error) or type(error).__name__],
-            hints=["run `mmlock solve` again to write it anew"],
+            hints=["run `mmlock solve` again to rewrite it"],
         ) from error
     return Cursor(data, file=file, faults=[])

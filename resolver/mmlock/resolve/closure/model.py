@@ -23,7 +23,7 @@ class CoreNode(Struct, frozen=True, kw_only=True):
     """Its Requires-Dist after drops; requirements on other core nodes may be in it."""
     requires_python: str | None = None
     extras: tuple[str, ...] = ()
-    """Those of its extras that are asked for."""
+    """Those of its extras that are requested."""
 
 
 class ClosureRequest(Struct, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ def best_first(
 
 
 _latest: tuple[Sequence[Tag], dict[Tag, int]] = ((), {})
-"""The tags that were asked for last, and their ranks: those of one target, for package after package."""
+"""The tags that were requested last, and their ranks: those of one target, for package after package."""
 
 
 def _ranks(tags: Sequence[Tag]) -> dict[Tag, int]:

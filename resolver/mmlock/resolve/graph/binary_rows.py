@@ -18,7 +18,7 @@ def add_binaries(builder: GraphBuilder, slot: str, package: PackageName) -> None
 
 
 def add_provided(builder: GraphBuilder, slot: str, package: PackageName) -> None:
-    """Wheels that providers built whom the user allows."""
+    """Wheels of the providers that the user allows."""
     allowed = [row for row in builder.matrix.provided(package) if row.provider in builder.request.providers]
     _add(builder, slot, package, allowed)
 

@@ -217,16 +217,20 @@ def _link_build(
         option.confidence,
     )
     if builder.request.target.cuda and has_extension(recipe):
-        builder.link(
-            option.index,
+        _link_toolchain(builder, option, recipe)
+
+
+def _link_toolchain(builder: GraphBuilder, option: Option, recipe: Recipe) -> None:
+    builder.link(
+        option.index,
+        "toolchain",
+        builder.group(
             "toolchain",
-            builder.group(
-                "toolchain",
-                "some",
-                lambda o: isinstance(o.choice, ToolchainChoice) and o.choice.toolchain is not None,
-            ),
-            LinkKind.TOOLCHAIN,
-            f"building {recipe.package} with CUDA ops needs nvcc",
-            cite("recipes", recipe.source),
-            recipe.confidence,
-        )
+            "some",
+            lambda o: isinstance(o.choice, ToolchainChoice) and o.choice.toolchain is not None,
+        ),
+        LinkKind.TOOLCHAIN,
+        f"building {recipe.package} with CUDA ops needs nvcc",
+        cite("recipes", recipe.source),
+        recipe.confidence,
+    )

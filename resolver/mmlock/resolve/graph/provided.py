@@ -29,7 +29,7 @@ class OtherWay(Struct, frozen=True, kw_only=True):
 def other_ways(
     matrix: Matrix, package: PackageName, target: Target, allowed: Iterable[str]
 ) -> Iterator[OtherWay]:
-    """Providers of a package whom the user has not allowed, those with a wheel for the target first."""
+    """Providers of a package that the user has not allowed, those with a wheel for the target first."""
     allowed = frozenset(allowed)
     rows = [row for row in matrix.providers if row.name not in allowed]
     having = [row for row in rows if package in (*row.packages, *row.instead_of)]

@@ -11,7 +11,7 @@ from mmlock.facts.matrix.model import Validation
 from mmlock.resolve.request.model import CoreRequirement
 
 Pick = tuple[str, str]
-"""An option by names that stay when the graph is built anew: its slot and its label."""
+"""An option by names that stay when the graph is built again: its slot and its label."""
 
 
 class LateBreakage(Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class GraphRequest(Struct, frozen=True, kw_only=True):
     requires_python: str | None = None
     torch: str | None = None
     variant: str | None = None
-    """A build of torch that was asked for by name although it is for another kind of device: `cu117`."""
+    """A build of torch that was requested by name although it is for another kind of device: `cu117`."""
     cuda: str | None = None
     no_build: bool = False
     allow_lite: bool = False

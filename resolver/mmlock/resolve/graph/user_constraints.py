@@ -213,19 +213,8 @@ def cuda_version(text: str) -> str:
 
 
 def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: CoreRequirement) -> None:
-    unless = builder.pythons_without(requested.marker)
     if requested.name == "torch":
-        _constrain_torch(
-            builder,
-            ConstraintKind.TORCH,
-            requested.text,
-            f"version:{requested.specifier}",
-            lambda build: allows(requested.specifier, f"{build.torch}+{build.variant}"),
-            lambda build: _other(build, f"does not satisfy `{requested.text}`"),
-            origin=requested.origin,
-            unless=unless,
-            version_text=_named_version(requested.specifier),
-        )
+        _constrain_torch_itself(builder, requested)
         return
     slot = catalog.slot_of(requested.name)
     if slot is None or slot not in builder.slots:
@@ -261,8 +250,22 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
             hint="" if members else what_to_do(builder, requested, loose),
             listed=() if members else listed_whole(builder, names),
             origin=requested.origin,
-            unless=unless,
+            unless=builder.pythons_without(requested.marker),
         )
+    )
+
+
+def _constrain_torch_itself(builder: GraphBuilder, requested: CoreRequirement) -> None:
+    _constrain_torch(
+        builder,
+        ConstraintKind.TORCH,
+        requested.text,
+        f"version:{requested.specifier}",
+        lambda build: allows(requested.specifier, f"{build.torch}+{build.variant}"),
+        lambda build: _other(build, f"does not satisfy `{requested.text}`"),
+        origin=requested.origin,
+        unless=builder.pythons_without(requested.marker),
+        version_text=_named_version(requested.specifier),
     )
 
 

@@ -13,7 +13,7 @@ __all__ = ["accepted"]
 
 
 def accepted(matrix: Matrix, env: LockedEnv) -> LockedEnv:
-    """The environment with the judge's doubts as findings. Raises NoAnswer when he refuses it."""
+    """The environment with the judge's doubts as findings. Raises NoAnswer when it refuses."""
     from mmlock.resolve.judge import Rule, Severity, judge
 
     objections = judge(env, matrix)

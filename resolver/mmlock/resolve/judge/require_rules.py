@@ -64,7 +64,7 @@ def extras(lock: JudgedLock) -> Iterator[Objection]:
 
 
 def _says_missing(lock: JudgedLock, package: PackageName, extra: str) -> bool:
-    """Whether the lock warns that a requested extra is none of the release."""
+    """Whether the lock warns that a requested extra is not one of the release."""
     return any(
         finding.kind is FindingKind.MISSING_EXTRA and (finding.subject, finding.detail) == (package, extra)
         for finding in lock.env.findings

@@ -13,7 +13,7 @@ from mmlock.binary.model import Answer, Compatibility, Inspected
 from mmlock.binary.tables import TorchBuildId
 from mmlock.binary.verdict import verdict
 from mmlock.core.device import Code
-from mmlock.core.names import Confidence, PackageName
+from mmlock.core.names import Confidence, PackageName, Sha256
 from mmlock.core.progress import Progress
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.symbol_tables import SymbolTables
@@ -48,57 +48,88 @@ def check_abi(
         progress=progress,
         platform=env.target.platform,
     )
-    reasons: dict[PackageName, Reason] = {}
-    doubts: list[Finding] = []
-    seen: set[str] = set()
+    check = _Check(tables=tables, env=env, decided=decided, progress=progress)
     for option, url, sha256 in compiled_wheels(env, decided):
-        name = option.package or PackageName(option.slot)
-        progress(f"reading the compiled files of {name} {option.version}")
-        read = inspect_cached(
-            url, sha256, tables.cache, client=client, effort=_effort(option), progress=progress
-        )
-        if isinstance(read, Uninspected) and not read.reached:
-            progress(read.why)
-        needed = _needed(read, option)
-        answer = _NONE_NEEDED if needed is None else _answer(needed, tables, env, decided)
-        if isinstance(answer, str):
-            doubts.append(_doubt(name, answer))
-            continue
-        if answer.refused:
-            return WheelCheck(env=env, refusal=_refusal(option, answer, decided))
-        reasons[name] = _reason(answer)
-        doubts += [_doubt(name, text) for text in _unknowns(answer)]
-        if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
-            seen.add(name)
+        if (refusal := check.core_wheel(option, url, sha256)) is not None:
+            return WheelCheck(env=env, refusal=refusal)
     for package in ordinary_wheels(env, decided, words_of(matrix)):
-        progress(f"reading the compiled files of {package.name} {package.version}")
-        file = package.files[0]
-        read = inspect_cached(
-            file.url,
-            file.sha256,
-            tables.cache,
-            client=client,
-            effort=Effort(budget=BUDGET),
-            progress=progress,
-        )
-        answer = _answer(read, tables, env, decided)
+        if (unfit := check.ordinary_wheel(package)) is not None:
+            return WheelCheck(env=env, refusal=None, unfit=unfit)
+    return WheelCheck(env=check.argued(), refusal=None)
+
+
+class _Check:
+    """What the files of a lock say, wheel by wheel."""
+
+    def __init__(
+        self, *, tables: SymbolTables, env: LockedEnv, decided: Resolution, progress: Progress
+    ) -> None:
+        self._tables = tables
+        self._env = env
+        self._decided = decided
+        self._progress = progress
+        self._reasons: dict[PackageName, Reason] = {}
+        self._doubts: list[Finding] = []
+        self._seen: set[str] = set()
+        """Packages whose GPU code was read."""
+
+    def core_wheel(self, option: Option, url: str, sha256: Sha256 | None) -> Refusal | None:
+        """Look at a wheel of the core. The refusal, where it does not go with the torch of the lock."""
+        name = option.package or PackageName(option.slot)
+        read = self._read(f"{name} {option.version}", url, sha256, _effort(option))
+        if isinstance(read, Uninspected) and not read.reached:
+            self._progress(read.why)
+        needed = _needed(read, option)
+        answer = _NONE_NEEDED if needed is None else self._answer(needed)
         if isinstance(answer, str):
-            doubts.append(_doubt(package.name, answer))
+            self._doubts.append(_doubt(name, answer))
+            return None
+        if answer.refused:
+            return _refusal(option, answer, self._decided)
+        self._note(name, answer)
+        if answer.gpus and all(gpu.code is not Code.UNKNOWN for gpu in answer.gpus):
+            self._seen.add(name)
+        return None
+
+    def ordinary_wheel(self, package: LockedPackage) -> UnfitWheel | None:
+        """Look at a wheel of the rest that may link torch. What is wrong with it, where it does not fit."""
+        file = package.files[0]
+        read = self._read(f"{package.name} {package.version}", file.url, file.sha256, Effort(budget=BUDGET))
+        answer = self._answer(read)
+        if isinstance(answer, str):
+            self._doubts.append(_doubt(package.name, answer))
         elif isinstance(read, Inspected) and not _links_torch(read):
-            continue
+            return None
         elif answer.refused:
-            return WheelCheck(env=env, refusal=None, unfit=_unfit(package, answer, decided))
+            return _unfit(package, answer, self._decided)
         else:
-            reasons[package.name] = _reason(answer)
-            doubts += [_doubt(package.name, text) for text in _unknowns(answer)]
-    packages = tuple(_argued(package, reasons.get(package.name)) for package in env.packages)
-    # What the files themselves say is better than that nobody had read them.
-    kept = (
-        finding
-        for finding in env.findings
-        if finding.subject not in seen or finding.kind is not FindingKind.UNREAD_CODE
-    )
-    return WheelCheck(env=replace(env, packages=packages, findings=(*kept, *doubts)), refusal=None)
+            self._note(package.name, answer)
+        return None
+
+    def argued(self) -> LockedEnv:
+        """The environment with what was found."""
+        packages = tuple(_argued(one, self._reasons.get(one.name)) for one in self._env.packages)
+        # What the files themselves say is better than that nobody had read them.
+        kept = (
+            finding
+            for finding in self._env.findings
+            if finding.subject not in self._seen or finding.kind is not FindingKind.UNREAD_CODE
+        )
+        return replace(self._env, packages=packages, findings=(*kept, *self._doubts))
+
+    def _read(self, what: str, url: str, sha256: Sha256 | None, effort: Effort) -> Inspected | Uninspected:
+        self._progress(f"reading the compiled files of {what}")
+        tables = self._tables
+        return inspect_cached(
+            url, sha256, tables.cache, client=tables.client, effort=effort, progress=self._progress
+        )
+
+    def _answer(self, read: Inspected | Uninspected) -> Compatibility | str:
+        return _answer(read, self._tables, self._env, self._decided)
+
+    def _note(self, name: PackageName, answer: Compatibility) -> None:
+        self._reasons[name] = _reason(answer)
+        self._doubts += [_doubt(name, text) for text in _unknowns(answer)]
 
 
 def words_of(matrix: Matrix) -> tuple[str, ...]:

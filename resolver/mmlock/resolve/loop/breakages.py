@@ -31,7 +31,7 @@ __all__ = ["ClosureOutcome", "always_there", "learn_breakages"]
 
 
 class ClosureOutcome(Struct, frozen=True, kw_only=True):
-    """A choice of the core, what was asked for it, and its closure."""
+    """A choice of the core, what was asked of it, and its closure."""
 
     matrix: Matrix
     target: Target

@@ -92,7 +92,7 @@ def _recorded(asked: InterpretedRequest) -> Iterator[str]:
 
 
 def _left_out(asked: InterpretedRequest, decided: Resolution) -> Iterator[str]:
-    """What was asked for by name and is left out as the cure of a known breakage."""
+    """What was requested by name and is left out as the cure of a known breakage."""
     wanted = {requirement_name(one.text): one.text for one in asked.plain_requirements}
     for breach in decided.solution.cured:
         for name in breach.breakage.drop:

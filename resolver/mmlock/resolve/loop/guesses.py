@@ -147,6 +147,6 @@ _COMPILED_FILE = re.compile(r"\.(?:[\w-]{1,100}\.)?(?:so|pyd)")
 
 
 def _placed(paths: Iterable[str]) -> Iterator[str]:
-    """The paths as they are installed: what lies in `NAME.data/purelib` lands beside the rest."""
+    """The paths as they are installed: what is in `NAME.data/purelib` lands beside the rest."""
     for path in paths:
         yield re.sub(r"^[^/]+\.data/(?:purelib|platlib)/", "", path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from msgspec import Struct
@@ -71,7 +71,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
 
 
 class NoResolution(Struct, frozen=True, kw_only=True):
-    """No core fulfils the request; the graph in which there is none, and what the closure refused."""
+    """No core satisfies the request; the graph in which there is none, and what the closure refused."""
 
     rows: Rows
     refusals: tuple[Refusal, ...]
@@ -105,7 +105,7 @@ def graph_request(request: InterpretedRequest, state: LoopState) -> GraphRequest
 
 
 def _foreign_variant(target: Target, torch: str | None) -> str | None:
-    """The CUDA build of torch that was asked for by name, for a target that has no CUDA."""
+    """The CUDA build of torch that was requested by name, for a target that has no CUDA."""
     variant = torch_variant(torch)
     return variant if variant and variant.startswith("cu") and not target.cuda else None
 
@@ -125,44 +125,33 @@ def decide(
     state: LoopState | None = None,
     on_core: Callable[[CoreSolution], object] = _ignore,
 ) -> Resolution | NoResolution:
-    """A core with its closure; `told` hears of each core before its closure is asked for.
+    """A core with its closure; `on_core` is called with each core before its closure is solved.
 
-    Raises EnvironmentFault when the closure cannot be asked.
+    Raises EnvironmentFault when the closure cannot be solved.
     """
     state = state or LoopState()
     state.present |= always_there(request.plain_requirements)
     solver = engine or ClingoEngine()
     for _ in range(ROUNDS):
         rows = build_graph(matrix, graph_request(request, state))
-        solution = solve_core(rows, solver, request.objectives)
-        if solution is None:
+        if (solution := solve_core(rows, solver, request.objectives)) is None:
             return NoResolution(rows=rows, refusals=tuple(state.refusals))
         progress(f"core: {', '.join(option.label for option in solution.packages())}")
-        ask = partial(_question, matrix, request, state=state)
         on_core(solution)
+        ask = partial(_question, matrix, request, state=state)
         answer = closer.close(ask(solution))
         if isinstance(answer, Unreachable):
             raise _unreachable(answer)
         if isinstance(answer, Closed):
-            outcome = ClosureOutcome(
+            seen = ClosureOutcome(
                 matrix=matrix, target=request.target, solution=solution, closed=answer, ask=ask
             )
-            if not _learn(state, outcome, closer):
-                return Resolution(
-                    rows=rows,
-                    solution=solution,
-                    closed=answer,
-                    refusals=tuple(state.refusals),
-                    newer=not_newer(rows, solution, solver, request.objectives),
-                    unfit=state.unfit_beside(solution.picked["torch"]),
-                    name_bounds=tuple(state.name_bounds.values()),
-                )
+            if not _learn(state, seen, closer):
+                return _resolution(request, rows, solution, answer, solver, state)
             continue
         if _only_the_core_has(state, matrix, solution, answer):
             continue
-        _known_at_all(
-            answer, [*mistaken(matrix, request.plain_requirements), *real_ways(matrix, answer.unknown)]
-        )
+        _known_at_all(matrix, request, answer)
         _readable_sources(matrix, answer)
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
@@ -176,6 +165,25 @@ def decide(
         progress(f"dependencies conflict with {' and '.join(refusal.labels)}")
         state.refusals.append(refusal)
     raise _given_up(state)
+
+
+def _resolution(
+    request: InterpretedRequest,
+    rows: Rows,
+    solution: CoreSolution,
+    closed: Closed,
+    solver: Engine,
+    state: LoopState,
+) -> Resolution:
+    return Resolution(
+        rows=rows,
+        solution=solution,
+        closed=closed,
+        refusals=tuple(state.refusals),
+        newer=not_newer(rows, solution, solver, request.objectives),
+        unfit=state.unfit_beside(solution.picked["torch"]),
+        name_bounds=tuple(state.name_bounds.values()),
+    )
 
 
 def _given_up(state: LoopState) -> NoAnswer:
@@ -226,9 +234,10 @@ def _refused_closure(
     )
 
 
-def _known_at_all(answer: ClosureConflict, mistakes: Sequence[str]) -> None:
+def _known_at_all(matrix: Matrix, request: InterpretedRequest, answer: ClosureConflict) -> None:
     """Raises NoAnswer when the index has no such package: no other core will change that."""
     if missing := answer.unknown:
+        mistakes = [*mistaken(matrix, request.plain_requirements), *real_ways(matrix, missing)]
         names = ", ".join(f"`{name}`" for name in missing)
         raise NoAnswer(
             f"{names} {'is' if len(missing) == 1 else 'are'} not on the package index",

@@ -19,7 +19,7 @@ _NAMED = 3
 
 
 def pick_of(option: Option) -> Pick:
-    """An option by names that stay when the graph is built anew."""
+    """An option by names that stay when the graph is built again."""
     return option.slot, option.label
 
 

@@ -39,7 +39,7 @@ class Prefetch(Struct, kw_only=True):
     """Cores that were decided and that nothing was begun for."""
 
     def decided(self, solution: CoreSolution) -> None:
-        """Hear of a core before its closure is asked for."""
+        """Take note of a core before its closure is requested."""
         self._decided.append(solution)
 
     def work(self) -> None:

@@ -46,7 +46,7 @@ def read_wheel_indexes(
     """The wheels of all places, the first place first.
 
     Raises UsageError for a place that is no such index, EnvironmentFault for one that cannot be reached: a
-    lock that builds what a wheel was meant to spare is not what was asked for.
+    lock that builds what a wheel was meant to spare is not what was requested.
     """
     wanted = frozenset(recipe.package for recipe in matrix.recipes)
     found: list[OwnWheel] = []

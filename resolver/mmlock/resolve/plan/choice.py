@@ -166,7 +166,7 @@ def _kernels(option: Option, target: Target) -> Iterator[str]:
 def _limits(
     rows: Rows, solution: CoreSolution, option: Option, newer: Sequence[NewerVersion]
 ) -> list[_Limit] | None:
-    """The fewest things that rule out all newer versions; None where they cannot be told."""
+    """The fewest things that rule out all newer versions; None where they are unknown."""
     left = _newer_than(rows, option)
     costs = [one for one in newer if one.slot == option.slot]
     kept = option.index not in rows.kept and any(i in rows.kept for i in rows.slots[option.slot])

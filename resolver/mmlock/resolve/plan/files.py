@@ -31,7 +31,7 @@ GITHUB_RELEASES = "github-releases"
 
 
 class WheelLocation(Struct, frozen=True, kw_only=True):
-    """Where the wheel of an option lies."""
+    """Where the wheel of an option is."""
 
     index: str
     """The page or PEP 503 root that lists it."""

@@ -1,4 +1,4 @@
-"""A driver that was told against the devices: one from before a card does not run it, with any torch."""
+"""A stated driver against the devices: one from before a card does not run it, with any torch."""
 
 from __future__ import annotations
 

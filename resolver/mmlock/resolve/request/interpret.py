@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -48,17 +49,9 @@ def interpret(
     _require_providers(matrix, arguments.providers)
     core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
     bound = frozenset(name for one in arguments.index.named for name in one.packages)
-    known = {
-        name
-        for name in core
-        if name not in matrix.described or obtainable(matrix, PackageName(name), target.platform)
-    }
+    known = _obtainable(matrix, core, target)
     refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in known), bound)
-    pythons = _pythons(matrix, arguments)
-
-    def applies(asked: Asked) -> bool:
-        """Whether a marker holds on the target for some Python that is still possible."""
-        return any(holds(asked.marker, target.platform, python) for python in pythons)
+    applies = partial(_applies, target, _pythons(matrix, arguments))
 
     decided = [asked for asked in requirements if asked.name in core]
     bounds = [asked for asked in arguments.constraints if asked.name in core]
@@ -66,10 +59,7 @@ def interpret(
         *(_core_requirement(matrix, asked) for asked in decided if applies(asked)),
         *(_core_requirement(matrix, asked, constraint=True) for asked in bounds if applies(asked)),
         *_plugins(devices.accelerators, requirements),
-        *(
-            CoreRequirement(name=name, specifier=f"=={one.version}", text=f"--extension {one.tree.path}")
-            for name, one in sorted(matrix.extensions.items())
-        ),
+        *_extensions(matrix),
     ]
     ordinary = ordinary_indexes(matrix, arguments.index)
     return InterpretedRequest(
@@ -90,6 +80,26 @@ def interpret(
         validations=tuple(validations),
         recorded_indexes=ordinary.recorded,
     )
+
+
+def _applies(target: Target, pythons: Iterable[str], asked: Asked) -> bool:
+    """Whether a marker holds on the target for some Python that is still possible."""
+    return any(holds(asked.marker, target.platform, python) for python in pythons)
+
+
+def _obtainable(matrix: Matrix, core: frozenset[str], target: Target) -> frozenset[str]:
+    """Those that some fact says where to get, for the platform of the target."""
+    return frozenset(
+        name
+        for name in core
+        if name not in matrix.described or obtainable(matrix, PackageName(name), target.platform)
+    )
+
+
+def _extensions(matrix: Matrix) -> Iterator[CoreRequirement]:
+    """The extensions of the user's own tree, each in its one version."""
+    for name, one in sorted(matrix.extensions.items()):
+        yield CoreRequirement(name=name, specifier=f"=={one.version}", text=f"--extension {one.tree.path}")
 
 
 def _plain(requirements: Iterable[Asked], core: frozenset[str]) -> tuple[PlainRequirement, ...]:
@@ -169,7 +179,7 @@ def _target(matrix: Matrix, arguments: SolveArguments, devices: TargetDevices) -
 
 
 def _requirements(matrix: Matrix, arguments: SolveArguments) -> tuple[str, tuple[Asked, ...]]:
-    """What is asked for: the user's requirements, a stack's, or both."""
+    """What is requested: the user's requirements, a stack's, or both."""
     if arguments.requirements and arguments.stack is None:
         return "custom", arguments.requirements
     name = arguments.stack or matrix.defaults["stack"]

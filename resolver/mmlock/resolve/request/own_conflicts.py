@@ -22,7 +22,7 @@ def _binds(pin: ProjectPin) -> bool:
 
 
 def require_agreement(conflicts: Iterable[PinConflict], settled: Collection[PackageName]) -> None:
-    """Raise NoAnswer that names both files, unless the user says which version it shall be."""
+    """Raise NoAnswer that names both files, unless the user says which version to take."""
     found = [one for one in binding_conflicts(conflicts) if one.name not in settled]
     if not found:
         return

@@ -17,7 +17,7 @@ _SHA256 = "sha256:"
 
 
 def hold_hashes(env: LockedEnv, requirements: Iterable[Asked]) -> LockedEnv:
-    """The lock with only those files that were asked for by hash. Raises NoAnswer when there is none."""
+    """The lock with only those files that were requested by hash. Raises NoAnswer when there is none."""
     demands = [asked for asked in requirements if asked.hashes]
     if not demands:
         return env

@@ -45,7 +45,7 @@ _UNNAMED = "0.0.0"
 
 
 def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> SolveArguments:
-    """The request and what its project asks for, in one. Raises UsageError when nothing is asked for."""
+    """The request and what its project asks for, in one. Raises UsageError when nothing is requested."""
     assert arguments.project is not None
     matrix = open_matrix(arguments.matrices)
     scanned = scan(arguments.project, known_of(matrix), configs=arguments.configs, progress=progress)

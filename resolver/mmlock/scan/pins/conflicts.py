@@ -15,7 +15,7 @@ __all__ = ["PinConflict", "conflicts"]
 
 
 class PinConflict(Struct, frozen=True, kw_only=True):
-    """Two requirements on one package that exclude each other, and where each is asked for."""
+    """Two requirements on one package that exclude each other, and where each is requested."""
 
     name: PackageName
     first: str

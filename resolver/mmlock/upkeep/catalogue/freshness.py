@@ -1,4 +1,4 @@
-"""How a lock that lies in a folder differs from the one that was solved now. Pure.
+"""How a lock that is in a folder differs from the one that was solved now. Pure.
 
 Four answers: nothing differs, only what is said about it does, a fact changed, or the index moved.
 """

@@ -1,4 +1,4 @@
-"""The committed locks: what lies in the folder of a pair, and how it differs from what was solved now."""
+"""The committed locks: what is in the folder of a pair, and how it differs from what was solved now."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NOT_OURS = frozenset({Standing.UNSIGNED, Standing.FOREIGN, Standing.UNCHECKED})
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """What lies in the folder of a pair."""
+    """What is in the folder of a pair."""
 
     pair: Pair
     env: LockedEnv | None
@@ -68,7 +68,7 @@ _WORDS = {
     StateKind.FACTS: "out of date: a fact changed",
     StateKind.INDEX: "out of date: the index moved",
     StateKind.SOLVABLE: "out of date: there is a solution now",
-    StateKind.UNSOLVABLE: "out of date: there is no solution any more",
+    StateKind.UNSOLVABLE: "out of date: it has no solution any more",
     StateKind.REJECTED: "rejected by the judge",
     StateKind.REFUSED_OTHERWISE: "refused (explanation changed)",
 }
@@ -100,7 +100,7 @@ class State(Struct, frozen=True, kw_only=True):
 
     @property
     def stale(self) -> bool:
-        """Whether what lies there must be made again."""
+        """Whether what is there must be made again."""
         return self.kind in _STALE
 
     @property

@@ -157,7 +157,7 @@ class LocalForge(Struct, frozen=True, kw_only=True):
                 raise EnvironmentFault(
                     f"`{path}` cannot be read",
                     causes=[str(error)],
-                    hints=["remove it: the pull request that it tells of is opened again"],
+                    hints=["remove it: its pull request is opened again"],
                 ) from error
 
     def _record(self, number: int) -> _Record:

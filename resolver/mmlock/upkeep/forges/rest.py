@@ -106,7 +106,7 @@ class Rest(Struct, kw_only=True):
         raise ForgeFault(
             ForgeProblem.STRANGE,
             f"`{self.root}` has more than {MOST_PAGES} pages of `{path}`",
-            hints=["close what nobody needs, or use a repository of its own for the locks"],
+            hints=["close unneeded ones, or use a separate repository for the locks"],
         )
 
     def send(self, verb: HttpVerb, path: str, value: object = None, *, again: bool = True) -> RestAnswer:
@@ -250,13 +250,13 @@ class Rest(Struct, kw_only=True):
 
 
 def decoded(answer: RestAnswer, kind: type[T]) -> T:
-    """The body as a value. Raises ForgeFault for what is none of its kind."""
+    """The body as a value. Raises ForgeFault for an unexpected answer."""
     try:
         return msgspec.json.decode(answer.body, type=kind, strict=True)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ForgeFault(
             ForgeProblem.STRANGE,
-            "the forge sent an answer that is none of its kind",
+            "the forge sent an unexpected answer",
             causes=[str(error)],
             hints=["see that `--api` names the API of that forge"],
         ) from error

@@ -20,7 +20,7 @@ from mmlock.upkeep.update.view import AdvisoryLine, LockView
 __all__ = ["Lookup", "led_by_security", "parse_advisories", "with_advisories"]
 
 Lookup = Callable[[str, str], tuple[AdvisoryLine, ...] | None]
-"""Package and version → its vulnerabilities; None: nobody could be asked."""
+"""Package and version → its vulnerabilities; None: no index answered."""
 
 
 class _Vulnerability(Struct, frozen=True):
@@ -89,7 +89,7 @@ def _closes(package: str, old: str, new: str, lookup: Lookup) -> bool:
 
 
 def with_advisories(seen: LockView, old: LockedEnv | None, new: LockedEnv, lookup: Lookup) -> LockView:
-    """The view with what is closed and left; versions that nobody could be asked about are counted."""
+    """The view with what is closed and left; versions that no index answered about are counted."""
     before, _ = _of(old, lookup) if old is not None else ((), 0)
     after, unread = _of(new, lookup)
     left = {(one.package, one.id) for one in after}

@@ -61,7 +61,7 @@ class Git(Struct, frozen=True, kw_only=True):
     # ------------------------------------------------------------ what is there
 
     def require_whole(self) -> None:
-        """Raise GitFault for a shallow clone: whether a branch is on its base cannot be told there."""
+        """Raise GitFault for a shallow clone: whether a branch is on its base is unknown there."""
         if self.text("rev-parse", "--is-shallow-repository") == "true":
             raise GitFault(
                 "the clone is shallow",

@@ -1,4 +1,4 @@
-"""What was solved anew against what is committed → which locks move, and for which cause. Pure."""
+"""The new solutions against what is committed → which locks move, and for which cause. Pure."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ KEYS: tuple[Key, ...] = (
         meaning="Merge a pull request when all its targets are among these and all its locks were validated.",
     ),
     Key(name="labels", value="list of texts", meaning="Labels of the pull requests."),
-    Key(name="reviewers", value="list of users", meaning="Who is asked for a review."),
+    Key(name="reviewers", value="list of users", meaning="Who should review."),
     Key(name="branch-prefix", value="text", meaning="How the branches start; default `mmlock/`."),
     Key(
         name="commit-message",

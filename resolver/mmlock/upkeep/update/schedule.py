@@ -16,7 +16,7 @@ _HOURS = {"hour": 1, "day": 24, "week": 168}
 
 
 def parse_age(text: str) -> timedelta | None:
-    """`3 days`, `12 hours`, `1 week`; None for what is none."""
+    """`3 days`, `12 hours`, `1 week`; None for anything else."""
     found = _AGE.fullmatch(text.strip())
     if found is None:
         return None
@@ -24,7 +24,7 @@ def parse_age(text: str) -> timedelta | None:
 
 
 def parse_window(text: str) -> str | None:
-    """A cron expression of five fields, as it is; None for what is none.
+    """A cron expression of five fields, as it is; None for anything else.
 
     It is a window, as with Renovate: a run counts when its minute matches.
     """

@@ -93,7 +93,7 @@ class LockView(Struct, frozen=True, kw_only=True):
     advisories_read: bool = False
     """Whether anybody looked for known vulnerabilities."""
     unread: int = 0
-    """Locked versions that nobody could be asked about."""
+    """Locked versions that no index answered about."""
 
 
 def view(

@@ -215,9 +215,9 @@ def _refuse_shared(path: Path) -> None:
         mode = stat.S_IMODE(kept.st_mode)
         raise EnvironmentFault(
             f"the private key `{path}` is not used: others can access it (mode {mode:o})",
-            causes=["whoever can read it can sign in your name"],
+            causes=["anyone who can read it can sign in your name"],
             hints=[
-                f"if nobody else has read it: chmod 600 {path}",
+                f"if no one else has read it: chmod 600 {path}",
                 "otherwise remove it; a new one is made when you sign next",
             ],
         )

@@ -1,4 +1,4 @@
-"""Whose signatures count: keys and identities from files that the user named, and his own key.
+"""Whose signatures count: keys and identities from files that the user named, and their own key.
 
     keys = [
         { name = "ann@example.org", key = "MCowBQYDK2VwAyEA..." },
@@ -105,7 +105,7 @@ class TrustedKey(Struct, frozen=True, kw_only=True):
 
 
 class TrustedIdentity(Struct, frozen=True, kw_only=True):
-    """Somebody whom sigstore vouches for: a person, a CI workflow."""
+    """Someone whose identity sigstore confirms: a person, a CI workflow."""
 
     name: str
     identity: str
@@ -163,7 +163,7 @@ class SignatureCheck(Struct, frozen=True, kw_only=True):
 
 
 def check_signature(envelope: Envelope, trust: Trust) -> SignatureCheck:
-    """Whether somebody who is trusted signed an envelope. Raises EnvironmentFault if that cannot be told."""
+    """Whether a trusted signer signed an envelope. Raises EnvironmentFault if that cannot be checked."""
     if not envelope.signatures:
         return SignatureCheck(state=SignatureState.UNSIGNED)
     for signer in trust.signers:

@@ -1,4 +1,4 @@
-"""What a kernel check is, and how its findings are told."""
+"""What a kernel check is, and how its findings are reported."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ def _text(printed: IO[bytes]) -> str:
 
 def _ending(status: int) -> str:
     if status >= 0:
-        return f"the process ended with exit code {status} before it told a result"
+        return f"the process ended with exit code {status} before it gave a result"
     try:
         name = signal.Signals(-status).name
     except ValueError:

@@ -1,4 +1,4 @@
-"""Jobs: what was asked for, how it goes, how it is ended."""
+"""Jobs: what was requested, how it goes, how it is ended."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmlock.app.serving import DoctorQuestion, InspectQuestion, ScanQuestion, TaskKind
 from mmlock.core.arguments import AUTO
 from mmlock.core.errors import UsageError
 from mmlock.core.inspect_arguments import InspectArguments
+from mmlock.core.service_questions import DoctorQuestion, InspectQuestion, ScanQuestion, TaskKind
 from mmlock.core.sources import Inputs, gather
 from mmlock.core.stated import NoFiles
 from mmlock.web.answers import answer, asked, require, service_of

@@ -17,7 +17,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from mmlock.app.building import wheelhouse_root
 from mmlock.core.names import Sha256, normalize
 from mmlock.files.private import open_cache
 from mmlock.web.answers import require
@@ -28,7 +27,7 @@ from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.serve import METADATA, WheelFiles
 from mmlock.wheels.simple_index import IndexDocument, project_page, projects, root_page, wants_json
 from mmlock.wheels.variants import document_name, is_variant, variant_wheel, variants_document
-from mmlock.wheels.wheelhouse import Wheelhouse
+from mmlock.wheels.wheelhouse import Wheelhouse, wheelhouse_root
 
 __all__ = ["IndexRoutes", "add"]
 

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from mmlock.app import browsing
-from mmlock.app.serving import DoctorQuestion, TaskKind
 from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.remote import api_name, remote_options
+from mmlock.core.service_questions import DoctorQuestion, TaskKind
 from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption
 from mmlock.web.answers import asked, job_data, require, result_of, service_of
 from mmlock.web.api.jobs import Key, found_job

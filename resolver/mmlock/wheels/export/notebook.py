@@ -25,7 +25,7 @@ def render(export: Export) -> str:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
         raise UsageError(
             "a notebook cell installs by hash, and this lock is not sealed",
-            causes=[f"still to be made or fetched: {names}"],
+            causes=[f"still to build or download: {names}"],
             hints=["run `mmlock build LOCK` first"],
         )
     require_safe(export)

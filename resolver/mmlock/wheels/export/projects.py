@@ -94,7 +94,7 @@ def document(tool: str, env: LockedEnv, tables: Mapping[str, Any]) -> str:
     """The part of a pyproject.toml, with what a person must know about it."""
     notes = [
         f"Made by `mmlock export {tool}` from a lock of {env.stack}: torch {env.torch}, Python {env.python}.",
-        "Merge these tables into your pyproject.toml. The lock stays the reference: tools resolve anew.",
+        "Merge these tables into your pyproject.toml. The lock stays the reference: tools resolve again.",
     ]
     if env.environment:
         pairs = ", ".join(f"{name}={value}" for name, value in sorted(env.environment.items()))

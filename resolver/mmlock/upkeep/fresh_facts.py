@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmlock.app import browsing
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.state import state_root
@@ -28,7 +27,7 @@ from mmlock.files.names import UnsafeNameError, bare_file_name
 from mmlock.files.private import private_folder
 from mmlock.files.reading import UnreadableError, read_bounded
 
-__all__ = ["FreshFacts", "use", "using"]
+__all__ = ["FreshFacts", "using"]
 
 _CURRENT = "current"
 _LIMIT = 3600.0
@@ -117,12 +116,6 @@ def _tail(process: subprocess.Popen[bytes]) -> bytes:
     while block := process.stdout.read(65536):
         tail = (tail + block)[-_LAST_WORDS:]
     return tail
-
-
-def use(folder: Path) -> str:
-    """Have this process, and those that it starts, use a folder of facts; the digest of those."""
-    os.environ[ENVIRONMENT_VARIABLE] = str(folder)
-    return browsing.facts_changed()
 
 
 @contextmanager

@@ -9,8 +9,6 @@ from pathlib import Path
 from msgspec import Struct
 
 from mmlock.core.catalogue import Pair
-from mmlock.core.progress import Progress
-from mmlock.core.refreshing import RefreshArguments
 from mmlock.facts.matrix.diff import Change, diff, lines
 from mmlock.upkeep.catalogue.outcome import Outcome
 from mmlock.upkeep.update.causes import CauseKind, Knob
@@ -25,7 +23,6 @@ __all__ = [
     "Solve",
     "fact_lines",
     "refreshed",
-    "refresher",
     "sliced_moves",
 ]
 
@@ -80,22 +77,6 @@ def refreshed(tree: Path, place: Path, refresh: Refresh | None) -> FactState:
     unread = refresh(now)
     changes = diff(read_documents(base), read_documents(now))
     return FactState(base=base, now=now if changes else base, changes=changes, unread=unread)
-
-
-def refresher(offline: bool, locks: Path, environ: Mapping[str, str], progress: Progress) -> Refresh:  # noqa: FBT001
-    """A refresh from the indexes."""
-
-    def refresh(folder: Path) -> tuple[str, ...]:
-        from mmlock.app.refreshing import refresh as used
-
-        arguments = RefreshArguments(
-            matrices=folder, offline=offline, locks=locks if locks.is_dir() else None
-        )
-        page = used(arguments, progress=progress, environ=environ)
-        assert isinstance(page.data, dict)
-        return tuple(f"{row['name']}: {row['stale'][0]}" for row in page.data["indexes"] if row["stale"])
-
-    return refresh
 
 
 class Sliced(Struct, frozen=True, kw_only=True):

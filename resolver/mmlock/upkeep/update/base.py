@@ -9,16 +9,16 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.app.evidence import trust_for
-from mmlock.app.locking import read_catalogue
 from mmlock.core.catalogue import Catalogue, Pair
 from mmlock.core.errors import UsageError
 from mmlock.core.update_arguments import UpdateArguments
+from mmlock.upkeep.catalogue.locking import read_catalogue
 from mmlock.upkeep.catalogue.state import entries
 from mmlock.upkeep.update.dates import day_before, is_later, movable
 from mmlock.upkeep.update.moves import Held
 from mmlock.upkeep.update.policy import Policy, parse_policy
 from mmlock.validate.attest.trust import Trust
+from mmlock.validate.evidence import trust_for
 
 __all__ = ["UpdateBase", "read_base"]
 

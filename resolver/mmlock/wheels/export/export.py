@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from mmlock.app.building import find_uv
 from mmlock.core.build_arguments import ExportArguments, ExportForm
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
@@ -16,6 +15,7 @@ from mmlock.files.atomic import write_aside
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import LockedEnv
 from mmlock.lock.read import read_lock
+from mmlock.wheels.find_uv import find_uv
 
 Render = Callable[[LockedEnv, Path, ExportArguments, Progress], str]
 

@@ -6,18 +6,17 @@ import os
 from pathlib import Path
 from shlex import quote
 
-from mmlock.app.building import wheelhouse_root
 from mmlock.core.build_arguments import BundleArguments
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.files.atomic import write_aside
-from mmlock.lock.folders import lock_folder, require_place
+from mmlock.lock.folders import VERDICT, lock_folder, require_place
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
 from mmlock.net.download import Downloader
-from mmlock.validate.store import NAME as VERDICT
 from mmlock.wheels.bundle import FILES
 from mmlock.wheels.bundle import bundle as gather
+from mmlock.wheels.wheelhouse import wheelhouse_root
 
 
 def bundle(arguments: BundleArguments, *, progress: Progress = silent) -> Page:

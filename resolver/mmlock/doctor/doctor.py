@@ -1,4 +1,4 @@
-"""`mmlock doctor`: what is wrong, by a text or by the files of an environment."""
+"""What is wrong, by a text or by the files of an environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec.structs import replace
 
@@ -28,20 +28,22 @@ from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.private import open_cache
 from mmlock.files.reading import UnreadableError, read_bounded
 
+if TYPE_CHECKING:
+    from mmlock.doctor.apply import Hands
+
+__all__ = ["STDIN", "doctor", "list_symptoms"]
+
 STDIN = "-"
-Confirm = Callable[[str], bool]
 _END = 5
 """Last lines that are shown of a text that tells nothing."""
 
 
-def doctor(
-    arguments: DoctorArguments, *, progress: Progress = silent, confirm: Confirm = lambda _: False
-) -> Page:
+def doctor(arguments: DoctorArguments, hands: Callable[[], Hands], *, progress: Progress = silent) -> Page:
     """The report. Raises UsageError, EnvironmentFault, MatrixError or NoAnswer.
 
-    `confirm` is shown the plan of an `--apply`, and says whether it may be carried out.
+    `hands`: what a repair is made with; asked for only where an environment is examined.
     """
-    page = _report(arguments, progress, confirm)
+    page = _report(arguments, hands, progress)
     if not arguments.sarif:
         return page
     from mmlock import __version__
@@ -58,20 +60,12 @@ def list_symptoms(matrices: Path | None) -> Page:
     return listing(open_matrix(matrices).symptoms)
 
 
-def _report(arguments: DoctorArguments, progress: Progress, confirm: Confirm) -> Page:
+def _report(arguments: DoctorArguments, hands: Callable[[], Hands], progress: Progress) -> Page:
     matrix = open_matrix(arguments.matrices)
     if not arguments.of_text:
-        from mmlock.app.building import find_uv
-        from mmlock.app.solving import solve
-        from mmlock.doctor.apply import Hands
         from mmlock.doctor.examine import doctor_environment
 
-        hands = Hands(
-            solve=lambda request: solve(request, progress=progress),
-            find_uv=lambda: find_uv(offline=arguments.offline, progress=progress),
-            confirm=confirm,
-        )
-        return doctor_environment(matrix, arguments, progress, hands)
+        return doctor_environment(matrix, arguments, progress, hands())
     named = next(
         (
             option

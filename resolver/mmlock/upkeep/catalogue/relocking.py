@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mmlock.app.locking import locks, read_catalogue
 from mmlock.core.catalogue import LocksArguments
 from mmlock.core.progress import Progress
 from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
+from mmlock.upkeep.catalogue.locking import read_catalogue
 
 __all__ = ["relocked"]
 
@@ -18,12 +18,12 @@ Relock = Callable[..., Page]
 
 
 def relocked(
-    report: Page, arguments: RefreshArguments, matrices: Path, progress: Progress, *, relock: Relock = locks
+    report: Page, arguments: RefreshArguments, matrices: Path, progress: Progress, *, relock: Relock
 ) -> Page:
     """The report of a refresh, with what became of the locks that it concerns.
 
     Which locks these are, and by which facts, the report says already. A lock that the catalogue does not
-    name cannot be solved again and is told.
+    name cannot be solved again and is reported.
     """
     assert isinstance(report.data, dict)
     catalogue = read_catalogue(arguments.catalogue)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from mmlock.app.building import wheelhouse_root
 from mmlock.core.build_arguments import WheelhouseAction, WheelhouseArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.files.private import open_cache
 from mmlock.wheels.model import BuiltWheel
-from mmlock.wheels.wheelhouse import Wheelhouse
+from mmlock.wheels.wheelhouse import Wheelhouse, wheelhouse_root
 
 _MB = 1e6
 

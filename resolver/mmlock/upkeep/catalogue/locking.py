@@ -1,4 +1,4 @@
-"""`mmlock locks`: every lock that `mmlock.toml` names is solved again, written or compared."""
+"""Every lock that `mmlock.toml` names is solved again, written or compared."""
 
 from __future__ import annotations
 
@@ -9,32 +9,43 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from mmlock.app.evidence import notes, notes_data, trust_for
-from mmlock.app.lock_folders import accept
 from mmlock.core.catalogue import Catalogue, LocksArguments, Pair, parse_catalogue
-from mmlock.core.errors import MmlockError, NoAnswer, UsageError
+from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.faults import Fault
 from mmlock.core.progress import Progress, advance, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
-from mmlock.facts.matrix.model import Validation
 from mmlock.files.user_files import UserFiles, read_text
-from mmlock.lock.refused import refused
 from mmlock.upkeep.catalogue.outcome import Failed, Outcome
 from mmlock.upkeep.catalogue.state import Entry, State, StateKind, compare, entries, strays, write_entry
 from mmlock.upkeep.catalogue.table import put_table, stale_table
+from mmlock.upkeep.known_locks import accept
 from mmlock.validate.attest.trust import Trust
+from mmlock.validate.evidence import notes, notes_data, trust_for
 from mmlock.validate.proven import Evidence, PassedOver, validations
 
 MOST_JOBS = 4
 
 
-__all__ = ["Decide", "Failed", "Outcome", "Solving", "locks", "read_catalogue", "solve_pairs"]
+__all__ = [
+    "Decide",
+    "DecideWith",
+    "Failed",
+    "Outcome",
+    "Solving",
+    "locks",
+    "matrix_at",
+    "read_catalogue",
+    "solve_pairs",
+]
 
 Decide = Callable[[Pair], Outcome]
+"""Solves one pair. It may go to other processes."""
+DecideWith = Callable[["Solving"], Decide]
+"""What solves pairs, from what they are solved with."""
 
 
-def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decide | None = None) -> Page:
+def locks(request: LocksArguments, decide: DecideWith, *, progress: Progress = silent) -> Page:
     """Solve every pair and write what differs, or with `check` only tell it. One refusal stops no other.
 
     Raises UsageError for a `mmlock.toml` that cannot be used, EnvironmentFault where nothing can be written.
@@ -44,7 +55,7 @@ def locks(request: LocksArguments, *, progress: Progress = silent, decide: Decid
     # All are decided before any is written: what verdicts prove must not depend on who was first.
     trust = trust_for(request.allowed_signers, request.file)
     solving = Solving.of(catalogue, pairs, request, trust)
-    outcomes = solve_pairs(solving, pairs, progress=progress, decide=decide)
+    outcomes = solve_pairs(solving, pairs, decide(solving), progress=progress)
     states = [(pair, _take(pair, outcome, request, trust)) for pair, outcome in outcomes]
     loose = () if request.only else strays(catalogue)
     table = _table(catalogue, request, trust)
@@ -83,11 +94,11 @@ class Solving(Struct, frozen=True, kw_only=True):
 
 
 def solve_pairs(
-    solving: Solving, pairs: tuple[Pair, ...], *, progress: Progress = silent, decide: Decide | None = None
+    solving: Solving, pairs: tuple[Pair, ...], decide: Decide, *, progress: Progress = silent
 ) -> list[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order. Nothing is written."""
     outcomes: list[tuple[Pair, Outcome]] = []
-    for decided in _outcomes(pairs, solving, decide):
+    for decided in _outcomes(pairs, solving.jobs, decide):
         outcomes.append(decided)
         progress(f"solved {len(outcomes)} of {len(pairs)}: {decided[0].name}")
         advance(progress, "locks", len(outcomes), len(pairs))
@@ -123,18 +134,9 @@ def _chosen(catalogue: Catalogue, only: Iterable[str]) -> tuple[Pair, ...]:
 # ---------------------------------------------------------------- deciding
 
 
-def _outcomes(
-    pairs: tuple[Pair, ...], solving: Solving, decide: Decide | None
-) -> Iterator[tuple[Pair, Outcome]]:
+def _outcomes(pairs: tuple[Pair, ...], jobs: int | None, decide: Decide) -> Iterator[tuple[Pair, Outcome]]:
     """Each pair with its outcome, in their order; several processes where that pays."""
-    jobs = min(solving.jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
-    if decide is None:
-        decide = _Decide(
-            offline=solving.offline,
-            matrices=solving.matrices,
-            validations=solving.proven.rows,
-            own={name: one.rows for name, one in solving.own.items()},
-        )
+    jobs = min(jobs or min(os.cpu_count() or 1, MOST_JOBS), len(pairs))
     if jobs <= 1:
         yield from ((pair, decide(pair)) for pair in pairs)
         return
@@ -146,47 +148,20 @@ def _outcomes(
         yield from zip(pairs, pool.map(decide, pairs), strict=True)
 
 
-class _Decide(Struct, frozen=True, kw_only=True):
-    """Solves one pair. It goes to other processes, so it holds plain values only."""
-
-    offline: bool
-    matrices: Path | None
-    validations: tuple[Validation, ...]
-    """What the verdicts of all locks prove."""
-    own: Mapping[str, tuple[Validation, ...]]
-    """What those prove that a pair names itself, by the pair."""
-
-    def __call__(self, pair: Pair) -> Outcome:
-        from msgspec.structs import replace
-
-        from mmlock.app.solving import locked_with_wishes
-
-        try:
-            arguments = replace(pair.request, offline=self.offline, matrices=self.matrices).checked()
-            matrix = _matrix(self.matrices)
-            try:
-                rows = (*self.validations, *self.own.get(pair.name, ()))
-                env = locked_with_wishes(matrix, arguments, progress=silent, validations=rows)
-                return replace(env, stack=pair.stack)
-            except NoAnswer as error:
-                return refused(pair.stack, arguments.words(), error, matrix.digest)
-        except MmlockError as error:
-            return Failed(lines=tuple(error.lines()))
+# ---------------------------------------------------------------- what comes of it
 
 
 @cache
-def _matrix(path: Path | None) -> Matrix:
+def matrix_at(path: Path | None) -> Matrix:
+    """The facts of a run, read once a process."""
     return open_matrix(path)
-
-
-# ---------------------------------------------------------------- what comes of it
 
 
 def _take(pair: Pair, outcome: Outcome, request: LocksArguments, trust: Trust) -> State:
     if isinstance(outcome, Failed):
         return State(kind=StateKind.FAILED, lines=outcome.lines)
     if request.check:
-        return compare(pair, outcome, _matrix(request.matrices), trust)
+        return compare(pair, outcome, matrix_at(request.matrices), trust)
     state = write_entry(pair, outcome, trust)
     if pair.request.out is not None:
         accept(pair.request.out)

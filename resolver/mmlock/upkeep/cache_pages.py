@@ -13,13 +13,13 @@ from mmlock.upkeep.caches import prune as remove
 _MB = 1e6
 
 
-def place() -> Page:
+def cache_dir() -> Page:
     """Where it is."""
     root = str(cache_root(os.environ).absolute())
     return Page(text=f"{root}\n", data={"dir": root})
 
 
-def size() -> Page:
+def cache_size() -> Page:
     """The size of each part."""
     root = cache_root(os.environ).absolute()
     found = tuple(parts(root))
@@ -27,7 +27,7 @@ def size() -> Page:
     return Page(text="\n".join(lines) + "\n", data={"dir": str(root), **_data(found)})
 
 
-def prune(*, days: float | None, dry_run: bool) -> Page:
+def cache_prune(*, days: float | None = None, dry_run: bool = False) -> Page:
     """Remove what is disposable."""
     root = cache_root(os.environ).absolute()
     gone = tuple(remove(root, days=days, dry_run=dry_run))

@@ -11,7 +11,7 @@ import msgspec
 from mmlock.core.errors import MatrixError
 from mmlock.core.report import Page
 from mmlock.facts.matrix.concerned import touched
-from mmlock.facts.matrix.diff import diff
+from mmlock.facts.matrix.diff import diff as changed
 from mmlock.facts.matrix.layout import section_of
 from mmlock.facts.matrix.load import decode, find_root, matrix_files
 from mmlock.facts.matrix.model import Document
@@ -22,17 +22,17 @@ from mmlock.report.why_fact import find_facts, why_page
 from mmlock.upkeep.committed import held_locks
 from mmlock.upkeep.lock_diff import diff_lines, diff_locks
 
-__all__ = ["compare", "compare_locks", "documents", "why_fact"]
+__all__ = ["diff", "documents", "lock_diff", "why_fact"]
 
 
-def compare(old: Path, new: Path, *, locks: Path | None) -> Page:
-    """What differs. Raises MatrixError for a folder that is none or a file that is broken."""
-    changes = diff(documents(old), documents(new))
+def diff(old: Path, new: Path, *, locks: Path | None = None) -> Page:
+    """What differs. Raises MatrixError for a folder without facts, or a broken file."""
+    changes = changed(documents(old), documents(new))
     held = held_locks(locks or Path("lockfiles"), named=locks is not None)
     return diff_page(changes, touched(changes, held))
 
 
-def why_fact(text: str, *, matrices: Path | None, locks: Path | None) -> Page:
+def why_fact(text: str, *, matrices: Path | None = None, locks: Path | None = None) -> Page:
     """A fact with its source, and the committed locks that rest on it. Raises UsageError or MatrixError."""
     facts = find_facts(documents(find_root(matrices, os.environ)), text)
     return why_page(facts, held_locks(locks or Path("lockfiles"), named=locks is not None))
@@ -55,7 +55,7 @@ def documents(folder: Path) -> dict[str, Document[Any]]:
     return found_files
 
 
-def compare_locks(old: Path, new: Path) -> Page:
+def lock_diff(old: Path, new: Path) -> Page:
     """What differs between two lock folders. Raises MmlockError for one that cannot be read."""
     found = diff_locks(read_lock(lock_folder(old)), read_lock(lock_folder(new)))
     data = {"differs": found.differs, **msgspec.to_builtins(found)}

@@ -1,4 +1,4 @@
-"""`mmlock validate`: a lock is installed and its kernels are run."""
+"""A lock is installed and its kernels are run."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
 
     Raises EnvironmentFault or UsageError when that cannot be done; red kernels are an answer.
     """
-    from mmlock.app.verdicts import signer_with
     from mmlock.validate.store import NAME
     from mmlock.validate.text import lines
+    from mmlock.validate.verdicts import signer_with
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
     require_sealed(env, folder)
     chosen = chosen_suites(env, request)
     if request.bundle is not None:
-        from mmlock.app.carrying import write_bundle
+        from mmlock.validate.carrying import write_bundle
 
         return write_bundle(env, folder, request, chosen, progress)
     place = request.out or (None if request.partial else folder / NAME)
@@ -130,7 +130,7 @@ def _root(request: ValidateArguments) -> Iterator[Path]:
 
 
 def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArguments, progress: Progress) -> str:
-    from mmlock.app.building import find_uv
+    from mmlock.wheels.find_uv import find_uv
     from mmlock.wheels.install import install
     from mmlock.wheels.machine import room_for
 

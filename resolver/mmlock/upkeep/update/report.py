@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from mmlock.app.update_facts import fact_lines
 from mmlock.core.catalogue import Catalogue
 from mmlock.core.report import Page
 from mmlock.facts.matrix.diff import Change
@@ -16,6 +15,7 @@ from mmlock.upkeep.update.body import PullText
 from mmlock.upkeep.update.branches import MadeBranch
 from mmlock.upkeep.update.carry_out import Done
 from mmlock.upkeep.update.causes import Knob
+from mmlock.upkeep.update.facts import fact_lines
 from mmlock.upkeep.update.moves import Move, Moves
 from mmlock.upkeep.update.plan import UpdatePlan
 from mmlock.upkeep.update.policy import Policy

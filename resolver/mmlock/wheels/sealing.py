@@ -1,14 +1,14 @@
-"""`mmlock build`: the steps of an unsealed lock are run, one after another, and the lock is sealed."""
+"""The steps of an unsealed lock are run, one after another, and the lock is sealed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmlock.core.build_arguments import BuildArguments, InstallArguments
+from mmlock.core.build_arguments import BuildArguments
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
@@ -18,35 +18,27 @@ from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.view import in_order
+from mmlock.wheels.find_uv import find_uv
+from mmlock.wheels.wheelhouse import wheelhouse_root
 
 if TYPE_CHECKING:
-    from mmlock.wheels.buildenv import Uv
     from mmlock.wheels.fetching import WheelFetcher
     from mmlock.wheels.model import BuiltWheel
     from mmlock.wheels.runner import Builder
     from mmlock.wheels.seal import Placement
-    from mmlock.wheels.symptoms import Explained
+    from mmlock.wheels.symptoms import Explain
     from mmlock.wheels.wheelhouse import Wheelhouse
 
 
-def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
-    """The wheelhouse to use: the one named, `MMLOCK_WHEELHOUSE`, else one in mmlock's cache."""
-    if told is not None:
-        return told
-    if own := environ.get("MMLOCK_WHEELHOUSE"):
-        return Path(own)
-    return open_cache(environ) / "wheelhouse"
-
-
-def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
+def build(request: BuildArguments, explain: Explain, *, progress: Progress = silent) -> Page:
     """Run the steps of a lock and seal it. What is done stays done when a later step fails.
 
-    Raises EnvironmentFault or UsageError.
+    `explain` says what the log of a failed build means. Raises EnvironmentFault or UsageError.
     """
     folder = lock_folder(request.lock)
     read_lock(folder)
     with _only_one(folder, progress):
-        return _sealed(request, folder, progress)
+        return _sealed(request, folder, explain, progress)
 
 
 @contextmanager
@@ -76,14 +68,14 @@ def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
+def _sealed(request: BuildArguments, folder: Path, explain: Explain, progress: Progress) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
             text=f"`{folder}` is sealed already: there is nothing to build or download\n",
             data={"lock": str(folder), "sealed": True, "steps": []},
         )
-    run = _BuildRun(request, folder, progress)
+    run = _BuildRun(request, folder, explain, progress)
     rows = []
     for step in in_order([*env.fetch, *env.build]):
         env, row = run.fetch(env, step) if isinstance(step, FetchStep) else run.build(env, step)
@@ -109,11 +101,12 @@ def write(env: LockedEnv, folder: Path) -> None:
 class _BuildRun:
     """The steps of one lock."""
 
-    def __init__(self, request: BuildArguments, folder: Path, progress: Progress) -> None:
+    def __init__(self, request: BuildArguments, folder: Path, explain: Explain, progress: Progress) -> None:
         from mmlock.wheels.seal import Placement
         from mmlock.wheels.wheelhouse import Wheelhouse
 
         self.request = request
+        self.explain = explain
         self.progress = progress
         self.folder = folder
         self.wheelhouse: Wheelhouse = Wheelhouse(
@@ -210,81 +203,8 @@ class _BuildRun:
             options=asked,
             environ=os.environ,
             progress=self.progress,
-            explain=explain_log,
+            explain=self.explain,
         )
-
-
-def explain_log(lines: Sequence[str]) -> Explained:
-    """What the doctor knows of the log of a failed build: its causes in a sentence each, and what to do."""
-    import io
-
-    from mmlock.binary.tables import SymbolStore
-    from mmlock.doctor.context import DiagnosisContext
-    from mmlock.doctor.diagnose import diagnose
-    from mmlock.doctor.log import read_log
-    from mmlock.doctor.log_entities import find_log_entities
-    from mmlock.doctor.patterns import patterns_of
-    from mmlock.facts.matrix.load import open_matrix
-    from mmlock.wheels.symptoms import Explained
-
-    matrix = open_matrix()
-    patterns = patterns_of(matrix)
-    log = read_log(io.BytesIO("\n".join(lines).encode()), patterns.loud)
-    symbols = SymbolStore(matrix.root, open_cache(os.environ))
-    entities = find_log_entities(log, matrix)
-    found = diagnose(
-        DiagnosisContext(log=log, entities=entities, matrix=matrix, symbols=symbols, patterns=patterns)
-    )
-    causes = [one for one in found if one.rank == min((other.rank for other in found), default=0)]
-    return Explained(
-        causes=tuple(one.title for one in causes),
-        hints=tuple(dict.fromkeys(text for one in causes for text in one.advice)),
-    )
-
-
-def install(request: InstallArguments, *, progress: Progress = silent) -> Page:
-    """Put a sealed lock into a virtual environment."""
-    from mmlock.wheels.activation import write_activation
-    from mmlock.wheels.install import install as put
-
-    folder = lock_folder(request.lock)
-    env = read_lock(folder)
-    uv = find_uv(offline=request.offline, progress=progress)
-    done = put(env, folder, request.prefix.absolute(), uv, python=request.python, exact=request.exact)
-    write_activation(done.prefix, env.environment)
-    lines = [f"installed {len(env.packages)} packages into {done.prefix}"]
-    if env.environment:
-        lines += ["environment variables to set (its activate scripts and `mmlock run` do so):"]
-        lines += [f"  {name}={value}" for name, value in sorted(env.environment.items())]
-    lines.append(f"next: mmlock run {folder} --prefix {request.prefix} -- python -c 'import torch'")
-    data = {
-        "prefix": str(done.prefix),
-        "python": done.python,
-        "made": done.made,
-        "environment": dict(env.environment),
-    }
-    return Page(text="\n".join(lines) + "\n", data=data)
-
-
-def find_uv(*, offline: bool = False, index_url: str | None = None, progress: Progress = silent) -> Uv:
-    """uv as the builds use it. Raises EnvironmentFault where there is none."""
-    from mmlock.resolve.closure.uv_find import find_uv as look
-    from mmlock.wheels.buildenv import Uv
-
-    found = look(os.environ)
-    if found is None:
-        raise EnvironmentFault(
-            "uv was not found",
-            causes=["mmlock creates environments with it"],
-            hints=["install it (`pip install uv`), or set MMLOCK_UV to its path"],
-        )
-    return Uv(
-        path=found.path,
-        offline=offline,
-        index_url=index_url,
-        environ=os.environ,
-        progress=progress,
-    )
 
 
 def _text(folder: Path, rows: list[dict[str, Any]]) -> str:

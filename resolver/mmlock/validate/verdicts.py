@@ -1,4 +1,4 @@
-"""`mmlock verdict`: what a validation found, whose word that is, and the user's own word."""
+"""`mmlock verdict`: what a validation found, who signed it, and the user's own signature."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def verdict(request: VerdictArguments) -> Page:
     if request.lock is None:
         raise UsageError("no lock is named")
     if request.action is VerdictAction.IMPORT:
-        from mmlock.app.carrying import import_result
+        from mmlock.validate.carrying import import_result
 
         return import_result(request, request.lock)
     if request.action is VerdictAction.SIGN:
@@ -37,8 +37,8 @@ def verdict(request: VerdictArguments) -> Page:
 
 
 def _show(request: VerdictArguments, lock: Path) -> Page:
-    from mmlock.app.evidence import trust_for
     from mmlock.lock.folders import lock_folder
+    from mmlock.validate.evidence import trust_for
     from mmlock.validate.standing import Standing, VerdictError
     from mmlock.validate.statement import statement_data
     from mmlock.validate.store import NAME, read_verdict, trusted_signer
@@ -62,8 +62,8 @@ def _show(request: VerdictArguments, lock: Path) -> Page:
 
 def _verify(request: VerdictArguments, lock: Path) -> Page:
     """Raises UsageError for a verdict of another lock, or one that nobody who is trusted signed."""
-    from mmlock.app.evidence import trust_for
     from mmlock.lock.folders import lock_folder
+    from mmlock.validate.evidence import trust_for
     from mmlock.validate.store import NAME, check_about, check_files, read_verdict, trusted_signer
     from mmlock.validate.text import binding_lines, concerns, signed_with
 

@@ -42,9 +42,9 @@ def write_bundle(
     """Write the archive of a lock. Raises UsageError or EnvironmentFault."""
     import os
 
-    from mmlock.app.bundling import bundle
     from mmlock.files.private import open_cache
     from mmlock.validate.fresh import fresh_folder
+    from mmlock.wheels.bundling import bundle
 
     assert request.bundle is not None
     if request.partial:
@@ -78,11 +78,11 @@ def write_bundle(
 
 def import_result(request: VerdictArguments, lock: Path) -> Page:
     """Make a verdict of a result and write it beside the lock. Raises UsageError or EnvironmentFault."""
-    from mmlock.app.validating import kept, where_kept
-    from mmlock.app.verdicts import signer_with
     from mmlock.validate.store import NAME
     from mmlock.validate.text import lines
+    from mmlock.validate.validate import kept, where_kept
     from mmlock.validate.validation import concern_data
+    from mmlock.validate.verdicts import signer_with
 
     assert request.file is not None
     folder = lock_folder(lock)
@@ -137,7 +137,7 @@ def _verdict(result: CarriedResult, env: LockedEnv, file: Path, folder: Path) ->
         return msgspec.convert(msgspec.to_builtins(make_verdict(env, seen)), Verdict)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"`{file}` holds rows that are none",
+            f"`{file}` has rows that cannot be read",
             causes=[f"{type(error).__name__}: {error}"],
             hints=["run `validate.py` of the archive again, and take its `result.json` as it is"],
         ) from error

@@ -13,7 +13,7 @@ MOST_FAULTS = 40
 """How many faults an error tells; the JSON form of a clean run has none."""
 
 
-def show_gpus(name: str | None, *, matrices: Path | None) -> Report:
+def show_gpus(name: str | None = None, *, matrices: Path | None = None) -> Report:
     """What is known about one device, or the list of all."""
     from mmlock.report.gpus import device_page, devices_page
 
@@ -21,14 +21,14 @@ def show_gpus(name: str | None, *, matrices: Path | None) -> Report:
     return devices_page(matrix) if name is None else device_page(matrix, name)
 
 
-def show_package(package: str, *, matrices: Path | None) -> Report:
+def show_package(package: str, *, matrices: Path | None = None) -> Report:
     """The facts about `PACKAGE` or `PACKAGE==VERSION`."""
     from mmlock.report.matrix import package_page
 
     return package_page(open_matrix(matrices), package)
 
 
-def lint(matrices: Path | None) -> Report:
+def lint(matrices: Path | None = None) -> Report:
     """A clean bill, or MatrixError with every fault."""
     from mmlock.facts.matrix.lint import lint as check
 

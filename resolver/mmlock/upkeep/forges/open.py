@@ -63,7 +63,7 @@ def forge_for(
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Opened:
-    """The forge that is asked for. Raises UsageError, ForgeFault or GitFault.
+    """The forge that the arguments name. Raises UsageError, ForgeFault or GitFault.
 
     `transport` and `sleep`: for tests.
     """
@@ -85,7 +85,7 @@ def forge_for(
 
 
 def _usable(about: ForgeRepository, place: Place, arguments: UpdateArguments) -> None:
-    """Raise ForgeFault for a repository that no pull request shall be opened in."""
+    """Raise ForgeFault for a repository that no pull request is to be opened in."""
     if about.archived:
         raise ForgeFault(ForgeProblem.REFUSED, f"`{place.name}` is archived", hints=["unarchive it first"])
     if about.fork and arguments.repository is None:
@@ -188,18 +188,7 @@ def _remote(
     if arguments.forge is ForgeKind.GITHUB:
         from mmlock.upkeep.forges import github
 
-        if token is None:
-            app, key = (environ[name] for name in _APP)
-            client = rest({}, kept=False)
-
-            def signed(word: str) -> Rest:
-                client.headers = lambda: github.headers(word)
-                return client
-
-            try:
-                token = github.app_token(app, key, place.name, signed, time.time())
-            finally:
-                client.close()
+        token = token or _app_token(rest({}, kept=False), place, environ)
         return github.GitHub(
             rest=rest(github.headers(token)), name=place.name, remote=remote, token=_always(token), page=page
         )
@@ -213,6 +202,22 @@ def _remote(
 
     client = rest(gitlab.headers(token))
     return gitlab.GitLab(rest=client, name=place.name, remote=remote, token=_always(token), page=page)
+
+
+def _app_token(client: Rest, place: Place, environ: Mapping[str, str]) -> str:
+    """A token for the GitHub App whose key is in the environment."""
+    from mmlock.upkeep.forges import github
+
+    app, key = (environ[name] for name in _APP)
+
+    def signed(word: str) -> Rest:
+        client.headers = lambda: github.headers(word)
+        return client
+
+    try:
+        return github.app_token(app, key, place.name, signed, time.time())
+    finally:
+        client.close()
 
 
 def _always(token: str) -> Callable[[], str]:

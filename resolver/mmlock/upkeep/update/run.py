@@ -1,4 +1,4 @@
-"""`mmlock update`: committed locks solved anew, and what moved proposed in pull requests."""
+"""Committed locks solved again, and what moved proposed in pull requests."""
 
 from __future__ import annotations
 
@@ -8,34 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.app.forges import Opened, forge_for
-from mmlock.app.locking import Decide, Outcome, Solving, solve_pairs
-from mmlock.app.update_advisories import Advisories, NoAdvisories
-from mmlock.app.update_base import UpdateBase, read_base
-from mmlock.app.update_facts import (
-    FOLDER,
-    NO_FACTS,
-    FactState,
-    Refresh,
-    Sliced,
-    refreshed,
-    refresher,
-    sliced_moves,
-)
-from mmlock.app.update_report import (
-    date_before,
-    digest,
-    may_merge,
-    patches_page,
-    pull_text,
-    run_page,
-    statuses,
-)
 from mmlock.core.catalogue import LocksArguments, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError
 from mmlock.core.progress import Progress, silent
@@ -45,45 +24,75 @@ from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
+from mmlock.upkeep.catalogue.locking import DecideWith, Outcome, Solving, solve_pairs
+from mmlock.upkeep.forges.open import Opened, forge_for
 from mmlock.upkeep.update.advisories import Lookup, led_by_security
+from mmlock.upkeep.update.base import UpdateBase, read_base
 from mmlock.upkeep.update.body import body
 from mmlock.upkeep.update.branches import BranchRun, MadeBranch, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
+from mmlock.upkeep.update.facts import (
+    FOLDER,
+    NO_FACTS,
+    FactState,
+    Sliced,
+    refreshed,
+    sliced_moves,
+)
 from mmlock.upkeep.update.git import Git
+from mmlock.upkeep.update.index_advisories import Advisories, NoAdvisories
 from mmlock.upkeep.update.moves import MoveGroup, Moves, differing, find_moves, grouped
 from mmlock.upkeep.update.plan import Observed, Publish, UpdatePlan, edited_pairs, make_plan, our_pulls
 from mmlock.upkeep.update.policy import Policy
+from mmlock.upkeep.update.report import (
+    date_before,
+    digest,
+    may_merge,
+    patches_page,
+    pull_text,
+    run_page,
+    statuses,
+)
 from mmlock.upkeep.update.state import PullState, ticked
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["update"]
+__all__ = ["RunParts", "update"]
 
 Clock = Callable[[], datetime]
-RunLock = Callable[[Path], BranchRun]
+
+
+class RunParts(Struct, frozen=True, kw_only=True):
+    """What a run is made of that stands above it."""
+
+    decide: DecideWith
+    """Solves pairs."""
+    run_lock: Callable[[Path], BranchRun]
+    """Builds a lock and runs its kernels."""
+    refresh: Callable[[Path, Path], tuple[str, ...]]
+    """Reads the indexes for the locks in a folder, and rewrites a folder of facts; gives what was unread."""
+
+
 FACTS_ONLY = Cause(kind=CauseKind.FACTS, knob=Knob.FACTS)
 
 
 def update(
     arguments: UpdateArguments,
     *,
+    parts: RunParts,
     progress: Progress = silent,
     environ: Mapping[str, str] = os.environ,
     clock: Clock = lambda: datetime.now(tz=timezone.utc),
-    decide: Decide | None = None,
-    run_lock: RunLock | None = None,
     lookup: Lookup | None = None,
-    refresh: Refresh | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair, `run_lock` builds and runs one, `lookup` tells vulnerabilities, `refresh` reads
-    the indexes; with `transport` and `sleep`, tests stand in for the forge and for time.
+    `lookup` knows vulnerabilities; with `transport` and `sleep`, tests stand in for the forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
@@ -91,7 +100,7 @@ def update(
         opened = forge_for(arguments, git, environ, clock, transport=transport, sleep=sleep)
         asked = lookup or (NoAdvisories() if arguments.offline else Advisories.of_index(environ))
         try:
-            return _Run(arguments, opened, progress, clock(), environ, decide, run_lock, asked, refresh).run()
+            return _Run(arguments, opened, parts, progress, clock(), environ, asked).run()
         finally:
             opened.forge.close()
             if isinstance(asked, Advisories):
@@ -120,23 +129,19 @@ class _Run:
         self,
         arguments: UpdateArguments,
         opened: Opened,
+        parts: RunParts,
         progress: Progress,
         now: datetime,
         environ: Mapping[str, str],
-        decide: Decide | None,
-        run_lock: RunLock | None,
         lookup: Lookup,
-        refresh: Refresh | None,
     ) -> None:
-        self.refresh = refresh
-        self.run_lock = run_lock or self._run_lock
+        self.parts = parts
         self.lookup = lookup
         self.environ = environ
         self.arguments = arguments
         self.forge, self.git, self.base = opened.forge, opened.git, opened.base
         self.progress = progress
         self.now = now
-        self.decide = decide
 
     def run(self) -> Page:
         inside = self.arguments.file.resolve().relative_to(self.git.top.resolve())
@@ -172,7 +177,7 @@ class _Run:
             trust=base.trust,
             now=self.now,
             put_facts=lambda group: self._put_facts(group, base),
-            run_lock=self.run_lock,
+            run_lock=self.parts.run_lock,
         )
         made, broken = self._make(workshop, groups)
         moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
@@ -215,17 +220,11 @@ class _Run:
 
     # ------------------------------------------------------------ what moves
 
-    def _run_lock(self, folder: Path) -> BranchRun:
-        from mmlock.app.update_validation import run_lock
-
-        return run_lock(folder, offline=self.arguments.offline, progress=self.progress)
-
     def _facts(self, base: UpdateBase, place: Path) -> FactState:
         """The facts beside `mmlock.toml`, refreshed where that is wanted; none where others were named."""
         if self.arguments.matrices is not None:
             return NO_FACTS
-        usual = refresher(self.arguments.offline, base.catalogue.folder, self.environ, self.progress)
-        refresh = (self.refresh or usual) if self.arguments.refresh else None
+        refresh = partial(self.parts.refresh, base.catalogue.folder) if self.arguments.refresh else None
         return refreshed(base.file.parent, place, refresh)
 
     def _put_facts(self, group: MoveGroup, base: UpdateBase) -> tuple[str, ...]:
@@ -282,7 +281,7 @@ class _Run:
     def _solved(self, solving: Solving, pairs: tuple[Pair, ...]) -> dict[str, Outcome]:
         if not pairs:
             return {}
-        told = solve_pairs(solving, pairs, progress=self.progress, decide=self.decide)
+        told = solve_pairs(solving, pairs, self.parts.decide(solving), progress=self.progress)
         return {pair.name: outcome for pair, outcome in told}
 
     def _plan(self, observed: Observed, made: list[MadeBranch], base: UpdateBase, moves: Moves) -> UpdatePlan:

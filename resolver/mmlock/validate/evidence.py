@@ -1,4 +1,4 @@
-"""What the verdicts that a request names prove: those that somebody signed whom the user trusts."""
+"""What the verdicts that a request names prove: those with a signature that the user trusts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,103 @@
+"""What the service can be asked that takes a while, as values."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from mmlock.core.arguments import SolveArguments
+from mmlock.core.inspect_arguments import InspectArguments
+from mmlock.core.names import PackageName, StrEnum
+from mmlock.core.requirements import Asked
+
+__all__ = [
+    "DoctorQuestion",
+    "GridQuestion",
+    "InspectQuestion",
+    "Question",
+    "ScanQuestion",
+    "SolveQuestion",
+    "TaskKind",
+    "WhyNotQuestion",
+    "places_of",
+]
+
+
+class TaskKind(StrEnum):
+    """What the service can be asked for that takes a while."""
+
+    SOLVE = "solve"
+    WHY_NOT = "why-not"
+    GRID = "grid"
+    INSPECT = "inspect"
+    DOCTOR = "doctor"
+    SCAN = "scan"
+
+
+class Question(Struct, frozen=True, kw_only=True):
+    """What every task says."""
+
+    matrix: str
+    """Digest of the facts that it is about."""
+    moment: str | None = None
+    """The state of the indexes that counts; None: no index is asked."""
+
+
+class SolveQuestion(Question, frozen=True, kw_only=True):
+    """An environment to decide."""
+
+    request: SolveArguments
+    sources: tuple[PackageName, ...] = ()
+    """Packages without wheels whose metadata may be read by running their build backend, besides those
+    that the facts know."""
+
+
+class WhyNotQuestion(Question, frozen=True, kw_only=True):
+    """A requirement that is doubted."""
+
+    asked: Asked
+    request: SolveArguments
+
+
+class GridQuestion(Question, frozen=True, kw_only=True):
+    """A table of pairs."""
+
+    package: PackageName
+    request: SolveArguments
+    most: int = 16
+
+
+class InspectQuestion(Question, frozen=True, kw_only=True):
+    """Compiled files to look at."""
+
+    request: InspectArguments
+
+
+class DoctorQuestion(Question, frozen=True, kw_only=True):
+    """A text to explain."""
+
+    text: str
+    gpus: tuple[str, ...] = ()
+
+
+class ScanQuestion(Question, frozen=True, kw_only=True):
+    """A source tree, as an archive."""
+
+    archive: bytes
+    """A zip or a tar."""
+    name: str
+    """What it is called: its ending tells which."""
+    configs: tuple[str, ...] = ()
+
+
+def places_of(request: SolveArguments) -> tuple[str, ...]:
+    """Every URL that a request names."""
+    index = request.index
+    named = (
+        *filter(None, (index.index_url,)),
+        *index.extra_index_urls,
+        *index.find_links,
+        *request.wheel_indexes,
+        *(one.url for one in index.named),
+        *(one.url for one in (*request.requirements, *request.constraints) if one.url),
+    )
+    return tuple(dict.fromkeys(named))
