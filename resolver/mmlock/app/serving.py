@@ -1,8 +1,8 @@
 """What the service does for others: tasks as values, and the handlers that do them in warm processes.
 
 A handler is given the request and the digest of the facts that it is about; it does nothing with other
-facts. No code of a package is run: sources without a wheel are read for packages that the facts know, or
-that the operator named, and for no others.
+facts. No code of a stranger is run: sources without a wheel are read for packages that the facts know, or
+that the operator named, from the operator's own index, and for no others.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ __all__ = [
     "handlers",
     "places_of",
     "task_of",
+    "vouched_for",
 ]
 
 
@@ -184,14 +185,13 @@ def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
 
     arguments = question.request
     matrix = _matrix()
-    known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
     with _guarded(places_of(arguments)):
-        closer = _NoStrangersCode(user_closer(progress), frozenset({*known, *question.sources}))
+        closer = _NoStrangersCode(user_closer(progress), vouched_for(matrix, question))
         try:
             env = locked(matrix, arguments, progress=progress, closer=closer)
         except NoAnswer as error:
             if closer.withheld:
-                error.hints = (*error.hints, _withheld(closer.withheld))
+                error.hints = (*error.hints, _withheld(closer.withheld, places_of(arguments)))
             raise
     files = render_lock(env, arguments.lock_formats)
     return {
@@ -201,8 +201,24 @@ def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
     }
 
 
-def _withheld(names: set[PackageName]) -> str:
+def vouched_for(matrix: Matrix, question: SolveQuestion) -> frozenset[PackageName]:
+    """Packages whose sources may be read, which runs their build backend.
+
+    None where the request names a place of its own: whoever serves an index decides what code a name means.
+    """
+    if places_of(question.request):
+        return frozenset()
+    known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
+    return frozenset({*known, *question.sources})
+
+
+def _withheld(names: set[PackageName], places: tuple[str, ...]) -> str:
     listed = ", ".join(f"`{name}`" for name in sorted(names))
+    if places:
+        return (
+            f"{listed}: no wheels, and this service reads no sources for a request that names an index, "
+            "a page or a URL of its own; solve with `mmlock` on your own machine"
+        )
     return (
         f"{listed}: no wheels, and this service runs no code of packages to read their requirements; "
         "solve with `mmlock` on your own machine, or have an operator allow it (`sources`)"
@@ -316,6 +332,7 @@ def places_of(request: SolveArguments) -> tuple[str, ...]:
         *index.extra_index_urls,
         *index.find_links,
         *request.wheel_indexes,
+        *(channel for channel in request.channels if "://" in channel),
         *(one.url for one in index.named),
         *(one.url for one in (*request.requirements, *request.constraints) if one.url),
     )
