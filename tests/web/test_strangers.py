@@ -57,7 +57,8 @@ def test_constraints_of_a_body_bound_what_is_solved() -> None:
 
 SAMPLES: dict[str, Any] = {
     "requirements": ["mmdet>=3"], "constraints": ["numpy<2"], "requires_python": ">=3.10",
-    "stack": "detection", "gpus": ["a100"], "python": "3.11", "torch": "2.9.1", "cuda": "12.8", "driver": "570.1", "glibc": "2.31",
+    "stack": "detection", "gpus": ["a100"],
+    "python": "3.11", "torch": "2.9.1", "cuda": "12.8", "driver": "570.1", "glibc": "2.31",
     "platform": "linux_aarch64", "ops": ["nms"], "allow_sdist": ["lap"], "channels": ["pytorch"],
     "no_known_cve": "high", "allow_missing": ["cv3"], "without": ["av"], "providers": ["onedl"],
     "prefer": ["newest-python"], "index_url": URL, "extra_index_urls": [URL], "find_links": [URL],
