@@ -286,7 +286,13 @@ def _scan(question: ScanQuestion, progress: Progress) -> Mapping[str, Any]:
         archive.write_bytes(question.archive)
         folder = Path(name) / "tree"
         folder.mkdir()
-        tree = unpack(archive, folder, max_bytes=MOST_UNPACKED, max_files=MOST_FILES)
+        tree = unpack(
+            archive,
+            folder,
+            max_bytes=MOST_UNPACKED,
+            max_files=MOST_FILES,
+            hint="pack the project again, as a zip or a tar",
+        )
         page = scan(ScanArguments(project=tree, configs=question.configs), progress=progress)
     return {"text": page.text.replace(str(tree), "."), "data": page.data}
 
