@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from judge_cases import both, lock, put, target
+from judge_cases import both, fetch, lock, put, target
 from judge_locks import classic, modern, package, wheel
 from made_graph import MadeFacts, binary, torch_build
 from msgspec.structs import replace
@@ -247,6 +247,19 @@ def test_the_directory_of_an_unknown_torch_is_compared_with_its_name(matrix: Mat
     assert not any("is built for cu118" in text for text in said(right, matrix, "index"))
     wrong = lock(torch="2.1.99+cu121")(classic())
     assert any("is built for cu118, not 2.1.99+cu121" in text for text in said(wrong, matrix, "index"))
+
+
+@pytest.mark.parametrize(("variant", "has_gpu_code"), [("cu118", True), ("cu121", True), ("cpu", False)])
+@pytest.mark.parametrize("kind", [DeviceKind.CUDA, DeviceKind.CPU])
+def test_only_gpu_code_on_a_gpu_leaves_open_which_gpus_it_is_for(
+    kind: DeviceKind, variant: str, matrix: Matrix, *, has_gpu_code: bool
+) -> None:
+    env = fetch("cu118", variant)(classic())
+    if kind is DeviceKind.CPU:
+        env = target(devices=(Device(kind=kind, name="cpu"),))(env)
+    texts = said(env, matrix, "archs", Severity.UNKNOWN)
+    told_of_mmcv = any("mmcv" in text and "are not published" in text for text in texts)
+    assert told_of_mmcv is (has_gpu_code and kind is DeviceKind.CUDA)
 
 
 # ---------------------------------------------------------------- what is known to fail
