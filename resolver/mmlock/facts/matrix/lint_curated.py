@@ -190,6 +190,12 @@ def _(row: model.Cudnn) -> Faults:
 
 
 @row_faults.register
+def _(row: model.TegraReport) -> Faults:
+    yield from forms.archs("sm, runs", (row.sm, row.runs))
+    yield from forms.specifiers("cuda", row.cuda)
+
+
+@row_faults.register
 def _(row: model.CondaTorch) -> Faults:
     yield from forms.url("channel", row.channel)
     yield from forms.specifiers("torch", row.torch)

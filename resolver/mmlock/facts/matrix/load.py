@@ -311,6 +311,11 @@ class Matrix:
         return self._rows("cudnn")
 
     @property
+    def tegra_reports(self) -> tuple[model.TegraReport, ...]:
+        """Code of other archs that was seen to run on Tegra parts."""
+        return self._rows("tegra-reports")
+
+    @property
     def namesakes(self) -> tuple[model.Namesake, ...]:
         """Names under which an index does not serve what is meant."""
         return self._rows("namesakes")

@@ -9,6 +9,8 @@ from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form
 from mmlock.core.target import Target
 from mmlock.core.versions import version
+from mmlock.facts.devices.support import code_in
+from mmlock.facts.devices.tegra import tegra_report
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Breakage
 from mmlock.facts.matrix.with_conda import VARIANT
@@ -35,6 +37,7 @@ def findings(
     results = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
     for option in solution.packages():
         results += _unknown_code(matrix, option, target)
+        results += _unpromised(matrix, option, target)
         results += _inferred(matrix, option)
         results += _variant_metadata(matrix, option)
         results += _slower(matrix, option)
@@ -191,6 +194,33 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
             if code in {Code.UNKNOWN, Code.PTX}
         ]
     return []
+
+
+def _unpromised(matrix: Matrix, option: Option, target: Target) -> Iterator[Finding]:
+    """A torch whose code was only seen to run on a Tegra part, and who has one that is made for it."""
+    if not isinstance(option.choice, TorchBuildChoice):
+        return
+    build = option.choice.build
+    for device in target.devices:
+        if code_in(matrix, build, device) is not Code.REPORTED:
+            continue
+        row = tegra_report(matrix, device, build.archs, build.cuda)
+        if row is None:
+            continue
+        ways = [
+            f"; {one.title} ({one.home}): {one.offers}"
+            for one in matrix.providers
+            if one.name == row.provider
+        ]
+        yield Finding(
+            level=Level.WARNING,
+            kind=FindingKind.UNPROMISED,
+            subject=str(option.package),
+            text=f"its {row.runs} kernels run on {device.name} ({device.arch}) by report, not by NVIDIA's "
+            f"promise, and need {row.needs}: {row.note}{''.join(ways)}",
+            source=readable(matrix, cite("tegra-reports", row.source)),
+            confidence=row.confidence,
+        )
 
 
 def _code_text(code: Code, name: str) -> str:
