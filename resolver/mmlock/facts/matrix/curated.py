@@ -391,6 +391,8 @@ class Namesake(Struct, frozen=True, kw_only=True):
     confidence: Confidence
     found: str = ""
     """What the index serves instead."""
+    serves: tuple[str, ...] = ()
+    """All versions of that; empty: not told. A request that admits none of them means the other one."""
 
 
 class Repository(Struct, frozen=True, kw_only=True):

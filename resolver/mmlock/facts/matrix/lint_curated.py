@@ -173,6 +173,7 @@ def _(row: model.Namesake) -> Faults:
         yield from forms.said(field, getattr(row, field))
     if (row.holds in {model.IndexHolds.ANOTHER, model.IndexHolds.PLACEHOLDER}) is not bool(row.found):
         yield "found: says what another project or a placeholder is, and nothing else"
+    yield from forms.versions("serves", *row.serves)
 
 
 @row_faults.register

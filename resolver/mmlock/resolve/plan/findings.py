@@ -17,7 +17,7 @@ from mmlock.facts.matrix.with_conda import VARIANT
 from mmlock.lock.model import Finding, FindingKind, Level, Reason, ReasonKind
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
-from mmlock.resolve.graph.extras import declared, lacking
+from mmlock.resolve.graph.extras import declared, lacking, metadata_version
 from mmlock.resolve.graph.provided import other_ways
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchBuildChoice
 from mmlock.resolve.plan.closure_inputs import variant_recorded
@@ -40,6 +40,7 @@ def findings(
         results += _unpromised(matrix, option, target)
         results += _inferred(matrix, option)
         results += _variant_metadata(matrix, option)
+        results += _unread_metadata(matrix, option, target)
         results += _slower(matrix, option)
         results += _needs(matrix, option)
         results += _without_compiling(matrix, option, target, providers)
@@ -247,6 +248,23 @@ def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
             confidence=Confidence.INFERRED,
         )
     ]
+
+
+def _unread_metadata(matrix: Matrix, option: Option, target: Target) -> Iterator[Finding]:
+    """A wheel that nobody recorded the requirements of: the lock may lack what it needs."""
+    if not isinstance(option.choice, BinaryChoice) or option.choice.release is not None:
+        return
+    if option.package is None or option.package in matrix.extensions:
+        return
+    if declared(matrix, option.package, metadata_version(option), target.platform) is None:
+        yield Finding(
+            level=Level.WARNING,
+            kind=FindingKind.METADATA,
+            subject=str(option.package),
+            text="its requirements are not recorded: packages that it needs may be missing from the lock",
+            source=readable(matrix, option.source),
+            confidence=Confidence.INFERRED,
+        )
 
 
 def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.markers import holds
-from mmlock.core.names import PackageName, Platform, normalize, requirement_name
+from mmlock.core.names import Platform, normalize, requirement_name
 from mmlock.core.requirements import Asked
 from mmlock.core.sources import COMMAND_LINE, Inputs, gather
 from mmlock.core.target import Target
@@ -24,7 +24,6 @@ from mmlock.resolve.request.namesakes import refuse_namesakes
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
 from mmlock.resolve.request.packages import (
     core_packages,
-    obtainable,
     provided_extras,
     unnamed,
     unnamed_modules,
@@ -48,12 +47,7 @@ def interpret(
     _require_providers(matrix, arguments.providers)
     core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
     bound = frozenset(name for one in arguments.index.named for name in one.packages)
-    known = {
-        name
-        for name in core
-        if name not in matrix.described or obtainable(matrix, PackageName(name), target.platform)
-    }
-    refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in known), bound)
+    refuse_namesakes(matrix, requirements, bound)
     pythons = _pythons(matrix, arguments)
 
     def applies(asked: Asked) -> bool:
