@@ -30,7 +30,7 @@ def core_packages(matrix: Matrix) -> frozenset[str]:
 
 
 def obtainable(matrix: Matrix, package: PackageName) -> bool:
-    """Whether a described package can come into a lock: a recipe builds it, or a wheel is more than inferred."""
+    """Whether a described package can come into a lock: by a recipe, or a wheel that was seen."""
     if any(recipe.package == package for recipe in matrix.recipes):
         return True
     return any(row.confidence is not Confidence.INFERRED for row in matrix.binaries(package))
