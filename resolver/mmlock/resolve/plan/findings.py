@@ -231,7 +231,7 @@ def _code_text(code: Code, name: str) -> str:
 
 
 def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
-    if option.confidence is not Confidence.INFERRED or option.form in {Form.BUILD, Form.TORCH_OPS}:
+    if option.confidence is not Confidence.INFERRED or option.made:
         return []
     text = (
         "this file name is inferred and was not seen on the index"
