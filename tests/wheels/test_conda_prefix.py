@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from build_world import MakeWorld, artifact_of, locked, make_env
-from conda_channel import channel_package, this_python
+from conda_channel import channel_package, serve, this_python
 from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.core.names import normalize
+from mmlock.core.names import Sha256, normalize
 from mmlock.lock.formats.conda_parts import subdir
 from mmlock.lock.model import CondaChoice, LockedEnv
 from mmlock.lock.write import write_lock
@@ -62,6 +62,23 @@ def test_one_byte_more_is_refused_and_nothing_stays(tmp_path: Path, env: LockedE
     path.write_bytes(bytes(data))
     with pytest.raises(EnvironmentFault, match="cannot be installed"):
         fill_prefix(env.conda, tmp_path / "prefix", subdir(env.target.platform), cache=tmp_path / "cache")
+    assert not (tmp_path / "prefix").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", [False, True], ids=["file", "http"])
+def test_a_whole_package_that_is_another_one_is_refused(tmp_path: Path, env: LockedEnv, served: bool) -> None:
+    """A package that can be unpacked, and is not the one that was locked: rattler alone takes it from a disk."""
+    platform = subdir(env.target.platform)
+    conda = env.conda
+    with serve(tmp_path / "channel") as url:
+        if served:
+            conda = tuple(replace(one, channel=url) for one in conda)
+        fill_prefix(conda, tmp_path / "good", platform, cache=tmp_path / "cache")
+        other = replace(conda[0], sha256=Sha256("0" * 64))
+        with pytest.raises(EnvironmentFault) as raised:
+            fill_prefix((other, *conda[1:]), tmp_path / "prefix", platform, cache=tmp_path / "other")
+    assert "mylib" in " ".join(raised.value.causes)
     assert not (tmp_path / "prefix").exists()
 
 

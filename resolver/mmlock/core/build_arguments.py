@@ -75,6 +75,10 @@ class ExportForm(StrEnum):
     UV = "uv"  # parts of a pyproject.toml
     POETRY = "poetry"
     PDM = "pdm"
+    # Of locks with conda packages; each holds several of them.
+    PIXI = "pixi"  # a pixi.toml
+    PIXI_LOCK = "pixi-lock"
+    CONDA_LOCK = "conda-lock"
 
 
 class ExportArguments(Struct, frozen=True, kw_only=True):
@@ -86,6 +90,10 @@ class ExportArguments(Struct, frozen=True, kw_only=True):
     matrices: Path | None = None
     offline: bool = False
     find_links: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
+    """More lock folders that go into the same file."""
+    schema: int | None = None
+    """Version of the file, where its kind has several."""
 
 
 class WheelhouseAction(StrEnum):

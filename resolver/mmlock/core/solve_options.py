@@ -14,7 +14,7 @@ from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption, Wor
 
 __all__ = ["LOCK_FORMATS", "OPTIONS", "of_section", "wordings"]
 
-LOCK_FORMATS = ("pylock", "requirements", "conda-lock", "environment", "explicit")
+LOCK_FORMATS = ("pylock", "requirements", "conda-lock", "environment", "explicit", "pixi-workspace")
 
 
 _CHOICE = (
