@@ -67,8 +67,10 @@ def test_one_byte_more_is_refused_and_nothing_stays(tmp_path: Path, env: LockedE
 
 @pytest.mark.slow
 @pytest.mark.parametrize("served", [False, True], ids=["file", "http"])
-def test_a_whole_package_that_is_another_one_is_refused(tmp_path: Path, env: LockedEnv, served: bool) -> None:
-    """A package that can be unpacked, and is not the one that was locked: rattler alone takes it from a disk."""
+def test_a_whole_package_that_is_another_one_is_refused(
+    tmp_path: Path, env: LockedEnv, *, served: bool
+) -> None:
+    """It can be unpacked, and is not the one that was locked: rattler alone takes it from a disk."""
     platform = subdir(env.target.platform)
     conda = env.conda
     with serve(tmp_path / "channel") as url:

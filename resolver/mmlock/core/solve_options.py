@@ -86,6 +86,20 @@ _CHOICE = (
         help="Take Python, torch and what is linked to it from conda channels, the rest from PyPI.",
     ),
     SolveOption(
+        name="from",
+        parameter="origins",
+        field="origins",
+        section=OptionSection.CHOICE,
+        repeatable=True,
+        metavar="conda:SPEC|pypi:NAME",
+        key="from",
+        wording=Wording.OPTION,
+        help=(
+            "With --with-conda: put this conda package into the environment (`conda:ffmpeg>=6`), or take this"
+            " one from PyPI alone (`pypi:scipy`)."
+        ),
+    ),
+    SolveOption(
         name="channel",
         parameter="channels",
         field="channels",

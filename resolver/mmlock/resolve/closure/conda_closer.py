@@ -42,6 +42,8 @@ from mmlock.resolve.closure.model import (
 __all__ = ["TORCH", "CondaCloser", "channel_names", "provided"]
 
 TORCH = "torch"
+_NONE = "==0.0.0.dev0"
+"""A version that no package has: a constraint to it keeps a package out."""
 
 
 class CondaCloser(Struct, frozen=True, kw_only=True):
@@ -52,6 +54,10 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
     target: Target
     pip: Closer
     """Finds what the channel does not have."""
+    wanted: tuple[str, ...] = ()
+    """Match specs of what the user wants of a channel."""
+    kept_out: tuple[str, ...] = ()
+    """What channels call the packages that come from PyPI alone."""
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         """Both parts; a conflict of either."""
@@ -60,8 +66,11 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
         wanted = [n for n in request.core if n.name == TORCH or self.matrix.binaries(n.name)]
         question = CondaQuestion(
             subdir=subdir,
-            specs=tuple(_specs(request, wanted, names)),
-            constraints=tuple(_constraints(self.matrix, request, self.target, names)),
+            specs=(*_specs(request, wanted, names), *self.wanted),
+            constraints=(
+                *_constraints(self.matrix, request, self.target, names),
+                *(f"{name} {_NONE}" for name in self.kept_out),
+            ),
             virtual=tuple(_virtual(self.target)),
         )
         try:
