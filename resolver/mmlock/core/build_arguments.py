@@ -40,6 +40,8 @@ class BuildArguments(BuildOptions, frozen=True, kw_only=True):
     offline: bool = False
     record: Path | None = None
     """Where hashes of first downloads are recorded; None: `mmlock-files.json` of the project or the lock."""
+    as_conda: bool = False
+    """Built wheels become conda packages in a channel beside the lock."""
     project: Path | None = None
     """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
 

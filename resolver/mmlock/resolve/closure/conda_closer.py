@@ -39,7 +39,7 @@ from mmlock.resolve.closure.model import (
     Unreachable,
 )
 
-__all__ = ["TORCH", "CondaCloser", "channel_names", "provided"]
+__all__ = ["TORCH", "CondaCloser", "channel_names", "match_specs", "provided"]
 
 TORCH = "torch"
 _NONE = "==0.0.0.dev0"
@@ -144,7 +144,7 @@ def _constraints(matrix: Matrix, request: ClosureRequest, target: Target, names:
         except InvalidRequirement:
             continue
         if wanted.marker is None and wanted.specifier and not wanted.url:
-            yield from _match_specs(names.of(normalize(wanted.name)), wanted.specifier)
+            yield from match_specs(names.of(normalize(wanted.name)), wanted.specifier)
     torch = next((node.version for node in request.core if node.name == TORCH), "")
     cuda = next((build.cuda for build in matrix.torch_builds if torch.endswith(f"+{build.variant}")), None)
     for row in matrix.cudnn:
@@ -163,7 +163,8 @@ def _bound(versions: str) -> str:
     return "|".join(part for part in (below, above) if part)
 
 
-def _match_specs(name: str, specifier: SpecifierSet) -> Iterator[str]:
+def match_specs(name: str, specifier: SpecifierSet) -> Iterator[str]:
+    """A bound of PEP 440 as conda writes it: `numpy>=1,<2` -> `numpy <2,>=1`."""
     parts = []
     for one in specifier:
         if one.operator == "~=":
