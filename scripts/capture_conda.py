@@ -4,7 +4,7 @@
 
 Reads `pixi.lock` and `conda-lock.yml`. What one lock states and another does not is laid together; where two
 differ about a hash or a dependency, that is printed and the record on file stays. `--subdir` and
-`--name` take only some. Run `mmlock matrix lint` then.
+`--name` take some, `--environment` those of one environment of a pixi.lock. Run `mmlock matrix lint` then.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path("matrices"), help="the matrix folder")
     parser.add_argument("--subdir", action="append", help="only this platform; default: linux-64, noarch")
     parser.add_argument("--name", action="append", help="only this package; default: all")
+    parser.add_argument("--environment", action="append", default=[], help="of a pixi.lock; default: all")
     options = parser.parse_args(arguments)
     wanted = options.subdir or ["linux-64", "noarch"]
     try:
-        told = [one for path in options.locks for one in records(path.read_bytes(), "lock")]
+        told = [
+            one for path in options.locks for one in records(path.read_bytes(), "lock", options.environment)
+        ]
         told = [(subdir, row) for subdir, row in told if not options.name or row.name in options.name]
         warnings = [
             w for subdir in wanted for w in _lay(subdir, [r for s, r in told if s == subdir], options)

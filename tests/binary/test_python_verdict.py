@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from inspected_wheel import ONE, WHEEL
+from installer_tags import PYTHONS, taken, thinkable
 from msgspec.structs import replace
 
 from mmlock.binary.model import Answer, ArguedAnswer
@@ -30,7 +31,7 @@ def judged(*files: str | None, tags: tuple[str, ...] = (), python: str | None = 
         ("cp39-abi3-linux_x86_64", "3.13t", False),  # it has no stable ABI
         ("cp310-none-linux_x86_64", "3.10", True),
         ("cp310-none-linux_x86_64", "3.11", False),
-        ("cp3-none-linux_x86_64", "3.11", True),
+        ("cp3-none-linux_x86_64", "3.11", False),  # no installer lists it
         ("cp3-abi3-linux_x86_64", "3.11", False),
         ("py3-none-linux_x86_64", "3.11", True),
         ("py2-none-linux_x86_64", "3.11", False),
@@ -53,6 +54,17 @@ def test_a_tag_lets_in_the_pythons_that_an_installer_takes_it_for(
         assert found.answer is (Answer.UNKNOWN if admitted else Answer.FAILS)
         text = f"its tag `{tags[0]}` does not admit Python {python}"
         assert found.evidence == (("the names of its files tell no Python",) if admitted else (text,))
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_tags_that_admit_a_python_are_those_that_an_installer_lists(python: str) -> None:
+    pairs = thinkable(python)
+    admitted = {
+        pair
+        for pair in pairs
+        if judged(None, tags=(f"{pair[0]}-{pair[1]}-any",), python=python).answer is Answer.UNKNOWN
+    }
+    assert admitted == taken(python) & set(pairs)
 
 
 def test_without_a_python_or_a_tag_nothing_is_said_of_them() -> None:

@@ -24,14 +24,7 @@ from mmlock.resolve.request.projects import with_project
 
 from .test_solve_cases import CASES, Case, all_versions, arguments, check_pins
 
-WAITING = {
-    "hamer-rtx3090": "mmcv 1.x of PyPI (the lite one) has sources only, and nothing builds it here yet"
-}
-PROJECTS = [
-    pytest.param(case, marks=[pytest.mark.xfail(reason=WAITING[case["id"]])] if case["id"] in WAITING else [])
-    for case in CASES
-    if "--project" in case["args"]
-]
+PROJECTS = [pytest.param(case) for case in CASES if "--project" in case["args"]]
 
 
 def name_of(case: Case) -> str:

@@ -52,6 +52,7 @@ SAMPLES: dict[str, list[str]] = {
     "providers": ["astral", "torch-packages-builder"],
     "verdicts": ["locks"],
     "channels": ["conda-forge", "https://channel.example/team"],
+    "origins": ["conda:ffmpeg>=6", "pypi:scipy"],
     "matrices": ["facts"],
     "index_url": ["https://i.example/simple"],
     "extra_index_url": ["https://e.example/simple"],
@@ -67,6 +68,7 @@ NEEDS = {
     "configs": "folder",
     "extras": "pyproject.toml",
     "groups": "pyproject.toml",
+    "origins": "--with-conda",
     "torch_ops": "--allow-torch-ops",
 }
 
@@ -157,7 +159,8 @@ def from_toml(option: SolveOption, place: str) -> SolveArguments:
     lines = [toml(option)]
     needed = NEEDS.get(option.id)
     if needed:
-        lines.append("allow-torch-ops = true" if needed.startswith("--") else f'project = "{needed}"')
+        flag = needed.startswith("--")
+        lines.append(f"{needed.removeprefix('--')} = true" if flag else f'project = "{needed}"')
     tables: dict[str, list[str]] = {"": [], "targets.t4": [], "stacks.s": ['targets = ["t4"]']}
     tables[place] += lines
     text = "\n".join(line for name, rows in tables.items() for line in ([f"[{name}]"] if name else []) + rows)

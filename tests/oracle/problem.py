@@ -12,7 +12,7 @@ from combos import Combinations
 from facts import Row, can_be_named, python_within, rows, ver, within
 from packaging.utils import canonicalize_name
 from prices import FREE, Price, price
-from request import code_runs, cudnn_runs, driver_runs, glibc_runs, other_providers
+from request import code_runs, cudnn_runs, driver_runs, glibc_runs, other_providers, seen_to_run
 from world import Way, lifted, meets, offers, without_checks
 
 SERVANTS = ("mmcv", "mmengine")
@@ -57,7 +57,8 @@ class Problem(Combinations):
             yield f"{name} is not --torch {request.torch}"
 
     def _objections_of_machine(self, build: Row, name: str) -> Iterator[str]:
-        if code_runs(self.machine, build["archs"], build["ptx"], build["cuda"]) is not True:
+        runs = code_runs(self.machine, build["archs"], build["ptx"], build["cuda"])
+        if runs is not True and not seen_to_run(self.machine, build["archs"], build["cuda"]):
             yield f"{name} has no code for {self.machine.devices}"
         if not cudnn_runs(self.machine, build.get("cudnn"), build["cuda"]):
             yield f"{name} brings cuDNN {build['cudnn']}, which has no kernels for {self.machine.devices}"

@@ -229,6 +229,16 @@ def driver_runs(here: Machine, cuda: str | None) -> bool:
     return needed is not None and ver(here.driver) >= ver(needed)
 
 
+def seen_to_run(here: Machine, archs: list[str] | None, cuda: str | None) -> bool:
+    """Whether all devices are Tegra parts on which somebody ran code of such archs, built with this CUDA."""
+    if archs is None or cuda is None:
+        return False
+    seen = {
+        row["sm"] for row in rows("curated/tegra.toml") if row["runs"] in archs and within(row["cuda"], cuda)
+    }
+    return all(device.kind == "cuda" and device.arch in seen for device in here.devices)
+
+
 def cudnn_runs(here: Machine, cudnn: str | None, cuda: str | None) -> bool:
     """Whether no device is one that this cuDNN has no kernels for; what nobody has read drops none.
 

@@ -187,7 +187,9 @@ def test_arm_boards_are_measured_by_the_builds_for_arm(matrix: Matrix) -> None:
     assert view.support.pypi.first == "2.11.0"
     orin = device_view(matrix, "orin")
     assert orin.support is not None
-    assert orin.support.pypi is None
+    assert [row.runs for row in orin.support.reports] == ["sm_80"]
+    assert orin.support.any_variant is not None
+    assert orin.support.any_variant.first_variants == ("cu130",)
 
 
 def test_amd_parts_are_measured_by_the_rocm_builds(matrix: Matrix) -> None:

@@ -125,6 +125,16 @@ def test_the_conclusion(tmp_path: Path, text: str, need: Need, ops: tuple[str, .
     assert (found.need, found.ops) == (need, ops)
 
 
+def test_what_the_code_takes_of_a_framework_tells_its_era(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("from mmpose.apis import inference_top_down_pose_model")
+    (tmp_path / "b.py").write_text("from mmpose.apis import init_pose_model\n")
+    assert scan(tmp_path, known_of(facts())).conclusion.need is Need.NOTHING
+    (tmp_path / "a.py").write_text("from mmpose.apis import inference_topdown")
+    (tmp_path / "b.py").write_text("import torch")
+    loads = scan(tmp_path, known_of(facts())).loads
+    assert [load.version for load in loads] == ["1.3.2"], "no mmengine is imported, and yet it is of its time"
+
+
 def test_the_tables_name_only_ops_that_are_known() -> None:
     matrix = facts()
     known = {op.name for op in matrix.ops}

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from mmlock.scan.left_out import LeftOutReason, UnreadSourceError
+from mmlock.scan.left_out import LeftOut, LeftOutReason, UnreadSourceError
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.pins.collect import collect
 from mmlock.scan.pins.commands import command_pins, conda_pin, variables
 from mmlock.scan.pins.conflicts import conflicts
-from mmlock.scan.pins.model import ProjectPin
+from mmlock.scan.pins.model import PinKind, ProjectPin
 
 
 def pins(files: Mapping[str, str]) -> list[ProjectPin]:
@@ -187,3 +187,87 @@ def test_items_of_a_conda_environment_are_read_with_blanks_quotes_and_comments()
     items = ["- a=1.0", "-  'b=1.0'  # why", '- " c =1.0 "', "- d=1.0# why", "- e=1.0 'f'"]
     text = "dependencies:\n" + "".join(f"  {item}\n" for item in items)
     assert [pin.name for pin in pins({"environment.yml": text})] == ["a", "b", "c", "d"]
+
+
+# ---------------------------------------------------------------- files of conda's other tools
+
+PIXI = """
+[workspace]
+channels = ["conda-forge", "https://prefix.example/team"]
+platforms = ["linux-64"]
+
+[dependencies]
+python = "3.12.*"
+pytorch = { version = ">=2.5,<3", build = "cuda*" }
+ffmpeg = ">=6,<=8"
+numpy = "*"
+
+[pypi-dependencies]
+mmengine = ">=0.10"
+torchmetrics = { git = "https://x.example/y" }
+
+[feature.dev.dependencies]
+ruff = "*"
+"""
+
+
+def pins_of(**files: str) -> tuple[list[ProjectPin], list[LeftOut]]:
+    held = {name.replace("__", ".").replace("_", "-"): text for name, text in files.items()}
+    return collect(held, lambda name: held[name])
+
+
+def test_a_pixi_workspace_is_a_conda_environment_with_a_pip_part() -> None:
+    pins, left_out = pins_of(pixi__toml=PIXI)
+    found = {pin.name: (pin.specifier, pin.text, pin.kind, pin.constraint) for pin in pins}
+    assert found["torch"] == (">=2.5,<3", "pytorch >=2.5,<3 cuda*", PinKind.CONDA, True)
+    assert found["python"][0] == "==3.12.*"
+    assert found["ffmpeg"] == (">=6,<=8", "ffmpeg >=6,<=8", PinKind.CONDA, True)
+    assert found["mmengine"] == (">=0.10", "mmengine>=0.10", PinKind.CONDA, False)
+    assert "ruff" not in found
+    assert not any(pin.exported for pin in pins)
+    (left,) = left_out
+    assert (left.reason, left.detail) == (LeftOutReason.CHANNELS, "https://prefix.example/team")
+
+
+def test_pixi_tables_of_a_pyproject_are_read_too() -> None:
+    text = '[project]\nname = "x"\ndependencies = ["mmcv>=2"]\n[tool.pixi.dependencies]\nffmpeg = "7.*"\n'
+    pins, _ = pins_of(pyproject__toml=text)
+    assert {(pin.name, pin.kind) for pin in pins} == {("mmcv", PinKind.PYPROJECT), ("ffmpeg", PinKind.CONDA)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "conda_lock__yml",
+            """{version: 1, package: [{name: pytorch, version: 2.7.1, manager: conda},
+            {name: addict, version: 2.4.0, manager: pip}]}""",
+        ),
+        (
+            "pixi__lock",
+            """{version: 6, packages: [
+            {conda: "https://conda.anaconda.org/conda-forge/linux-64/pytorch-2.7.1-cpu_py312_h1_0.conda"},
+            {pypi: "https://x.example/addict-2.4.0-py3-none-any.whl", name: addict, version: 2.4.0}]}""",
+        ),
+    ],
+)
+def test_locks_of_other_conda_tools_are_locks(name: str, text: str) -> None:
+    pins, left_out = pins_of(**{name: text})
+    assert {(pin.name, pin.specifier, pin.kind) for pin in pins} == {
+        ("torch", "==2.7.1", PinKind.LOCK),
+        ("addict", "==2.4.0", PinKind.LOCK),
+    }
+    assert left_out == []
+
+
+@pytest.mark.parametrize("text", ["[", "a: &a 1\nb: *a", "- 1", "package: 3", "packages: [1, {}]"])
+def test_a_conda_lock_that_is_none_is_left_out_or_empty(text: str) -> None:
+    pins, left_out = pins_of(conda_lock__yml=text)
+    assert pins == []
+    assert all(left.reason is LeftOutReason.NOT_YAML for left in left_out)
+
+
+def test_channels_of_an_environment_are_for_the_user_to_name() -> None:
+    text = "channels:\n  - pytorch\n  - conda-forge\n  - nodefaults\ndependencies:\n  - ffmpeg\n"
+    _, left_out = pins_of(environment__yml=text)
+    assert [(left.reason, left.detail) for left in left_out] == [(LeftOutReason.CHANNELS, "pytorch")]

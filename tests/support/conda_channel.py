@@ -6,6 +6,11 @@ import hashlib
 import shutil
 import sys
 import sysconfig
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from rattler_build import assemble_package
@@ -15,6 +20,24 @@ from mmlock.lock.model import CondaPackage
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _UNNEEDED = ("test", "tests", "idlelib", "tkinter", "turtledemo", "__pycache__", "site-packages", "*.a")
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """A folder over loopback; gives its URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def channel_package(

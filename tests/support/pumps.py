@@ -224,7 +224,13 @@ def _measured(work: Callable[[str], object], pump: Pump, size: int, *, larger: b
             return None
         half = min(half, _seconds(work, pump.line(size // 2), runs=5))
         whole = min(whole, _seconds(work, pump.line(size), runs=5))
-    return Growth(pump, size, whole, whole / half) if whole > MOST * half else None
+    if whole <= MOST * half:
+        return None
+    if whole * MOST < _LONG:  # a busy machine, or a bound soon reached, does not show at the next length, too
+        longer = _seconds(work, pump.line(size * 2), runs=5)
+        if longer <= MOST * whole:
+            return None
+    return Growth(pump, size, whole, whole / half)
 
 
 def _seconds(work: Callable[[str], object], line: str, runs: int) -> float:

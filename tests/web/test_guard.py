@@ -24,6 +24,14 @@ def test_a_body_that_is_too_large_is_refused_whether_or_not_it_says_so(make_site
     assert found.headers["content-type"] == "application/problem+json"
 
 
+def test_a_body_with_two_ends_is_refused(make_site: Make) -> None:
+    """A proxy that goes by the other end would see a second request within the first."""
+    client = make_site().client
+    both = {"Content-Length": "4", "Transfer-Encoding": "chunked"}
+    found = client.post("/api/v1/solve", content=b"0\r\n\r\n", headers=both)
+    assert (found.status_code, found.headers["connection"]) == (400, "close")
+
+
 def test_a_page_of_another_site_cannot_have_a_browser_ask(make_site: Make) -> None:
     client = make_site().client
     for headers in (

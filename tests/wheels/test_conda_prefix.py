@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,20 +10,27 @@ from pathlib import Path
 
 import pytest
 from build_world import MakeWorld, artifact_of, locked, make_env
-from conda_channel import channel_package, this_python
+from conda_channel import channel_package, serve, this_python
+from made_wheels import put_wheel
 from msgspec.structs import replace
+from rattler.index import index_fs
 
-from mmlock.core.errors import EnvironmentFault
-from mmlock.core.names import normalize
+from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.core.names import Sha256, normalize
 from mmlock.lock.formats.conda_parts import subdir
 from mmlock.lock.model import CondaChoice, LockedEnv
+from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.resolve.closure.conda_solve import CondaQuestion, Live
 from mmlock.resolve.closure.uv_find import find_uv
+from mmlock.wheels import conda_package
 from mmlock.wheels.buildenv import Uv
+from mmlock.wheels.conda_package import require_conda, seal_as_conda
 from mmlock.wheels.conda_prefix import fill_prefix
 from mmlock.wheels.install import install
 from mmlock.wheels.model import CheckStatus
 from mmlock.wheels.planning import plan_build
+from mmlock.wheels.seal import Placement
 
 
 @pytest.fixture
@@ -62,6 +70,25 @@ def test_one_byte_more_is_refused_and_nothing_stays(tmp_path: Path, env: LockedE
     path.write_bytes(bytes(data))
     with pytest.raises(EnvironmentFault, match="cannot be installed"):
         fill_prefix(env.conda, tmp_path / "prefix", subdir(env.target.platform), cache=tmp_path / "cache")
+    assert not (tmp_path / "prefix").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("served", [False, True], ids=["file", "http"])
+def test_a_whole_package_that_is_another_one_is_refused(
+    tmp_path: Path, env: LockedEnv, *, served: bool
+) -> None:
+    """It can be unpacked, and is not the one that was locked: rattler alone takes it from a disk."""
+    platform = subdir(env.target.platform)
+    conda = env.conda
+    with serve(tmp_path / "channel") as url:
+        if served:
+            conda = tuple(replace(one, channel=url) for one in conda)
+        fill_prefix(conda, tmp_path / "good", platform, cache=tmp_path / "cache")
+        other = replace(conda[0], sha256=Sha256("0" * 64))
+        with pytest.raises(EnvironmentFault) as raised:
+            fill_prefix((other, *conda[1:]), tmp_path / "prefix", platform, cache=tmp_path / "other")
+    assert "mylib" in " ".join(raised.value.causes)
     assert not (tmp_path / "prefix").exists()
 
 
@@ -116,3 +143,61 @@ def test_a_wheel_is_built_in_the_locks_own_conda_prefix(tmp_path: Path, world: M
     command = [done.python, "-c", "import sys, pip; print(sys.prefix)"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert Path(ran.stdout.strip()) == (tmp_path / "prefix").resolve()
+
+
+@pytest.mark.slow
+def test_a_built_wheel_becomes_a_package_of_a_channel_that_rattler_installs(
+    tmp_path: Path, world: MakeWorld
+) -> None:
+    """Built in the lock's own prefix, packed, found through the channel's page by a solve, and imported."""
+    here = world()
+    platform = subdir(here.env.target.platform)
+    channel = tmp_path / "channel"
+    python = this_python(channel, platform)
+    pip = channel_package(channel, platform, "pip", {"share/pip.txt": "pip"}, "python")
+    torch = channel_package(
+        channel, platform, "pytorch", {"share/torch.txt": "x"}, "python", version="2.13.0"
+    )
+    chosen = CondaChoice(name=normalize("torch"), conda="pytorch", version="2.13.0")
+    env = replace(here.env, conda=(pip, python, torch), conda_core=(chosen,), channels=(channel.as_uri(),))
+    wheel = here.builder.build(env, here.step, {})
+    folder = tmp_path / "lock"
+    sealed = seal_as_conda(env, here.step, wheel, Placement(folder=folder))
+    assert sealed.sealed
+    assert sealed.packages == here.env.packages
+    (made,) = [one for one in sealed.conda if one.name == "tinyext"]
+    assert f"pytorch 2.13.0 {torch.build}" in made.depends
+    assert sealed.channels == (channel.as_uri(), (folder / "channel").as_uri())
+    again = seal_as_conda(env, here.step, wheel, Placement(folder=tmp_path / "again"))
+    assert made.sha256 in {one.sha256 for one in again.conda}  # the same wheel, the same package
+
+    asyncio.run(index_fs(channel))
+    own = Live(channels=sealed.channels, subdir=platform, cache=tmp_path / "pages")
+    question = CondaQuestion(subdir=platform, specs=("tinyext",), constraints=(), virtual=())
+    solved = own.solve(question)
+    assert isinstance(solved, tuple)
+    assert {one.name: one.sha256 for one in solved} == {
+        one.name: one.sha256 for one in sealed.conda if one.name != "pip"
+    }
+
+    write_lock(sealed, folder)
+    uv = find_uv(os.environ)
+    assert uv is not None
+    done = install(
+        read_lock(folder), folder, tmp_path / "prefix", Uv(path=uv.path, offline=True), python=None
+    )
+    probe = "import importlib.metadata as m, tinyext._ext as e; print(e.answer(), m.version('tinyext'))"
+    ran = subprocess.run([done.python, "-c", probe], capture_output=True, text=True, check=True)
+    assert ran.stdout == "42 1.0+pt2.13.0cpu\n"
+
+
+def test_a_package_of_a_lock_without_conda_is_refused(tmp_path: Path, world: MakeWorld) -> None:
+    with pytest.raises(UsageError, match="has no conda packages"):
+        require_conda(world().env, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x-1.0.data/scripts/tool", "x-1.0.dist-info/entry_points.txt"])
+def test_a_wheel_with_scripts_is_no_conda_package(tmp_path: Path, name: str) -> None:
+    wheel = put_wheel(tmp_path, "x-1.0-py3-none-any.whl", {"x.py": b"", name: b"#!python"})
+    with pytest.raises(UsageError, match="cannot become a conda package"):
+        conda_package._unpack(wheel, tmp_path / "staged", "lib/python3.12/site-packages")

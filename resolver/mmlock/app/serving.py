@@ -1,8 +1,8 @@
 """What the service does for others: tasks as values, and the handlers that do them in warm processes.
 
 A handler is given the request and the digest of the facts that it is about; it does nothing with other
-facts. No code of a package is run: sources without a wheel are read for packages that the facts know, or
-that the operator named, and for no others.
+facts. No code of a stranger is run: sources without a wheel are read for packages that the facts know, or
+that the operator named, from the operator's own index, and for no others.
 """
 
 from __future__ import annotations
@@ -101,18 +101,17 @@ def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
     from mmlock.lock.json_twins import lock_data
     from mmlock.lock.text import summary
     from mmlock.lock.write import render_lock
-    from mmlock.resolve.closure.served import NoStrangersCode, guarded_places
+    from mmlock.resolve.closure.served import NoStrangersCode, guarded_places, vouched_for
 
     arguments = question.request
     matrix = _matrix()
-    known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
     with guarded_places(places_of(arguments)):
-        closer = NoStrangersCode(user_closer(progress), frozenset({*known, *question.sources}))
+        closer = NoStrangersCode(user_closer(progress), vouched_for(matrix, question))
         try:
             env = locked(matrix, arguments, progress=progress, closer=closer)
         except NoAnswer as error:
             if closer.withheld:
-                error.hints = (*error.hints, _withheld(closer.withheld))
+                error.hints = (*error.hints, _withheld(closer.withheld, places_of(arguments)))
             raise
     files = render_lock(env, arguments.lock_formats)
     return {
@@ -122,8 +121,13 @@ def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
     }
 
 
-def _withheld(names: set[PackageName]) -> str:
+def _withheld(names: set[PackageName], places: tuple[str, ...]) -> str:
     listed = ", ".join(f"`{name}`" for name in sorted(names))
+    if places:
+        return (
+            f"{listed}: no wheels, and this service reads no sources for a request that names an index, "
+            "a page or a URL of its own; solve with `mmlock` on your own machine"
+        )
     return (
         f"{listed}: no wheels, and this service runs no code of packages to read their requirements; "
         "solve with `mmlock` on your own machine, or have an operator allow it (`sources`)"
@@ -178,6 +182,12 @@ def _scan(question: ScanQuestion, progress: Progress) -> Mapping[str, Any]:
         archive.write_bytes(question.archive)
         folder = Path(name) / "tree"
         folder.mkdir()
-        tree = unpack(archive, folder, max_bytes=MOST_UNPACKED, max_files=MOST_FILES)
+        tree = unpack(
+            archive,
+            folder,
+            max_bytes=MOST_UNPACKED,
+            max_files=MOST_FILES,
+            hint="pack the project again, as a zip or a tar",
+        )
         page = scan(ScanArguments(project=tree, configs=question.configs), progress=progress)
     return {"text": page.text.replace(str(tree), "."), "data": page.data}

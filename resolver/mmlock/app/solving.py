@@ -307,6 +307,7 @@ def _conda(matrix: Matrix, asked: InterpretedRequest) -> CondaSide:
         arguments.channels,
         cache=None if arguments.offline else open_cache(os.environ) / "conda-pages",
         exclude_newer=arguments.exclude_newer,
+        origins=arguments.origins,
     )
 
 

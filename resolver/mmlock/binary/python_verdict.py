@@ -9,6 +9,8 @@ from mmlock.binary.model import Answer, ArguedAnswer, CompiledExtension, Inspect
 
 _CPYTHON = re.compile(r"cpython-(\d)(\d+)(t?)[a-z]*")
 _TAG = re.compile(r"(cp|py)(\d)(\d*)")
+_OLD_ABI = (3, 7)
+"""Up to this Python the ABI tag ends in `m`."""
 
 
 def judge_python(extension: Inspected, python: str | None) -> ArguedAnswer:
@@ -48,7 +50,10 @@ def _admitted(tags: tuple[str, ...], python: str) -> bool:
 
 
 def _lets_in(interpreter: str, abi: str, python: str) -> bool:
-    """As `packaging.tags` has it: what is not compiled, and the stable ABI, are for later Pythons too."""
+    """As `packaging.tags` has it: what is not compiled, and the stable ABI, are for later Pythons too.
+
+    `cp3`, with any ABI, is in no installer's list.
+    """
     free = python.endswith("t")
     major, minor = (int(part) for part in python.rstrip("t").split(".")[:2])
     found = _TAG.fullmatch(interpreter)
@@ -56,9 +61,10 @@ def _lets_in(interpreter: str, abi: str, python: str) -> bool:
         return False
     own = int(found[3]) if found[3] else None
     if found[1] == "py":
-        return own is None or own <= minor
-    if abi == "none":
-        return own in {None, minor}
+        return abi == "none" and (own is None or own <= minor)
     if abi == "abi3":  # a free-threaded Python has no stable ABI
         return own is not None and own <= minor and not free
-    return own == minor and abi.endswith("t") == free
+    if abi == "none":
+        return own == minor
+    suffix = "t" if free else "m" if (major, minor) <= _OLD_ABI else ""
+    return own == minor and abi == f"cp{major}{minor}{suffix}"

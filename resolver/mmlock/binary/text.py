@@ -138,6 +138,7 @@ def gpu_lines(gpu: GpuFinding) -> Iterator[str]:
     means = {
         Code.NATIVE: "native code",
         Code.PTX: "no native code, but PTX that the driver compiles",
+        Code.REPORTED: "code that was seen to run on it and that NVIDIA does not promise",
         Code.NONE: "no code that runs on it",
         Code.UNKNOWN: "not known",
     }[gpu.code]

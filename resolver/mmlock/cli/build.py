@@ -24,6 +24,7 @@ class _BuildValues(TypedDict):
     offline: bool
     project: Path | None
     record: Path | None
+    form: str
     jobs: int | None
     python: str | None
     rebuild: bool
@@ -57,6 +58,14 @@ _files = (
         help="Record hashes that no index states here; default: mmlock-files.json beside mmlock.toml.",
     )
     .add("--wheelhouse", type=options.FOLDER, metavar="DIR", help="Keep built wheels here.")
+    .add(
+        "--as",
+        "form",
+        type=click.Choice(["wheel", "conda"]),
+        default="wheel",
+        show_default=True,
+        help="Of a conda lock: seal what is built as conda packages of the channel `channel` beside it.",
+    )
     .add("--url", "base_url", metavar="URL", help="Where the lock will find them; default: beside it.")
 )
 
@@ -109,7 +118,8 @@ def build(
     """
     from mmlock.core.build_arguments import BuildArguments
 
-    arguments = BuildArguments(lock=lock, **values)
+    as_conda = values.pop("form") == "conda"
+    arguments = BuildArguments(lock=lock, as_conda=as_conda, **values)
     accept.require_accepted(terminal, lock, yes=yes)
     with shown(wanted=progress) as said:
         report = terminal.app.build(arguments, progress=said)

@@ -56,7 +56,7 @@ def show(terminal: Terminal, /, lock: Path, *, signers: tuple[Path, ...]) -> Non
 @options.form
 @click.pass_context
 def verify(ctx: click.Context, /, lock: Path, *, file: Path | None, signers: tuple[Path, ...]) -> None:
-    """Refuse a verdict of another lock, one that contradicts itself, and one without a signature that you trust.
+    """Refuse a verdict of another lock, one that contradicts itself, and one that nobody you trust signed.
 
     Trusted are your own key, the keys in [trust] of ./mmlock.toml and those in --allowed-signers. Exit
     code 1: the verdict is genuine and its result is FAILED.

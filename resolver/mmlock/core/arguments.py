@@ -26,6 +26,9 @@ from mmlock.core.versions import InvalidVersion, is_specifier, version
 __all__ = ["AUTO", "CPU", "LOCK_FORMATS", "SolveArguments", "parse_platform", "torch_variant"]
 
 AUTO = "auto"
+CONDA, PYPI = "conda", "pypi"
+ORIGINS = (CONDA, PYPI)
+"""Where `--from` can take a package from."""
 CPU = "cpu"
 LONGEST = 200
 """Characters of a version, a date or a name; no real one has half as many."""
@@ -86,6 +89,8 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """Ordinary packages that may be built when they are installed."""
     with_conda: bool = False
     """Python, torch and what is linked to it come from conda channels."""
+    origins: tuple[str, ...] = ()
+    """Where packages come from: `conda:SPEC` is in the environment, `pypi:NAME` is of no channel."""
     channels: tuple[str, ...] = ()
     """Names or URLs of conda channels, the first one first; none: conda-forge."""
     no_known_cve: str | None = None
@@ -212,6 +217,7 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
         torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
         allow_missing=tuple(sorted({normalize(name) for name in raw.allow_missing})),
+        origins=_origins(raw.origins, faults),
         without=tuple(sorted({normalize(name) for name in raw.without})),
         upgrade_packages=tuple(sorted({normalize(name) for name in raw.upgrade_packages})),
         providers=tuple(sorted({name.strip() for name in raw.providers})),
@@ -317,6 +323,21 @@ def _moment(text: str) -> str | Fault:
     return text
 
 
+def _origins(texts: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
+    """`conda:ffmpeg>=6`, `pypi:scipy`, without blanks around them."""
+    found = []
+    for text in texts:
+        place, colon, rest = (part.strip() for part in text.partition(":"))
+        if not colon or place not in ORIGINS or not re.match(r"[A-Za-z0-9_]", rest) or len(rest) > LONGEST:
+            hint = "for example `--from 'conda:ffmpeg>=6'` or `--from pypi:scipy`"
+            faults.append(Fault(where="--from", text=f"`{text[:40]}` names no origin and package", hint=hint))
+        elif place == PYPI:
+            found.append(f"{place}:{normalize(rest)}")
+        else:
+            found.append(f"{place}:{' '.join(rest.split())}")
+    return tuple(sorted(dict.fromkeys(found)))
+
+
 def _lock_formats(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
     asked = dict.fromkeys(name.strip().lower() for name in names)
     known = ", ".join(f"`{name}`" for name in LOCK_FORMATS)
@@ -347,6 +368,8 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "that build of torch has no CUDA")
     elif asked.cuda and variant and variant.startswith("cu") and _cuda(variant) != asked.cuda:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "use one of them")
+    if asked.origins and not asked.with_conda:
+        yield Fault(where=f"--from {asked.origins[0]}", text="needs `--with-conda`", hint="add it")
     if asked.torch_ops and not asked.allow_torch_ops:
         hint = "add --allow-torch-ops: a compiled package has all its ops"
         yield Fault(where=f"--op {asked.torch_ops[0]}", text="is about ops in plain PyTorch only", hint=hint)

@@ -40,6 +40,8 @@ class BuildArguments(BuildOptions, frozen=True, kw_only=True):
     offline: bool = False
     record: Path | None = None
     """Where hashes of first downloads are recorded; None: `mmlock-files.json` of the project or the lock."""
+    as_conda: bool = False
+    """Built wheels become conda packages in a channel beside the lock."""
     project: Path | None = None
     """The folder that paths of in-tree extensions start from; None: this one, or one around the lock."""
 
@@ -75,6 +77,10 @@ class ExportForm(StrEnum):
     UV = "uv"  # parts of a pyproject.toml
     POETRY = "poetry"
     PDM = "pdm"
+    # Of locks with conda packages; each holds several of them.
+    PIXI = "pixi"  # a pixi.toml
+    PIXI_LOCK = "pixi-lock"
+    CONDA_LOCK = "conda-lock"
 
 
 class ExportArguments(Struct, frozen=True, kw_only=True):
@@ -86,6 +92,10 @@ class ExportArguments(Struct, frozen=True, kw_only=True):
     matrices: Path | None = None
     offline: bool = False
     find_links: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
+    """More lock folders that go into the same file."""
+    schema: int | None = None
+    """Version of the file, where its kind has several."""
 
 
 class WheelhouseAction(StrEnum):

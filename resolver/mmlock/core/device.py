@@ -43,6 +43,7 @@ class Code(Enum):
 
     NATIVE = "native"
     PTX = "ptx"
+    REPORTED = "reported"  # code that NVIDIA does not promise, and that was seen to run
     NONE = "none"
     UNKNOWN = "unknown"
 

@@ -97,6 +97,7 @@ def places_of(request: SolveArguments) -> tuple[str, ...]:
         *index.extra_index_urls,
         *index.find_links,
         *request.wheel_indexes,
+        *(channel for channel in request.channels if "://" in channel),
         *(one.url for one in index.named),
         *(one.url for one in (*request.requirements, *request.constraints) if one.url),
     )

@@ -14,7 +14,7 @@ from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption, Wor
 
 __all__ = ["LOCK_FORMATS", "OPTIONS", "of_section", "wordings"]
 
-LOCK_FORMATS = ("pylock", "requirements", "conda-lock", "environment", "explicit")
+LOCK_FORMATS = ("pylock", "requirements", "conda-lock", "environment", "explicit", "pixi-workspace")
 
 
 _CHOICE = (
@@ -84,6 +84,20 @@ _CHOICE = (
         key="with-conda",
         wording=Wording.OPTION,
         help="Take Python, torch and what is linked to it from conda channels, the rest from PyPI.",
+    ),
+    SolveOption(
+        name="from",
+        parameter="origins",
+        field="origins",
+        section=OptionSection.CHOICE,
+        repeatable=True,
+        metavar="conda:SPEC|pypi:NAME",
+        key="from",
+        wording=Wording.OPTION,
+        help=(
+            "With --with-conda: put this conda package into the environment (`conda:ffmpeg>=6`), or take this"
+            " one from PyPI alone (`pypi:scipy`)."
+        ),
     ),
     SolveOption(
         name="channel",

@@ -23,6 +23,8 @@ class Inputs(Struct, frozen=True, kw_only=True):
 
     requirements: tuple[str, ...] = ()
     """Requirement strings."""
+    constraints: tuple[str, ...] = ()
+    """Requirement strings that only bound what is needed anyway."""
     files: tuple[str, ...] = ()
     constraint_files: tuple[str, ...] = ()
     project: str | None = None
@@ -33,7 +35,9 @@ class Inputs(Struct, frozen=True, kw_only=True):
 def gather(inputs: Inputs, read: Read) -> Gathered:
     """Read all inputs. Raises UsageError that tells every fault with its file and line."""
     faults: list[Fault] = []
-    gathered = _words(inputs.requirements, faults)
+    gathered = Gathered(
+        requirements=_words(inputs.requirements, faults), constraints=_words(inputs.constraints, faults)
+    )
     if inputs.project is not None:
         gathered += _project(inputs.project, inputs, read, faults)
     elif inputs.extras or inputs.groups:
@@ -49,7 +53,7 @@ def gather(inputs: Inputs, read: Read) -> Gathered:
     return gathered
 
 
-def _words(texts: Sequence[str], faults: list[Fault]) -> Gathered:
+def _words(texts: Sequence[str], faults: list[Fault]) -> tuple[Asked, ...]:
     asked: list[Asked] = []
     for text in texts:
         found = parse_requirement(text, COMMAND_LINE)
@@ -57,7 +61,7 @@ def _words(texts: Sequence[str], faults: list[Fault]) -> Gathered:
             faults.append(found)
         else:
             asked.append(found)
-    return Gathered(requirements=tuple(asked))
+    return tuple(asked)
 
 
 def _project(path: str, inputs: Inputs, read: Read, faults: list[Fault]) -> Gathered:

@@ -103,11 +103,12 @@ def stated(values: Values, files: Files) -> SolveArguments:
 def _gathered(values: Values, files: Files) -> Gathered:
     """The requirements and constraints of all inputs together."""
     requirements, texts = _apart(values.get("with_", ()))
-    constraints, _ = _apart(values.get("constraints", ()))
+    constraints, bounds = _apart(values.get("constraints", ()))
     project = values.get("project")
     parts = bool(values.get("extras") or values.get("groups"))
     inputs = Inputs(
         requirements=tuple(texts),
+        constraints=tuple(bounds),
         files=tuple(values.get("files", ())),
         constraint_files=tuple(values.get("constraint_files", ())),
         project=None if project is None else files.project(str(project), parts=parts),

@@ -67,6 +67,7 @@ class FindingKind(StrEnum):
     DEVICE = "device"  # what to know of the device
     UNREAD_CODE = "unread-code"  # whether a wheel has code for the device was not read
     PTX = "ptx"  # a wheel has nothing but PTX for the device
+    UNPROMISED = "unpromised"  # runs on code that NVIDIA does not promise for the device
     INFERRED = "inferred"  # rests on an inferred fact
     METADATA = "metadata"  # requirements are those of another build
     FOREIGN_BUILD = "foreign-build"  # a CUDA build on a target without CUDA

@@ -100,7 +100,7 @@ def _capability_lines(row: Capability) -> list[str]:
         f"  CUDA toolkits        {row.first_cuda} {last}",
     ]
     if row.tegra:
-        lines.append("  Tegra                runs only kernels of exactly this capability, or PTX")
+        lines.append("  Tegra                NVIDIA promises only kernels of this very capability, and PTX")
     return lines
 
 
@@ -124,6 +124,11 @@ def _support_lines(support: TorchSupport) -> list[str]:
     ]
     if support.ptx_only:
         lines.append("  PTX                  the driver compiles some of them at first use")
+    lines += [
+        f"  not promised         code for {row.runs} was seen to run, with CUDA {row.cuda} and {row.needs}: "
+        f"{row.note}"
+        for row in support.reports
+    ]
     if support.unknown:
         lines.append(f"  not known            the GPU code of {support.unknown} more builds")
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,18 +41,21 @@ def choose(
     pins: Mapping[PackageName, str],
     imported: Iterable[str],
     of_mmcv_2: frozenset[str],
+    lacks: Callable[[PackageName, Reach], bool] = lambda _, __: False,
 ) -> dict[str, Framework]:
-    """One release for every framework, by import name: what the pins allow, else the newest of its era.
+    """One release for every framework, by import name: what the pins allow, else one of its era.
 
-    Whoever imports one of `of_mmcv_2` is code for mmcv 2.
+    `lacks` tells that a release has not every name that the project takes: then it is of another era. Where
+    that tells nothing, whoever imports one of `of_mmcv_2` is code for mmcv 2.
     """
     old = of_mmcv_2.isdisjoint(imported)
     chosen: dict[str, Framework] = {}
     for package, rows in tables.items():
         ordered = sorted(rows, key=lambda row: version(row.version))
         allowed = [row for row in ordered if package in pins and allows(pins[package], row.version)]
-        eras = [row for row in ordered if row.mmengine is not old]
-        fitting = allowed or eras or ordered
+        complete = [row for row in ordered if not lacks(package, row)] or ordered
+        eras = [row for row in complete if row.mmengine is not old]
+        fitting = allowed or eras or complete
         if fitting:
             chosen[fitting[-1].module] = Framework(package=package, reach=fitting[-1])
     return chosen

@@ -15,5 +15,6 @@ def known_of(matrix: Matrix) -> ScanFacts:
         modules=matrix.modules,
         submodules=matrix.submodules,
         eras=matrix.mmcv_eras,
+        names=matrix.names_given,
         reach={package: matrix.reach(package) for package in matrix.reach_packages},
     )

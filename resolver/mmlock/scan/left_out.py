@@ -39,8 +39,10 @@ class LeftOutReason(StrEnum):
     NOT_JSON = "not-json"
     NOT_TOML = "not-toml"
     NOT_INI = "not-ini"
+    NOT_YAML = "not-yaml"  # `detail`: what is wrong with it
     REQUIREMENT = "requirement"  # a line of a requirements file; `detail`: what is wrong with it
     INDEX = "index"  # a requirements file that names an index of its own
+    CHANNELS = "channels"  # a conda environment that names channels of its own; `detail`: these
 
 
 class LeftOut(Struct, frozen=True, kw_only=True):

@@ -34,8 +34,10 @@ _REASONS: Mapping[LeftOutReason, str] = {
     LeftOutReason.NOT_JSON: "not JSON",
     LeftOutReason.NOT_TOML: "not TOML",
     LeftOutReason.NOT_INI: "not INI",
+    LeftOutReason.NOT_YAML: "not YAML: {detail}",
     LeftOutReason.REQUIREMENT: "{detail}",
     LeftOutReason.INDEX: "names its own index; pass that index as an option",
+    LeftOutReason.CHANNELS: "names its own conda channels ({detail}); pass them as options: `--channel NAME`",
 }
 _CONFIGS: Mapping[ConfigProblem, str] = {
     ConfigProblem.OUTSIDE: "base `{base}` is outside of the project",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from posixpath import basename, dirname, normpath
 
@@ -18,7 +19,9 @@ from mmlock.core.progress import Progress, silent
 from mmlock.facts.matrix.code import Op, Reach
 from mmlock.facts.matrix.curated import MmcvEra, Module, Submodule
 from mmlock.facts.matrix.eras import modules_of_mmcv_2
+from mmlock.names.check import missing_names
 from mmlock.names.needed import Needed
+from mmlock.names.tables import GivenTable
 from mmlock.scan.asserts import ProjectAssert, project_asserts
 from mmlock.scan.bounds import ImportBound, import_bounds
 from mmlock.scan.conclude import Conclusion, conclude
@@ -65,6 +68,8 @@ class ScanFacts(Struct, frozen=True, kw_only=True):
     submodules: tuple[Submodule, ...]
     eras: tuple[MmcvEra, ...]
     reach: Mapping[PackageName, tuple[Reach, ...]]
+    names: Callable[[PackageName], GivenTable | None]
+    """The names that releases of a package give; None: not recorded."""
 
 
 class Scan(Struct, frozen=True, kw_only=True):
@@ -117,8 +122,13 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     pins, unread_pins = collect(tree.files, tree.text, tree.links)
     pins = [_of_one_machine(pin, known.modules) for pin in pins]
     pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
+    needs = project_needs(project, tree.text)
     frameworks = choose(
-        known.reach, _bounds(pins), (one.module for one in used), modules_of_mmcv_2(known.eras, known.modules)
+        known.reach,
+        _bounds(pins),
+        (one.module for one in used),
+        modules_of_mmcv_2(known.eras, known.modules),
+        partial(_lacks, known, needs),
     )
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
     uses = tuple(_uses(project, OpCatalog(known.ops), mine))
@@ -154,8 +164,16 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         elsewhere=elsewhere(project, {row.module for row in known.modules}),
         chains=_chains(project, {use.place.file for use in uses}),
         left_out=tuple(dict.fromkeys((*left_out, *unread_pins))),
-        needs=project_needs(project, tree.text),
+        needs=needs,
     )
+
+
+def _lacks(known: ScanFacts, needs: Iterable[Needed], package: PackageName, row: Reach) -> bool:
+    """Whether a release of a framework lacks a name that the project takes of it whenever it runs."""
+    table = known.names(package)
+    runs = (need for need in needs if need.entry is not None and need.when is RunCondition.ALWAYS)
+    of_it = (need for need in runs if need.module.partition(".")[0] == row.module)
+    return table is not None and any(missing_names(table, row.version, of_it))
 
 
 def _configs(configs: Iterable[str], tree: ProjectTree, project: Project) -> Iterable[Config]:

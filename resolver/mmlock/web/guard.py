@@ -150,6 +150,13 @@ class Guard:
             )
         if scope["method"] not in _SAFE:
             _same_site(headers, hosts[0])
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # Whoever stands between may go by the other one, and see another request begin.
+            raise HttpError(
+                HTTPStatus.BAD_REQUEST,
+                "the request states two ends of its body",
+                headers={"Connection": "close"},
+            )
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length[:20]) > self._most(scope):
             raise _large(self._most(scope))

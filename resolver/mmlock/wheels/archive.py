@@ -1,7 +1,7 @@
 """Unpacks source archives from strangers: nothing may land outside the folder, nor fill the disk.
 
 Where members go, which kinds there may be and what modes they get is the business of `tarfile`'s filter
-`data` (PEP 706) and of `zipfile`; here they are only counted.
+`data` (PEP 706) and of `zipfile`; here they are only counted, all of them before the first is written.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import stat
 import tarfile
 import zipfile
-import zlib
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, UsageError
+from mmlock.files.tar_headers import BROKEN, HostileTarError, TooMuchError, is_of_archive, look_over
 
 MAX_BYTES = 8 * 1024**3
 MAX_FILES = 200_000
@@ -20,8 +20,17 @@ _LONGEST = 1000
 """Characters of a name or a link's target: chains of long links have led filters astray (CVE-2025-4517)."""
 
 
-def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> Path:
+def unpack(
+    archive: Path,
+    folder: Path,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_files: int = MAX_FILES,
+    hint: str = "its hash was right, so the recorded file itself is at fault",
+) -> Path:
     """Unpack into `folder` (new or empty) and give the one top folder, or `folder` itself.
+
+    `hint`: what to do about a broken archive.
 
     Raises UsageError for an archive that is broken or hostile, EnvironmentFault when the disk refuses or this
     Python is too old to unpack what strangers made.
@@ -41,13 +50,15 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files
             _untar(archive, folder, limits)
     except tarfile.FilterError as error:
         raise limits.hostile(f"holds what would lead outside its folder: {error}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"`{archive.name}` is not an archive that can be unpacked",
-            causes=[str(error) or type(error).__name__],
-            hints=["its hash was right, so the recorded file itself is at fault"],
-        ) from error
+    except HostileTarError as error:
+        raise limits.hostile(str(error)) from error
+    except TooMuchError as error:
+        raise limits.too_much() from error
+    except BROKEN as error:
+        raise _broken(archive, str(error) or type(error).__name__, hint) from error
     except OSError as error:
+        if is_of_archive(error):
+            raise _broken(archive, error.strerror or str(error), hint) from error
         raise EnvironmentFault(
             f"cannot unpack `{archive.name}` into `{folder}`",
             causes=[error.strerror or str(error)],
@@ -55,6 +66,12 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES, max_files
         ) from error
     inner = list(folder.iterdir())
     return inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
+
+
+def _broken(archive: Path, cause: str, hint: str) -> UsageError:
+    return UsageError(
+        f"`{archive.name}` is not an archive that can be unpacked", causes=[cause], hints=[hint]
+    )
 
 
 class _Limits:
@@ -69,7 +86,10 @@ class _Limits:
         self.bytes -= size
         self.files -= 1
         if self.bytes < 0 or self.files < 0:
-            raise self.hostile("holds more than an archive of sources should")
+            raise self.too_much()
+
+    def too_much(self) -> UsageError:
+        return self.hostile("holds more than an archive of sources should")
 
     def hostile(self, why: str) -> UsageError:
         return UsageError(
@@ -79,6 +99,9 @@ class _Limits:
 
 
 def _untar(archive: Path, folder: Path, limits: _Limits) -> None:
+    with archive.open("rb") as stream:
+        look_over(stream, most_bytes=limits.bytes, most_members=limits.files)
+
     def counted(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
         limits.take(member.size)
         if max(len(member.name), len(member.linkname)) > _LONGEST:
@@ -94,8 +117,10 @@ def _untar(archive: Path, folder: Path, limits: _Limits) -> None:
 
 def _unzip(archive: Path, folder: Path, limits: _Limits) -> None:
     with zipfile.ZipFile(archive) as pack:
-        for info in pack.infolist():
+        members = pack.infolist()
+        for info in members:
             limits.take(info.file_size)
+        for info in members:
             # zipfile writes none of these outside, but under other names than the archive gives them.
             name = info.orig_filename.replace("\\", "/")
             if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0] or "\0" in name:

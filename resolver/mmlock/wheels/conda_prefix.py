@@ -6,15 +6,18 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.progress import Progress, silent
+from mmlock.files.digest import sha256_of
 from mmlock.lock.model import CondaPackage
 from mmlock.resolve.closure.conda_solve import engine, rattler_record
 
 __all__ = ["fill_prefix", "is_prefix"]
 
 META = "conda-meta"
+_SHOWN = 12
 _PATIENCE, _PAUSE = 50, 0.1
 
 
@@ -36,6 +39,7 @@ def fill_prefix(
     from rattler import Subdir, install
     from rattler.exceptions import InstallerError, IoError, LinkError
 
+    _require_hashes(packages)
     made = not prefix.exists()
     progress(f"installing {len(packages)} conda packages into {prefix}")
     try:
@@ -60,6 +64,32 @@ def fill_prefix(
     except BaseException:
         _undo(prefix, made=made)
         raise
+
+
+def _require_hashes(packages: Sequence[CondaPackage]) -> None:
+    """Raise EnvironmentFault for files of this machine that are not those of the lock.
+
+    rattler checks the sha256 of what it downloads, and takes a package of a `file://` channel as it is.
+    """
+    wrong = []
+    for package in packages:
+        parts = urlsplit(package.url)
+        if parts.scheme != "file":
+            continue
+        path = Path(unquote(parts.path))
+        try:
+            found = sha256_of(path)
+        except OSError as error:
+            wrong.append(f"{package.name}: `{path}`: {error.strerror or error}")
+            continue
+        if found != package.sha256:
+            wrong.append(f"{package.name}: `{path}` has the sha256 {found}, the lock has {package.sha256}")
+    if wrong:
+        raise EnvironmentFault(
+            "the conda part of the lock cannot be installed",
+            causes=wrong[:_SHOWN],
+            hints=["a package whose hash differs was changed after it was locked: nothing of it is used"],
+        )
 
 
 def _require_same(packages: Sequence[CondaPackage], prefix: Path) -> None:

@@ -75,6 +75,10 @@ def _sealed(request: BuildArguments, folder: Path, explain: Explain, progress: P
             text=f"`{folder}` is sealed already: there is nothing to build or download\n",
             data={"lock": str(folder), "sealed": True, "steps": []},
         )
+    if request.as_conda:
+        from mmlock.wheels.conda_package import require_conda
+
+        require_conda(env, folder)
     run = _BuildRun(request, folder, explain, progress)
     rows = []
     for step in in_order([*env.fetch, *env.build]):
@@ -151,11 +155,13 @@ class _BuildRun:
         )
 
     def build(self, env: LockedEnv, step: BuildStep) -> tuple[LockedEnv, dict[str, Any]]:
+        from mmlock.wheels.conda_package import seal_as_conda
         from mmlock.wheels.seal import seal_built
 
         wheel: BuiltWheel = self.builder.build(env, step, self._local(env))
         self.local[wheel.sha256] = wheel.path
-        sealed = seal_built(env, step, wheel, self.placement)
+        seal = seal_as_conda if self.request.as_conda else seal_built
+        sealed = seal(env, step, wheel, self.placement)
         return sealed, {
             "kind": step.form.value,
             "package": step.package,

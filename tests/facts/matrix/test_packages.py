@@ -11,12 +11,14 @@ from solved import facts, request
 from mmlock.core.names import Confidence, PackageName, WheelDetail
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.facts.matrix.packages import OnPyPI
+from mmlock.lock.model import FindingKind
 from mmlock.resolve.core_solver.engine import ClingoEngine
 from mmlock.resolve.core_solver.solution import CoreSolution, solve_core
 from mmlock.resolve.graph.build import build_graph
 from mmlock.resolve.graph.rows import BinaryChoice, Rows
 from mmlock.resolve.loop.loop import graph_request
 from mmlock.resolve.loop.nogoods import LoopState
+from mmlock.resolve.plan.findings import findings
 from mmlock.resolve.request.interpret import interpret
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +74,38 @@ def test_without_a_fitting_wheel_the_answer_quotes_the_way_of_the_authors(tmp_pa
     (asked,) = [one for one in rows.user_constraints if one.name == NEW]
     assert "pip install warp-rasterizer -f" in asked.hint
     assert "it is not on PyPI" in asked.available
+
+
+def test_what_the_wheels_of_a_table_need_comes_into_the_lock_and_what_nobody_read_is_told(
+    tmp_path: Path,
+) -> None:
+    matrix = matrix_with(tmp_path, NEW, example())
+    (row,) = matrix.requires(NEW)
+    assert (row.version, row.requires) == ("1.2.0", ("numpy", "torch"))
+    (tmp_path / "bare").mkdir()
+    bare = matrix_with(tmp_path / "bare", NEW, re.sub(r"requires = .*\n", "", example()))
+    told = {}
+    for facts_of in (matrix, bare):
+        asked = interpret(facts_of, request(NEW, gpu="rtx5090"))
+        _, found = solve(facts_of, NEW, gpu="rtx5090")
+        assert found is not None
+        kinds = {f.kind for f in findings(facts_of, found, asked.target, ()) if f.subject == NEW}
+        told[facts_of] = FindingKind.METADATA in kinds
+    assert told == {matrix: False, bare: True}
+
+
+def test_metadata_that_was_read_goes_before_what_a_table_says(tmp_path: Path) -> None:
+    text = (ROOT / "matrices" / "packages" / "kaolin.toml").read_text(encoding="utf-8")
+    table = 'versions = ["2.1.2"]\nrequires = ["never-read"]\n'
+    text = text.replace("kaolin", "torch-scatter").replace('versions = ["0.15.0"]\n', table)
+    (tmp_path / "packages").mkdir()
+    for entry in (ROOT / "matrices").iterdir():
+        if entry.name != "packages":
+            (tmp_path / entry.name).symlink_to(entry)
+    (tmp_path / "packages" / "torch-scatter.toml").write_text(text, encoding="utf-8")
+    rows = [row for row in open_matrix(tmp_path).requires("torch-scatter") if row.version == "2.1.2"]
+    assert rows
+    assert all("never-read" not in row.requires for row in rows)
 
 
 def test_a_wheel_for_a_minor_fits_all_its_patches_and_one_for_a_release_that_alone(tmp_path: Path) -> None:

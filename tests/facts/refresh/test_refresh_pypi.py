@@ -169,6 +169,19 @@ def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(ma
     }
 
 
+def test_releases_that_no_recipe_builds_are_not_recorded_anew_and_known_ones_stay(
+    rows: tuple[File, ...],
+) -> None:
+    """A bound that a recipe got later is no reason to tell that the index lists its old files no more."""
+    sources = [row for row in rows if row.name.endswith(".tar.gz")]
+    bound = ScrapePlan(
+        package=normalize("mmdet"), kind=PackageKind.SOURCE, files=(sources[0],), within=("==99.0",)
+    )
+    assert bound.wants(sources[0].name)
+    assert not bound.wants(sources[1].name)
+    assert bound.wants("mmdet-99.0.tar.gz")
+
+
 def test_a_page_in_json_needs_no_second_one(
     run: Run, web: Web, reply: type[Reply], rows: tuple[File, ...], matrices: Path
 ) -> None:

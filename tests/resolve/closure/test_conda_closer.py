@@ -15,11 +15,11 @@ from rattler_build import assemble_package
 from solved import facts
 
 from mmlock.core.device import Device
-from mmlock.core.errors import EnvironmentFault
+from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import DeviceKind, PackageName, Platform, normalize
 from mmlock.core.target import Target
 from mmlock.resolve.closure.conda_closer import CondaCloser
-from mmlock.resolve.closure.conda_side import channel_url, conda_side
+from mmlock.resolve.closure.conda_side import CondaSide, channel_url, conda_side
 from mmlock.resolve.closure.conda_solve import ChannelUnreachable, Live
 from mmlock.resolve.closure.model import Closed, ClosureConflict, ClosureRequest, CoreNode
 from mmlock.resolve.request.model import PlainRequirement
@@ -131,6 +131,39 @@ def test_what_no_channel_has_is_a_conflict_with_rattlers_reason() -> None:
     assert "numpy" in answer.reason
     assert PackageName("numpy") in answer.packages
     assert pip.questions == []
+
+
+def side(*origins: str, channels: tuple[str, ...] = ()) -> CondaSide:
+    return conda_side(facts(), target(RTX), channels, origins=origins)
+
+
+def test_what_the_user_wants_of_a_channel_is_in_the_conda_part() -> None:
+    found = versions(side("conda:giflib").closer(Asked()).close(REQUEST))
+    assert "giflib" in found
+    assert "giflib" not in versions(side().closer(Asked()).close(REQUEST))
+
+
+def test_what_shall_come_from_pypi_is_of_no_channel_or_there_is_no_answer() -> None:
+    assert isinstance(side("pypi:numpy").closer(Asked()).close(REQUEST), ClosureConflict)
+    pip = Asked()
+    found = versions(side("pypi:requests").closer(pip).close(REQUEST))
+    assert "requests" not in found
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("conda:ffmpeg >=", "is no match specification"),
+        ("conda:x;y", "is no match specification"),
+        ("conda:no-such-package", "no record of no-such-package"),
+        ("conda:pytorch", "is decided with everything"),
+        ("pypi:torchvision", "contradicts `--with-conda`"),
+        ("pypi:torch", "contradicts `--with-conda`"),
+    ],
+)
+def test_an_origin_that_cannot_be_had_is_a_usage_error(origin: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        side(origin)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from judge_cases import both, lock, put, target
+from judge_cases import both, fetch, lock, put, target
 from judge_locks import classic, modern, package, wheel
 from made_graph import MadeFacts, binary, torch_build
 from msgspec.structs import replace
@@ -156,6 +156,39 @@ def test_an_extra_that_is_none_is_told_by_the_lock_or_refused(matrix: Matrix) ->
         assert said(replace(asked, findings=(other,)), matrix, "extras")
 
 
+@pytest.mark.parametrize(("version", "has"), [("1.0", False), ("3.3.0", True), ("9.0", False)])
+def test_only_the_extras_of_the_locked_release_count(version: str, matrix: Matrix, *, has: bool) -> None:
+    """By name in Provides-Extra, and by the marker of a requirement."""
+    (own,) = told(matrix, mmdet=[]).told["mmdet"]
+    asked = replace(modern(), request=("mmdet[fast]",))
+    for row in (
+        replace(own, version=version, extras=("fast",)),
+        replace(own, version=version, extras=(), requires=('addict; extra == "fast"',)),
+    ):
+        facts = Told(matrix.root)
+        # A row of the release itself always stands first and last: an order decides nothing.
+        facts.told = {"mmdet": (replace(own, extras=()), row, replace(own, extras=(), requires=()))}
+        assert bool(said(asked, facts, "extras")) is not has
+
+
+def test_of_a_package_without_recorded_metadata_no_extra_is_refused(matrix: Matrix) -> None:
+    facts = Told(matrix.root)
+    facts.told = {"mmdet": ()}
+    assert said(replace(modern(), request=("mmdet[nonsense]",)), facts, "extras") == []
+
+
+def test_each_missing_extra_is_told_by_itself_and_after_any_other_word(matrix: Matrix) -> None:
+    words = ("--gpu=rtx5090", "unknown-package[x]", "mmdet[b-wrong,tracking,A_wrong]", "mmengine[c]")
+    asked = replace(modern(), request=words)
+    assert said(asked, matrix, "extras") == [
+        "mmdet 3.3.0 has no extra `a-wrong`, and the lock does not warn of it",
+        "mmdet 3.3.0 has no extra `b-wrong`, and the lock does not warn of it",
+        "mmengine 0.10.7 has no extra `c`, and the lock does not warn of it",
+    ]
+    warned = replace(asked, findings=(finding(FindingKind.MISSING_EXTRA, "mmdet", "a-wrong"),))
+    assert said(warned, matrix, "extras") == said(asked, matrix, "extras")[1:]
+
+
 def test_an_extra_that_is_none_and_not_asked_here_is_no_fault(matrix: Matrix) -> None:
     request = ("--gpu=rtx5090", "mmdet[nonsense]; python_version < '3.8'", "unknown-package[x]")
     assert said(replace(modern(), request=request), matrix, "extras") == []
@@ -214,6 +247,19 @@ def test_the_directory_of_an_unknown_torch_is_compared_with_its_name(matrix: Mat
     assert not any("is built for cu118" in text for text in said(right, matrix, "index"))
     wrong = lock(torch="2.1.99+cu121")(classic())
     assert any("is built for cu118, not 2.1.99+cu121" in text for text in said(wrong, matrix, "index"))
+
+
+@pytest.mark.parametrize(("variant", "has_gpu_code"), [("cu118", True), ("cu121", True), ("cpu", False)])
+@pytest.mark.parametrize("kind", [DeviceKind.CUDA, DeviceKind.CPU])
+def test_only_gpu_code_on_a_gpu_leaves_open_which_gpus_it_is_for(
+    kind: DeviceKind, variant: str, matrix: Matrix, *, has_gpu_code: bool
+) -> None:
+    env = fetch("cu118", variant)(classic())
+    if kind is DeviceKind.CPU:
+        env = target(devices=(Device(kind=kind, name="cpu"),))(env)
+    texts = said(env, matrix, "archs", Severity.UNKNOWN)
+    told_of_mmcv = any("mmcv" in text and "are not published" in text for text in texts)
+    assert told_of_mmcv is (has_gpu_code and kind is DeviceKind.CUDA)
 
 
 # ---------------------------------------------------------------- what is known to fail

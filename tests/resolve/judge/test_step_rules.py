@@ -27,3 +27,13 @@ def test_a_step_allows_no_gcc_that_its_nvcc_refuses(
     found = [o for o in builds(open_lock(toolchain(gcc_max=gcc_max)(modern()), matrix)) if "gcc" in o.text]
     assert [o.severity for o in found] == ([Severity.REFUSE] if words else [])
     assert words is None or words in found[0].text
+
+
+@pytest.mark.parametrize("cuda", ["11.8", "12.6", "12.7", "12.9", "13.0"])
+def test_a_step_is_built_with_the_cuda_of_its_torch_and_neither_an_older_nor_a_newer_one(
+    cuda: str, matrix: Matrix
+) -> None:
+    words = f"is built with CUDA {cuda}, but torch 2.11.0+cu128 has 12.8"
+    assert any(words in o.text for o in builds(open_lock(toolchain(cuda=cuda)(modern()), matrix)))
+    own = builds(open_lock(toolchain(cuda="12.8")(modern()), matrix))
+    assert not any("is built with CUDA" in o.text for o in own)

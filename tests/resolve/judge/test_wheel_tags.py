@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from installer_tags import PYTHONS, taken, thinkable
 
 from mmlock.core.names import Platform
 from mmlock.resolve.judge.wheel_tags import misfit
@@ -19,7 +20,6 @@ FITS = [
     ("a-1-cp37-abi3-manylinux2010_x86_64.whl", "3.12", X86, "2.28"),
     ("a-1-cp312-cp312-linux_x86_64.whl", "3.12", X86, None),
     ("a-1-cp312-none-manylinux_2_28_aarch64.whl", "3.12", ARM, "2.28"),
-    ("a-1-cp3-none-manylinux_2_28_aarch64.whl", "3.12", ARM, "2.28"),
     ("a-1-cp313-cp313t-manylinux_2_28_x86_64.whl", "3.13t", X86, "2.28"),
     ("a-1-cp312-cp312-macosx_11_0_arm64.whl", "3.12", MAC, None),
     ("a-1-cp312-cp312-macosx_10_9_universal2.whl", "3.12", INTEL, None),
@@ -30,6 +30,7 @@ FITS = [
 MISFITS = [
     ("a-1-cp-none-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-bp312-none-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
+    ("a-1-cp3-none-manylinux_2_28_aarch64.whl", "3.12", ARM, "2.28", "is not for Python 3.12"),
     ("a-1-py2-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-py-none-any.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
     ("a-1-ip312-cp312-manylinux_2_28_x86_64.whl", "3.12", X86, "2.28", "is not for Python 3.12"),
@@ -66,3 +67,10 @@ def test_a_wheel_that_does_not(
     said = misfit(file, python, platform, glibc)
     assert said is not None
     assert why in said
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_tags_that_admit_a_python_are_those_that_an_installer_lists(python: str) -> None:
+    pairs = thinkable(python)
+    fitting = {pair for pair in pairs if misfit(f"a-1-{'-'.join(pair)}-any.whl", python, X86, "2.28") is None}
+    assert fitting == taken(python) & set(pairs)

@@ -121,6 +121,27 @@ def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None
     assert version(found.solution.torch.torch) >= version("2.3")
 
 
+def test_what_an_earlier_refusal_rests_on_is_tried_first() -> None:
+    """One package has no file for any Python from 3.9 on: the second refusal takes few questions."""
+    asked_of: list[str] = []
+
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        asked_of.append(question.python)
+        new = version(question.python) >= version("3.9")
+        if new and any("pycocotools" in node.requires for node in question.core):
+            names = (PackageName("pycocotools"), PackageName("torch"), PackageName("mmcv"))
+            return ClosureConflict(reason="no file of pycocotools", packages=names)
+        return None
+
+    found = decided(asked("mmdet<3", gpu="rtx3090"), Picky(refuses))
+    first, second = found.refusals
+    newest, one, *_ = dict.fromkeys(asked_of)
+    assert where(first)["python"] == {f"python {newest}"}
+    assert len(where(second)["python"]) > 2
+    assert asked_of.count(one) <= 3 < asked_of.count(newest), "the question, what it rests on, its words"
+    assert version(found.solution.python) < version("3.9")
+
+
 def test_a_version_that_is_refused_shares_the_blame() -> None:
     """Something that mmdet requires does not go with torch 2.4, whatever torch requires itself."""
 
@@ -364,8 +385,9 @@ def test_sources_are_taken_where_no_wheel_exists_anywhere() -> None:
         return True
 
     found = decided(asked("mmengine", "future_fstrings", gpu="cpu"), world, wheelless=wheelless)
-    assert seen == [("future-fstrings", "2024.1.0")]
+    assert set(seen) == {("future-fstrings", "2024.1.0"), ("future-fstrings", None)}
     assert world.asked[-1].allow_sdist == ("future-fstrings",)
+    assert world.asked[-1].wheelless == ("future-fstrings",)
     (package,) = [p for p in found.closed.packages if p.name == "future-fstrings"]
     assert not package.files[0].is_wheel
     assert found.refusals == ()

@@ -38,6 +38,28 @@ def test_a_url_and_an_index_of_its_own_say_themselves_what_is_meant() -> None:
     interpret(facts(), request("kaolin", gpu="a100", index=IndexSettings(named=(own,))))
 
 
+def test_a_version_that_the_index_does_not_have_means_the_one_that_does() -> None:
+    """PyPI's kaolin is 0.1, a placeholder; NVIDIA's wheels are of later versions."""
+    for text in ("kaolin==0.17.0", "kaolin>=0.15"):
+        assert interpret(facts(), request(text, gpu="a100")).core_requirements[0].name == "kaolin"
+    for text in ("kaolin", "kaolin<1", "kaolin==0.1"):
+        with pytest.raises(NoAnswer) as caught:
+            interpret(facts(), request(text, gpu="a100"))
+        assert "`kaolin==0.18.0`" in caught.value.hints[1]
+
+
+def test_a_bound_from_elsewhere_says_it_as_well() -> None:
+    """A project imports it without a version; the user names one beside."""
+    bare = Asked(name=PackageName("kaolin"), origin="train.py:1")
+    refuse_namesakes(facts(), [bare, Asked(name=PackageName("kaolin"), specifier="==0.18.0")], frozenset())
+
+
+def test_a_version_is_no_way_where_no_build_of_it_is_known() -> None:
+    with pytest.raises(NoAnswer) as caught:
+        interpret(facts(), request("apex==0.1", gpu="a100"))
+    assert not any("a version says" in hint for hint in caught.value.hints)
+
+
 def test_what_no_wheel_is_served_of_is_told_where_it_comes_from() -> None:
     (told,) = real_ways(facts(), ["detectron2", "numpy", "detectron2"])
     assert "github.com/facebookresearch/detectron2" in told

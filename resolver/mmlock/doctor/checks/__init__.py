@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from mmlock.core.names import DeviceKind
-from mmlock.doctor.checks import binaries, declared, devices, openmmlab, records
+from mmlock.doctor.checks import binaries, conda, declared, devices, openmmlab, records
 from mmlock.doctor.environment.model import Environment, Trouble, TroubleKind, TroubleSeverity
 from mmlock.facts.matrix.load import Matrix
 
@@ -14,6 +14,10 @@ Check = Callable[[Environment, Matrix], Iterator[Trouble]]
 
 def _read(env: Environment, _: Matrix) -> bool:
     return bool(env.interpreter.sites)
+
+
+def _conda(env: Environment, _: Matrix) -> bool:
+    return bool(env.conda or env.conda_faults)
 
 
 def _compiled(env: Environment, _: Matrix) -> bool:
@@ -34,6 +38,8 @@ CHECKS: Sequence[tuple[str, Check, Callable[[Environment, Matrix], bool]]] = (
     ("no distribution is installed twice", records.doubles, _read),
     ("no leftovers of broken installations", records.leftovers, _read),
     ("no two distributions provide one module", records.providers, _read),
+    ("records of conda are readable", conda.records, _conda),
+    ("packages of conda are as conda installed them", conda.overwritten, _conda),
     ("wheels match this Python", records.tags, lambda env, _: env.interpreter.python is not None),
     ("torch is complete", binaries.torch, lambda env, _: env.torch is not None),
     (

@@ -10,6 +10,7 @@ from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind
 from mmlock.core.versions import version
 from mmlock.doctor.environment.model import Environment, Trouble, TroubleKind, TroubleSeverity
+from mmlock.facts.devices.tegra import tegra_report
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
@@ -46,7 +47,8 @@ def _torch_code(env: Environment, matrix: Matrix, device: Device) -> Iterator[Tr
         return
     row = torch_build(env, matrix)
     archs = env.torch.facts.archs or (row.archs if row else None)
-    if code_for(device, archs, row.ptx if row else ()) is Code.NONE:
+    code = code_for(device, archs, row.ptx if row else ())
+    if code is Code.NONE and tegra_report(matrix, device, archs, row.cuda if row else None) is None:
         yield Trouble(
             check=TroubleKind.CODE,
             severity=TroubleSeverity.FAILS,

@@ -20,6 +20,7 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
             f"Python is {env.interpreter.python or 'unknown'}, the lock is for {lock.python}",
             "Create an environment for the lock: `mmlock install`.",
         )
+    yield from _conda(env, lock)
     for package in lock.packages:
         there = env.first(package.name)
         if there is None:
@@ -44,6 +45,30 @@ def compare(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
                 step.package,
             )
     yield from _more(env, lock)
+
+
+def _conda(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
+    """The conda part, each package down to its build."""
+    if lock.conda and not env.conda:
+        yield _differs(
+            f"the lock has {len(lock.conda)} conda packages, and this is no conda environment",
+            "Create an environment for the lock: `mmlock install`.",
+        )
+        return
+    installed = {one.name: one for one in env.conda}
+    for package in lock.conda:
+        there = installed.get(package.name)
+        if there is None:
+            yield _differs(
+                f"{package.name} {package.version} of conda is in the lock, but not installed",
+                "Install the lock.",
+            )
+        elif (there.version, there.build) != (package.version, package.build):
+            yield _differs(
+                f"{package.name} {there.version} {there.build} of conda is installed; "
+                f"the lock has {package.version} {package.build}",
+                "Install the lock.",
+            )
 
 
 def _differs(title: str, advice: str, package: str | None = None) -> Trouble:
@@ -73,6 +98,8 @@ def _more(env: Environment, lock: LockedEnv) -> Iterator[Trouble]:
 def strangers(env: Environment, lock: LockedEnv) -> list[Distribution]:
     """What is installed and neither in the lock nor a tool."""
     held = {str(package.name) for package in lock.packages} | {str(step.package) for step in lock.steps}
+    locked = {package.name for package in lock.conda}
+    held |= {own.distribution for one in env.conda if one.name in locked for own in one.owns}
     return [dist for name, dist in env.installed.items() if name not in held and name not in _TOOLS]
 
 

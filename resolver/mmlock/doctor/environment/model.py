@@ -161,6 +161,45 @@ class FollowedLink(Struct, frozen=True, kw_only=True):
     target: Path
 
 
+class OwnedState(StrEnum):
+    """What became of a distribution that conda installed."""
+
+    KEPT = "kept"  # byte for byte the record that conda laid down
+    CHANGED = "changed"  # the same release, installed again by something else
+    GONE = "gone"  # its record is not there
+    UNKNOWN = "unknown"  # conda recorded no hash to compare with
+
+
+class CondaOwned(Struct, frozen=True, kw_only=True):
+    """A Python distribution that a conda package brought."""
+
+    distribution: str
+    """In normal form."""
+    version: str
+    record: str
+    """Name of its dist-info folder."""
+    state: OwnedState
+
+
+class CondaInstalled(Struct, frozen=True, kw_only=True):
+    """A conda package, as `conda-meta` records it."""
+
+    name: str
+    version: str
+    build: str
+    channel: str | None
+    depends: tuple[str, ...]
+    """Names of what it depends on."""
+    owns: tuple[CondaOwned, ...] = ()
+
+
+class CondaRecordFault(Struct, frozen=True, kw_only=True):
+    """A file of `conda-meta` that tells nothing."""
+
+    path: Path
+    detail: str
+
+
 class Lacking(Struct, frozen=True, kw_only=True):
     """A library that cannot be found."""
 
@@ -227,6 +266,9 @@ class Environment(Struct, frozen=True, kw_only=True):
     """Variables that cures may set."""
     how: LocatedBy = LocatedBy.NAMED
     """Why it is this one."""
+    conda: tuple[CondaInstalled, ...] = ()
+    """Conda packages of its prefix, by name; none where it is no conda environment."""
+    conda_faults: tuple[CondaRecordFault, ...] = ()
 
     def all(self, name: str) -> Iterator[Distribution]:
         """Every record of a distribution."""
@@ -262,6 +304,7 @@ class TroubleKind(StrEnum):
     ASSERTS = "asserts"  # a version that a package refuses at import
     BREAKAGES = "breakages"  # a combination that is known to fail
     CODE = "code"  # kernels for the GPU
+    CONDA = "conda"  # what pip did to packages of conda
     DECLARED = "declared"  # requirements of metadata
     DOUBLES = "doubles"  # one distribution recorded twice
     DRIVER = "driver"  # the driver against CUDA

@@ -16,6 +16,7 @@ from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.core.progress import Progress
+from mmlock.doctor.environment.conda_meta import read_conda
 from mmlock.doctor.environment.installed import read_site
 from mmlock.doctor.environment.interpreter import ask
 from mmlock.doctor.environment.libraries import lacking
@@ -59,6 +60,7 @@ def read_environment(
         distributions += read.distributions
         leftovers += read.leftovers
         links += read.links
+    conda, conda_faults = read_conda(interpreter.prefix, interpreter.sites)
     found_devices, driver, device_fault = _devices(matrix, devices, gpus)
     inspected = _inspected(distributions, matrix, progress)
     platform = interpreter.platform or Platform.LINUX_X86_64
@@ -77,6 +79,8 @@ def read_environment(
         driver=driver,
         links=tuple(links),
         environ=dict(os.environ),
+        conda=conda,
+        conda_faults=conda_faults,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from mmlock.core.device import Code, Device, code_for, format_cc
+from mmlock.core.device import Code, Device, format_cc
 from mmlock.core.names import DeviceKind, Form
 from mmlock.core.versions import version
 from mmlock.doctor.context import DiagnosisContext
@@ -16,13 +16,14 @@ from mmlock.doctor.model import Examination, SymptomMatch
 from mmlock.doctor.proposals import proposed_solves
 from mmlock.doctor.subject import of_module, subject_of
 from mmlock.facts.devices.find import find_device
-from mmlock.facts.devices.support import torch_support
+from mmlock.facts.devices.support import RUNS, code_in, torch_support
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 
 _ON_GPU = {
     Code.NATIVE: "it runs on this GPU",
     Code.PTX: "the driver compiles its PTX for this GPU",
+    Code.REPORTED: "it was seen to run on this GPU, which NVIDIA does not promise",
     Code.NONE: "no kernels for this GPU",
     Code.UNKNOWN: "whether it runs on this GPU is unknown",
 }
@@ -57,7 +58,7 @@ def torch_runs(around: DiagnosisContext, device: Device) -> bool:
     build = named_build(around)
     if build is None or build.archs is None:
         return False
-    return code_for(device, build.archs, build.ptx) in {Code.NATIVE, Code.PTX}
+    return code_in(around.matrix, build, device) in RUNS
 
 
 def _device(match: SymptomMatch, around: DiagnosisContext) -> Device | None:
@@ -95,7 +96,7 @@ def _of_torch(around: DiagnosisContext, device: Device) -> Iterator[str]:
     if build is None or build.archs is None:
         return
     archs = " ".join(build.archs) or "no GPU arch"
-    verdict = _ON_GPU[code_for(device, build.archs, build.ptx)]
+    verdict = _ON_GPU[code_in(around.matrix, build, device)]
     told = f"{around.entities.teller('torch')} torch {build.torch}+{build.variant}"
     yield f"{told}, built for {archs}: {verdict}"
 

@@ -10,10 +10,12 @@ from mmlock.core.device import Code, Device, code_for
 from mmlock.core.names import DeviceKind, Platform
 from mmlock.core.versions import version
 from mmlock.facts.devices.cudnn import dropping_cudnn
+from mmlock.facts.devices.tegra import tegra_report
 from mmlock.facts.matrix.load import Matrix
-from mmlock.facts.matrix.model import Toolkit, TorchBuild
+from mmlock.facts.matrix.model import TegraReport, Toolkit, TorchBuild
 
 __all__ = [
+    "RUNS",
     "TorchRange",
     "TorchSupport",
     "board_platform",
@@ -22,6 +24,10 @@ __all__ = [
     "home_platform",
     "torch_support",
 ]
+
+
+RUNS = frozenset({Code.NATIVE, Code.PTX, Code.REPORTED})
+"""What a build may have for a device that a solve takes it for."""
 
 
 class TorchRange(Struct, frozen=True, kw_only=True):
@@ -47,6 +53,8 @@ class TorchSupport(Struct, frozen=True, kw_only=True):
     """By any build, those of PyTorch's own index included."""
     ptx_only: bool
     """Whether some of them run only by compiling PTX on the machine."""
+    reports: tuple[TegraReport, ...]
+    """By which facts some of them run although NVIDIA does not promise it."""
     unknown: int
     """Builds of the right kind whose GPU code is not known."""
 
@@ -73,7 +81,9 @@ def code_in(matrix: Matrix, build: TorchBuild, device: Device) -> Code:
     A build whose cuDNN has dropped the device has nothing for it: it fails at the first convolution.
     """
     code = code_for(device, build.archs, build.ptx)
-    if code in {Code.NATIVE, Code.PTX} and dropping_cudnn(matrix, build, device) is not None:
+    if code is Code.NONE and tegra_report(matrix, device, build.archs, build.cuda) is not None:
+        code = Code.REPORTED
+    if code in RUNS and dropping_cudnn(matrix, build, device) is not None:
         return Code.NONE
     return code
 
@@ -100,20 +110,24 @@ def torch_support(matrix: Matrix, device: Device, platform: Platform | None = No
         and row.kind is not DeviceKind.XPU
     ]
     ptx_only, unknown = False, 0
+    reports: dict[str, TegraReport] = {}
     for build in here:
         key = (build.archs, build.ptx, build.cudnn, build.cuda)
         if key not in codes:
             codes[key] = code_in(matrix, build, device)
         code = codes[key]
         ptx_only |= code is Code.PTX
+        if code is Code.REPORTED and (report := tegra_report(matrix, device, build.archs, build.cuda)):
+            reports.setdefault(report.id, report)
         unknown += code is Code.UNKNOWN and (build.cuda is not None) is (device.kind is DeviceKind.CUDA)
-        if code in {Code.NATIVE, Code.PTX}:
+        if code in RUNS:
             running.append(build)
     return TorchSupport(
         platform=platform,
         pypi=_range([row for row in running if row.on_pypi], (row.torch for row in here if row.on_pypi)),
         any_variant=_range(running, (row.torch for row in here)),
         ptx_only=ptx_only,
+        reports=tuple(reports.values()),
         unknown=unknown,
     )
 

@@ -227,6 +227,29 @@ class Cudnn(Struct, frozen=True, kw_only=True):
     confidence: Confidence
 
 
+class TegraReport(Struct, frozen=True, kw_only=True):
+    """Code of another arch that was seen to run on a Tegra part. File `curated/tegra.toml`, key `id`.
+
+    NVIDIA promises it for no Tegra part; without a row here such code counts as none.
+    """
+
+    id: str
+    sm: str
+    """The part's own arch: `sm_87`."""
+    runs: str
+    """The arch whose kernels were seen to run: `sm_80`."""
+    cuda: str
+    """PEP 440 specifier on the CUDA that they were built with."""
+    needs: str
+    """What the board must have: `JetPack 7`."""
+    note: str
+    """What was seen, and what speaks against it."""
+    provider: str
+    """Who has a torch with code for the part's own arch: a name of `curated/providers.toml`."""
+    source: tuple[str, ...]
+    confidence: Confidence
+
+
 class CondaTorch(Struct, frozen=True, kw_only=True):
     """Which GPUs some builds of a channel's pytorch serve. File `curated/conda_torch.toml`, key `id`."""
 
@@ -280,6 +303,8 @@ class Namesake(Struct, frozen=True, kw_only=True):
     confidence: Confidence
     found: str = ""
     """What the index serves instead."""
+    serves: tuple[str, ...] = ()
+    """All versions of that; empty: not told. A request that admits none of them means the other one."""
 
 
 class Repository(Struct, frozen=True, kw_only=True):

@@ -133,6 +133,7 @@ SECTIONS: dict[str, Section] = {
         Section(name="mmcv-eras", path="curated/mmcv_eras.toml", row=model.MmcvEra, key=("package",)),
         Section(name="boards", path="curated/boards.toml", row=model.Board, key=("name",)),
         Section(name="cudnn", path="curated/cudnn.toml", row=model.Cudnn, key=("id",)),
+        Section(name="tegra-reports", path="curated/tegra.toml", row=model.TegraReport, key=("id",)),
         Section(name="conda-torch", path="curated/conda_torch.toml", row=model.CondaTorch, key=("id",)),
         Section(name="conda-names", path="curated/conda_names.toml", row=model.CondaName, key=("pypi",)),
         Section(name="namesakes", path="curated/namesakes.toml", row=model.Namesake, key=("name",)),

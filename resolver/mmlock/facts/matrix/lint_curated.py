@@ -173,6 +173,7 @@ def _(row: model.Namesake) -> Faults:
         yield from forms.said(field, getattr(row, field))
     if (row.holds in {model.IndexHolds.ANOTHER, model.IndexHolds.PLACEHOLDER}) is not bool(row.found):
         yield "found: says what another project or a placeholder is, and nothing else"
+    yield from forms.versions("serves", *row.serves)
 
 
 @row_faults.register
@@ -187,6 +188,12 @@ def _(row: model.Cudnn) -> Faults:
     yield from forms.specifiers("versions", row.versions)
     yield from forms.matches("cuda", (row.cuda,), re.compile(r"\d{1,2}"), "major of CUDA")
     yield from forms.archs("lowest, highest", (row.lowest, row.highest))
+
+
+@row_faults.register
+def _(row: model.TegraReport) -> Faults:
+    yield from forms.archs("sm, runs", (row.sm, row.runs))
+    yield from forms.specifiers("cuda", row.cuda)
 
 
 @row_faults.register

@@ -82,6 +82,7 @@ def _table(row: model.Package, table: WheelTable) -> Faults:
         *forms.matches("variants", table.variants, forms.VARIANT, "torch variant"),
         *forms.matches("cuda", (table.cuda,), _CUDA, "version or major of CUDA"),
         *forms.matches("pythons", table.pythons, PYTHON, "Python version"),
+        *forms.requirements("requires", table.requires or ()),
         *forms.matches("glibc", (table.glibc,), DOTTED, "glibc version"),
         *forms.archs("archs", table.archs),
         *forms.archs("ptx", table.ptx, prefix="compute_"),

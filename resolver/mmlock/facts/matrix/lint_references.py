@@ -72,6 +72,13 @@ def _capabilities(facts: _Facts) -> Iterator[Fault]:
     for file, index, row in facts.located("gpus") if known else ():
         if row.sm not in known:
             yield file, index, f"sm: `{row.sm}` is no compute capability of capabilities.json"
+    tegra = {row.sm for row in facts.rows("capabilities") if row.tegra}
+    providers = {row.name for row in facts.rows("provider-names")}
+    for file, index, row in facts.located("tegra-reports"):
+        if known and row.sm not in tegra:
+            yield file, index, f"sm: `{row.sm}` is no Tegra part of capabilities.json"
+        if providers and row.provider not in providers:
+            yield file, index, f"provider: `{row.provider}` is no name of curated/providers.toml"
 
 
 def _toolkits(facts: _Facts) -> Iterator[Fault]:

@@ -17,7 +17,7 @@ from mmlock.facts.matrix.fact_files import FactFiles
 from mmlock.facts.matrix.location import ENVIRONMENT_VARIABLE, find_root, matrix_files
 from mmlock.facts.matrix.packages import module_of, rows_of
 from mmlock.facts.matrix.provenance import cited
-from mmlock.facts.matrix.wheel_tables import listed_binary, provided_binary
+from mmlock.facts.matrix.wheel_tables import listed_binary, listed_requires, provided_binary
 from mmlock.names.table import ARCHIVES, NAMES, TableKind, table_path
 from mmlock.names.tables import GivenTable, NeededTable
 
@@ -164,8 +164,25 @@ class Matrix(FactFiles):
         return self._packages("requires")
 
     def requires(self, package: str) -> tuple[model.Requires, ...]:
-        """Recorded metadata of a package's releases; empty when there is none."""
-        return self._rows_for("requires", package)
+        """Recorded metadata of a package's releases; empty when there is none.
+
+        What tables of wheels say stands only for releases whose metadata nobody read.
+        """
+        key = f"required {normalize(package)}"
+        value: tuple[model.Requires, ...] | None = self._values.get(key)
+        if value is None:
+            read: tuple[model.Requires, ...] = self._rows_for("requires", package)
+            known = {one.version for one in read}
+            told = {one.version: one for one in self._tabled_requires(normalize(package))}
+            more = tuple(row for version, row in told.items() if version not in known)
+            value = self._values[key] = (*read, *more)
+        return value
+
+    def _tabled_requires(self, package: PackageName) -> Iterator[model.Requires]:
+        row = self.described.get(package)
+        for table in row.wheels if row is not None else ():
+            if row is not None and (table.distribution or row.distributions[0]) == package:
+                yield from listed_requires(table, self._described[1][package])
 
     def conda(self, subdir: str) -> tuple[model.CondaRecord, ...]:
         """Recorded packages of conda channels for a platform (`linux-64`), or for all (`noarch`)."""
@@ -300,6 +317,11 @@ class Matrix(FactFiles):
     def cudnn(self) -> tuple[model.Cudnn, ...]:
         """Which GPUs releases of cuDNN have kernels for."""
         return self._rows("cudnn")
+
+    @property
+    def tegra_reports(self) -> tuple[model.TegraReport, ...]:
+        """Code of other archs that was seen to run on Tegra parts."""
+        return self._rows("tegra-reports")
 
     @property
     def namesakes(self) -> tuple[model.Namesake, ...]:

@@ -116,6 +116,8 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     ptx: tuple[str, ...] = ()
     cudart: str | None = None
     glibc: str | None = None
+    requires: tuple[str, ...] | None = None
+    """Requires-Dist of the wheels, where PyPI has no release that tells; absent: nobody has read it."""
     provider: str | None = None
     """A row of `curated/providers.toml`, where somebody else built it; None: the project itself."""
     tie: Tie | None = None

@@ -93,4 +93,5 @@ class Recipe(Struct, frozen=True, kw_only=True):
     measured: tuple[MeasuredBuild, ...] = ()
     """What builds with it took: from this, `mmlock farm plan` reckons what others take."""
     form: Form = Form.BUILD
-    """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled."""
+    """`build` compiles; `torch-ops` puts plain PyTorch in the place of what would be compiled; `without-ops`
+    makes the plain Python part alone."""

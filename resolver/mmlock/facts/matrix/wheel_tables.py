@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mmlock.core.versions import cuda_of_variant
-from mmlock.facts.matrix.model import Binary, ProvidedWheel
-from mmlock.facts.matrix.packages import Build
+from mmlock.facts.matrix.model import Binary, ProvidedWheel, Requires
+from mmlock.facts.matrix.packages import Build, WheelTable
 from mmlock.facts.matrix.provenance import cited
 
-__all__ = ["listed_binary", "provided_binary"]
+__all__ = ["listed_binary", "listed_requires", "provided_binary"]
 
 
 def listed_binary(build: Build, file: str) -> Binary:
@@ -37,6 +39,20 @@ def listed_binary(build: Build, file: str) -> Binary:
         provider=table.provider,
         listed=table.listed,
     )
+
+
+def listed_requires(table: WheelTable, file: str) -> Iterator[Requires]:
+    """What the wheels of a table in `packages/FILE.toml` declare, where somebody recorded it there."""
+    if table.requires is None:
+        return
+    for version in table.versions:
+        yield Requires(
+            version=version,
+            requires=table.requires,
+            requires_python=None,
+            source=cited("packages", table.source, file),
+            confidence=table.confidence,
+        )
 
 
 def provided_binary(row: ProvidedWheel) -> Binary:

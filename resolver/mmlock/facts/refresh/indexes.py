@@ -17,6 +17,7 @@ from mmlock.facts.matrix.model import Document
 from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.facts.scrape import (
     advisories,
+    conda_channel,
     flash_attn,
     onedl,
     openmmlab,
@@ -196,6 +197,11 @@ def _osv(ask: IndexQuery) -> Scrape:
     return advisories.scrape_osv(known=_known_advisories(ask), day=ask.day, base=ask.place)
 
 
+def _conda(ask: IndexQuery) -> Scrape:
+    known = {name: ask.facts.rows("conda", name) for name in ask.facts.packages("conda")}
+    return conda_channel.scrape(known=known, day=ask.day, base=ask.place)
+
+
 def _known_advisories(ask: IndexQuery) -> dict[PackageName, tuple[Any, ...]]:
     return {name: ask.facts.rows("advisories", name) for name in ask.facts.packages("advisories")}
 
@@ -228,6 +234,12 @@ INDEXES: Mapping[str, Index] = {
     ),
     # OSV after PyPI: what PyPI names today gets its ranges today.
     advisories.NAME: Index(scrape=_advisories, place=advisories.PYPI_BASE, files=("advisories/*.json",)),
+    conda_channel.NAME: Index(
+        scrape=_conda,
+        place=conda_channel.BASE,
+        files=("conda/*.json",),
+        marks=(conda_channel.NAME,),  # other rows are of lock files that state its records
+    ),
     advisories.OSV: Index(scrape=_osv, place=advisories.OSV_BASE, files=("advisories/*.json",)),
 }
 """In the order in which they are read."""

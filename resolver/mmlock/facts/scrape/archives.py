@@ -6,15 +6,17 @@ import gzip
 import io
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
+
+from mmlock.files.tar_headers import BROKEN, HostileTarError, TooMuchError, look_over
 
 __all__ = ["ArchiveTree", "BadArchive", "bare_info", "pkg_info", "read_tree", "requires_txt"]
 
 _LIMIT = 512 * 1024 * 1024
 """Bytes an archive may unpack to; the largest release is a tenth of it."""
+_MOST_MEMBERS = 200_000
 _FILE_LIMIT = 4 * 1024 * 1024
 """Text files are smaller; what is larger is data."""
 _TEXT = (".py", ".txt", ".toml", ".cfg", "PKG-INFO", "METADATA", ".in")
@@ -41,16 +43,11 @@ def read_tree(name: str, data: bytes) -> ArchiveTree:
     members = _zip(data, name) if name.endswith((".whl", ".zip")) else _tar(data, name)
     try:
         found = dict(members)
-    except (
-        OSError,
-        EOFError,
-        tarfile.TarError,
-        zlib.error,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,  # a member is encrypted
-        ValueError,  # a member lies before the start
-    ) as fault:
+    except TooMuchError as fault:
+        raise BadArchive(f"{name}: it unpacks to more than {_LIMIT} bytes") from fault
+    except HostileTarError as fault:
+        raise BadArchive(f"{name}: it {fault}") from fault
+    except (OSError, *BROKEN) as fault:
         raise BadArchive(f"{name}: not a readable archive: {fault}") from fault
     if not name.endswith(".whl"):
         found = _below_root(found)
@@ -93,6 +90,7 @@ class _Bounded(io.RawIOBase):
 
 def _tar(data: bytes, name: str) -> Iterator[tuple[str, bytes | None]]:
     raw = io.BytesIO(data)
+    look_over(raw, most_bytes=_LIMIT, most_members=_MOST_MEMBERS)
     stream: io.BufferedIOBase | gzip.GzipFile = raw
     if data[:2] == b"\x1f\x8b":
         stream = gzip.GzipFile(fileobj=raw)

@@ -7,7 +7,7 @@ package constrains nor when it was built.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +16,7 @@ import yaml
 from mmlock.core.names import Confidence, Sha256
 from mmlock.facts.matrix.model import CondaRecord
 
-__all__ = ["CondaFile", "UnreadableCondaLock", "conda_file", "records"]
+__all__ = ["CondaFile", "UnreadableCondaLock", "conda_file", "record_of", "records"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -58,17 +58,20 @@ def conda_file(url: str) -> CondaFile | None:
     )
 
 
-def records(data: bytes, source: str) -> tuple[tuple[str, CondaRecord], ...]:
+def records(
+    data: bytes, source: str, environments: Collection[str] = ()
+) -> tuple[tuple[str, CondaRecord], ...]:
     """The records of a lock file, each with its subdir; those of other places than a channel are left out.
 
-    Raises UnreadableCondaLock.
+    `environments`: those of a pixi.lock whose packages are taken; none: all. Raises UnreadableCondaLock.
     """
     if len(data) > _MAX:
         raise UnreadableCondaLock(f"it has more than {_MAX >> 20} MB")
     document = _document(data)
     version = document.get("version")
     if isinstance(packages := document.get("packages"), list) and version in {5, 6, 7}:
-        rows = (_of_pixi(row, source) for row in packages)
+        taken = _of_environments(document, environments) if environments else None
+        rows = (_of_pixi(row, source) for row in packages if taken is None or _conda_url(row) in taken)
     elif isinstance(packages := document.get("package"), list) and version == 1:
         rows = (_of_conda_lock(row, source) for row in packages)
     else:
@@ -89,6 +92,25 @@ def _document(data: bytes) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise UnreadableCondaLock("it is no YAML mapping")
     return document
+
+
+def _of_environments(document: Mapping[str, Any], names: Collection[str]) -> set[str]:
+    """The URLs of the conda packages that some environments hold. Raises UnreadableCondaLock."""
+    every = document.get("environments")
+    found: set[str] = set()
+    for name in names:
+        held = every.get(name) if isinstance(every, dict) else None
+        platforms = held.get("packages") if isinstance(held, dict) else None
+        if not isinstance(platforms, dict):
+            raise UnreadableCondaLock(f"it has no environment `{name}`")
+        rows = (row for listed in platforms.values() if isinstance(listed, list) for row in listed)
+        found |= {url for row in rows if (url := _conda_url(row))}
+    return found
+
+
+def _conda_url(row: Any) -> str | None:
+    url = row.get("conda") if isinstance(row, dict) else None
+    return url if isinstance(url, str) else None
 
 
 def _of_pixi(row: Any, source: str) -> tuple[str, CondaRecord] | None:
@@ -116,15 +138,28 @@ def _record(
     found = conda_file(url)
     if found is None:
         return None
-    channel, subdir, name, version, build, file = found
+    made = record_of(found.channel, found.subdir, found.file, row, depends, source)
+    return None if made is None else (found.subdir, made)
+
+
+def record_of(
+    channel: str, subdir: str, file: str, row: Mapping[str, Any], depends: tuple[str, ...], source: str
+) -> CondaRecord | None:
+    """The record of a file of a channel, from what a row says of it; None where the file has no such name.
+
+    What has not the form that it must have is taken for not stated.
+    """
+    found = conda_file(f"https://host/channel/{subdir}/{file}")
+    if found is None or found.subdir != subdir or found.file != file:
+        return None
     sha256, md5, size, noarch = (row.get(key) for key in ("sha256", "md5", "size", "noarch"))
     number = row.get("build_number")
-    named = _NUMBER.fullmatch(build)
+    named = _NUMBER.fullmatch(found.build)
     site, timestamp = row.get("python_site_packages_path"), row.get("timestamp")
-    return subdir, CondaRecord(
-        name=name,
-        version=version,
-        build=build,
+    return CondaRecord(
+        name=found.name,
+        version=found.version,
+        build=found.build,
         build_number=number if isinstance(number, int) else int(named[1]) if named else 0,
         channel=channel,
         file=file,

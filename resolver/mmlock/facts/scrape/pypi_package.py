@@ -75,7 +75,7 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
     builds: tuple[TorchBuild, ...] = ()
     module: str | None = None
     within: tuple[str, ...] = ()
-    """PEP 440 specifiers on the releases of which sources are wanted at all; empty: any."""
+    """PEP 440 specifiers on the releases of which new sources are wanted; empty: any. Known files stay."""
 
     @property
     def known(self) -> frozenset[str]:
@@ -95,7 +95,7 @@ class ScrapePlan(Struct, frozen=True, kw_only=True):
         if release is None or is_old_wheel(name):
             return False
         if self.within and not any(allows(bound, release) for bound in self.within):
-            return False
+            return any(row.name == name for row in self.files)
         if self.kind in {PackageKind.RELEASES, PackageKind.SOURCE, PackageKind.LISTED}:
             return True
         if self.kind is PackageKind.TOOLKIT:

@@ -12,6 +12,7 @@ from mmlock.lock.formats import (
     conda_lock_yml,
     environment_yml,
     pixi_lock,
+    pixi_toml,
     pylock,
     requirements,
     why_md,
@@ -59,6 +60,7 @@ FORMATS: dict[str, Format] = {
                 ("conda-lock", conda_lock_yml),
                 ("environment", environment_yml),
                 ("explicit", conda_explicit),
+                ("pixi-workspace", pixi_toml),
             )
         ),
         Format(name="why", file=why_md.NAME, render=why_md.render, mark=why_md.MARK, optional=False),

@@ -8,42 +8,65 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from mmlock.core.errors import UsageError
 from mmlock.lock.formats.conda_parts import dump_yaml, subdir
 from mmlock.lock.model import CondaPackage, LockedEnv, LockedPackage
 
-__all__ = ["MARK", "NAME", "render"]
+__all__ = ["MARK", "NAME", "VERSION", "render", "render_many"]
 
 NAME = "conda-lock.yml"
+VERSION = 1
 MARK = "# Locked by mmlock"
 
 
 def render(env: LockedEnv) -> str | None:
     """The lock as conda-lock.yml; None for one without conda packages. Raises UsageError without pip."""
-    if not env.conda:
-        return None
+    return render_many([env]) if env.conda else None
+
+
+def render_many(envs: Sequence[LockedEnv]) -> str:
+    """Locks as one conda-lock.yml, each for a platform of its own.
+
+    Raises UsageError for two of one platform, which such a file cannot hold, and for one without pip.
+    """
+    by_platform: dict[str, LockedEnv] = {}
+    for env in envs:
+        here = subdir(env.target.platform)
+        if here in by_platform:
+            raise UsageError(
+                f"conda-lock.yml cannot hold two locks for {here}",
+                causes=["it has one set of packages for each platform"],
+                hints=["pixi.lock holds several: `mmlock export pixi-lock`"],
+            )
+        _require_pip(env)
+        by_platform[here] = env
+    rows = [(here, by_platform[here]) for here in sorted(by_platform)]
+    channels = dict.fromkeys(channel for _, env in rows for channel in env.channels)
+    conda = [_conda(one, here) for here, env in rows for one in sorted(env.conda, key=lambda one: one.name)]
+    pip = [_pip(one, here) for here, env in rows for one in sorted(env.packages, key=lambda one: one.name)]
+    document: dict[str, Any] = {
+        "version": VERSION,
+        "metadata": {
+            "content_hash": {here: _content(env) for here, env in rows},
+            "channels": [{"url": channel, "used_env_vars": []} for channel in channels],
+            "platforms": [here for here, _ in rows],
+            "sources": ["pylock.toml"],
+        },
+        "package": [*conda, *pip],
+    }
+    return f"{MARK}; pylock.toml and why.md beside it say why.\n" + dump_yaml(document)
+
+
+def _require_pip(env: LockedEnv) -> None:
     if env.packages and not any(package.name == "pip" for package in env.conda):
         raise UsageError(
             "the lock has pip packages and no pip from conda",
             causes=["`conda-lock install` would then use a pip outside of the environment"],
             hints=["solve again with `pip` among the requirements"],
         )
-    here = subdir(env.target.platform)
-    conda = [_conda(package, here) for package in sorted(env.conda, key=lambda one: one.name)]
-    pip = [_pip(package, here) for package in sorted(env.packages, key=lambda one: one.name)]
-    document: dict[str, Any] = {
-        "version": 1,
-        "metadata": {
-            "content_hash": {here: _content(env)},
-            "channels": [{"url": channel, "used_env_vars": []} for channel in env.channels],
-            "platforms": [here],
-            "sources": ["pylock.toml"],
-        },
-        "package": [*conda, *pip],
-    }
-    return f"{MARK}; pylock.toml and why.md beside it say why.\n" + dump_yaml(document)
 
 
 def _content(env: LockedEnv) -> str:

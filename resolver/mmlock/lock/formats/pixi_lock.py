@@ -16,11 +16,12 @@ from mmlock.core.names import Sha256
 from mmlock.lock.formats.conda_parts import dump_yaml, load_yaml, subdir
 from mmlock.lock.model import CondaPackage, LockedEnv, LockedPackage
 
-__all__ = ["MARK", "NAME", "VERSIONS", "read", "render", "render_as"]
+__all__ = ["MARK", "NAME", "VERSIONS", "read", "read_many", "render", "render_as", "render_many"]
 
 NAME = "pixi.lock"
 MARK = "# Locked by mmlock"
 VERSIONS = (6, 7)
+_DEFAULT = "default"
 _DEFAULT_INDEX = "https://pypi.org/simple"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -38,20 +39,36 @@ def render(env: LockedEnv) -> str | None:
 
 def render_as(env: LockedEnv, version: int) -> str:
     """The lock as that version of pixi.lock."""
-    here = subdir(env.target.platform)
-    conda = sorted(env.conda, key=lambda package: package.url)
-    pip = sorted(env.packages, key=lambda package: package.name)
-    listed = [{"conda": package.url} for package in conda] + [{"pypi": _place(package)} for package in pip]
-    default: dict[str, Any] = {"channels": [{"url": f"{channel}/"} for channel in env.channels]}
-    if pip:
-        default["indexes"] = [_DEFAULT_INDEX]
-    default["packages"] = {here: listed}
+    return render_many({_DEFAULT: env}, version)
+
+
+def render_many(envs: Mapping[str, LockedEnv], version: int = VERSIONS[0]) -> str:
+    """Locks as the environments of one pixi.lock, by name. What several of them hold is there once."""
     document: dict[str, Any] = {"version": version}
     if version >= VERSIONS[1]:
-        document["platforms"] = [{"name": here}]
-    document["environments"] = {"default": default}
-    document["packages"] = [*map(_conda, conda), *map(_pypi, pip)]
+        document["platforms"] = [{"name": one} for one in sorted({_subdir(env) for env in envs.values()})]
+    document["environments"] = {name: _environment(envs[name]) for name in sorted(envs)}
+    conda = {package.url: package for env in envs.values() for package in env.conda}
+    pip = {(package.name, _place(package)): package for env in envs.values() for package in env.packages}
+    document["packages"] = [
+        *(_conda(conda[url]) for url in sorted(conda)),
+        *(_pypi(pip[key]) for key in sorted(pip)),
+    ]
     return f"{MARK}; pylock.toml and why.md beside it say why.\n" + dump_yaml(document)
+
+
+def _subdir(env: LockedEnv) -> str:
+    return subdir(env.target.platform)
+
+
+def _environment(env: LockedEnv) -> dict[str, Any]:
+    pip = sorted(env.packages, key=lambda package: package.name)
+    found: dict[str, Any] = {"channels": [{"url": f"{channel}/"} for channel in env.channels]}
+    if pip:
+        found["indexes"] = [_DEFAULT_INDEX]
+    listed = [{"conda": url} for url in sorted(package.url for package in env.conda)]
+    found["packages"] = {_subdir(env): listed + [{"pypi": _place(package)} for package in pip]}
+    return found
 
 
 def _place(package: LockedPackage) -> str:
@@ -95,44 +112,100 @@ def read(text: str, file: str) -> tuple[tuple[CondaPackage, ...], tuple[str, ...
 
     Raises UsageError, which names every place that is not as it must be.
     """
+    found = read_many(text, file)
+    if set(found) != {_DEFAULT}:
+        named = ", ".join(f"`{name}`" for name in found)
+        raise _unreadable(
+            file, [f"`environments` holds {named}; the lock of a folder has `{_DEFAULT}` alone"]
+        )
+    return found[_DEFAULT]
+
+
+Part = tuple[tuple[CondaPackage, ...], tuple[str, ...], tuple[Artifact, ...]]
+"""The conda packages by name, the channels, and the files of the pip part."""
+
+
+def read_many(text: str, file: str) -> dict[str, Part]:
+    """The environments of a lock, by name, each for the one platform that it has.
+
+    Raises UsageError, which names every place that is not as it must be.
+    """
     document = load_yaml(text, file)
     faults: list[str] = []
     if document.get("version") not in VERSIONS:
         faults.append(f"`version` is none of {', '.join(map(str, VERSIONS))}")
+    conda, pip = _packages(document.get("packages"), faults)
     environments = document.get("environments")
-    default = environments.get("default") if isinstance(environments, dict) else None
-    channels = _channels(default if isinstance(default, dict) else {}, faults)
-    packages = document.get("packages")
-    if not isinstance(packages, list):
+    found: dict[str, Part] = {}
+    for name, one in environments.items() if isinstance(environments, dict) else ():
+        where = f"environments.{name}"
+        held = one if isinstance(one, dict) else {}
+        channels = _channels(held, where, faults)
+        listed = _listed(held.get("packages"), where, faults)
+        unknown = [key for key in listed if key not in conda and key not in pip]
+        faults += [f"`{where}.packages` names {key}, which `packages` does not hold" for key in unknown]
+        packages = (conda[key] for key in listed if key in conda)
+        files = tuple(pip[key] for key in listed if key in pip)
+        found[str(name)] = (tuple(sorted(packages, key=lambda one: one.name)), channels, files)
+    if not found:
+        faults.append("`environments` holds none")
+    if faults:
+        raise _unreadable(file, faults)
+    return found
+
+
+def _unreadable(file: str, faults: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"`{file}` is not a file that this mmlock can read",
+        causes=list(faults[:12]),
+        hints=["run `mmlock solve` again to rewrite it"],
+    )
+
+
+def _packages(rows: object, faults: list[str]) -> tuple[dict[str, CondaPackage], dict[str, Artifact]]:
+    """Conda packages and pip's files, by what the environments call them."""
+    if not isinstance(rows, list):
         faults.append("`packages` is no list")
-        packages = []
-    conda, pip = [], []
-    for number, row in enumerate(packages):
+        rows = []
+    conda: dict[str, CondaPackage] = {}
+    pip: dict[str, Artifact] = {}
+    for number, row in enumerate(rows):
         where = f"packages[{number}]"
         if isinstance(row, dict) and isinstance(row.get("conda"), str):
             if (package := _package_of(row, where, faults)) is not None:
-                conda.append(package)
+                conda[row["conda"]] = package
         elif isinstance(row, dict) and isinstance(row.get("pypi"), str):
-            pip.append(_file_of(row))
+            pip[row["pypi"]] = _file_of(row)
         else:
             faults.append(f"`{where}` is neither a conda nor a PyPI package")
-    if faults:
-        raise UsageError(
-            f"`{file}` is not a file that this mmlock can read",
-            causes=faults[:12],
-            hints=["run `mmlock solve` again to rewrite it"],
-        )
-    return tuple(sorted(conda, key=lambda one: one.name)), channels, tuple(pip)
+    return conda, pip
 
 
-def _channels(default: Mapping[str, Any], faults: list[str]) -> tuple[str, ...]:
+def _listed(platforms: object, where: str, faults: list[str]) -> list[str]:
+    """What the one platform of an environment holds."""
+    if not isinstance(platforms, dict) or len(platforms) != 1:
+        faults.append(f"`{where}.packages` is not for exactly one platform")
+        return []
+    (rows,) = platforms.values()
+    keys = [
+        next((row[kind] for kind in ("conda", "pypi") if isinstance(row.get(kind), str)), None)
+        if isinstance(row, dict)
+        else None
+        for row in (rows if isinstance(rows, list) else [None])
+    ]
+    if None in keys:
+        faults.append(f"`{where}.packages` lists something that is neither a conda nor a PyPI package")
+    return [key for key in keys if key is not None]
+
+
+def _channels(default: Mapping[str, Any], where: str, faults: list[str]) -> tuple[str, ...]:
     rows = default.get("channels")
     urls = (
         [row.get("url") if isinstance(row, dict) else None for row in rows] if isinstance(rows, list) else []
     )
     good = [url.rstrip("/") for url in urls if isinstance(url, str) and _URL.fullmatch(url)]
     if not good or len(good) != len(urls):
-        faults.append("`environments.default.channels` holds no URLs of channels")
+        faults.append(f"`{where}.channels` holds no URLs of channels")
     return tuple(good)
 
 

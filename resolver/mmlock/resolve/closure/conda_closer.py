@@ -39,9 +39,11 @@ from mmlock.resolve.closure.model import (
     Unreachable,
 )
 
-__all__ = ["TORCH", "CondaCloser", "channel_names", "provided"]
+__all__ = ["TORCH", "CondaCloser", "channel_names", "match_specs", "provided"]
 
 TORCH = "torch"
+_NONE = "==0.0.0.dev0"
+"""A version that no package has: a constraint to it keeps a package out."""
 
 
 class CondaCloser(Struct, frozen=True, kw_only=True):
@@ -52,6 +54,10 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
     target: Target
     pip: Closer
     """Finds what the channel does not have."""
+    wanted: tuple[str, ...] = ()
+    """Match specs of what the user wants of a channel."""
+    kept_out: tuple[str, ...] = ()
+    """What channels call the packages that come from PyPI alone."""
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         """Both parts; a conflict of either."""
@@ -60,8 +66,11 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
         wanted = [n for n in request.core if n.name == TORCH or self.matrix.binaries(n.name)]
         question = CondaQuestion(
             subdir=subdir,
-            specs=tuple(_specs(request, wanted, names)),
-            constraints=tuple(_constraints(self.matrix, request, self.target, names)),
+            specs=(*_specs(request, wanted, names), *self.wanted),
+            constraints=(
+                *_constraints(self.matrix, request, self.target, names),
+                *(f"{name} {_NONE}" for name in self.kept_out),
+            ),
             virtual=tuple(_virtual(self.target)),
         )
         try:
@@ -135,7 +144,7 @@ def _constraints(matrix: Matrix, request: ClosureRequest, target: Target, names:
         except InvalidRequirement:
             continue
         if wanted.marker is None and wanted.specifier and not wanted.url:
-            yield from _match_specs(names.of(normalize(wanted.name)), wanted.specifier)
+            yield from match_specs(names.of(normalize(wanted.name)), wanted.specifier)
     torch = next((node.version for node in request.core if node.name == TORCH), "")
     cuda = next((build.cuda for build in matrix.torch_builds if torch.endswith(f"+{build.variant}")), None)
     for row in matrix.cudnn:
@@ -154,7 +163,8 @@ def _bound(versions: str) -> str:
     return "|".join(part for part in (below, above) if part)
 
 
-def _match_specs(name: str, specifier: SpecifierSet) -> Iterator[str]:
+def match_specs(name: str, specifier: SpecifierSet) -> Iterator[str]:
+    """A bound of PEP 440 as conda writes it: `numpy>=1,<2` -> `numpy <2,>=1`."""
     parts = []
     for one in specifier:
         if one.operator == "~=":

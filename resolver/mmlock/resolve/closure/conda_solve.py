@@ -27,6 +27,7 @@ __all__ = [
     "conda_package",
     "engine",
     "rattler_record",
+    "spec_name",
 ]
 
 Virtual = tuple[str, str]
@@ -279,6 +280,18 @@ def conda_package(subdir: str, row: CondaRecord) -> CondaPackage | None:
         noarch=row.noarch,
         python_site_packages_path=row.python_site_packages_path,
     )
+
+
+def spec_name(text: str) -> str | None:
+    """The package that a match specification is about; None for what is none. Raises EnvironmentFault."""
+    engine()
+    from rattler import MatchSpec
+    from rattler.exceptions import InvalidMatchSpecError
+
+    try:
+        return MatchSpec(text).name.normalized  # None for a pattern
+    except InvalidMatchSpecError:
+        return None
 
 
 def rattler_record(package: CondaPackage) -> RepoDataRecord:

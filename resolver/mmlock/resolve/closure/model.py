@@ -41,6 +41,8 @@ class ClosureRequest(Struct, frozen=True, kw_only=True):
     index: IndexSettings = IndexSettings()
     allow_sdist: tuple[PackageName, ...] = ()
     """Ordinary packages that may be built at install time; all others must have a wheel."""
+    wheelless: tuple[PackageName, ...] = ()
+    """Those of them of which no wheel exists: they need not be looked for."""
     exclude_newer: str | None = None
     prerelease: bool = False
     offline: bool = False

@@ -12,11 +12,13 @@ from msgspec.structs import replace
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.errors import MmlockError
 from mmlock.core.names import PackageName
+from mmlock.core.service_questions import SolveQuestion, places_of
+from mmlock.facts.matrix.load import Matrix
 from mmlock.net.egress import EgressPolicy, guarded
 from mmlock.resolve.closure.model import Closer, ClosureAnswer, ClosureRequest
 from mmlock.resolve.closure.uv_settings import sources
 
-__all__ = ["ALLOW_VARIABLE", "NoStrangersCode", "guarded_places"]
+__all__ = ["ALLOW_VARIABLE", "NoStrangersCode", "guarded_places", "vouched_for"]
 
 ALLOW_VARIABLE = "MMLOCK_SERVE_ALLOW"
 
@@ -57,3 +59,14 @@ def guarded_places(urls: tuple[str, ...]) -> Iterator[None]:
             refused = sorted(guard.refused.values()) if guard else []
             error.causes = (*error.causes, *(f"not fetched: {why}" for why in refused))
             raise
+
+
+def vouched_for(matrix: Matrix, question: SolveQuestion) -> frozenset[PackageName]:
+    """Packages whose sources may be read, which runs their build backend.
+
+    None where the request names a place of its own: whoever serves an index decides what code a name means.
+    """
+    if places_of(question.request):
+        return frozenset()
+    known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
+    return frozenset({*known, *question.sources})

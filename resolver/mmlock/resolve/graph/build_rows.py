@@ -25,7 +25,7 @@ def add_builds(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: 
         r
         for r in builder.matrix.recipes
         if r.package == package and kind in r.kinds and _runs_on(r, builder.request.target.platform)
-        if r.form is Form.BUILD or builder.request.allow_torch_ops
+        if _allowed(builder, r)
     ]
     if not recipes:
         return
@@ -39,6 +39,13 @@ def add_builds(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: 
         for recipe in recipes:
             if allows(recipe.versions, text):
                 _add_build(builder, slot, recipe, text, releases.get(text))
+
+
+def _allowed(builder: GraphBuilder, recipe: Recipe) -> bool:
+    """Whether the request takes what a recipe makes: compiled ops always, others where it says so."""
+    request = builder.request
+    allowed = {Form.TORCH_OPS: request.allow_torch_ops, Form.WITHOUT_OPS: request.allow_lite}
+    return allowed.get(recipe.form, True)
 
 
 def _runs_on(recipe: Recipe, platform: Platform) -> bool:
@@ -118,7 +125,7 @@ def _torch_group(builder: GraphBuilder, recipe: Recipe, verified: Verified | Non
         build = option.choice.build
         if verified and (build.torch, build.variant) != (verified.torch, verified.variant):
             return False
-        plain = recipe.form is Form.TORCH_OPS
+        plain = recipe.form is not Form.BUILD
         return allows(recipe.torch, build.torch) and (plain or compiles(builder, recipe, build))
 
     return builder.group("torch", key, fits)
@@ -198,7 +205,7 @@ def _link_build(
         torch,
         LinkKind.BUILD,
         f"recipe {recipe.id} makes {recipe.package} {option.version} for torch {recipe.torch or 'any'}"
-        if recipe.form is Form.TORCH_OPS
+        if recipe.form is not Form.BUILD
         else f"recipe {recipe.id} builds {recipe.package} {option.version} against torch {where}",
         cite("recipes", recipe.source),
         option.confidence,

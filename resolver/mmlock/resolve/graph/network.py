@@ -48,8 +48,7 @@ def node_name(option: Option) -> str:
     """What a node is called: the several wheels of one version are one node, a build is another."""
     if option.package is None or option.package == "torch":
         return option.label
-    made = option.form in {Form.BUILD, Form.TORCH_OPS}
-    return f"{option.package} {option.version}" + (f" ({option.form})" if made else "")
+    return f"{option.package} {option.version}" + (f" ({option.form})" if option.made else "")
 
 
 def _kept(rows: Rows, package: str | None) -> frozenset[int]:

@@ -126,6 +126,11 @@ class Option(Struct, frozen=True, kw_only=True):
     source: tuple[str, ...]
     confidence: Confidence
 
+    @property
+    def made(self) -> bool:
+        """Whether a step makes its wheel."""
+        return isinstance(self.choice, BuildChoice)
+
 
 class Link(Struct, frozen=True, kw_only=True):
     """`option` needs one of `members`, for `reason`."""

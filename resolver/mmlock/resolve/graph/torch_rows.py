@@ -7,7 +7,7 @@ from functools import partial
 from mmlock.core.device import Code, Device, format_cc, parse_sm
 from mmlock.core.names import Confidence, DeviceKind, Form, PackageName
 from mmlock.core.versions import version
-from mmlock.facts.devices.support import code_in
+from mmlock.facts.devices.support import RUNS, code_in
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import CppExtension, Toolkit, TorchBuild
 from mmlock.resolve.graph.builder import GraphBuilder, cite
@@ -178,7 +178,7 @@ def device_runs(builder: GraphBuilder, build: TorchBuild, device: Device) -> boo
     code = code_in(builder.matrix, build, device)
     if code is Code.PTX:
         return driver_compiles(builder, build.cuda)
-    return code is Code.NATIVE
+    return code in RUNS
 
 
 def driver_compiles(builder: GraphBuilder, cuda: str | None) -> bool:

@@ -223,7 +223,8 @@ def _constrain_package(builder: GraphBuilder, catalog: SlotCatalog, requested: C
     module = catalog.modules[slot]
     if requested.name == normalize(slot):  # the plain name means the module, whoever provides it with ops
         others = module.packages if builder.request.allow_lite else module.with_ops
-        names.update(p for p in others if catalog.stands_for(slot, p))
+        if not _without_ops(builder, requested):
+            names.update(p for p in others if catalog.stands_for(slot, p))
 
     specifier, torch = built_for(builder, requested.name, requested.specifier)
 
@@ -269,6 +270,23 @@ def _constrain_torch_itself(builder: GraphBuilder, requested: CoreRequirement) -
     )
 
 
+def _without_ops(builder: GraphBuilder, requested: CoreRequirement) -> bool:
+    """Whether the very distribution is meant: no version that is asked for has ops, and none are needed.
+
+    `mmcv==1.3.9` is such a one; the ops of that time are in mmcv-full.
+    """
+    if not builder.request.allow_lite or not requested.specifier:
+        return False
+    recipes = [
+        row.versions
+        for row in builder.matrix.recipes
+        if row.package == requested.name and row.form is Form.WITHOUT_OPS
+    ]
+    known = (row.version for row in builder.matrix.releases(requested.name))
+    asked = [text for text in known if allows(requested.specifier, text)]
+    return bool(asked) and all(any(allows(spec, text) for spec in recipes) for text in asked)
+
+
 def _named_version(specifier: str) -> str | None:
     """The version that a specifier names first: what a solution can be near to."""
     first = specifier.partition(",")[0]
@@ -286,7 +304,7 @@ def _not_asked(requested: CoreRequirement) -> Callable[[Option], Rejection]:
 def _constrain_no_build(builder: GraphBuilder) -> None:
     parts: list[tuple[str, Group]] = []
     for slot, indices in builder.slots.items():
-        kept = builder.kinds(slot, "no build", lambda o: o.form is not Form.BUILD)
+        kept = builder.kinds(slot, "no build", lambda o: not o.made or o.form is Form.TORCH_OPS)
         if len(kept) < len(indices):
             parts.append((slot, kept))
     builder.user_constraints.append(

@@ -45,7 +45,8 @@ def archs(lock: JudgedLock) -> Iterator[Objection]:
             name = f"torch {lock.env.torch}"
             source = lock.cite("torch-builds", lock.build.source)
             code = code_for(device, lock.build.archs, lock.build.ptx)
-            yield from _verdict(name, "torch", device, code, source)
+            reports = list(_reports(lock, lock.build, device)) if code is Code.NONE else []
+            yield from reports or _verdict(name, "torch", device, code, source)
             yield from _cudnn(lock, lock.build, device)
     for match in matches(lock):
         row = match.row
@@ -56,6 +57,15 @@ def archs(lock: JudgedLock) -> Iterator[Objection]:
             source = lock.cite("binaries", row.source, row.package)
             code = code_for(device, row.archs, row.ptx)
             yield from _verdict(f"{row.package} {row.version}", row.package, device, code, source)
+
+
+def _reports(lock: JudgedLock, build: TorchBuild, device: Device) -> Iterator[Objection]:
+    """Code that was seen to run on a Tegra part, where NVIDIA promises none."""
+    for row in lock.matrix.tegra_reports:
+        held = row.sm == device.arch and row.runs in (build.archs or ())
+        if device.tegra and held and build.cuda is not None and admits(row.cuda, build.cuda):
+            text = f"NVIDIA promises no {row.runs} kernels on {device.name}: some were seen to run"
+            yield unknown(Rule.ARCHS, "torch", text, lock.cite("tegra-reports", row.source))
 
 
 def _cudnn(lock: JudgedLock, build: TorchBuild, device: Device) -> Iterator[Objection]:

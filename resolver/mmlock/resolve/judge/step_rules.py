@@ -19,10 +19,10 @@ def builds(lock: JudgedLock) -> Iterator[Objection]:
     for step in lock.env.build:
         if step.source.sha256 is None:
             yield unknown(Rule.BUILDS, step.package, f"no hash of `{step.source.name}` is known")
-        if step.form is not Form.BUILD:
+        if step.form is not Form.BUILD or not _compiles_code(step):
             continue
         yield from _standard(lock, step)
-        if lock.env.target.cuda and _compiles_code(step):
+        if lock.env.target.cuda:
             yield from _toolkit(lock, step)
             yield from _archs(lock, step)
 

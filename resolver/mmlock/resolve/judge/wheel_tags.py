@@ -26,7 +26,7 @@ _FAT = {
     Platform.MACOS_X86_64: {"x86_64", "universal2", "universal", "intel", "fat64", "fat3"},
 }
 _OLD_ABI = (3, 7)
-"""Up to this Python the ABI tag could end in `m`."""
+"""Up to this Python the ABI tag ends in `m`."""
 
 
 def misfit(file: str, python: str, platform: Platform, glibc: str | None) -> str | None:
@@ -53,13 +53,14 @@ def _python_fits(tag: Tag, python: str) -> bool:
     built = (int(digits[0]), int(digits[1:] or -1))
     if built[0] != major:
         return False
+    if kind == "cp" and built[1] < 0:  # `cp3` is in no installer's list
+        return False
     if tag.abi == "none":
-        return built[1] <= minor if kind == "py" else kind == "cp" and built[1] in {minor, -1}
+        return built[1] <= minor if kind == "py" else kind == "cp" and built[1] == minor
     if kind == "cp" and tag.abi == "abi3":
         return not free and built[1] <= minor
-    suffixes = ("t",) if free else ("", "m") if (major, minor) <= _OLD_ABI else ("",)
-    abis = [f"cp{major}{minor}{suffix}" for suffix in suffixes]
-    return kind == "cp" and built[1] == minor and tag.abi in abis
+    suffix = "t" if free else "m" if (major, minor) <= _OLD_ABI else ""
+    return kind == "cp" and built[1] == minor and tag.abi == f"cp{major}{minor}{suffix}"
 
 
 def _platform_fits(tag: str, platform: Platform, glibc: str | None) -> bool:

@@ -155,6 +155,7 @@ def decide(
         _readable_sources(matrix, answer)
         if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
             state.sdists |= new
+            state.wheelless |= frozenset(name for name in new if wheelless(name, None))
             continue
         if state.shun():
             continue
@@ -227,6 +228,7 @@ def _refused_closure(
         same_on=lambda python: extras(python) == own,
         for_sources=lambda _: False,
         repeats=state.repeats,
+        proofs=state.proofs,
         bounds={
             one.word: (one.constraint.text, solution.picked["torch"].index)
             for one in state.unfit_beside(solution.picked["torch"])
@@ -288,6 +290,7 @@ def _question(
         question,
         index=arguments.index,
         allow_sdist=tuple(sorted({*arguments.allow_sdist, *state.sdists})),
+        wheelless=tuple(sorted(state.wheelless)),
         exclude_newer=arguments.exclude_newer,
         prerelease=arguments.prerelease,
         offline=arguments.offline,

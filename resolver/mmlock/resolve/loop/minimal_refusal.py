@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import PackageName, StrEnum, requirement_name
+from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.versions import version
 from mmlock.resolve.closure.model import Closer, ClosureConflict, ClosureRequest, CoreNode
 from mmlock.resolve.core_solver.deletion import minimal_subset
@@ -22,6 +22,7 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.request import Pick
 from mmlock.resolve.graph.rows import Group, Option, Rows
 from mmlock.resolve.loop.nogoods import Refusal, pick_of
+from mmlock.resolve.loop.pieces import Part, Piece
 
 __all__ = ["RefusedClosure", "minimal_refusal"]
 
@@ -46,29 +47,16 @@ class RefusedClosure(Struct, frozen=True, kw_only=True):
     """Constraints that one option alone puts into the question: the word for it -> its line, the option."""
     repeats: dict[frozenset[str], int]
     """How often the same pieces were refused before: how far it is worth to look for more of their kind."""
-
-
-class _Part(StrEnum):
-    """What a piece of the question is."""
-
-    REQUIRES = "requires"  # what a package requires
-    VERSION = "version"  # the version it is pinned to
-    CURE = "cure"  # what the cure of a breakage, or a toolchain, adds
-
-
-class _Piece(Struct, frozen=True, kw_only=True):
-    """A part of the question that belongs to some choices of the core and not to all."""
-
-    kind: _Part
-    name: str
-    """The package, or the breakage."""
-    lines: tuple[str, ...] = ()
+    proofs: list[tuple[Piece, ...]]
+    """Pieces that earlier questions were refused for: most often the next one is refused for the same."""
 
 
 def minimal_refusal(closure: RefusedClosure) -> Refusal:
     """The options that are refused together; the Python always belongs to them, for files depend on it."""
     trial = _Trial(closure)
-    kept, refused = trial.smallest()
+    kept, refused = trial.repeated() or trial.smallest()
+    if kept not in closure.proofs:
+        closure.proofs.append(kept)
     kind = frozenset(f"{piece.kind} {piece.name}" for piece in kept)
     effort = closure.repeats.get(kind, 0)
     closure.repeats[kind] = effort + 1
@@ -114,7 +102,7 @@ class _Trial:
         for word, (line, option) in closure.bounds.items():
             self.cures[word] = _Cure(lines=(line,), groups=(frozenset({option}),))
 
-    def refuses(self, pieces: Iterable[_Piece], python: str | None = None) -> ClosureConflict | None:
+    def refuses(self, pieces: Iterable[Piece], python: str | None = None) -> ClosureConflict | None:
         """The closure's words when it refuses these pieces together with the user's own.
 
         On another Python other sources may be needed than were allowed so far: that is no refusal.
@@ -125,13 +113,13 @@ class _Trial:
         return answer
 
     def question(
-        self, pieces: tuple[_Piece, ...], python: str | None = None, *, pinned: bool = False
+        self, pieces: tuple[Piece, ...], python: str | None = None, *, pinned: bool = False
     ) -> ClosureRequest:
         """Only these pieces. A package that is not pinned is left out of the environment altogether."""
         whole = self.closure.question
-        lines = {piece.name: piece.lines for piece in pieces if piece.kind is _Part.REQUIRES}
-        pins = {p.name: p.lines[0] for p in pieces if p.kind is _Part.VERSION}
-        cured = {piece.name for piece in pieces if piece.kind is _Part.CURE}
+        lines = {piece.name: piece.lines for piece in pieces if piece.kind is Part.REQUIRES}
+        pins = {p.name: p.lines[0] for p in pieces if p.kind is Part.VERSION}
+        cured = {piece.name for piece in pieces if piece.kind is Part.CURE}
         core = []
         for place, node in enumerate(whole.core):
             mine = replace(node, requires=lines.get(node.name, ()))
@@ -152,7 +140,23 @@ class _Trial:
     def _counts(self, via: str, cured: set[str]) -> bool:
         return via not in self.cures or via in cured
 
-    def smallest(self) -> tuple[tuple[_Piece, ...], ClosureConflict]:
+    def repeated(self) -> tuple[tuple[Piece, ...], ClosureConflict] | None:
+        """Pieces of this question that an earlier one was refused for, where they are refused again."""
+        for proof in self.closure.proofs:
+            if all(map(self._has, proof)) and (answer := self.refuses(proof)):
+                return proof, answer
+        return None
+
+    def _has(self, piece: Piece) -> bool:
+        """Whether the question puts at least that piece."""
+        if piece.kind is Part.CURE:
+            return piece.name in self.cures
+        node = self.nodes.get(PackageName(piece.name))
+        if node is None or piece.kind is Part.VERSION:
+            return node is not None and piece.lines == (node.version,)
+        return set(piece.lines) <= set(node.requires)
+
+    def smallest(self) -> tuple[tuple[Piece, ...], ClosureConflict]:
         """Pieces none of which can be left out; all of them where even the whole is not refused again."""
         every = tuple(self._pieces())
         likely = tuple(self._likely(every, self.closure.refused))
@@ -165,41 +169,41 @@ class _Trial:
             return every, refused
         return self._thinned(*minimal_subset(kept, refused, self.refuses))
 
-    def _pieces(self) -> Iterator[_Piece]:
+    def _pieces(self) -> Iterator[Piece]:
         """The requirements of packages first: what is left out first is most likely innocent."""
         for name in self.cures:
-            yield _Piece(kind=_Part.CURE, name=name)
+            yield Piece(kind=Part.CURE, name=name)
         for node in self.nodes.values():
-            yield _Piece(kind=_Part.VERSION, name=node.name, lines=(node.version,))
+            yield Piece(kind=Part.VERSION, name=node.name, lines=(node.version,))
         for node in self.nodes.values():
             if node.requires:
-                yield _Piece(kind=_Part.REQUIRES, name=node.name, lines=node.requires)
+                yield Piece(kind=Part.REQUIRES, name=node.name, lines=node.requires)
 
-    def _likely(self, pieces: Sequence[_Piece], refused: ClosureConflict) -> Iterator[_Piece]:
+    def _likely(self, pieces: Sequence[Piece], refused: ClosureConflict) -> Iterator[Piece]:
         """Pieces that speak of what the closure spoke of."""
         told = set(refused.packages)
         for piece in pieces:
             lines = piece.lines
-            if piece.kind is _Part.CURE:
+            if piece.kind is Part.CURE:
                 lines = self.cures[piece.name].lines
             if told & {
                 piece.name,
-                *(map(requirement_name, lines) if piece.kind is not _Part.VERSION else ()),
+                *(map(requirement_name, lines) if piece.kind is not Part.VERSION else ()),
             }:
                 yield piece
 
     def _thinned(
-        self, kept: tuple[_Piece, ...], refused: ClosureConflict
-    ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
+        self, kept: tuple[Piece, ...], refused: ClosureConflict
+    ) -> tuple[tuple[Piece, ...], ClosureConflict]:
         """The same with only those lines that the refusal rests on."""
         for piece in kept:
-            if piece.kind is _Part.REQUIRES:
+            if piece.kind is Part.REQUIRES:
                 kept, refused = self._thinner(piece, kept, refused)
         return kept, refused
 
     def _thinner(
-        self, piece: _Piece, kept: tuple[_Piece, ...], refused: ClosureConflict
-    ) -> tuple[tuple[_Piece, ...], ClosureConflict]:
+        self, piece: Piece, kept: tuple[Piece, ...], refused: ClosureConflict
+    ) -> tuple[tuple[Piece, ...], ClosureConflict]:
         """With fewer lines of one piece."""
         extras = frozenset(self.nodes[PackageName(piece.name)].extras)
         for wanted in _smaller(piece.lines, extras, frozenset(refused.packages)):
@@ -212,7 +216,7 @@ class _Trial:
                 piece, kept, refused = smaller, fewer, answer
         return kept, refused
 
-    def named(self, kept: tuple[_Piece, ...], refused: ClosureConflict) -> ClosureConflict:
+    def named(self, kept: tuple[Piece, ...], refused: ClosureConflict) -> ClosureConflict:
         """The refusal of these pieces, with packages called by their names."""
         if not any(name.startswith(_CARRIER) for name in _words(refused.reason)):
             return refused
@@ -225,8 +229,8 @@ def _smaller(
 ) -> Iterator[frozenset[str]]:
     """Sets of lines to try: without what is idle, what the refusal names, then without ever smaller parts."""
     idle = frozenset(line for line in lines if (named := named_extras((line,))) and not named & extras)
+    yield frozenset(line for line in lines if requirement_name(line) in told) - idle
     yield frozenset(lines) - idle
-    yield frozenset(line for line in lines if requirement_name(line) in told)
     size = (len(lines) - len(idle)) // 2
     live = [line for line in lines if line not in idle]
     while size:
@@ -251,36 +255,40 @@ def _words(text: str) -> list[str]:
 
 
 def _pythons(
-    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+    closure: RefusedClosure, trial: _Trial, kept: tuple[Piece, ...], effort: int
 ) -> Iterator[frozenset[Pick]]:
     """The Python of the question; where the same was refused before, all others that are refused too."""
     own = closure.solution.picked["python"]
     picks = {pick_of(own)}
-    for option in closure.rows.slot_options("python") if effort else ():
-        python = option.version or ""
-        if option.index != own.index and closure.same_on(python) and trial.refuses(kept, python):
+    options = list(closure.rows.slot_options("python")) if effort else []
+    place = next((at for at, option in enumerate(options) if option.index == own.index), 0)
+    for outward in (options[place + 1 :], reversed(options[:place])):
+        for option in outward:
+            python = option.version or ""
+            if not (closure.same_on(python) and trial.refuses(kept, python)):
+                break  # what is refused is a range: files for a Python appear at some time, and end at one
             picks.add(pick_of(option))
     yield frozenset(picks)
 
 
 def _package_groups(
-    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...], effort: int
+    closure: RefusedClosure, trial: _Trial, kept: tuple[Piece, ...], effort: int
 ) -> Iterator[frozenset[Pick]]:
     """For each package that takes part: the options of its slot that put the same into the question."""
     for option in closure.solution.packages():
-        own = [piece for piece in kept if piece.name == option.package and piece.kind is not _Part.CURE]
+        own = [piece for piece in kept if piece.name == option.package and piece.kind is not Part.CURE]
         if own:
             alike = [o for o in closure.rows.slot_options(option.slot) if _says(closure, o, option, own)]
-            if any(piece.kind is _Part.VERSION for piece in own):
+            if any(piece.kind is Part.VERSION for piece in own):
                 alike = list(_of_versions(closure, trial, kept, option, alike, effort))
             yield frozenset(map(pick_of, alike))
 
 
-def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[_Piece]) -> bool:
+def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[Piece]) -> bool:
     """Whether an option requires the same; for certain, whatever else is chosen."""
     if other.index == option.index or other.package is None:
         return other.package is not None
-    lines = frozenset(line for piece in own if piece.kind is _Part.REQUIRES for line in piece.lines)
+    lines = frozenset(line for piece in own if piece.kind is Part.REQUIRES for line in piece.lines)
     if any(requirement_name(line) in closure.droppable for line in lines):
         return False
     return not lines or lines <= frozenset(closure.node_of(other).requires)
@@ -289,7 +297,7 @@ def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[
 def _of_versions(
     closure: RefusedClosure,
     trial: _Trial,
-    kept: tuple[_Piece, ...],
+    kept: tuple[Piece, ...],
     option: Option,
     alike: Sequence[Option],
     effort: int,
@@ -305,7 +313,7 @@ def _of_versions(
             pinned = closure.node_of(other).version
             moved = tuple(
                 replace(piece, lines=(pinned,))
-                if (piece.kind, piece.name) == (_Part.VERSION, option.package)
+                if (piece.kind, piece.name) == (Part.VERSION, option.package)
                 else piece
                 for piece in kept
             )
@@ -319,10 +327,10 @@ def _public(option: Option) -> str:
 
 
 def _cure_groups(
-    closure: RefusedClosure, trial: _Trial, kept: tuple[_Piece, ...]
+    closure: RefusedClosure, trial: _Trial, kept: tuple[Piece, ...]
 ) -> Iterator[frozenset[Pick]]:
     """Options that put a part of the refusal into the question although they do not require it."""
     for piece in kept:
-        if piece.kind is _Part.CURE:
+        if piece.kind is Part.CURE:
             for group in trial.cures[piece.name].groups:
                 yield frozenset(pick_of(closure.rows.options[index]) for index in group)

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from mmlock.core.names import PackageName
 from mmlock.resolve.graph.request import LateBreakage, Pick
 from mmlock.resolve.graph.rows import Option
+from mmlock.resolve.loop.pieces import Piece
 from mmlock.resolve.plan.name_requirements import NameBound
 from mmlock.resolve.request.model import CoreRequirement, PlainRequirement
 
@@ -119,6 +120,10 @@ class LoopState(Struct):
     unfit: list[UnfitWheel] = field(default_factory=list)
     """Wheels of ordinary packages that were read and do not go with a torch."""
     sdists: frozenset[PackageName] = frozenset()
-    """Ordinary packages of which no wheel exists anywhere, so that only their sources can be taken."""
+    """Ordinary packages of which some version has no wheel anywhere, so that its sources can be taken."""
+    wheelless: frozenset[PackageName] = frozenset()
+    """Those of them of which no version has one."""
     repeats: dict[frozenset[str], int] = field(default_factory=dict)
     """How often a refusal spoke of the same packages."""
+    proofs: list[tuple[Piece, ...]] = field(default_factory=list)
+    """What the closure refused, as the pieces that it rests on."""

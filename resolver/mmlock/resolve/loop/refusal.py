@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmlock.core.errors import NoAnswer
 from mmlock.core.footnotes import Footnotes
-from mmlock.core.names import Confidence, Form
+from mmlock.core.names import Confidence
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.explain import Explanation, NearestSolution, explain, unsatisfied
@@ -135,5 +135,4 @@ def _nearest(one: NearestSolution) -> str:
 
 def _short(solution: CoreSolution, option: Option) -> str:
     version = f"{solution.torch.torch}+{solution.torch.variant}" if option.slot == "torch" else option.version
-    made = option.form in {Form.BUILD, Form.TORCH_OPS}
-    return f"{option.package} {version}" + (f" ({option.form})" if made else "")
+    return f"{option.package} {version}" + (f" ({option.form})" if option.made else "")

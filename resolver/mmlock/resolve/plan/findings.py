@@ -9,13 +9,15 @@ from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form
 from mmlock.core.target import Target
 from mmlock.core.versions import version
+from mmlock.facts.devices.support import code_in
+from mmlock.facts.devices.tegra import tegra_report
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Accelerator, Breakage
 from mmlock.facts.matrix.with_conda import VARIANT
 from mmlock.lock.model import Finding, FindingKind, Level, Reason, ReasonKind
 from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.builder import cite, readable
-from mmlock.resolve.graph.extras import declared, lacking
+from mmlock.resolve.graph.extras import declared, lacking, metadata_version
 from mmlock.resolve.graph.provided import other_ways
 from mmlock.resolve.graph.rows import BinaryChoice, IndexChoice, Option, TorchBuildChoice
 from mmlock.resolve.plan.closure_inputs import variant_recorded
@@ -35,8 +37,10 @@ def findings(
     results = [*_broken(matrix, solution), *_accelerators(matrix, accelerators, plain=plain)]
     for option in solution.packages():
         results += _unknown_code(matrix, option, target)
+        results += _unpromised(matrix, option, target)
         results += _inferred(matrix, option)
         results += _variant_metadata(matrix, option)
+        results += _unread_metadata(matrix, option, target)
         results += _slower(matrix, option)
         results += _needs(matrix, option)
         results += _without_compiling(matrix, option, target, providers)
@@ -193,6 +197,33 @@ def _unknown_code(matrix: Matrix, option: Option, target: Target) -> list[Findin
     return []
 
 
+def _unpromised(matrix: Matrix, option: Option, target: Target) -> Iterator[Finding]:
+    """A torch whose code was only seen to run on a Tegra part, and who has one that is made for it."""
+    if not isinstance(option.choice, TorchBuildChoice):
+        return
+    build = option.choice.build
+    for device in target.devices:
+        if code_in(matrix, build, device) is not Code.REPORTED:
+            continue
+        row = tegra_report(matrix, device, build.archs, build.cuda)
+        if row is None:
+            continue
+        ways = [
+            f"; {one.title} ({one.home}): {one.offers}"
+            for one in matrix.providers
+            if one.name == row.provider
+        ]
+        yield Finding(
+            level=Level.WARNING,
+            kind=FindingKind.UNPROMISED,
+            subject=str(option.package),
+            text=f"its {row.runs} kernels run on {device.name} ({device.arch}) by report, not by NVIDIA's "
+            f"promise, and need {row.needs}: {row.note}{''.join(ways)}",
+            source=readable(matrix, cite("tegra-reports", row.source)),
+            confidence=row.confidence,
+        )
+
+
 def _code_text(code: Code, name: str) -> str:
     if code is Code.PTX:
         return f"has only PTX for {name}: the driver compiles it at first use and must be new enough"
@@ -200,7 +231,7 @@ def _code_text(code: Code, name: str) -> str:
 
 
 def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
-    if option.confidence is not Confidence.INFERRED or option.form in {Form.BUILD, Form.TORCH_OPS}:
+    if option.confidence is not Confidence.INFERRED or option.made:
         return []
     text = (
         "this file name is inferred and was not seen on the index"
@@ -217,6 +248,23 @@ def _inferred(matrix: Matrix, option: Option) -> list[Finding]:
             confidence=Confidence.INFERRED,
         )
     ]
+
+
+def _unread_metadata(matrix: Matrix, option: Option, target: Target) -> Iterator[Finding]:
+    """A wheel that nobody recorded the requirements of: the lock may lack what it needs."""
+    if not isinstance(option.choice, BinaryChoice) or option.choice.release is not None:
+        return
+    if option.package is None or option.package in matrix.extensions:
+        return
+    if declared(matrix, option.package, metadata_version(option), target.platform) is None:
+        yield Finding(
+            level=Level.WARNING,
+            kind=FindingKind.METADATA,
+            subject=str(option.package),
+            text="its requirements are not recorded: packages that it needs may be missing from the lock",
+            source=readable(matrix, option.source),
+            confidence=Confidence.INFERRED,
+        )
 
 
 def _variant_metadata(matrix: Matrix, option: Option) -> list[Finding]:

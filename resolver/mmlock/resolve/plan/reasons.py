@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmlock.core.names import Confidence, Form
+from mmlock.core.names import Confidence
 from mmlock.core.target import Target
 from mmlock.core.versions import version
 from mmlock.facts.matrix.load import Matrix
@@ -46,7 +46,7 @@ def reasons_for(
         if link.slot == option.slot and option.index in link.members
     ]
     reasons += [_reason(matrix, link) for link in solution.links if link.option == option.index]
-    if option.form in {Form.BUILD, Form.TORCH_OPS}:
+    if option.made:
         reasons.append(no_wheel(matrix, solution, option))
     reasons += [validation(matrix, one) for one in _most_telling(solution.validated)]
     reasons += [why_not_newer(matrix, one) for one in newer if one.slot == option.slot]

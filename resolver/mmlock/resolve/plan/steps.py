@@ -84,7 +84,7 @@ def build_step(
         recipe=recipe.id,
         why=no_wheel(matrix, solution, option).text,
         source=sources,
-        build_requires=(*recipe.build_requires, torch_requirement(solution)) if compiles else (),
+        build_requires=(*recipe.build_requires, *([torch_requirement(solution)] if compiles else [])),
         toolchain=toolchain_plan(matrix, solution, target) if compiles else NO_TOOLCHAIN,
         env=_environment(matrix, solution, recipe.env, target),
         patches=tuple(
@@ -101,8 +101,8 @@ def build_step(
         reasons=reasons,
         requires=requires,
         note=recipe.note,
-        form=recipe.form,
-        ops=() if compiles else ops,
+        form=Form.TORCH_OPS if recipe.form is Form.TORCH_OPS else Form.BUILD,
+        ops=ops if recipe.form is Form.TORCH_OPS else (),
     )
 
 

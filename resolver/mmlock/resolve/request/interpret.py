@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.markers import holds
-from mmlock.core.names import PackageName, Platform, normalize, requirement_name
+from mmlock.core.names import Platform, normalize, requirement_name
 from mmlock.core.requirements import Asked
 from mmlock.core.sources import COMMAND_LINE, Inputs, gather
 from mmlock.core.target import Target
@@ -25,7 +25,6 @@ from mmlock.resolve.request.namesakes import refuse_namesakes
 from mmlock.resolve.request.objectives import Objective, ordered_objectives
 from mmlock.resolve.request.packages import (
     core_packages,
-    obtainable,
     provided_extras,
     unnamed,
     unnamed_modules,
@@ -49,8 +48,7 @@ def interpret(
     _require_providers(matrix, arguments.providers)
     core = core_packages(matrix) | (unnamed_modules(matrix) if target.cuda else frozenset())
     bound = frozenset(name for one in arguments.index.named for name in one.packages)
-    known = _obtainable(matrix, core, target)
-    refuse_namesakes(matrix, (asked for asked in requirements if asked.name not in known), bound)
+    refuse_namesakes(matrix, requirements, bound)
     applies = partial(_applies, target, _pythons(matrix, arguments))
 
     decided = [asked for asked in requirements if asked.name in core]
@@ -85,15 +83,6 @@ def interpret(
 def _applies(target: Target, pythons: Iterable[str], asked: Asked) -> bool:
     """Whether a marker holds on the target for some Python that is still possible."""
     return any(holds(asked.marker, target.platform, python) for python in pythons)
-
-
-def _obtainable(matrix: Matrix, core: frozenset[str], target: Target) -> frozenset[str]:
-    """Those that some fact says where to get, for the platform of the target."""
-    return frozenset(
-        name
-        for name in core
-        if name not in matrix.described or obtainable(matrix, PackageName(name), target.platform)
-    )
 
 
 def _extensions(matrix: Matrix) -> Iterator[CoreRequirement]:

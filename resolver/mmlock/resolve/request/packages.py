@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmlock.core.markers import named_extras
-from mmlock.core.names import Confidence, PackageName, Platform, normalize
+from mmlock.core.names import Confidence, PackageName, normalize
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import Module, Requires
 
@@ -29,17 +29,11 @@ def core_packages(matrix: Matrix) -> frozenset[str]:
     ) | {"torch"}
 
 
-def obtainable(matrix: Matrix, package: PackageName, platform: Platform | None = None) -> bool:
-    """Whether a described package can come into a lock: a recipe builds it, or a wheel is more than inferred.
-
-    `platform`: only wheels for it count.
-    """
+def obtainable(matrix: Matrix, package: PackageName) -> bool:
+    """Whether a described package can come into a lock: by a recipe, or a wheel that was seen."""
     if any(recipe.package == package for recipe in matrix.recipes):
         return True
-    return any(
-        row.confidence is not Confidence.INFERRED and (platform is None or platform in row.platforms)
-        for row in matrix.binaries(package)
-    )
+    return any(row.confidence is not Confidence.INFERRED for row in matrix.binaries(package))
 
 
 def provided_extras(row: Requires) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from mmlock.core.arguments import SolveArguments
+from mmlock.core.arguments import CONDA, SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.extension import ROOT
 from mmlock.core.names import PackageName, normalize
@@ -76,6 +76,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         extensions=tuple(dict.fromkeys((*arguments.extensions, *extensions))),
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
+        origins=tuple(dict.fromkeys((*arguments.origins, *said.of_channels()))),
         guesses=tuple(said.guesses()),
         notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
@@ -149,6 +150,12 @@ class _ProjectRequest:
     def _of_conda(self, pin: ProjectPin) -> bool:
         """Whether conda's package is one that is decided here under the same name."""
         return pin.kind is PinKind.CONDA and pin.name in self.owner
+
+    def of_channels(self) -> Iterator[str]:
+        """Packages of conda that the project declares and that the solver does not decide."""
+        for pin in self._pins(Binding.DECLARED) if self.arguments.with_conda else ():
+            if pin.kind is PinKind.CONDA and pin.constraint and not self._of_conda(pin):
+                yield f"{CONDA}:{pin.text.rpartition('::')[2].strip()}"
 
     def _pins(self, *bindings: Binding) -> Iterator[ProjectPin]:
         return (

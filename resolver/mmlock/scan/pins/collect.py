@@ -11,7 +11,7 @@ from mmlock.core.artifact import IndexSettings
 from mmlock.core.requirements import Include, parse_file
 from mmlock.scan.left_out import LeftOut, LeftOutReason, UnreadSourceError
 from mmlock.scan.model import SourceLine
-from mmlock.scan.pins import declared, documents
+from mmlock.scan.pins import conda_files, declared, documents
 from mmlock.scan.pins.commands import Said, first_words
 from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
 from mmlock.scan.pins.repositories import repository_name, without_repositories
@@ -32,6 +32,7 @@ _TAKEN = frozenset({"requirements.txt", "requirement.txt", "requirements/mminsta
 _COMMAND_END = re.compile(r"[\n`|;&]")
 _INSTALL = re.compile(r"\binstall\s")
 _OF_FILE = re.compile(r"\s(?:-r|--requirement)[ =]?\s*([\w./-]{1,200}\.(?:txt|in))")
+_CONDA_LOCKS = frozenset({"conda-lock.yml", "pixi.lock"})
 _LOCKS = frozenset({"poetry.lock", "uv.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"})
 
 
@@ -78,6 +79,7 @@ class _Collector:
                 self.declared.append((file, False))
             else:
                 self.pins += list(self._pins(file, name))
+                self._channels(file, name)
         except UnreadSourceError as why:
             self.left_out.append(why.at(file))
 
@@ -90,6 +92,10 @@ class _Collector:
                     conda = extra and kind is PinKind.CONDA
                     to = binding if conda or not extra else Binding.OPTIONAL
                     yield self._pin(said, file, line, kind, to, constraint=conda)
+                if name == "pyproject.toml":
+                    for line, said, extra in conda_files.pixi_in_pyproject(self.read(file)):
+                        place = PinKind.CONDA if extra else kind
+                        yield self._pin(said, file, line, place, own, constraint=extra)
                 return
         if _DOCKERFILE.match(name):
             yield from self._said(documents.dockerfile, file, PinKind.DOCKERFILE, Binding.COMMAND)
@@ -99,6 +105,17 @@ class _Collector:
             yield from self._said(documents.markdown, file, PinKind.DOCUMENT, Binding.ADVICE)
         elif name.endswith(".ipynb"):
             yield from self._said(documents.notebook, file, PinKind.NOTEBOOK, Binding.ADVICE)
+
+    def _channels(self, file: str, name: str) -> None:
+        """Channels are not taken from a project, as indexes are not: the user names them."""
+        if name == "pixi.toml":
+            named = tuple(conda_files.channels_of_pixi(self.read(file)))
+        elif _CONDA.match(name):
+            named = tuple(conda_files.channels_of_environment(self.read(file)))
+        else:
+            return
+        if named:
+            self._leave(file, None, LeftOutReason.CHANNELS, ", ".join(dict.fromkeys(named)))
 
     def _said(
         self, reader: Callable[[str], Iterator[tuple[int, Said]]], file: str, kind: PinKind, binding: Binding
@@ -218,5 +235,7 @@ _DECLARED: tuple[
     (frozenset({"setup.cfg"}), PinKind.SETUP_CFG, declared.setup_cfg),
     (frozenset({"Pipfile"}), PinKind.PIPFILE, declared.pipfile),
     (_LOCKS, PinKind.LOCK, declared.lock_file),
+    (_CONDA_LOCKS, PinKind.LOCK, conda_files.conda_lock),
+    (frozenset({"pixi.toml"}), PinKind.CONDA, conda_files.pixi),
     (_CONDA, PinKind.CONDA, declared.conda_environment),
 )

@@ -22,7 +22,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["conda_environment", "lock_file", "pipfile", "pyproject", "setup_cfg", "setup_py"]
+__all__ = [
+    "LineFinder",
+    "conda_environment",
+    "lock_file",
+    "pipfile",
+    "pyproject",
+    "setup_cfg",
+    "setup_py",
+    "toml",
+]
 
 Line = tuple[int, Said, bool]
 """Line, what is said, whether it is for an extra only."""
@@ -36,7 +45,7 @@ _OF_A_LINE = 500
 """What a line that must be looked at counts for."""
 
 
-class _Lines:
+class LineFinder:
     """Finds the line on which a value stands, in a format whose reader does not tell."""
 
     def __init__(self, text: str) -> None:
@@ -73,7 +82,7 @@ def toml(text: str) -> dict[str, Any]:
 
 def pyproject(text: str) -> Iterator[Line]:
     """`[project]` and Poetry's own tables."""
-    document, lines = toml(text), _Lines(text)
+    document, lines = toml(text), LineFinder(text)
     project = _table(document, "project")
     yield from _python(project.get("requires-python"), lines)
     yield from _listed(project.get("dependencies"), lines, extra=False)
@@ -87,23 +96,23 @@ def pyproject(text: str) -> Iterator[Line]:
 
 def pipfile(text: str) -> Iterator[Line]:
     """`[packages]` and `[dev-packages]`."""
-    document, lines = toml(text), _Lines(text)
+    document, lines = toml(text), LineFinder(text)
     yield from _poetry(_table(document, "packages"), lines, extra=False)
     yield from _poetry(_table(document, "dev-packages"), lines, extra=True)
 
 
-def _python(bound: object, lines: _Lines) -> Iterator[Line]:
+def _python(bound: object, lines: LineFinder) -> Iterator[Line]:
     if isinstance(bound, str) and is_specifier(bound):
         yield lines.of("python", bound), (PackageName("python"), bound, f"python{bound}", None), False
 
 
-def _listed(values: object, lines: _Lines, *, extra: bool) -> Iterator[Line]:
+def _listed(values: object, lines: LineFinder, *, extra: bool) -> Iterator[Line]:
     for value in values if isinstance(values, list) else ():
         if isinstance(value, str) and (said := pip_pin(value)):
             yield lines.of(value), said, extra
 
 
-def _poetry(table: Mapping[str, Any], lines: _Lines, *, extra: bool) -> Iterator[Line]:
+def _poetry(table: Mapping[str, Any], lines: LineFinder, *, extra: bool) -> Iterator[Line]:
     for name, value in table.items():
         bound = value.get("version", "") if isinstance(value, dict) else value
         optional = isinstance(value, dict) and bool(value.get("optional"))
@@ -154,7 +163,7 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
         document = json.loads(text)
     except (ValueError, RecursionError):
         raise UnreadSourceError(LeftOutReason.NOT_JSON) from None
-    lines = _Lines(text)
+    lines = LineFinder(text)
     for name, row in _table(document, "default").items():
         bound = row.get("version") if isinstance(row, dict) else None
         if isinstance(bound, str) and is_specifier(bound):
@@ -166,7 +175,7 @@ def setup_cfg(text: str) -> Iterator[Line]:
     reader = read_config(text)
     if reader is None:
         raise UnreadSourceError(LeftOutReason.NOT_INI)
-    lines = _Lines(text)
+    lines = LineFinder(text)
     yield from _python(reader.get("options", "python_requires", fallback=None), lines)
     parts = [(reader.get("options", "install_requires", fallback=""), False)]
     if reader.has_section("options.extras_require"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from msgspec import Struct
 
 from mmlock.core.names import PackageName, StrEnum
@@ -37,7 +39,7 @@ class Binding(StrEnum):
     ADVICE = "advice"  # a text or a notebook tells a person to install it
 
 
-_BUILD = ("name", "version", "build")
+_BUILD = re.compile(r"[\w.-]+=[\w.!+]+=\w+")
 
 
 class ProjectPin(Struct, frozen=True, kw_only=True):
@@ -64,5 +66,4 @@ class ProjectPin(Struct, frozen=True, kw_only=True):
     @property
     def exported(self) -> bool:
         """Whether conda resolved it on one machine, down to the build: `pillow=9.2.0=py39h595c93f_3`."""
-        parts = self.text.split("=")
-        return self.kind is PinKind.CONDA and self.constraint and len(parts) == len(_BUILD) and all(parts)
+        return self.kind is PinKind.CONDA and self.constraint and _BUILD.fullmatch(self.text) is not None

@@ -43,9 +43,12 @@ def _lines(export: Export) -> Iterator[str]:
     if export.builds or env.fetch:
         tools += ["curl", "g++"]
     yield _apt(tools)
-    engine, _, version = env.engine.partition(" ")
+    uv = next((one for one in env.engine.split(", ") if one.startswith("uv ")), env.engine)
+    engine, _, version = uv.partition(" ")
     tag = f":{version}" if engine == "uv" and _VERSION.fullmatch(version) else ""
     yield f"COPY --from=ghcr.io/astral-sh/uv{tag} /uv /usr/local/bin/uv"
+    if env.conda:
+        yield "COPY --from=mambaorg/micromamba /bin/micromamba /usr/local/bin/micromamba"
     yield "ENV UV_LINK_MODE=copy UV_PYTHON_INSTALL_DIR=/opt/python PREFIX=/opt/venv WORK=/tmp/mmlock-build"
     if trees:
         yield "ENV PROJECT=/opt/project"
@@ -81,6 +84,8 @@ def _base(export: Export) -> tuple[str, str | None]:
     if system:
         note = "The toolkit is not part of the lock: look up the newest patch release of this image."
         return f"nvidia/cuda:{system[0].cuda}.0-devel-ubuntu22.04", note
+    if export.env.conda:
+        return "debian:bookworm-slim", None  # Python is one of the conda packages
     python = export.env.python.removesuffix("t")
     return f"python:{python}-slim-bookworm", None
 

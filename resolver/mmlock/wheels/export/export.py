@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from mmlock.core.build_arguments import ExportArguments, ExportForm
-from mmlock.core.errors import EnvironmentFault
+from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import open_matrix
@@ -24,6 +24,11 @@ def export(arguments: ExportArguments, *, progress: Progress = silent) -> Page:
     """Write a lock in another form, to a file where one is named."""
     folder = lock_folder(arguments.lock)
     env = read_lock(folder)
+    if (arguments.others or arguments.schema is not None) and _FORMS[arguments.form] is not _together:
+        raise UsageError(
+            f"`mmlock export {arguments.form}` takes one lock and has one version",
+            hints=["`pixi`, `pixi-lock` and `conda-lock` hold several locks in one file"],
+        )
     text = _FORMS[arguments.form](env, folder, arguments, progress)
     if arguments.out is None:
         return Page(text=text, data={"format": arguments.form.value, "text": text})
@@ -74,6 +79,17 @@ def _project(module: str) -> Render:
     return render
 
 
+def _together(env: LockedEnv, folder: Path, arguments: ExportArguments, progress: Progress) -> str:
+    """A file that holds one lock with conda packages, or several."""
+    del progress
+    from mmlock.wheels.export.together import render_together
+
+    locks = {folder.resolve(): env}
+    locks |= {one.resolve(): read_lock(one) for one in map(lock_folder, arguments.others)}
+    beside = (arguments.out.parent if arguments.out else Path()).resolve()
+    return render_together(arguments.form, locks, beside, schema=arguments.schema)
+
+
 _FORMS: Mapping[ExportForm, Render] = {
     ExportForm.SCRIPT: _whole("mmlock.wheels.export.script"),
     ExportForm.DOCKERFILE: _whole("mmlock.wheels.export.dockerfile"),
@@ -81,6 +97,9 @@ _FORMS: Mapping[ExportForm, Render] = {
     ExportForm.UV: _project("mmlock.wheels.export.uv_project"),
     ExportForm.POETRY: _project("mmlock.wheels.export.poetry_project"),
     ExportForm.PDM: _project("mmlock.wheels.export.pdm_project"),
+    ExportForm.PIXI: _together,
+    ExportForm.PIXI_LOCK: _together,
+    ExportForm.CONDA_LOCK: _together,
 }
 
 

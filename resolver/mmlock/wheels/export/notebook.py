@@ -9,6 +9,7 @@ from typing import Any
 
 from mmlock.core.errors import UsageError
 from mmlock.lock.formats.parts import describe_target, unsealed
+from mmlock.wheels.export.conda_part import require_none
 from mmlock.wheels.export.model import Export, lines
 from mmlock.wheels.export.words import require_safe
 
@@ -21,6 +22,9 @@ def render(export: Export) -> str:
     Raises UsageError for a lock that is not sealed, or whose fields are not what they must be.
     """
     env = export.env
+    require_none(
+        env, "a notebook cell", "a notebook runs in a Python that is there already: `mmlock export script`"
+    )
     if not env.sealed:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
         raise UsageError(

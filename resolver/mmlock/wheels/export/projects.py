@@ -14,6 +14,7 @@ from mmlock.core.names import Platform
 from mmlock.lock.formats.parts import unsealed
 from mmlock.lock.formats.toml_out import Comment, dumps
 from mmlock.lock.model import LockedEnv, LockedPackage
+from mmlock.wheels.export.conda_part import require_none
 
 __all__ = ["Pinned", "document", "index_names", "pinned", "requires_python"]
 
@@ -46,6 +47,7 @@ class Pinned(Struct, frozen=True, kw_only=True):
 
 def pinned(env: LockedEnv, folder: Path) -> tuple[Pinned, ...]:
     """Every package of a sealed lock, by name. Raises UsageError for one that is not sealed."""
+    require_none(env, "a pyproject.toml of this tool", "`mmlock export pixi` holds both parts")
     if not env.sealed:
         names = ", ".join(f"{name} {version}" for name, version, _ in unsealed(env))
         raise UsageError(

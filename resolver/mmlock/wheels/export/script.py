@@ -12,6 +12,7 @@ from mmlock.core.names import ToolchainProvider
 from mmlock.lock.fields import url_file_name
 from mmlock.lock.formats.parts import describe_target, plain
 from mmlock.lock.model import FetchStep
+from mmlock.wheels.export.conda_part import FUNCTIONS, MAKE, explicit
 from mmlock.wheels.export.model import Export, PlannedBuild, lines
 from mmlock.wheels.export.words import expanded, require_safe, requirement, shell_lines
 from mmlock.wheels.grouping import PART, including
@@ -128,7 +129,12 @@ def _script(export: Export) -> Iterator[str]:
     yield "# LOCK the lock folder, if this file is not in it, LINKS a folder with files that need"
     yield "# not be fetched, PROJECT the folder with the extensions of your own tree."
     yield f"# Needs uv{', curl, tar and a C++ compiler' if export.builds or env.fetch else ''}."
+    if env.conda:
+        yield "# Needs micromamba, mamba or conda for the conda packages; CONDA names which."
     yield _HEAD
+    if env.conda:
+        yield FUNCTIONS
+        yield from explicit(env)
     if export.builds or env.fetch:
         yield _FETCH
         yield 'mkdir -p "$WORK" && cd "$WORK"'
@@ -155,7 +161,10 @@ def _build(build: PlannedBuild, number: int) -> Iterator[str]:
     yield f"# ---- {plain(f'{step.package} {step.version}: {step.why}')}"
     yield f"say {quote(f'building {step.package} {step.version}')}"
     yield f'BUILD="$WORK/build-{number}" && mkdir -p "$BUILD" && cd "$BUILD"'
-    yield f"[ -f venv.ok ] || uv venv --quiet --clear --python {quote(build.plan.python)} venv"
+    if build.plan.conda:
+        yield '[ -f venv.ok ] || { rm -rf venv && conda_prefix "$BUILD/venv"; }'
+    else:
+        yield f"[ -f venv.ok ] || uv venv --quiet --clear --python {quote(build.plan.python)} venv"
     into = "uv pip install --quiet --python venv/bin/python --no-deps --require-hashes -r -"
     hashed = [pin for pin in build.pins if pin.file.sha256]
     yield from shell_lines(
@@ -250,15 +259,19 @@ def _install(export: Export) -> Iterator[str]:
     python = '"$PREFIX/bin/python"'
     yield "# ---- the environment"
     yield 'say "installing into $PREFIX"'
+    making = MAKE if env.conda else f'uv venv --quiet --python {quote(env.python)} "$PREFIX"'
     yield f"if [ -e {python} ]; then"
     yield f'  [ -f "$PREFIX/{MARK}" ] || die "$PREFIX is somebody else\'s: name another folder with PREFIX"'
     yield "else"
-    yield f'  uv venv --quiet --python {quote(env.python)} "$PREFIX" && : > "$PREFIX/{MARK}"'
+    yield f'  {making} || die "the environment cannot be made"'
+    yield f'  : > "$PREFIX/{MARK}"'
     yield "fi"
-    yield from shell_lines(
-        (requirement(line.name, line.url, line.sha256) for line in lines(env)),
-        f"uv pip sync --quiet --python {python} --require-hashes -",
-    )
+    # To a sync, what conda installed is there too many.
+    verb, reading = ("install --no-deps", "-r -") if env.conda else ("sync", "-")
+    into = f"uv pip {verb} --quiet --python {python} --require-hashes {reading}"
+    wanted = [requirement(line.name, line.url, line.sha256) for line in lines(env)]
+    if wanted or not env.conda:
+        yield from shell_lines(wanted, into)
     made = [f'"$WORK"/{quote(url_file_name(step.url))}' for step in env.fetch]
     made += [f'"$WORK/build-{number}"/out/*.whl' for number, _ in enumerate(export.builds, start=1)]
     if made:
