@@ -81,14 +81,7 @@ def export(
     """
     from mmlock.core.build_arguments import ExportArguments, ExportForm
 
-    if format in _FORMERLY:
-        if locks:
-            raise UsageError("too many arguments", hints=[f"write `mmlock export {format} {kind}`"])
-        options.say(f"`--format {format}` is now the argument KIND: `mmlock export {format} {kind}`")
-        kind, locks = format, (Path(kind),)
-    if kind not in KINDS:
-        known = ", ".join(f"`{name}`" for name in KINDS)
-        raise UsageError(f"`{kind}` is not a kind of export", hints=[f"expected one of {known}"])
+    kind, locks = _meant(kind, locks, format)
     lock, *others = locks or (options.DEFAULT_LOCK,)
     arguments = ExportArguments(lock=lock, form=ExportForm(kind), others=tuple(others), **values)
     for one in (lock, *others):
@@ -99,3 +92,16 @@ def export(
         write_raw(report.text)
     else:
         terminal.show(report)
+
+
+def _meant(kind: str, locks: tuple[Path, ...], form: str) -> tuple[str, tuple[Path, ...]]:
+    """The kind and the locks, also by the former `--format KIND`. Raises UsageError for an unknown kind."""
+    if form in _FORMERLY:
+        if locks:
+            raise UsageError("too many arguments", hints=[f"write `mmlock export {form} {kind}`"])
+        options.say(f"`--format {form}` is now the argument KIND: `mmlock export {form} {kind}`")
+        kind, locks = form, (Path(kind),)
+    if kind not in KINDS:
+        known = ", ".join(f"`{name}`" for name in KINDS)
+        raise UsageError(f"`{kind}` is not a kind of export", hints=[f"expected one of {known}"])
+    return kind, locks

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -16,12 +15,20 @@ from msgspec.structs import replace
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.faults import Fault, usage_error
 from mmlock.core.named_indexes import index_fault, named_faults, normal_named
-from mmlock.core.names import AdvisorySeverity, PackageName, Platform, normalize
+from mmlock.core.names import PackageName, Platform, normalize
 from mmlock.core.project_pins import Guess, PinNote
 from mmlock.core.requirements import Asked
 from mmlock.core.solve_option import SolveOption, Wording
 from mmlock.core.solve_options import LOCK_FORMATS, wordings
-from mmlock.core.versions import InvalidVersion, is_specifier, version
+from mmlock.core.version_options import (
+    cuda_of,
+    driver_of,
+    glibc_of,
+    moment_of,
+    python_of,
+    severity_of,
+    torch_of,
+)
 
 __all__ = ["AUTO", "CPU", "LOCK_FORMATS", "SolveArguments", "parse_platform", "torch_variant"]
 
@@ -206,13 +213,13 @@ def _normal_form(raw: SolveArguments, faults: list[Fault]) -> SolveArguments:
     return replace(
         raw,
         gpus=_gpus(raw.gpus, faults),
-        python=read("--python", raw.python, _python),
-        torch=read("--torch", raw.torch, _torch),
-        cuda=read("--cuda", raw.cuda, _cuda),
-        driver=read("--driver", raw.driver, _driver),
-        glibc=read("--glibc", raw.glibc, _glibc),
-        no_known_cve=read("--no-known-cve", raw.no_known_cve, _severity),
-        exclude_newer=read("--exclude-newer", raw.exclude_newer, _moment),
+        python=read("--python", raw.python, python_of),
+        torch=read("--torch", raw.torch, torch_of),
+        cuda=read("--cuda", raw.cuda, cuda_of),
+        driver=read("--driver", raw.driver, driver_of),
+        glibc=read("--glibc", raw.glibc, glibc_of),
+        no_known_cve=read("--no-known-cve", raw.no_known_cve, severity_of),
+        exclude_newer=read("--exclude-newer", raw.exclude_newer, moment_of),
         extensions=tuple(dict.fromkeys(text.strip() for text in raw.extensions)),
         torch_ops=tuple(sorted(set(raw.torch_ops))),
         allow_sdist=tuple(sorted({normalize(name) for name in raw.allow_sdist})),
@@ -239,88 +246,6 @@ def _gpus(names: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
         faults.append(Fault(where="--gpu", text="needs a name", hint=hint))
     words = (name.lower() if name.lower() in {AUTO, CPU} else name for name in split if name)
     return tuple(dict.fromkeys(words))
-
-
-def _python(text: str) -> str | Fault:
-    found = re.fullmatch(r"(?:cp|python|py)?(\d+)(?:\.(\d+))?(?:\.\d+)?(t?)", text.lower())
-    if found is None:
-        return Fault(where="", text=f"`{text}` is not a Python version", hint="for example `--python 3.12`")
-    major, minor, threads = found.groups()
-    if len(major) > 1 and minor is None:  # cp312
-        major, minor = major[0], major[1:]
-    if major != "3":
-        hint = "for example `--python 3.12`"
-        return Fault(where="", text=f"`{text}` is not a Python 3", hint=hint)
-    if minor is None:
-        hint = "name the minor version too, for example `--python 3.12`, or leave it out"
-        return Fault(where="", text=f"`{text}` does not say which Python 3", hint=hint)
-    if re.search(r"\d\.\d+\.\d", text):
-        hint = f"a lock is for every patch release: `--python {major}.{minor}{threads}`"
-        return Fault(where="", text=f"`{text}` names a patch release", hint=hint)
-    return f"{major}.{minor}{threads}"
-
-
-def _torch(text: str) -> str | Fault:
-    if text[:1] in "<>=!~":
-        if text and is_specifier(text):
-            return text
-    elif re.fullmatch(r"\d+(?:\.\d+)*\.\*", text):
-        return f"=={text}"
-    else:
-        try:
-            parsed = version(text)
-        except InvalidVersion:
-            pass
-        else:
-            series = re.fullmatch(r"\d+(?:\.\d+)?", text)
-            return f"=={text}.*" if series else f"=={parsed}"
-    hint = "for example `--torch 2.9.1`, `--torch 2.9` or `--torch '>=2.6,<2.9'`"
-    return Fault(where="", text=f"`{text}` is not a torch version", hint=hint)
-
-
-def _cuda(text: str) -> str | Fault:
-    lowered = text.lower()
-    if found := re.fullmatch(r"(?:cuda[ -]?)?(\d+)\.(\d+)(?:\.\d+)?", lowered):
-        return f"{found[1]}.{found[2]}"
-    if found := re.fullmatch(r"(?:cu|cuda)([1-9]\d|[7-9])(\d)", lowered):
-        return f"{found[1]}.{found[2]}"
-    hint = "for example `--cuda 12.8` or `--cuda cu128`"
-    if lowered in {CPU, "none", "no"}:
-        hint = "for an environment without CUDA: `--gpu cpu`"
-    elif lowered.isdigit():
-        hint = f"name the minor version too, for example `--cuda {lowered}.0`"
-    return Fault(where="", text=f"`{text}` is not a CUDA version", hint=hint)
-
-
-def _driver(text: str) -> str | Fault:
-    if re.fullmatch(r"\d{3,}(?:\.\d+){0,2}", text):
-        return text
-    hint = "the number that `nvidia-smi` shows as driver version, for example `--driver 570.86.10`"
-    return Fault(where="", text=f"`{text}` is not an NVIDIA driver version", hint=hint)
-
-
-def _glibc(text: str) -> str | Fault:
-    if found := re.fullmatch(r"(?:manylinux_|glibc[ -]?)?(\d)[._](\d+)", text.lower()):
-        return f"{found[1]}.{found[2]}"
-    hint = "the number that `ldd --version` shows, for example `--glibc 2.28`"
-    return Fault(where="", text=f"`{text}` is not a glibc version", hint=hint)
-
-
-def _severity(text: str) -> str | Fault:
-    named = {one.value: one for one in AdvisorySeverity} | {"medium": AdvisorySeverity.MODERATE}
-    if found := named.get(text.lower()):
-        return found.value
-    hint = f"expected one of {', '.join(f'`{one}`' for one in AdvisorySeverity)}"
-    return Fault(where="", text=f"`{text}` is not a severity", hint=hint)
-
-
-def _moment(text: str) -> str | Fault:
-    try:
-        datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
-    except ValueError:
-        hint = "for example `--exclude-newer 2026-01-31` or `--exclude-newer 2026-01-31T12:00:00Z`"
-        return Fault(where="", text=f"`{text}` is not a date", hint=hint)
-    return text
 
 
 def _origins(texts: Iterable[str], faults: list[Fault]) -> tuple[str, ...]:
@@ -366,7 +291,7 @@ def _contradictions(asked: SolveArguments) -> Iterable[Fault]:
         yield from _cpu_and(asked, variant)
     if asked.cuda and variant == CPU:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "that build of torch has no CUDA")
-    elif asked.cuda and variant and variant.startswith("cu") and _cuda(variant) != asked.cuda:
+    elif asked.cuda and variant and variant.startswith("cu") and cuda_of(variant) != asked.cuda:
         yield _against(f"--torch {asked.torch}", f"--cuda {asked.cuda}", "use one of them")
     if asked.origins and not asked.with_conda:
         yield Fault(where=f"--from {asked.origins[0]}", text="needs `--with-conda`", hint="add it")

@@ -119,22 +119,14 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
     project = Project(read_modules(tree, left_out), tree.links)
     sorted_files = entries(project)
     used = packages(project, known.modules, reached=sorted_files.reached, apart=sorted_files.apart)
-    pins, unread_pins = collect(tree.files, tree.text, tree.links)
-    pins = [_of_one_machine(pin, known.modules) for pin in pins]
-    pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
+    pins, unread_pins = _pins(tree, known)
     needs = project_needs(project, tree.text)
-    frameworks = choose(
-        known.reach,
-        _bounds(pins),
-        (one.module for one in used),
-        modules_of_mmcv_2(known.eras, known.modules),
-        partial(_lacks, known, needs),
-    )
+    lacks, of_mmcv_2 = partial(_lacks, known, needs), modules_of_mmcv_2(known.eras, known.modules)
+    frameworks = choose(known.reach, _bounds(pins), (one.module for one in used), of_mmcv_2, lacks)
     mine = {name: one for name, one in frameworks.items() if name in {use.module for use in used}}
     uses = tuple(_uses(project, OpCatalog(known.ops), mine))
-    read = tuple(_configs(configs, tree, project))
     only: frozenset[str] | None = None
-    if read:
+    if read := tuple(_configs(configs, tree, project)):
         narrowed = narrow(read, project, uses, OpCatalog(known.ops), mine)
         uses, only = narrowed.uses, narrowed.files
         used = packages(project, known.modules, only, reached=only)
@@ -166,6 +158,14 @@ def scan(root: Path, known: ScanFacts, *, configs: Iterable[str] = (), progress:
         left_out=tuple(dict.fromkeys((*left_out, *unread_pins))),
         needs=needs,
     )
+
+
+def _pins(tree: ProjectTree, known: ScanFacts) -> tuple[list[ProjectPin], list[LeftOut]]:
+    """Every version that is written down, the most binding first; and the files that could not be read."""
+    found, unread = collect(tree.files, tree.text, tree.links)
+    pins = [_of_one_machine(pin, known.modules) for pin in found]
+    pins.sort(key=lambda pin: (_BINDING.index(pin.binding), pin.place))
+    return pins, unread
 
 
 def _lacks(known: ScanFacts, needs: Iterable[Needed], package: PackageName, row: Reach) -> bool:

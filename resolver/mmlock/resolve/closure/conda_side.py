@@ -76,7 +76,7 @@ def conda_side(
     what must be in the conda part, `pypi:NAME` for what must not.
 
     Raises EnvironmentFault where rattler is not installed or a channel that is not recorded cannot be read,
-    NoAnswer where no pytorch is known, UsageError for an origin that cannot be had.
+    NoAnswer where no pytorch is known, UsageError for an origin that has no such package.
     """
     engine()
     urls = tuple(channel_url(name) for name in channels or (matrix.defaults["conda-channel"],))
@@ -85,11 +85,10 @@ def conda_side(
         place: tuple(row for row in matrix.conda(place) if row.channel in urls)
         for place in (subdir, "noarch")
     }
-    recorded = Recorded(rows=rows)
     findings: tuple[Finding, ...] = ()
-    records: ChannelRecords = recorded
+    records: ChannelRecords = Recorded(rows=rows)
     names = channel_names(matrix, (TORCH, *companions(matrix)))
-    linked = recorded.named(names)
+    linked = records.named(names)
     if cache is not None:
         live = Live(channels=urls, subdir=subdir, cache=cache, exclude_newer=exclude_newer)
         try:
@@ -100,13 +99,12 @@ def conda_side(
             findings = (_from_record(urls),)
     if not any(row.name == names[0] for found in linked.values() for row in found):
         raise _no_torch(urls, subdir)
-    view = with_conda(matrix, linked, target.platform)
     wanted = tuple(text.partition(":")[2] for text in origins if text.startswith(f"{CONDA}:"))
     kept_out = [text.partition(":")[2] for text in origins if text.startswith(f"{PYPI}:")]
     _require_records(matrix, records, wanted, urls)
     _require_free(matrix, kept_out)
     return CondaSide(
-        matrix=view,
+        matrix=with_conda(matrix, linked, target.platform),
         records=records,
         target=target,
         wanted=wanted,

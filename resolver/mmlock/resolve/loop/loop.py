@@ -153,11 +153,7 @@ def decide(
             continue
         _known_at_all(matrix, request, answer)
         _readable_sources(matrix, answer)
-        if new := frozenset(_sources_only(answer, wheelless)) - state.sdists:
-            state.sdists |= new
-            state.wheelless |= frozenset(name for name in new if wheelless(name, None))
-            continue
-        if state.shun():
+        if _has_new_sources(state, answer, wheelless) or state.shun():
             continue
         refused = _refused_closure(matrix, request, rows, solution, answer, closer, state)
         refusal = minimal_refusal(
@@ -166,6 +162,14 @@ def decide(
         progress(f"dependencies conflict with {' and '.join(refusal.labels)}")
         state.refusals.append(refusal)
     raise _given_up(state)
+
+
+def _has_new_sources(state: LoopState, answer: ClosureConflict, wheelless: Wheelless) -> bool:
+    """Whether the conflict is about packages that have sources only, which may be used from here on."""
+    new = frozenset(_sources_only(answer, wheelless)) - state.sdists
+    state.sdists |= new
+    state.wheelless |= frozenset(name for name in new if wheelless(name, None))
+    return bool(new)
 
 
 def _resolution(
