@@ -128,7 +128,7 @@ def _inflated(engine: zlib._Decompress, packed: bytes, path: str) -> Iterator[by
 
 
 class Prefix:
-    """The beginning of a member, unpacked as far as somebody looks: a Source that grows.
+    """The beginning of a member, unpacked as far as someone looks: a Source that grows.
 
     Looking further than `limit` unpacked bytes raises BeyondPrefix.
     """
@@ -150,7 +150,7 @@ class Prefix:
         return bytes(self._data[offset:end])
 
     def find(self, mark: bytes, offset: int) -> int:
-        """Where a mark stands at or after an offset, at a multiple of 8; -1 when not within the limit."""
+        """Where a mark is at or after an offset, at a multiple of 8; -1 when not within the limit."""
         at = offset
         while True:
             at = self._data.find(mark, at, self._limit)

@@ -1,6 +1,6 @@
 """The dynamic symbols of an ELF file from its first bytes alone.
 
-The tables that tell where things are stand at the end of a file, but linkers put the symbols first: GNU ld,
+The tables of positions are at the end of a file, but linkers put the symbols first: GNU ld,
 gold and mold lay out `.gnu.hash`, `.dynsym`, `.dynstr`, `.gnu.version`, `.gnu.version_r` one after the other.
 So the hash table is looked for, and what follows is believed only if the hashes of the names are those in
 the table. Files that were rewritten (auditwheel, patchelf) or laid out otherwise are given up.

@@ -21,7 +21,7 @@ class OutOfReach(Unreadable):
 
 
 class BeyondPrefix(Unreadable):
-    """What is wanted stands later in a stream than was agreed to read."""
+    """What is wanted comes later in a stream than was agreed to read."""
 
 
 class Source(Protocol):

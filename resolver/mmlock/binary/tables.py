@@ -103,7 +103,7 @@ class SymbolFile(Struct, frozen=True):
         return ()
 
     def _line_of(self, name: str) -> int:
-        """Where a name stands among all names of this file; -1: it does not. The text is not split for it."""
+        """Where a name is among all names of this file; -1: nowhere. The text is not split for it."""
         body = _body(self.path)
         self._check(body.count("\n") + bool(body))
         if not name or "\n" in name:

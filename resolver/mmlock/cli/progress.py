@@ -85,7 +85,7 @@ class Bars:
             shown.update(self._tasks[what], completed=done, total=total)
 
     def pause(self) -> None:
-        """Take everything off the screen, so that somebody can be asked; the next step draws again."""
+        """Take everything off the screen, so that someone can be asked; the next step draws again."""
         if self._shown is not None:
             self._shown.stop()
         self._shown, self._step, self._tasks = None, None, {}

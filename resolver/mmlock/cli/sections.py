@@ -1,4 +1,4 @@
-"""Help with headings: options know the section they stand in."""
+"""Help with headings: options know the section they are in."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Sectioned(click.Command):
 
 
 class SectionOption(click.Option):
-    """An option that stands under a heading."""
+    """An option that is under a heading."""
 
     def __init__(self, declarations: Sequence[str], *, section: str, **attributes: Any) -> None:
         super().__init__(declarations, **attributes)

@@ -55,11 +55,11 @@ class UseCases(Protocol):
         ...
 
     def why(self, lock_dir: Path, package: str) -> Report:
-        """Tell the argument for one package of a lock."""
+        """Show the argument for one package of a lock."""
         ...
 
     def review(self, lock: Path) -> Report | None:
-        """Tell what using a lock would run; None for one that this user solved or accepted."""
+        """Say what using a lock would run; None for one that this user solved or accepted."""
         ...
 
     def accept(self, lock: Path) -> None:
@@ -67,7 +67,7 @@ class UseCases(Protocol):
         ...
 
     def lock_diff(self, old: Path, new: Path) -> Report:
-        """Tell what differs between two locks."""
+        """Say what differs between two locks."""
         ...
 
     def run_environment(self, lock: Path, prefix: Path) -> dict[str, str]:
@@ -75,11 +75,11 @@ class UseCases(Protocol):
         ...
 
     def cache_dir(self) -> Report:
-        """Tell where the cache is."""
+        """Say where the cache is."""
         ...
 
     def cache_size(self) -> Report:
-        """Tell how large each part of the cache is."""
+        """Say how large each part of the cache is."""
         ...
 
     def cache_prune(self, *, days: float | None, dry_run: bool) -> Report:
@@ -87,7 +87,7 @@ class UseCases(Protocol):
         ...
 
     def why_not(self, asked: Asked, request: SolveArguments, *, progress: Progress) -> Report:
-        """Tell what stands against one requirement on the request's target."""
+        """Say what conflicts with one requirement on the request's target."""
         ...
 
     def graph(self, request: SolveArguments, *, package: str | None, form: str) -> str:
@@ -123,17 +123,17 @@ class UseCases(Protocol):
         ...
 
     def inspect(self, arguments: InspectArguments, *, progress: Progress) -> Report:
-        """Tell whether compiled files load beside a torch and have code for a device."""
+        """Say whether compiled files load beside a torch and have code for a device."""
         ...
 
     def scan(self, arguments: ScanArguments, *, progress: Progress) -> Report:
-        """Tell what a source tree needs."""
+        """Say what a source tree needs."""
         ...
 
     def doctor(
         self, arguments: DoctorArguments, *, progress: Progress, confirm: Callable[[str], bool]
     ) -> Report:
-        """Tell what is wrong, from an error text or the files of an environment."""
+        """Say what is wrong, from an error text or the files of an environment."""
         ...
 
     def sweep(self, arguments: SweepArguments, *, progress: Progress) -> Report:
@@ -141,7 +141,7 @@ class UseCases(Protocol):
         ...
 
     def sweep_diff(self, arguments: SweepDiffArguments) -> Report:
-        """Tell what changed from one sweep to another, and for whom."""
+        """Say what changed from one sweep to another, and for whom."""
         ...
 
     def farm_plan(self, arguments: FarmPlanArguments, *, progress: Progress) -> Report:
@@ -157,15 +157,15 @@ class UseCases(Protocol):
         ...
 
     def list_symptoms(self, matrices: Path | None) -> Report:
-        """Tell the error texts that are known, with examples."""
+        """Show the error texts that are known, with examples."""
         ...
 
     def show_gpus(self, name: str | None, *, matrices: Path | None) -> Report:
-        """Tell what is known about one device, or list all."""
+        """Show what is known about one device, or list all."""
         ...
 
     def show_package(self, package: str, *, matrices: Path | None) -> Report:
-        """Tell the facts about `PACKAGE` or `PACKAGE==VERSION`."""
+        """Show the facts about `PACKAGE` or `PACKAGE==VERSION`."""
         ...
 
     def lint(self, matrices: Path | None) -> Report:
@@ -177,11 +177,11 @@ class UseCases(Protocol):
         ...
 
     def why_fact(self, text: str, *, matrices: Path | None, locks: Path | None) -> Report:
-        """Tell who says a fact, how sure it is, and which locks rest on it."""
+        """Show who states a fact, how sure it is, and which locks rest on it."""
         ...
 
     def diff(self, old: Path, new: Path, *, locks: Path | None) -> Report:
-        """Tell what differs between two matrix folders, and which locks that concerns."""
+        """Say what differs between two matrix folders, and which locks that concerns."""
         ...
 
 

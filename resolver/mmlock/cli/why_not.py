@@ -1,4 +1,4 @@
-"""`mmlock why-not`: what stands against a requirement."""
+"""`mmlock why-not`: what conflicts with a requirement."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class ServiceClient:
             raise self._strange(error) from error
 
     def why_not(self, requirement: str, request: SolveArguments) -> Answered:
-        """What stands against one requirement on a target."""
+        """What conflicts with one requirement on a target."""
         return self._answered("/api/v1/why-not", {"requirement": requirement, "request": body_of(request)})
 
     def doctor(self, text: str, gpus: tuple[str, ...] = ()) -> Answered:

@@ -14,7 +14,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     """File name."""
     url: str
     sha256: Sha256 | None
-    """None: the index publishes none and nobody has recorded it."""
+    """None: the index publishes none and no one has recorded it."""
     size: int | None = None
     upload_time: str | None = None
     """ISO 8601 with `Z`, as the index says it."""

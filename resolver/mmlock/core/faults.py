@@ -10,7 +10,7 @@ from mmlock.core.errors import UsageError
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong with a request, and where it stands."""
+    """One thing that is wrong with a request, and where it is."""
 
     where: str
     """`requirements.txt:3`, `--python`."""

@@ -85,7 +85,7 @@ def named_extras(requirements: tuple[str, ...]) -> frozenset[str]:
 
 
 def _extras_in(tree: Any) -> Iterator[str]:
-    """The values that `extra` is compared with, on whichever side it stands."""
+    """The values that `extra` is compared with, on whichever side it is."""
     match tree:
         case list():
             for part in tree:

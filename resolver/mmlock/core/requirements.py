@@ -34,7 +34,7 @@ _HASH = re.compile(r"(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """One requirement that somebody asked for, and where it stands."""
+    """One requirement that someone asked for, and where it is."""
 
     name: PackageName
     extras: tuple[str, ...] = ()

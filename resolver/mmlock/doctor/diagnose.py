@@ -121,7 +121,7 @@ def _of_subject(subject: Subject | None, around: DiagnosisContext) -> dict[str, 
 
 
 def _given(row: Symptom, fields: Mapping[str, str]) -> Iterator[Proposal]:
-    """Commands that stand in the row: nothing tries them."""
+    """Commands that are in the row: nothing tries them."""
     for cure in row.cures:
         for text in _sentences((cure.command,) if cure.command else (), fields):
             yield Proposal(command=text, when=cure.when)
@@ -184,7 +184,7 @@ def _names(template: str) -> list[str]:
 
 
 def told_apart(diagnoses: Sequence[Diagnosis]) -> tuple[Diagnosis | None, tuple[Diagnosis, ...]]:
-    """The cause, and what follows from it or stands beside it."""
+    """The cause, and what follows from it or is beside it."""
     return (
         (diagnoses[0], tuple(replace(one, solves=(), commands=()) for one in diagnoses[1:]))
         if diagnoses

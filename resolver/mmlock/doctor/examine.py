@@ -46,7 +46,7 @@ class Seen(Struct, frozen=True, kw_only=True):
         return any(trouble.severity is TroubleSeverity.FAILS for trouble in self.troubles)
 
     def page(self, commands: Sequence[Proposal] = (), more: Sequence[str] = (), **extra: object) -> Page:
-        """The report, with lines and data that stand after it."""
+        """The report, with lines and data that are after it."""
         lines = environment_lines(self.env, self.troubles, self.holding, commands)
         data = environment_data(self.env, self.troubles, self.holding, commands)
         return Page(text="\n".join([*lines, *more]), data={**data, **extra, "wrong": self.wrong})

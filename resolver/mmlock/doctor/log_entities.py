@@ -105,7 +105,7 @@ class LogEntities(Struct, frozen=True):
 
     @property
     def vendor_torch(self) -> str | None:
-        """A torch that somebody built for a machine of theirs (Jetson, NGC): no index has it."""
+        """A torch that someone built for a machine of theirs (Jetson, NGC): no index has it."""
         told = self.value("torch")
         if told is None:
             return None

@@ -159,7 +159,7 @@ _WINDOW = 400
 
 
 def of_build(match: SymptomMatch, log: Log, matrix: Matrix) -> Subject | None:
-    """The package that was being built where a match stands: what failed after it, else what began before."""
+    """The package that was being built where a match is: what failed after it, else what began before."""
     for line in match.lines:
         for pattern in (*_BUILDS_AFTER, *_BUILDS_BEFORE):
             if found := _built(pattern, line.text):

@@ -87,7 +87,7 @@ def _every_torch(sweep: Sweep, line: CellLine) -> Iterator[str]:
 
 
 def _said(found: PointAnswer) -> str:
-    """An answer in a cell: its packages, or what stands against it."""
+    """An answer in a cell: its packages, or what conflicts with it."""
     if found.stop is not None:
         return STOPS[found.stop]
     told = ", ".join(f"{one.name} {one.version}" for one in found.packages)

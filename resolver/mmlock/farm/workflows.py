@@ -1,4 +1,4 @@
-"""A plan as a pipeline of somebody else's: GitHub Actions, GitLab CI, Kubernetes Jobs.
+"""A plan as a pipeline of someone else's: GitHub Actions, GitLab CI, Kubernetes Jobs.
 
 Each job builds one wheel with `mmlock farm run PLAN --only NAME`; a last one publishes all of them. Names of
 builds reach a shell as variables, never as a part of its text.

@@ -26,7 +26,7 @@ _MOST_IN_A_ROW = 8
 """Headers about one member."""
 _BLOCK = 1 << 16
 _ROOM = 1 << 20
-"""Bytes that may stand behind the last member."""
+"""Bytes that may be behind the last member."""
 _ABOUT_THE_NEXT = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -125,7 +125,7 @@ class _Watched:
         """The stream belongs to whoever made it."""
 
     def see(self, header: tarfile.TarInfo) -> None:
-        """Look at a header as it stands, before anything is done about it."""
+        """Look at a header as it is, before anything is done about it."""
         self.headers += 1
         self._left = 2 * LARGEST_HEADER
         if header.size < 0:
@@ -148,7 +148,7 @@ class _Watched:
         return data
 
     def drain(self, most: int) -> None:
-        """Read to the end: the checksum of what is compressed stands there."""
+        """Read to the end: the checksum of what is compressed is there."""
         while data := self._stream.read(_BLOCK):
             most -= len(data)
             if most < 0:

@@ -90,7 +90,7 @@ PIN_KINDS = frozenset(
         FindingKind.PIN_LEFT_OUT,
     }
 )
-"""Findings that are one table: of single ones nobody has to know."""
+"""Findings that are one table: of single ones no one has to know."""
 
 
 class Reason(Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ class Reason(Struct, frozen=True, kw_only=True):
 
 
 class HashTrust(StrEnum):
-    """What stands behind the hash of a file."""
+    """What is behind the hash of a file."""
 
     STATED = "stated"  # its index states it, a fact records it, or mmlock built the file
     UNVERIFIED = "unverified"  # whatever came on the first download: nobody else is known to have seen it
@@ -175,7 +175,7 @@ class FetchStep(Struct, frozen=True, kw_only=True):
     package: PackageName
     version: str
     url: str
-    """Of the very wheel; nobody has verified its bytes."""
+    """Of the very wheel; no one has verified its bytes."""
     index: str
     """The page that lists it."""
     why: str

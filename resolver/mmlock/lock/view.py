@@ -83,7 +83,7 @@ _OF_NEWER = frozenset({ReasonKind.CHOICE, ReasonKind.OBJECTIVE})
 
 
 def newest_known(env: LockedEnv) -> tuple[str, ...]:
-    """Packages of which nobody has looked whether there is a newer version than those that are known."""
+    """Packages of which no one has looked whether there is a newer version than those that are known."""
     return tuple(
         node.name
         for node in chosen(env)

@@ -23,7 +23,7 @@ class NameScope(StrEnum):
 
 
 class NamePlace(NamedTuple):
-    """In what a node stands."""
+    """In what a node is."""
 
     when: RunCondition = RunCondition.ALWAYS
     attribute: RunCondition = RunCondition.ALWAYS

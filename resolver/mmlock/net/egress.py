@@ -120,7 +120,7 @@ def guarded(
 ) -> Iterator[EgressGuard | None]:
     """Within it, what reads its proxy from `environ` (uv, httpx) goes through a guard.
 
-    Not `wanted`: nothing changes. Raises EnvironmentFault where another proxy stands in the way.
+    Not `wanted`: nothing changes. Raises EnvironmentFault where another proxy is in the way.
     """
     if not wanted:
         yield None

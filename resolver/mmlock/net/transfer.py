@@ -1,6 +1,6 @@
 """One file from the network into one file of this disk: bounded, and resumed where that is safe.
 
-What came stays in a part file; beside it stands by what the server knew that state of the file. A later
+What came stays in a part file; beside it is noted by what the server knew that state of the file. A later
 attempt goes on only if the server says that it still is that state (If-Range) and sends the very rest; else
 it begins at zero. The bytes are proof of nothing: whoever calls this hashes the whole.
 """

@@ -1,4 +1,4 @@
-"""The body of an answer, unpacked piece by piece: what a few bytes become never stands in memory at once."""
+"""The body of an answer, unpacked piece by piece: what a few bytes become is never in memory at once."""
 
 from __future__ import annotations
 

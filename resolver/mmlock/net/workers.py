@@ -1,4 +1,4 @@
-"""Threads that do what is asked of them, and that nobody has to wait for.
+"""Threads that do what is asked of them, and that no one has to wait for.
 
 The executor of the standard library joins its threads when the interpreter ends: after Ctrl-C that lasts as
 long as the slowest server keeps silent.

@@ -51,7 +51,7 @@ def fact(text: str, rows: Sequence[Any], sources: Mapping[str, str]) -> Fact:
 def cited_sources(
     matrix: Matrix, section: str, rows: Sequence[Any], package: str | None = None
 ) -> dict[str, str]:
-    """What the source keys of rows mean, those of rows that stand in another file as well."""
+    """What the source keys of rows mean, those of rows that are in another file as well."""
     elsewhere = (key for row in rows for key in row.source if "#" in key)
     return {**matrix.sources(section, package), **{key: matrix.meaning(key) for key in elsewhere}}
 

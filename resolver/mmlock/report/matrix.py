@@ -32,7 +32,7 @@ class PackageView(Struct, frozen=True, kw_only=True):
     modules: tuple[str, ...]
     """Import names it provides."""
     rivals: tuple[PackageName, ...]
-    """Distributions that write the same files and must not stand beside it."""
+    """Distributions that write the same files and must not be installed beside it."""
     chapters: tuple[Chapter, ...]
 
 

@@ -20,13 +20,13 @@ from mmlock.facts.matrix.store import row_text
 __all__ = ["KnownFact", "find_facts", "why_page"]
 
 _MOST = 6
-"""Facts that are shown whole; of more, only where they stand."""
+"""Facts that are shown whole; of more, only where they are."""
 _LISTED = 20
 _WORD = re.compile(r"[^\s=]+")
 
 
 class KnownFact(Struct, frozen=True, kw_only=True):
-    """A row of a matrix file, and where it stands."""
+    """A row of a matrix file, and where it is."""
 
     path: str
     key: str

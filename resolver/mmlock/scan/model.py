@@ -31,7 +31,7 @@ class Import(Struct, frozen=True, kw_only=True):
     line: int
     when: RunCondition
     owner: str
-    """The top-level class or function it stands in; empty: none."""
+    """The top-level class or function it is in; empty: none."""
 
 
 class Used(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ class Typed(Struct, frozen=True, kw_only=True):
     literal: bool
     """Whether it is a string; else `text` is a chain of names."""
     under: str
-    """The key the dict stands at: `roi_layer`, `nms`; empty: none."""
+    """The key the dict is at: `roi_layer`, `nms`; empty: none."""
     line: int
     owner: str
 

@@ -18,7 +18,7 @@ _REGISTERS = frozenset({"register_module", "register"})
 
 
 class _Where(NamedTuple):
-    """In what a node stands."""
+    """In what a node is."""
 
     owner: str = ""
     when: RunCondition = RunCondition.ALWAYS
@@ -233,7 +233,7 @@ class _FactsReader:
         return True
 
     def _keyed(self, key: str | None, value: ast.expr, where: _Where, *, in_dict: bool) -> None:
-        """A value under a key; below it stand the dicts that the key names."""
+        """A value under a key; below it are the dicts that the key names."""
         if key == "type" and in_dict:
             text = _text(value)
             chain = "" if text else chain_of(value)
@@ -253,7 +253,7 @@ class _FactsReader:
         self.stack.append((value, where._replace(under=key) if key and key != "type" else where))
 
     def on_assign(self, node: ast.AST, where: _Where) -> bool:
-        """`nms = dict(...)` and `cfg.roi_layer = dict(...)` name what stands on their right."""
+        """`nms = dict(...)` and `cfg.roi_layer = dict(...)` name what is on their right."""
         assert isinstance(node, ast.Assign)
         names = [chain_of(target).rpartition(".")[2] for target in node.targets]
         inside = where._replace(under=names[0]) if names[0] else where

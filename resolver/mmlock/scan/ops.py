@@ -35,11 +35,11 @@ class OpUse(Struct, frozen=True, kw_only=True):
     """Its name in mmcv.ops; empty for `module`."""
     how: OpReferenceKind
     spelled: str
-    """As it stands there: `DCNv2`, `mmcv.ops.nms`."""
+    """As it is there: `DCNv2`, `mmcv.ops.nms`."""
     place: SourceLine
     when: RunCondition
     owner: str = ""
-    """The top-level class or function it stands in."""
+    """The top-level class or function it is in."""
 
     @property
     def imports(self) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["Project", "Step"]
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One import inside the project: where it stands, and the file it runs."""
+    """One import inside the project: where it is, and the file it runs."""
 
     place: SourceLine
     file: str

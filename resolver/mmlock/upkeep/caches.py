@@ -61,7 +61,7 @@ def parts(root: Path) -> Iterator[CachePart]:
 def prune(root: Path, *, days: float | None, dry_run: bool) -> Iterator[CachePart]:
     """Remove the files of disposable parts; `days`: only those not used for so long. Yields what went.
 
-    A file that vanishes meanwhile, or cannot be removed, is passed over: somebody else uses the cache, too.
+    A file that vanishes meanwhile, or cannot be removed, is passed over: someone else uses the cache, too.
     """
     before = None if days is None else time.time() - days * _DAY
     for name, holds in sorted(DISPOSABLE.items()):

@@ -1,7 +1,7 @@
 """What Renovate reads of the facts: one JSON document per thing that has versions. Pure.
 
 The form is that of Renovate's custom data sources: https://docs.renovatebot.com/modules/datasource/custom/
-A version stands once in a document, the newest first. What is not known (the day of a torch) is left out.
+A version is once in a document, the newest first. What is not known (the day of a torch) is left out.
 
     torch.json                      releases of torch that have a build
     torch-cu128.json                builds of one variant: `2.9.1+cu128`

@@ -27,7 +27,7 @@ class OwnVerdict(Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Whether it is about this lock and signed by somebody who is trusted."""
+        """Whether it is about this lock and signed by someone who is trusted."""
         return self.standing is Standing.TRUSTED
 
 

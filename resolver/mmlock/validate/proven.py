@@ -1,4 +1,4 @@
-"""Verdicts beside locks as facts: what the solver prefers to what nobody has run."""
+"""Verdicts beside locks as facts: what the solver prefers to what no one has run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 def validations(folders: Iterable[Path], trust: Trust) -> Evidence:
-    """What the verdicts below these folders prove: those of their locks, signed by somebody who is trusted.
+    """What the verdicts below these folders prove: those of their locks, signed by someone who is trusted.
 
     Raises UsageError for a folder that is not there.
     """

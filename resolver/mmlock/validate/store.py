@@ -59,7 +59,7 @@ class VerdictRecord(Struct, frozen=True, kw_only=True):
 
 
 class VerdictBinding(StrEnum):
-    """How a file beside a verdict stands to the file that was signed."""
+    """How a file beside a verdict is to the file that was signed."""
 
     SAME = "same"
     CHANGED = "changed"  # written again since: the environment may still be the same
@@ -171,7 +171,7 @@ def trusted_signer(record: VerdictRecord, trust: Trust, where: str) -> TrustedKe
 
 
 def bindings(record: VerdictRecord, folder: Path) -> dict[str, VerdictBinding]:
-    """How the files that a verdict was signed for stand now, by name."""
+    """How the files that a verdict was signed for are now, by name."""
     return {
         subject.name: _binding(folder / subject.name, digest)
         for subject in record.statement.subjects
@@ -188,7 +188,7 @@ def _binding(path: Path, digest: str) -> VerdictBinding:
 
 
 def check_files(record: VerdictRecord, env: LockedEnv, folder: Path) -> dict[str, VerdictBinding]:
-    """How the signed files stand now. Raises VerdictError for one that is neither signed nor of this lock.
+    """How the signed files are now. Raises VerdictError for one that is neither signed nor of this lock.
 
     What `pylock.toml` installs is compared by `check_about`; the others are what mmlock makes of it.
     """

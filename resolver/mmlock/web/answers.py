@@ -29,7 +29,7 @@ def service_of(request: Request) -> Service:
 
 
 def require(request: Request, role: Role) -> None:
-    """Raise HttpError for somebody who may not do that."""
+    """Raise HttpError for someone who may not do that."""
     asking = who(request)
     if asking.role.may(role):
         return
@@ -51,7 +51,7 @@ def json_response(value: object, status: int = 200, **headers: str) -> Response:
 
 
 async def asked(request: Request, task: Task, wait: float) -> Asking:
-    """Have a task done for somebody who may ask for it, within their limits. Raises MmlockError."""
+    """Have a task done for someone who may ask for it, within their limits. Raises MmlockError."""
     service = service_of(request)
     if known := service.at_hand(task):
         return known

@@ -28,7 +28,7 @@ PREFIX = "MMLOCK_SERVE_"
 
 
 class Role(StrEnum):
-    """What somebody may do; each may do what those before it may."""
+    """What someone may do; each may do what those before it may."""
 
     NOBODY = "nobody"
     READ = "read"

@@ -34,7 +34,7 @@ def with_tools(env: LockedEnv, arguments: SolveArguments, closer: Closer) -> Loc
 
 
 class Around(Protocol):
-    """What a build stands in."""
+    """What a build is in."""
 
     @property
     def python(self) -> str: ...

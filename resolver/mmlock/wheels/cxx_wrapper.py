@@ -1,6 +1,6 @@
 """A C++ compiler that reads torch's headers from a precompiled one. Run by the build environment's Python.
 
-It stands alone (Python 3.6 and newer, nothing but the standard library), because it runs in whatever Python
+It is alone (Python 3.6 and newer, nothing but the standard library), because it runs in whatever Python
 the lock is for. Usage: `cxx_wrapper.py CONFIG.json ARGUMENTS...`. Whatever does not work out with the
 precompiled header is done again without it, so that it can make a build slower but not break it.
 """

@@ -139,7 +139,7 @@ def _site_packages(prefix: Path) -> list[Path]:
 
 
 def _refuse_removal(env: LockedEnv, prefix: Path) -> None:
-    """Raise when somebody else's environment holds what the lock does not."""
+    """Raise when someone else's environment holds what the lock does not."""
     held = {package.name for package in env.packages}
     there = {dist.name for dist in distributions(path=[str(path) for path in _site_packages(prefix)])}
     foreign = sorted(name for name in there if normalize(name) not in held)

@@ -57,7 +57,7 @@ class BuildPlan(Struct, frozen=True, kw_only=True):
     label: str
     """Local version of the wheel: `pt2.11.0cu130`."""
     conda: tuple[CondaPackage, ...] = ()
-    """What the build stands on, where torch is a channel's; `pins` come on top of it."""
+    """What the build is on, where torch is a channel's; `pins` come on top of it."""
 
     @property
     def pinned_names(self) -> frozenset[PackageName]:

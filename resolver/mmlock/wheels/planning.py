@@ -19,7 +19,7 @@ ARCH_VARIABLE = "TORCH_CUDA_ARCH_LIST"
 
 
 def plan_build(env: LockedEnv, step: BuildStep) -> BuildPlan:
-    """Pin what the lock can pin. Raises UsageError for a step that cannot be run as it stands."""
+    """Pin what the lock can pin. Raises UsageError for a step that cannot be run as it is."""
     if step.source.sha256 is None:
         raise UsageError(
             f"the sources of {step.package} {step.version} have no hash",

@@ -60,7 +60,7 @@ def lock_of(folder: Path) -> Path:
 
 
 def _busy(folder: Path) -> bool:
-    """Whether somebody builds there now."""
+    """Whether someone builds there now."""
     if not lock_of(folder).is_file():
         return False
     try:

@@ -1,6 +1,6 @@
 """Hashes of files whose index states none, recorded when they were first downloaded, keyed by URL.
 
-They stand in one file that is committed: `mmlock-files.json` beside the `mmlock.toml` of the project that
+They are in one file that is committed: `mmlock-files.json` beside the `mmlock.toml` of the project that
 the lock is in, else in the lock folder; `mmlock build --record FILE` names another one. It is a matrix file
 of the section `files`: this repository records its own in `matrices/files/openmmlab-index.json`, and a row
 that others may rely on can be moved there as it is. A later build, on any machine, takes that file or none.

@@ -143,7 +143,7 @@ def seal_fetched(env: LockedEnv, step: FetchStep, wheel: FetchedWheel, placement
 
 
 def _trust(step: FetchStep, wheel: FetchedWheel) -> Finding:
-    """What stands behind the hash of a fetched wheel."""
+    """What is behind the hash of a fetched wheel."""
     level, silent = Level.WARNING, "its index publishes no hash"
     if wheel.hashes is HashTrust.STATED:
         level, text = Level.NOTE, f"{silent}; the wheel is the one whose hash was recorded before"

@@ -28,7 +28,7 @@ _BASES = ("torch/", "ATen/", "c10/")
 def common_header(tree: Path) -> tuple[str, tuple[Path, ...]] | None:
     """The torch header that most C++ sources come to first, and the sources that can start with it.
 
-    Those are all that come to any torch header: each of them can stand beside the others. None when too
+    Those are all that come to any torch header: each of them can are beside the others. None when too
     few share one.
     """
     headers = {path.name: path for path in sorted(tree.rglob("*")) if path.suffix in _HEADERS}

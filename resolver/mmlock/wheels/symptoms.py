@@ -1,4 +1,4 @@
-"""What is said when a build fails: the errors of its log, and what somebody who knows more adds.
+"""What is said when a build fails: the errors of its log, and what someone who knows more adds.
 
 What the texts of logs mean is in `matrices/curated/symptoms.toml` and explained by the doctor, a room above
 this one: the caller of a build passes it in as an `Explain`.
@@ -39,7 +39,7 @@ def no_more(_: Sequence[str]) -> Explained:
 
 
 def first_errors(lines: Sequence[str]) -> list[str]:
-    """The first errors of a log as they stand; the last lines where none looks like one."""
+    """The first errors of a log as they are; the last lines where none looks like one."""
     errors = [row.strip() for row in lines if _ERROR.search(row) and not _NOISE.search(row)]
     told = list(dict.fromkeys(row[:_LONGEST] for row in errors))[:_SHOWN]
     return told or [row.strip()[:_LONGEST] for row in lines if row.strip()][-2:]

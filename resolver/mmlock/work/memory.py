@@ -158,7 +158,7 @@ class MemoryStore:
 
 
 def new_job(task: Task, now: float) -> Job:
-    """The job of a task that nobody has begun."""
+    """The job of a task that no one has begun."""
     return Job(key=task.key, kind=task.kind, label=task.label, state=JobState.QUEUED, attempts=0, queued=now)
 
 

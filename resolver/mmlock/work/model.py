@@ -114,7 +114,7 @@ Outcome = TaskAnswer | TaskFailure
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """A task that somebody asked for. Moments are seconds since 1970."""
+    """A task that someone asked for. Moments are seconds since 1970."""
 
     key: JobKey
     kind: str
@@ -147,7 +147,7 @@ class Store(Protocol):
     """Remembers jobs. Each method is one step that happens whole or not at all, from any thread."""
 
     def add(self, task: Task) -> tuple[Job, bool]:
-        """The job of a task, and whether somebody has to do it now.
+        """The job of a task, and whether someone has to do it now.
 
         One that failed or was cancelled is queued again; one that is there in any other state is as it is.
         """
@@ -166,14 +166,14 @@ class Store(Protocol):
         ...
 
     def claim(self, key: str, worker: str) -> Job | None:
-        """Begin a job that is queued; None: somebody else did, or it is over.
+        """Begin a job that is queued; None: someone else did, or it is over.
 
         The job's `worker` names this very attempt: what an earlier attempt brings later does not count.
         """
         ...
 
     def beat(self, claimed: Job) -> bool:
-        """Say that a claimed job still runs; False: it is not wanted any more, or somebody else's."""
+        """Say that a claimed job still runs; False: it is not wanted any more, or someone else's."""
         ...
 
     def finish(self, claimed: Job, outcome: Outcome) -> bool:

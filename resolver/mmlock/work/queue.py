@@ -215,7 +215,7 @@ class Worker:
         self._local.close()
 
     def _do(self, key: str) -> None:
-        """Have a job done, and wait until it is over or somebody else's."""
+        """Have a job done, and wait until it is over or someone else's."""
         event = self._changed.setdefault(key, threading.Event())
         self._local.take(key)
         while not self._local.stopping.is_set():

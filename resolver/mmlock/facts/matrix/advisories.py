@@ -45,7 +45,7 @@ def concerning(rows: Iterable[Advisory], text: str) -> Iterator[Advisory]:
 
 
 def rank(severity: AdvisorySeverity | None) -> int:
-    """For an order by severity: what nobody rated goes after what somebody did."""
+    """For an order by severity: what nobody rated goes after what someone did."""
     return -1 if severity is None else severity.rank
 
 

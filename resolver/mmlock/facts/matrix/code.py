@@ -14,7 +14,7 @@ class Op(Struct, frozen=True, kw_only=True):
 
     name: str
     module: str
-    """The module of `mmcv.ops` it stands in: `nms`, `roi_align`."""
+    """The module of `mmcv.ops` it is in: `nms`, `roi_align`."""
     exported: bool
     """Whether `from mmcv.ops import NAME` finds it; else only its module has it."""
     needs: OpNeeds

@@ -87,7 +87,7 @@ def _raw_key(section: Section, data: bytes, index: int) -> str | None:
 
 
 def _expected(section: Section, fault: str) -> Iterator[str]:
-    """The words that may stand where a word of a closed vocabulary is wrong."""
+    """The words that may be where a word of a closed vocabulary is wrong."""
     if not fault.startswith("Invalid enum value") or (place := _PLACE.search(fault)) is None:
         return
     kind: Any = section.row
@@ -101,7 +101,7 @@ def _expected(section: Section, fault: str) -> Iterator[str]:
 
 
 def _inner(kind: Any) -> Iterator[Any]:
-    """Every type that stands inside of another: of `tuple[When, ...] | None` both When and None."""
+    """Every type that is inside of another: of `tuple[When, ...] | None` both When and None."""
     for one in get_args(kind):
         yield one
         yield from _inner(one)

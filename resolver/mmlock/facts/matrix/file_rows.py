@@ -15,7 +15,7 @@ class File(Struct, frozen=True, kw_only=True):
     name: str
     url: str
     sha256: Sha256 | None
-    """None: nobody has recorded it. Never invented."""
+    """None: no one has recorded it. Never invented."""
     size: int | None
     requires_python: str | None
     yanked: bool
@@ -92,7 +92,7 @@ class Binary(Struct, frozen=True, kw_only=True):
     confidence: Confidence
     note: str | None = None
     unread: tuple[WheelDetail, ...] = ()
-    """What its wheel tells and nobody has read there."""
+    """What its wheel tells and no one has read there."""
     variant: str | None = None
     """The one torch variant it was built for (`cu128`, `cpu`); None: any that fits."""
     optional: tuple[str, ...] = ()

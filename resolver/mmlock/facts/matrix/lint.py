@@ -171,7 +171,7 @@ def _resembling(key: str, known: tuple[str, ...]) -> str:
 
 
 class _Shape(Struct, frozen=True, kw_only=True):
-    """What may stand below a value: the fields of a table, or the items of an array."""
+    """What may be below a value: the fields of a table, or the items of an array."""
 
     fields: Mapping[str, Any] | None = None
     item: Any = None
@@ -179,7 +179,7 @@ class _Shape(Struct, frozen=True, kw_only=True):
 
 @cache
 def _shape(kind: Any) -> _Shape | None:
-    """The shape of a type; None where no table stands below it, so that nothing can be unknown there."""
+    """The shape of a type; None where no table is below it, so that nothing can be unknown there."""
     origin, arguments = getattr(kind, "__origin__", kind), get_args(kind)
     if isinstance(origin, type) and issubclass(origin, Struct):
         hints = get_type_hints(origin)

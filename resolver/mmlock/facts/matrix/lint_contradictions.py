@@ -14,7 +14,7 @@ Fault = tuple[str, int, str]
 
 
 class KnownFacts(Protocol):
-    """Rows by section, with where they stand."""
+    """Rows by section, with where they are."""
 
     def located(self, section: str) -> list[tuple[str, int, Any]]:
         """File, index and row."""

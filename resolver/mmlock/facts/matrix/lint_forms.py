@@ -71,7 +71,7 @@ def names(field: str, values: Iterable[str]) -> Faults:
 
 
 def archs(field: str, values: Iterable[str] | None, *, gfx: bool = False, prefix: str = "sm_") -> Faults:
-    """Values that are no arch of a GPU; `gfx`: those of AMD may stand there, too."""
+    """Values that are no arch of a GPU; `gfx`: those of AMD may be there, too."""
     for value in values or ():
         if gfx and _GFX.fullmatch(value):
             continue

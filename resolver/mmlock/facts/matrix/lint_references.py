@@ -22,7 +22,7 @@ Fault = tuple[str, int, str]
 
 
 class _Facts:
-    """Rows by section, with where they stand."""
+    """Rows by section, with where they are."""
 
     def __init__(self, documents: Documents) -> None:
         self._rows: dict[str, list[tuple[str, int, Any]]] = {}

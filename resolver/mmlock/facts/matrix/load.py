@@ -135,7 +135,7 @@ class Matrix(NameTables):
 
     @property
     def _described(self) -> tuple[dict[PackageName, model.Package], dict[PackageName, str]]:
-        """Those rows, and the files that they stand in."""
+        """Those rows, and the files that they are in."""
         value: tuple[dict[PackageName, model.Package], dict[PackageName, str]] | None
         value = self._values.get("described")
         if value is None:
@@ -164,7 +164,7 @@ class Matrix(NameTables):
     def requires(self, package: str) -> tuple[model.Requires, ...]:
         """Recorded metadata of a package's releases; empty when there is none.
 
-        What tables of wheels say stands only for releases whose metadata nobody read.
+        What tables of wheels say counts only for releases whose metadata nobody read.
         """
         key = f"required {normalize(package)}"
         value: tuple[model.Requires, ...] | None = self._values.get(key)

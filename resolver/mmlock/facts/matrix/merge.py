@@ -130,7 +130,7 @@ def _section_of(row: Any) -> Section:
 
 
 def _firm(row: Any) -> bool:
-    """Whether somebody saw it: what was only told or concluded may be corrected freely."""
+    """Whether someone saw it: what was only told or concluded may be corrected freely."""
     return row.confidence in {Confidence.MEASURED, Confidence.CAPTURED}
 
 

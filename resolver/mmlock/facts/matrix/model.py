@@ -221,7 +221,7 @@ class TorchBuild(Struct, frozen=True, kw_only=True):
     tag: str | None = None
     """Platform tag in its wheel's name (`linux_x86_64`), where it is known."""
     unread: tuple[WheelDetail, ...] = ()
-    """What its wheel tells and nobody has read there; the field may hold what follows from elsewhere."""
+    """What its wheel tells and no one has read there; the field may hold what follows from elsewhere."""
     cudnn: str | None = None
     """cuDNN it brings or requires (`9.10.2.21`); None: not known, or no CUDA."""
 
@@ -279,7 +279,7 @@ class Requires(Struct, frozen=True, kw_only=True):
     platform: Platform | None = None
     """Set where wheels of one release differ by platform."""
     extras: tuple[str, ...] = ()
-    """Provides-Extra in normal form, as far as recorded; one that brings nothing stands only here."""
+    """Provides-Extra in normal form, as far as recorded; one that brings nothing is only here."""
     variant: str | None = None
     """Set for a build of torch that PyPI does not serve (`cu126`)."""
 

@@ -73,7 +73,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     home: str
     kind: Offer
     takes: bool
-    """Whether its files may stand in a lock; else it is only named."""
+    """Whether its files may be in a lock; else it is only named."""
     packages: tuple[PackageName, ...]
     """Distributions that it has, under their own name."""
     instead_of: tuple[PackageName, ...] = ()
@@ -88,7 +88,7 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     """Wheels that one naming rule describes: every combination of what is listed exists."""
 
     versions: tuple[str, ...]
-    """Public versions; what the index adds behind `+` stands in `url`."""
+    """Public versions; what the index adds behind `+` is in `url`."""
     distribution: PackageName | None = None
     """None: the first of the package."""
     torch: tuple[str, ...] = ()
@@ -111,15 +111,15 @@ class WheelTable(Struct, frozen=True, kw_only=True):
     listed: PackageName | None = None
     """The `files/NAME.json` that has each file by its name, where no rule tells where it is."""
     archs: tuple[str, ...] | None = None
-    """GPU code in the files that it cannot do without, read from a wheel; absent: nobody has read it. Empty:
+    """GPU code in the files that it cannot do without, read from a wheel; absent: no one has read it. Empty:
     there is none."""
     ptx: tuple[str, ...] = ()
     cudart: str | None = None
     glibc: str | None = None
     requires: tuple[str, ...] | None = None
-    """Requires-Dist of the wheels, where PyPI has no release that tells; absent: nobody has read it."""
+    """Requires-Dist of the wheels, where PyPI has no release that tells; absent: no one has read it."""
     provider: str | None = None
-    """A row of `curated/providers.toml`, where somebody else built it; None: the project itself."""
+    """A row of `curated/providers.toml`, where someone else built it; None: the project itself."""
     tie: Tie | None = None
     """None: that of the package."""
     source: tuple[str, ...]
@@ -166,7 +166,7 @@ class Package(Struct, frozen=True, kw_only=True):
 _NAME = re.compile(r"\{(\w{1,32})\}")
 
 Words = Mapping[str, str]
-"""Placeholder -> what stands there."""
+"""Placeholder -> what is there."""
 
 PLACEHOLDERS: Mapping[str, str] = {
     "version": "the public version: `2.1.2`",
@@ -181,7 +181,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "tag": "the platform tag: `manylinux_2_28_x86_64`",
     "py": "the Python tag, filled in for each Python: `cp312`",
 }
-"""What may stand in braces in a `url`."""
+"""What may be in braces in a `url`."""
 
 
 def placeholders(template: str) -> tuple[str, ...]:
@@ -235,7 +235,7 @@ class Build(Struct, frozen=True, kw_only=True):
 
     @property
     def unread(self) -> tuple[WheelDetail, ...]:
-        """What nobody has read in its wheel."""
+        """What no one has read in its wheel."""
         return (WheelDetail.ARCHS,) if self.table.archs is None else ()
 
 

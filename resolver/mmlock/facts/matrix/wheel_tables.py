@@ -42,7 +42,7 @@ def listed_binary(build: Build, file: str) -> Binary:
 
 
 def listed_requires(table: WheelTable, file: str) -> Iterator[Requires]:
-    """What the wheels of a table in `packages/FILE.toml` declare, where somebody recorded it there."""
+    """What the wheels of a table in `packages/FILE.toml` declare, where someone recorded it there."""
     if table.requires is None:
         return
     for version in table.versions:

@@ -47,7 +47,7 @@ class LastRead:
 def last_seen(root: Path, patterns: Iterable[str], marks: Collection[str] = ()) -> str | None:
     """The newest day that the sources of some matrix files name: their facts are not younger.
 
-    `marks`: keys of the sources that come of reading the index; empty: all do. A page of somebody else that
+    `marks`: keys of the sources that come of reading the index; empty: all do. A page of someone else that
     was read yesterday says nothing of the index.
     """
     days: list[str] = []

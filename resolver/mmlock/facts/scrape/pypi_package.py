@@ -179,7 +179,7 @@ class PyPIPackage(Struct):
                 yield from self._archive_want(release, files, frozenset({Part.REQUIRES}))
 
     def _release_wants(self, release: str, files: Sequence[File]) -> Iterator[Want]:
-        """What a release refuses stands in its sources; what it requires, in its wheel if it has one."""
+        """What a release refuses is in its sources; what it requires, in its wheel if it has one."""
         lacks = set() if release in self.plan.known else {Part.RELEASE}
         if release not in self.plan.declared:
             lacks.add(Part.REQUIRES)

@@ -150,7 +150,7 @@ def _from_fields(values: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def _mminstall(tree: ArchiveTree, module: str) -> tuple[str, ...]:
-    """The lines of mminstall.txt, which stands beside the requirements or inside the package."""
+    """The lines of mminstall.txt, which is beside the requirements or inside the package."""
     for path in ("requirements/mminstall.txt", f"{module}/.mim/requirements/mminstall.txt"):
         text = tree.text(path)
         if text is not None:

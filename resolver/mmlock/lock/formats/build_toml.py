@@ -35,7 +35,7 @@ __all__ = ["NAME", "SCHEMA", "UNVERIFIED", "read", "render"]
 NAME = "build.toml"
 SCHEMA = "mmlock-build"
 UNVERIFIED = "unverified"
-"""Stands where a hash would stand if anybody had recorded one."""
+"""In place of a hash that no one has recorded."""
 
 _VERSION = 1
 _FORMS = {form.value: form for form in (Form.BUILD, Form.TORCH_OPS)}

@@ -59,7 +59,7 @@ def wheel_bytes(node: CoreNode) -> bytes:
 def place_wheels(nodes: Iterable[CoreNode], folder: Path) -> tuple[str, ...]:
     """Write each node below `folder` once; gives `NAME @ file:///...` lines.
 
-    A file stands in a folder named by its content, so that the engine's own cache knows it again.
+    A file is in a folder named by its content, so that the engine's own cache knows it again.
     Raises OSError where the folder cannot be written.
     """
     return tuple(f"{node.name}{_extras(node)} @ {_place(node, folder).as_uri()}" for node in nodes)

@@ -37,7 +37,7 @@ class ClosureRequest(Struct, frozen=True, kw_only=True):
     requirements: tuple[PlainRequirement, ...]
     constraints: tuple[PlainRequirement, ...]
     drop: tuple[PackageName, ...] = ()
-    """Packages that must not be resolved even if somebody requires them."""
+    """Packages that must not be resolved even if someone requires them."""
     index: IndexSettings = IndexSettings()
     allow_sdist: tuple[PackageName, ...] = ()
     """Ordinary packages that may be built at install time; all others must have a wheel."""

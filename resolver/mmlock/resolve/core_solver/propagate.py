@@ -1,7 +1,7 @@
 """Propagation: makes a problem smaller without changing its answer.
 
 Two steps, each exact. *Support*: an option that needs a group with no member left cannot be picked.
-*Dominance*: of two options of a slot that stand in the same groups and need the same ones, the one
+*Dominance*: of two options of a slot that are in the same groups and need the same ones, the one
 that is nowhere cheaper and comes later is never picked by the cheapest choice.
 """
 

@@ -95,7 +95,7 @@ def pulled(catalog: SlotCatalog, slot: str, extras: tuple[str, ...]) -> set[str]
 
 
 def _brought(package: PackageName, row: Requires, extras: tuple[str, ...]) -> Iterator[Requirement]:
-    """Requirements that stand under one of the extras."""
+    """Requirements that are under one of the extras."""
     wanted = frozenset(active(package, row.requires, extras))
     for requirement in parsed(row.requires):
         if requirement.marker and named_extras((str(requirement),)) & wanted:

@@ -260,7 +260,7 @@ def _link_declared(builder: GraphBuilder, catalog: SlotCatalog, option: Option, 
 
 
 def add_costs(builder: GraphBuilder, slot: str) -> None:
-    """Generation and age of what fills a slot somebody asked for."""
+    """Generation and age of what fills a slot someone asked for."""
     options = [builder.options[i] for i in builder.slots[slot]]
     finals = sorted(
         version(text) for text in {o.version for o in options if o.version} if not is_prerelease(text)

@@ -78,7 +78,7 @@ class BinaryChoice(Struct, frozen=True, kw_only=True):
 
     binary: Binary
     release: Release | None = None
-    """What the release needs, where it was scanned: of an OpenMMLab package that somebody else built."""
+    """What the release needs, where it was scanned: of an OpenMMLab package that someone else built."""
 
 
 class BuildChoice(Struct, frozen=True, kw_only=True):
@@ -186,7 +186,7 @@ class UserConstraint(Struct, frozen=True, kw_only=True):
     loose: tuple[tuple[str, Group], ...] = ()
     """What is still required when the version is given up: the package itself."""
     origin: str = "the request"
-    """Where it stands: the command line, a file and line."""
+    """Where it is: the command line, a file and line."""
     available: str = ""
     """What there is instead, shown where no option satisfies it."""
     unless: Group = frozenset()
@@ -250,7 +250,7 @@ class Rows(Struct, frozen=True, kw_only=True):
     slots: Mapping[str, tuple[int, ...]]
     """Slot -> its options, best first: newest first, and settled order between equals."""
     roots: frozenset[str]
-    """Slots somebody asked for."""
+    """Slots someone asked for."""
     shared: tuple[Link, ...]
     """Links that hold on any device."""
     own: tuple[Link, ...]

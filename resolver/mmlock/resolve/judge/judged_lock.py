@@ -80,7 +80,7 @@ class JudgedLock(Struct, frozen=True, kw_only=True):
         return tuple(format_cc(d.arch) for d in target.devices if d.arch) if target.cuda else ()
 
     def requested(self, *words: str) -> bool:
-        """Whether one of these words stands in the request."""
+        """Whether one of these words is in the request."""
         return any(word in words for word in self.env.request)
 
     def toolkit(self, cuda: str | None) -> Toolkit | None:
@@ -164,7 +164,7 @@ def _channel_nodes(env: LockedEnv, matrix: Matrix) -> Iterable[Node]:
 
 
 def _made(package: LockedPackage) -> Form:
-    """How a wheel beside the lock came to be; that its ops are plain PyTorch stands in its version."""
+    """How a wheel beside the lock came to be; that its ops are plain PyTorch is in its version."""
     return Form.TORCH_OPS if package.version.endswith("+torchops") else Form.BUILD
 
 

@@ -72,7 +72,7 @@ def _chosen(option: Option, advice: Asked) -> str:
 def _reason(
     matrix: Matrix, request: InterpretedRequest, decided: Resolution, advice: Asked, engine: Engine
 ) -> str:
-    """What stands against it, asked of the facts as if it had been required."""
+    """what conflicts with it, asked of the facts as if it had been required."""
     state = LoopState(refusals=list(decided.refusals))
     rows = build_graph(matrix, _required(graph_request(request, state), advice))
     if solve_core(rows, engine, request.objectives) is not None:

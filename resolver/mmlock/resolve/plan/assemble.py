@@ -84,7 +84,7 @@ class _Parts(Struct):
 
 
 def assemble(decision: Decision, finder: HashLookup) -> LockedEnv | tuple[NoSources, ...]:
-    """The locked environment; or the builds whose sources nobody has recorded."""
+    """The locked environment; or the builds whose sources no one has recorded."""
     parts = _Parts(packages=[], fetch=[], build=[], missing=[])
     there = provided(decision.matrix, decision.closed.conda)
     for option in decision.solution.packages():

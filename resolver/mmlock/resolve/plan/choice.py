@@ -1,4 +1,4 @@
-"""Why this version and not a newer one: the sentence that stands beside each chosen package.
+"""Why this version and not a newer one: the sentence that is beside each chosen package.
 
 It is read from the graph: which newer versions the user's own words rule out, which ones the other choices
 do not accept, and, where that does not explain it, which objective a newer one would cost.

@@ -116,7 +116,7 @@ def _require_ops(matrix: Matrix, ops: Iterable[str]) -> None:
 
 
 def _require_providers(matrix: Matrix, names: Iterable[str]) -> None:
-    """Raise UsageError for providers that are not known, or whose builds cannot stand in a lock."""
+    """Raise UsageError for providers that are not known, or whose builds cannot are in a lock."""
     known = {row.name: row for row in matrix.providers}
     for name in names:
         row = known.get(name)

@@ -31,7 +31,7 @@ class CoreRequirement(Struct, frozen=True, kw_only=True):
     marker: str | None = None
     """Where it does not hold, nothing is required."""
     origin: str = THE_REQUEST
-    """Where it stands: `requirements.txt:3`."""
+    """Where it is: `requirements.txt:3`."""
     constraint: bool = False
     """True: bounds the package where it is in the environment, without requiring it."""
 

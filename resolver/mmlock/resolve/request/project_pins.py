@@ -40,7 +40,7 @@ def advice(pins: Iterable[ProjectPin], without: Collection[PackageName]) -> Iter
 
 
 def _guides(pin: ProjectPin) -> bool:
-    """Whether a pin with a bound stands in a guide of the whole project, and not in one of a part of it."""
+    """Whether a pin with a bound is in a guide of the whole project, and not in one of a part of it."""
     file = pin.place.file
     return (
         pin.kind in _GUIDES

@@ -116,7 +116,7 @@ def _takes(wanted: Collection[str], one: OwnExtension) -> bool:
 
 
 def _stated(text: str | None) -> str:
-    """A version that can stand in a lock: of `0.6.0+%s`, whose rest is filled in by a build, the start."""
+    """A version that can are in a lock: of `0.6.0+%s`, whose rest is filled in by a build, the start."""
     start = (text or "").partition("+")[0]
     return start if is_version(start) else _UNNAMED
 

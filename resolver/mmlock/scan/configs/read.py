@@ -41,7 +41,7 @@ class Config(Struct, frozen=True, kw_only=True):
 
     @property
     def types(self) -> tuple[tuple[Leaf, str], ...]:
-        """Every `type` that is left after the overrides, with the key it stands at."""
+        """Every `type` that is left after the overrides, with the key it is at."""
         return tuple(typed(self.values))
 
     @property

@@ -110,7 +110,7 @@ def _item(value: Value | None, key: object) -> Value | None:
 
 
 def _unknown(node: ast.expr, names: Mapping[str, Value], base: Table, file: str) -> Value:
-    """What stands inside an expression that is not evaluated: its parts still name types."""
+    """What is inside an expression that is not evaluated: its parts still name types."""
     parts: list[Value] = []
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr):
@@ -138,7 +138,7 @@ def merge(base: Table, child: Table) -> Table:
 
 
 def typed(value: Value) -> Iterator[tuple[Leaf, str]]:
-    """Every `type` of a table in a value, with the key that the table stands at; each table once."""
+    """Every `type` of a table in a value, with the key that the table is at; each table once."""
     stack: list[tuple[Value, str]] = [(value, "")]
     seen: set[int] = set()
     while stack:

@@ -18,7 +18,7 @@ __all__ = ["channels_of_environment", "channels_of_pixi", "conda_lock", "pixi", 
 _FILE = re.compile(r"([a-z0-9_][a-z0-9_.-]*)-([A-Za-z0-9_.!+]+)-[A-Za-z0-9_.!+]+\.(?:conda|tar\.bz2)")
 _ITEM = re.compile(r"\s*-\s*[\"']?([A-Za-z0-9_.:/~%-]+)[\"']?\s*(?:#.*)?")
 _PLAIN = frozenset({"conda-forge", "defaults", "nodefaults", "https://conda.anaconda.org/conda-forge"})
-"""Channels that nobody has to be told of: what mmlock asks, and words for conda's own."""
+"""Channels that no one has to be told of: what mmlock asks, and words for conda's own."""
 
 
 def pixi(text: str) -> Iterator[Line]:

@@ -46,7 +46,7 @@ _OF_A_LINE = 500
 
 
 class LineFinder:
-    """Finds the line on which a value stands, in a format whose reader does not tell."""
+    """Finds the line on which a value is, in a format whose reader does not tell."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"""A version that somebody wrote down, where, and how binding that is."""
+"""A version that someone wrote down, where, and how binding that is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Binding", "PinKind", "ProjectPin"]
 
 
 class PinKind(StrEnum):
-    """In what kind of file it stands."""
+    """In what kind of file it is."""
 
     REQUIREMENTS = "requirements file"
     PYPROJECT = "pyproject.toml"

@@ -40,7 +40,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     env: LockedEnv | None
     refused: Refused | None
     verdict: Verdict | None
-    """Of this very lock, by somebody who is trusted."""
+    """Of this very lock, by someone who is trusted."""
 
 
 class StateKind(StrEnum):
@@ -109,7 +109,7 @@ class State(Struct, frozen=True, kw_only=True):
 
 
 def entries(catalogue: Catalogue, trust: Trust) -> Iterator[Entry]:
-    """Every pair with what is there; of verdicts, those by somebody who is trusted.
+    """Every pair with what is there; of verdicts, those by someone who is trusted.
 
     Raises MmlockError for a file that cannot be used.
     """
@@ -213,7 +213,7 @@ def _unwritable(path: Path, error: OSError) -> EnvironmentFault:
 
 
 def compare(pair: Pair, outcome: LockedEnv | Refused, matrix: Matrix, trust: Trust) -> State:
-    """Whether what is there is what was solved now, and whether the judge lets it stand."""
+    """Whether what is there is what was solved now, and whether the judge lets it are."""
     folder = _folder(pair)
     try:
         held = read_lock(folder) if (folder / pylock.NAME).is_file() else None

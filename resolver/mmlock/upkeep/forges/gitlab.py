@@ -154,7 +154,7 @@ class GitLab(Struct, frozen=True, kw_only=True):
         )
 
     def _user(self, name: str) -> Iterable[int]:
-        """The number of a user; none where nobody has that name: that stops no update."""
+        """The number of a user; none where no one has that name: that stops no update."""
         with suppress(ForgeFault):
             for row in decoded(self.rest.get("/users", username=name), tuple[_User, ...]):
                 yield row.id

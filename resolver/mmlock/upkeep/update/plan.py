@@ -1,7 +1,7 @@
 """What is there and what is proposed → what to do. Pure: time and everything seen are passed in.
 
 Rules, in the order of their force:
-- a branch that somebody else pushed to is left alone, unless a person asks to have it made again;
+- a branch that someone else pushed to is left alone, unless a person asks to have it made again;
 - what a person closed stays closed, until something newer is proposed or a person asks for it;
 - a lock is in at most one open pull request of ours;
 - outside the schedule, or beyond a limit, nothing new is opened; a tick on the dashboard goes before both.
@@ -161,7 +161,7 @@ def our_pulls(pulls: Iterable[Pull], prefix: str) -> tuple[Pull, ...]:
 
 
 def edited_pairs(observed: Observed, prefix: str) -> dict[str, str]:
-    """The locks in pull requests that somebody else pushed to: pair → branch. No other may have them."""
+    """The locks in pull requests that someone else pushed to: pair → branch. No other may have them."""
     found: dict[str, str] = {}
     for pull in our_pulls(observed.pulls, prefix):
         branch = observed.branches.get(pull.branch)

@@ -66,7 +66,7 @@ Clock = Callable[[], datetime]
 
 
 class RunParts(Struct, frozen=True, kw_only=True):
-    """What a run is made of that stands above it."""
+    """What a run is made of that is above it."""
 
     decide: DecideWith
     """Solves pairs."""

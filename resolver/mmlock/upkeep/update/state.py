@@ -72,7 +72,7 @@ def tickbox(verb: str, subject: str, text: str) -> str:
 
 
 def ticked(body: str) -> frozenset[tuple[str, str]]:
-    """The boxes that somebody ticked: verb and subject."""
+    """The boxes that someone ticked: verb and subject."""
     return frozenset((found[1], found[2] or "") for found in _TICKED.finditer(body))
 
 
@@ -85,7 +85,7 @@ def marker(kind: str, key: str) -> str:
 
 
 def fingerprint(tree: str, branch: str) -> str:
-    """What a commit of ours says about itself: with another tree it is somebody else's."""
+    """What a commit of ours says about itself: with another tree it is someone else's."""
     return hashlib.sha256(f"mmlock-update-{VERSION}\0{tree}\0{branch}".encode()).hexdigest()[:40]
 
 

@@ -54,7 +54,7 @@ class OpenStep(Struct, frozen=True, kw_only=True):
     version: str
     build: bool
     tested: bool
-    """Whether somebody is known to have built this very combination."""
+    """Whether someone is known to have built this very combination."""
 
 
 class AdvisoryLine(Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ class Signature(Struct, frozen=True, kw_only=True):
 
     sig: bytes
     keyid: str = ""
-    """A hint which key it is of; nobody has signed it."""
+    """A hint which key it is of; no one has signed it."""
 
 
 class Envelope(Struct, frozen=True, kw_only=True):

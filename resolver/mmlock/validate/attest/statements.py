@@ -35,7 +35,7 @@ class StatementSubject(Struct, frozen=True, kw_only=True):
 
 
 class Statement(Struct, frozen=True, kw_only=True):
-    """What somebody says about subjects; the predicate as the very bytes that were signed."""
+    """What someone says about subjects; the predicate as the very bytes that were signed."""
 
     subjects: tuple[StatementSubject, ...]
     predicate_type: str

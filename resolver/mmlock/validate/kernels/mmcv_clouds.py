@@ -160,7 +160,7 @@ def shared_areas(first: Any, second: Any) -> Any:
 
 
 def shared_volumes(first: Any, second: Any) -> Any:
-    """Overlap in space of boxes that stand upright, by volume."""
+    """Overlap in space of boxes that are upright, by volume."""
     low = torch.max((first[:, 2] - first[:, 5] / 2)[:, None], (second[:, 2] - second[:, 5] / 2)[None])
     high = torch.min((first[:, 2] + first[:, 5] / 2)[:, None], (second[:, 2] + second[:, 5] / 2)[None])
     shared = shared_areas(first, second) * (high - low).clamp(min=0)

@@ -19,7 +19,7 @@ FOUR = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
 
 def _distances(points: Any, boxes: Any) -> Any:
-    """How far inside (positive) each point is of each box that stands on its z: (points, boxes)."""
+    """How far inside (positive) each point is of each box that is on its z: (points, boxes)."""
     x, y, z = (points[:, None, :] - boxes[None, :, :3]).unbind(-1)
     cos, sin = torch.cos(-boxes[:, 6]), torch.sin(-boxes[:, 6])
     length, width, height = boxes[:, 3:6].unbind(-1)

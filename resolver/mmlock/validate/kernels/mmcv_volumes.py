@@ -20,7 +20,7 @@ CELLS = (2, 3, 2)
 
 
 def local(points: Any, box: Any) -> Any:
-    """Points as shares of a box that stands on its z: within it, all three are between 0 and 1."""
+    """Points as shares of a box that is on its z: within it, all three are between 0 and 1."""
     x, y, z = (points - box[:3]).unbind(-1)
     cos, sin = torch.cos(box[6]), torch.sin(box[6])
     return torch.stack(

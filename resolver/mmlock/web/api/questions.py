@@ -48,7 +48,7 @@ async def solve(request: Request, wait: Wait = 3.0) -> Response:
 
 @router.post("/why-not", responses=documented(_PAGE, job=True), openapi_extra=body("WhyNotRequest"))
 async def why_not(request: Request, wait: Wait = 3.0) -> Response:
-    """Tell what stands against one requirement on a target, or that it works."""
+    """Say what conflicts with one requirement on a target, or that it works."""
     require(request, Role.SOLVE)
     asking = parsed(WhyNotBody, await request.body())
     (doubted, *more) = gather(Inputs(requirements=(asking.requirement,)), NoFiles().text).requirements or (
@@ -62,7 +62,7 @@ async def why_not(request: Request, wait: Wait = 3.0) -> Response:
 
 @router.post("/inspect", responses=documented(_PAGE, job=True), openapi_extra=body("InspectRequest"))
 async def inspect(request: Request, wait: Wait = 3.0) -> Response:
-    """Tell whether compiled files load beside a torch, and have code for a device."""
+    """Say whether compiled files load beside a torch, and have code for a device."""
     require(request, Role.SOLVE)
     asking = parsed(InspectBody, await request.body())
     thing = asking.thing.strip()

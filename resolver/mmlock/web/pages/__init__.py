@@ -36,7 +36,7 @@ def add(app: FastAPI) -> None:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether somebody looks with a browser, at what is no data."""
+    """Whether someone looks with a browser, at what is no data."""
     path = request.url.path
     program = path.startswith(("/api/", "/simple", "/files/", "/metrics", "/healthz", "/readyz"))
     return not program and not path.endswith(".json") and "text/html" in request.headers.get("accept", "")

@@ -182,7 +182,7 @@ def _view(option: SolveOption) -> dict[str, Any]:
 
 @router.get("/gpus/hint")
 async def gpu_hint(request: Request) -> Response:
-    """A line about the device that somebody types."""
+    """A line about the device that someone types."""
     require(request, Role.READ)
     from html import escape
 

@@ -1,8 +1,8 @@
-"""The body of the notebook cell. It stands alone and runs in the notebook's own Python (3.8 and newer).
+"""The body of the notebook cell. It is alone and runs in the notebook's own Python (3.8 and newer).
 
 `set_up(lock)` makes the running environment what the lock says: it removes what shadows the lock's packages,
 installs by hash only what is not right yet, tells whether the kernel must restart and why, and imports
-everything in a fresh process. It replaces nothing by a stand-in: what is missing ends the cell.
+everything in a fresh process. It replaces nothing by a are-in: what is missing ends the cell.
 """
 # ruff: noqa: FURB188, PLW1510, PTH100, PTH113, PTH118, PTH123, RUF005, T201, UP006, UP022, UP035
 

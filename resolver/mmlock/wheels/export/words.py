@@ -1,4 +1,4 @@
-"""Texts of a lock as words of a shell, a Dockerfile, a requirements file: each quoted for where it stands."""
+"""Texts of a lock as words of a shell, a Dockerfile, a requirements file: each quoted for where it is."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from .sampling import fill
 
 
 def _local(points: Any, boxes: Any) -> tuple[Any, Any]:
-    """Points (..., N, 3) seen from boxes (..., M, 7) that stand on their z, and which are inside."""
+    """Points (..., N, 3) seen from boxes (..., M, 7) that are on their z, and which are inside."""
     moved = points[..., :, None, :] - boxes[..., None, :, :3]
     angle = boxes[..., None, :, 6]
     cos, sin = angle.cos(), angle.sin()

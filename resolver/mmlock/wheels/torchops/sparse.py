@@ -49,7 +49,7 @@ def _reached(sites: Any, how: Any, transpose: bool) -> tuple[Any, Any]:
 
 
 def _find(keys: Any, wanted: Any) -> tuple[Any, Any]:
-    """Where each wanted number stands among `keys`, and whether it is there."""
+    """Where each wanted number is among `keys`, and whether it is there."""
     ordered, order = keys.sort()
     at = torch.searchsorted(ordered, wanted).clamp(max=max(0, len(keys) - 1))
     if not len(keys):
