@@ -78,11 +78,10 @@ def write_bundle(
 
 def import_result(request: VerdictArguments, lock: Path) -> Page:
     """Make a verdict of a result and write it beside the lock. Raises UsageError or EnvironmentFault."""
+    from mmlock.validate.keeping import kept, signer_with, where_kept
     from mmlock.validate.store import NAME
     from mmlock.validate.text import lines
-    from mmlock.validate.validate import kept, where_kept
     from mmlock.validate.validation import concern_data
-    from mmlock.validate.verdicts import signer_with
 
     assert request.file is not None
     folder = lock_folder(lock)

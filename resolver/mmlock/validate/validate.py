@@ -20,15 +20,13 @@ from mmlock.core.validate_arguments import ValidateArguments
 from mmlock.files.private import open_cache
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.read import read_lock
-from mmlock.validate.model import Verdict
+from mmlock.validate.keeping import kept, signer_with, where_kept
 from mmlock.validate.runner import TargetInterpreter
 from mmlock.validate.statement import statement_data
 from mmlock.validate.validation import ValidationRun, chosen_suites, concern_data, isolated, require_sealed
 
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
-    from mmlock.validate.attest.signers import Signer
-    from mmlock.validate.store import VerdictRecord
 
 _SPACE = 3
 """A wheel unpacks to about three times its size."""
@@ -41,7 +39,6 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
     """
     from mmlock.validate.store import NAME
     from mmlock.validate.text import lines
-    from mmlock.validate.verdicts import signer_with
 
     folder = lock_folder(request.lock)
     env = read_lock(folder)
@@ -66,30 +63,6 @@ def validate(request: ValidateArguments, *, progress: Progress = silent) -> Page
         data |= {"verdict": str(place), "digest": record.digest, "signed": signer is not None}
     text = [*lines(verdict), "", where_kept(place, signer)]
     return Page(text="\n".join(text) + "\n", data={**data, "statement": statement_data(record.statement)})
-
-
-def kept(
-    verdict: Verdict, env: LockedEnv, folder: Path, place: Path | None, signer: Signer | None
-) -> VerdictRecord:
-    """The verdict, written where it belongs; beside its lock, the lock names it."""
-    from mmlock.validate.signing import attest, bound_files, put_verdict
-    from mmlock.validate.store import NAME, write_verdict
-
-    if place == folder / NAME:
-        return put_verdict(verdict, env, folder, signer)
-    record = attest(verdict, bound_files(folder), signer)
-    if place is not None:
-        write_verdict(record.envelope, place)
-    return record
-
-
-def where_kept(place: Path | None, signer: Signer | None) -> str:
-    """Say where a verdict is, and whether anybody's solve will use it."""
-    if place is None:
-        return "partial validation: no verdict was written; `--out FILE` writes one"
-    if signer is None:
-        return f"verdict: {place} (not signed: nobody's solve will use it)"
-    return f"verdict: {place} (signed)"
 
 
 # ---------------------------------------------------------------- where it runs

@@ -12,10 +12,10 @@ from mmlock.core.errors import UsageError
 from mmlock.core.report import Page
 from mmlock.core.validate_arguments import VerdictAction, VerdictArguments
 from mmlock.lock.read import read_lock
+from mmlock.validate.keeping import signer_with
 
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
-    from mmlock.validate.attest.signers import Signer
     from mmlock.validate.model import Verdict
 
 
@@ -133,11 +133,3 @@ def _filled(env: LockedEnv, verdict: Verdict) -> list[str]:
     steps = {step.package for step in env.steps}
     wheels = [wheel for wheel in verdict.core_wheels if wheel.package in steps]
     return [f"validated with {name}, sha256 {sha256}" for wheel in wheels for name, sha256 in wheel.files]
-
-
-def signer_with(path: Path | None) -> Signer:
-    """What signs: a key that is named, or the user's own. Raises EnvironmentFault."""
-    from mmlock.validate.attest.keys import own_key, read_private_key
-    from mmlock.validate.attest.signers import KeySigner
-
-    return KeySigner(private=own_key(os.environ) if path is None else read_private_key(path))
