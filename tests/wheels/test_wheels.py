@@ -75,11 +75,11 @@ def test_a_wheel_that_would_write_outside_is_refused(tmp_path: Path) -> None:
     ("asked", "held", "ptx", "lacking"),
     [
         ("9.0;12.0", ("sm_90", "sm_120"), (), None),
-        ("9.0;12.0", ("sm_90",), (), "no code for sm_120; it holds sm_90"),
-        ("9.0+PTX", ("sm_90",), (), "no code for compute_90"),
+        ("9.0;12.0", ("sm_90",), (), "no kernels for sm_120; it is built for sm_90"),
+        ("9.0+PTX", ("sm_90",), (), "no kernels for compute_90"),
         ("9.0+PTX", ("sm_90",), ("compute_90",), None),
-        ("9.0a", ("sm_90",), (), "no code for sm_90a"),
-        ("10.0", (), ("compute_100",), "no code for sm_100"),
+        ("9.0a", ("sm_90",), (), "no kernels for sm_90a"),
+        ("10.0", (), ("compute_100",), "no kernels for sm_100"),
     ],
 )
 def test_every_asked_arch_must_be_there(

@@ -28,7 +28,7 @@ STOPS: Mapping[Stop, str] = {
     Stop.DEVICE_UNSERVED: "nothing public is built for the device",
     Stop.TORCH_ABSENT: "torch has no such build for the platform",
     Stop.PYTHON: "that torch has no wheel for the Python",
-    Stop.DEVICE: "that torch has no code for the device",
+    Stop.DEVICE: "that torch has no kernels for the device",
     Stop.PACKAGES: "the packages of the stack have no versions for that torch and Python",
 }
 

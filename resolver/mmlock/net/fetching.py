@@ -27,7 +27,7 @@ class FetchProblem(StrEnum):
     CORRUPT = "corrupt"  # the bytes are not those that were promised
     NO_RANGES = "no-ranges"  # the server sends whole files only
     SETTINGS = "settings"  # certificates or a proxy of the environment cannot be used
-    OFFLINE = "offline"  # not cached, and the network may not be used
+    OFFLINE = "offline"  # not cached, and network access is disabled
 
 
 _HINTS = {

@@ -97,7 +97,7 @@ class Client(Struct):
             self.served(known.stored)
             return known.page
         if self.offline:
-            text = f"`{url}` is not cached and the network may not be used"
+            text = f"`{url}` is not cached, and network access is disabled (`--offline`)"
             return FetchFault(problem=FetchProblem.OFFLINE, url=url, text=text)
         headers = {"Accept": accept, "Accept-Encoding": ENCODINGS}
         if known and known.page.etag:
@@ -117,7 +117,9 @@ class Client(Struct):
         url = self.learn(url)
         if self.offline:
             return FetchFault(
-                problem=FetchProblem.OFFLINE, url=url, text=f"`{url}`: the network may not be used"
+                problem=FetchProblem.OFFLINE,
+                url=url,
+                text=f"`{url}`: network access is disabled (`--offline`)",
             )
         span = f"bytes={start}" if start < 0 else f"bytes={start}-{end}"
         # A compressed answer would have other offsets.

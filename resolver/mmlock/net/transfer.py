@@ -68,7 +68,7 @@ class Transfer(Struct, kw_only=True):
         client, limits = self.client, self.client.limits
         url = self.url = client.learn(self.url)
         if client.offline:
-            text = f"`{url}` is not here and the network may not be used"
+            text = f"`{url}` was not downloaded before, and network access is disabled (`--offline`)"
             return FetchFault(problem=FetchProblem.OFFLINE, url=url, text=text)
         if down := client.health.down(url):
             return down

@@ -171,7 +171,7 @@ class Guard:
         if token is None:
             raise HttpError(
                 HTTPStatus.UNAUTHORIZED,
-                "this token is not known here, or it has expired",
+                "this token is unknown, or it has expired",
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return Who(name=token.name, role=token.role, token=True)

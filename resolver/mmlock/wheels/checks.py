@@ -56,7 +56,7 @@ def refuse_failed(facts: WheelFacts, checks: tuple[WheelTest, ...], log: Path) -
     failed = [check for check in checks if check.status is CheckStatus.FAILED]
     if failed:
         raise EnvironmentFault(
-            f"the wheel that came out is not the one that was asked for: `{facts.path.name}`",
+            f"the build made another wheel than the requested one: `{facts.path.name}`",
             causes=[f"{check.name}: {check.detail}" for check in failed],
             hints=[f"it was not put into the wheelhouse; the whole log is `{log}`"],
         )
@@ -174,7 +174,7 @@ def arch_check(asked: Sequence[str], cubins: AbstractSet[str], ptx: AbstractSet[
     lacking += [name for name in with_ptx if name not in ptx]
     held = " ".join(sorted(cubins | ptx)) or "none"
     if lacking:
-        return failed(_GPU, f"no code for {' '.join(lacking)}; it holds {held}")
+        return failed(_GPU, f"no kernels for {' '.join(lacking)}; it is built for {held}")
     return passed(_GPU, held)
 
 

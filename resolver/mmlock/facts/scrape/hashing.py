@@ -45,7 +45,7 @@ def digest(client: Client, url: str, folder: Path) -> HashedFile | FetchFault:
     if wheel_name(_name(url)) is None:
         return FetchFault(problem=FetchProblem.CORRUPT, url=url, text=f"`{url}` names no wheel")
     if client.offline:
-        text = f"`{url}`: the network may not be used"
+        text = f"`{url}`: network access is disabled (`--offline`)"
         return FetchFault(problem=FetchProblem.OFFLINE, url=url, text=text)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{sha256(url.encode()).hexdigest()}.part"

@@ -280,4 +280,4 @@ def _install(export: Export) -> Iterator[str]:
     yield f"{python} - {' '.join(quote(name) for name in export.imports)} <<'IMPORTS'"
     yield f"{_IMPORTS}IMPORTS"
     for name, value in sorted(env.environment.items()):
-        yield f"say {quote(f'set when you run it: {name}={value}')}"
+        yield f"say {quote(f'environment variable to set: {name}={value}')}"
