@@ -13,6 +13,7 @@ from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Sha256
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
+from mmlock.core.state import state_root
 from mmlock.files.private import open_cache
 from mmlock.lock.folders import lock_folder
 from mmlock.lock.model import BuildStep, FetchStep, LockedEnv
@@ -38,15 +39,20 @@ def wheelhouse_root(told: Path | None, environ: Mapping[str, str]) -> Path:
     return open_cache(environ) / "wheelhouse"
 
 
-def build(request: BuildArguments, *, progress: Progress = silent) -> Page:
+def own_folders(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """What of mmlock's own nothing in a sandbox may see: keys, the database of a service, other builds."""
+    return (state_root(environ), open_cache(environ).absolute())
+
+
+def build(request: BuildArguments, *, progress: Progress = silent, every_line: Progress = silent) -> Page:
     """Run the steps of a lock and seal it. What is done stays done when a later step fails.
 
-    Raises EnvironmentFault or UsageError.
+    `every_line` hears all that a compile prints. Raises EnvironmentFault or UsageError.
     """
     folder = lock_folder(request.lock)
     read_lock(folder)
     with _only_one(folder, progress):
-        return _sealed(request, folder, progress)
+        return _sealed(request, folder, progress, every_line)
 
 
 @contextmanager
@@ -76,14 +82,14 @@ def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _sealed(request: BuildArguments, folder: Path, progress: Progress) -> Page:
+def _sealed(request: BuildArguments, folder: Path, progress: Progress, every_line: Progress) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
             text=f"`{folder}` is sealed already: there is nothing to build or download\n",
             data={"lock": str(folder), "sealed": True, "steps": []},
         )
-    run = _BuildRun(request, folder, progress)
+    run = _BuildRun(request, folder, progress, every_line)
     rows = []
     for step in in_order([*env.fetch, *env.build]):
         env, row = run.fetch(env, step) if isinstance(step, FetchStep) else run.build(env, step)
@@ -109,12 +115,15 @@ def write(env: LockedEnv, folder: Path) -> None:
 class _BuildRun:
     """The steps of one lock."""
 
-    def __init__(self, request: BuildArguments, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, request: BuildArguments, folder: Path, progress: Progress, every_line: Progress = silent
+    ) -> None:
         from mmlock.wheels.seal import Placement
         from mmlock.wheels.wheelhouse import Wheelhouse
 
         self.request = request
         self.progress = progress
+        self.every_line = every_line
         self.folder = folder
         self.wheelhouse: Wheelhouse = Wheelhouse(
             root=wheelhouse_root(request.wheelhouse, os.environ).absolute()
@@ -191,6 +200,7 @@ class _BuildRun:
         return self._builder
 
     def _make_builder(self) -> Builder:
+        from mmlock.files.sandbox import sandbox_for
         from mmlock.net.download import Downloader
         from mmlock.wheels.runner import Builder
 
@@ -211,6 +221,8 @@ class _BuildRun:
             environ=os.environ,
             progress=self.progress,
             explain=explain_log,
+            sandbox=sandbox_for(asked.sandbox, own_folders(os.environ), self.progress),
+            every_line=self.every_line,
         )
 
 

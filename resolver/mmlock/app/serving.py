@@ -7,47 +7,45 @@ that the operator named, and for no others.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from mmlock.app.served_places import guarded_for, places_of
 from mmlock.core.arguments import SolveArguments
-from mmlock.core.errors import EnvironmentFault, MmlockError, NoAnswer
+from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.inspect_arguments import InspectArguments
 from mmlock.core.names import PackageName, StrEnum
 from mmlock.core.progress import Progress
 from mmlock.core.requirements import Asked
-from mmlock.work.model import Handler, Task
+from mmlock.work.model import ANYWHERE, Handler, Task
 
 if TYPE_CHECKING:
     from mmlock.facts.matrix.load import Matrix
-    from mmlock.net.egress import EgressPolicy
     from mmlock.resolve.closure.model import Closer, ClosureAnswer, ClosureRequest
 
 __all__ = [
+    "BuildQuestion",
     "DoctorQuestion",
     "GridQuestion",
     "InspectQuestion",
+    "LockQuestion",
     "Question",
     "ScanQuestion",
     "SolveQuestion",
     "TaskKind",
+    "ValidateQuestion",
     "WhyNotQuestion",
     "handlers",
-    "places_of",
     "task_of",
 ]
 
 
-ALLOW_VARIABLE = "MMLOCK_SERVE_ALLOW"
 MOST_UNPACKED = 200_000_000
 MOST_FILES = 20_000
 
@@ -61,6 +59,13 @@ class TaskKind(StrEnum):
     INSPECT = "inspect"
     DOCTOR = "doctor"
     SCAN = "scan"
+    BUILD = "build"
+    VALIDATE = "validate"
+
+    @property
+    def runs_packages(self) -> bool:
+        """Whether it runs code of packages."""
+        return self in {TaskKind.BUILD, TaskKind.VALIDATE}
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -119,10 +124,30 @@ class ScanQuestion(Question, frozen=True, kw_only=True):
     configs: tuple[str, ...] = ()
 
 
-def task_of(kind: TaskKind, question: Question, label: str = "cpu") -> Task:
-    """The task that a question is."""
+class LockQuestion(Question, frozen=True, kw_only=True):
+    """What a lock is to be put to. Its code is run, so whoever asks must be trusted with this machine."""
+
+    files: Mapping[str, str]
+    """The texts of the lock folder, by bare file names."""
+
+
+class BuildQuestion(LockQuestion, frozen=True, kw_only=True):
+    """A lock to seal."""
+
+    base_url: str
+    """Of the service whose index will have the wheels."""
+
+
+class ValidateQuestion(LockQuestion, frozen=True, kw_only=True):
+    """A sealed lock whose kernels are to be run."""
+
+    device: str = "auto"
+
+
+def task_of(kind: TaskKind, question: Question, label: str = ANYWHERE, lock: str | None = None) -> Task:
+    """The task that a question is. Tasks of one `lock` are not done at the same time."""
     body = msgspec.json.encode(question, enc_hook=str, order="deterministic")
-    return Task(kind=kind.value, arguments=body, label=label)
+    return Task(kind=kind.value, arguments=body, label=label, lock=lock)
 
 
 def handlers() -> Mapping[str, Handler]:
@@ -137,6 +162,8 @@ def handlers() -> Mapping[str, Handler]:
         TaskKind.INSPECT: _handler(InspectQuestion, _inspect),
         TaskKind.DOCTOR: _handler(DoctorQuestion, _doctor),
         TaskKind.SCAN: _handler(ScanQuestion, _scan),
+        TaskKind.BUILD: _handler(BuildQuestion, _build),
+        TaskKind.VALIDATE: _handler(ValidateQuestion, _validate),
     }
     return {kind.value: handler for kind, handler in table.items()}
 
@@ -185,7 +212,7 @@ def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
     arguments = question.request
     matrix = _matrix()
     known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
-    with _guarded(places_of(arguments)):
+    with guarded_for(places_of(arguments)):
         closer = _NoStrangersCode(user_closer(progress), frozenset({*known, *question.sources}))
         try:
             env = locked(matrix, arguments, progress=progress, closer=closer)
@@ -245,7 +272,7 @@ def _inspect(question: InspectQuestion, progress: Progress) -> Mapping[str, Any]
     from mmlock.app.inspecting import inspect
 
     thing = question.request.thing
-    with _guarded((thing,) if "://" in thing else ()):
+    with guarded_for((thing,) if "://" in thing else ()):
         page = inspect(question.request, progress=progress)
     return {"text": page.text, "data": page.data}
 
@@ -275,48 +302,13 @@ def _scan(question: ScanQuestion, progress: Progress) -> Mapping[str, Any]:
     return {"text": page.text.replace(str(tree), "."), "data": page.data}
 
 
-# ---------------------------------------------------------------- places on the network
+def _build(question: BuildQuestion, progress: Progress) -> Mapping[str, Any]:
+    from mmlock.app.served_builds import build_files
+
+    return build_files(question.files, question.base_url, progress)
 
 
-def _policy() -> EgressPolicy:
-    """What this operator allows, and the index that he uses himself."""
-    from mmlock.core.artifact import IndexSettings
-    from mmlock.net.egress import EgressPolicy
-    from mmlock.resolve.closure.uv_settings import sources
+def _validate(question: ValidateQuestion, progress: Progress) -> Mapping[str, Any]:
+    from mmlock.app.served_builds import validate_files
 
-    own = sources(IndexSettings(), os.environ)
-    urls = [text.rpartition("=")[2] if "://" in text else "" for text in (own.default or "", *own.extra)]
-    hosts = [urlsplit(url).hostname or "" for url in urls]
-    words = (host for host in hosts if ":" not in host)
-    return EgressPolicy.allowing([*os.environ.get(ALLOW_VARIABLE, "").split(","), *words])
-
-
-@contextmanager
-def _guarded(urls: tuple[str, ...]) -> Iterator[None]:
-    """Within it, nothing but what a request may name is reached. Raises UsageError for one it may not."""
-    from mmlock.net.egress import guarded
-
-    policy = _policy()
-    for url in urls:
-        policy.require(url)
-    with guarded(os.environ, wanted=bool(urls), policy=policy) as guard:
-        try:
-            yield
-        except MmlockError as error:
-            refused = sorted(guard.refused.values()) if guard else []
-            error.causes = (*error.causes, *(f"not fetched: {why}" for why in refused))
-            raise
-
-
-def places_of(request: SolveArguments) -> tuple[str, ...]:
-    """Every URL that a request names."""
-    index = request.index
-    named = (
-        *filter(None, (index.index_url,)),
-        *index.extra_index_urls,
-        *index.find_links,
-        *request.wheel_indexes,
-        *(one.url for one in index.named),
-        *(one.url for one in (*request.requirements, *request.constraints) if one.url),
-    )
-    return tuple(dict.fromkeys(named))
+    return validate_files(question.files, question.device, progress)

@@ -16,7 +16,7 @@ from mmlock.web.service import Asking, Service
 from mmlock.web.settings import Role
 from mmlock.work.model import FailureKind, Job, JobState, Task, TaskFailure
 
-__all__ = ["answer", "asked", "job_data", "json_response", "require", "result_of", "service_of"]
+__all__ = ["answer", "asked", "base_url", "job_data", "json_response", "require", "result_of", "service_of"]
 
 JSON = "application/json"
 
@@ -26,6 +26,15 @@ def service_of(request: Request) -> Service:
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
+
+
+def base_url(request: Request) -> str:
+    """What a user types to reach this service."""
+    settings = service_of(request).settings
+    scheme = request.headers.get("x-forwarded-proto", "") if settings.trust_proxy else ""
+    if scheme not in {"http", "https"}:
+        scheme = request.url.scheme
+    return f"{scheme}://{request.headers['host']}"
 
 
 def require(request: Request, role: Role) -> None:

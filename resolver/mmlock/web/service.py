@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from mmlock.app import browsing
 from mmlock.app.serving import (
+    BuildQuestion,
     DoctorQuestion,
     GridQuestion,
     InspectQuestion,
@@ -21,6 +23,7 @@ from mmlock.app.serving import (
     ScanQuestion,
     SolveQuestion,
     TaskKind,
+    ValidateQuestion,
     WhyNotQuestion,
     task_of,
 )
@@ -31,11 +34,15 @@ from mmlock.work.model import Executor, Job, JobState, Store, Task
 if TYPE_CHECKING:
     from mmlock.core.arguments import SolveArguments
     from mmlock.core.requirements import Asked
+    from mmlock.lock.model import LockedEnv
     from mmlock.web.metrics import Metrics
     from mmlock.web.settings import Settings
     from mmlock.web.tokens import Tokens
 
-__all__ = ["Asking", "Service"]
+__all__ = ["BUILD_LABEL", "Asking", "Service"]
+
+BUILD_LABEL = "build"
+"""Of jobs that run code of packages and need no GPU: a worker does them only where it is told to."""
 
 _LARGEST_KEPT = 64_000_000
 """Bytes of results that are kept in memory."""
@@ -131,6 +138,20 @@ class Service:
         """Which releases of a package go with which torch."""
         question = GridQuestion(matrix=self.matrix, package=normalize(package), request=request)
         return task_of(TaskKind.GRID, question)
+
+    def build(self, files: Mapping[str, str], env: LockedEnv, base_url: str, label: str | None) -> Task:
+        """A lock to seal."""
+        steps = sorted(f"{step.package}=={step.version} {step.source.sha256}" for step in env.build)
+        question = BuildQuestion(matrix=self.matrix, files=files, base_url=base_url)
+        lock = hashlib.sha256("\n".join(steps).encode()).hexdigest() if steps else None
+        return task_of(TaskKind.BUILD, question, label or BUILD_LABEL, lock)
+
+    def validate(self, files: Mapping[str, str], env: LockedEnv, device: str, label: str | None) -> Task:
+        """A sealed lock whose kernels are to be run, on a machine with what it is for."""
+        question = ValidateQuestion(matrix=self.matrix, files=files, device=device)
+        arch = next((one.arch for one in env.target.devices if one.arch), None)
+        place = BUILD_LABEL if arch is None or device == "cpu" else f"gpu:{arch}"
+        return task_of(TaskKind.VALIDATE, question, label or place)
 
     def of(self, kind: TaskKind, question: Question) -> Task:
         """Any other question."""
