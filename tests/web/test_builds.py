@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -83,9 +84,10 @@ class Served:
 
     def worker(self) -> psutil.Process:
         """The process that does the build."""
-        for one in psutil.Process(self.process.pid).children(recursive=True):
-            if any("pip" in child.cmdline() for child in one.children(recursive=True) if child.is_running()):
-                return one
+        for one in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):
+                if any(child.name() == "bwrap" or "pip" in child.cmdline() for child in one.children()):
+                    return one
         raise AssertionError("nobody builds")
 
 
@@ -125,12 +127,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             url = found[1]
             break
     assert url
-    threading.Thread(target=process.stderr.read, daemon=True).start()
+    rest = threading.Thread(target=process.stderr.read)
+    rest.start()
     try:
         yield Served(folder, process, url, f"http://127.0.0.1:{files.server_port}")
     finally:
         process.terminate()
         process.wait(LONG)
+        rest.join()
+        process.stderr.close()
         files.shutdown()
         files.server_close()
 

@@ -200,6 +200,13 @@ def _matrix() -> Matrix:
     return open_matrix()
 
 
+@cache
+def _known_packages() -> frozenset[PackageName]:
+    """What the facts know: sources of these may be read."""
+    matrix = _matrix()
+    return frozenset({*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages})
+
+
 # ---------------------------------------------------------------- the handlers
 
 
@@ -211,9 +218,8 @@ def _solve(question: SolveQuestion, progress: Progress) -> Mapping[str, Any]:
 
     arguments = question.request
     matrix = _matrix()
-    known = {*matrix.requires_packages, *matrix.release_packages, *matrix.binary_packages}
     with guarded_for(places_of(arguments)):
-        closer = _NoStrangersCode(user_closer(progress), frozenset({*known, *question.sources}))
+        closer = _NoStrangersCode(user_closer(progress), _known_packages() | frozenset(question.sources))
         try:
             env = locked(matrix, arguments, progress=progress, closer=closer)
         except NoAnswer as error:

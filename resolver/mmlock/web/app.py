@@ -26,6 +26,7 @@ from mmlock.web.api import PREFIX, builds, facts, jobs, locks, questions
 from mmlock.web.guard import Guard, RateLimit
 from mmlock.web.index import routes
 from mmlock.web.problem import SCHEMA, HttpError, problem, problem_of
+from mmlock.web.repeats import Repeats
 from mmlock.web.requests import (
     BuildBody,
     DoctorBody,
@@ -72,6 +73,7 @@ def make_app(service: Service) -> FastAPI:
     pages.add(app)
     routes.add(app, service.settings)
     _errors(app)
+    app.add_middleware(Repeats, service=service, paths=frozenset({f"{PREFIX}/solve"}))
     app.add_middleware(Guard, settings=service.settings, tokens=service.tokens, metrics=service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,13 +35,18 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ARCHIVES = 10
 """Times the size of other bodies that an archive may have."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; "
-    "script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
+            b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+        ),
+    ),
+)
 
 
 class Who(Struct, frozen=True, kw_only=True):
@@ -119,20 +125,18 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
-                fields = [(b"x-request-id", identity.encode())]
-                fields += [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
                 there = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(f for f in fields if f[0] not in there)]
+                added = [field for field in _HEADERS if field[0] not in there]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", identity.encode())]
             await send(message)
 
-        request = Request(scope)
         try:
             state["who"] = self._checked(scope, headers)
             await self.app(scope, self._bounded(scope, headers, receive), sending)
         except _TooLarge:
-            await problem_of(_large(self._most(scope)), request)(scope, receive, sending)
+            await problem_of(_large(self._most(scope)), Request(scope))(scope, receive, sending)
         except MmlockError as error:
-            await problem_of(error, request)(scope, receive, sending)
+            await problem_of(error, Request(scope))(scope, receive, sending)
         finally:
             seconds = time.perf_counter() - started
             self.metrics.answered(_route(scope), status[0], seconds)
@@ -197,6 +201,7 @@ def _large(most: int) -> HttpError:
     )
 
 
+@lru_cache(maxsize=1024)
 def known_host(host: str, names: frozenset[str]) -> bool:
     """Whether a Host header is an address, which no name can be rebound to, or one of the server's names."""
     name = re.sub(r":\d{1,5}\Z", "", host.strip()).rstrip(".").lower()

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -39,14 +40,15 @@ if TYPE_CHECKING:
     from mmlock.web.settings import Settings
     from mmlock.web.tokens import Tokens
 
-__all__ = ["BUILD_LABEL", "Asking", "Service"]
+__all__ = ["BUILD_LABEL", "LARGEST_READ", "Asking", "Service"]
 
 BUILD_LABEL = "build"
 """Of jobs that run code of packages and need no GPU: a worker does them only where it is told to."""
 
 _LARGEST_KEPT = 64_000_000
 """Bytes of results that are kept in memory."""
-_LARGEST_READ = 20_000
+LARGEST_READ = 20_000
+"""Bytes of a body whose task is remembered."""
 _MOST_READ = 2_000
 """Bodies whose task is remembered."""
 _LOOK = 1.0
@@ -108,8 +110,7 @@ class Service:
 
     def moment(self) -> str:
         """The state of the indexes, as far as answers tell them apart: a page is fresh for ten minutes."""
-        start = self._clock() // FRESH_SECONDS * FRESH_SECONDS
-        return datetime.fromtimestamp(start, timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
+        return _moment(int(self._clock() // FRESH_SECONDS * FRESH_SECONDS))
 
     def solve(self, request: SolveArguments) -> Task:
         """An environment to decide."""
@@ -124,11 +125,16 @@ class Service:
             self._read.move_to_end(place)
             return known
         task = read(body)
-        if len(body) <= _LARGEST_READ:
+        if len(body) <= LARGEST_READ:
             self._read[place] = task
             if len(self._read) > _MOST_READ:
                 self._read.popitem(last=False)
         return task
+
+    def repeated(self, body: bytes) -> Asking | None:
+        """The answer to a body that was read and answered before; None: it must be read."""
+        task = self._read.get((self.moment(), body))
+        return None if task is None else self.at_hand(task)
 
     def why_not(self, asked: Asked, request: SolveArguments) -> Task:
         """A requirement that is doubted."""
@@ -229,6 +235,11 @@ class Service:
     def _wake(self, key: str) -> None:
         for event in self._waiting.get(key, ()):
             event.set()
+
+
+@lru_cache(maxsize=4)
+def _moment(start: int) -> str:
+    return datetime.fromtimestamp(start, timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
 
 
 class _Watch:

@@ -39,8 +39,10 @@ class Role(StrEnum):
 
     def may(self, needed: Role) -> bool:
         """Whether this role is enough."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class ExecutorKind(StrEnum):
