@@ -19,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from mmlock.core.errors import MmlockError
+from mmlock.web.api import PREFIX
 from mmlock.web.metrics import Metrics
 from mmlock.web.problem import HttpError, problem_of
 from mmlock.web.settings import Role, Settings
@@ -232,8 +233,11 @@ def _client(scope: Scope, headers: Headers, *, trust: bool) -> str:
 
 def _route(scope: Scope) -> str:
     """The pattern of the path, so that there are few of them."""
-    route = scope.get("route")
-    return str(getattr(route, "path", "")) or "other"
+    pattern = str(getattr(scope.get("route"), "path", "")) or "other"
+    # Newer FastAPI tells the pattern within its router.
+    if pattern.startswith("/") and scope["path"].startswith(PREFIX) and not pattern.startswith(PREFIX):
+        return PREFIX + pattern
+    return pattern
 
 
 def _log(scope: Scope, status: int, seconds: float, identity: str, asking: Who | None) -> None:
