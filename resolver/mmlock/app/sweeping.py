@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mmlock import __version__
+from mmlock.app.executing import start_executor
 from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
 from mmlock.core.farm_arguments import SWEEP_FILE, SweepArguments, SweepDiffArguments
 from mmlock.core.faults import Fault
@@ -85,11 +86,7 @@ def swept(arguments: SweepArguments, *, progress: Progress = silent) -> tuple[Sw
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(tasks))
 
     def start() -> tuple[Executor, Store]:
-        from mmlock.work.local import LocalExecutor
-        from mmlock.work.memory import MemoryStore
-
-        store = MemoryStore()
-        return LocalExecutor(store, _HANDLERS, processes=jobs, most_waiting=len(tasks) + 1), store
+        return start_executor(arguments.execution, _HANDLERS, processes=jobs, most=len(tasks))
 
     kept = KeptResults(root=open_cache(os.environ) / "sweeps")
     progress(f"asking for {axes.points:,} combinations in {len(tasks)} questions")
