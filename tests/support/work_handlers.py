@@ -61,8 +61,8 @@ def orphan_until(arguments: bytes, progress: Progress) -> bytes:
 
 
 def hang(arguments: bytes, progress: Progress) -> bytes:
-    """Starts a process that never ends, notes its number, and waits for it."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    """Starts a process that never ends, apart as a build does, notes its number, and waits for it."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     Path(arguments.decode()).write_text(str(process.pid))
     progress("hanging")
     process.wait()

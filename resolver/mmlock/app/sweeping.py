@@ -157,7 +157,7 @@ def _matrix(root: str | None) -> Matrix:
 
 def _write(found: Sweep, out: Path) -> tuple[Path, ...]:
     from mmlock.farm.page import as_html, as_svg
-    from mmlock.farm.tables import as_csv, as_json, has_parquet, write_parquet
+    from mmlock.farm.tables import as_csv, as_json, as_parquet, has_parquet
 
     files = {
         JSON: as_json(found),
@@ -165,6 +165,8 @@ def _write(found: Sweep, out: Path) -> tuple[Path, ...]:
         "index.html": as_html(found).encode(),
         "matrix.svg": as_svg(found).encode(),
     }
+    if has_parquet():
+        files["sweep.parquet"] = as_parquet(found)
     try:
         for name, body in files.items():
             write_aside(out / name, body, mode=None)
@@ -174,11 +176,7 @@ def _write(found: Sweep, out: Path) -> tuple[Path, ...]:
             causes=[error.strerror or str(error)],
             hints=["name a folder that you may write to, on a disk with free space"],
         ) from error
-    written = [out / name for name in files]
-    if has_parquet():
-        write_parquet(found, out / "sweep.parquet")
-        written.append(out / "sweep.parquet")
-    return tuple(written)
+    return tuple(out / name for name in files)
 
 
 def read(place: Path) -> Sweep:

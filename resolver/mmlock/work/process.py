@@ -56,8 +56,16 @@ class TaskProcess:
         return ("gone" if self._process.sentinel in ready else "", None)
 
     def end(self) -> None:
-        """End the process and its whole session."""
+        """End the process, its whole session, and what it started in sessions of its own."""
+        import psutil
+
+        apart: list[psutil.Process] = []
+        with suppress(psutil.Error):
+            apart = psutil.Process(self._process.pid).children(recursive=True)
         _kill(self._process)
+        for process in apart:
+            with suppress(psutil.Error):
+                process.kill()
         self._process.join()
         self._process.close()
         self.pipe.close()
