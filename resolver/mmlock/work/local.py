@@ -11,19 +11,14 @@ import itertools
 import multiprocessing
 import os
 import queue
-import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.work import child
-from mmlock.work.ending import end_tree
 from mmlock.work.listeners import Listeners
 from mmlock.work.model import (
     ANYWHERE,
@@ -37,14 +32,12 @@ from mmlock.work.model import (
     Task,
     TaskFailure,
 )
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+from mmlock.work.process import TaskProcess
 
 Waiting = queue.SimpleQueue["str | None"]
 """Keys of jobs; None: there is nothing more to do."""
 
-__all__ = ["ATTEMPTS", "LocalExecutor", "retry_or_fail"]
+__all__ = ["ATTEMPTS", "LocalExecutor", "retry_or_fail", "too_long"]
 
 ATTEMPTS = 2
 """How often a task is begun whose process dies."""
@@ -215,8 +208,7 @@ class _Slot:
         self.waiting = waiting
         self.name = f"{socket.gethostname()}:{os.getpid()}/{number}"
         self.thread = threading.Thread(target=self._run, name=f"mmlock-work-{number}", daemon=True)
-        self.process: Any = None
-        self.pipe: Connection | None = None
+        self.process: TaskProcess | None = None
         self._heard, self._said = multiprocessing.Pipe(duplex=False)
         self._job: Job | None = None
         self._unwanted = False
@@ -254,55 +246,43 @@ class _Slot:
         for end in (self._heard, self._said):
             end.close()
 
-    def _start(self) -> None:
+    def _start(self) -> TaskProcess:
         self._generation = self.owner.generation
-        # `spawn`: no thread and no lock of this process is copied.
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(
-            target=child.main, args=(other, self.owner.handlers), name=f"mmlock-{self.name}", daemon=False
-        )
-        self.process.start()
-        other.close()
+        self.process = TaskProcess(self.owner.handlers, self.name)
+        return self.process
 
     def _end(self) -> None:
         """End the process and all that it started."""
-        if self.process is None:
-            return
-        _kill(self.process)
-        self.process.join()
-        self.process.close()
-        if self.pipe is not None:
-            self.pipe.close()
-        self.process = self.pipe = None
+        if self.process is not None:
+            self.process.end()
+        self.process = None
 
     def _do(self, job: Job, task: Task) -> None:
         with self._turn:
             self._job, self._unwanted = job, False
         if self._generation != self.owner.generation:
             self._end()
-        if self.process is None:
-            self._start()
+        process = self.process or self._start()
         lines: list[tuple[float, str]] = []
         try:
-            outcome = self._watch(job, task, lines)
+            outcome = self._watch(process, job, task, lines)
         finally:
             with self._turn:
                 self._job = None
         self._note(job, outcome, lines)
 
-    def _watch(self, job: Job, task: Task, lines: list[tuple[float, str]]) -> Outcome | None:
+    def _watch(
+        self, process: TaskProcess, job: Job, task: Task, lines: list[tuple[float, str]]
+    ) -> Outcome | None:
         """Wait for the outcome of a task; None: there is none, for it was given up, or its process died."""
-        assert self.pipe is not None
         started = beaten = flushed = time.monotonic()
         limit, progress = self.owner.limit_of(task), None
-        with suppress(OSError):
-            self.pipe.send(task)
+        process.send(task)
         while True:
-            ready = wait([self.pipe, self.process.sentinel, self._heard], timeout=_SAID)
+            ready = wait([*process.waited, self._heard], timeout=_SAID)
             if self._heard in ready:
                 self._heard.recv()
-            word, value = self._received(ready)
+            word, value = process.received(ready)
             if word == "done":
                 outcome: Outcome = value
                 return outcome
@@ -316,7 +296,7 @@ class _Slot:
             now = time.monotonic()
             if now - started > limit:
                 self._end()
-                return _too_long(limit)
+                return too_long(limit)
             if now - flushed > _SAID and (lines or progress):
                 flushed = now
                 self._say(job, lines, progress)
@@ -325,17 +305,6 @@ class _Slot:
                 beaten = now
                 with suppress(EnvironmentFault):
                     self._unwanted |= not self.owner.store.beat(job)
-
-    def _received(self, ready: Container[object]) -> tuple[str, Any]:
-        """What the process said; `gone`: it will not say anything any more."""
-        assert self.pipe is not None
-        if self.pipe in ready:
-            try:
-                word, value = self.pipe.recv()
-            except (EOFError, OSError):
-                return "gone", None
-            return str(word), value
-        return ("gone" if self.process.sentinel in ready else "", None)
 
     def _say(self, job: Job, lines: list[tuple[float, str]], progress: JobProgress | None) -> None:
         with suppress(EnvironmentFault):  # said again with the next lines
@@ -367,21 +336,10 @@ class _Slot:
         self.owner.tidy()
 
 
-def _too_long(limit: float) -> TaskFailure:
+def too_long(limit: float) -> TaskFailure:
+    """Of a job that took longer than it may."""
     return TaskFailure(
         kind=FailureKind.LIMIT,
         message=f"the job took longer than {limit:.0f} s and was ended",
         hints=("ask for less at once, or have the limit raised",),
     )
-
-
-def _kill(process: Any) -> None:
-    """End a process, its whole session, and what went into sessions of its own."""
-    end_tree(process.pid)
-    if sys.platform != "win32":
-        with suppress(OSError):
-            # It may not have its own session yet: then the group is not its own either.
-            if os.getpgid(process.pid) == process.pid:
-                os.killpg(process.pid, signal.SIGKILL)
-    with suppress(OSError, ValueError):
-        process.kill()
