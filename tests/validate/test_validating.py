@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from mmlock.app import validating, verdicts
 from mmlock.core.artifact import Artifact
 from mmlock.core.device import Device
 from mmlock.core.errors import EnvironmentFault, UsageError
@@ -21,6 +20,8 @@ from mmlock.core.validate_arguments import ValidateArguments, VerdictAction, Ver
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.validate import validate as validating
+from mmlock.validate import verdicts
 from mmlock.validate.attest.keys import own_key, own_key_path
 from mmlock.validate.attest.trust import OWN
 from mmlock.validate.standing import Standing, VerdictError
