@@ -209,7 +209,7 @@ def test_the_readme_is_short() -> None:
 
 # ---------------------------------------------------------------- environment variables
 
-FROM_FACTS = {"doctor/checks/openmmlab.py", "net/egress.py", "web/settings.py"}
+FROM_FACTS = {"doctor/checks/openmmlab.py", "net/egress.py", "web/server.py", "web/settings.py"}
 """Modules that read variables which the facts, or a table of their own, name: no row can name them."""
 
 

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
+import pytest
 from made_sweeps import REFUSED, WHEEL, build, group, sweep
 from msgspec.structs import replace
 
+from mmlock.core.errors import EnvironmentFault
 from mmlock.farm.changes import Turn, differences
 from mmlock.farm.page import as_html, as_svg
-from mmlock.farm.tables import COLUMNS, as_csv
+from mmlock.farm.sweep import Sweep
+from mmlock.farm.tables import COLUMNS, as_csv, as_parquet
 from mmlock.resolve.loop.grid import CellState
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -30,6 +34,29 @@ def test_csv_has_a_row_for_each_point() -> None:
     built = next(row for row in rows if row["state"] == "build")
     assert (built["gpu"], built["python"], built["builds"]) == ("a100", "3.12", "mmcv==2.1.0")
     assert rows[1]["stop"] == "python"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("made", [MADE, sweep(pythons=("3.12",), torches=("2.11",))])
+def test_parquet_has_the_rows_of_the_csv_with_null_for_what_does_not_apply(made: Sweep) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+
+    body = as_parquet(made)
+    table = parquet.read_table(io.BytesIO(body))
+
+    rows = csv.DictReader(io.StringIO(as_csv(made)))
+    assert table.column_names == list(COLUMNS)
+    assert {str(field.type) for field in table.schema} == {"string"}
+    assert table.to_pylist() == [{name: text or None for name, text in row.items()} for row in rows]
+    assert as_parquet(made) == body
+
+
+def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+
+    with pytest.raises(EnvironmentFault) as raised:
+        as_parquet(MADE)
+    assert raised.value.hints == ("install it: `pip install 'mmlock[parquet]'`",)
 
 
 class _Tags(HTMLParser):

@@ -48,9 +48,21 @@ def die_until(arguments: bytes, progress: Progress) -> bytes:
     return b"alive"
 
 
+def orphan_until(arguments: bytes, progress: Progress) -> bytes:
+    """Like `die_until`, but it kills whoever looks after its process."""
+    path = Path(arguments.decode())
+    left = path.read_text()
+    if left:
+        path.write_text(left[1:])
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
+    progress("nobody died")
+    return b"alive"
+
+
 def hang(arguments: bytes, progress: Progress) -> bytes:
-    """Starts a process that never ends, notes its number, and waits for it."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    """Starts a process that never ends, apart as a build does, notes its number, and waits for it."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     Path(arguments.decode()).write_text(str(process.pid))
     progress("hanging")
     process.wait()
@@ -64,4 +76,10 @@ def process(arguments: bytes, progress: Progress) -> bytes:
 
 
 def table() -> Mapping[str, Handler]:
-    return {one.__name__: one for one in (upper, refuse, unplugged, bug, die_until, hang, process)}
+    done = (upper, refuse, unplugged, bug, die_until, orphan_until, hang, process)
+    return {one.__name__: one for one in done}
+
+
+def shared() -> Mapping[str, str]:
+    """What a test makes differ between here and a node."""
+    return {"facts": os.environ.get("TEST_FACTS", "older")}

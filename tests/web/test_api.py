@@ -258,3 +258,61 @@ def test_the_description_of_the_api_names_every_option_of_a_solve(make_site: Mak
     assert {"gpus", "requirements", "torch", "exclude_newer", "index", "prefer"} <= set(fields)
     assert not {"out", "project", "matrices", "verdicts", "offline"} & set(fields)
     assert "422" not in document["paths"]["/api/v1/solve"]["post"]["responses"]
+
+
+def test_the_same_bytes_are_answered_from_memory_for_whoever_may_ask(make_site: Make) -> None:
+    site = make_site({"solve": answers(b'{"text": "solved"}')})
+    body = json.dumps(BODY).encode()
+    first = site.client.post(SOLVE, content=body)
+    again = site.client.post(f"{SOLVE}?wait=2.5", content=body)
+    assert (again.status_code, again.content) == (200, first.content)
+    same = ("location", "etag", "x-job", "cache-control", "content-type", "x-content-type-options")
+    assert {name: again.headers[name] for name in same} == {name: first.headers[name] for name in same}
+    assert again.headers["x-request-id"] != first.headers["x-request-id"]
+    known = site.client.post(SOLVE, content=body, headers={"If-None-Match": first.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+    assert site.client.post(f"{SOLVE}?wait=x", content=body).status_code == 400
+    assert site.client.post(SOLVE, content=b"{" + b" " * 100_000 + body[1:]).json() == first.json()
+    assert len(site.executor.done) == 1
+    assert 'route="/api/v1/solve",status="200"} 3.0' in site.client.get("/metrics").text
+    site = make_site({"solve": answers(b"{}")}, anonymous=Role.READ)
+    assert site.client.post(SOLVE, content=body).status_code == 401
+
+
+LOCK = {path.name: path.read_text() for path in (ROOT / "lockfiles" / "openmmlab" / "rtx5090").iterdir()}
+
+
+def test_builds_are_off_until_an_operator_allows_them(make_site: Make) -> None:
+    token = {"Authorization": f"Bearer {(site := make_site()).service.tokens.add('ci', Role.ADMIN)}"}
+    refused = site.client.post("/api/v1/builds", json={"files": LOCK}, headers=token)
+    assert (refused.status_code, "--builds" in refused.json()["hints"][0]) == (403, True)
+    for path in ("builds", "validations"):
+        site = make_site(builds=True)
+        assert site.client.post(f"/api/v1/{path}", json={"files": LOCK}).status_code == 401
+
+
+def test_a_build_is_a_job_for_workers_that_build(make_site: Make) -> None:
+    made = json.dumps({"text": "sealed", "data": {}, "files": LOCK}).encode()
+    site = make_site(
+        {"build": answers(made), "solve": answers(json.dumps({"files": LOCK}).encode())}, builds=True
+    )
+    token = {"Authorization": f"Bearer {site.service.tokens.add('ci', Role.BUILD)}"}
+    solved = site.client.post(SOLVE, json=BODY).headers["x-job"]
+
+    def ask(path: str = "builds", **body: object) -> int:
+        return site.client.post(f"/api/v1/{path}?wait=5", json=body, headers=token).status_code
+
+    assert ask(job=solved) == 200
+    assert ask(files=LOCK, label="cuda-toolkit") == 200  # the label is where, not what
+    (job,) = site.client.get("/api/v1/jobs?kind=build").json()
+    assert job["label"] == "build"
+    task = site.service.store.task(job["key"])
+    assert task is not None
+    assert task.lock
+    assert json.loads(task.arguments)["base_url"] == "http://localhost"
+    assert site.client.get(f"/api/v1/jobs/{job['key']}/files/pylock.toml").text == LOCK["pylock.toml"]
+    assert ask() == ask(job=solved, lock="a/b") == ask(job="x") == ask(files=LOCK, label="cpu") == 400
+    assert ask(lock="a/b") == ask(job="0" * 64) == 404
+    assert ask("validations", files=LOCK) == 400  # it is not sealed
+    assert site.client.get("/api/v1/jobs?kind=nonsense").status_code == 400
+    assert site.client.delete(f"/api/v1/jobs/{job['key']}").status_code == 401

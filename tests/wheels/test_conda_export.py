@@ -12,7 +12,6 @@ import rattler
 from build_world import artifact_of, locked, make_env
 from conda_channel import channel_package, this_python
 from made_wheels import put_wheel
-from mmlock.app.exporting import export as export_page
 from msgspec.structs import replace
 
 from mmlock.core.build_arguments import ExportArguments, ExportForm
@@ -24,6 +23,7 @@ from mmlock.lock.model import CondaPackage, LockedEnv
 from mmlock.lock.write import write_lock
 from mmlock.resolve.closure.uv_find import find_uv
 from mmlock.wheels.export import dockerfile, notebook, script
+from mmlock.wheels.export.export import export as export_page
 from mmlock.wheels.export.model import Export
 from mmlock.wheels.export.projects import pinned
 from mmlock.wheels.export.together import names_of, render_together

@@ -158,7 +158,7 @@ def test_a_toolkit_of_another_version_is_told(tmp_path: Path) -> None:
 
 def command(tmp_path: Path, code: str, **changes: object) -> Command:
     words = [sys.executable, "-u", "-c", code]
-    made = Command(words=words, folder=tmp_path, environ=dict(os.environ), log=tmp_path / "log", network=True)
+    made = Command(words=words, folder=tmp_path, environ=dict(os.environ), log=tmp_path / "log")
     return replace(made, **changes)
 
 
@@ -226,7 +226,6 @@ def test_a_log_on_a_full_disk_hides_nothing(tmp_path: Path) -> None:
         folder=tmp_path,
         environ=dict(os.environ),
         log=Path("/dev/full"),
-        network=True,
     )
     assert run(made, heard.append).ending is Ending.DONE
     assert heard == ["one", "two"]

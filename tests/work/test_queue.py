@@ -4,43 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 from postgres import Postgres, postgres
+from queue_workers import task, working
 from sqlalchemy import Engine
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.work import queue as queues
 from mmlock.work.database import head, open_database, sqlite_url, upgrade
-from mmlock.work.model import JobState, Task
+from mmlock.work.model import JobState
 from mmlock.work.queue import QueueExecutor, look_after
 from mmlock.work.sql_store import SqlStore
 
 __all__ = ["postgres"]
 pytestmark = pytest.mark.slow
 
-WORKER = """
-import asyncio, sys
-from mmlock.work.database import open_database
-from mmlock.work.queue import Worker
-from mmlock.work.sql_store import SqlStore
-if __name__ == "__main__":
-    engine = open_database(sys.argv[1])
-    labels = sys.argv[2].split(",")
-    worker = Worker(SqlStore(engine), engine, "work_handlers:table", labels=labels, processes=1)
-    try:
-        asyncio.run(worker.run())
-    finally:
-        worker.close()
-"""
 LONG = 25.0
 
 
@@ -52,27 +36,6 @@ def engine(postgres: Postgres) -> Iterator[Engine]:
     with made.begin() as at:
         at.exec_driver_sql("TRUNCATE jobs, results, events, procrastinate_jobs RESTART IDENTITY CASCADE")
     made.dispose()
-
-
-@contextmanager
-def working(postgres: Postgres, tmp_path: Path, labels: str = "cpu") -> Iterator[subprocess.Popen[bytes]]:
-    script = tmp_path / "worker.py"
-    script.write_text(WORKER)
-    support = str(Path(__file__).parents[1] / "support")
-    process = subprocess.Popen(
-        [sys.executable, str(script), postgres.url, labels],
-        env={**os.environ, "PYTHONPATH": support},
-        start_new_session=True,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(LONG)
-
-
-def task(kind: str, arguments: object = "hello", label: str = "cpu") -> Task:
-    return Task(kind=kind, arguments=str(arguments).encode(), label=label)
 
 
 def until(executor: QueueExecutor, holds: Callable[[], bool]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from mmlock.work.model import FailureKind, Job, JobState, Store, Task, TaskAnswer, TaskFailure
+from mmlock.work.model import FailureKind, Job, JobProgress, JobState, Store, Task, TaskAnswer, TaskFailure
 
 TASK = Task(kind="upper", arguments=b'{"a":1}', context=("matrix", "index"), label="cpu")
 
@@ -127,3 +127,31 @@ def test_old_jobs_are_forgotten_with_all_that_is_kept_of_them(store: Store) -> N
     assert store.events(tasks[0].key) == ()
     assert store.count() == {JobState.DONE: 2, JobState.QUEUED: 1}
     assert [job.key for job in store.recent(2)] == [tasks[4].key, tasks[3].key]
+
+
+def test_how_far_a_job_is_can_be_told_by_its_attempt_only(store: Store) -> None:
+    job, _ = store.add(TASK)
+    first = store.claim(job.key, "a")
+    assert first is not None
+    store.measure(first, JobProgress(what="files", done=3, total=9))
+    assert (found := store.get(job.key)) is not None
+    assert found.progress == JobProgress(what="files", done=3, total=9)
+    store.give_back(first)
+    second = store.claim(job.key, "b")
+    assert second is not None
+    assert second.progress is None
+    store.measure(first, JobProgress(what="files", done=4))
+    store.finish(second, TaskAnswer(body=b""))
+    assert (ended := store.get(job.key)) is not None
+    assert ended.progress is None
+
+
+def test_the_end_of_a_log_and_the_jobs_of_a_kind_can_be_asked_for(store: Store) -> None:
+    job, _ = store.add(TASK)
+    store.add(Task(kind="other", arguments=b""))
+    store.say(job.key, [(1.0, str(number)) for number in range(1, 10)])
+    assert [event.text for event in store.events(job.key, last=2)] == ["8", "9"]
+    assert [event.text for event in store.events(job.key, 8, last=5)] == ["9"]
+    assert store.events("0" * 64, last=2) == ()
+    assert [one.kind for one in store.recent(9, ["other"])] == ["other"]
+    assert len(store.recent(9)) == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from mmlock.app.answering import requested
+from mmlock.app.solving import with_own_wheels
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import UsageError
 from mmlock.core.markers import holds
@@ -59,7 +60,7 @@ def why(lock_dir: Path, package: str) -> Page:
 def why_not(asked: Asked, request: SolveArguments, *, progress: Progress = silent) -> Page:
     """What one requirement conflicts with on the request's target, and what would work."""
     arguments = requested(request, progress).checked()
-    matrix = open_matrix(arguments.matrices)
+    matrix = with_own_wheels(open_matrix(arguments.matrices), arguments, progress)
     if asked.name not in core_packages(matrix):
         raise UsageError(
             f"`{asked.text}`: `why-not` is for packages that mmlock decides, and `{asked.name}` is none",
@@ -103,7 +104,7 @@ def graph(request: SolveArguments, *, package: str | None = None, form: str = "d
     from mmlock.resolve.graph.network import network
 
     arguments = requested(request).checked()
-    matrix = open_matrix(arguments.matrices)
+    matrix = with_own_wheels(open_matrix(arguments.matrices), arguments, silent)
     request_read = interpret(matrix, arguments, _validations(arguments))
     rows = build_graph(matrix, graph_request(request_read, LoopState()))
     found = network(matrix, rows, package=package)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from mmlock import __version__
+from mmlock.app.executing import start_executor
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.farm_arguments import FarmPlanArguments, FarmPublishArguments, FarmRunArguments
@@ -199,14 +200,7 @@ def farm_run(arguments: FarmRunArguments, *, progress: Progress = silent) -> Pag
     jobs = min(arguments.jobs, len(tasks))
 
     def start() -> tuple[Executor, Store]:
-        from mmlock.work.local import LocalExecutor
-        from mmlock.work.memory import MemoryStore
-
-        store = MemoryStore()
-        executor = LocalExecutor(
-            store, _HANDLERS, processes=jobs, limit=_LONGEST, most_waiting=len(tasks) + 1
-        )
-        return executor, store
+        return start_executor(arguments.execution, _HANDLERS, processes=jobs, most=len(tasks), limit=_LONGEST)
 
     progress(f"{len(tasks)} builds, {jobs} at the same time")
     gone = [task for task in tasks if not _there(kept, task, house)]

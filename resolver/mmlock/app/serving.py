@@ -18,6 +18,7 @@ from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.names import PackageName
 from mmlock.core.progress import Progress
 from mmlock.core.service_questions import (
+    BuildQuestion,
     DoctorQuestion,
     GridQuestion,
     InspectQuestion,
@@ -25,10 +26,11 @@ from mmlock.core.service_questions import (
     ScanQuestion,
     SolveQuestion,
     TaskKind,
+    ValidateQuestion,
     WhyNotQuestion,
     places_of,
 )
-from mmlock.work.model import Handler, Task
+from mmlock.work.model import ANYWHERE, Handler, Task
 
 if TYPE_CHECKING:
     from mmlock.facts.matrix.load import Matrix
@@ -39,10 +41,10 @@ MOST_UNPACKED = 200_000_000
 MOST_FILES = 20_000
 
 
-def task_of(kind: TaskKind, question: Question, label: str = "cpu") -> Task:
-    """The task that a question is."""
+def task_of(kind: TaskKind, question: Question, label: str = ANYWHERE, lock: str | None = None) -> Task:
+    """The task that a question is. Tasks of one `lock` are not done at the same time."""
     body = msgspec.json.encode(question, enc_hook=str, order="deterministic")
-    return Task(kind=kind.value, arguments=body, label=label)
+    return Task(kind=kind.value, arguments=body, label=label, lock=lock)
 
 
 def handlers() -> Mapping[str, Handler]:
@@ -57,6 +59,8 @@ def handlers() -> Mapping[str, Handler]:
         TaskKind.INSPECT: _handler(InspectQuestion, _inspect),
         TaskKind.DOCTOR: _handler(DoctorQuestion, _doctor),
         TaskKind.SCAN: _handler(ScanQuestion, _scan),
+        TaskKind.BUILD: _handler(BuildQuestion, _build),
+        TaskKind.VALIDATE: _handler(ValidateQuestion, _validate),
     }
     return {kind.value: handler for kind, handler in table.items()}
 
@@ -191,3 +195,15 @@ def _scan(question: ScanQuestion, progress: Progress) -> Mapping[str, Any]:
         )
         page = scan(ScanArguments(project=tree, configs=question.configs), progress=progress)
     return {"text": page.text.replace(str(tree), "."), "data": page.data}
+
+
+def _build(question: BuildQuestion, progress: Progress) -> Mapping[str, Any]:
+    from mmlock.app.served_builds import build_files
+
+    return build_files(question.files, question.base_url, progress)
+
+
+def _validate(question: ValidateQuestion, progress: Progress) -> Mapping[str, Any]:
+    from mmlock.app.served_builds import validate_files
+
+    return validate_files(question.files, question.device, progress)

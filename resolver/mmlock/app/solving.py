@@ -189,8 +189,7 @@ def locked(
     `validations`: what verdicts prove, besides the recorded ones.
     """
     require_ordinary(matrix, arguments)
-    if arguments.wheel_indexes:
-        matrix = _with_own_wheels(matrix, arguments, progress, served)
+    matrix = with_own_wheels(matrix, arguments, progress, served)
     asked = interpret(matrix, arguments, validations)
     channel = _conda(matrix, asked) if asked.arguments.with_conda else None
     with Indexes(
@@ -285,9 +284,15 @@ class _Rounds:
         )
 
 
-def _with_own_wheels(
-    matrix: Matrix, arguments: SolveArguments, progress: Progress, served: Callable[[float], object]
+def with_own_wheels(
+    matrix: Matrix,
+    arguments: SolveArguments,
+    progress: Progress,
+    served: Callable[[float], object] = unheard,
 ) -> Matrix:
+    """The facts with what the request's own indexes of wheels have. Raises UsageError, EnvironmentFault."""
+    if not arguments.wheel_indexes:
+        return matrix
     from mmlock.facts.matrix.with_wheels import with_wheels
     from mmlock.resolve.loop.wheel_indexes import read_wheel_indexes
 

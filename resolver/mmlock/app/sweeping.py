@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mmlock import __version__
+from mmlock.app.executing import start_executor
 from mmlock.core.errors import EnvironmentFault, MmlockError, UsageError
 from mmlock.core.farm_arguments import SWEEP_FILE, SweepArguments, SweepDiffArguments
 from mmlock.core.faults import Fault
@@ -85,11 +86,7 @@ def swept(arguments: SweepArguments, *, progress: Progress = silent) -> tuple[Sw
     jobs = min(arguments.jobs or os.cpu_count() or 1, len(tasks))
 
     def start() -> tuple[Executor, Store]:
-        from mmlock.work.local import LocalExecutor
-        from mmlock.work.memory import MemoryStore
-
-        store = MemoryStore()
-        return LocalExecutor(store, _HANDLERS, processes=jobs, most_waiting=len(tasks) + 1), store
+        return start_executor(arguments.execution, _HANDLERS, processes=jobs, most=len(tasks))
 
     kept = KeptResults(root=open_cache(os.environ) / "sweeps")
     progress(f"asking for {axes.points:,} combinations in {len(tasks)} questions")
@@ -160,7 +157,7 @@ def _matrix(root: str | None) -> Matrix:
 
 def _write(found: Sweep, out: Path) -> tuple[Path, ...]:
     from mmlock.farm.page import as_html, as_svg
-    from mmlock.farm.tables import as_csv, as_json, has_parquet, write_parquet
+    from mmlock.farm.tables import as_csv, as_json, as_parquet, has_parquet
 
     files = {
         JSON: as_json(found),
@@ -168,6 +165,8 @@ def _write(found: Sweep, out: Path) -> tuple[Path, ...]:
         "index.html": as_html(found).encode(),
         "matrix.svg": as_svg(found).encode(),
     }
+    if has_parquet():
+        files["sweep.parquet"] = as_parquet(found)
     try:
         for name, body in files.items():
             write_aside(out / name, body, mode=None)
@@ -177,11 +176,7 @@ def _write(found: Sweep, out: Path) -> tuple[Path, ...]:
             causes=[error.strerror or str(error)],
             hints=["name a folder that you may write to, on a disk with free space"],
         ) from error
-    written = [out / name for name in files]
-    if has_parquet():
-        write_parquet(found, out / "sweep.parquet")
-        written.append(out / "sweep.parquet")
-    return tuple(written)
+    return tuple(out / name for name in files)
 
 
 def read(place: Path) -> Sweep:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mmlock.cli import options
+from mmlock.cli.execution import execution_of, execution_options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal, write
@@ -106,12 +107,15 @@ def plan(
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Builds at the same time."
 )
+@execution_options
 @click.option("--offline", is_flag=True, help=options.OFFLINE)
 @click.option("--exclude-newer", metavar="DATE", help="Ignore files uploaded after this date.")
 @options.form
 @options.progress
 @click.pass_context
-def run(ctx: click.Context, /, *, progress: bool | None, **asked: Any) -> None:
+def run(
+    ctx: click.Context, /, *, progress: bool | None, executor: str, ray_address: str | None, **asked: Any
+) -> None:
     """Build the wheels of PLAN into the wheelhouse, each checked, with its provenance and SBOM.
 
     What is there already is not built again: run the same command to go on after an interruption.
@@ -119,12 +123,14 @@ def run(ctx: click.Context, /, *, progress: bool | None, **asked: Any) -> None:
 
     \b
     mmlock farm run farm-plan.json --jobs 2
+    mmlock farm run farm-plan.json --executor ray --ray-address 10.0.0.1:6379
     """
     from mmlock.core.farm_arguments import FarmRunArguments
 
     terminal: Terminal = ctx.obj
     with shown(wanted=progress) as said:
-        report = terminal.app.farm_run(FarmRunArguments(**asked), progress=said)
+        arguments = FarmRunArguments(execution=execution_of(executor, ray_address), **asked)
+        report = terminal.app.farm_run(arguments, progress=said)
     terminal.show(report)
     if isinstance(report.data, dict) and report.data.get("failed"):
         ctx.exit(FAILED)

@@ -16,6 +16,7 @@ from mmlock.cli.terminal import tell
 _DATABASE = "`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; default a file in mmlock's state folder."
 _CATALOGUE = "Show the locks of this mmlock.toml; default ./mmlock.toml."
 _EXECUTOR = "Who does the jobs: processes of the server, or `mmlock worker` through PostgreSQL."
+BUILDS = "Take builds and validations, which run code of packages, from tokens with the role `build`."
 
 settings_options = (
     HelpSection("Settings")
@@ -33,6 +34,7 @@ _jobs = (
     HelpSection("Jobs")
     .add("--processes", type=int, metavar="N", help="Processes that solve; default one a processor.")
     .add("--executor", type=click.Choice(["local", "queue"]), help=_EXECUTOR)
+    .add("--builds", is_flag=True, default=None, help=BUILDS)
 )
 
 

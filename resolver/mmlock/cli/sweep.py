@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mmlock.cli import options
+from mmlock.cli.execution import execution_of, execution_options
 from mmlock.cli.progress import progress as shown
 from mmlock.cli.sections import HelpSection, Sectioned
 from mmlock.cli.terminal import Terminal, write
@@ -48,11 +49,21 @@ def sweep(ctx: click.Context) -> None:
 @click.argument("file", type=options.FOLDER, required=False, metavar="[FILE]")
 @_axes
 @_how
+@execution_options
 @_out
 @options.form
 @options.progress
 @click.pass_obj
-def run(terminal: Terminal, /, file: Path | None, *, progress: bool | None, **asked: Any) -> None:
+def run(
+    terminal: Terminal,
+    /,
+    file: Path | None,
+    *,
+    progress: bool | None,
+    executor: str,
+    ray_address: str | None,
+    **asked: Any,
+) -> None:
     """Ask for every combination that FILE (default `sweep.toml`) names.
 
     An axis that it leaves out is all that is known.
@@ -67,7 +78,8 @@ def run(terminal: Terminal, /, file: Path | None, *, progress: bool | None, **as
     from mmlock.core.farm_arguments import SweepArguments
 
     with shown(wanted=progress) as said:
-        report = terminal.app.sweep(SweepArguments(file=file, **asked), progress=said)
+        arguments = SweepArguments(file=file, execution=execution_of(executor, ray_address), **asked)
+        report = terminal.app.sweep(arguments, progress=said)
     terminal.show(report)
 
 

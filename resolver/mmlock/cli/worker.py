@@ -10,15 +10,16 @@ from typing import Any
 import click
 
 from mmlock.cli.sections import HelpSection, Sectioned
-from mmlock.cli.serve import settings_options
+from mmlock.cli.serve import BUILDS, settings_options
 from mmlock.cli.service import needs_service
 from mmlock.cli.terminal import tell
 
-_LABELS = "What this machine has: `cpu`, `gpu:sm_90`, `cuda-toolkit`. Repeatable; default `cpu`."
+_LABELS = "What this machine has or does: `cpu`, `build`, `gpu:sm_90`. Repeatable; default `cpu`."
 _worker = (
     HelpSection("Worker")
     .many("--labels", metavar="LABEL", help=_LABELS)
     .add("--processes", type=int, metavar="N", help="Jobs at the same time; default one a processor.")
+    .add("--builds", is_flag=True, default=None, help=BUILDS)
 )
 
 
@@ -29,10 +30,11 @@ def worker(labels: tuple[str, ...], **values: Any) -> None:
     """Do the jobs of a service that need what this machine has. They come through PostgreSQL.
 
     \b
-    mmlock worker --database postgresql://mmlock@db/mmlock --labels cpu --labels gpu:sm_90
+    mmlock worker --database postgresql://mmlock@db/mmlock --labels cpu
+    mmlock worker --database postgresql://mmlock@db/mmlock --builds --labels build --labels gpu:sm_90
     """
     with needs_service():
-        from mmlock.web.server import HANDLERS
+        from mmlock.web.server import HANDLERS, handed_down, limits
         from mmlock.web.settings import database_url, read_settings
         from mmlock.work.database import open_database
         from mmlock.work.queue import Worker
@@ -40,15 +42,21 @@ def worker(labels: tuple[str, ...], **values: Any) -> None:
 
     settings = read_settings(values.pop("config"), os.environ, values)
     words = [word.strip() for text in labels or ("cpu",) for word in text.split(",") if word.strip()]
-    os.environ["MMLOCK_SERVE_ALLOW"] = ",".join(settings.allow)
     engine = open_database(database_url(settings, os.environ))
-    made = Worker(
-        SqlStore(engine), engine, HANDLERS, labels=words, processes=settings.processes, limit=settings.limit
-    )
-    tell(f"working on {', '.join(words)} (Ctrl-C ends it)")
-    try:
-        with suppress(KeyboardInterrupt, asyncio.CancelledError):
-            asyncio.run(made.run())
-    finally:
-        made.close()
-        engine.dispose()
+    with handed_down(settings):
+        made = Worker(
+            SqlStore(engine),
+            engine,
+            HANDLERS,
+            labels=words,
+            processes=settings.processes,
+            limit=settings.limit,
+            limits=limits(settings),
+        )
+        tell(f"working on {', '.join(words)} (Ctrl-C ends it)")
+        try:
+            with suppress(KeyboardInterrupt, asyncio.CancelledError):
+                asyncio.run(made.run())
+        finally:
+            made.close()
+            engine.dispose()

@@ -23,7 +23,7 @@ from mmlock.work.model import Job, JobKey
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Answered", "ServiceClient", "Solved"]
+__all__ = ["Answered", "Built", "ServiceClient", "Solved"]
 
 _LARGEST = 64_000_000
 _LONG = 25.0
@@ -53,6 +53,18 @@ class Answered(Struct, frozen=True, kw_only=True):
     job: JobKey
     text: str
     data: Any
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """What a service made of a lock: it sealed it, or validated it."""
+
+    job: JobKey
+    text: str
+    """For people."""
+    data: Any
+    """What `mmlock build --format json` or `mmlock validate --format json` prints."""
+    files: Mapping[str, str]
+    """The texts of the lock folder as it is now, by bare file names; `verdict.json` after a validation."""
 
 
 class ServiceClient:
@@ -108,6 +120,19 @@ class ServiceClient:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._strange(error) from error
+
+    def build(self, lock: str | Mapping[str, str], *, label: str | None = None) -> Built:
+        """Have a lock sealed: the key of the job that solved it, `STACK/TARGET`, or its files.
+
+        Its wheels are in the index of the service then. That needs a token with the role `build`.
+        """
+        return self._built("/api/v1/builds", {**_named(lock), "label": label})
+
+    def validate(
+        self, lock: str | Mapping[str, str], *, device: str = "auto", label: str | None = None
+    ) -> Built:
+        """Have the kernels of a sealed lock run: of the job that built it, `STACK/TARGET`, or its files."""
+        return self._built("/api/v1/validations", {**_named(lock), "label": label, "device": device})
 
     def why_not(self, requirement: str, request: SolveArguments) -> Answered:
         """What conflicts with one requirement on a target."""
@@ -180,6 +205,14 @@ class ServiceClient:
         except (KeyError, TypeError) as error:
             raise self._strange(error) from error
 
+    def _built(self, path: str, body: Mapping[str, Any]) -> Built:
+        key, found = self._ask(path, body)
+        try:
+            files = {bare_file_name(name): str(text) for name, text in found["files"].items()}
+            return Built(job=key, text=str(found["text"]), data=found["data"], files=files)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise self._strange(error) from error
+
     def _ask(self, path: str, body: Mapping[str, Any]) -> tuple[JobKey, Any]:
         """Ask, and where it takes a while follow its job to the end."""
         answer = self._send("POST", path, json=body, params={"wait": 2})
@@ -243,6 +276,13 @@ class _Reaching:
                 causes=[str(error) or type(error).__name__],
                 hints=["start one: `mmlock serve`"],
             ) from error
+
+
+def _named(lock: str | Mapping[str, str]) -> dict[str, Any]:
+    """How a request says which lock it means."""
+    if not isinstance(lock, str):
+        return {"files": dict(lock)}
+    return {"lock": lock} if "/" in lock else {"job": lock}
 
 
 def _job(data: Any) -> Job:

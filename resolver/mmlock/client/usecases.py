@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from mmlock.client.asking import Answered, ServiceClient
+from mmlock.client.asking import Answered, Built, ServiceClient
 from mmlock.core.arguments import AUTO
 from mmlock.core.errors import UsageError
 from mmlock.core.report import Page
@@ -15,15 +15,20 @@ from mmlock.core.report import Page
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from msgspec import Struct
+
     from mmlock.core.arguments import SolveArguments
+    from mmlock.core.build_arguments import BuildArguments
     from mmlock.core.doctor_arguments import DoctorArguments
     from mmlock.core.inspect_arguments import InspectArguments
     from mmlock.core.progress import Progress
     from mmlock.core.requirements import Asked
+    from mmlock.core.validate_arguments import ValidateArguments
 
 __all__ = ["ServedCases"]
 
-_CAN = "`solve`, `why-not`, `inspect`, `doctor --text` and `gpus`"
+_CAN = "`solve`, `build`, `validate`, `why-not`, `inspect`, `doctor --text` and `gpus`"
+_VERDICT = "verdict.json"
 
 
 class ServedCases:
@@ -71,6 +76,23 @@ class ServedCases:
         text = summary(solved.lock, out) + "".join(f"{line}\n" for line in gone)
         return Page(text=text, data=solved.data)
 
+    def review(self, lock: Path) -> None:
+        """Accept every lock: its code is run on the server, if its operator allows that, and not here."""
+
+    def build(self, request: BuildArguments, *, progress: Progress) -> Page:
+        """Have a lock folder of this machine sealed by the service, and write it again."""
+        _only_there(request, type(request)(lock=request.lock))
+        with self._client(progress) as client:
+            made = client.build(_files(request.lock))
+        return _written(made, request.lock)
+
+    def validate(self, request: ValidateArguments, *, progress: Progress) -> Page:
+        """Have the kernels of a lock folder run by the service; its verdict is written beside the lock."""
+        _only_there(request, type(request)(lock=request.lock, device=request.device))
+        with self._client(progress) as client:
+            made = client.validate(_files(request.lock), device=request.device)
+        return _written(made, request.lock)
+
     def why_not(self, asked: Asked, request: SolveArguments, *, progress: Progress) -> Page:
         """What one requirement conflicts with on the request's target."""
         with self._client(progress) as client:
@@ -105,6 +127,44 @@ class ServedCases:
         with self._client(silent) as client:
             data: Any = client.gpus(name)
         return Page(text=_lines(data), data=data)
+
+
+def _only_there(given: Struct, plain: Struct) -> None:
+    """Raise UsageError for options that concern this machine."""
+    names = [name for name in given.__struct_fields__ if getattr(given, name) != getattr(plain, name)]
+    if names:
+        raise UsageError(
+            f"a server does not take `--{names[0].replace('_', '-')}`",
+            hints=["run it here: leave out `--server`"],
+        )
+
+
+def _files(lock: Path) -> dict[str, str]:
+    """The texts of a lock folder. Raises UsageError and EnvironmentFault for one that cannot be read."""
+    from mmlock.lock.folders import lock_folder
+    from mmlock.lock.formats import FORMATS
+    from mmlock.lock.read import read_lock
+
+    folder = lock_folder(lock)
+    read_lock(folder)
+    names = (item.file for item in FORMATS.values())
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names if (folder / name).is_file()}
+
+
+def _written(made: Built, lock: Path) -> Page:
+    """Put what a service made into the lock folder, and tell of it."""
+    from mmlock.files.atomic import write_aside
+    from mmlock.lock.folders import lock_folder
+    from mmlock.lock.formats import FORMATS
+    from mmlock.lock.read import read_texts
+    from mmlock.lock.write import put_lock
+
+    folder = lock_folder(lock)
+    read_texts(made.files)  # nothing is written that nobody could read
+    if verdict := made.files.get(_VERDICT):  # first: a lock must not name one that is not there
+        write_aside(folder / _VERDICT, verdict.encode())
+    put_lock({item.file: made.files.get(item.file) for item in FORMATS.values()}, folder)
+    return Page(text=made.text, data=made.data)
 
 
 def _page(found: Answered) -> Page:

@@ -9,6 +9,14 @@ from msgspec import Struct
 from mmlock.core.names import StrEnum
 
 
+class SandboxUse(StrEnum):
+    """Whether code of other people runs in a sandbox."""
+
+    OFF = "off"
+    AUTO = "auto"  # where the system has one
+    REQUIRED = "required"  # there, and nowhere else
+
+
 class BuildOptions(Struct, frozen=True, kw_only=True):
     """What a user may say about how a build runs; none of it shapes the wheel."""
 
@@ -23,6 +31,8 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     quiet_minutes: float = 15.0
     """How long a build may neither write nor work."""
     precompile: bool = True
+    sandbox: SandboxUse = SandboxUse.OFF
+    """Whether the compile, and what loads its result, runs apart from this user's files."""
 
 
 class BuildArguments(BuildOptions, frozen=True, kw_only=True):
@@ -34,7 +44,10 @@ class BuildArguments(BuildOptions, frozen=True, kw_only=True):
     wheelhouse: Path | None = None
     """None: `MMLOCK_WHEELHOUSE`, else the user's own."""
     base_url: str | None = None
-    """Where the wheels will be served; None: they are put beside the lock."""
+    """Where the wheels will be served; None: they are put beside the lock.
+
+    `{sha256}` in it stands for the digest of each.
+    """
     index_url: str | None = None
     """The index for build requirements that the lock does not hold."""
     offline: bool = False

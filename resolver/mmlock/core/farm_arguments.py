@@ -10,6 +10,8 @@ from mmlock.core.names import StrEnum
 
 __all__ = [
     "SWEEP_FILE",
+    "BatchExecutor",
+    "Execution",
     "ExportKind",
     "FarmPlanArguments",
     "FarmPublishArguments",
@@ -29,6 +31,21 @@ class ExportKind(StrEnum):
     KUBERNETES = "kubernetes"  # a Job for each build
 
 
+class BatchExecutor(StrEnum):
+    """Who does the tasks of a sweep or a farm."""
+
+    LOCAL = "local"  # processes of this machine
+    RAY = "ray"  # a Ray cluster
+
+
+class Execution(Struct, frozen=True, kw_only=True):
+    """How the tasks are done."""
+
+    kind: BatchExecutor = BatchExecutor.LOCAL
+    ray_address: str | None = None
+    """`HOST:PORT` of the head of a Ray cluster; None: one is started here, and ends with the command."""
+
+
 class SweepArguments(Struct, frozen=True, kw_only=True):
     """One sweep. What is given here replaces the axis of the file."""
 
@@ -42,6 +59,7 @@ class SweepArguments(Struct, frozen=True, kw_only=True):
     """The folder that the files are written into; None: nothing is written."""
     jobs: int | None = None
     """Processes; None: as many as there are processors."""
+    execution: Execution = Execution()
     fresh: bool = False
     """Ask again what an earlier sweep has kept."""
     matrices: Path | None = None
@@ -86,6 +104,7 @@ class FarmRunArguments(Struct, frozen=True, kw_only=True):
     wheelhouse: Path | None = None
     jobs: int = 1
     """Builds at the same time."""
+    execution: Execution = Execution()
     offline: bool = False
     exclude_newer: str | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from mmlock.core.arguments import SolveArguments
@@ -10,13 +12,16 @@ from mmlock.core.names import PackageName, StrEnum
 from mmlock.core.requirements import Asked
 
 __all__ = [
+    "BuildQuestion",
     "DoctorQuestion",
     "GridQuestion",
     "InspectQuestion",
+    "LockQuestion",
     "Question",
     "ScanQuestion",
     "SolveQuestion",
     "TaskKind",
+    "ValidateQuestion",
     "WhyNotQuestion",
     "places_of",
 ]
@@ -31,6 +36,13 @@ class TaskKind(StrEnum):
     INSPECT = "inspect"
     DOCTOR = "doctor"
     SCAN = "scan"
+    BUILD = "build"
+    VALIDATE = "validate"
+
+    @property
+    def runs_packages(self) -> bool:
+        """Whether it runs code of packages."""
+        return self in {TaskKind.BUILD, TaskKind.VALIDATE}
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -87,6 +99,26 @@ class ScanQuestion(Question, frozen=True, kw_only=True):
     name: str
     """What it is called: its ending tells which."""
     configs: tuple[str, ...] = ()
+
+
+class LockQuestion(Question, frozen=True, kw_only=True):
+    """What a lock is to be put to. Its code is run, so whoever asks must be trusted with this machine."""
+
+    files: Mapping[str, str]
+    """The texts of the lock folder, by bare file names."""
+
+
+class BuildQuestion(LockQuestion, frozen=True, kw_only=True):
+    """A lock to seal."""
+
+    base_url: str
+    """Of the service whose index will have the wheels."""
+
+
+class ValidateQuestion(LockQuestion, frozen=True, kw_only=True):
+    """A sealed lock whose kernels are to be run."""
+
+    device: str = "auto"
 
 
 def places_of(request: SolveArguments) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from mmlock.core.build_arguments import SandboxUse
 from mmlock.core.names import StrEnum
 
 
@@ -37,6 +38,10 @@ class ValidateArguments(Struct, frozen=True, kw_only=True):
     offline: bool = False
     bundle: Path | None = None
     """Write an archive that validates elsewhere, and run nothing here."""
+    wheelhouse: Path | None = None
+    """Whose wheels are taken, by their hash, instead of downloading them; None: none is looked at."""
+    sandbox: SandboxUse = SandboxUse.OFF
+    """Whether the packages are run apart from this user's files."""
 
     @property
     def partial(self) -> bool:

@@ -5,6 +5,7 @@ GPUs with the same code (RTX 5090 and RTX 5080) are one question: the core answe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -32,7 +33,9 @@ __all__ = [
     "SweepGroup",
     "SweepQuestion",
     "answer",
+    "answers_of",
     "groups_of",
+    "placed",
     "points",
     "questions",
     "read_sweep",
@@ -184,19 +187,28 @@ def answer(matrix: Matrix, question: SweepQuestion) -> tuple[tuple[PointAnswer, 
     return answer_points(matrix, request, question.pythons, question.torches)
 
 
-def points(sweep: Sweep) -> Iterator[Point]:
-    """Every point, in the order of the axes."""
+def placed(sweep: Sweep) -> Iterator[tuple[str, str, SweepGroup]]:
+    """Each stack and device, in the order of the axes, with the answers that it shares with others."""
     groups: Mapping[tuple[str, str], SweepGroup] = {
         (group.stack, gpu): group for group in sweep.groups for gpu in group.gpus
     }
     for stack in sweep.axes.stacks:
         for gpu in sweep.axes.gpus:
-            group = groups[stack, gpu]
-            for python, row in zip(sweep.axes.pythons, group.answers, strict=True):
-                for torch, found in zip(sweep.axes.torches, row, strict=True):
-                    yield Point(
-                        stack=stack, gpu=gpu, arch=group.arch, python=python, torch=torch, answer=found
-                    )
+            yield stack, gpu, groups[stack, gpu]
+
+
+def answers_of(sweep: Sweep, group: SweepGroup) -> Iterator[tuple[str, str, PointAnswer]]:
+    """The answers of a group with the Python and the torch of each, in the order of the axes."""
+    for python, row in zip(sweep.axes.pythons, group.answers, strict=True):
+        for torch, found in zip(sweep.axes.torches, row, strict=True):
+            yield python, torch, found
+
+
+def points(sweep: Sweep) -> Iterator[Point]:
+    """Every point, in the order of the axes."""
+    for stack, gpu, group in placed(sweep):
+        for python, torch, found in answers_of(sweep, group):
+            yield Point(stack=stack, gpu=gpu, arch=group.arch, python=python, torch=torch, answer=found)
 
 
 def read_sweep(data: bytes, place: Path) -> Sweep:
@@ -230,8 +242,10 @@ def _whole(sweep: Sweep) -> None:
 def states(sweep: Sweep) -> dict[CellState, int]:
     """How many points are in each state, best first."""
     counted: dict[CellState, int] = dict.fromkeys(CellState, 0)
-    for point in points(sweep):
-        counted[point.answer.state] += 1
+    shared = Counter(id(group) for _, _, group in placed(sweep))
+    for group in sweep.groups:
+        for _, _, found in answers_of(sweep, group):
+            counted[found.state] += shared[id(group)]
     return {state: number for state, number in counted.items() if number}
 
 

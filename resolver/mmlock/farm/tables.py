@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
-from pathlib import Path
 
 import msgspec
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import Form
-from mmlock.farm.sweep import Point, Sweep, points
+from mmlock.farm.sweep import Sweep, SweepGroup, answers_of, placed
+from mmlock.resolve.loop.sweep import PointAnswer
 
-__all__ = ["COLUMNS", "as_csv", "as_json", "has_parquet", "rows", "write_parquet"]
+__all__ = ["COLUMNS", "as_csv", "as_json", "as_parquet", "has_parquet", "rows"]
 
 COLUMNS = (
     "stack",
@@ -31,35 +31,40 @@ COLUMNS = (
 )
 """What a row holds: the point, and its answer. What does not apply is empty."""
 
-
-def rows(sweep: Sweep) -> Iterator[Mapping[str, str]]:
-    """A row for each point, in the order of the axes."""
-    return (_row(point) for point in points(sweep))
+Row = tuple[str, ...]
 
 
-def _row(point: Point) -> Mapping[str, str]:
-    found = point.answer
+def rows(sweep: Sweep) -> Iterator[Row]:
+    """A row for each point, in the order of the axes. Devices that are alike share what is said of them."""
+    ends: dict[int, list[Row]] = {}
+    for stack, gpu, group in placed(sweep):
+        if id(group) not in ends:
+            ends[id(group)] = [_end(group, *point) for point in answers_of(sweep, group)]
+        for end in ends[id(group)]:
+            yield (stack, gpu, *end)
+
+
+def _end(group: SweepGroup, python: str, torch: str, found: PointAnswer) -> Row:
+    """The columns after the device."""
     made = (one for one in found.packages if one.form in {Form.BUILD, Form.TORCH_OPS})
-    return {
-        "stack": point.stack,
-        "gpu": point.gpu,
-        "arch": point.arch or "",
-        "python": point.python,
-        "torch_asked": point.torch,
-        "state": found.state.value,
-        "stop": found.stop.value if found.stop else "",
-        "torch": found.torch or "",
-        "cuda": found.cuda or "",
-        "builds": " ".join(f"{one.name}=={one.version}" for one in made),
-        "packages": " ".join(f"{one.name}=={one.version}" for one in found.packages),
-    }
+    return (
+        group.arch or "",
+        python,
+        torch,
+        found.state.value,
+        found.stop.value if found.stop else "",
+        found.torch or "",
+        found.cuda or "",
+        " ".join(f"{one.name}=={one.version}" for one in made),
+        " ".join(f"{one.name}=={one.version}" for one in found.packages),
+    )
 
 
 def as_csv(sweep: Sweep) -> str:
     """The rows as CSV (RFC 4180, lines end in a line feed)."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
     writer.writerows(rows(sweep))
     return text.getvalue()
 
@@ -74,14 +79,24 @@ def has_parquet() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def write_parquet(sweep: Sweep, path: Path) -> None:
-    """The rows as Parquet, dictionary-encoded. Raises EnvironmentFault."""
-    import pyarrow as pa
-    from pyarrow import parquet
+def as_parquet(sweep: Sweep) -> bytes:
+    """The rows as Parquet: text columns, null for what does not apply, compressed with zstd.
 
-    held = list(rows(sweep))
-    table = pa.table({name: [row[name] for row in held] for name in COLUMNS})
+    Raises EnvironmentFault where pyarrow cannot be used.
+    """
     try:
-        parquet.write_table(table, path, compression="zstd")
-    except (OSError, pa.ArrowException) as error:
-        raise EnvironmentFault(f"`{path}` cannot be written", causes=[str(error)]) from error
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise EnvironmentFault(
+            "Parquet needs pyarrow, which cannot be used",
+            causes=[str(error)],
+            hints=["install it: `pip install 'mmlock[parquet]'`"],
+        ) from error
+    columns = zip(*rows(sweep), strict=True)
+    schema = pa.schema([(name, pa.string()) for name in COLUMNS])
+    arrays = [pa.array([cell or None for cell in column], pa.string()) for column in columns]
+    table = pa.Table.from_arrays(arrays, schema=schema) if arrays else schema.empty_table()
+    written = io.BytesIO()
+    parquet.write_table(table, written, compression="zstd")
+    return written.getvalue()

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.json_object import json_object
-from mmlock.core.progress import Progress, silent
+from mmlock.core.progress import Progress, advance, silent
 from mmlock.validate.model import CheckRow, Comparison, KernelDevice, Status, SuiteRun
 from mmlock.validate.suites import KernelSuite
 
@@ -36,9 +36,11 @@ class TargetInterpreter(Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     isolated: bool = True
     """Whether the user's own site-packages and PYTHON variables are kept out."""
+    shield: tuple[str, ...] = ()
+    """Words in front of every command: a sandbox."""
 
     def command(self, script: Path, *words: str) -> list[str]:
-        return [self.path, *(["-I"] if self.isolated else []), "-B", str(script), *words]
+        return [*self.shield, self.path, *(["-I"] if self.isolated else []), "-B", str(script), *words]
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
@@ -190,6 +192,8 @@ class _Reader(Struct, kw_only=True):
 
     def _announce(self) -> None:
         waiting = [name for name in self.names or () if name not in (self.rows or {})]
+        if self.names:
+            advance(self.progress, "checks", len(self.names) - len(waiting), len(self.names))
         if waiting:
             self.progress(f"{self.suite.name}: {waiting[0]}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from mmlock.core.build_arguments import SandboxUse
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
@@ -23,7 +25,14 @@ from mmlock.lock.read import read_lock
 from mmlock.validate.keeping import kept, signer_with, where_kept
 from mmlock.validate.runner import TargetInterpreter
 from mmlock.validate.statement import statement_data
-from mmlock.validate.validation import ValidationRun, chosen_suites, concern_data, isolated, require_sealed
+from mmlock.validate.validation import (
+    ValidationRun,
+    chosen_suites,
+    concern_data,
+    in_sandbox,
+    isolated,
+    require_sealed,
+)
 
 if TYPE_CHECKING:
     from mmlock.lock.model import LockedEnv
@@ -74,6 +83,8 @@ def _interpreter(
 ) -> Iterator[tuple[TargetInterpreter, float | None]]:
     """The interpreter to validate, and the seconds its installation took (None: it was there)."""
     if request.python is not None:
+        if request.sandbox is not SandboxUse.OFF:
+            raise UsageError("a sandbox is for a prefix that mmlock makes, not for an interpreter of yours")
         path = shutil.which(request.python)
         if path is None:
             raise EnvironmentFault(
@@ -86,8 +97,25 @@ def _interpreter(
     with _root(request) as root:
         started = time.monotonic()
         python = _install(env, folder, root, request, progress)
-        environ = {**isolated(os.environ), **env.environment}
-        yield TargetInterpreter(path=python, environ=environ), time.monotonic() - started
+        environ = isolated(os.environ)
+        shield = _shield(request, root, progress)
+        if shield:
+            environ = in_sandbox(environ)
+        interpreter = TargetInterpreter(path=python, environ={**environ, **env.environment}, shield=shield)
+        yield interpreter, time.monotonic() - started
+
+
+def _shield(request: ValidateArguments, prefix: Path, progress: Progress) -> tuple[str, ...]:
+    """Words in front of what runs the packages."""
+    from mmlock.files.sandbox import own_folders, sandbox_for
+    from mmlock.validate.runner import KERNELS
+    from mmlock.wheels.buildenv import homes_of
+
+    sandbox = sandbox_for(request.sandbox, own_folders(os.environ), progress)
+    if sandbox is None:
+        return ()
+    reads = (prefix, *homes_of(prefix), KERNELS, *filter(None, (request.kernels,)))
+    return sandbox.words(reads=reads, devices=True)
 
 
 @contextmanager
@@ -114,4 +142,21 @@ def _install(env: LockedEnv, folder: Path, root: Path, request: ValidateArgument
     sizes = [package.files[0].size or 0 for package in env.packages]
     room_for(root, _SPACE * sum(sizes))
     uv = replace(find_uv(offline=request.offline, progress=progress), environ=isolated(os.environ))
-    return install(env, folder, root, uv, python=request.base_python, exact=True).python
+    with _near(env, folder, request) as (lock, place):
+        return install(lock, place, root, uv, python=request.base_python, exact=True).python
+
+
+@contextmanager
+def _near(env: LockedEnv, folder: Path, request: ValidateArguments) -> Iterator[tuple[LockedEnv, Path]]:
+    """The lock and its folder; with the files of a wheelhouse, a copy of it that names them."""
+    from mmlock.lock.write import write_lock
+    from mmlock.wheels.local_files import held_by, with_local_files
+
+    held = held_by((request.wheelhouse,), env) if request.wheelhouse is not None else {}
+    if not held:
+        yield env, folder
+        return
+    with tempfile.TemporaryDirectory(prefix="mmlock-near-") as name:
+        near = with_local_files(env, held)
+        write_lock(near, Path(name))
+        yield near, Path(name)

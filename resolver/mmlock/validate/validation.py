@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from mmlock.validate.model import Probe
     from mmlock.validate.suites import KernelSuite
 
-__all__ = ["ValidationRun", "chosen_suites", "concern_data", "isolated", "require_sealed"]
+__all__ = ["ValidationRun", "chosen_suites", "concern_data", "in_sandbox", "isolated", "require_sealed"]
 
 
 _LEAKS = ("PYTHON", "PIP_", "VIRTUAL_ENV", "CONDA", "LD_PRELOAD", "LD_LIBRARY_PATH", "UV_")
 _KEPT = ("UV_CACHE_DIR", "UV_LINK_MODE", "UV_CONCURRENT", "UV_HTTP", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
+_SHOWN = frozenset({"PATH", "LANG", "TZ"})
+_SHOWN_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "OMP_", "HIP_", "ROCR_")
+_TEMPORARY = "/tmp"  # noqa: S108 - the sandbox's own
 AUTO = "auto"
 """`--device`: what the target of the lock says."""
 
@@ -71,6 +74,12 @@ def isolated(environ: Mapping[str, str]) -> dict[str, str]:
         for name, value in environ.items()
         if not name.startswith(_LEAKS) or name.startswith(_KEPT)
     }
+
+
+def in_sandbox(environ: Mapping[str, str]) -> dict[str, str]:
+    """Of an environment, what a package may see that runs apart from everything else: no secret is in it."""
+    kept = {name: v for name, v in environ.items() if name in _SHOWN or name.startswith(_SHOWN_PREFIXES)}
+    return {**kept, "HOME": _TEMPORARY, "TMPDIR": _TEMPORARY}
 
 
 class ValidationRun(Struct, frozen=True, kw_only=True):

@@ -16,7 +16,17 @@ from mmlock.web.service import Asking, Service
 from mmlock.web.settings import Role
 from mmlock.work.model import FailureKind, Job, JobState, Task, TaskFailure
 
-__all__ = ["answer", "asked", "job_data", "json_response", "require", "result_of", "service_of"]
+__all__ = [
+    "answer",
+    "answer_head",
+    "asked",
+    "base_url",
+    "job_data",
+    "json_response",
+    "require",
+    "result_of",
+    "service_of",
+]
 
 JSON = "application/json"
 
@@ -26,6 +36,15 @@ def service_of(request: Request) -> Service:
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
+
+
+def base_url(request: Request) -> str:
+    """What a user types to reach this service."""
+    settings = service_of(request).settings
+    scheme = request.headers.get("x-forwarded-proto", "") if settings.trust_proxy else ""
+    if scheme not in {"http", "https"}:
+        scheme = request.url.scheme
+    return f"{scheme}://{request.headers['host']}"
 
 
 def require(request: Request, role: Role) -> None:
@@ -70,15 +89,30 @@ def answer(request: Request, found: Asking) -> Response:
     job = found.job
     place = f"/api/v1/jobs/{job.key}"
     if found.body is not None:
-        tag = f'"{job.key}"'
-        headers = {"Location": place, "ETag": tag, "X-Job": job.key, "Cache-Control": "private, no-cache"}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        return Response(found.body, headers=headers, media_type=JSON)
+        status, fields, body = answer_head(found, request.headers.get("if-none-match", "").encode())
+        made = Response(body, status)
+        made.raw_headers = fields
+        return made
     if job.state.over:
         failure = failed(job)
         return problem(failure, request, instance=place, headers={"Location": place, "X-Job": job.key})
     return json_response(job_data(job), HTTPStatus.ACCEPTED, Location=place, **{"Retry-After": "1"})
+
+
+def answer_head(found: Asking, known: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of an answer that is there; `known` is what a client says that it has."""
+    assert found.body is not None
+    key = found.job.key.encode()
+    fields = [
+        (b"location", b"/api/v1/jobs/" + key),
+        (b"etag", b'"' + key + b'"'),
+        (b"x-job", key),
+        (b"cache-control", b"private, no-cache"),
+    ]
+    if key in known:
+        return HTTPStatus.NOT_MODIFIED.value, fields, b""
+    fields += [(b"content-type", JSON.encode()), (b"content-length", str(len(found.body)).encode())]
+    return HTTPStatus.OK.value, fields, found.body
 
 
 def failed(job: Job) -> TaskFailure:

@@ -22,11 +22,20 @@ from mmlock.core.errors import MmlockError, UsageError
 from mmlock.resolve.loop.grid import Grid
 from mmlock.web import pages
 from mmlock.web.answers import json_response
-from mmlock.web.api import PREFIX, facts, jobs, locks, questions
+from mmlock.web.api import PREFIX, builds, facts, jobs, locks, questions
 from mmlock.web.guard import Guard, RateLimit
 from mmlock.web.index import routes
 from mmlock.web.problem import SCHEMA, HttpError, problem, problem_of
-from mmlock.web.requests import DoctorBody, InspectBody, SolveBody, WhyNotBody, schema_of
+from mmlock.web.repeats import Repeats
+from mmlock.web.requests import (
+    BuildBody,
+    DoctorBody,
+    InspectBody,
+    SolveBody,
+    ValidateBody,
+    WhyNotBody,
+    schema_of,
+)
 from mmlock.web.service import Service
 from mmlock.work.model import FailureKind, Job, TaskFailure
 
@@ -58,12 +67,13 @@ def make_app(service: Service) -> FastAPI:
     app.state.service = service
     rate = service.settings.job_rate
     app.state.rate = RateLimit(rate) if rate else None
-    for router in (questions.router, jobs.router, facts.router, locks.router):
+    for router in (questions.router, builds.router, jobs.router, facts.router, locks.router):
         app.include_router(router, prefix=PREFIX)
     _probes(app, service)
     pages.add(app)
     routes.add(app, service.settings)
     _errors(app)
+    app.add_middleware(Repeats, service=service, paths=frozenset({f"{PREFIX}/solve"}))
     app.add_middleware(Guard, settings=service.settings, tokens=service.tokens, metrics=service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
@@ -134,6 +144,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         ("WhyNotRequest", WhyNotBody),
         ("DoctorRequest", DoctorBody),
         ("InspectRequest", InspectBody),
+        ("BuildRequest", BuildBody),
+        ("ValidateRequest", ValidateBody),
     ):
         schema = dict(schema_of(model))
         schemas |= schema.pop("$defs", {})
@@ -154,6 +166,19 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
                 "required": ["stack", "target", "python", "torch", "packages", "fetch", "build", "sealed"],
             },
             "files": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    }
+    schemas["BuildResult"] = {
+        "type": "object",
+        "required": ["text", "data", "files"],
+        "properties": {
+            "text": {"type": "string", "description": "For people."},
+            "data": {"type": "object"},
+            "files": {
+                "type": "object",
+                "description": "The lock folder as it is now, by file names; `verdict.json`, too.",
+                "additionalProperties": {"type": "string"},
+            },
         },
     }
     for path in document["paths"].values():

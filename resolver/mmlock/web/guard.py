@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from mmlock.core.errors import MmlockError
+from mmlock.web.api import PREFIX
 from mmlock.web.metrics import Metrics
 from mmlock.web.problem import HttpError, problem_of
 from mmlock.web.settings import Role, Settings
@@ -34,13 +36,18 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ARCHIVES = 10
 """Times the size of other bodies that an archive may have."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "content-security-policy": "default-src 'self'; img-src 'self' data:; style-src 'self'; "
-    "script-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'",
-}
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
+            b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'; object-src 'none'"
+        ),
+    ),
+)
 
 
 class Who(Struct, frozen=True, kw_only=True):
@@ -119,20 +126,18 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status[0] = message["status"]
-                fields = [(b"x-request-id", identity.encode())]
-                fields += [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
                 there = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(f for f in fields if f[0] not in there)]
+                added = [field for field in _HEADERS if field[0] not in there]
+                message["headers"] = [*message["headers"], *added, (b"x-request-id", identity.encode())]
             await send(message)
 
-        request = Request(scope)
         try:
             state["who"] = self._checked(scope, headers)
             await self.app(scope, self._bounded(scope, headers, receive), sending)
         except _TooLarge:
-            await problem_of(_large(self._most(scope)), request)(scope, receive, sending)
+            await problem_of(_large(self._most(scope)), Request(scope))(scope, receive, sending)
         except MmlockError as error:
-            await problem_of(error, request)(scope, receive, sending)
+            await problem_of(error, Request(scope))(scope, receive, sending)
         finally:
             seconds = time.perf_counter() - started
             self.metrics.answered(_route(scope), status[0], seconds)
@@ -204,6 +209,7 @@ def _large(most: int) -> HttpError:
     )
 
 
+@lru_cache(maxsize=1024)
 def known_host(host: str, names: frozenset[str]) -> bool:
     """Whether a Host header is an address, which no name can be rebound to, or one of the server's names."""
     name = re.sub(r":\d{1,5}\Z", "", host.strip()).rstrip(".").lower()
@@ -234,8 +240,11 @@ def _client(scope: Scope, headers: Headers, *, trust: bool) -> str:
 
 def _route(scope: Scope) -> str:
     """The pattern of the path, so that there are few of them."""
-    route = scope.get("route")
-    return str(getattr(route, "path", "")) or "other"
+    pattern = str(getattr(scope.get("route"), "path", "")) or "other"
+    # Newer FastAPI tells the pattern within its router.
+    if pattern.startswith("/") and scope["path"].startswith(PREFIX) and not pattern.startswith(PREFIX):
+        return PREFIX + pattern
+    return pattern
 
 
 def _log(scope: Scope, status: int, seconds: float, identity: str, asking: Who | None) -> None:

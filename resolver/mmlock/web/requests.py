@@ -15,9 +15,11 @@ from mmlock.core.solve_option import OptionKind, SolveOption
 from mmlock.core.stated import NoFiles, stated
 
 __all__ = [
+    "BuildBody",
     "DoctorBody",
     "InspectBody",
     "SolveBody",
+    "ValidateBody",
     "WhyNotBody",
     "of_form",
     "parsed",
@@ -72,6 +74,29 @@ class DoctorBody(_Strict):
 
     text: str = Field(max_length=1_500_000, min_length=1)
     gpus: list[Text] = Field(default_factory=list, max_length=16)
+
+
+class BuildBody(_Strict):
+    """A lock to seal: one that this service solved, one of its catalogue, or its files."""
+
+    job: Text | None = Field(default=None, description="The key of the job that solved or built it.")
+    lock: Text | None = Field(default=None, description="`STACK/TARGET` of the catalogue.")
+    files: dict[Text, str] | None = Field(
+        default=None, max_length=20, description="The texts of the lock folder, by file names."
+    )
+    label: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9:_.-]{0,39}$",
+        description="What a worker must have, such as `gpu:sm_90` or `cuda-toolkit`.",
+    )
+
+
+class ValidateBody(BuildBody):
+    """A sealed lock to validate, named as for a build."""
+
+    device: str = Field(
+        default="auto", pattern="^(auto|cpu|cuda)$", description="Where its kernels run: as the lock says."
+    )
 
 
 class InspectBody(_Strict):

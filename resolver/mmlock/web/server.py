@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import StrEnum
+from mmlock.core.service_questions import TaskKind
 from mmlock.web.settings import ExecutorKind, Settings, database_url
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mmlock.web.service import Service
     from mmlock.work.model import Executor, Store
 
-__all__ = ["HANDLERS", "Served", "service_app"]
+__all__ = ["HANDLERS", "Served", "handed_down", "limits", "service_app"]
 
 HANDLERS = "mmlock.app.serving:handlers"
 _GRACE = 10
@@ -118,20 +119,53 @@ def _executor(settings: Settings, store: Store, engine: Engine) -> Iterator[Exec
         return
     from mmlock.work.local import LocalExecutor
 
-    # What a job may reach is set by the operator, for all processes of the service.
-    os.environ["MMLOCK_SERVE_ALLOW"] = ",".join(settings.allow)
-    local = LocalExecutor(
-        store,
-        HANDLERS,
-        processes=settings.processes,
-        limit=settings.limit,
-        most_waiting=settings.waiting,
-        keep=settings.keep,
-    )
+    with handed_down(settings):
+        local = LocalExecutor(
+            store,
+            HANDLERS,
+            processes=settings.processes,
+            apart=settings.build_processes if settings.builds else 0,
+            limit=settings.limit,
+            limits=limits(settings),
+            most_waiting=settings.waiting,
+            keep=settings.keep,
+        )
+        try:
+            yield local
+        finally:
+            local.close()
+
+
+def limits(settings: Settings) -> Mapping[str, float]:
+    """Seconds that jobs of some kinds may take."""
+    return {kind.value: settings.build_limit for kind in TaskKind if kind.runs_packages}
+
+
+@contextmanager
+def handed_down(settings: Settings) -> Iterator[None]:
+    """Within it, processes that are started know what the operator set for all that do jobs."""
+    from mmlock.app import served_builds
+    from mmlock.resolve.closure.served import ALLOW_VARIABLE
+
+    values = {
+        ALLOW_VARIABLE: ",".join(settings.allow),
+        served_builds.ALLOWED_VARIABLE: "1" if settings.builds else "0",
+        served_builds.SANDBOX_VARIABLE: settings.sandbox.value,
+    }
+    if settings.sign is not None:
+        values[served_builds.SIGN_VARIABLE] = str(settings.sign.absolute())
+    if settings.wheelhouses:  # what is built is served
+        values["MMLOCK_WHEELHOUSE"] = str(settings.wheelhouses[0].absolute())
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
-        yield local
+        yield
     finally:
-        local.close()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 class Served:

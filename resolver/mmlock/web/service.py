@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,6 +19,7 @@ from mmlock.app.serving import task_of
 from mmlock.core.cache import FRESH_SECONDS
 from mmlock.core.names import normalize
 from mmlock.core.service_questions import (
+    BuildQuestion,
     DoctorQuestion,
     GridQuestion,
     InspectQuestion,
@@ -24,6 +27,7 @@ from mmlock.core.service_questions import (
     ScanQuestion,
     SolveQuestion,
     TaskKind,
+    ValidateQuestion,
     WhyNotQuestion,
 )
 from mmlock.work.model import Executor, Job, JobState, Store, Task
@@ -31,15 +35,20 @@ from mmlock.work.model import Executor, Job, JobState, Store, Task
 if TYPE_CHECKING:
     from mmlock.core.arguments import SolveArguments
     from mmlock.core.requirements import Asked
+    from mmlock.lock.model import LockedEnv
     from mmlock.web.metrics import Metrics
     from mmlock.web.settings import Settings
     from mmlock.web.tokens import Tokens
 
-__all__ = ["Asking", "Service"]
+__all__ = ["BUILD_LABEL", "LARGEST_READ", "Asking", "Service"]
+
+BUILD_LABEL = "build"
+"""Of jobs that run code of packages and need no GPU: a worker does them only where it is told to."""
 
 _LARGEST_KEPT = 64_000_000
 """Bytes of results that are kept in memory."""
-_LARGEST_READ = 20_000
+LARGEST_READ = 20_000
+"""Bytes of a body whose task is remembered."""
 _MOST_READ = 2_000
 """Bodies whose task is remembered."""
 _LOOK = 1.0
@@ -101,8 +110,7 @@ class Service:
 
     def moment(self) -> str:
         """The state of the indexes, as far as answers tell them apart: a page is fresh for ten minutes."""
-        start = self._clock() // FRESH_SECONDS * FRESH_SECONDS
-        return datetime.fromtimestamp(start, timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
+        return _moment(int(self._clock() // FRESH_SECONDS * FRESH_SECONDS))
 
     def solve(self, request: SolveArguments) -> Task:
         """An environment to decide."""
@@ -117,11 +125,16 @@ class Service:
             self._read.move_to_end(place)
             return known
         task = read(body)
-        if len(body) <= _LARGEST_READ:
+        if len(body) <= LARGEST_READ:
             self._read[place] = task
             if len(self._read) > _MOST_READ:
                 self._read.popitem(last=False)
         return task
+
+    def repeated(self, body: bytes) -> Asking | None:
+        """The answer to a body that was read and answered before; None: it must be read."""
+        task = self._read.get((self.moment(), body))
+        return None if task is None else self.at_hand(task)
 
     def why_not(self, asked: Asked, request: SolveArguments) -> Task:
         """A requirement that is doubted."""
@@ -131,6 +144,20 @@ class Service:
         """Which releases of a package go with which torch."""
         question = GridQuestion(matrix=self.matrix, package=normalize(package), request=request)
         return task_of(TaskKind.GRID, question)
+
+    def build(self, files: Mapping[str, str], env: LockedEnv, base_url: str, label: str | None) -> Task:
+        """A lock to seal."""
+        steps = sorted(f"{step.package}=={step.version} {step.source.sha256}" for step in env.build)
+        question = BuildQuestion(matrix=self.matrix, files=files, base_url=base_url)
+        lock = hashlib.sha256("\n".join(steps).encode()).hexdigest() if steps else None
+        return task_of(TaskKind.BUILD, question, label or BUILD_LABEL, lock)
+
+    def validate(self, files: Mapping[str, str], env: LockedEnv, device: str, label: str | None) -> Task:
+        """A sealed lock whose kernels are to be run, on a machine with what it is for."""
+        question = ValidateQuestion(matrix=self.matrix, files=files, device=device)
+        arch = next((one.arch for one in env.target.devices if one.arch), None)
+        place = BUILD_LABEL if arch is None or device == "cpu" else f"gpu:{arch}"
+        return task_of(TaskKind.VALIDATE, question, label or place)
 
     def of(self, kind: TaskKind, question: Question) -> Task:
         """Any other question."""
@@ -208,6 +235,11 @@ class Service:
     def _wake(self, key: str) -> None:
         for event in self._waiting.get(key, ()):
             event.set()
+
+
+@lru_cache(maxsize=4)
+def _moment(start: int) -> str:
+    return datetime.fromtimestamp(start, timezone.utc).strftime("%Y-%m-%dT%H:%MZ")
 
 
 class _Watch:

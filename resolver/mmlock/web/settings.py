@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
+from mmlock.core.build_arguments import SandboxUse
 from mmlock.core.errors import UsageError
 from mmlock.core.names import StrEnum
 from mmlock.core.state import state_root
@@ -38,8 +39,10 @@ class Role(StrEnum):
 
     def may(self, needed: Role) -> bool:
         """Whether this role is enough."""
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
+        return _RANKS[self] >= _RANKS[needed]
+
+
+_RANKS = {role: rank for rank, role in enumerate(Role)}
 
 
 class ExecutorKind(StrEnum):
@@ -81,6 +84,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hosts and networks that indexes of requests may be on although they are not public."""
     sources: tuple[str, ...] = ()
     """Packages without wheels whose build backend may be run to read their requirements."""
+    builds: bool = False
+    """Whether builds and validations are taken: they run code of packages, for the role `build`."""
+    build_processes: int = 1
+    """Of the executor `local`, besides `processes`: how many builds and validations run at the same time."""
+    build_limit: float = 6 * 3600.0
+    """Seconds that a build or a validation may take."""
+    sandbox: SandboxUse = SandboxUse.AUTO
+    """Whether that code runs in bubblewrap: `auto` where the system has it, `required`, or `off`."""
+    sign: Path | None = None
+    """The private key that signs verdicts; None: they are not signed, so that nobody's solve uses them."""
     trust_proxy: bool = False
     """Whether `X-Forwarded-For` and `X-Forwarded-Proto` come from a proxy of one's own."""
     refresh: str | None = None

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -284,6 +285,17 @@ def _place(pin: Pin, local: Mapping[str, Path]) -> str:
     if (path := local.get(pin.file.sha256 or "")) is not None:
         return f"{pin.name} @ {path.resolve().as_uri()}"
     return f"{pin.name} @ {pin.file.url}"
+
+
+def homes_of(venv: Path) -> tuple[Path, ...]:
+    """The Python installation that an environment is made of, by every name that leads there."""
+    found = {(venv / "bin" / "python").resolve().parents[1]}
+    with suppress(OSError, UnicodeDecodeError):
+        for line in (venv / "pyvenv.cfg").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition("=")
+            if name.strip() == "home" and value.strip():
+                found |= {Path(value.strip()).parent, Path(value.strip()).resolve().parent}
+    return tuple(sorted(found))
 
 
 def site_packages(venv: Path) -> Path:

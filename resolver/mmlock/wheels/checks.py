@@ -224,7 +224,7 @@ def load_check(
     plan: BuildPlan,
     venv: Path,
     environ: Mapping[str, str],
-    shield: Callable[[], tuple[str, ...]],
+    shield: Callable[[Path], tuple[str, ...]],
 ) -> tuple[WheelTest, ...]:
     """Load every compiled file beside the torch it was built for: an unresolved symbol shows here."""
     if not facts.libraries:
@@ -233,7 +233,14 @@ def load_check(
     with tempfile.TemporaryDirectory(prefix="mmlock-load-") as folder:
         with zipfile.ZipFile(facts.path) as archive:
             archive.extractall(folder)
-        words = [*shield(), str(venv / "bin" / "python"), "-I", str(_PROBE), folder, *facts.libraries]
+        words = [
+            *shield(Path(folder)),
+            str(venv / "bin" / "python"),
+            "-I",
+            str(_PROBE),
+            folder,
+            *facts.libraries,
+        ]
         try:
             ran = subprocess.run(
                 words,

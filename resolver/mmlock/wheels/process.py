@@ -57,13 +57,14 @@ class Command(Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     log: Path
     quiet_seconds: float = 900.0
-    network: bool = False
+    shield: Sequence[str] = ()
+    """Words in front of it that take something from it: its network, its sight of this machine."""
 
 
 def run(command: Command, on_line: Callable[[str], object]) -> Ran:
     """Run to the end. Ctrl-C ends all that the command started and is passed on."""
     started, used = time.monotonic(), _spent()
-    words = [*(() if command.network else no_network()), *command.words]
+    words = [*command.shield, *command.words]
     with command.log.open("ab", buffering=0) as log:
         write = _forgiving(log.write)
         write(f"$ {' '.join(words)}\n".encode())

@@ -21,6 +21,7 @@ from mmlock.core.progress import Progress, silent
 from mmlock.files.digest import sha256_of
 from mmlock.files.locking import hold
 from mmlock.files.private import open_cache
+from mmlock.files.sandbox import Sandbox
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.net.download import Downloader
 from mmlock.wheels import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
@@ -58,6 +59,10 @@ class Builder(Struct, frozen=True, kw_only=True):
     progress: Progress = silent
     explain: Explain = no_more
     """Who tells what the log of a failed build means."""
+    sandbox: Sandbox | None = None
+    """What keeps code that is not ours apart; None: only its network is taken from it."""
+    every_line: Progress = silent
+    """Hears every line that the compile prints."""
 
     def build(self, env: LockedEnv, step: BuildStep, local: Mapping[str, Path]) -> BuiltWheel:
         """The wheel of a step, from the wheelhouse or made now. `local` names files by their hash."""
@@ -137,7 +142,8 @@ class _Job:
         self.log = folder / "build.log"
         self.cost: Mapping[str, float] = {}
         """Of the compile, as far as this run did it: an earlier one may have made a part."""
-        self.network = "allowed" if self.options.network else "off" if no_network() else "not blocked"
+        away = self.builder.sandbox is not None or bool(no_network())
+        self.network = "allowed" if self.options.network else "off" if away else "not blocked"
 
     def run(self) -> BuiltWheel:
         """All of it, in order; what an earlier run finished is not done again."""
@@ -156,7 +162,9 @@ class _Job:
         facts = read_wheel(raw)
         examined = examine(facts, self.plan)
         refuse_failed(facts, examined.checks, self.log)
-        loads = load_check(facts, self.plan, self.venv, environ, no_network)
+        loads = load_check(
+            facts, self.plan, self.venv, environ, lambda place: self._shield(environ, reads=(place,))
+        )
         checks = (*examined.checks, *loads)
         refuse_failed(facts, checks, self.log)
         return self._keep(facts, pins, checks, examined.glibc, started)
@@ -257,13 +265,14 @@ class _Job:
             environ=environ,
             log=self.log,
             quiet_seconds=self.options.quiet_minutes * 60,
-            network=self.options.network,
+            shield=self._shield(environ, network=self.options.network),
         )
         follow = CompileProgress(progress=self.builder.progress)
         tail: list[str] = []
 
         def line(text: str) -> None:
             follow.line(text)
+            self.builder.every_line(text)
             tail.append(text)
             if len(tail) > 2 * _TAIL:
                 del tail[:_TAIL]
@@ -278,6 +287,18 @@ class _Job:
                 f"the build of {self.name} gave {len(wheels)} wheels", hints=[self._where()]
             )
         return wheels[0]
+
+    def _shield(
+        self, environ: Mapping[str, str], *, reads: Sequence[Path] = (), network: bool = False
+    ) -> tuple[str, ...]:
+        """Words in front of a command that runs code of the sources."""
+        if self.builder.sandbox is None:
+            return () if network else no_network()
+        needed = [*buildenv.homes_of(self.venv), *reads]
+        needed += [Path(environ[name]) for name in ("CUDA_HOME", "CUDA_PATH") if environ.get(name)]
+        if self.compiler is not None:
+            needed.append(Path(self.compiler.cxx).resolve().parents[1])
+        return self.builder.sandbox.words(writes=[self.folder], reads=needed, network=network)
 
     def _failure(self, ran: Ran, tail: Sequence[str]) -> EnvironmentFault:
         if ran.ending is Ending.HUNG:

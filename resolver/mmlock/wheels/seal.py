@@ -36,6 +36,10 @@ WHEELS = "wheels"
 """The folder beside `pylock.toml` that holds what no index has."""
 
 
+DIGEST = "{sha256}"
+"""Stands for the digest of a wheel in the URL under which wheels are served."""
+
+
 class Placement(Struct, frozen=True, kw_only=True):
     """Where the lock says that a wheel is."""
 
@@ -52,7 +56,7 @@ class Placement(Struct, frozen=True, kw_only=True):
         """
         target = self.folder / WHEELS / bare_file_name(wheel.name)
         if self.base_url is not None:
-            return f"{self.base_url.rstrip('/')}/{quote(wheel.name)}"
+            return f"{self.base_url.rstrip('/').replace(DIGEST, sha256)}/{quote(wheel.name)}"
         try:
             link_or_copy(wheel, target, lambda path: _require_hash(path, wheel, sha256))
         except OSError as error:

@@ -30,15 +30,18 @@ if TYPE_CHECKING:
     from mmlock.wheels.wheelhouse import Wheelhouse
 
 
-def build(request: BuildArguments, explain: Explain, *, progress: Progress = silent) -> Page:
+def build(
+    request: BuildArguments, explain: Explain, *, progress: Progress = silent, every_line: Progress = silent
+) -> Page:
     """Run the steps of a lock and seal it. What is done stays done when a later step fails.
 
-    `explain` says what the log of a failed build means. Raises EnvironmentFault or UsageError.
+    `explain` says what the log of a failed build means, `every_line` gets all that a compile prints.
+    Raises EnvironmentFault or UsageError.
     """
     folder = lock_folder(request.lock)
     read_lock(folder)
     with _only_one(folder, progress):
-        return _sealed(request, folder, explain, progress)
+        return _sealed(request, folder, explain, progress, every_line)
 
 
 @contextmanager
@@ -68,7 +71,9 @@ def _only_one(folder: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _sealed(request: BuildArguments, folder: Path, explain: Explain, progress: Progress) -> Page:
+def _sealed(
+    request: BuildArguments, folder: Path, explain: Explain, progress: Progress, every_line: Progress
+) -> Page:
     env = read_lock(folder)
     if env.sealed:
         return Page(
@@ -79,7 +84,7 @@ def _sealed(request: BuildArguments, folder: Path, explain: Explain, progress: P
         from mmlock.wheels.conda_package import require_conda
 
         require_conda(env, folder)
-    run = _BuildRun(request, folder, explain, progress)
+    run = _BuildRun(request, folder, explain, progress, every_line)
     rows = []
     for step in in_order([*env.fetch, *env.build]):
         env, row = run.fetch(env, step) if isinstance(step, FetchStep) else run.build(env, step)
@@ -105,13 +110,21 @@ def write(env: LockedEnv, folder: Path) -> None:
 class _BuildRun:
     """The steps of one lock."""
 
-    def __init__(self, request: BuildArguments, folder: Path, explain: Explain, progress: Progress) -> None:
+    def __init__(
+        self,
+        request: BuildArguments,
+        folder: Path,
+        explain: Explain,
+        progress: Progress,
+        every_line: Progress = silent,
+    ) -> None:
         from mmlock.wheels.seal import Placement
         from mmlock.wheels.wheelhouse import Wheelhouse
 
         self.request = request
         self.explain = explain
         self.progress = progress
+        self.every_line = every_line
         self.folder = folder
         self.wheelhouse: Wheelhouse = Wheelhouse(
             root=wheelhouse_root(request.wheelhouse, os.environ).absolute()
@@ -190,6 +203,7 @@ class _BuildRun:
         return self._builder
 
     def _make_builder(self) -> Builder:
+        from mmlock.files.sandbox import own_folders, sandbox_for
         from mmlock.net.download import Downloader
         from mmlock.wheels.runner import Builder
 
@@ -210,6 +224,8 @@ class _BuildRun:
             environ=os.environ,
             progress=self.progress,
             explain=self.explain,
+            sandbox=sandbox_for(asked.sandbox, own_folders(os.environ), self.progress),
+            every_line=self.every_line,
         )
 
 

@@ -1,6 +1,7 @@
 """A process that does tasks one after another, for `local`: warm, in a session of its own, ended as a whole.
 
-The parent sends `(key, Task)` and gets `("say", text)` lines and one `("done", outcome)`. When the parent is
+The parent sends `(key, Task)` and gets `("say", text)` lines, `("advance", progress)` and one
+`("done", outcome)`. When the parent is
 gone, the pipe ends, and so does the process.
 """
 
@@ -16,7 +17,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from mmlock.work.model import Handler, Outcome, Task
+from mmlock.work.ending import adopt_orphans, end_tree
+from mmlock.work.model import Handler, JobProgress, Task
 from mmlock.work.outcomes import perform
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def main(pipe: Connection, place: str) -> None:
 
     if sys.platform != "win32":
         os.setsid()  # whatever it starts ends with it, and Ctrl-C is the parent's affair
+        adopt_orphans()
         threading.Thread(target=_end_with, args=(os.getppid(),), name="mmlock-parent", daemon=True).start()
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123 - for as long as the process lives
     handlers = handlers_at(place)
@@ -48,7 +51,7 @@ def main(pipe: Connection, place: str) -> None:
         pipe.send(("ready", None))
         while True:
             task = cast("Task", pipe.recv())
-            pipe.send(("done", _outcome(handlers, task, pipe)))
+            pipe.send(("done", perform(handlers, task, _Told(pipe))))
 
 
 def _end_with(parent: int) -> None:
@@ -56,11 +59,23 @@ def _end_with(parent: int) -> None:
     if sys.platform != "win32":
         while os.getppid() == parent:
             time.sleep(_LOOK)
+        end_tree(os.getpid(), itself=False)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _outcome(handlers: Mapping[str, Handler], task: Task, pipe: Connection) -> Outcome:
-    def say(text: str, /) -> None:
-        pipe.send(("say", text))
+class _Told:
+    """The progress of a task, for the parent."""
 
-    return perform(handlers, task, say)
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._turn = threading.Lock()  # a build tells from several threads
+
+    def __call__(self, text: str, /) -> None:
+        self._send("say", text)
+
+    def advance(self, what: str, done: int, total: int | None) -> None:
+        self._send("advance", JobProgress(what=what, done=done, total=total))
+
+    def _send(self, word: str, value: object) -> None:
+        with self._turn:
+            self._pipe.send((word, value))

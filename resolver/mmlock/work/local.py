@@ -11,25 +11,33 @@ import itertools
 import multiprocessing
 import os
 import queue
-import signal
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
 
 from mmlock.core.errors import EnvironmentFault
-from mmlock.work import child
 from mmlock.work.listeners import Listeners
-from mmlock.work.model import Busy, FailureKind, Job, JobState, Outcome, Store, Task, TaskFailure
+from mmlock.work.model import (
+    ANYWHERE,
+    Busy,
+    FailureKind,
+    Job,
+    JobProgress,
+    JobState,
+    Outcome,
+    Store,
+    Task,
+    TaskFailure,
+)
+from mmlock.work.process import TaskProcess
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+Waiting = queue.SimpleQueue["str | None"]
+"""Keys of jobs; None: there is nothing more to do."""
 
-__all__ = ["ATTEMPTS", "LocalExecutor", "retry_or_fail"]
+__all__ = ["ATTEMPTS", "LocalExecutor", "retry_or_fail", "too_long"]
 
 ATTEMPTS = 2
 """How often a task is begun whose process dies."""
@@ -50,37 +58,44 @@ class LocalExecutor:
         handlers: str,
         *,
         processes: int = 2,
+        apart: int = 0,
         limit: float = 600.0,
+        limits: Mapping[str, float] | None = None,
         most_waiting: int = 1000,
         keep: int = 20_000,
         alone: bool = True,
     ) -> None:
         """`handlers`: `MODULE:NAME` of what makes their table; `limit`: seconds that a task may take.
 
-        `keep`: how many jobs that are over are remembered. `alone`: nobody else does the jobs of this store,
-        so what runs there was left by a process that is gone.
+        `limits`: the same for tasks of some kinds. `apart`: processes for tasks that not any machine can do,
+        so that quick ones never wait for those; 0: the others do them, too. `keep`: how many jobs that are
+        over are remembered. `alone`: nobody else does the jobs of this store, so what runs there was left by
+        a process that is gone.
         """
         self.store = store
         self.handlers = handlers
-        self.limit = limit
+        self._limit = limit
+        self._limits = dict(limits or {})
         self._most = most_waiting
         self._keep = keep
         self._done = itertools.count(1)
-        self.queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._queue: Waiting = queue.SimpleQueue()
+        self._apart: Waiting = queue.SimpleQueue() if apart else self._queue
         self.listeners = Listeners()
         self.stopping = threading.Event()
         self.generation = 0
-        self.slots = [_Slot(self, number) for number in range(processes)]
+        queues = [self._queue] * processes + [self._apart] * apart
+        self.slots = [_Slot(self, number, waiting) for number, waiting in enumerate(queues)]
         self._held: set[str] = set()
         if alone:
             for key in _left(store):
-                self.queue.put(key)
+                self._put(key, store.get(key))
         for slot in self.slots:
             slot.thread.start()
 
     def submit(self, task: Task) -> Job:
         """The job of a task. Raises Busy, or EnvironmentFault where the store is not there."""
-        if self.queue.qsize() >= self._most:
+        if self.waiting >= self._most:
             known = self.store.get(task.key)
             if known is not None and known.state is not JobState.FAILED:
                 return known
@@ -90,13 +105,24 @@ class LocalExecutor:
             )
         job, new = self.store.add(task)
         if new:
-            self.queue.put(job.key)
+            self._put(job.key, job)
         return job
+
+    def _put(self, key: str, job: Job | None) -> None:
+        (self._queue if job is None or job.label == ANYWHERE else self._apart).put(key)
+
+    def limit_of(self, task: Task) -> float:
+        """Seconds that a task may take."""
+        return self._limits.get(task.kind, self._limit)
 
     def take(self, key: str) -> None:
         """Do a job that is queued in the store already."""
         self._held.add(key)
-        self.queue.put(key)
+        self._queue.put(key)
+
+    def again(self, job: Job) -> None:
+        """Do a job once more that is queued again."""
+        self._put(job.key, job)
 
     def holds(self, key: str) -> bool:
         """Whether a job that was taken is not done with."""
@@ -126,8 +152,8 @@ class LocalExecutor:
     def close(self) -> None:
         """End all processes; what ran is queued again, and goes on when the next one is made."""
         self.stopping.set()
-        for _ in self.slots:
-            self.queue.put(None)
+        for slot in self.slots:
+            slot.waiting.put(None)
         for slot in self.slots:
             slot.wake()
         for slot in self.slots:
@@ -149,7 +175,7 @@ class LocalExecutor:
     @property
     def waiting(self) -> int:
         """How many tasks no process has begun."""
-        return self.queue.qsize()
+        return self._queue.qsize() + (self._apart.qsize() if self._apart is not self._queue else 0)
 
 
 def _left(store: Store) -> Iterable[str]:
@@ -177,12 +203,12 @@ def retry_or_fail(store: Store, job: Job) -> bool:
 class _Slot:
     """One process and the thread that looks after it."""
 
-    def __init__(self, owner: LocalExecutor, number: int) -> None:
+    def __init__(self, owner: LocalExecutor, number: int, waiting: Waiting) -> None:
         self.owner = owner
+        self.waiting = waiting
         self.name = f"{socket.gethostname()}:{os.getpid()}/{number}"
         self.thread = threading.Thread(target=self._run, name=f"mmlock-work-{number}", daemon=True)
-        self.process: Any = None
-        self.pipe: Connection | None = None
+        self.process: TaskProcess | None = None
         self._heard, self._said = multiprocessing.Pipe(duplex=False)
         self._job: Job | None = None
         self._unwanted = False
@@ -205,7 +231,7 @@ class _Slot:
 
     def _run(self) -> None:
         self._start()
-        while (key := self.owner.queue.get()) is not None and not self.owner.stopping.is_set():
+        while (key := self.waiting.get()) is not None and not self.owner.stopping.is_set():
             job = task = None
             with suppress(EnvironmentFault):  # no database: the job is still queued there for the next start
                 job = self.owner.store.claim(key, self.name)
@@ -220,89 +246,72 @@ class _Slot:
         for end in (self._heard, self._said):
             end.close()
 
-    def _start(self) -> None:
+    def _start(self) -> TaskProcess:
         self._generation = self.owner.generation
-        # `spawn`: no thread and no lock of this process is copied.
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(
-            target=child.main, args=(other, self.owner.handlers), name=f"mmlock-{self.name}", daemon=False
-        )
-        self.process.start()
-        other.close()
+        self.process = TaskProcess(self.owner.handlers, self.name)
+        return self.process
 
     def _end(self) -> None:
         """End the process and all that it started."""
-        if self.process is None:
-            return
-        _kill(self.process)
-        self.process.join()
-        self.process.close()
-        if self.pipe is not None:
-            self.pipe.close()
-        self.process = self.pipe = None
+        if self.process is not None:
+            self.process.end()
+        self.process = None
 
     def _do(self, job: Job, task: Task) -> None:
         with self._turn:
             self._job, self._unwanted = job, False
         if self._generation != self.owner.generation:
             self._end()
-        if self.process is None:
-            self._start()
+        process = self.process or self._start()
         lines: list[tuple[float, str]] = []
         try:
-            outcome = self._watch(job, task, lines)
+            outcome = self._watch(process, job, task, lines)
         finally:
             with self._turn:
                 self._job = None
         self._note(job, outcome, lines)
 
-    def _watch(self, job: Job, task: Task, lines: list[tuple[float, str]]) -> Outcome | None:
+    def _watch(
+        self, process: TaskProcess, job: Job, task: Task, lines: list[tuple[float, str]]
+    ) -> Outcome | None:
         """Wait for the outcome of a task; None: there is none, for it was given up, or its process died."""
-        assert self.pipe is not None
         started = beaten = flushed = time.monotonic()
-        with suppress(OSError):
-            self.pipe.send(task)
+        limit, progress = self.owner.limit_of(task), None
+        process.send(task)
         while True:
-            ready = wait([self.pipe, self.process.sentinel, self._heard], timeout=_SAID)
+            ready = wait([*process.waited, self._heard], timeout=_SAID)
             if self._heard in ready:
                 self._heard.recv()
-            word, value = self._received(ready)
+            word, value = process.received(ready)
             if word == "done":
                 outcome: Outcome = value
                 return outcome
             if word == "say":
                 lines.append((time.time(), str(value)))
+            if word == "advance":
+                progress = value
             if word == "gone" or self._unwanted or self.owner.stopping.is_set():
                 self._end()
                 return None
             now = time.monotonic()
-            if now - started > self.owner.limit:
+            if now - started > limit:
                 self._end()
-                return _too_long(self.owner.limit)
-            if now - flushed > _SAID and lines:
+                return too_long(limit)
+            if now - flushed > _SAID and (lines or progress):
                 flushed = now
-                self._say(job, lines)
+                self._say(job, lines, progress)
+                progress = None
             if now - beaten > _BEAT:
                 beaten = now
                 with suppress(EnvironmentFault):
                     self._unwanted |= not self.owner.store.beat(job)
 
-    def _received(self, ready: Container[object]) -> tuple[str, Any]:
-        """What the process said; `gone`: it will not say anything any more."""
-        assert self.pipe is not None
-        if self.pipe in ready:
-            try:
-                word, value = self.pipe.recv()
-            except (EOFError, OSError):
-                return "gone", None
-            return str(word), value
-        return ("gone" if self.process.sentinel in ready else "", None)
-
-    def _say(self, job: Job, lines: list[tuple[float, str]]) -> None:
+    def _say(self, job: Job, lines: list[tuple[float, str]], progress: JobProgress | None) -> None:
         with suppress(EnvironmentFault):  # said again with the next lines
             self.owner.store.say(job.key, tuple(lines))
             lines.clear()
+            if progress is not None:
+                self.owner.store.measure(job, progress)
             self.owner.listeners.tell(job.key)
 
     def _note(self, job: Job, outcome: Outcome | None, lines: list[tuple[float, str]]) -> None:
@@ -316,7 +325,7 @@ class _Slot:
                 elif self.owner.stopping.is_set():
                     self.owner.store.give_back(job)
                 elif retry_or_fail(self.owner.store, job):
-                    self.owner.queue.put(job.key)
+                    self.owner.again(job)
                 break
             except EnvironmentFault:
                 if nap is None or self.owner.stopping.wait(nap):
@@ -327,20 +336,10 @@ class _Slot:
         self.owner.tidy()
 
 
-def _too_long(limit: float) -> TaskFailure:
+def too_long(limit: float) -> TaskFailure:
+    """Of a job that took longer than it may."""
     return TaskFailure(
         kind=FailureKind.LIMIT,
         message=f"the job took longer than {limit:.0f} s and was ended",
         hints=("ask for less at once, or have the limit raised",),
     )
-
-
-def _kill(process: Any) -> None:
-    """End a process and its whole session."""
-    if sys.platform != "win32":
-        with suppress(OSError):
-            # It may not have its own session yet: then the group is not its own either.
-            if os.getpgid(process.pid) == process.pid:
-                os.killpg(process.pid, signal.SIGKILL)
-    with suppress(OSError, ValueError):
-        process.kill()

@@ -6,12 +6,22 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from mmlock.work.model import Event, Job, JobKey, JobState, Outcome, Task, TaskAnswer, TaskFailure
+from mmlock.work.model import (
+    Event,
+    Job,
+    JobKey,
+    JobProgress,
+    JobState,
+    Outcome,
+    Task,
+    TaskAnswer,
+    TaskFailure,
+)
 
 __all__ = ["MemoryStore", "after", "asked_again", "attempt", "new_job"]
 
@@ -68,6 +78,7 @@ class MemoryStore:
                 attempts=row.job.attempts + 1,
                 started=now,
                 worker=attempt(worker),
+                progress=None,
             )
             return row.job
 
@@ -113,15 +124,21 @@ class MemoryStore:
                     Event(number=start + i, at=at, text=text) for i, (at, text) in enumerate(lines)
                 ]
 
-    def events(self, key: str, after: int = 0) -> tuple[Event, ...]:
+    def measure(self, claimed: Job, progress: JobProgress) -> None:
+        with self._turn:
+            if row := self._running(claimed):
+                row.job = replace(row.job, progress=progress)
+
+    def events(self, key: str, after: int = 0, *, last: int | None = None) -> tuple[Event, ...]:
         with self._turn:
             row = self._rows.get(key)
-            return () if row is None else tuple(row.events[max(after, 0) :])
+            found = [] if row is None else row.events[max(after, 0) :]
+            return tuple(found if last is None else found[-last:])
 
-    def recent(self, limit: int) -> tuple[Job, ...]:
+    def recent(self, limit: int, kinds: Collection[str] = ()) -> tuple[Job, ...]:
         with self._turn:
-            jobs = sorted((row.job for row in self._rows.values()), key=lambda job: job.queued, reverse=True)
-            return tuple(jobs[:limit])
+            wanted = [row.job for row in self._rows.values() if not kinds or row.job.kind in kinds]
+            return tuple(sorted(wanted, key=lambda job: job.queued, reverse=True)[:limit])
 
     def count(self) -> Mapping[JobState, int]:
         with self._turn:

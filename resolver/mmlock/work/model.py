@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NewType, Protocol
 
 from msgspec import Struct
@@ -21,6 +21,7 @@ __all__ = [
     "Handler",
     "Job",
     "JobKey",
+    "JobProgress",
     "JobState",
     "Outcome",
     "Store",
@@ -113,6 +114,16 @@ class TaskAnswer(Struct, frozen=True, kw_only=True):
 Outcome = TaskAnswer | TaskFailure
 
 
+class JobProgress(Struct, frozen=True, kw_only=True):
+    """How far a job is, where it can tell."""
+
+    what: str
+    """What is counted: `compiled files`, `checks`."""
+    done: int
+    total: int | None = None
+    """None: nobody knows how many there will be."""
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """A task that someone asked for. Moments are seconds since 1970."""
 
@@ -128,6 +139,8 @@ class Job(Struct, frozen=True, kw_only=True):
     worker: str | None = None
     """Who does it, or did it last."""
     failure: TaskFailure | None = None
+    progress: JobProgress | None = None
+    """As it was said last; what is over keeps it."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -192,12 +205,16 @@ class Store(Protocol):
         """Add lines to the log of a job."""
         ...
 
-    def events(self, key: str, after: int = 0) -> tuple[Event, ...]:
-        """The log of a job from a number on."""
+    def measure(self, claimed: Job, progress: JobProgress) -> None:
+        """Note how far a claimed job is."""
         ...
 
-    def recent(self, limit: int) -> tuple[Job, ...]:
-        """The newest jobs, newest first."""
+    def events(self, key: str, after: int = 0, *, last: int | None = None) -> tuple[Event, ...]:
+        """The log of a job from a number on; no more than the `last` lines of it."""
+        ...
+
+    def recent(self, limit: int, kinds: Collection[str] = ()) -> tuple[Job, ...]:
+        """The newest jobs, newest first; only those of some kinds, where such are named."""
         ...
 
     def count(self) -> Mapping[JobState, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -178,13 +178,16 @@ class Worker:
         labels: Sequence[str],
         processes: int = 1,
         limit: float = 600.0,
+        limits: Mapping[str, float] | None = None,
     ) -> None:
         self._conninfo = _conninfo(engine)
         self._engine = engine
         self._labels = tuple(labels)
         self._processes = processes
         self._tools = _installed()
-        self._local = LocalExecutor(store, handlers, processes=processes, limit=limit, alone=False)
+        self._local = LocalExecutor(
+            store, handlers, processes=processes, limit=limit, limits=limits, alone=False
+        )
         self._local.listen(self._tell)
         self._changed: dict[str, threading.Event] = {}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mmlock.work.database import working
 from mmlock.work.memory import after as with_outcome
 from mmlock.work.memory import asked_again, attempt, new_job
-from mmlock.work.model import Event, Job, JobKey, JobState, Outcome, Task, TaskAnswer, TaskFailure
+from mmlock.work.model import (
+    Event,
+    Job,
+    JobKey,
+    JobProgress,
+    JobState,
+    Outcome,
+    Task,
+    TaskAnswer,
+    TaskFailure,
+)
 from mmlock.work.tables import EVENTS, JOBS, RESULTS
 
 if TYPE_CHECKING:
@@ -94,6 +104,7 @@ class SqlStore:
             "started": now,
             "beat": now,
             "worker": attempt(worker),
+            "progress": None,
         }
         queued = (JOBS.c.key == key, JOBS.c.state == JobState.QUEUED.value)
         with self._step() as at:
@@ -108,7 +119,8 @@ class SqlStore:
     def finish(self, claimed: Job, outcome: Outcome) -> bool:
         ended = with_outcome(claimed, outcome, self._clock())
         with self._step() as at:
-            if not at.execute(update(JOBS).where(*_running(claimed)).values(_row(ended))).rowcount:
+            values = {name: value for name, value in _row(ended).items() if name != "progress"}
+            if not at.execute(update(JOBS).where(*_running(claimed)).values(values)).rowcount:
                 return False
             at.execute(delete(RESULTS).where(RESULTS.c.key == claimed.key))
             if isinstance(outcome, TaskAnswer):
@@ -144,13 +156,26 @@ class SqlStore:
             ]
             at.execute(insert(EVENTS), rows)
 
-    def events(self, key: str, after: int = 0) -> tuple[Event, ...]:
-        asked = select(EVENTS).where(EVENTS.c.key == key, EVENTS.c.number > after).order_by(EVENTS.c.number)
+    def measure(self, claimed: Job, progress: JobProgress) -> None:
+        values = {"progress": msgspec.json.encode(progress).decode()}
         with self._step() as at:
-            return tuple(Event(number=row.number, at=row.at, text=row.text) for row in at.execute(asked))
+            at.execute(update(JOBS).where(*_running(claimed)).values(values))
 
-    def recent(self, limit: int) -> tuple[Job, ...]:
+    def events(self, key: str, after: int = 0, *, last: int | None = None) -> tuple[Event, ...]:
+        asked = select(EVENTS).where(EVENTS.c.key == key, EVENTS.c.number > after)
+        asked = (
+            asked.order_by(EVENTS.c.number)
+            if last is None
+            else asked.order_by(EVENTS.c.number.desc()).limit(last)
+        )
+        with self._step() as at:
+            found = [Event(number=row.number, at=row.at, text=row.text) for row in at.execute(asked)]
+        return tuple(found if last is None else reversed(found))
+
+    def recent(self, limit: int, kinds: Collection[str] = ()) -> tuple[Job, ...]:
         asked = select(*_ABOUT).order_by(JOBS.c.queued.desc()).limit(limit)
+        if kinds:
+            asked = asked.where(JOBS.c.kind.in_(kinds))
         with self._step() as at:
             return tuple(_job(row) for row in at.execute(asked))
 
@@ -203,6 +228,7 @@ def _row(job: Job) -> dict[str, Any]:
         "ended": job.ended,
         "worker": job.worker,
         "failure": failure,
+        "progress": msgspec.json.encode(job.progress).decode() if job.progress else None,
     }
 
 
@@ -218,4 +244,5 @@ def _job(row: Any) -> Job:
         ended=row.ended,
         worker=row.worker,
         failure=msgspec.json.decode(row.failure, type=TaskFailure) if row.failure else None,
+        progress=msgspec.json.decode(row.progress, type=JobProgress) if row.progress else None,
     )

@@ -25,6 +25,7 @@ JOBS = Table(
     Column("beat", Float(53)),
     Column("worker", Text),
     Column("failure", Text),
+    Column("progress", Text),
     Index("jobs_by_state", "state", "queued"),
     Index("jobs_by_age", "queued"),
 )

@@ -84,8 +84,11 @@ class Matrix(NameTables):
     @property
     def binary_packages(self) -> tuple[PackageName, ...]:
         """Packages with prebuilt wheels that are tied to torch or CUDA."""
-        described = {name for name in self.described if self.binaries(name)}
-        return tuple(sorted({*self._packages("binaries"), *described}))
+        value: tuple[PackageName, ...] | None = self._values.get("binary packages")
+        if value is None:
+            described = {name for name in self.described if self.binaries(name)}
+            value = self._values["binary packages"] = tuple(sorted({*self._packages("binaries"), *described}))
+        return value
 
     def binaries(self, package: str) -> tuple[model.Binary, ...]:
         """Prebuilt wheels of a package: those recorded one by one, then those that tables list; or none."""

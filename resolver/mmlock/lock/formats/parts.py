@@ -122,7 +122,9 @@ def reasons_in(table: Cursor, key: str) -> tuple[Reason, ...]:
 
 def plain(text: str) -> str:
     """The text on one line, fit for a comment or a table cell."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def describe_devices(target: Target) -> str:

@@ -115,7 +115,9 @@ def _flat(value: object) -> str:
 
 
 def _string(text: str) -> str:
-    return '"' + _UNSAFE.sub(lambda match: _escape(match[0]), text) + '"'
+    if _UNSAFE.search(text):
+        text = _UNSAFE.sub(lambda match: _escape(match[0]), text)
+    return f'"{text}"'
 
 
 def _escape(character: str) -> str:

@@ -11,6 +11,7 @@ from mmlock.core.markers import holds
 from mmlock.core.names import Confidence, Form, PackageName
 from mmlock.core.versions import allows, is_prerelease
 from mmlock.facts.matrix.load import Matrix
+from mmlock.facts.matrix.model import Breakage, When
 from mmlock.facts.matrix.provenance import cited
 from mmlock.resolve.graph.request import GraphRequest, Pick
 from mmlock.resolve.graph.rows import (
@@ -78,6 +79,8 @@ class GraphBuilder:
         self._by_version: dict[str, dict[str | None, list[int]]] = {}
         self._pythons: dict[tuple[str, ...], Group] = {}
         self._alike: dict[str, list[list[int]]] = {}
+        self.dead: dict[str, tuple[tuple[Breakage, tuple[When, ...]], ...]] = {}
+        """Facts about devices on which something runs nothing at all, by arch; see `dead_rows`."""
 
     def option(
         self,

@@ -39,11 +39,17 @@ def add_dead_links(builder: GraphBuilder, catalog: SlotCatalog) -> None:
                 _link(builder, catalog, breakage, others)
 
 
-def _dead(builder: GraphBuilder, device: Device) -> Iterator[tuple[Breakage, tuple[When, ...]]]:
+def _dead(builder: GraphBuilder, device: Device) -> tuple[tuple[Breakage, tuple[When, ...]], ...]:
     """Facts about a device, with their conditions besides it."""
     if device.kind is not DeviceKind.CUDA or device.arch is None:
-        return
-    capability = format_cc(device.arch)
+        return ()
+    if device.arch not in builder.dead:
+        builder.dead[device.arch] = tuple(_read_dead(builder, device.arch))
+    return builder.dead[device.arch]
+
+
+def _read_dead(builder: GraphBuilder, arch: str) -> Iterator[tuple[Breakage, tuple[When, ...]]]:
+    capability = format_cc(arch)
     for breakage in builder.matrix.breaks:
         gpus = [when for when in breakage.when if when.package == "gpu"]
         if breakage.dead and gpus and all(allows(when.versions, capability) for when in gpus):

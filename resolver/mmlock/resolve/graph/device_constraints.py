@@ -40,7 +40,12 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
     )
     parts = [("torch", torch)]
     for slot, indices in builder.slots.items():
-        kept = builder.group(slot, f"code:{key}", lambda o: _may_run(builder, o, device))
+        # Two groups: the second is the same whatever the driver is.
+        code = builder.group(slot, f"code:{key}", lambda o: not _lacks_code(builder, o, device))
+        alive = builder.group(
+            slot, f"runs:{device.kind}:{device.arch}", lambda o: dead_on(builder, o, device) is None
+        )
+        kept = code & alive
         if len(kept) < len(indices) and slot != "torch":
             parts.append((slot, kept))
 
@@ -58,10 +63,6 @@ def _device_constraint(builder: GraphBuilder, device: Device, name: str) -> User
         )
 
     return UserConstraint(name=name, kind=ConstraintKind.DEVICE, parts=tuple(parts), reject=reject)
-
-
-def _may_run(builder: GraphBuilder, option: Option, device: Device) -> bool:
-    return not _lacks_code(builder, option, device) and dead_on(builder, option, device) is None
 
 
 def _lacks_code(builder: GraphBuilder, option: Option, device: Device) -> bool:

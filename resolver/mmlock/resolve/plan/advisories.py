@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 from packaging.requirements import InvalidRequirement, Requirement
@@ -32,12 +33,19 @@ class Bound(Struct, frozen=True, kw_only=True):
 def bounds(who: str, requirements: Iterable[str]) -> Iterator[Bound]:
     """The bounds in some requirements; what is no requirement, or has no version in it, bounds nothing."""
     for text in requirements:
-        try:
-            read = Requirement(text)
-        except InvalidRequirement:
-            continue
-        if str(read.specifier):
-            yield Bound(package=normalize(read.name), specifier=str(read.specifier), who=who)
+        if bound := _bound(text):
+            yield Bound(package=bound[0], specifier=bound[1], who=who)
+
+
+@lru_cache(maxsize=20_000)
+def _bound(text: str) -> tuple[PackageName, str] | None:
+    """The package and the bound in a requirement, which comes in each solve; None: it bounds nothing."""
+    try:
+        read = Requirement(text)
+    except InvalidRequirement:
+        return None
+    specifier = str(read.specifier)
+    return (normalize(read.name), specifier) if specifier else None
 
 
 def known_advisories(

@@ -10,9 +10,10 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.core.service_questions import TaskKind
 from mmlock.web.answers import answer, job_data, json_response, require, service_of
 from mmlock.web.api import Wait, documented
 from mmlock.web.problem import HttpError
@@ -20,11 +21,12 @@ from mmlock.web.service import Service
 from mmlock.web.settings import Role
 from mmlock.work.model import Job
 
-__all__ = ["Key", "found_job", "router"]
+__all__ = ["Key", "cancelled", "found_job", "router"]
 
 router = APIRouter(tags=["jobs"])
 Key = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="The key of a job.")]
 _JOB = {"$ref": "#/components/schemas/Job"}
+_NEED_BUILD = frozenset(kind.value for kind in TaskKind if kind.runs_packages)
 _PULSE = 5.0
 """Seconds between two looks at a job that nobody says anything about; and a comment keeps the line open."""
 
@@ -40,10 +42,14 @@ async def found_job(service: Service, key: str) -> Job:
 
 
 @router.get("/jobs", responses=documented({"type": "array", "items": _JOB}))
-async def jobs(request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> Response:
+async def jobs(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    kind: Annotated[list[TaskKind], Query(max_length=10, description="Only those of these kinds.")] = [],  # noqa: B006
+) -> Response:
     """The newest jobs, newest first."""
     require(request, Role.READ)
-    found = await asyncio.to_thread(service_of(request).store.recent, limit)
+    found = await asyncio.to_thread(service_of(request).store.recent, limit, [one.value for one in kind])
     return json_response([job_data(job) for job in found])
 
 
@@ -68,12 +74,27 @@ async def result(request: Request, key: Key, wait: Wait = 0.0) -> Response:
 @router.delete("/jobs/{key}", responses=documented(_JOB))
 async def cancel(request: Request, key: Key) -> Response:
     """End a job and what it started, for everybody who asked for it."""
+    return json_response(job_data(await cancelled(request, key)))
+
+
+async def cancelled(request: Request, key: str) -> Job:
+    """A job that was ended, by somebody who might have asked for it. Raises HttpError."""
     require(request, Role.SOLVE)
     service = service_of(request)
+    job = await found_job(service, key)
+    if job.kind in _NEED_BUILD:
+        require(request, Role.BUILD)
+    return await asyncio.to_thread(service.executor.cancel, key) or job
+
+
+@router.get("/jobs/{key}/log", responses=documented({"type": "string"}, media="text/plain"))
+async def log(request: Request, key: Key) -> Response:
+    """The whole log of a job so far, as text."""
+    require(request, Role.READ)
+    service = service_of(request)
     await found_job(service, key)
-    ended = await asyncio.to_thread(service.executor.cancel, key)
-    assert ended is not None
-    return json_response(job_data(ended))
+    lines = await asyncio.to_thread(service.store.events, key)
+    return PlainTextResponse("".join(f"{line.text}\n" for line in lines))
 
 
 @router.get(

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from mmlock.app import browsing
 from mmlock.app.browsing import Committed, CommittedState
+from mmlock.core.service_questions import TaskKind
 from mmlock.web.answers import json_response, require, service_of
 from mmlock.web.api import documented
 from mmlock.web.api.jobs import Key, found_job
@@ -26,6 +27,7 @@ router = APIRouter(tags=["locks"])
 Word = Annotated[str, Path(max_length=100)]
 _OBJECT = {"type": "object"}
 _BYTES = {"type": "string"}
+_HAVE_FILES = frozenset(kind.value for kind in (TaskKind.SOLVE, TaskKind.BUILD, TaskKind.VALIDATE))
 _COLOURS = {
     CommittedState.SEALED: "#1f7a4d",
     CommittedState.OPEN: "#9a6700",
@@ -115,11 +117,11 @@ async def lock_badge(request: Request, stack: Word, target: Word) -> Response:
 
 
 async def solved_document(request: Request, key: str) -> dict[str, Any]:
-    """The result of a solve, by the key of its job. Raises HttpError."""
+    """The result of a job that has a lock, by its key. Raises HttpError."""
     service = service_of(request)
     job = await found_job(service, key)
     found = await service.wait(key, 0.0)
-    if job.kind != "solve" or found is None or found.body is None:
+    if job.kind not in _HAVE_FILES or found is None or found.body is None:
         raise HttpError(HTTPStatus.NOT_FOUND, "that job has made no lock")
     document: dict[str, Any] = msgspec.json.decode(found.body)
     return document

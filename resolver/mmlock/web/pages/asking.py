@@ -21,9 +21,9 @@ from mmlock.core.errors import MmlockError, UsageError
 from mmlock.core.remote import api_name, remote_options
 from mmlock.core.service_questions import DoctorQuestion, TaskKind
 from mmlock.core.solve_option import OptionKind, OptionSection, SolveOption
-from mmlock.web.answers import asked, job_data, require, result_of, service_of
-from mmlock.web.api.jobs import Key, found_job
-from mmlock.web.pages.render import base_url, data, page, problem_data
+from mmlock.web.answers import asked, base_url, job_data, require, result_of, service_of
+from mmlock.web.api.jobs import Key, cancelled, found_job
+from mmlock.web.pages.render import data, page, problem_data
 from mmlock.web.problem import HttpError, failure_status
 from mmlock.web.requests import SolveBody, of_form, parsed, solve_request
 from mmlock.web.settings import Role
@@ -50,6 +50,8 @@ _EXAMPLES: Mapping[str, str] = {
     "stack": "openmmlab",
 }
 _FORM_FIELDS = 100
+_SHOWN_LINES = 300
+"""Of a log on its page, which is fetched again and again; all of it is a link away."""
 _FORM_BYTES = 2_000_000
 
 
@@ -287,7 +289,7 @@ async def job(request: Request, key: Key) -> Response:
     require(request, Role.READ)
     service = service_of(request)
     found = await found_job(service, key)
-    lines = await asyncio.to_thread(service.store.events, key)
+    lines = await asyncio.to_thread(lambda: service.store.events(key, last=_SHOWN_LINES))
     part = "part" in request.query_params
     good = found.state is JobState.DONE and found.failure is None
     if part and good and (place := _result_page(found)):
@@ -299,6 +301,7 @@ async def job(request: Request, key: Key) -> Response:
         twin=f"/job/{key}.json",
         job={**job_data(found), "state": found.state},
         lines=lines,
+        earlier=bool(lines) and lines[0].number > 1,
         result=(_result_page(found) or f"/api/v1/jobs/{key}/result") if good else None,
         problem=problem_data(found) if found.state.over and not good else None,
     )
@@ -307,7 +310,14 @@ async def job(request: Request, key: Key) -> Response:
 def _result_page(found: Job) -> str | None:
     if found.kind == TaskKind.SOLVE.value:
         return f"/lock/{found.key}"
-    if found.kind in {TaskKind.WHY_NOT.value, TaskKind.DOCTOR.value, TaskKind.INSPECT.value}:
+    if found.kind == TaskKind.BUILD.value:
+        return f"/lock/{found.key}"
+    if found.kind in {
+        TaskKind.VALIDATE.value,
+        TaskKind.WHY_NOT.value,
+        TaskKind.DOCTOR.value,
+        TaskKind.INSPECT.value,
+    }:
         return f"/answer/{found.key}"
     return None
 
@@ -315,8 +325,7 @@ def _result_page(found: Job) -> str | None:
 @router.post("/job/{key}/cancel")
 async def cancel(request: Request, key: Key) -> Response:
     """End a job."""
-    require(request, Role.SOLVE)
-    await asyncio.to_thread(service_of(request).executor.cancel, key)
+    await cancelled(request, key)
     return RedirectResponse(f"/job/{key}", HTTPStatus.SEE_OTHER)
 
 
@@ -328,6 +337,7 @@ async def text_answer(request: Request, key: Key) -> Response:
     job = await found_job(service, key)
     found = await service.wait(key, 0.0)
     assert found is not None
+    document = result_of(found)
     return page(
         request,
         "text.html",
@@ -336,6 +346,6 @@ async def text_answer(request: Request, key: Key) -> Response:
         title=job.kind,
         lead=None,
         problem=None,
-        text=result_of(found).get("text", ""),
-        action=None,
+        text=document.get("text", ""),
+        action=(f"/lock/{key}", "Show the lock and its verdict") if document.get("files") else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import Any
 
@@ -15,10 +16,10 @@ from mmlock.core.names import normalize
 from mmlock.lock.formats.parts import describe_target
 from mmlock.lock.model import LockedEnv, LockedPackage
 from mmlock.lock.view import chosen, closure
-from mmlock.web.answers import require, service_of
+from mmlock.web.answers import base_url, require, service_of
 from mmlock.web.api.jobs import Key
 from mmlock.web.api.locks import Word, committed_data, committed_lock, solved_document
-from mmlock.web.pages.render import base_url, data, page
+from mmlock.web.pages.render import data, page
 from mmlock.web.problem import HttpError
 from mmlock.web.settings import Role
 
@@ -162,7 +163,17 @@ def _lock(
         ran=ran,
         badge=badge,
         commands=_commands(env, base_url(request), dict(files)),
+        do_there=_do_there(request, env, here) if service_of(request).settings.builds else None,
     )
+
+
+def _do_there(request: Request, env: LockedEnv, here: str) -> tuple[str, str]:
+    """What somebody with a token types to have a lock built or validated here: a heading, and that."""
+    verb, heading = ("validations", "Validate it here") if env.sealed else ("builds", "Build it here")
+    place = here.removeprefix("/lock/")
+    body = {"job": place} if place != here else {"lock": here.removeprefix("/locks/")}
+    words = ["curl", "-s", f"{base_url(request)}/api/v1/{verb}", "-d", json.dumps(body), "-H"]
+    return heading, f'{shlex.join(words)} "Authorization: Bearer $MMLOCK_TOKEN"'
 
 
 def _commands(env: LockedEnv, site: str, files: dict[str, str]) -> list[str]:

@@ -18,12 +18,12 @@ from starlette.responses import HTMLResponse, Response
 
 from mmlock import __version__
 from mmlock.core.errors import MmlockError
-from mmlock.web.answers import failed, json_response, service_of
+from mmlock.web.answers import base_url, failed, json_response, service_of
 from mmlock.web.problem import HttpError, failure_status
 from mmlock.work.model import Job, TaskFailure
 from mmlock.work.outcomes import failure_of
 
-__all__ = ["STATIC", "base_url", "error_page", "page", "problem_data"]
+__all__ = ["STATIC", "error_page", "page", "problem_data"]
 
 _HERE = Path(__file__).parents[1]
 STATIC = _HERE / "static"
@@ -62,15 +62,6 @@ def _assets() -> str:
     for path in sorted(STATIC.iterdir()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def base_url(request: Request) -> str:
-    """What a user types to reach this service."""
-    settings = service_of(request).settings
-    scheme = request.headers.get("x-forwarded-proto", "") if settings.trust_proxy else ""
-    if scheme not in {"http", "https"}:
-        scheme = request.url.scheme
-    return f"{scheme}://{request.headers['host']}"
 
 
 def page(
