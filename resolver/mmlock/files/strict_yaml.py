@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["UnreadableYAMLError", "yaml_mapping"]
 
 _LONGEST_NUMBER = 100
-"""Characters. YAML 1.1 has numbers of base 60 (`1:59:59`), and each place takes longer than the one before."""
+"""Characters. YAML 1.1 has numbers of base 60 (`1:59:59`); each place takes longer than the one before."""
 _NUMBER = re.compile(r"[-+0-9a-fA-FxXoObBeE_.:]+")
 
 
