@@ -195,8 +195,8 @@ class _BuildRun:
             for file in package.files
             if file.sha256 and "://" not in file.url
         }
-        near = {digest: path for digest, path in beside.items() if path.is_file()}
-        return {**held, **near, **self.local}
+        near: dict[str, Path] = {digest: path for digest, path in beside.items() if path.is_file()}
+        return held | near | self.local
 
     @property
     def builder(self) -> Builder:
