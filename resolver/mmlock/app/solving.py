@@ -17,10 +17,11 @@ from mmlock.app.project_findings import told, untaken
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import requirement_name
+from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
 from mmlock.lock.model import LockedEnv
@@ -223,7 +224,7 @@ def locked(
 
             env = assemble(decision(matrix, asked, decided), indexes)
             if isinstance(env, tuple):
-                raise _no_sources(env[0])
+                raise _no_sources(matrix, env[0])
             if not indexes.offline:
                 refuse_placeholders(env, _requested(asked), indexes.client)
             env = with_tools(env, arguments, pip)
@@ -291,11 +292,17 @@ def _checked(
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
 
 
-def _no_sources(missing: NoSources) -> EnvironmentFault:
+def _no_sources(matrix: Matrix, missing: NoSources) -> EnvironmentFault:
+    row = matrix.described.get(PackageName(missing.package))
+    if row is not None and row.pypi is OnPyPI.NOTHING:
+        note = f"; {row.note}" if row.note else ""
+        hints = [f"its authors build it with `{row.install}` ({row.home}){note}"]
+    else:
+        hints = ["request another version; for sources of your own project, use `--extension DIR`"]
     return EnvironmentFault(
         f"the sources of {missing.package} {missing.version} are not recorded",
         causes=["a build step needs them with their hash, and no index that mmlock reads has them"],
-        hints=["request another version; for sources of your own project, use `--extension DIR`"],
+        hints=hints,
     )
 
 
