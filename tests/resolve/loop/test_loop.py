@@ -259,7 +259,7 @@ def test_what_is_always_refused_ends_with_the_reason() -> None:
 
 
 def test_a_bound_that_the_closure_refuses_stands_in_the_headline() -> None:
-    """Without its wheel for a new Python nothing would be wrong with the card: torch alone is not to blame."""
+    """Without its wheel for a new Python nothing would be wrong with the card: torch is not all."""
 
     def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if any(w.text == "onnx==1.7.0" for w in question.requirements) and question.python != "3.8":
