@@ -35,12 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subdir", action="append", help="only this platform; default: linux-64, noarch")
     parser.add_argument("--name", action="append", help="only this package; default: all")
     parser.add_argument("--environment", action="append", default=[], help="of a pixi.lock; default: all")
+    parser.add_argument(
+        "--mirror", action="append", default=[], metavar="URL=CHANNEL", help="URL serves the files of CHANNEL"
+    )
     options = parser.parse_args(arguments)
+    mirrors = dict(text.partition("=")[::2] for text in options.mirror)
     wanted = options.subdir or ["linux-64", "noarch"]
     try:
         told = [
             one for path in options.locks for one in records(path.read_bytes(), "lock", options.environment)
         ]
+        told = [(subdir, replace(row, channel=mirrors.get(row.channel, row.channel))) for subdir, row in told]
         told = [(subdir, row) for subdir, row in told if not options.name or row.name in options.name]
         warnings = [
             w for subdir in wanted for w in _lay(subdir, [r for s, r in told if s == subdir], options)

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what some slow tests start and pip cannot bring: PostgreSQL and Chromium, on Debian and Ubuntu as root.
+# Installs what some slow tests start and pip cannot bring: PostgreSQL, Chromium, bubblewrap; on Debian and Ubuntu as root.
 # Anywhere else it says which tests will be skipped, and that is no failure.
 set -Eeuo pipefail
 
 missing=()
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 command -v chromium >/dev/null || missing+=(chromium)
+command -v bwrap >/dev/null || missing+=(bubblewrap)
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 skipped() {

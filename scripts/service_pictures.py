@@ -1,4 +1,4 @@
-"""Pictures of the service's pages: `service_pictures.py URL FOLDER [NAME...]`.
+"""Pictures of the service's pages: `service_pictures.py URL FOLDER [NAME|NAME=PATH...]`.
 
 Needs playwright and Chromium, and `mmlock serve` at the URL. `docs/pictures` has those in light.
 """
@@ -30,14 +30,14 @@ LOOKS = {
 def main(site: str, folder: Path, only: list[str]) -> None:
     """Look at every page in every way."""
     folder.mkdir(parents=True, exist_ok=True)
+    others = dict(word.split("=", 1) for word in only if "=" in word)
+    wanted = {name: path for name, path in PAGES.items() if name in only or not only} | others
     with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for suffix, look in LOOKS.items():
             page = browser.new_page(**look)  # type: ignore[arg-type]
-            for name, path in PAGES.items():
-                if only and name not in only:
-                    continue
-                page.goto(site + path, wait_until="networkidle")
+            for name, path in wanted.items():
+                page.goto(site + path, wait_until="load")
                 page.screenshot(path=folder / f"{name}{suffix}.png")
             page.close()
         browser.close()

@@ -13,17 +13,8 @@ from made_plans import one
 from msgspec.structs import replace
 from solved import facts
 
-from mmlock.app.farming import (
-    FarmResult,
-    FarmTask,
-    _build,
-    _records,
-    farm_plan,
-    farm_publish,
-    farm_run,
-    request_of,
-    result_of,
-)
+from mmlock.app.farm_building import FarmResult, FarmTask, _build, request_of, result_of
+from mmlock.app.farming import _held, _label, _records, farm_plan, farm_publish, farm_run
 from mmlock.app.solving import locked
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.farm_arguments import (
@@ -39,6 +30,7 @@ from mmlock.farm.demand import FarmBuild
 from mmlock.farm.plan import FarmPlan, FarmPlanBuild, plan_bytes, read_plan
 from mmlock.farm.tables import as_json
 from mmlock.wheels.wheelhouse import Wheelhouse
+from mmlock.work.model import Outcome, TaskAnswer, TaskFailure
 
 MMCV = PackageName("mmcv")
 ARCHS = ("sm_75", "sm_80", "sm_86", "sm_90", "sm_100", "sm_120")
@@ -180,3 +172,26 @@ def test_a_published_tree_says_how_to_use_it(tmp_path: Path) -> None:
     documents = list((tmp_path / "site" / "variants" / "mmcv").glob("*-variants.json"))
     assert len(documents) == 1
     assert list((tmp_path / "site").rglob("*.whl.provenance.json"))
+
+
+def test_a_result_counts_only_where_the_wheelhouse_has_that_very_wheel(tmp_path: Path) -> None:
+    house = Wheelhouse(root=tmp_path / "house")
+    entry = add(house, tmp_path)
+    told = FarmResult(file=entry.path.name, sha256=entry.sha256, key=entry.key, origin="new build")
+
+    def held(result: FarmResult) -> Outcome:
+        return _held(TaskAnswer(body=msgspec.json.encode(result)), house)
+
+    assert isinstance(held(told), TaskAnswer)
+    other, absent = held(replace(told, sha256="0" * 64)), held(replace(told, key="1" * 64))
+    assert isinstance(other, TaskFailure)
+    assert "is not the wheel that was made" in other.message
+    assert isinstance(absent, TaskFailure)
+    assert "is not in the wheelhouse" in absent.message
+    assert "--wheelhouse" in absent.hints[0]
+
+
+def test_a_build_needs_the_memory_of_its_recipe() -> None:
+    assert _label(wheel(), facts()) == "mem_gb=3"
+    assert _label(replace(wheel(), archs=()), facts()) == "mem_gb=1"
+    assert _label(replace(wheel(), package=PackageName("nobody")), facts()) == "cpu"

@@ -23,7 +23,7 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yml").read_text())
 CONTAINERS = [
     one for m in MANIFESTS if m["kind"] == "Deployment" for one in m["spec"]["template"]["spec"]["containers"]
 ]
-UNIT = (DEPLOY / "mmlock.service").read_text()
+UNITS = {file.name: file.read_text() for file in sorted(DEPLOY.glob("*.service"))}
 SETTINGS = {f"{PREFIX}{one.name.upper()}" for one in msgspec.structs.fields(Settings)}
 
 
@@ -53,9 +53,10 @@ def test_services_of_the_compose_file_name_what_is_there() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / "mmlock.service"
-    unit.write_text(UNIT.replace("/opt/mmlock/bin/mmlock", sys.executable))  # one that is there
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_finds_no_fault_in_the_unit(name: str, tmp_path: Path) -> None:
+    unit = tmp_path / name
+    unit.write_text(UNITS[name].replace("/opt/mmlock/bin/mmlock", sys.executable))  # one that is there
     ran = run("systemd-analyze", "verify", "--man=no", str(unit))
     if "Failed to" in ran.stderr and "/run/systemd" in ran.stderr:
         pytest.skip("systemd-analyze does not work here")
@@ -64,9 +65,10 @@ def test_systemd_finds_no_fault_in_the_unit(tmp_path: Path) -> None:
 
 def commands() -> list[list[str]]:
     """Every command line of mmlock that something in `deploy/` starts."""
-    started = next(line for line in UNIT.splitlines() if line.startswith("ExecStart="))
+    lines = (line for unit in UNITS.values() for line in unit.splitlines())
+    started = [line.split()[1:] for line in lines if line.startswith("ExecStart=")]
     services = (one["command"] for one in COMPOSE["services"].values() if "build" in one)
-    return [started.split()[1:], *services, *(one["args"] for one in CONTAINERS)]
+    return [*started, *services, *(one["args"] for one in CONTAINERS)]
 
 
 @pytest.mark.slow

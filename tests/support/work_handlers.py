@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.progress import Progress
+from mmlock.core.progress import Progress, advance
 from mmlock.work.model import Handler
 
 
@@ -69,6 +69,18 @@ def hang(arguments: bytes, progress: Progress) -> bytes:
     return b""
 
 
+def scatter(arguments: bytes, progress: Progress) -> bytes:
+    """Leaves a process in a session of its own, whose parent is gone; notes its number, and waits."""
+    code = (
+        "import subprocess, sys; p = subprocess.Popen(['sleep', '600'], start_new_session=True); "
+        "open(sys.argv[1], 'w').write(str(p.pid))"
+    )
+    subprocess.run([sys.executable, "-c", code, arguments.decode()], check=True, env={})
+    advance(progress, "parts", 1, 2)
+    progress("scattered")
+    return subprocess.run(["sleep", "600"], check=False).args[0].encode()
+
+
 def process(arguments: bytes, progress: Progress) -> bytes:
     """Which process did it."""
     del arguments, progress
@@ -76,7 +88,7 @@ def process(arguments: bytes, progress: Progress) -> bytes:
 
 
 def table() -> Mapping[str, Handler]:
-    done = (upper, refuse, unplugged, bug, die_until, orphan_until, hang, process)
+    done = (upper, refuse, unplugged, bug, die_until, orphan_until, hang, scatter, process)
     return {one.__name__: one for one in done}
 
 

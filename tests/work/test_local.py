@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import pytest
 
 from mmlock.work.local import LocalExecutor
 from mmlock.work.memory import MemoryStore
-from mmlock.work.model import Busy, FailureKind, Job, JobState, Task
+from mmlock.work.model import Busy, FailureKind, Job, JobProgress, JobState, Task
 
 HANDLERS = "work_handlers:table"
 LONG = 60.0
@@ -48,7 +49,7 @@ class Ends:
 
 
 @contextmanager
-def running(store: MemoryStore | None = None, *, processes: int = 1, **more: float) -> Iterator[Ends]:
+def running(store: MemoryStore | None = None, *, processes: int = 1, **more: object) -> Iterator[Ends]:
     executor = LocalExecutor(store or MemoryStore(), HANDLERS, processes=processes, **more)  # type: ignore[arg-type]
     try:
         yield Ends(executor)
@@ -172,3 +173,21 @@ def test_after_a_renewal_the_next_task_is_done_by_another_process() -> None:
         ends.job(other)
         told = [ends.executor.store.result(one.key) for one in (first, same, other)]
     assert told[0] == told[1] != told[2]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux finds what left its parent and its session")
+def test_what_went_its_own_way_ends_with_its_task_and_others_do_not_wait_for_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    far = Task(kind="scatter", arguments=str(note).encode(), label="build")
+    with running(apart=1, limits={"scatter": 600.0}, limit=60.0) as ends:
+        ends.executor.submit(far)
+        ends.line(far, "scattered")
+        ends.executor.submit(task("upper"))
+        assert ends.job(task("upper")).state is JobState.DONE
+        job = ends.executor.store.get(far.key)
+        assert job is not None
+        assert job.progress == JobProgress(what="parts", done=1, total=2)
+        left = psutil.Process(int(note.read_text()))
+        ends.executor.cancel(far.key)
+        assert psutil.wait_procs([left], timeout=LONG)[0]

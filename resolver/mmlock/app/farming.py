@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
 
 from mmlock import __version__
 from mmlock.app.executing import start_executor
-from mmlock.core.arguments import SolveArguments
+from mmlock.app.farm_building import HANDLERS, KIND, FarmResult, FarmTask
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.farm_arguments import FarmPlanArguments, FarmPublishArguments, FarmRunArguments
-from mmlock.core.faults import Fault, usage_error
-from mmlock.core.names import PackageName, normalize
+from mmlock.core.names import DeviceKind
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
-from mmlock.core.requirements import parse_requirement
+from mmlock.core.versions import allows
 from mmlock.facts.devices.find import NoDevice, find_device
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.farm.cost import BuildRecord, Costs
@@ -34,15 +31,13 @@ from mmlock.wheels.model import BuiltWheel
 from mmlock.wheels.wheelhouse import Wheelhouse, wheelhouse_root
 from mmlock.work.batch import Batch, run_batch
 from mmlock.work.kept import KeptResults
-from mmlock.work.model import Handler, Task, TaskAnswer, TaskFailure
+from mmlock.work.model import ANYWHERE, FailureKind, Outcome, Task, TaskAnswer, TaskFailure
 
 if TYPE_CHECKING:
     from mmlock.work.model import Executor, Store
 
-__all__ = ["farm_plan", "farm_publish", "farm_run", "handlers"]
+__all__ = ["farm_plan", "farm_publish", "farm_run", "measured_builds"]
 
-KIND = "farm-build"
-_HANDLERS = "mmlock.app.farming:handlers"
 _LARGEST_PLAN = 50_000_000
 _LONGEST = 12 * 3600.0
 _TOLD = 30
@@ -139,10 +134,10 @@ def _counted(matrix: Matrix, file: Path) -> Callable[[Point], bool]:
 
 def _costs(matrix: Matrix, house: Wheelhouse) -> Costs:
     base, each = map(float, matrix.defaults["cost-of-an-arch"].split())
-    return Costs.of((*_measured(matrix), *_records(house)), base=base, each=each)
+    return Costs.of((*measured_builds(matrix), *_records(house)), base=base, each=each)
 
 
-def _measured(matrix: Matrix) -> Iterator[BuildRecord]:
+def measured_builds(matrix: Matrix) -> Iterator[BuildRecord]:
     """Builds whose cost is a fact."""
     for recipe in matrix.recipes:
         for one in recipe.measured:
@@ -164,28 +159,6 @@ def _records(house: Wheelhouse) -> Iterator[BuildRecord]:
 # ---------------------------------------------------------------- run
 
 
-class FarmTask(Struct, frozen=True, kw_only=True):
-    """A build, and what else shapes it."""
-
-    build: FarmBuild
-    matrix: str
-    mmlock: str
-    wheelhouse: str
-    offline: bool = False
-    exclude_newer: str | None = None
-
-
-class FarmResult(Struct, frozen=True, kw_only=True):
-    """What a build came to."""
-
-    file: str
-    sha256: str
-    key: str
-    """Of the wheelhouse."""
-    origin: str
-    """A new build, or the wheelhouse."""
-
-
 def farm_run(arguments: FarmRunArguments, *, progress: Progress = silent) -> Page:
     """Carry builds out. One that fails stops no other; what is there already is not built again.
 
@@ -195,21 +168,54 @@ def farm_run(arguments: FarmRunArguments, *, progress: Progress = silent) -> Pag
     matrix = open_matrix()
     house = Wheelhouse(root=wheelhouse_root(arguments.wheelhouse, os.environ).absolute())
     builds = chosen_builds(plan, arguments.only)
-    tasks = [_task(one.build, matrix.digest, house, arguments) for one in builds]
+    tasks = [_task(one.build, matrix, house, arguments) for one in builds]
     kept = KeptResults(root=open_cache(os.environ) / "farm")
     jobs = min(arguments.jobs, len(tasks))
 
     def start() -> tuple[Executor, Store]:
-        return start_executor(arguments.execution, _HANDLERS, processes=jobs, most=len(tasks), limit=_LONGEST)
+        return start_executor(arguments.execution, HANDLERS, processes=jobs, most=len(tasks), limit=_LONGEST)
 
     progress(f"{len(tasks)} builds, {jobs} at the same time")
     gone = [task for task in tasks if not _there(kept, task, house)]
     again = run_batch(gone, start, kept=kept, fresh=True, progress=progress)
     batch = run_batch([task for task in tasks if task not in gone], start, kept=kept, progress=progress)
-    outcomes = {**batch.outcomes, **again.outcomes}
+    outcomes = {key: _held(done, house) for key, done in {**batch.outcomes, **again.outcomes}.items()}
     return _ran(
         [one.name for one in builds], tasks, Batch(outcomes=outcomes, kept=batch.kept, done=again.done)
     )
+
+
+def _held(outcome: Outcome, house: Wheelhouse) -> Outcome:
+    """The outcome; a failure where the wheelhouse has not the very wheel that a worker says it made."""
+    if not isinstance(outcome, TaskAnswer):
+        return outcome
+    done = msgspec.json.decode(outcome.body, type=FarmResult)
+    entry = house.get(done.key)
+    if entry is not None and entry.sha256 == done.sha256:
+        return outcome
+    return TaskFailure(
+        kind=FailureKind.SURROUNDINGS,
+        message=f"{done.file} is not in the wheelhouse"
+        if entry is None
+        else f"{done.file} in the wheelhouse is not the wheel that was made",
+        causes=(f"made: sha256 {done.sha256}", f"there: {entry.sha256 if entry else 'nothing'}"),
+        hints=(f"`{house.root}` must be one folder for all nodes: name a shared one with `--wheelhouse`",),
+    )
+
+
+def _label(build: FarmBuild, matrix: Matrix) -> str:
+    """What a node needs for a build: the memory of one compiler of its recipe."""
+    kind = DeviceKind.CUDA if build.archs else DeviceKind.CPU
+    needed = (
+        recipe.memory_mb
+        for recipe in matrix.recipes
+        if recipe.package == build.package
+        and kind in recipe.kinds
+        and allows(recipe.versions, build.version)
+        and allows(recipe.torch, build.torch.partition("+")[0])
+    )
+    memory = max(needed, default=0)
+    return f"mem_gb={-(-memory // 1024)}" if memory else ANYWHERE
 
 
 def _there(kept: KeptResults, task: Task, house: Wheelhouse) -> bool:
@@ -218,16 +224,22 @@ def _there(kept: KeptResults, task: Task, house: Wheelhouse) -> bool:
     return body is not None and house.get(msgspec.json.decode(body, type=FarmResult).key) is not None
 
 
-def _task(build: FarmBuild, matrix: str, house: Wheelhouse, arguments: FarmRunArguments) -> Task:
+def _task(build: FarmBuild, matrix: Matrix, house: Wheelhouse, arguments: FarmRunArguments) -> Task:
     question = FarmTask(
         build=build,
-        matrix=matrix,
+        matrix=matrix.digest,
         mmlock=__version__,
         wheelhouse=str(house.root),
         offline=arguments.offline,
         exclude_newer=arguments.exclude_newer,
+        find_links=tuple(str(folder.absolute()) for folder in arguments.find_links),
+        jobs=arguments.build_jobs,
     )
-    return Task(kind=KIND, arguments=msgspec.json.encode(question, order="deterministic"))
+    return Task(
+        kind=KIND,
+        arguments=msgspec.json.encode(question, order="deterministic"),
+        label=_label(build, matrix),
+    )
 
 
 def _ran(names: Iterable[str], tasks: Iterable[Task], batch: Batch) -> Page:
@@ -257,81 +269,6 @@ def _bytes(path: Path) -> bytes:
         return read_bounded(path, _LARGEST_PLAN)
     except (OSError, UnreadableError) as error:
         raise UsageError(f"`{path}` cannot be read", causes=[str(error)]) from error
-
-
-# ---------------------------------------------------------------- in a worker
-
-
-def handlers() -> Mapping[str, Handler]:
-    """What a process of a farm can do."""
-    return {KIND: _build}
-
-
-def _build(arguments: bytes, progress: Progress) -> bytes:
-    task = msgspec.json.decode(arguments, type=FarmTask)
-    matrix = open_matrix()
-    if (task.matrix, task.mmlock) != (matrix.digest, __version__):
-        raise EnvironmentFault(
-            "this worker has other facts, or another mmlock, than the plan",
-            causes=[
-                f"planned with mmlock {task.mmlock} and {task.matrix[:12]}, here are {__version__} and "
-                + matrix.digest[:12]
-            ],
-            hints=["install the same mmlock everywhere, then run the farm again"],
-        )
-    request = request_of(task.build, offline=task.offline, exclude_newer=task.exclude_newer)
-    with tempfile.TemporaryDirectory(prefix="mmlock-farm-", ignore_cleanup_errors=True) as folder:
-        return msgspec.json.encode(_built(task, matrix, request, Path(folder) / "lock", progress))
-
-
-def request_of(build: FarmBuild, *, offline: bool, exclude_newer: str | None) -> SolveArguments:
-    """The request whose lock has this build: the package alone, on every device that the wheel is for."""
-    asked = parse_requirement(f"{build.package}=={build.version}", "the plan")
-    if isinstance(asked, Fault):
-        raise usage_error([asked])
-    return SolveArguments(
-        requirements=(asked,),
-        gpus=build.archs or ("cpu",),
-        python=build.python,
-        torch=build.torch,
-        platform=build.platform,
-        offline=offline,
-        exclude_newer=exclude_newer,
-    ).checked()
-
-
-def _built(
-    task: FarmTask, matrix: Matrix, request: SolveArguments, lock: Path, progress: Progress
-) -> FarmResult:
-    from mmlock.app.changing import build
-    from mmlock.app.solving import locked
-    from mmlock.core.build_arguments import BuildArguments
-    from mmlock.lock.write import put_lock, render_lock
-
-    env = locked(matrix, request, progress=progress)
-    put_lock(render_lock(env, request.lock_formats), lock)
-    done = build(
-        BuildArguments(lock=lock, wheelhouse=Path(task.wheelhouse), offline=task.offline), progress=progress
-    )
-    steps = done.data["steps"] if isinstance(done.data, dict) else []
-    return result_of(task.build.package, steps)
-
-
-def result_of(package: PackageName, steps: Iterable[Mapping[str, Any]]) -> FarmResult:
-    """The step of a build that made the package. Raises EnvironmentFault where none did."""
-    for step in steps:
-        if step.get("key") and normalize(str(step["package"])) == package:
-            return FarmResult(
-                file=str(step["file"]),
-                sha256=str(step["sha256"]),
-                key=str(step["key"]),
-                origin=str(step["from"]),
-            )
-    raise EnvironmentFault(
-        f"the lock of the plan has no build of {package}",
-        causes=["a wheel of it exists, or it was left out"],
-        hints=["plan again: `mmlock farm plan`"],
-    )
 
 
 # ---------------------------------------------------------------- publish

@@ -52,14 +52,15 @@ def build_files(files: Mapping[str, str], base_url: str, progress: Progress) -> 
     with _on_disk(files) as folder:
         env = read_lock(folder)
         require_ours(env)
+        house = wheelhouse_root(None, os.environ).absolute()
         request = BuildArguments(
             lock=folder,
             project=folder,
             base_url=f"{base_url.rstrip('/')}/files/{{sha256}}",
-            record=wheelhouse_root(None, os.environ).absolute() / _RECORD,
+            record=house / _RECORD,
             sandbox=_sandbox(),
         )
-        with guarded_places(_urls(env)):
+        with guarded_places(_urls(env, besides=_held(env, house))):
             page = build(request, explain_log, progress=progress, every_line=_Bounded(progress))
         sealed = read_lock(folder)
         return {

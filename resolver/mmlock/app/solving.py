@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.cache import unheard
 from mmlock.core.errors import EnvironmentFault, NoAnswer
-from mmlock.core.names import requirement_name
+from mmlock.core.names import PackageName, requirement_name
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.facts.matrix.packages import OnPyPI
 from mmlock.files.folders import check_target
 from mmlock.files.private import open_cache
 from mmlock.lock.folders import VERDICT
@@ -266,7 +267,7 @@ class _Rounds:
         matrix, asked, arguments = self._matrix, self._asked, self._asked.arguments
         env = assemble(decision(matrix, asked, decided), self._indexes)
         if isinstance(env, tuple):
-            raise _no_sources(env[0])
+            raise _no_sources(matrix, env[0])
         if not self._indexes.offline:
             refuse_placeholders(env, _requested(asked), self._indexes.client)
         env = with_tools(env, arguments, pip)
@@ -333,11 +334,17 @@ def _checked(
     return check_abi(matrix, env, decided, indexes.client, offline=indexes.offline, progress=progress)
 
 
-def _no_sources(missing: NoSources) -> EnvironmentFault:
+def _no_sources(matrix: Matrix, missing: NoSources) -> EnvironmentFault:
+    row = matrix.described.get(PackageName(missing.package))
+    if row is not None and row.pypi is OnPyPI.NOTHING:
+        note = f"; {row.note}" if row.note else ""
+        hints = [f"its authors build it with `{row.install}` ({row.home}){note}"]
+    else:
+        hints = ["request another version; for sources of your own project, use `--extension DIR`"]
     return EnvironmentFault(
         f"the sources of {missing.package} {missing.version} are not recorded",
         causes=["a build step needs them with their hash, and no index that mmlock reads has them"],
-        hints=["request another version; for sources of your own project, use `--extension DIR`"],
+        hints=hints,
     )
 
 

@@ -107,7 +107,21 @@ def plan(
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Builds at the same time."
 )
+@click.option(
+    "--build-jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Files that one build compiles at the same time; default: what processors and memory allow.",
+)
 @execution_options
+@click.option(
+    "--find-links",
+    "-f",
+    multiple=True,
+    type=options.FOLDER,
+    metavar="DIR",
+    help="A folder, on every node, with files that need not be fetched.",
+)
 @click.option("--offline", is_flag=True, help=options.OFFLINE)
 @click.option("--exclude-newer", metavar="DATE", help="Ignore files uploaded after this date.")
 @options.form

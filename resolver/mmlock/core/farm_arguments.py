@@ -104,6 +104,10 @@ class FarmRunArguments(Struct, frozen=True, kw_only=True):
     wheelhouse: Path | None = None
     jobs: int = 1
     """Builds at the same time."""
+    build_jobs: int | None = None
+    """Files that one build compiles at the same time; None: what processors and memory allow."""
+    find_links: tuple[Path, ...] = ()
+    """Folders with files that need not be fetched, on every node."""
     execution: Execution = Execution()
     offline: bool = False
     exclude_newer: str | None = None

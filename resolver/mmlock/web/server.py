@@ -156,16 +156,14 @@ def handed_down(settings: Settings) -> Iterator[None]:
         values[served_builds.SIGN_VARIABLE] = str(settings.sign.absolute())
     if settings.wheelhouses:  # what is built is served
         values["MMLOCK_WHEELHOUSE"] = str(settings.wheelhouses[0].absolute())
-    before = {name: os.environ.get(name) for name in values}
+    before = {name: value for name, value in os.environ.items() if name in values}
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in values:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 class Served:

@@ -187,14 +187,19 @@ class _BuildRun:
         }
 
     def _local(self, env: LockedEnv) -> dict[str, Path]:
-        """Files that lie beside the lock, by hash: an earlier run may have put them there."""
+        """Files of this disk by hash: of the wheelhouse, and beside the lock, from an earlier run."""
+        from mmlock.wheels.local_files import held_by
+
+        found = held_by((self.wheelhouse.root,), env)
+        held: dict[str, Path] = {sha256: wheel.path for sha256, wheel in found.items()}
         beside = {
             Sha256(file.sha256): self.folder / file.url
             for package in env.packages
             for file in package.files
             if file.sha256 and "://" not in file.url
         }
-        return {**{digest: path for digest, path in beside.items() if path.is_file()}, **self.local}
+        near: dict[str, Path] = {digest: path for digest, path in beside.items() if path.is_file()}
+        return held | near | self.local
 
     @property
     def builder(self) -> Builder:

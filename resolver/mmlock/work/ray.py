@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -31,6 +32,10 @@ _LOOK = 0.5
 _ROUND = 2.0
 """Seconds between two looks at the nodes."""
 _BEAT = 5.0
+_SHORT = 12
+"""Digits of a node's id in the name of a worker."""
+_TAIL = 3
+"""Lines of a traceback that an outcome has."""
 _AHEAD = 2
 """Tasks given to Ray for each that it can do at the same time, so that no node waits for this thread."""
 
@@ -115,21 +120,40 @@ class RayExecutor:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._take_in()
-            self._give_out()
-            for stream in self._ready():
-                self._hear(stream)
-            now = time.monotonic()
-            if now - self._looked > _ROUND:
-                self._looked = now
-                self._look_at_nodes()
-                self._look_at_flights(now)
-            if self._gone:
-                self._fail_all()
+            try:
+                self._turn()
+            except Exception as error:  # noqa: BLE001 - whoever waits for a job hears of it
+                self._fail_all(
+                    TaskFailure(
+                        kind=FailureKind.CRASH,
+                        message=f"mmlock failed: {type(error).__name__}",
+                        causes=tuple(traceback.format_exc().splitlines()[-_TAIL:]),
+                        hints=("this is a bug: please report it",),
+                    )
+                )
         for flight in tuple(self._flights.values()):
             self._end(flight)
             if flight.job is not None:
                 self.store.give_back(flight.job)
+
+    def _turn(self) -> None:
+        self._take_in()
+        self._give_out()
+        for stream in self._ready():
+            self._hear(stream)
+        now = time.monotonic()
+        if now - self._looked > _ROUND:
+            self._looked = now
+            self._look_at_nodes()
+            self._look_at_flights(now)
+        if self._gone:
+            self._fail_all(
+                TaskFailure(
+                    kind=FailureKind.SURROUNDINGS,
+                    message="the Ray cluster went away",
+                    hints=("what was done is kept: start the cluster, then run the same command again",),
+                )
+            )
 
     def _take_in(self) -> None:
         with suppress(queue.Empty):
@@ -291,9 +315,8 @@ class RayExecutor:
             *(f"node {self._address(node)} is refused: {why}" for node, why in sorted(self._refused.items())),
         ]
         hints = ["start mmlock, Python and the facts of this machine there"] if self._refused else []
-        hints += [f"start a node with it: `ray start --address HOST:PORT --labels {lacking[0]}=true`"] * bool(
-            lacking
-        )
+        if lacking and "=" not in lacking[0]:
+            hints += [f"start a node that has it: `ray start --address HOST:PORT --labels {lacking[0]}=true`"]
         failure = TaskFailure(
             kind=FailureKind.SURROUNDINGS,
             message=f"no node of the cluster can take a task that needs `{label}`",
@@ -306,15 +329,10 @@ class RayExecutor:
             self._fail(key, failure)
 
     def _address(self, node: str) -> str:
-        return next((one.address for one in self._nodes if one.id == node), node[:12])
+        return next((one.address for one in self._nodes if one.id == node), node[:_SHORT])
 
-    def _fail_all(self) -> None:
-        failure = TaskFailure(
-            kind=FailureKind.SURROUNDINGS,
-            message="the Ray cluster went away",
-            hints=("what was done is kept: start the cluster, then run the same command again",),
-        )
-        for key in (*self._open(),):
+    def _fail_all(self, failure: TaskFailure) -> None:
+        for key in self._open():
             self._fail(key, failure)
 
     def _open(self) -> Iterator[str]:
@@ -340,7 +358,7 @@ class RayExecutor:
 
 def _remote(ray: Any, wanted: Mapping[str, str], handlers: str, place: str | None) -> Any:
     """The function that a node calls. It is sent whole, so that a node without mmlock can say so."""
-    told = dict(wanted)
+    told, short = dict(wanted), _SHORT
 
     def do(packed: bytes) -> Any:
         import ray as there
@@ -352,6 +370,10 @@ def _remote(ray: Any, wanted: Mapping[str, str], handlers: str, place: str | Non
             yield ("refused", f"{node}\nmmlock absent ({error})".encode(), "")
             return
         for word, body, digest in ray_node.steps(packed, told, handlers, place):
-            yield (word, node.encode() + b"\n" + body if word == "refused" else body, digest)
+            if word == "refused":
+                body = node.encode() + b"\n" + body  # noqa: PLW2901 - the rest is as it came
+            elif word == "begun":
+                body += f"@{node[:short]}".encode()  # noqa: PLW2901
+            yield (word, body, digest)
 
     return ray.remote(do)

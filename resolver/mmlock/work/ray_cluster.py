@@ -27,8 +27,6 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 """What Ray takes for the key of a label."""
 _NAMES = {PROCESSORS: "CPU", MEMORY: "memory"}
 _UNITS = {MEMORY: _GIGABYTE}
-_STARTS = 2
-"""On a busy machine, a first start of Ray's services may take longer than Ray allows them."""
 _REACH = 1.0
 
 
@@ -130,18 +128,24 @@ class RayCluster:
         self.ray = _installed()
         logging.getLogger("ray").setLevel(logging.ERROR)
         own: dict[str, Any] = {"num_cpus": processes, "include_dashboard": False} if address is None else {}
-        for turn in range(1, _STARTS + 1):
-            try:
-                context = self.ray.init(
-                    address=address or "local", configure_logging=False, log_to_driver=False, **own
-                )
-                break
-            except Exception as error:  # Ray raises bare exceptions
-                with suppress(Exception):
-                    self.ray.shutdown()
-                if address is not None or turn == _STARTS:
-                    raise _unreachable(address, error) from error
+        context = self._joined(address, own)
+        if context is None:
+            context = self._joined(address, own, last=True)
         self._head = str(context.address_info["gcs_address"])
+
+    def _joined(self, address: str | None, own: Mapping[str, Any], *, last: bool = False) -> Any:
+        """What Ray says of the cluster; None where starting one failed and may be tried again."""
+        try:
+            return self.ray.init(
+                address=address or "local", configure_logging=False, log_to_driver=False, **own
+            )
+        except Exception as error:  # Ray raises bare exceptions
+            with suppress(Exception):
+                self.ray.shutdown()
+            # On a busy machine, a first start of Ray's services may take longer than Ray allows them.
+            if address is None and not last:
+                return None
+            raise _unreachable(address, error) from error
 
     def nodes(self) -> tuple[RayNode, ...]:
         """The nodes that are alive, by id."""

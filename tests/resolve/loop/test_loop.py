@@ -258,6 +258,23 @@ def test_what_is_always_refused_ends_with_the_reason() -> None:
     assert any("impossible has no version" in cause for cause in error.causes)
 
 
+def test_a_bound_that_the_closure_refuses_stands_in_the_headline() -> None:
+    """Without its wheel for a new Python nothing would be wrong with the card: torch is not all."""
+
+    def refuses(question: ClosureRequest) -> ClosureConflict | None:
+        if any(w.text == "onnx==1.7.0" for w in question.requirements) and question.python != "3.8":
+            return ClosureConflict(reason="onnx 1.7.0 has no wheels", packages=(PackageName("onnx"),))
+        return None
+
+    interpreted = asked("torch", "numpy", "onnx==1.7.0", gpu="rtx5090")
+    found = put(interpreted, Picky(refuses))
+    assert isinstance(found, NoResolution)
+    error = no_answer(facts(), interpreted, found)
+    assert "`--gpu rtx5090`" in error.message
+    assert "`onnx==1.7.0`" in error.message
+    assert "numpy" not in error.message
+
+
 def test_a_package_nobody_has_ends_the_search_at_once() -> None:
     def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if any(w.text == "frobnicate" for w in question.requirements):

@@ -92,6 +92,24 @@ def test_bounds_that_exclude_each_other_bind_nothing(tmp_path: Path) -> None:
     assert any("a.py:1" in text and "b.py:1" in text for _, text in found.notes)
 
 
+def test_what_the_guides_of_all_parts_say_alike_is_advice_on_the_whole(tmp_path: Path) -> None:
+    found = asked(
+        tmp_path,
+        {
+            "README.md": "`pip install yapf==0.40.1`",
+            "detection/README.md": "`pip install torch==1.11.0 mmdet==2.28.1 yapf==0.32.0`",
+            "segmentation/README.md": "`pip install torch==1.11.0 mmdet==2.28.0`",
+            "segmentation/deep/README.md": "`pip install numba==0.53.0`",
+            "detection/a.py": "import torch, mmdet",
+        },
+    )
+    assert sorted(said(found.advice)) == ["torch==1.11.0", "yapf==0.40.1"]
+    told = {(pin.place, pin.text): pin.role for pin in found.pins}
+    assert told["detection/README.md:1", "torch==1.11.0"] is PinRole.ADVISES
+    assert told["detection/README.md:1", "mmdet==2.28.1"] is PinRole.LEFT_OUT
+    assert told["detection/README.md:1", "yapf==0.32.0"] is PinRole.LEFT_OUT
+
+
 def test_advice_is_told_and_does_not_bind(tmp_path: Path) -> None:
     found = asked(
         tmp_path, {"README.md": "`pip install torch==1.9.0 timm==0.4.12`", "a.py": "import torch, timm"}

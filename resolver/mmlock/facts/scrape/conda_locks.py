@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from mmlock.core.names import Confidence, Sha256
 from mmlock.facts.matrix.model import CondaRecord
+from mmlock.files.strict_yaml import UnreadableYAMLError, yaml_mapping
 
 __all__ = ["CondaFile", "UnreadableCondaLock", "conda_file", "record_of", "records"]
 
@@ -80,18 +79,12 @@ def records(
 
 
 def _document(data: bytes) -> Mapping[str, Any]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        text = data.decode()
-        # An alias can make a small file a large one; no tool writes any.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
-            raise UnreadableCondaLock("it has YAML aliases")
-        document = yaml.load(text, loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as fault:
+        return yaml_mapping(data.decode())
+    except UnicodeDecodeError as fault:
         raise UnreadableCondaLock(f"it is no YAML: {fault}") from fault
-    if not isinstance(document, dict):
-        raise UnreadableCondaLock("it is no YAML mapping")
-    return document
+    except UnreadableYAMLError as fault:
+        raise UnreadableCondaLock(str(fault)) from fault
 
 
 def _of_environments(document: Mapping[str, Any], names: Collection[str]) -> set[str]:

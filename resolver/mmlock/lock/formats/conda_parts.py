@@ -48,18 +48,13 @@ def dump_yaml(document: Mapping[str, Any]) -> str:
 
 def load_yaml(text: str, file: str) -> Mapping[str, Any]:
     """The mapping that a YAML file holds. Raises UsageError."""
-    import yaml
+    from mmlock.files.strict_yaml import UnreadableYAMLError, yaml_mapping
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    why = "it is no YAML mapping"
     try:
-        # An alias can make a small file a large one; no tool writes any.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
-            why = "it has YAML aliases"
-        elif isinstance(document := yaml.load(text, loader), dict):  # noqa: S506 - a safe loader
-            return document
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        why = str(error).replace("\n", " ")
-    raise UsageError(
-        f"`{file}` cannot be read", causes=[why], hints=["restore it, or run `mmlock solve` again"]
-    )
+        return yaml_mapping(text)
+    except UnreadableYAMLError as error:
+        raise UsageError(
+            f"`{file}` cannot be read",
+            causes=[str(error)],
+            hints=["restore it, or run `mmlock solve` again"],
+        ) from error

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmlock.core.errors import NoAnswer
 from mmlock.core.footnotes import Footnotes
-from mmlock.core.names import Confidence
+from mmlock.core.markers import parsed
+from mmlock.core.names import Confidence, requirement_name
 from mmlock.core.report import Page
+from mmlock.core.sources import COMMAND_LINE
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.explain import Explanation, NearestSolution, explain, unsatisfied
 from mmlock.resolve.core_solver.solution import CoreSolution
@@ -13,7 +17,7 @@ from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.loop.loop import MOST_TOLD, NoResolution
 from mmlock.resolve.request.interpret import mistaken
-from mmlock.resolve.request.model import THE_REQUEST, InterpretedRequest
+from mmlock.resolve.request.model import THE_REQUEST, InterpretedRequest, PlainRequirement
 from mmlock.resolve.request.namesakes import real_ways
 
 
@@ -24,9 +28,14 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
     notes = Footnotes()
     causes = _refused(unsolved) or _facts(matrix, explanation, notes)
     lone = bool(unsolved.refusals) and not explanation.user_constraints
+    blamed = _blamed(request, unsolved) if not lone else ()
     return NoAnswer(
-        "the dependencies fit no combination of known builds" if lone else headline(explanation),
-        causes=[*origins(explanation), *causes],
+        "the dependencies fit no combination of known builds" if lone else headline(explanation, blamed),
+        causes=[
+            *origins(explanation),
+            *(f"`{one.text}`: {one.via}" for one in blamed if one.via not in _SAID_HERE),
+            *causes,
+        ],
         hints=[
             *mistaken(matrix, request.plain_requirements),
             *(constraint.hint for constraint in explanation.user_constraints if constraint.hint),
@@ -53,12 +62,27 @@ def origins(explanation: Explanation) -> list[str]:
     ]
 
 
-def headline(explanation: Explanation) -> str:
-    """What is incompatible, in one sentence."""
+_SAID_HERE = frozenset({THE_REQUEST, COMMAND_LINE})
+_MOST_BLAMED = 3
+
+
+def _blamed(request: InterpretedRequest, unsolved: NoResolution) -> tuple[PlainRequirement, ...]:
+    """Requirements on ordinary packages that the closure refused: without them, builds would fit.
+
+    Only those with a bound: what is requested in any version is not to blame for one that is refused.
+    """
+    named = {name for one in unsolved.refusals for name in one.packages}
+    found = [one for one in request.plain_requirements if requirement_name(one.text) in named]
+    return tuple(one for one in found if any(line.specifier for line in parsed((one.text,))))[:_MOST_BLAMED]
+
+
+def headline(explanation: Explanation, blamed: Sequence[PlainRequirement] = ()) -> str:
+    """What is incompatible, in one sentence. `blamed`: requirements on ordinary packages that take part."""
     constraints = explanation.user_constraints
     names = [f"`{constraint.name}`" for constraint in constraints]
     if not names:
         return "no combination of known builds satisfies the request"
+    names += [f"`{one.text}`" for one in blamed]
     if len(names) == 1:
         return unsatisfied(constraints[0])
     return f"{', '.join(names[:-1])} and {names[-1]} are incompatible"

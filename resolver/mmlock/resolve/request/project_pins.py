@@ -11,7 +11,7 @@ from mmlock.core.project_pins import PinNote, PinRole
 from mmlock.core.requirements import Asked, parse_requirement
 from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
 
-__all__ = ["NO_PACKAGE", "advice", "asked_of", "pin_notes", "role_of"]
+__all__ = ["NO_PACKAGE", "advice", "advised", "asked_of", "pin_notes", "role_of"]
 
 NO_PACKAGE = frozenset({"python", "cuda"})
 _GUIDES = frozenset({PinKind.DOCUMENT, PinKind.DOCKERFILE})
@@ -30,36 +30,61 @@ def asked_of(pin: ProjectPin) -> Asked:
 
 
 def advice(pins: Iterable[ProjectPin], without: Collection[PackageName]) -> Iterator[Asked]:
-    """What the guide of the whole project tells a person to install: preferred, and not binding."""
+    """What the guides tell a person to install for the whole project: preferred, and not binding."""
     seen: set[tuple[PackageName, str]] = set()
-    for pin in pins:
+    for pin in advised(pins):
         key = pin.name, pin.specifier
-        if _guides(pin) and pin.name not in without and key not in seen:
+        if pin.name not in without and key not in seen:
             seen.add(key)
             yield asked_of(pin)
 
 
-def _guides(pin: ProjectPin) -> bool:
-    """Whether a pin with a bound is in a guide of the whole project, and not in one of a part of it."""
+def advised(pins: Iterable[ProjectPin]) -> tuple[ProjectPin, ...]:
+    """Pins in a guide of the whole project; of what it does not name, those that guides of parts share."""
+    guides = [pin for pin in pins if _in_guide(pin)]
+    whole = [pin for pin in guides if dirname(pin.place.file) in _GUIDE_FOLDERS]
+    parts: dict[PackageName, list[ProjectPin]] = {}
+    for pin in guides:
+        if dirname(pin.place.file) not in _GUIDE_FOLDERS and pin.name not in {one.name for one in whole}:
+            parts.setdefault(pin.name, []).append(pin)
+    agreed = [
+        pin
+        for same in parts.values()
+        if len({pin.specifier for pin in same}) == 1 and len({pin.place.file for pin in same}) > 1
+        for pin in same
+    ]
+    return (*whole, *agreed)
+
+
+def _in_guide(pin: ProjectPin) -> bool:
+    """Whether a pin with a bound is in a guide: of the whole project, or of a folder at its top."""
     file = pin.place.file
     return (
         pin.kind in _GUIDES
         and bool(pin.specifier)
         and not pin.repository
-        and dirname(file) in _GUIDE_FOLDERS
+        and (dirname(file) in _GUIDE_FOLDERS or "/" not in dirname(file))
         and _INSTALLS.search(basename(file)) is not None
     )
 
 
-def role_of(pin: ProjectPin, known: Collection[str], without: Collection[PackageName]) -> tuple[PinRole, str]:
-    """What a pin does, and why. `known` are packages that the matrix decides: conda has the same ones."""
+def role_of(
+    pin: ProjectPin,
+    known: Collection[str],
+    without: Collection[PackageName],
+    guiding: Collection[ProjectPin],
+) -> tuple[PinRole, str]:
+    """What a pin does, and why.
+
+    `known` are packages that the matrix decides: conda has the same ones. `guiding`: pins that are advice.
+    """
     if pin.name in without:
         return PinRole.LEFT_OUT, "left out by `--without` or `--allow-missing`"
     if pin.repository:
         return PinRole.LEFT_OUT, "on a repository, whose commit is not read: install it after the lock"
     if pin.binding is Binding.DECLARED:
         return _declared(pin, known)
-    if _guides(pin):
+    if pin in guiding:
         return PinRole.ADVISES, f"named by a {pin.kind}"
     return PinRole.LEFT_OUT, _WHY[pin.binding]
 
@@ -88,10 +113,12 @@ def pin_notes(
 ) -> Iterator[PinNote]:
     """One row for each pin with a bound, and for each that is left out; of equal ones the first."""
     seen: set[tuple[PackageName, str, PinRole]] = set()
+    pins = tuple(pins)
+    guiding = frozenset(advised(pins))
     for pin in pins:
         if pin.binding is Binding.LOCKED and not pin.exported:
             continue
-        role, why = role_of(pin, known, without)
+        role, why = role_of(pin, known, without, guiding)
         key = pin.name, pin.specifier, role
         told = pin.specifier or pin.repository or pin.name in without
         if told and key not in seen and len(seen) < _MOST_ROWS:
