@@ -27,7 +27,10 @@ from mmlock.net.credentials import bare
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["EgressGuard", "EgressPolicy", "guarded"]
+__all__ = ["ALLOW_VARIABLE", "EgressGuard", "EgressPolicy", "guarded"]
+
+ALLOW_VARIABLE = "MMLOCK_SERVE_ALLOW"
+"""The hosts and networks that an operator allows besides, with commas."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -145,7 +145,7 @@ def limits(settings: Settings) -> Mapping[str, float]:
 def handed_down(settings: Settings) -> Iterator[None]:
     """Within it, processes that are started know what the operator set for all that do jobs."""
     from mmlock.app import served_builds
-    from mmlock.resolve.closure.served import ALLOW_VARIABLE
+    from mmlock.net.egress import ALLOW_VARIABLE
 
     values = {
         ALLOW_VARIABLE: ",".join(settings.allow),
