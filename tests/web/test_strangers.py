@@ -65,9 +65,14 @@ SAMPLES: dict[str, Any] = {
     "no_known_cve": "high", "allow_missing": ["cv3"], "without": ["av"], "providers": ["onedl"],
     "prefer": ["newest-python"], "index_url": URL, "extra_index_urls": [URL], "find_links": [URL],
     "wheel_indexes": [URL], "exclude_newer": "2026-01-01", "formats": ["pylock"],
-    "index": [f"team={URL}"], "index_package": ["team=openmim"],
+    "index": [f"team={URL}"], "index_package": ["team=openmim"], "from": ["conda:ffmpeg"],
 }  # fmt: skip
-TOGETHER = {"index": ("index_package",), "index_package": ("index",), "ops": ("allow_torch_ops",)}
+TOGETHER = {
+    "index": ("index_package",),
+    "index_package": ("index",),
+    "ops": ("allow_torch_ops",),
+    "from": ("with_conda",),
+}
 
 
 @pytest.mark.parametrize("name", [api_name(option) for option in remote_options()])
