@@ -116,7 +116,7 @@ def releases(package: str) -> Mapping[str, Any]:
     """
     from mmlock.core.names import normalize
     from mmlock.core.versions import version
-    from mmlock.report.facts import known_versions
+    from mmlock.facts.matrix.known_versions import known_versions
     from mmlock.report.matrix import known_packages
 
     matrix = open_matrix()

@@ -17,7 +17,7 @@ from mmlock.facts.matrix import model
 from mmlock.facts.matrix.advisories import advisory_text, concerning
 from mmlock.facts.matrix.load import Matrix
 
-__all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "known_versions", "span"]
+__all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "span"]
 
 OPENMMLAB_INDEX = PackageName("openmmlab-index")
 """The name under which hashes of wheels on OpenMMLab's index are kept."""
@@ -66,20 +66,6 @@ def _told(matrix: Matrix, section: str, rows: Sequence[Any], package: str | None
     """What the source keys of rows mean, those of rows that stand in another file as well."""
     elsewhere = (key for row in rows for key in row.source if "#" in key)
     return {**matrix.sources(section, package), **{key: matrix.meaning(key) for key in elsewhere}}
-
-
-def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
-    """Versions some fact is about."""
-    return frozenset(
-        {
-            *(row.version for row in matrix.releases(package)),
-            *(row.version for row in matrix.binaries(package)),
-            *(row.version for row in matrix.requires(package)),
-            *(row.torch for row in matrix.torch_builds if package == "torch"),
-            *(text for row in matrix.index_rows if row.package == package for text in row.versions),
-            *(done.version for row in matrix.recipes if row.package == package for done in row.verified),
-        }
-    )
 
 
 def _wanted(candidate: str, wanted: str | None) -> bool:
