@@ -101,7 +101,7 @@ def test_vulnerabilities_that_stay_are_told_with_those_that_are_closed(seen: Loc
     other = AdvisoryLine(id="GHSA-2", package="pillow", version="9", fixed_in=())
     told = text_of(replace(seen, closed=(one,), left=(other,), advisories_read=True))
     assert "1 closed, 1 left" in told
-    assert "closes [`GHSA-1`](https://osv.dev/1) of `torch 2.1.2`; fixed in `2.13.0`" in told
+    assert "- closes 1 of `torch 2.1.2`: [`GHSA-1`](https://osv.dev/1)" in told
     assert "<details><summary>1 left, in pillow 9</summary>" in told
     assert "- `pillow 9`, no fixed release is known: `GHSA-2`" in told
 

@@ -191,7 +191,11 @@ def _each(pull: PullText, most: int) -> Iterator[str]:
     yield "## Changes"
     yield ""
     core = {name for lock in pull.locks for name in lock.core}
-    ordered = sorted(found, key=lambda key: (key[0] not in core, key[1] is LockChangeKind.FILES, *key))
+    lead = pull.cause.name
+    ordered = sorted(
+        found,
+        key=lambda key: (key[0] != lead, key[0] not in core, key[1] is LockChangeKind.FILES, *key),
+    )
     several = len(pull.locks) > 1
     head = ("package", "change", "in", "why") if several else ("package", "change", "why")
     lines = []
@@ -325,7 +329,7 @@ def _footer(pull: PullText) -> Iterator[str]:
     yield ""
     yield tickbox("rebase", "", "Tick this to have the branch made again on top of the base branch, now")
     yield ""
-    merged = "mmlock merges it once its locks are validated" if pull.merges else "it is merged by a person"
+    merged = "by mmlock, once its locks are validated" if pull.merges else "by a person"
     yield (
         f"Merging: {merged}. Close this pull request to ignore this update; a newer one will be proposed. "
         "The branch is made again when its base moves, unless somebody else pushed to it. The label "

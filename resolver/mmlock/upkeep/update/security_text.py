@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from mmlock.core.versions import InvalidVersion, version
-from mmlock.upkeep.update.markdown import code, cut, link
+from mmlock.upkeep.update.markdown import code, cut, link, text
 from mmlock.upkeep.update.view import AdvisoryLine, LockView
 
 __all__ = ["security"]
 
+_Version = tuple[str, list[AdvisoryLine]]
+"""`torch 2.1.2`, and what is known of it."""
 _NAMED = 3
 """Packages that are named where the list is folded."""
 
@@ -23,43 +25,49 @@ def security(locks: Sequence[LockView], most: int) -> Iterator[str]:
         yield "Known vulnerabilities: *not looked up*."
         yield ""
         return
-    closed = tuple(dict.fromkeys(one for lock in locks for one in lock.closed))
-    left = sorted({one for lock in locks for one in lock.left}, key=lambda one: (*_place(one), one.id))
+    closed = _by_version(one for lock in locks for one in lock.closed)
+    left = _by_version(one for lock in locks for one in lock.left)
     unread = max(lock.unread for lock in locks)
-    more = f" Of up to {unread} versions in a lock neither the index nor the facts tell." if unread else ""
-    yield f"Known vulnerabilities: {len(closed)} closed, {len(left)} left.{more}"
-    yield from cut((f"- closes {_closed(one)}" for one in closed), len(closed), most)
+    more = f" For up to {unread} versions in a lock neither the index nor the facts say." if unread else ""
+    yield f"Known vulnerabilities: {_count(closed)} closed, {_count(left)} left.{more}"
     yield ""
+    lines = (f"- closes {len(rows)} of {code(held)}: {_links(rows, most)}" for held, rows in closed)
+    yield from cut(lines, len(closed), most)
+    if closed:
+        yield ""
     if left:
-        yield from _left([(place, [*rows]) for place, rows in groupby(left, key=_place)], len(left), most)
+        yield from _left(left, most)
 
 
-def _left(
-    versions: Sequence[tuple[tuple[str, str], list[AdvisoryLine]]], count: int, most: int
-) -> Iterator[str]:
+def _left(versions: Sequence[_Version], most: int) -> Iterator[str]:
     """Folded: they are no news, and an old torch has dozens."""
-    names = ", ".join(f"{package} {held}" for (package, held), _ in versions[:_NAMED])
+    names = ", ".join(held for held, _ in versions[:_NAMED])
     more = f" and {len(versions) - _NAMED} more" if len(versions) > _NAMED else ""
-    yield f"<details><summary>{count} left, in {names}{more}</summary>"
+    yield f"<details><summary>{_count(versions)} left, in {text(names)}{more}</summary>"
     yield ""
-    lines = (
-        f"- {code(f'{package} {held}')}, {_mended(rows)}: "
-        + ", ".join(link(one.id, one.url) for one in rows[:most])
-        for (package, held), rows in versions
-    )
+    lines = (f"- {code(held)}, {_mended(rows)}: {_links(rows, most)}" for held, rows in versions)
     yield from cut(lines, len(versions), most)
     yield ""
     yield "</details>"
     yield ""
 
 
-def _place(one: AdvisoryLine) -> tuple[str, str]:
-    return one.package, one.version
+def _by_version(found: Iterable[AdvisoryLine]) -> list[_Version]:
+    """Each once, by package and version."""
+    ordered = sorted(set(found), key=lambda one: (one.package, one.version, one.id))
+    return [
+        (f"{package} {held}", [*rows])
+        for (package, held), rows in groupby(ordered, key=lambda one: (one.package, one.version))
+    ]
 
 
-def _closed(one: AdvisoryLine) -> str:
-    fixed = f"; fixed in {', '.join(code(text) for text in one.fixed_in)}" if one.fixed_in else ""
-    return f"{link(one.id, one.url)} of {code(f'{one.package} {one.version}')}{fixed}"
+def _count(versions: Sequence[_Version]) -> int:
+    return sum(len(rows) for _, rows in versions)
+
+
+def _links(rows: Sequence[AdvisoryLine], most: int) -> str:
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return f"{', '.join(link(one.id, one.url) for one in rows[:most])}{more}"
 
 
 def _mended(rows: Sequence[AdvisoryLine]) -> str:
@@ -67,7 +75,7 @@ def _mended(rows: Sequence[AdvisoryLine]) -> str:
     first = []
     for one in rows:
         try:
-            first += [min(version(text) for text in one.fixed_in)] if one.fixed_in else []
+            first += [min(version(fixed) for fixed in one.fixed_in)] if one.fixed_in else []
         except InvalidVersion:
             return "see each for its fix"
     if not first:
