@@ -9,7 +9,7 @@ Rules, in the order of their force:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from mmlock.core.names import StrEnum
 from mmlock.upkeep.forges.model import Pull, PullStanding
 from mmlock.upkeep.update.body import RECREATE
 from mmlock.upkeep.update.causes import Cause
+from mmlock.upkeep.update.memory import FormerPull
 from mmlock.upkeep.update.policy import Policy, Rebase
 from mmlock.upkeep.update.schedule import in_window
 from mmlock.upkeep.update.state import PullState, read_state, ticked
@@ -72,7 +73,7 @@ class Observed(Struct, frozen=True, kw_only=True):
 
     pulls: tuple[Pull, ...]
     """Open ones of the repository."""
-    earlier: Mapping[str, tuple[Pull, ...]]
+    earlier: Mapping[str, tuple[FormerPull, ...]]
     """By branch, newest first: what became of former pull requests."""
     branches: Mapping[str, Branch]
     ticks: frozenset[tuple[str, str]] = frozenset()
@@ -194,7 +195,7 @@ class _Planner:
         self.proposals = sorted(proposals, key=lambda one: (one.cause.rank, one.branch))
         self.by_branch = {one.branch: one for one in self.proposals}
         self.ours = {one.branch: one for one in our_pulls(observed.pulls, policy.branch_prefix)}
-        self.opened_lately = sum(now - one.created < timedelta(hours=1) for one in self._all_ours())
+        self.opened_lately = sum(now - created < timedelta(hours=1) for created in self._all_created())
         # Those whose proposal is still there; what is closed in this run makes room.
         self.count = sum(branch in self.by_branch for branch in self.ours)
 
@@ -285,12 +286,10 @@ class _Planner:
 
     def _closed_by_person(self, proposal: PullProposal) -> bool:
         """Whether the newest pull request of this very proposal was closed unmerged, and not by us."""
-        for pull in self.observed.earlier.get(proposal.branch, ()):
-            state = read_state(pull.body)
-            if state is None or state.key != proposal.key:
-                continue
-            return pull.standing is PullStanding.CLOSED and RECREATE not in pull.labels
-        return False
+        newest = next(
+            (o for o in self.observed.earlier.get(proposal.branch, ()) if o.key == proposal.key), None
+        )
+        return newest is not None and newest.standing is PullStanding.CLOSED and not newest.again
 
     def _must_push(self, proposal: PullProposal, branch: Branch) -> bool:
         if branch.tree != proposal.tree and branch.on_base:
@@ -306,10 +305,11 @@ class _Planner:
     def _wanted_now(self, branch: str) -> bool:
         return bool({("open", branch), ("recreate", branch)} & self.observed.ticks)
 
-    def _all_ours(self) -> Iterator[Pull]:
-        seen = {one.number: one for found in self.observed.earlier.values() for one in found}
-        seen |= {one.number: one for one in self.ours.values()}
-        yield from seen.values()
+    def _all_created(self) -> Iterable[datetime]:
+        """When pull requests of ours were opened, whatever became of them."""
+        seen = {one.number: one.created for found in self.observed.earlier.values() for one in found}
+        seen |= {one.number: one.created for one in self.ours.values()}
+        return seen.values()
 
     # ------------------------------------------------------------ what has no proposal any more
 
