@@ -17,6 +17,7 @@ from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 from mmlock.upkeep.update.branches import BranchRun
 from mmlock.upkeep.update.index_advisories import NoAdvisories
+from mmlock.upkeep.update.state import read_state
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 
@@ -411,3 +412,21 @@ def test_a_lock_whose_kernels_fail_is_not_proposed(make: Callable[..., Home]) ->
     assert [one.branch for one in forge.pulls] == ["mmlock/packages-rtx4090"]
     assert "`openmmlab/cpu`: its validation failed: nms differs" in forge.issues[0].body
     assert "`detection/cpu`: not proposed: `openmmlab/cpu`, which moves with it" in forge.issues[0].body
+
+
+def test_a_lock_of_a_pull_request_that_stays_is_in_no_other_one(make: Callable[..., Home]) -> None:
+    home = world, _, forge = make()
+    release(world)
+    run(home)
+    [first] = forge.open_ones()
+    world.broken |= {"openmmlab/cpu", "detection/cpu"}  # not solved now: what is open for them stays as it is
+    world.torch["openmmlab/rtx4090"] = "9.1.0"
+    run(home)
+    assert [one.number for one in forge.open_ones()] == [first.number]
+    assert "a lock of it is in another open pull request" in forge.issues[0].body
+    world.broken.clear()
+    run(home)
+    states = [read_state(one.body) for one in forge.open_ones()]
+    held = [pair for state in states if state is not None for pair in state.pairs]
+    assert sorted(held) == ["detection/cpu", "openmmlab/cpu", "openmmlab/rtx4090"]
+    assert len(states) == 2

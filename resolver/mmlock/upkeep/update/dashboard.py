@@ -55,6 +55,7 @@ def fate_text(fate: Fate, policy: Policy, *, held_back: str | None = None) -> st
         Fate.SCHEDULE: f"waits for its schedule: {', '.join(code(one) for one in policy.schedule)}",
         Fate.LIMIT_OPEN: f"waits: {policy.limit_open} pull requests may be open at once",
         Fate.LIMIT_HOUR: f"waits: {policy.limit_hour} pull requests may be opened within an hour",
+        Fate.TAKEN: "waits: a lock of it is in another open pull request",
         Fate.POLICY: f"not proposed: {text(held_back or '')}",
     }[fate]
 
@@ -81,7 +82,7 @@ def _lines(found: DashboardText, policy: Policy, most: int) -> Iterator[str]:
     yield ""
     held = {fate: [one for one in found.outcomes if one.fate is fate] for fate in Fate}
     here = [*held[Fate.UPDATE], *held[Fate.KEEP], *held[Fate.OPEN]]
-    late = [one for one in held[Fate.SCHEDULE] if one.pull is not None]
+    late = [one for one in (*held[Fate.SCHEDULE], *held[Fate.TAKEN]) if one.pull is not None]
     opened = sorted([*here, *late], key=lambda one: one.proposal.branch)
     yield from _section("Open", [_open(one, found) for one in opened], most)
     if len(opened) > 1:
@@ -92,6 +93,9 @@ def _lines(found: DashboardText, policy: Policy, most: int) -> Iterator[str]:
     lines = [
         tickbox("open", one.proposal.branch, f"{_what(one)}: {fate_text(one.fate, policy)}")
         for one in waiting
+    ]
+    lines += [  # no tick can hurry these
+        f"- {_what(one)}: {fate_text(one.fate, policy)}" for one in held[Fate.TAKEN] if one.pull is None
     ]
     lines += _later(found)
     yield from _section("Pending", lines, most)

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from mmlock.upkeep.forges.model import Forge, PullStanding
 from mmlock.upkeep.update.body import RECREATE
 from mmlock.upkeep.update.memory import MOST, FormerPull, RunMemory, SeenProposal, former
-from mmlock.upkeep.update.plan import Fate, Outcome, PullProposal
+from mmlock.upkeep.update.plan import WAITING, Fate, Outcome, PullProposal
 
 __all__ = ["FormerPulls"]
 
-_WITHOUT_PULL = frozenset({Fate.EDITED, Fate.IGNORED, Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR})
+_WITHOUT_PULL = WAITING | {Fate.EDITED, Fate.IGNORED}
 
 
 class FormerPulls:

@@ -24,6 +24,7 @@ from mmlock.upkeep.update.schedule import in_window
 from mmlock.upkeep.update.state import PullState, read_state, ticked
 
 __all__ = [
+    "WAITING",
     "Branch",
     "Close",
     "CloseReason",
@@ -91,10 +92,11 @@ class Fate(StrEnum):
     SCHEDULE = "schedule"  # it waits for its window
     LIMIT_OPEN = "limit-open"  # too many are open
     LIMIT_HOUR = "limit-hour"  # too many were opened within the hour
+    TAKEN = "taken"  # a lock of it is in another pull request, which stays open
     POLICY = "policy"  # `ignore` or `allowed` holds it back
 
 
-WAITING = frozenset({Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR})
+WAITING = frozenset({Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR, Fate.TAKEN})
 
 
 class Publish(Struct, frozen=True, kw_only=True):
@@ -180,15 +182,31 @@ def make_plan(
     unsure: frozenset[str] = frozenset(),
 ) -> UpdatePlan:
     """Decide. `unsure`: locks that could not be solved now, whose pull requests stay as they are."""
-    planner = _Planner(observed, proposals, policy, now)
-    return planner.plan(unsure)
+    taken: frozenset[_Place] = frozenset()
+    while True:  # what waits for a pull request may keep another one open; each round takes more
+        planner = _Planner(observed, proposals, policy, now, taken)
+        plan = planner.plan(unsure)
+        found = planner.twice(plan) - taken
+        if not found:
+            return plan
+        taken |= found
+
+
+_Place = tuple[str, str]
+"""A lock, and the branch of the pull request of ours that it is in."""
 
 
 class _Planner:
     def __init__(
-        self, observed: Observed, proposals: Sequence[PullProposal], policy: Policy, now: datetime
+        self,
+        observed: Observed,
+        proposals: Sequence[PullProposal],
+        policy: Policy,
+        now: datetime,
+        taken: frozenset[_Place],
     ) -> None:
         self.observed = observed
+        self.taken = taken
         self.policy = policy
         self.now = now
         self.open_now = in_window(policy.schedule, policy.timezone, now)
@@ -216,7 +234,23 @@ class _Planner:
                     actions.append(action)
         return UpdatePlan(actions=tuple(actions), outcomes=tuple(outcomes), left=tuple(left))
 
+    def twice(self, plan: UpdatePlan) -> frozenset[_Place]:
+        """Locks that stay in a pull request while the plan puts them into another one."""
+        closed = {one.pull.branch for one in plan.actions if isinstance(one, Close)}
+        published = [one.proposal for one in plan.actions if isinstance(one, Publish)]
+        made_again = {one.branch for one in published}
+        stay = [one for branch, one in self.ours.items() if branch not in closed | made_again]
+        return frozenset(
+            (pair, pull.branch)
+            for pull in stay
+            for pair in _state(pull).pairs
+            if any(pair in proposal.pairs for proposal in published)
+        )
+
     # ------------------------------------------------------------ proposals
+
+    def _is_taken(self, proposal: PullProposal) -> bool:
+        return any(pair in proposal.pairs and branch != proposal.branch for pair, branch in self.taken)
 
     def _of(self, proposal: PullProposal) -> tuple[Outcome, list[Action]]:
         pull = self.ours.get(proposal.branch)
@@ -239,6 +273,8 @@ class _Planner:
             return self._held_back(proposal, pull, branch)
         if branch is not None and not branch.ours and not asked:
             return Outcome(proposal=proposal, fate=Fate.EDITED, pull=pull), [SayEdited(pull=pull)]
+        if self._is_taken(proposal):
+            return Outcome(proposal=proposal, fate=Fate.TAKEN, pull=pull), []
         push = branch is None or asked or self._must_push(proposal, branch)
         if push and not asked and not self._may_push(branch):
             return Outcome(proposal=proposal, fate=Fate.SCHEDULE, pull=pull), []
@@ -274,6 +310,8 @@ class _Planner:
             return Fate.IGNORED
         if branch is not None and not branch.ours and not wanted:
             return Fate.EDITED
+        if self._is_taken(proposal):
+            return Fate.TAKEN
         if wanted:
             return Fate.OPEN
         if not self.open_now:
