@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,3 +33,8 @@ def test_one_use_case_does_not_load_the_others() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.startswith("False")
+
+
+def test_the_use_cases_compose_and_leave_the_work_to_the_rooms() -> None:
+    files = Path(app.__file__).parent.rglob("*.py")
+    assert sum(len(path.read_text("utf-8").splitlines()) for path in files) < 3000

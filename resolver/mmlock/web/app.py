@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -129,6 +129,42 @@ def _errors(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
 
 
+_RESULTS: Mapping[str, Any] = {
+    "Page": {
+        "type": "object",
+        "required": ["text", "data"],
+        "properties": {"text": {"type": "string", "description": "For people."}, "data": {}},
+    },
+    "SolveResult": {
+        "type": "object",
+        "required": ["text", "lock", "files"],
+        "properties": {
+            "text": {"type": "string", "description": "For people."},
+            "lock": {
+                "type": "object",
+                "description": "The environment: `mmlock.lock.model.LockedEnv`.",
+                "required": ["stack", "target", "python", "torch", "packages", "fetch", "build", "sealed"],
+            },
+            "files": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    },
+    "BuildResult": {
+        "type": "object",
+        "required": ["text", "data", "files"],
+        "properties": {
+            "text": {"type": "string", "description": "For people."},
+            "data": {"type": "object"},
+            "files": {
+                "type": "object",
+                "description": "The lock folder as it is now, by file names; `verdict.json`, too.",
+                "additionalProperties": {"type": "string"},
+            },
+        },
+    },
+}
+"""The shapes of what the service answers, beside those that come from types."""
+
+
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
@@ -150,37 +186,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema = dict(schema_of(model))
         schemas |= schema.pop("$defs", {})
         schemas[name] = schema
-    schemas["Page"] = {
-        "type": "object",
-        "required": ["text", "data"],
-        "properties": {"text": {"type": "string", "description": "For people."}, "data": {}},
-    }
-    schemas["SolveResult"] = {
-        "type": "object",
-        "required": ["text", "lock", "files"],
-        "properties": {
-            "text": {"type": "string", "description": "For people."},
-            "lock": {
-                "type": "object",
-                "description": "The environment: `mmlock.lock.model.LockedEnv`.",
-                "required": ["stack", "target", "python", "torch", "packages", "fetch", "build", "sealed"],
-            },
-            "files": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-    }
-    schemas["BuildResult"] = {
-        "type": "object",
-        "required": ["text", "data", "files"],
-        "properties": {
-            "text": {"type": "string", "description": "For people."},
-            "data": {"type": "object"},
-            "files": {
-                "type": "object",
-                "description": "The lock folder as it is now, by file names; `verdict.json`, too.",
-                "additionalProperties": {"type": "string"},
-            },
-        },
-    }
+    schemas |= _RESULTS
     for path in document["paths"].values():
         for operation in path.values():
             # FastAPI's own words for a request that cannot be read; ours are 400.

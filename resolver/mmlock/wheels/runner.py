@@ -25,6 +25,7 @@ from mmlock.files.sandbox import Sandbox
 from mmlock.lock.model import BuildStep, LockedEnv
 from mmlock.net.download import Downloader
 from mmlock.wheels import buildenv, machine, provenance, sources, speed, toolchain, torch_ops, variables
+from mmlock.wheels.build_entry import entry_of, moment_text
 from mmlock.wheels.checks import examine, load_check, refuse_failed
 from mmlock.wheels.compiling import CompileProgress
 from mmlock.wheels.grouping import group_sources
@@ -346,13 +347,13 @@ class _Job:
             made,
             [{"name": wheel.name, "digest": {"sha256": sha256_of(wheel)}}],
             checks=checks,
-            moments=(_moment(started), _moment(ended)),
+            moments=(moment_text(started), moment_text(ended)),
         )
         entry = {
-            **_entry(made, version),
+            **entry_of(made, version),
             "glibc": glibc,
             "requires": list(facts.requires),
-            "created": _moment(ended),
+            "created": moment_text(ended),
             "seconds": round((ended - started).total_seconds(), 1),
             "compile": self.cost,
         }
@@ -378,28 +379,6 @@ class _Job:
             stamp=_zip_time(variables.source_epoch(self.plan)),
         )
         return rewrite_wheel(facts, self.folder / "final", change), version
-
-
-def _entry(made: provenance.Made, version: str) -> dict[str, Any]:
-    """What the wheelhouse notes down, as far as it is known before the wheel is whole."""
-    plan = made.plan
-    return {
-        "package": plan.step.package,
-        "version": version,
-        "python": plan.python,
-        "platform": plan.platform.value,
-        "torch": plan.torch,
-        "archs": list(plan.archs),
-        "recipe": plan.step.recipe,
-        "toolchain": plan.step.toolchain.name,
-        "compiler": made.compiler.identity if made.compiler else None,
-        "network": made.network,
-        "inputs": dict(made.inputs),
-    }
-
-
-def _moment(when: datetime) -> str:
-    return when.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def _zip_time(epoch: int) -> tuple[int, int, int, int, int, int]:
