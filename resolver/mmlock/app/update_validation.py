@@ -15,8 +15,11 @@ from mmlock.upkeep.update.branches import BranchRun
 from mmlock.validate.model import Result
 from mmlock.validate.store import NAME as VERDICT
 from mmlock.validate.store import read_verdict
+from mmlock.validate.text import concerns
 
 __all__ = ["run_lock"]
+
+_SHOWN = 5
 
 
 def run_lock(folder: Path, *, offline: bool, progress: Progress) -> BranchRun:
@@ -33,15 +36,15 @@ def run_lock(folder: Path, *, offline: bool, progress: Progress) -> BranchRun:
         shutil.copytree(folder, copy)
         try:
             build(BuildArguments(lock=copy, offline=offline), progress=progress)
-            page = validate(ValidateArguments(lock=copy, offline=offline), progress=progress)
+            validate(ValidateArguments(lock=copy, offline=offline), progress=progress)
         except MmlockError as error:
             raise _of(error, place) from error
         found = read_verdict(copy / VERDICT).verdict
         if found.result is Result.FAILED:
             raise EnvironmentFault(
-                "its kernels fail",
-                causes=page.text.strip().splitlines()[:5],
-                hints=["the pull request is not opened; see which kernels with `mmlock validate`"],
+                "its validation failed",
+                causes=tuple(concerns(found))[:_SHOWN],
+                hints=["the pull request is not opened; `mmlock validate` tells all"],
             )
         shutil.copyfile(copy / VERDICT, folder / VERDICT)
     verdict(VerdictArguments(action=VerdictAction.SIGN, lock=folder))

@@ -115,6 +115,18 @@ def test_nothing_is_opened_on_the_word_of_memory_alone() -> None:
     assert forge.calls == [BRANCH]
 
 
+def test_a_second_look_in_the_same_run_asks_nothing_again() -> None:
+    forge = Asked(CLOSED)
+    other = "mmlock/other"
+    former = former_pulls(forge, SeenProposal(BRANCH, "k", one()), SeenProposal(other, "k", None))
+    first = dict(former.of([proposal(), proposal(branch=other)]))
+    calls = list(forge.calls)
+    assert former.of([proposal(), proposal(branch=other)]) == first
+    assert forge.calls == calls
+    former.of([proposal(), proposal("newer", other)])  # another proposal than memory speaks of
+    assert forge.calls == [*calls, other]
+
+
 def test_what_has_no_pull_request_is_remembered_and_what_has_one_is_not() -> None:
     former = former_pulls(Asked(CLOSED))
     former.of([proposal(), proposal(branch="mmlock/new")])

@@ -25,18 +25,26 @@ class FormerPulls:
         self.known: dict[str, tuple[FormerPull, ...]] = {}
         self.unsure: set[str] = set()
         """Branches that are known from memory alone."""
+        self.asked: set[str] = set()
+        """Branches that the forge was asked about: once in a run."""
+        self.again: frozenset[int] | None = None
+        """Closed ones with the label that asks for another; None: nobody looked yet."""
 
     def of(self, proposals: Iterable[PullProposal]) -> Mapping[str, tuple[FormerPull, ...]]:
         """By branch, newest first. Raises ForgeFault."""
         remembered: dict[str, FormerPull | None] = {}
         for proposal in proposals:
             seen = self.seen.get(proposal.branch)
+            if proposal.branch in self.asked:
+                continue
             if seen is not None and seen.key == proposal.key:
                 remembered[proposal.branch] = seen.pull
             else:
                 self._ask(proposal.branch)
         closed = [one for one in remembered.values() if one and one.standing is PullStanding.CLOSED]
-        again = self.forge.closed_with(RECREATE) if closed else frozenset()
+        if closed and self.again is None:
+            self.again = self.forge.closed_with(RECREATE)
+        again = self.again or frozenset()
         for branch, pull in remembered.items():
             self.known[branch] = (replace(pull, again=pull.number in again),) if pull is not None else ()
             self.unsure.add(branch)
@@ -44,13 +52,14 @@ class FormerPulls:
 
     def confirm(self, branches: Iterable[str]) -> bool:
         """Ask about those of these branches that are known from memory alone; whether there were any."""
-        asked = self.unsure & set(branches)
-        for branch in sorted(asked):
+        asked = sorted(self.unsure & set(branches))
+        for branch in asked:
             self._ask(branch)
-        self.unsure -= asked
         return bool(asked)
 
     def _ask(self, branch: str) -> None:
+        self.asked.add(branch)
+        self.unsure.discard(branch)
         pulls = self.forge.pulls_of(branch)
         self.known[branch] = tuple(former(pull, again=RECREATE in pull.labels) for pull in pulls)
 

@@ -222,6 +222,8 @@ class _Run:
         self.progress("reading pull requests")
         pulls = self.forge.open_pulls()
         self.issue = self.forge.dashboard(LABEL)
+        self.memory = read_memory(self.issue.body if self.issue is not None else "")
+        self.former = FormerPulls(self.forge, self.memory)
         self.git.fetch_branches(self.forge.remote, prefix)
         return Observed(
             pulls=pulls,
@@ -234,8 +236,6 @@ class _Run:
         self, observed: Observed, made: list[MadeBranch], base: UpdateBase, moves: Moves
     ) -> tuple[Observed, UpdatePlan]:
         """The plan, and what it rests on: with what became of the former pull requests of its proposals."""
-        self.memory = read_memory(self.issue.body if self.issue is not None else "")
-        self.former = FormerPulls(self.forge, self.memory)
         open_now = {pull.branch for pull in our_pulls(observed.pulls, base.policy.branch_prefix)}
         proposals = [one.proposal for one in made]
         asked = [one for one in proposals if one.branch not in open_now and not one.held_back]
