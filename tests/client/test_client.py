@@ -121,7 +121,7 @@ HOSTILE: dict[str, bytes] = {
     "files that are none": b'{"text": "", "lock": {}, "files": {"pylock.toml": 5, "\\u0000": "x"}}',
     "no UTF-8": b'{"text": "\xff\xfe"}',
     "a long number": b'{"text": ' + b"9" * 10_000 + b"}",
-    "causes that are none": b'{"type": "urn:mmlock:problem:usage", "title": "x", "causes": 5, "hints": {"a": []}}',
+    "causes that are none": b'{"type": "usage", "title": "x", "causes": 5, "hints": {"a": []}}',
 }
 ASKS: dict[str, Callable[[ServiceClient], object]] = {
     "solve": lambda client: client.solve(REQUEST),
