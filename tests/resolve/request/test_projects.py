@@ -78,7 +78,7 @@ def test_only_what_a_main_script_runs_is_guessed(tmp_path: Path) -> None:
         },
     )
     assert found.guesses == ()
-    assert [place for place, text in found.notes if "mystery" in text] == ["extra/aside.py:1"]
+    assert [(one.module, one.place) for one in found.undeclared] == [("mystery", "extra/aside.py:1")]
 
 
 def test_imports_bound_the_era(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         torch_ops=arguments.torch_ops or (said.exported() if arguments.allow_torch_ops else ()),
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
         guesses=tuple(said.guesses()),
+        undeclared=tuple(said.undeclared()),
         notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
         advice=tuple(advice(scanned.pins, said.without)),
@@ -118,6 +119,10 @@ def _stated(text: str | None) -> str:
     """A version that can stand in a lock: of `0.6.0+%s`, whose rest is filled in by a build, the start."""
     start = (text or "").partition("+")[0]
     return start if is_version(start) else _UNNAMED
+
+
+def _guess(use: PackageUse) -> Guess:
+    return Guess(module=use.module, name=use.packages[0], place=str(use.place))
 
 
 class _ProjectRequest:
@@ -191,9 +196,11 @@ class _ProjectRequest:
 
     def guesses(self) -> Iterator[Guess]:
         """Unexplained imports of the main scripts: what they name may be on an index."""
-        for use in self._unexplained():
-            if use.reached:
-                yield Guess(module=use.module, name=use.packages[0], place=str(use.place))
+        return (_guess(use) for use in self._unexplained() if use.reached)
+
+    def undeclared(self) -> Iterator[Guess]:
+        """Unexplained imports of other files: what they name may come in with the rest, or be missing."""
+        return (_guess(use) for use in self._unexplained() if not use.reached)
 
     def _unexplained(self) -> Iterator[PackageUse]:
         """Imports of modules that no fact knows and no file declares."""
@@ -318,10 +325,6 @@ class _ProjectRequest:
                     str(bounds[0].place),
                     f"no release of {module} has both {both}: neither is a bound",
                 )
-        for use in self._unexplained():
-            if not use.reached:
-                text = f"`{use.module}` is imported but not declared: the lock may lack it"
-                yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
         if self.scanned.conclusion.need is Need.IMPORT:
             for place in self.scanned.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD
