@@ -445,3 +445,4 @@ def test_what_conda_resolved_on_one_machine_bounds_nothing_but_what_mmlock_decid
     assert any(one.name == "pandas" for one in found.constraints)
     roles = {pin.text: pin.role for pin in found.pins}
     assert roles["pillow=9.2.0=py39h595c93f_3"] is PinRole.LEFT_OUT
+    assert [one.text for one in found.snapshot] == ["pillow==9.2.0"], "the closure prefers it"

@@ -22,7 +22,7 @@ from mmlock.resolve.request.missing import require_provided
 from mmlock.resolve.request.own_conflicts import binding_conflicts, require_agreement
 from mmlock.resolve.request.packages import obtainable, unnamed
 from mmlock.resolve.request.project_names import name_constraints, name_notes
-from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
+from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes, snapshot
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
@@ -78,6 +78,7 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
         guesses=tuple(said.guesses()),
         undeclared=tuple(said.undeclared()),
+        snapshot=tuple(snapshot(scanned.pins)),
         notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
         advice=tuple(advice(scanned.pins, said.without)),
