@@ -22,7 +22,7 @@ from mmlock.resolve.core_solver.solution import CoreSolution
 from mmlock.resolve.graph.request import Pick
 from mmlock.resolve.graph.rows import Group, Option, Rows
 from mmlock.resolve.loop.nogoods import Refusal, pick_of
-from mmlock.resolve.loop.pieces import Part, Piece
+from mmlock.resolve.loop.pieces import Piece, PieceKind
 
 __all__ = ["RefusedClosure", "minimal_refusal"]
 
@@ -117,9 +117,9 @@ class _Trial:
     ) -> ClosureRequest:
         """Only these pieces. A package that is not pinned is left out of the environment altogether."""
         whole = self.closure.question
-        lines = {piece.name: piece.lines for piece in pieces if piece.kind is Part.REQUIRES}
-        pins = {p.name: p.lines[0] for p in pieces if p.kind is Part.VERSION}
-        cured = {piece.name for piece in pieces if piece.kind is Part.CURE}
+        lines = {piece.name: piece.lines for piece in pieces if piece.kind is PieceKind.REQUIRES}
+        pins = {p.name: p.lines[0] for p in pieces if p.kind is PieceKind.VERSION}
+        cured = {piece.name for piece in pieces if piece.kind is PieceKind.CURE}
         core = []
         for place, node in enumerate(whole.core):
             mine = replace(node, requires=lines.get(node.name, ()))
@@ -149,10 +149,10 @@ class _Trial:
 
     def _has(self, piece: Piece) -> bool:
         """Whether the question puts at least that piece."""
-        if piece.kind is Part.CURE:
+        if piece.kind is PieceKind.CURE:
             return piece.name in self.cures
         node = self.nodes.get(PackageName(piece.name))
-        if node is None or piece.kind is Part.VERSION:
+        if node is None or piece.kind is PieceKind.VERSION:
             return node is not None and piece.lines == (node.version,)
         return set(piece.lines) <= set(node.requires)
 
@@ -172,23 +172,23 @@ class _Trial:
     def _pieces(self) -> Iterator[Piece]:
         """The requirements of packages first: what is left out first is most likely innocent."""
         for name in self.cures:
-            yield Piece(kind=Part.CURE, name=name)
+            yield Piece(kind=PieceKind.CURE, name=name)
         for node in self.nodes.values():
-            yield Piece(kind=Part.VERSION, name=node.name, lines=(node.version,))
+            yield Piece(kind=PieceKind.VERSION, name=node.name, lines=(node.version,))
         for node in self.nodes.values():
             if node.requires:
-                yield Piece(kind=Part.REQUIRES, name=node.name, lines=node.requires)
+                yield Piece(kind=PieceKind.REQUIRES, name=node.name, lines=node.requires)
 
     def _likely(self, pieces: Sequence[Piece], refused: ClosureConflict) -> Iterator[Piece]:
         """Pieces that speak of what the closure spoke of."""
         told = set(refused.packages)
         for piece in pieces:
             lines = piece.lines
-            if piece.kind is Part.CURE:
+            if piece.kind is PieceKind.CURE:
                 lines = self.cures[piece.name].lines
             if told & {
                 piece.name,
-                *(map(requirement_name, lines) if piece.kind is not Part.VERSION else ()),
+                *(map(requirement_name, lines) if piece.kind is not PieceKind.VERSION else ()),
             }:
                 yield piece
 
@@ -197,7 +197,7 @@ class _Trial:
     ) -> tuple[tuple[Piece, ...], ClosureConflict]:
         """The same with only those lines that the refusal rests on."""
         for piece in kept:
-            if piece.kind is Part.REQUIRES:
+            if piece.kind is PieceKind.REQUIRES:
                 kept, refused = self._thinner(piece, kept, refused)
         return kept, refused
 
@@ -276,10 +276,10 @@ def _package_groups(
 ) -> Iterator[frozenset[Pick]]:
     """For each package that takes part: the options of its slot that put the same into the question."""
     for option in closure.solution.packages():
-        own = [piece for piece in kept if piece.name == option.package and piece.kind is not Part.CURE]
+        own = [piece for piece in kept if piece.name == option.package and piece.kind is not PieceKind.CURE]
         if own:
             alike = [o for o in closure.rows.slot_options(option.slot) if _says(closure, o, option, own)]
-            if any(piece.kind is Part.VERSION for piece in own):
+            if any(piece.kind is PieceKind.VERSION for piece in own):
                 alike = list(_of_versions(closure, trial, kept, option, alike, effort))
             yield frozenset(map(pick_of, alike))
 
@@ -288,7 +288,7 @@ def _says(closure: RefusedClosure, other: Option, option: Option, own: Sequence[
     """Whether an option requires the same; for certain, whatever else is chosen."""
     if other.index == option.index or other.package is None:
         return other.package is not None
-    lines = frozenset(line for piece in own if piece.kind is Part.REQUIRES for line in piece.lines)
+    lines = frozenset(line for piece in own if piece.kind is PieceKind.REQUIRES for line in piece.lines)
     if any(requirement_name(line) in closure.droppable for line in lines):
         return False
     return not lines or lines <= frozenset(closure.node_of(other).requires)
@@ -313,7 +313,7 @@ def _of_versions(
             pinned = closure.node_of(other).version
             moved = tuple(
                 replace(piece, lines=(pinned,))
-                if (piece.kind, piece.name) == (Part.VERSION, option.package)
+                if (piece.kind, piece.name) == (PieceKind.VERSION, option.package)
                 else piece
                 for piece in kept
             )
@@ -331,6 +331,6 @@ def _cure_groups(
 ) -> Iterator[frozenset[Pick]]:
     """Options that put a part of the refusal into the question although they do not require it."""
     for piece in kept:
-        if piece.kind is Part.CURE:
+        if piece.kind is PieceKind.CURE:
             for group in trial.cures[piece.name].groups:
                 yield frozenset(pick_of(closure.rows.options[index]) for index in group)

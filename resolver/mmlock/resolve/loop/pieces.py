@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 
-__all__ = ["Part", "Piece"]
+__all__ = ["PieceKind", "Piece"]
 
 
-class Part(StrEnum):
+class PieceKind(StrEnum):
     """What a piece of the question is."""
 
     REQUIRES = "requires"  # what a package requires
@@ -20,7 +20,7 @@ class Part(StrEnum):
 class Piece(Struct, frozen=True, kw_only=True):
     """A part of the question that belongs to some choices of the core and not to all."""
 
-    kind: Part
+    kind: PieceKind
     name: str
     """The package, or the breakage."""
     lines: tuple[str, ...] = ()
