@@ -97,6 +97,14 @@ def test_cudnn_is_one_that_serves_every_device() -> None:
         assert 7 <= minor < 11
 
 
+def test_cudnn_is_bound_by_the_name_that_newer_builds_of_pytorch_use() -> None:
+    """pytorch 2.12 depends on `libcudnn`, not on `cudnn`."""
+    newer = replace(REQUEST, python="3.11", core=(node("torch", "2.12.0+conda.cuda129"),))
+    assert "cudnn" not in versions(closer(RTX)[0].close(newer))
+    assert int(versions(closer(RTX)[0].close(newer))["libcudnn"].split(".")[1]) >= 11
+    assert int(versions(closer(V100)[0].close(newer))["libcudnn"].split(".")[1]) < 11
+
+
 def test_what_the_channel_provides_is_given_to_uv_as_decided() -> None:
     asks, pip = closer(RTX)
     found = versions(asks.close(REQUEST))

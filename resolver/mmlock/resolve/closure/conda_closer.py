@@ -194,7 +194,8 @@ def _constraints(matrix: Matrix, request: ClosureRequest, target: Target, names:
         lowest, highest = parse_sm(row.lowest)[:2], parse_sm(row.highest)[0]
         refused = any(one < lowest or one[0] > highest for one in capabilities)
         if refused and cuda is not None and row.cuda == cuda.partition(".")[0]:
-            yield f"cudnn {_bound(row.versions)}"
+            for name in matrix.defaults["conda-cudnn"].split():
+                yield f"{name} {_bound(row.versions)}"
 
 
 def _bound(versions: str) -> str:
