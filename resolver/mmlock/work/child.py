@@ -56,6 +56,12 @@ def _end_with(parent: int) -> None:
     if sys.platform != "win32":
         while os.getppid() == parent:
             time.sleep(_LOOK)
+        import psutil
+
+        with suppress(psutil.Error):
+            for process in psutil.Process().children(recursive=True):  # a build has a session of its own
+                with suppress(psutil.Error):
+                    process.kill()
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
