@@ -19,7 +19,7 @@ from msgspec import Struct
 from mmlock.core.errors import EnvironmentFault
 from mmlock.work.labels import MEMORY, PROCESSORS
 
-__all__ = ["Placement", "RayCluster", "RayNode", "missing", "placement", "slots"]
+__all__ = ["RayCluster", "RayNode", "RayPlacement", "missing", "placement", "slots"]
 
 _GIGABYTE = 2**30
 _NODE_ID = "ray.io/node-id"
@@ -40,7 +40,7 @@ class RayNode(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str]
 
 
-class Placement(Struct, frozen=True, kw_only=True):
+class RayPlacement(Struct, frozen=True, kw_only=True):
     """Options of a Ray task."""
 
     cpus: float
@@ -83,7 +83,7 @@ def missing(nodes: Iterable[RayNode], needs: Mapping[str, float]) -> tuple[str, 
 
 def placement(
     nodes: Iterable[RayNode], needs: Mapping[str, float], refused: Collection[str] = ()
-) -> Placement:
+) -> RayPlacement:
     """How Ray is to place a task, away from nodes that are `refused`, by id.
 
     A name that some node has as a label (`--labels sm_120=true`) is a label and never used up; any other is a
@@ -97,7 +97,7 @@ def placement(
     labels = dict.fromkeys(sorted(shared), "true")
     if refused:
         labels[_NODE_ID] = f"!in({','.join(sorted(refused))})"
-    return Placement(
+    return RayPlacement(
         cpus=needs.get(PROCESSORS, 1.0),
         memory=int(needs.get(MEMORY, 0.0) * _GIGABYTE),
         resources={n: a for n, a in needs.items() if n not in shared and n not in _NAMES},
