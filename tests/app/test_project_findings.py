@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from made_wheels import unsealed
-
 from mmlock.app.project_findings import told
+
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.names import PackageName
 from mmlock.core.project_pins import Guess
