@@ -6,11 +6,7 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 
-<<<<<<< HEAD
 __all__ = ["Piece", "PieceKind"]
-=======
-__all__ = ["PieceKind", "Piece"]
->>>>>>> projects
 
 
 class PieceKind(StrEnum):
