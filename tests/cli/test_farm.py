@@ -9,6 +9,8 @@ import pytest
 
 from mmlock.cli.main import main
 from mmlock.core.farm_arguments import (
+    BatchExecutor,
+    Execution,
     ExportKind,
     FarmPlanArguments,
     FarmPublishArguments,
@@ -89,6 +91,23 @@ def test_a_build_that_failed_is_the_exit_code_of_a_run(failed: int, code: int) -
     )
 
     assert arguments == FarmRunArguments(plan=Path("plan.json"), only=("x",), jobs=3)
+
+
+def test_tasks_go_to_ray_where_that_is_said() -> None:
+    found = asked("sweep", "run", "--executor", "ray", "--ray-address", "10.0.0.1:6379")
+    assert isinstance(found, SweepArguments)
+    assert found.execution == Execution(kind=BatchExecutor.RAY, ray_address="10.0.0.1:6379")
+
+    words = "farm run plan.json --executor ray --build-jobs 3 --find-links wheels"
+    built = asked(*words.split(), data={"failed": 0})
+    assert isinstance(built, FarmRunArguments)
+    assert built.execution == Execution(kind=BatchExecutor.RAY)
+    assert (built.build_jobs, built.find_links) == (3, (Path("wheels"),))
+
+
+def test_an_address_without_ray_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(("farm", "run", "plan.json", "--ray-address", "10.0.0.1:6379"), load=Noted) == 2  # type: ignore[arg-type]
+    assert "`--ray-address` needs `--executor ray`" in capsys.readouterr().err
 
 
 def test_a_tree_is_published_with_or_without_variants() -> None:

@@ -51,6 +51,16 @@ def test_a_solve_loads_no_client_and_nothing_that_reads_wheels() -> None:
     assert not any(name.startswith(("mmlock.binary", "mmlock.net.http")) for name in loaded)
 
 
+def test_a_farm_and_a_sweep_load_no_cluster_before_one_is_asked_for() -> None:
+    program = (
+        "import json, sys\nfrom mmlock.app import executing, farm_building, farming, sweeping\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert loaded & {"ray", "mmlock.work.ray", "pyarrow", "multiprocessing", "clingo"} == set()
+
+
 @pytest.mark.parametrize("verb", ["solve", "graph", "gpus"])
 def test_the_help_of_a_verb_loads_only_that_verb(verb: str) -> None:
     loaded = modules_after(verb, "--help")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -104,6 +105,77 @@ def test_what_is_no_service_is_told(answer: httpx.Response) -> None:
     ):
         client.solve(REQUEST)
     assert isinstance(raised.value, EnvironmentFault | UsageError)
+
+
+DEEP = b"[" * 200_000
+JOB = {"key": "0" * 64, "kind": "solve", "label": "cpu", "state": "running", "attempts": 1, "queued": 0.0}
+HOSTILE: dict[str, bytes] = {
+    "deep": DEEP,
+    "a deep problem": b'{"type": "usage", "title": "x", "causes": ' + DEEP,
+    "a number": b"5",
+    "nothing": b"",
+    "null": b"null",
+    "a text": b'"x"',
+    "rows of numbers": b"[1, null, [], {}]",
+    "an object of lists": b'{"nvidia": 5, "others": [1], "text": [], "data": {}, "lock": 1, "files": [1]}',
+    "files that are none": b'{"text": "", "lock": {}, "files": {"pylock.toml": 5, "\\u0000": "x"}}',
+    "no UTF-8": b'{"text": "\xff\xfe"}',
+    "a long number": b'{"text": ' + b"9" * 10_000 + b"}",
+    "causes that are none": b'{"type": "usage", "title": "x", "causes": 5, "hints": {"a": []}}',
+}
+ASKS: dict[str, Callable[[ServiceClient], object]] = {
+    "solve": lambda client: client.solve(REQUEST),
+    "why-not": lambda client: client.why_not("torch==2.4.1", REQUEST),
+    "doctor": lambda client: client.doctor("x"),
+    "inspect": lambda client: client.inspect("mmcv==2.1.0"),
+    "job": lambda client: client.job("0" * 64),
+    "jobs": lambda client: client.jobs(),
+    "cancel": lambda client: client.cancel("0" * 64),
+}
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 503])
+@pytest.mark.parametrize("ask", ASKS)
+@pytest.mark.parametrize("body", HOSTILE)
+def test_no_answer_of_a_server_is_an_internal_error(body: str, ask: str, status: int) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, content=HOSTILE[body]))
+    with (
+        ServiceClient("http://elsewhere", transport=transport, sleep=lambda _: None) as client,
+        pytest.raises(MmlockError),
+    ):
+        ASKS[ask](client)
+
+
+@pytest.mark.parametrize(
+    "line", [DEEP, b"5", b"{", b'{"at": 1}', b"[1]", b"\xff", b"x" * 3_000_000], ids=lambda line: line[:9]
+)
+def test_no_line_of_a_jobs_log_is_an_internal_error(line: bytes) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/events"):
+            return httpx.Response(200, content=b"event: log\ndata: " + line + b"\n\n")
+        return httpx.Response(202, json={**JOB, "links": {}})
+
+    with (
+        ServiceClient("http://elsewhere", transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(EnvironmentFault),
+    ):
+        client.solve(REQUEST)
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+def test_what_a_server_says_of_devices_is_shown_or_refused(
+    body: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mmlock.client import usecases
+
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=HOSTILE[body]))
+    monkeypatch.setattr(
+        usecases, "ServiceClient", lambda url, **more: ServiceClient(url, transport=transport, **more)
+    )
+    assert main(["--server", "http://elsewhere", "gpus"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ")
+    assert "internal error" not in told
 
 
 def test_what_a_client_sends_is_what_the_service_reads() -> None:

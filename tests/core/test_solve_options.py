@@ -20,7 +20,7 @@ from mmlock.core.solve_options import OPTIONS, of_section, wordings
 from mmlock.core.stated import stated
 from mmlock.files.user_files import UserFiles
 
-NOT_STATED = {"advice", "guesses", "notes", "pins", "preferences", "wishes"}
+NOT_STATED = {"advice", "guesses", "notes", "pins", "preferences", "snapshot", "undeclared", "wishes"}
 """What is found out: by reading a project, and the lock that is there."""
 
 SAMPLES: dict[str, list[str]] = {

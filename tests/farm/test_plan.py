@@ -207,6 +207,28 @@ def test_a_file_that_is_no_plan_is_refused(spoil: str) -> None:
         read_plan(bad, Path("plan.json"))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"package": "mmcv @ https://evil.example/mmcv-2.1.0.tar.gz#"},
+        {"package": "mmcv[x]"},
+        {"package": "../mmcv"},
+        {"package": ""},
+        {"version": "2.1.0 ; python_version > '3'"},
+        {"version": "2.1.0,!=9"},
+        {"torch": "2.11.0+cu130/../.."},
+        {"torch": "--index-url=https://evil.example"},
+    ],
+)
+def test_a_plan_names_packages_and_versions_and_nothing_to_fetch(changes: dict[str, str]) -> None:
+    """`farm run` makes requirements of them."""
+    plan = a_plan()
+    build = replace(plan.builds[0].build, **changes)
+    bad = replace(plan, builds=(replace(plan.builds[0], build=build, name=build.name),))
+    with pytest.raises(UsageError, match=r"`plan\.json` is not a plan"):
+        read_plan(plan_bytes(bad), Path("plan.json"))
+
+
 def test_builds_are_chosen_by_name_and_an_unknown_name_is_said() -> None:
     plan = a_plan()
 

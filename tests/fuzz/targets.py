@@ -14,7 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
+from mmlock.app.serving import places_of
 from mmlock.binary.archive import Archive, ArchiveLimits
 from mmlock.binary.demangle import demangle
 from mmlock.binary.elf import read_elf
@@ -23,15 +25,20 @@ from mmlock.binary.fatbin import read_gpu_code
 from mmlock.binary.reading import Memory, Unreadable
 from mmlock.core.catalogue import parse_catalogue
 from mmlock.core.errors import EnvironmentFault, MatrixError, UsageError
+from mmlock.core.names import Confidence, PackageName
 from mmlock.core.pyproject import parse_project
 from mmlock.core.requirements import parse_file
 from mmlock.doctor.log import read_log
 from mmlock.doctor.log_entities import find_log_entities
+from mmlock.facts.matrix.advisories import Advisory
 from mmlock.facts.matrix.decoding import decode
 from mmlock.facts.matrix.layout import SECTIONS
 from mmlock.facts.matrix.load import Matrix, open_matrix
+from mmlock.facts.scrape import advisories
 from mmlock.facts.scrape.archives import BadArchive, read_tree
 from mmlock.facts.scrape.checks import asserts
+from mmlock.facts.scrape.conda_locks import UnreadableCondaLock, records
+from mmlock.facts.scrape.fetch_page import Scrape, Scraped
 from mmlock.facts.scrape.flash_attn import assets_of
 from mmlock.facts.scrape.metadata import identity, metadata
 from mmlock.facts.scrape.metadata_chain import release_metadata
@@ -42,8 +49,11 @@ from mmlock.facts.scrape.pytorch import BASE, wheels_of
 from mmlock.facts.scrape.pytorch_files import recorded
 from mmlock.facts.scrape.tags import release_of, wheel_name
 from mmlock.facts.scrape.torch_packages import offers_of
-from mmlock.lock.formats import build_toml, pylock
+from mmlock.farm.plan import read_plan
+from mmlock.farm.sweep import read_sweep
+from mmlock.lock.formats import build_toml, pixi_lock, pylock
 from mmlock.lock.tree_requires import requires_of
+from mmlock.net.fetching import Fetched
 from mmlock.net.links import is_whole, links
 from mmlock.net.simple import parse_page, parse_simple
 from mmlock.resolve.closure.uv_lock import read_lock
@@ -55,9 +65,15 @@ from mmlock.scan.module import module_facts
 from mmlock.scan.notebook import code_cells, notebook_facts
 from mmlock.scan.pins.collect import collect
 from mmlock.scan.source import parse, to_text
+from mmlock.upkeep.forges import gitea, github, gitlab
+from mmlock.upkeep.forges.model import ForgeFault
+from mmlock.upkeep.forges.rest import RestAnswer, decoded
+from mmlock.upkeep.update.advisories import parse_advisories
 from mmlock.validate.attest.documents import DocumentError
 from mmlock.validate.attest.envelope import read_envelope
 from mmlock.validate.attest.statements import read_statement
+from mmlock.validate.carried import read_result
+from mmlock.web.requests import DoctorBody, InspectBody, SolveBody, WhyNotBody, parsed, solve_request
 from mmlock.wheels.wheel_file import read_wheel
 from mmlock.wheels.wheel_record import record_faults
 
@@ -65,6 +81,7 @@ URL = "https://x.example/mmcv/dist/cu121/torch2.2.0/index.html"
 LIMITS = ArchiveLimits(entry=4 * 1024 * 1024, ratio_from=1024 * 1024)
 WHEEL = "a-1-py3-none-any.whl"
 ROOT = Path(__file__).parents[2]
+TORCH = PackageName("torch")
 
 
 @dataclass(frozen=True)
@@ -193,6 +210,43 @@ def log(data: bytes) -> None:
     find_log_entities(read_log(io.BytesIO(data)), facts())
 
 
+def osv(data: bytes) -> None:
+    """As the answers of PyPI and of OSV about one advisory."""
+    page = Fetched(url=URL, content_type="application/json", body=data)
+    asked = advisories.scrape(held={TORCH: ("2.4.1",)}, known={}, day="2026-11-20")
+    known = {fact.package: fact.rows for fact in answered(asked, page).facts}
+    row = Advisory(
+        id="CVE-2025-0001", aliases=("GHSA-aaaa-bbbb-cccc",), summary="x", affected=("<2",), fixed_in=(),
+        severity=None, url=URL, source=("x",), confidence=Confidence.CAPTURED,
+    )  # fmt: skip
+    answered(advisories.scrape_osv(known={TORCH: (row,), **known}, day="2026-11-20"), page)
+    parse_advisories(data, "torch", "2.4.1")
+
+
+def answered(asking: Scrape, page: Fetched) -> Scraped:
+    """What a scraper makes of a site that answers everything with this page."""
+    try:
+        asked = next(asking)
+        while True:
+            asked = asking.send([page] * len(asked))
+    except StopIteration as end:
+        return cast("Scraped", end.value)
+
+
+def service_bodies(data: bytes) -> None:
+    for model in (SolveBody, WhyNotBody, DoctorBody, InspectBody):
+        with suppress(UsageError):
+            body = parsed(model, data)
+            if model is SolveBody:
+                places_of(solve_request(body))
+
+
+def forge_answers(data: bytes) -> None:
+    for kind in (github._Repository, gitea._Repository, gitlab._Project):
+        with suppress(ForgeFault):
+            decoded(RestAnswer(status=200, body=data, headers={}), kind)
+
+
 # ---------------------------------------------------------------- projects
 
 
@@ -237,6 +291,14 @@ TARGETS = (
     Target("envelope", read_envelope, (DocumentError,)),
     Target("statement", read_statement, (DocumentError,)),
     Target("fact_file", fact_file),
+    Target("conda_lock", lambda data: records(data, "x"), (UnreadableCondaLock,)),
+    Target("pixi_lock", text(lambda words: pixi_lock.read(words, "pixi.lock")), (UsageError,)),
+    Target("carried_result", lambda data: read_result(data, "x"), (UsageError,)),
+    Target("farm_plan", lambda data: read_plan(data, Path("x")), (UsageError,)),
+    Target("sweep", lambda data: read_sweep(data, Path("x")), (UsageError,)),
+    Target("osv", osv),
+    Target("service_bodies", service_bodies),
+    Target("forge_answers", forge_answers),
     Target("log", log, (UsageError,)),
     Target("uv_words", text(uv_words)),
     Target("nvidia_smi", text(parse_nvidia_smi)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,21 @@ def test_pixi_sbom_reads_what_we_write(env: LockedEnv, tmp_path: Path) -> None:
         assert ran.returncode == 0, ran.stderr
         found = {one["name"] for one in json.loads(out.read_text())["components"]}
         assert {one.name for one in env.conda} | {"addict"} <= found
+
+
+@pytest.mark.slow
+def test_conda_lock_reads_and_renders_what_we_write(env: LockedEnv, tmp_path: Path) -> None:
+    """Its own strict parser, and its own rendering of an explicit file."""
+    pytest.importorskip("conda_lock")
+    from conda_lock.lockfile import parse_conda_lock_file
+
+    write_lock(env, tmp_path)
+    content = parse_conda_lock_file(tmp_path / "conda-lock.yml")
+    assert {one.name for one in content.package} == {*(one.name for one in env.conda), "addict"}
+    tool = str(Path(sys.executable).parent / "conda-lock")
+    words = ["render", "--kind", "explicit", "--platform", "linux-64", str(tmp_path / "conda-lock.yml")]
+    subprocess.run([tool, *words], check=True, capture_output=True, cwd=tmp_path)
+    lines = (tmp_path / "conda-linux-64.lock").read_text().splitlines()
+    assert {line for line in lines if line.startswith("https://")} == {
+        f"{one.url}#{one.md5}" for one in env.conda
+    }

@@ -47,6 +47,7 @@ def channel_package(
     files: dict[str, str] | Path,
     *depends: str,
     version: str = "1.0",
+    build: str = "h0000000_0",
     executable: str | None = None,
 ) -> CondaPackage:
     """A package of these files, or of those in a folder."""
@@ -63,7 +64,7 @@ def channel_package(
         name=name,
         version=version,
         target_platform=platform,
-        build_string="h0000000_0",
+        build_string=build,
         output_dir=channel / platform,
         files_dir=staged,
         depends=list(depends),
@@ -74,7 +75,7 @@ def channel_package(
     return CondaPackage(
         name=name,
         version=version,
-        build="h0000000_0",
+        build=build,
         build_number=0,
         channel=channel.as_uri(),
         subdir=platform,

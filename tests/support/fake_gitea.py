@@ -109,9 +109,12 @@ class FakeGitea:
         return httpx.Response(201, json=self._label(value["name"]))
 
     def list_issues(self, query: Any, value: Any) -> httpx.Response:
-        assert query["type"] == ["issues"]
         wanted = set(query["labels"][0].split(","))
-        rows = [one for one in self.forge.issues if wanted <= one.labels and one.standing == "open"]
+        held: list[FakePull] | list[FakeIssue] = self.forge.issues
+        if query["type"] == ["pulls"]:
+            held = self.forge.pulls
+        known = [one for one in held if wanted <= one.labels]
+        rows = [one for one in known if (one.standing == "open") == (query["state"] == ["open"])]
         return self._paged(query, "issues", [self._issue(one) for one in reversed(rows)])
 
     def create_issue(self, query: Any, value: Any) -> httpx.Response:
@@ -179,12 +182,12 @@ class FakeGitea:
             },
         }
 
-    def _issue(self, one: FakeIssue) -> dict[str, Any]:
+    def _issue(self, one: FakeIssue | FakePull) -> dict[str, Any]:
         return {
             "number": one.number,
             "title": one.title,
             "body": one.body,
-            "state": one.standing,
+            "state": "open" if one.standing == "open" else "closed",
             "html_url": f"{HOST}/{self.forge.name}/issues/{one.number}",
             "labels": [self._label(name) for name in sorted(one.labels)],
         }

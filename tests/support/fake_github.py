@@ -148,13 +148,14 @@ class FakeGitHub:
         """Pull requests are issues, too."""
         query = parse_qs(request.url.query.decode())
         wanted = set(query["labels"][0].split(","))
+        is_open = query["state"] == ["open"]
         rows = [
             filled("issue", self._issue(one))
             for one in self.forge.issues
-            if wanted <= one.labels and one.standing == "open"
+            if wanted <= one.labels and (one.standing == "open") == is_open
         ]
-        for one in self.forge.open_ones():
-            if wanted <= one.labels:
+        for one in self.forge.pulls:
+            if wanted <= one.labels and (one.standing == "open") == is_open:
                 page = f"https://github.com/{self.forge.name}/pull/{one.number}"
                 link = dict.fromkeys(("url", "html_url", "diff_url", "patch_url"), page)
                 issue = FakeIssue(one.number, one.title, one.body, one.labels)

@@ -35,7 +35,7 @@ class FakeGitLab:
         listing = {"state", "order_by", "sort", *PAGING}
         routes = [
             ("GET", r"", self.get_project, set()),
-            ("GET", r"/merge_requests", self.list_merges, {*listing, "source_branch"}),
+            ("GET", r"/merge_requests", self.list_merges, {*listing, "source_branch", "labels"}),
             ("POST", r"/merge_requests", self.create_merge, set()),
             ("PUT", r"/merge_requests/(\d+)", self.edit_merge, set()),
             ("PUT", r"/merge_requests/(\d+)/merge", self.accept_merge, set()),
@@ -70,10 +70,14 @@ class FakeGitLab:
         return httpx.Response(200, json=project)
 
     def list_merges(self, request: Any, query: Any, value: Any) -> httpx.Response:
-        rows = [one for one in self.forge.pulls if query["state"] == ["all"] or one.standing == "open"]
+        [state] = query["state"]
+        standing = {"all": None, "opened": "open", "closed": "closed"}[state]
+        rows = [one for one in self.forge.pulls if standing in {None, one.standing}]
+        if "labels" in query:
+            rows = [one for one in rows if set(query["labels"][0].split(",")) <= one.labels]
         if "source_branch" in query:
             rows = [one for one in rows if one.branch == query["source_branch"][0]]
-        rows = rows[::-1] if query["sort"] == ["desc"] else rows
+        rows = rows[::-1] if query.get("sort", ["desc"]) == ["desc"] else rows
         return self._paged(request, query, [self._merge(one) for one in rows])
 
     def create_merge(self, request: Any, query: Any, value: Any) -> httpx.Response:

@@ -65,7 +65,8 @@ class World:
         env = small_lock(pair.name)
         known = [version for uploaded, version in self.releases if date is None or uploaded <= date]
         env = self._with(env, "filelock", known[-1])
-        if (torch := self.torch.get(pair.name)) is not None:
+        bound = any(one.name == "torch" for one in pair.request.constraints)
+        if not bound and (torch := self.torch.get(pair.name)) is not None:
             variant = env.torch.partition("+")[2]
             env = replace(self._with(env, "torch", f"{torch}+{variant}"), torch=f"{torch}+{variant}")
         words = tuple(one for one in env.request if not one.startswith("--exclude-newer"))

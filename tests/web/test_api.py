@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from mmlock.app.feeding import feed_documents
 from web_site import ROOT, Make
 
 from mmlock.app import serving
@@ -241,6 +242,9 @@ def test_facts_and_locks_can_be_read(make_site: Make, small_catalogue: Path) -> 
     assert {"version": "2.1.0", "isStable": True}.items() <= next(
         row for row in feed if row["version"] == "2.1.0"
     ).items()
+    written = feed_documents(None)["torch-cu128"]
+    assert client.get("/api/v1/feed/torch-cu128.json").json() == written
+    assert client.get("/api/v1/feed/torch-cu999.json").status_code == 400
     locks = {f"{row['stack']}/{row['target']}": row for row in client.get("/api/v1/locks").json()}
     one = locks["openmmlab/rtx5090"]
     assert one["state"] in {"open", "sealed"}

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from string import ascii_letters, digits
 
 import pytest
 from build_world import TAG
@@ -52,6 +53,19 @@ def test_a_project_is_listed_with_all_that_clients_ask_for(make_site: Make, hous
     assert "pypi:repository-version" in text
     for path in (f"/files/{'0' * 64}/{wheel.name}", f"/files/{digest}/other.whl", "/simple/none/"):
         assert client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("archs", [["12.0", "../../../evil"], ["12.0\n", "a/b"]])
+def test_what_was_recorded_of_a_build_leads_nowhere(
+    archs: list[str], make_site: Make, house: Wheelhouse, tmp_path: Path
+) -> None:
+    """A variant's name is made of it, and becomes a file."""
+    build(house, "2.11.0+cu130", archs)
+    client = make_site(wheelhouses=(str(house.root),)).client
+    before = {path for path in tmp_path.rglob("*evil*") if path.name.startswith("evil")}
+    files = client.get("/variants/tinyext/", headers={"Accept": JSON}).json()["files"]
+    assert all(set(file["filename"]) <= set(ascii_letters + digits + "._+-") for file in files)
+    assert {path for path in tmp_path.rglob("*evil*") if path.name.startswith("evil")} == before
 
 
 def test_a_wheel_whose_check_failed_is_yanked(make_site: Make, house: Wheelhouse) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from build_world import MakeWorld, artifact_of, locked, make_env
-from conda_channel import channel_package, serve, this_python
+from conda_channel import PYTHON, channel_package, serve, this_python
 from made_wheels import put_wheel
 from msgspec.structs import replace
 from rattler.index import index_fs
+from solved import facts
 
 from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.names import Sha256, normalize
@@ -21,7 +23,9 @@ from mmlock.lock.formats.conda_parts import subdir
 from mmlock.lock.model import CondaChoice, LockedEnv
 from mmlock.lock.read import read_lock
 from mmlock.lock.write import write_lock
+from mmlock.resolve.closure.conda_side import conda_side
 from mmlock.resolve.closure.conda_solve import CondaQuestion, Live
+from mmlock.resolve.closure.model import Closed, ClosureRequest, CoreNode
 from mmlock.resolve.closure.uv_find import find_uv
 from mmlock.wheels import conda_package
 from mmlock.wheels.buildenv import Uv
@@ -201,3 +205,65 @@ def test_a_wheel_with_scripts_is_no_conda_package(tmp_path: Path, name: str) -> 
     wheel = put_wheel(tmp_path, "x-1.0-py3-none-any.whl", {"x.py": b"", name: b"#!python"})
     with pytest.raises(UsageError, match="cannot become a conda package"):
         conda_package._unpack(wheel, tmp_path / "staged", "lib/python3.12/site-packages")
+
+
+@pytest.mark.slow
+def test_a_cpu_lock_is_solved_against_a_channel_on_disk_and_numpy_imports_from_it(tmp_path: Path) -> None:
+    """The real Python and the real numpy as packages: a channel's page, the solve, the lock, the prefix."""
+    numpy = pytest.importorskip("numpy")
+    base = make_env(())
+    platform = subdir(base.target.platform)
+    channel = tmp_path / "channel"
+    this_python(channel, platform)
+    site = Path(numpy.__file__).parent.parent
+    staged = tmp_path / "numpy" / "lib" / f"python{PYTHON}" / "site-packages"
+    for folder in site.glob("numpy*"):
+        shutil.copytree(folder, staged / folder.name, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+    build = f"cpu_generic_py{PYTHON.replace('.', '')}_h1234567_0"
+    bound = f"python >={PYTHON}"
+    channel_package(channel, platform, "numpy", tmp_path / "numpy", bound, version=numpy.__version__)
+    channel_package(channel, platform, "pip", {"share/pip.txt": "pip"}, "python")
+    torch = {f"lib/python{PYTHON}/site-packages/torch/__init__.py": "__version__ = '2.8.0'\n"}
+    channel_package(
+        channel, platform, "pytorch", torch, bound, "numpy >=1.23,<3", version="2.8.0", build=build
+    )
+    asyncio.run(index_fs(channel))
+
+    url = channel.as_uri()
+    side = conda_side(facts(), base.target, (url,), cache=tmp_path / "pages")
+    closed = side.closer(_Nothing()).close(
+        ClosureRequest(
+            python=PYTHON,
+            platform=base.target.platform,
+            glibc=base.target.glibc,
+            core=(CoreNode(name=normalize("torch"), version="2.8.0+conda.cpu", requires=()),),
+            requirements=(),
+            constraints=(),
+        )
+    )
+    assert isinstance(closed, Closed), closed
+    chosen = CondaChoice(name=normalize("torch"), conda="pytorch", version="2.8.0")
+    env = replace(base, python=PYTHON, conda=closed.conda, conda_core=(chosen,), channels=(url,))
+    write_lock(env, tmp_path / "lock")
+    uv = find_uv(os.environ)
+    assert uv is not None
+    done = install(
+        read_lock(tmp_path / "lock"),
+        tmp_path / "lock",
+        tmp_path / "prefix",
+        Uv(path=uv.path, offline=True),
+        python=None,
+    )
+    probe = "import numpy as n, torch; print(n.__version__, torch.__version__, n.arange(4).sum(), n.__file__)"
+    ran = subprocess.run([done.python, "-c", probe], capture_output=True, text=True, check=True)
+    version, torch_version, total, place = ran.stdout.split()
+    assert (version, torch_version, total) == (numpy.__version__, "2.8.0", "6")
+    assert Path(place).is_relative_to((tmp_path / "prefix").resolve())
+
+
+class _Nothing:
+    """A pip part that has nothing to add."""
+
+    def close(self, request: ClosureRequest) -> Closed:
+        del request
+        return Closed(packages=(), engine="none", from_cache=False)

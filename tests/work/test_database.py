@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import inspect
 
 from mmlock.core.errors import EnvironmentFault
+from mmlock.web.settings import Role
+from mmlock.web.tokens import Tokens
 from mmlock.work.database import current, head, open_database, sqlite_url, upgrade
 from mmlock.work.model import Task
 from mmlock.work.sql_store import SqlStore
@@ -59,3 +61,12 @@ def test_what_is_no_database_url_is_refused() -> None:
     with pytest.raises(EnvironmentFault) as raised:
         open_database("nothing://user:secret@host/db")
     assert "secret" not in "\n".join(raised.value.lines())
+
+
+def test_a_database_without_tables_is_told_what_it_needs(tmp_path: Path) -> None:
+    engine = open_database(sqlite_url(tmp_path / "new.db"))
+    for act in (Tokens(engine).listed, lambda: Tokens(engine).add("ci", Role.READ)):
+        with pytest.raises(EnvironmentFault) as raised:
+            act()
+        assert "mmlock db upgrade" in raised.value.hints[1]
+    engine.dispose()

@@ -111,16 +111,20 @@ def validations() -> tuple[Mapping[str, Any], ...]:
 def releases(package: str) -> Mapping[str, Any]:
     """The releases of a package as Renovate's custom datasources read them. Raises UsageError.
 
+    Also what `mmlock feed` writes: builds of torch for one CUDA, a directory of wheels, verdicts.
     Source: https://docs.renovatebot.com/modules/datasource/custom/
     """
     from mmlock.core.names import normalize
     from mmlock.core.versions import version
-    from mmlock.report.facts import known_versions
+    from mmlock.facts.matrix.known_versions import known_versions
     from mmlock.report.matrix import known_packages
+    from mmlock.upkeep.feed import documents
 
     matrix = open_matrix()
     name = normalize(package)
     if name not in known_packages(matrix):
+        if (document := documents(matrix).get(package)) is not None:
+            return document
         raise UsageError(f"nothing is known of `{package}`", hints=["GET /api/v1/packages lists the names"])
     uploads = {row.version: row.upload for row in matrix.releases(name)}
     yanked = {row.version for row in matrix.releases(name) if row.yanked}

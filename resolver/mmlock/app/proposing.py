@@ -15,9 +15,9 @@ from mmlock.core.refreshing import RefreshArguments
 from mmlock.core.report import Page
 from mmlock.core.update_arguments import UpdateArguments
 from mmlock.upkeep.catalogue.locking import Decide
-from mmlock.upkeep.update.advisories import Lookup
 from mmlock.upkeep.update.branches import BranchRun
 from mmlock.upkeep.update.facts import Refresh
+from mmlock.upkeep.update.index_advisories import ReleasePages
 from mmlock.upkeep.update.run import RunParts
 from mmlock.upkeep.update.run import update as run
 
@@ -35,15 +35,15 @@ def update(
     clock: Callable[[], datetime] = lambda: datetime.now(tz=timezone.utc),
     decide: Decide | None = None,
     run_lock: Callable[[Path], BranchRun] | None = None,
-    lookup: Lookup | None = None,
+    lookup: ReleasePages | None = None,
     refresh: Refresh | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `decide` solves one pair, `run_lock` builds and runs one, `lookup` knows vulnerabilities, `refresh` reads
-    the indexes; with `transport` and `sleep`, tests stand in for the forge and for time.
+    `decide` solves one pair, `run_lock` builds and runs one, `lookup` knows vulnerabilities and notes,
+    `refresh` reads the indexes; with `transport` and `sleep`, tests stand in for the forge and for time.
     """
     parts = RunParts(
         decide=PairSolver.of if decide is None else lambda _: decide,

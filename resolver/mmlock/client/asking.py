@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Answered", "MadeLock", "ServiceClient", "Solved"]
 
 _LARGEST = 64_000_000
+_LONGEST_LINE = 1_000_000
 _LONG = 25.0
 _KINDS: Mapping[str, type[MmlockError]] = {
     "no-answer": NoAnswer,
@@ -114,9 +115,9 @@ class ServiceClient:
 
         key, found = self._ask("/api/v1/solve", body_of(request))
         try:
-            files = {bare_file_name(name): str(text) for name, text in found["files"].items()}
+            files = {bare_file_name(name): _text(text) for name, text in found["files"].items()}
             return Solved(
-                job=key, text=str(found["text"]), data=found["lock"], files=files, lock=read_texts(files)
+                job=key, text=_text(found["text"]), data=found["lock"], files=files, lock=read_texts(files)
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._strange(error) from error
@@ -174,7 +175,10 @@ class ServiceClient:
 
     def jobs(self, limit: int = 50) -> tuple[Job, ...]:
         """The newest jobs."""
-        return tuple(_job(row) for row in self._read("/api/v1/jobs", {"limit": limit}))
+        found = self._read("/api/v1/jobs", {"limit": limit})
+        if not isinstance(found, list):
+            raise self._strange(TypeError("it is no list of jobs"))
+        return tuple(_job(row) for row in found)
 
     def cancel(self, key: str) -> Job:
         """End a job, for everybody who asked for it."""
@@ -187,21 +191,37 @@ class ServiceClient:
                 answer.read()
                 raise _error_of(answer)
             name = ""
-            for line in answer.iter_lines():
+            for line in self._lines(answer):
                 field, _, value = line.partition(": ")
                 if field == "event":
                     name = value
                 elif field == "data" and name == "log":
-                    yield str(msgspec.json.decode(value)["text"])
+                    yield self._said(value)
                 elif field == "data" and name == "over":
                     return
+
+    def _lines(self, answer: httpx.Response) -> Iterator[str]:
+        """The lines of a stream. Raises EnvironmentFault for one that does not end."""
+        left = b""
+        for part in answer.iter_bytes():
+            *whole, left = (left + part).split(b"\n")
+            yield from (line.decode(errors="replace").rstrip("\r") for line in whole)
+            if len(left) > _LONGEST_LINE:
+                raise EnvironmentFault(f"`{self._shown}` sends a line of a log that is longer than any is")
+
+    def _said(self, value: str) -> str:
+        """The text of a line of a log."""
+        try:
+            return _text(msgspec.json.decode(value)["text"])
+        except (*_UNREADABLE, KeyError, TypeError) as error:
+            raise self._strange(error) from error
 
     # ------------------------------------------------------------ the way there
 
     def _answered(self, path: str, body: Mapping[str, Any]) -> Answered:
         key, found = self._ask(path, body)
         try:
-            return Answered(job=key, text=str(found["text"]), data=found["data"])
+            return Answered(job=key, text=_text(found["text"]), data=found["data"])
         except (KeyError, TypeError) as error:
             raise self._strange(error) from error
 
@@ -253,7 +273,7 @@ class ServiceClient:
 
     def _strange(self, error: Exception) -> EnvironmentFault:
         return EnvironmentFault(
-            f"`{self._shown}` answered with something else than a lock",
+            f"`{self._shown}` answered with something else than it was asked for",
             causes=[f"{type(error).__name__}: {error}"],
             hints=["is it an `mmlock serve` of this version?"],
         )
@@ -285,6 +305,17 @@ def _named(lock: str | Mapping[str, str]) -> dict[str, Any]:
     return {"lock": lock} if "/" in lock else {"job": lock}
 
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are not JSON, or too deep."""
+
+
+def _text(value: Any) -> str:
+    """The value, which must be a text. Raises TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {type(value).__name__}")
+    return value
+
+
 def _job(data: Any) -> Job:
     try:
         return msgspec.convert(data, Job)
@@ -297,7 +328,7 @@ def _job(data: Any) -> Job:
 def _decoded(answer: httpx.Response) -> Any:
     try:
         return msgspec.json.decode(answer.content)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise EnvironmentFault(
             "the service answered with something that is not JSON", causes=[str(error)]
         ) from error
@@ -312,7 +343,7 @@ def _error_of(answer: httpx.Response) -> MmlockError:
             kind = UsageError
         texts = {name: [str(text) for text in told.get(name, ())] for name in ("causes", "hints", "sources")}
         return kind(str(told["title"]), **texts)
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (*_UNREADABLE, KeyError, TypeError, AttributeError):
         return EnvironmentFault(
             f"the service answered {answer.status_code} {answer.reason_phrase}",
             hints=["is it an `mmlock serve`?"],

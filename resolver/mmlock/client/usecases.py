@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from mmlock.client.asking import Answered, MadeLock, ServiceClient
 from mmlock.core.arguments import AUTO
-from mmlock.core.errors import UsageError
+from mmlock.core.errors import EnvironmentFault, UsageError
 from mmlock.core.report import Page
 
 if TYPE_CHECKING:
@@ -184,8 +184,15 @@ def _named(arguments: SolveArguments) -> SolveArguments:
 
 def _lines(data: Any) -> str:
     """A device, or all, in a line each."""
-    rows = [data] if "nvidia" not in data else [*data["nvidia"], *data["others"]]
-    return "\n".join(
-        f"{row.get('name') or row.get('sm')}  {row.get('arch') or ', '.join(row.get('gpus') or ())}".rstrip()
-        for row in rows
-    )
+    try:
+        rows = [data] if "nvidia" not in data else [*data["nvidia"], *data["others"]]
+        return "\n".join(
+            f"{row.get('name') or row['sm']}  {row.get('arch') or ', '.join(row.get('gpus') or ())}".rstrip()
+            for row in rows
+        )
+    except (TypeError, AttributeError, KeyError) as error:
+        raise EnvironmentFault(
+            "the service tells of devices in another way",
+            causes=[f"{type(error).__name__}: {error}"],
+            hints=["is it an `mmlock serve` of this version?"],
+        ) from error

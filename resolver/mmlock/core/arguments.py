@@ -62,6 +62,10 @@ class SolveArguments(Struct, frozen=True, kw_only=True):
     """What only tools and demos of the project import: in the lock, unless it makes the rest impossible."""
     guesses: tuple[Guess, ...] = ()
     """Imports of the project that nothing explains: in the lock where a wheel of that name has the module."""
+    snapshot: tuple[Asked, ...] = ()
+    """Exact versions of ordinary packages in an environment that the project exported: preferred."""
+    undeclared: tuple[Guess, ...] = ()
+    """Such imports in files that no main script reaches: told where the lock lacks the name."""
     pins: tuple[PinNote, ...] = ()
     """Every version that the project writes down, and what it does here."""
     advice: tuple[Asked, ...] = ()

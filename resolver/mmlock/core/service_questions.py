@@ -12,6 +12,7 @@ from mmlock.core.names import PackageName, StrEnum
 from mmlock.core.requirements import Asked
 
 __all__ = [
+    "ALLOW_VARIABLE",
     "BuildQuestion",
     "DoctorQuestion",
     "GridQuestion",
@@ -25,6 +26,9 @@ __all__ = [
     "WhyNotQuestion",
     "places_of",
 ]
+
+ALLOW_VARIABLE = "MMLOCK_SERVE_ALLOW"
+"""Names what the operator of a service lets requests reach besides public hosts, for all its processes."""
 
 
 class TaskKind(StrEnum):

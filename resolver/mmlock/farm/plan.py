@@ -6,6 +6,7 @@ A target that needs two wheels counts when both are there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from mmlock.core.errors import UsageError
+from mmlock.core.versions import is_version
 from mmlock.farm.cost import Costs
 from mmlock.farm.demand import Bundle, Demand, FarmBuild, Target, every_build
 
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 SCHEMA = 1
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""A package in normal form. `mmcv @ https://...` would be a requirement, too."""
 
 
 class FarmPlanBuild(Struct, frozen=True, kw_only=True):
@@ -175,6 +179,11 @@ def _require(plan: FarmPlan) -> None:
     for one in plan.builds:
         if one.name != one.build.name:
             raise ValueError(f"`{one.name[:80]}` is not the name of its build")
+        if _NAME.fullmatch(one.build.package) is None:
+            raise ValueError(f"`{one.build.package[:80]}` is not the name of a package")
+        for text in (one.build.version, one.build.torch):
+            if not is_version(text):
+                raise ValueError(f"`{text[:80]}` is not a version")
 
 
 def chosen_builds(plan: FarmPlan, only: Iterable[str]) -> tuple[FarmPlanBuild, ...]:

@@ -27,10 +27,7 @@ from mmlock.net.credentials import bare
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ALLOW_VARIABLE", "EgressGuard", "EgressPolicy", "guarded"]
-
-ALLOW_VARIABLE = "MMLOCK_SERVE_ALLOW"
-"""The hosts and networks that an operator allows besides, with commas."""
+__all__ = ["EgressGuard", "EgressPolicy", "guarded"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -15,7 +15,7 @@ from mmlock.facts.matrix.load import Matrix
 from mmlock.report import curated_facts
 from mmlock.report.chapter import Chapter, Fact, cited_sources, fact, is_wanted
 
-__all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "known_versions", "span"]
+__all__ = ["CHAPTERS", "OPENMMLAB_INDEX", "Chapter", "Fact", "span"]
 
 OPENMMLAB_INDEX = PackageName("openmmlab-index")
 """The name under which hashes of wheels on OpenMMLab's index are kept."""
@@ -25,20 +25,6 @@ _DETAILS = {
     WheelDetail.CXX11_ABI: "C++ ABI",
     WheelDetail.CUDART: "libcudart",
 }
-
-
-def known_versions(matrix: Matrix, package: PackageName) -> frozenset[str]:
-    """Versions some fact is about."""
-    return frozenset(
-        {
-            *(row.version for row in matrix.releases(package)),
-            *(row.version for row in matrix.binaries(package)),
-            *(row.version for row in matrix.requires(package)),
-            *(row.torch for row in matrix.torch_builds if package == "torch"),
-            *(text for row in matrix.index_rows if row.package == package for text in row.versions),
-            *(done.version for row in matrix.recipes if row.package == package for done in row.verified),
-        }
-    )
 
 
 # ---------------------------------------------------------------- releases

@@ -14,6 +14,7 @@ from mmlock.core.errors import UsageError
 from mmlock.core.names import PackageName, normalize
 from mmlock.core.report import Page
 from mmlock.core.versions import version as parse
+from mmlock.facts.matrix.known_versions import known_versions
 from mmlock.facts.matrix.load import Matrix
 from mmlock.report import facts as show_facts
 from mmlock.report.facts import Chapter, Fact
@@ -107,7 +108,7 @@ def _unknown_package(matrix: Matrix, package: PackageName) -> UsageError:
 
 def _release(matrix: Matrix, package: PackageName, wanted: str) -> str:
     """The version as the facts spell it. Raises UsageError when there is none."""
-    known = show_facts.known_versions(matrix, package)
+    known = known_versions(matrix, package)
     for text in known:
         if parse(text) == parse(wanted):
             return text

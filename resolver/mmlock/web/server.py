@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mmlock.core.errors import EnvironmentFault
 from mmlock.core.names import StrEnum
-from mmlock.core.service_questions import TaskKind
+from mmlock.core.service_questions import ALLOW_VARIABLE, TaskKind
 from mmlock.web.settings import ExecutorKind, Settings, database_url
 
 if TYPE_CHECKING:
@@ -145,7 +145,6 @@ def limits(settings: Settings) -> Mapping[str, float]:
 def handed_down(settings: Settings) -> Iterator[None]:
     """Within it, processes that are started know what the operator set for all that do jobs."""
     from mmlock.app import served_builds
-    from mmlock.net.egress import ALLOW_VARIABLE
 
     values = {
         ALLOW_VARIABLE: ",".join(settings.allow),

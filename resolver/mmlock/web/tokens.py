@@ -59,13 +59,15 @@ class Tokens:
             "created": now,
             "expires": None if days is None else now + days * 86_400,
         }
-        try:
-            with self._engine.begin() as at:
-                at.execute(insert(TOKENS).values(row))
-        except IntegrityError as error:
-            raise UsageError(
-                f"there is a token `{name}` already", hints=["remove it first: `mmlock db remove-token NAME`"]
-            ) from error
+        with working():
+            try:
+                with self._engine.begin() as at:
+                    at.execute(insert(TOKENS).values(row))
+            except IntegrityError as error:
+                raise UsageError(
+                    f"there is a token `{name}` already",
+                    hints=["remove it first: `mmlock db remove-token NAME`"],
+                ) from error
         return secret
 
     def remove(self, name: str) -> bool:

@@ -28,6 +28,7 @@ _PROVIDER = {
     "requires": ["nvidia-variant-provider>=0.0.1"],
     "plugin-api": "nvidia_variant_provider.plugin:NvidiaVariantPlugin",
 }
+_NOT_OF_A_LABEL = re.compile(r"[^a-z0-9_]")
 _ARCH = re.compile(r"(\d+)\.(\d)([af]?)(\+PTX)?")
 
 
@@ -52,9 +53,12 @@ def _properties(file: IndexFile) -> dict[str, list[str]]:
 
 
 def label_of(file: IndexFile) -> str:
-    """How a variant is called: `cu130_sm120`; several archs one after the other."""
+    """How a variant is called: `cu130_sm120`; several archs one after the other.
+
+    It is a part of a file's name, made of what was recorded of a build: nothing else is kept.
+    """
     archs = "_".join(f"sm{text.replace('.', '').replace('+PTX', 'ptx').lower()}" for text in file.archs)
-    return f"{file.variant}_{archs}"
+    return _NOT_OF_A_LABEL.sub("", f"{file.variant}_{archs}")
 
 
 def document_name(project: str, version: str) -> str:

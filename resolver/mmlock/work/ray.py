@@ -32,6 +32,8 @@ _LOOK = 0.5
 _ROUND = 2.0
 """Seconds between two looks at the nodes."""
 _BEAT = 5.0
+_LEAVE = 5.0
+"""Seconds that what is given up has to end."""
 _SHORT = 12
 """Digits of a node's id in the name of a worker."""
 _TAIL = 3
@@ -131,10 +133,14 @@ class RayExecutor:
                         hints=("this is a bug: please report it",),
                     )
                 )
+        streams = list(self._flights)
         for flight in tuple(self._flights.values()):
-            self._end(flight)
+            self._end(flight, cancel=True)
             if flight.job is not None:
                 self.store.give_back(flight.job)
+        with suppress(Exception):  # until what they started has ended, or the cluster is gone
+            if streams and not self._gone:
+                self.cluster.ray.wait(streams, num_returns=len(streams), timeout=_LEAVE, fetch_local=False)
 
     def _turn(self) -> None:
         self._take_in()
@@ -271,9 +277,10 @@ class RayExecutor:
 
     def _end(self, flight: _Flight, *, cancel: bool = False) -> None:
         self._flights.pop(flight.stream, None)
-        if cancel or self._stopping.is_set():
+        if cancel:
             with suppress(Exception):  # it may be over, or the cluster gone
-                self.cluster.ray.cancel(flight.stream, force=True)
+                # Not by force: then Ray kills the worker at once, and what it started goes on.
+                self.cluster.ray.cancel(flight.stream, force=False)
 
     # ------------------------------------------------------------ what goes wrong
 

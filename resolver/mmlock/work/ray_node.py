@@ -47,19 +47,24 @@ def steps(packed: bytes, wanted: Mapping[str, str], handlers: str, place: str | 
     task = msgspec.msgpack.decode(packed, type=Task)
     yield ("begun", f"{socket.gethostname()}:{os.getpid()}".encode(), "")
     process = _warm.pop(handlers, None) or TaskProcess(handlers, "ray")
-    process.send(task)
-    while True:
-        word, value = process.received(wait(process.waited))
-        if word == "say":
-            yield ("say", str(value).encode(), "")
-        elif word == "done":
-            _warm[handlers] = process
-            yield _told(task, value)
-            return
-        elif word == "gone":
+    done = False
+    try:
+        process.send(task)
+        while True:
+            word, value = process.received(wait(process.waited))
+            if word == "say":
+                yield ("say", str(value).encode(), "")
+            elif word == "done":
+                done = True
+                _warm[handlers] = process
+                yield _told(task, value)
+                return
+            elif word == "gone":
+                yield ("gone", b"", "")
+                return
+    finally:  # given up by Ray, too: with the process goes all that it started
+        if not done:
             process.end()
-            yield ("gone", b"", "")
-            return
 
 
 def _told(task: Task, outcome: TaskAnswer | TaskFailure) -> Step:

@@ -20,7 +20,7 @@ from mmlock.core.names import DeviceKind, PackageName, Platform, normalize
 from mmlock.core.target import Target
 from mmlock.resolve.closure.conda_closer import CondaCloser
 from mmlock.resolve.closure.conda_side import CondaSide, channel_url, conda_side
-from mmlock.resolve.closure.conda_solve import ChannelUnreachable, Live
+from mmlock.resolve.closure.conda_solve import ChannelUnreachable, CondaConflict, CondaQuestion, Live
 from mmlock.resolve.closure.model import Closed, ClosureConflict, ClosureRequest, CoreNode
 from mmlock.resolve.request.model import PlainRequirement
 
@@ -95,6 +95,14 @@ def test_cudnn_is_one_that_serves_every_device() -> None:
     for devices in ((V100,), (V100, RTX)):
         minor = int(versions(closer(*devices)[0].close(REQUEST))["cudnn"].split(".")[1])
         assert 7 <= minor < 11
+
+
+def test_cudnn_is_bound_by_the_name_that_newer_builds_of_pytorch_use() -> None:
+    """pytorch 2.12 depends on `libcudnn`, not on `cudnn`."""
+    newer = replace(REQUEST, python="3.11", core=(node("torch", "2.12.0+conda.cuda129"),))
+    assert "cudnn" not in versions(closer(RTX)[0].close(newer))
+    assert int(versions(closer(RTX)[0].close(newer))["libcudnn"].split(".")[1]) >= 11
+    assert int(versions(closer(V100)[0].close(newer))["libcudnn"].split(".")[1]) < 11
 
 
 def test_what_the_channel_provides_is_given_to_uv_as_decided() -> None:
@@ -254,3 +262,22 @@ def test_the_facts_answer_for_a_recorded_channel_that_cannot_be_read(
     assert versions(side.closer(Asked()).close(REQUEST))["pytorch"] == "2.7.1"
     (finding,) = side.findings
     assert "no route" not in finding.text  # a lock holds nothing of one machine's moment
+
+
+def test_a_refusal_names_what_it_takes_and_nothing_else() -> None:
+    """Many bounds hold, one does not: only it and what it is against are told."""
+    asks = closer(RTX)[0]
+    holding = tuple(PlainRequirement(text=f"{name}>=0", via="x") for name in ("pip", "filelock", "sympy"))
+    wrong = PlainRequirement(text="numpy<1", via="x")
+    answer = asks.close(replace(REQUEST, constraints=(*holding, wrong)))
+    assert isinstance(answer, ClosureConflict)
+    assert set(answer.packages) == {PackageName("torch"), PackageName("numpy")}
+    (known,) = asks.known
+    question = CondaQuestion(
+        subdir="linux-64", specs=tuple(known.parts), constraints=(), virtual=(("__glibc", "2.28"),)
+    )
+    assert isinstance(asks.records.solve(question), CondaConflict)
+    # A second question that holds the same parts is answered without asking rattler again.
+    again = asks.close(replace(REQUEST, constraints=(wrong,)))
+    assert again == answer
+    assert asks.known == [known]

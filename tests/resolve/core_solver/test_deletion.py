@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlock.resolve.core_solver.deletion import minimal_subset
+from mmlock.resolve.core_solver.deletion import minimal_subset, minimal_subset_by_halves
 
 cores = st.lists(st.frozensets(st.integers(0, 6), min_size=1, max_size=3), min_size=1, max_size=4)
 
@@ -26,3 +27,20 @@ def test_what_is_kept_proves_it_and_nothing_less_does(cores: list[frozenset[int]
 
 def test_the_first_is_left_out_first() -> None:
     assert minimal_subset("abc", 1, lambda some: 1 if some else None) == (("c",), 1)
+
+
+@examples(60)
+@given(
+    size=st.integers(1, 30),
+    causes=st.lists(st.frozensets(st.integers(0, 29), min_size=1, max_size=4), min_size=1, max_size=4),
+)
+def test_halves_find_a_minimal_subset_too(size: int, causes: list[frozenset[int]]) -> None:
+    """Whatever is refused by any of some causes: a cause is found, and nothing besides."""
+    causes = [frozenset(one % size for one in cause) for cause in causes]
+
+    def prove(some: tuple[int, ...]) -> str | None:
+        return "refused" if any(cause <= set(some) for cause in causes) else None
+
+    kept, proof = minimal_subset_by_halves(range(size), "refused", prove)
+    assert proof == "refused"
+    assert any(set(kept) == cause for cause in causes)

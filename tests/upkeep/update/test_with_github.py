@@ -17,6 +17,7 @@ from mmlock.core.report import Page
 from mmlock.core.update_arguments import ForgeKind, UpdateArguments
 from mmlock.upkeep.update.branches import BranchRun
 from mmlock.upkeep.update.index_advisories import NoAdvisories
+from mmlock.upkeep.update.state import read_state
 
 pytestmark = pytest.mark.slow  # each runs git some dozens of times
 
@@ -116,7 +117,8 @@ def test_facts_and_the_date_are_two_causes_and_a_lock_waits_for_the_first(make: 
     text = forge.git("show", f"{packages.branch}:mmlock.toml")
     assert '[pairs."detection/cpu"]' in text  # the other lock would move with that date, too
     assert '[pairs."openmmlab/cpu"]' not in text
-    assert "later releases of ordinary packages wait until this is merged" in forge.issues[0].body
+    waits = f"Later releases of ordinary packages wait until [`#{torch.number}`]"
+    assert waits in forge.issues[0].body
 
 
 def test_after_both_are_merged_the_date_is_one_again(make: Callable[..., Home]) -> None:
@@ -192,6 +194,26 @@ def test_what_a_person_closed_stays_closed_until_something_newer_comes(make: Cal
     assert len(forge.pulls) == 1
     world.releases.append(("2026-11-20T00:00:00Z", "4.2.0"))
     assert fates(run(home)) == {"mmlock/packages": "open"}
+
+
+def test_a_torch_that_a_person_refused_does_not_hold_back_ordinary_packages(
+    make: Callable[..., Home],
+) -> None:
+    home = world, _, forge = make()
+    release(world)
+    world.torch["openmmlab/cpu"] = "9.0.0"
+    run(home)
+    forge.close(next(one.number for one in forge.open_ones() if one.branch == "mmlock/torch-9.0.0"))
+    assert fates(run(home)) == {"mmlock/torch-9.0.0": "ignored", "mmlock/packages": "update"}
+    lock = forge.git("show", "mmlock/packages:lockfiles/openmmlab/cpu/pylock.toml")
+    assert "filelock-4.1.0-" in lock
+    assert "9.0.0" not in lock
+    assert "wait until" not in forge.issues[0].body
+    assert set(fates(run(home)).values()) == {"ignored", "keep"}
+    forge.merge(forge.open_ones()[0].number)
+    assert fates(run(home)) == {"mmlock/torch-9.0.0": "ignored"}
+    world.torch["openmmlab/cpu"] = "9.1.0"
+    assert fates(run(home)) == {"mmlock/torch-9.1.0": "open"}
 
 
 def test_a_tick_on_the_dashboard_brings_back_what_was_closed(make: Callable[..., Home]) -> None:
@@ -384,8 +406,27 @@ def test_a_lock_whose_kernels_fail_is_not_proposed(make: Callable[..., Home]) ->
     release(world)
 
     def run_lock(_: Path) -> BranchRun:
-        raise EnvironmentFault("its validation failed")
+        raise EnvironmentFault("its validation failed", causes=["nms differs"])
 
     run(home, run_lock=run_lock)
     assert [one.branch for one in forge.pulls] == ["mmlock/packages-rtx4090"]
-    assert "its validation failed" in forge.issues[0].body
+    assert "`openmmlab/cpu`: its validation failed: nms differs" in forge.issues[0].body
+    assert "`detection/cpu`: not proposed: `openmmlab/cpu`, which moves with it" in forge.issues[0].body
+
+
+def test_a_lock_of_a_pull_request_that_stays_is_in_no_other_one(make: Callable[..., Home]) -> None:
+    home = world, _, forge = make()
+    release(world)
+    run(home)
+    [first] = forge.open_ones()
+    world.broken |= {"openmmlab/cpu", "detection/cpu"}  # not solved now: what is open for them stays as it is
+    world.torch["openmmlab/rtx4090"] = "9.1.0"
+    run(home)
+    assert [one.number for one in forge.open_ones()] == [first.number]
+    assert "a lock of it is in another open pull request" in forge.issues[0].body
+    world.broken.clear()
+    run(home)
+    states = [read_state(one.body) for one in forge.open_ones()]
+    held = [pair for state in states if state is not None for pair in state.pairs]
+    assert sorted(held) == ["detection/cpu", "openmmlab/cpu", "openmmlab/rtx4090"]
+    assert len(states) == 2

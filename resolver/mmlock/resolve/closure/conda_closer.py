@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -28,6 +28,7 @@ from mmlock.resolve.closure.conda_solve import (
     CondaConflict,
     CondaQuestion,
     engine,
+    spec_name,
 )
 from mmlock.resolve.closure.model import (
     Closed,
@@ -38,12 +39,21 @@ from mmlock.resolve.closure.model import (
     CoreNode,
     Unreachable,
 )
+from mmlock.resolve.core_solver.deletion import minimal_subset_by_halves
 
 __all__ = ["TORCH", "CondaCloser", "channel_names", "match_specs", "provided"]
 
 TORCH = "torch"
 _NONE = "==0.0.0.dev0"
 """A version that no package has: a constraint to it keeps a package out."""
+
+
+class KnownRefusal(Struct, frozen=True, kw_only=True):
+    """Parts of questions that no records fulfil together, and none of which can be left out."""
+
+    parts: frozenset[str]
+    """Match specs."""
+    reason: str
 
 
 class CondaCloser(Struct, frozen=True, kw_only=True):
@@ -58,6 +68,8 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
     """Match specs of what the user wants of a channel."""
     kept_out: tuple[str, ...] = ()
     """What channels call the packages that come from PyPI alone."""
+    known: list[KnownRefusal] = field(default_factory=list)
+    """Refusals that were proved: it grows while this one closer is asked."""
 
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         """Both parts; a conflict of either."""
@@ -73,13 +85,18 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
             ),
             virtual=tuple(_virtual(self.target)),
         )
+        asked = frozenset((*question.specs, *question.constraints))
+        # What more is asked for never makes an answer: a refusal that is known holds here as well.
+        refusal = next((one for one in self.known if one.parts <= asked), None)
         try:
-            found = self.records.solve(question)
+            found = CondaConflict(reason=refusal.reason) if refusal else self.records.solve(question)
+            if isinstance(found, CondaConflict):
+                refusal = refusal or self._least(question, found)
+                named = {name for text in refusal.parts if (name := spec_name(text)) is not None}
+                packages = tuple(names.back(name) for name in sorted(named))
+                return ClosureConflict(reason=refusal.reason, packages=packages)
         except ChannelUnreachable as error:
             return Unreachable(reason=str(error), offline=request.offline)
-        if isinstance(found, CondaConflict):
-            named = tuple(names.back(word) for word in re.findall(r"[a-z][a-z0-9_.-]+", found.reason))
-            return ClosureConflict(reason=found.reason, packages=tuple(dict.fromkeys(named)))
         there = provided(self.matrix, found)
         answer = self.pip.close(_around(request, there))
         if not isinstance(answer, Closed):
@@ -88,6 +105,31 @@ class CondaCloser(Struct, frozen=True, kw_only=True):
         return Closed(
             packages=rest, engine=f"{engine()}, {answer.engine}", from_cache=answer.from_cache, conda=found
         )
+
+    def _least(self, question: CondaQuestion, refused: CondaConflict) -> KnownRefusal:
+        """What of a question is refused by itself: with a part less there is an answer. And the words for it.
+
+        rattler explains in sentences. Which packages a refusal is about is found by asking again: a proof.
+        """
+
+        def prove(parts: tuple[str, ...]) -> CondaConflict | None:
+            answer = self.records.solve(_only(question, frozenset(parts)))
+            return answer if isinstance(answer, CondaConflict) else None
+
+        parts = tuple(dict.fromkeys((*question.constraints, *question.specs)))
+        least, told = minimal_subset_by_halves(parts, refused, prove)
+        found = KnownRefusal(parts=frozenset(least), reason=told.reason)
+        self.known.append(found)
+        return found
+
+
+def _only(question: CondaQuestion, parts: frozenset[str]) -> CondaQuestion:
+    """The question with these of its parts."""
+    return replace(
+        question,
+        specs=tuple(text for text in question.specs if text in parts),
+        constraints=tuple(text for text in question.constraints if text in parts),
+    )
 
 
 def provided(matrix: Matrix, packages: Iterable[CondaPackage]) -> dict[PackageName, str]:
@@ -152,7 +194,8 @@ def _constraints(matrix: Matrix, request: ClosureRequest, target: Target, names:
         lowest, highest = parse_sm(row.lowest)[:2], parse_sm(row.highest)[0]
         refused = any(one < lowest or one[0] > highest for one in capabilities)
         if refused and cuda is not None and row.cuda == cuda.partition(".")[0]:
-            yield f"cudnn {_bound(row.versions)}"
+            for name in matrix.defaults["conda-cudnn"].split():
+                yield f"{name} {_bound(row.versions)}"
 
 
 def _bound(versions: str) -> str:

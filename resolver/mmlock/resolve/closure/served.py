@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from mmlock.core.artifact import IndexSettings
 from mmlock.core.errors import MmlockError
 from mmlock.core.names import PackageName
-from mmlock.core.service_questions import SolveQuestion, places_of
+from mmlock.core.service_questions import ALLOW_VARIABLE, SolveQuestion, places_of
 from mmlock.facts.matrix.load import Matrix
-from mmlock.net.egress import ALLOW_VARIABLE, EgressPolicy, guarded
+from mmlock.net.egress import EgressPolicy, guarded
 from mmlock.resolve.closure.model import Closer, ClosureAnswer, ClosureRequest
 from mmlock.resolve.closure.uv_settings import sources
 

@@ -24,7 +24,7 @@ def add_builds(builder: GraphBuilder, catalog: SlotCatalog, slot: str, package: 
     recipes = [
         r
         for r in builder.matrix.recipes
-        if r.package == package and kind in r.kinds and _runs_on(r, builder.request.target.platform)
+        if r.package == package and kind in r.kinds and runs_on(r, builder.request.target.platform)
         if _allowed(builder, r)
     ]
     if not recipes:
@@ -48,7 +48,7 @@ def _allowed(builder: GraphBuilder, recipe: Recipe) -> bool:
     return allowed.get(recipe.form, True)
 
 
-def _runs_on(recipe: Recipe, platform: Platform) -> bool:
+def runs_on(recipe: Recipe, platform: Platform) -> bool:
     """Recipes that prove a `.so` are written for systems that have one."""
     return platform is not Platform.WINDOWS_X86_64 or not has_extension(recipe)
 

@@ -174,7 +174,8 @@ def _torch_build(env: LockedEnv, matrix: Matrix) -> TorchBuild | None:
     if not variant:
         return next((row for row in rows if row.on_pypi), None)
     row = next((row for row in rows if row.variant == variant), None)
-    cudnn = next((package.version for package in env.conda if package.name == "cudnn"), None)
+    names = matrix.defaults["conda-cudnn"].split()
+    cudnn = next((package.version for package in env.conda if package.name in names), None)
     return replace(row, cudnn=cudnn) if row is not None and cudnn is not None else row
 
 

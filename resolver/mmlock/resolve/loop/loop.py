@@ -303,10 +303,13 @@ def _question(
 
 
 def _preferred(arguments: SolveArguments) -> tuple[tuple[PackageName, str], ...]:
-    """Versions that the closure prefers: of an existing lock, else what the project's guide names exactly."""
+    """Versions that the closure prefers: of an existing lock, else what the project's guide names exactly.
+
+    Where it names none, those of an environment that the project exported.
+    """
     exact = {
         one.name: one.specifier.removeprefix("==")
-        for one in reversed(arguments.advice)
+        for one in (*reversed(arguments.snapshot), *reversed(arguments.advice))
         if one.specifier.startswith("==") and is_version(one.specifier.removeprefix("=="))
     }
     return tuple(sorted({**exact, **dict(arguments.preferences)}.items()))

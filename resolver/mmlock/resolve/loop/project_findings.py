@@ -19,9 +19,19 @@ __all__ = ["told", "untaken"]
 
 def told(env: LockedEnv, arguments: SolveArguments) -> LockedEnv:
     """The environment with what reading the project found."""
-    notes = (_of_project(place, text) for place, text in arguments.notes)
+    notes = (_of_project(place, text) for place, text in (*arguments.notes, *_missing(env, arguments)))
     pins = (_of_project(pin.place, pin.why, _PINS[pin.role], pin.text) for pin in arguments.pins)
     return replace(env, findings=(*env.findings, *notes, *pins))
+
+
+def _missing(env: LockedEnv, arguments: SolveArguments) -> Iterator[tuple[str, str]]:
+    """Imports that nothing declares and that the lock does not bring by another way either."""
+    held = {package.name for package in env.packages} | {step.package for step in env.steps}
+    held |= {choice.name for choice in env.conda_core}
+    for one in arguments.undeclared:
+        if one.name not in held:
+            text = f"`{one.module}` is imported but not declared: the lock may lack it"
+            yield one.place, f"{text}; add it by the name of its distribution: `--with NAME`"
 
 
 _PINS = {

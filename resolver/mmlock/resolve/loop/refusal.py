@@ -13,6 +13,7 @@ from mmlock.core.sources import COMMAND_LINE
 from mmlock.facts.matrix.load import Matrix
 from mmlock.resolve.core_solver.explain import Explanation, NearestSolution, explain, unsatisfied
 from mmlock.resolve.core_solver.solution import CoreSolution
+from mmlock.resolve.graph.build_rows import has_extension, runs_on
 from mmlock.resolve.graph.builder import readable
 from mmlock.resolve.graph.rows import Option
 from mmlock.resolve.loop.loop import MOST_TOLD, NoResolution
@@ -41,6 +42,7 @@ def no_answer(matrix: Matrix, request: InterpretedRequest, unsolved: NoResolutio
             *(constraint.hint for constraint in explanation.user_constraints if constraint.hint),
             *real_ways(matrix, (name for one in unsolved.refusals for name in one.packages)),
             *_sources(unsolved),
+            *_unbuilt(matrix, request, explanation),
             *nearest_lines(explanation),
         ],
         sources=notes.lines(),
@@ -51,6 +53,20 @@ def _sources(unsolved: NoResolution) -> list[str]:
     """Packages whose sources would do where their wheels do not."""
     names = {name: None for one in unsolved.refusals for name in one.wheels_only}
     return [f"`--allow-sdist {name}` allows `{name}` to be built from source" for name in names][:MOST_TOLD]
+
+
+def _unbuilt(matrix: Matrix, request: InterpretedRequest, explanation: Explanation) -> list[str]:
+    """Packages of the conflict that a recipe builds, on other systems than the target's."""
+    platform = request.target.platform
+    texts = {constraint.name for constraint in explanation.user_constraints}
+    named = {one.name: None for one in request.core_requirements if one.text in texts}
+    compiled = [recipe for recipe in matrix.recipes if has_extension(recipe)]
+    return [
+        f"mmlock has no steps that compile `{name}` for {platform}: compile it by hand, or build it on Linux"
+        for name in named
+        if (own := [recipe for recipe in compiled if recipe.package == name])
+        and not any(runs_on(recipe, platform) for recipe in own)
+    ]
 
 
 def origins(explanation: Explanation) -> list[str]:

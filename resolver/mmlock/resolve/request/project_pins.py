@@ -11,7 +11,7 @@ from mmlock.core.project_pins import PinNote, PinRole
 from mmlock.core.requirements import Asked, parse_requirement
 from mmlock.scan.pins.model import Binding, PinKind, ProjectPin
 
-__all__ = ["NO_PACKAGE", "advice", "advised", "asked_of", "pin_notes", "role_of"]
+__all__ = ["NO_PACKAGE", "advice", "advised", "asked_of", "pin_notes", "role_of", "snapshot"]
 
 NO_PACKAGE = frozenset({"python", "cuda"})
 _GUIDES = frozenset({PinKind.DOCUMENT, PinKind.DOCKERFILE})
@@ -37,6 +37,11 @@ def advice(pins: Iterable[ProjectPin], without: Collection[PackageName]) -> Iter
         if pin.name not in without and key not in seen:
             seen.add(key)
             yield asked_of(pin)
+
+
+def snapshot(pins: Iterable[ProjectPin]) -> Iterator[Asked]:
+    """What conda resolved on the authors' machine: versions that are known to have worked together."""
+    return (asked_of(pin) for pin in pins if pin.exported and pin.binding is Binding.LOCKED)
 
 
 def advised(pins: Iterable[ProjectPin]) -> tuple[ProjectPin, ...]:
@@ -86,6 +91,8 @@ def role_of(
         return _declared(pin, known)
     if pin in guiding:
         return PinRole.ADVISES, f"named by a {pin.kind}"
+    if pin.exported and pin.binding is Binding.LOCKED:
+        return PinRole.LEFT_OUT, "what conda resolved on one machine: its version is preferred"
     return PinRole.LEFT_OUT, _WHY[pin.binding]
 
 

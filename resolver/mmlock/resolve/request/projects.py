@@ -22,7 +22,7 @@ from mmlock.resolve.request.missing import require_provided
 from mmlock.resolve.request.own_conflicts import binding_conflicts, require_agreement
 from mmlock.resolve.request.packages import obtainable, unnamed
 from mmlock.resolve.request.project_names import name_constraints, name_notes
-from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes
+from mmlock.resolve.request.project_pins import NO_PACKAGE, advice, asked_of, pin_notes, snapshot
 from mmlock.scan.bounds import ImportBound
 from mmlock.scan.conclude import Need
 from mmlock.scan.extensions import BuildKind, OwnExtension
@@ -78,6 +78,8 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
         allow_lite=arguments.allow_lite or scanned.conclusion.need is Need.NOTHING,
         origins=tuple(dict.fromkeys((*arguments.origins, *said.of_channels()))),
         guesses=tuple(said.guesses()),
+        undeclared=tuple(said.undeclared()),
+        snapshot=tuple(snapshot(scanned.pins)),
         notes=(*arguments.notes, *said.notes(), *name_notes(matrix, scanned.needs)),
         pins=tuple(pin_notes(scanned.pins, said.owner, said.without)),
         advice=tuple(advice(scanned.pins, said.without)),
@@ -119,6 +121,10 @@ def _stated(text: str | None) -> str:
     """A version that can are in a lock: of `0.6.0+%s`, whose rest is filled in by a build, the start."""
     start = (text or "").partition("+")[0]
     return start if is_version(start) else _UNNAMED
+
+
+def _guess(use: PackageUse) -> Guess:
+    return Guess(module=use.module, name=use.packages[0], place=str(use.place))
 
 
 class _ProjectRequest:
@@ -198,9 +204,11 @@ class _ProjectRequest:
 
     def guesses(self) -> Iterator[Guess]:
         """Unexplained imports of the main scripts: what they name may be on an index."""
-        for use in self._unexplained():
-            if use.reached:
-                yield Guess(module=use.module, name=use.packages[0], place=str(use.place))
+        return (_guess(use) for use in self._unexplained() if use.reached)
+
+    def undeclared(self) -> Iterator[Guess]:
+        """Unexplained imports of other files: what they name may come in with the rest, or be missing."""
+        return (_guess(use) for use in self._unexplained() if not use.reached)
 
     def _unexplained(self) -> Iterator[PackageUse]:
         """Imports of modules that no fact knows and no file declares."""
@@ -325,10 +333,6 @@ class _ProjectRequest:
                     str(bounds[0].place),
                     f"no release of {module} has both {both}: neither is a bound",
                 )
-        for use in self._unexplained():
-            if not use.reached:
-                text = f"`{use.module}` is imported but not declared: the lock may lack it"
-                yield str(use.place), f"{text}; add it by the name of its distribution: `--with NAME`"
         if self.scanned.conclusion.need is Need.IMPORT:
             for place in self.scanned.conclusion.guard:
                 said = "this mmcv has no compiled ops: guard this import" if self.enough_lite else _GUARD

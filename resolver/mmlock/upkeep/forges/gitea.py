@@ -94,6 +94,8 @@ class Gitea(Struct, frozen=True, kw_only=True):
     body_limit: int = 65536
     """The server has no limit of its own; a page that is longer is read by nobody."""
     _labels: dict[str, int] = field(default_factory=dict)
+    _all: list[Pull] = field(default_factory=list)
+    """Every pull request, as this run found them."""
 
     def login(self) -> Login | None:
         return Login(user="mmlock", token=self.token())
@@ -112,16 +114,32 @@ class Gitea(Struct, frozen=True, kw_only=True):
         return tuple(sorted(self._pulls("open"), key=lambda one: one.number))
 
     def pulls_of(self, branch: str) -> tuple[Pull, ...]:
-        """The API has no filter by branch: all are read, the last ones first."""
-        found = [one for one in self._pulls("all") if one.branch == branch]
+        """The API has no filter by branch: all are read once, the last ones first."""
+        if not self._all:
+            self._all.extend(self._pulls("all", whole=False))
+        found = [one for one in self._all if one.branch == branch]
         return tuple(sorted(found, key=lambda one: -one.number))
 
-    def _pulls(self, state: str) -> Iterable[Pull]:
-        rows = self.rest.pages(self._path("/pulls"), _Pull, size="limit", most=_SIZE, state=state)
+    def _pulls(self, state: str, *, whole: bool = True) -> Iterable[Pull]:
+        rows = self.rest.pages(
+            self._path("/pulls"), _Pull, size="limit", most=_SIZE, whole=whole, state=state
+        )
         here = self.name.lower()
         for row in rows:
             if row.head.repo is not None and row.head.repo.full_name.lower() == here:
                 yield _pull(row)
+
+    def closed_with(self, label: str) -> frozenset[int]:
+        rows = self.rest.pages(
+            self._path("/issues"),
+            _Issue,
+            size="limit",
+            most=_SIZE,
+            state="closed",
+            type="pulls",
+            labels=label,
+        )
+        return frozenset(row.number for row in rows)
 
     def open_pull(self, new: NewPull) -> Pull:
         value = {

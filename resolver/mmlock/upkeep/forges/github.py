@@ -143,6 +143,10 @@ class GitHub(Struct, frozen=True, kw_only=True):
         )
         return tuple(pull for pull in self._own(rows) if pull.branch == branch)
 
+    def closed_with(self, label: str) -> frozenset[int]:
+        rows = self.rest.pages(self._path("/issues"), _Issue, state="closed", labels=label)
+        return frozenset(row.number for row in rows if row.pull_request is not None)
+
     def open_pull(self, new: NewPull) -> Pull:
         value = {"title": new.title, "head": new.branch, "base": new.base, "body": new.body}
         pull = self._opened(new, value)

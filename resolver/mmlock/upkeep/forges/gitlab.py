@@ -133,6 +133,10 @@ class GitLab(Struct, frozen=True, kw_only=True):
         )
         return self._own(rows)
 
+    def closed_with(self, label: str) -> frozenset[int]:
+        rows = self.rest.pages(self._path("/merge_requests"), _Merge, state="closed", labels=label)
+        return frozenset(row.iid for row in rows)
+
     def open_pull(self, new: NewPull) -> Pull:
         value: dict[str, object] = {
             "title": new.title,

@@ -76,6 +76,10 @@ class LocalForge(Struct, frozen=True, kw_only=True):
         found = [self._seen(record) for record in self._records() if record.branch == branch]
         return tuple(reversed(found))
 
+    def closed_with(self, label: str) -> frozenset[int]:
+        found = (self._seen(record) for record in self._records() if label in record.labels)
+        return frozenset(pull.number for pull in found if pull.standing is not PullStanding.OPEN)
+
     def open_pull(self, new: NewPull) -> Pull:
         for pull in self.open_pulls():
             if pull.branch == new.branch:

@@ -162,6 +162,10 @@ class Forge(Protocol):
         """All of a branch, whatever became of them, newest first."""
         ...
 
+    def closed_with(self, label: str) -> frozenset[int]:
+        """The numbers of those with that label that were closed unmerged; merged ones may be among them."""
+        ...
+
     def open_pull(self, new: NewPull) -> Pull:
         """Open one; the one that is open for that branch already is taken and not made twice."""
         ...

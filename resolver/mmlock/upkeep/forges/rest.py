@@ -90,14 +90,26 @@ class Rest(Struct, kw_only=True):
         return answer
 
     def pages(
-        self, path: str, kind: type[T], *, size: str = "per_page", most: int = 100, **query: str | int
+        self,
+        path: str,
+        kind: type[T],
+        *,
+        size: str = "per_page",
+        most: int = 100,
+        whole: bool = True,
+        **query: str | int,
     ) -> Iterator[T]:
-        """The rows of all pages. Raises ForgeFault for more than anybody would have."""
+        """The rows of all pages. Raises ForgeFault for more than anybody would have.
+
+        `whole`: False, what is on later pages than anybody would have is left out.
+        """
         answer = self.get(path, **{size: most}, **query)
-        for _ in range(MOST_PAGES):
+        for page in range(MOST_PAGES):
             yield from decoded(answer, list[kind])  # type: ignore[valid-type]
             following = _next(answer.headers.get("link", ""))
             if following is None:
+                return
+            if page == MOST_PAGES - 1 and not whole:
                 return
             target = urljoin(f"{self.root}/", following)
             if origin_of(target) != origin_of(self.root):

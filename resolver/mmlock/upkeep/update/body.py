@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -12,9 +12,10 @@ from msgspec import Struct
 from mmlock.core.names import normalize
 from mmlock.upkeep.lock_diff import LockChange, LockChangeKind
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
-from mmlock.upkeep.update.markdown import code, link, rows, size, text
+from mmlock.upkeep.update.markdown import code, cut, link, more_of, rows, size, text
+from mmlock.upkeep.update.security_text import security
 from mmlock.upkeep.update.state import PullState, tickbox, with_state
-from mmlock.upkeep.update.view import AdvisoryLine, Download, Facets, LockView
+from mmlock.upkeep.update.view import Download, Facets, LockView
 
 __all__ = ["RECREATE", "PullText", "body", "title"]
 
@@ -34,19 +35,27 @@ class PullText(Struct, frozen=True, kw_only=True):
     date_before: str | None = None
     """`exclude-newer` as it was, where the cause is a later date."""
     date_after: str | None = None
+    notes: Mapping[str, str] = {}
+    """Pages with the notes of releases, by package."""
     facts: tuple[str, ...] = ()
     """Changed facts that it commits, one line each."""
     files: str = ""
     """What goes before a path of the branch to make a link; empty: no link."""
-    waiting: tuple[tuple[str, str], ...] = ()
-    """Locks of it for which more waits: pair, and for what."""
+    waiting: tuple[str, ...] = ()
+    """Locks of it for which later releases of ordinary packages wait."""
+    merges: bool = False
+    """Whether the policy merges it once its locks were validated."""
 
 
 def title(cause: Cause, locks: Sequence[str], *, apart: str = "") -> str:
     """One line: what moves, in how many locks."""
     where = apart or (locks[0] if len(locks) == 1 else f"{len(locks)} locks")
-    verb = {CauseKind.NEW: "Add", CauseKind.FACTS: "Refresh"}.get(cause.kind, "Update")
-    return f"{verb} {cause.title} in {where}" if locks else f"{verb} {cause.title}"
+    if cause.kind is CauseKind.CORE:
+        what = f"Update {cause.name} to {cause.version}" if cause.version else f"Remove {cause.name}"
+    else:
+        verb = {CauseKind.NEW: "Add", CauseKind.FACTS: "Refresh"}.get(cause.kind, "Update")
+        what = f"{verb} {cause.title}"
+    return f"{what} in {where}" if locks else what
 
 
 def body(pull: PullText, state: PullState, limit: int) -> str:
@@ -58,7 +67,7 @@ def body(pull: PullText, state: PullState, limit: int) -> str:
         written = with_state("\n".join(_lines(pull, most)), state)
         if len(written) <= limit:
             return written
-    short = "\n".join((_headline(pull), "", _CUT, "", *_footer()))
+    short = "\n".join((_headline(pull), "", _CUT, "", *_footer(pull)))
     return with_state(short, state)
 
 
@@ -70,16 +79,15 @@ _CUT = (
 def _lines(pull: PullText, most: int) -> Iterator[str]:
     yield _headline(pull)
     yield ""
-    yield from _security(pull, most)
+    yield from security(pull.locks, most)
     yield from _overview(pull.locks, pull.files, most)
     yield from _each(pull, most)
     yield from _why(pull)
     yield from _stayed(pull.locks, most)
     yield from _steps(pull.locks, most)
     yield from _verdicts(pull.locks, most)
-    yield from _sizes(pull.locks, most)
     yield from _facts(pull.facts, most)
-    yield from _footer()
+    yield from _footer(pull)
 
 
 def _headline(pull: PullText) -> str:
@@ -87,55 +95,59 @@ def _headline(pull: PullText) -> str:
     if not count:
         return "The facts changed, and no lock moves with them."
     locks = "1 lock" if count == 1 else f"{count} locks"
-    return f"**{text(pull.cause.title)}** moves {locks}. Each was solved as a whole."
+    name = f"**{text(pull.cause.title)}**"
+    said = {
+        CauseKind.GROUP: f"The {name} moves {locks}",
+        CauseKind.FACTS: f"**Changed facts** move {locks}",
+        CauseKind.PACKAGES: f"**Ordinary packages** move {locks}",
+        CauseKind.NEW: f"Adds {locks}",
+    }.get(pull.cause.kind, f"{name} moves {locks}")
+    led = _unique(c.why for lock in pull.locks for c in lock.changes if c.name == pull.cause.name and c.why)
+    why = f": {text(led[0])}" if len(led) == 1 else ""
+    return f"{said}{why}. Each lock was solved as a whole."
 
 
 # ---------------------------------------------------------------- what moves
 
 
-def _security(pull: PullText, most: int) -> Iterator[str]:
-    closed = _unique(one for lock in pull.locks for one in lock.closed)
-    left = _unique(one for lock in pull.locks for one in lock.left)
-    if not pull.locks:
-        return
-    if not any(lock.advisories_read for lock in pull.locks):
-        yield "Known vulnerabilities: *not looked up*."
-        yield ""
-        return
-    unread = max(lock.unread for lock in pull.locks)
-    more = f" Of up to {unread} versions in a lock nobody knows: the index does not tell." if unread else ""
-    yield f"Known vulnerabilities: {len(closed)} closed, {len(left)} left.{more}"
-    yield from _cut((f"- closes {_advisory(one)}" for one in closed), len(closed), most)
-    yield from _cut((f"- leaves {_advisory(one)}" for one in left), len(left), most)
-    yield ""
-
-
-def _advisory(one: AdvisoryLine) -> str:
-    fixed = (
-        f"; fixed in {', '.join(code(v) for v in one.fixed_in)}"
-        if one.fixed_in
-        else "; no fixed release is known"
-    )
-    return f"{link(one.id, one.url)} of {code(f'{one.package} {one.version}')}{fixed}"
-
-
 def _overview(locks: Sequence[LockView], files: str, most: int) -> Iterator[str]:
-    """One row per lock: what it is built on, before and after."""
+    """One row per lock: what it is built on, before and after; what stays there is folded."""
     if not locks:
         return
     yield "## Locks"
     yield ""
-    head = ("lock", "Python", "torch", "CUDA", "GPU code in torch", "C++ ABI", "oldest driver")
+    moved = [lock for lock in locks if _moves_below(lock)]
+    same = [lock for lock in locks if not _moves_below(lock)]
+    yield from _rows_of(moved, files, most)
+    if same:
+        count = "1 lock stays" if len(same) == 1 else f"{len(same)} locks stay"
+        yield f"<details><summary>{count} on the same Python, torch, CUDA and driver</summary>"
+        yield ""
+        yield from _rows_of(same, files, most)
+        yield "</details>"
+        yield ""
+
+
+def _rows_of(locks: Sequence[LockView], files: str, most: int) -> Iterator[str]:
+    if not locks:
+        return
+    head = ("lock", "Python", "torch", "CUDA", "GPU code in torch", "C++ ABI", "oldest driver", "download")
     lines = [
         (
             link(lock.pair, f"{files}{lock.folder}/why.md" if files else ""),
             *(_moved(lock, read) for read in _FACETS),
+            _moved_size(lock),
         )
-        for lock in locks
+        for lock in locks[:most]
     ]
-    yield from rows(head, lines[:most])
-    yield from _more(len(lines) - most, "locks")
+    yield from rows(head, lines)
+    yield from more_of(len(locks) - most, "locks")
     yield ""
+
+
+def _moves_below(lock: LockView) -> bool:
+    """Whether it is built on something else now; a new lock is news, too."""
+    return lock.before is None or any(read(lock.before) != read(lock.after) for read in _FACETS)
 
 
 _FACETS: tuple[Callable[[Facets], str | None], ...] = (
@@ -155,35 +167,55 @@ def _moved(lock: LockView, read: Callable[[Facets], str | None]) -> str:
     return shown if shown == old else f"{old} → **{shown}**"
 
 
+def _moved_size(lock: LockView) -> str:
+    now = _size(lock.size_after)
+    before = _size(lock.size_before) if lock.size_before is not None else now
+    return now if now == before else f"{before} → **{now}**"
+
+
+def _size(one: Download) -> str:
+    if one.unknown and not one.known:
+        return _UNKNOWN
+    return size(one.known) + (f" and {one.unknown} of unknown size" if one.unknown else "")
+
+
 def _each(pull: PullText, most: int) -> Iterator[str]:
-    """The coupled changes; locks that move alike share a table."""
-    known = [lock for lock in pull.locks if lock.changes]
-    alike = sorted(known, key=lambda lock: _key(lock.changes))
-    tables = [list(found) for _, found in groupby(alike, key=lambda lock: _key(lock.changes))]
-    tables.sort(key=lambda found: [lock.pair for lock in pull.locks].index(found[0].pair))
-    if not tables:
+    """The coupled changes: one row for each, with the locks that it is in; what facts decide goes first."""
+    found: dict[tuple[str, LockChangeKind, str, str], list[tuple[str, LockChange]]] = {}
+    for lock in pull.locks:
+        for one in lock.changes:
+            key = (one.name, one.kind, one.old or "", one.new or "")
+            found.setdefault(key, []).append((lock.pair, one))
+    if not found:
         return
     yield "## Changes"
     yield ""
-    for found in tables[: max(most, 1)]:
-        names = ", ".join(code(lock.pair) for lock in found[: max(most, 1)])
-        more = len(found) - max(most, 1)
-        yield f"In {names}{f' and {more} more' if more > 0 else ''}:"
-        yield ""
-        changes = found[0].changes
-        yield from rows(("package", "change", "why"), (_change(one) for one in changes[:most]))
-        yield from _more(len(changes) - most, "changes")
-        yield ""
-    if more := len(tables) - max(most, 1):
-        yield from _more(more, "tables")
-        yield ""
+    core = {name for lock in pull.locks for name in lock.core}
+    lead = pull.cause.name
+    ordered = sorted(
+        found,
+        key=lambda key: (key[0] != lead, key[0] not in core, key[1] is LockChangeKind.FILES, *key),
+    )
+    several = len(pull.locks) > 1
+    head = ("package", "change", "in", "why") if several else ("package", "change", "why")
+    lines = []
+    for key in ordered[:most]:
+        name, said, why = _change(_told(found[key]), pull.notes)
+        pairs = [pair for pair, _ in found[key]]
+        where = f"all {len(pairs)}" if len(pairs) == len(pull.locks) else _in(pairs)
+        lines.append((name, said, where, why) if several else (name, said, why))
+    yield from rows(head, lines)
+    yield from more_of(len(ordered) - most, "changes")
+    yield ""
 
 
-def _key(changes: Sequence[LockChange]) -> tuple[tuple[str, str, str, str], ...]:
-    return tuple((one.kind.value, one.name, one.old or "", one.new or "") for one in changes)
+def _told(same: Sequence[tuple[str, LockChange]]) -> LockChange:
+    """The change with the reason that most of its locks give."""
+    whys = Counter(one.why for _, one in same)
+    return next(one for _, one in same if one.why == whys.most_common(1)[0][0])
 
 
-def _change(one: LockChange) -> tuple[str, str, str]:
+def _change(one: LockChange, notes: Mapping[str, str]) -> tuple[str, str, str]:
     name = normalize(one.name)
     page = f"{_PYPI}/{quote(name, safe='')}/"
     release = (one.new or "").partition("+")[0].partition(" ")[0]
@@ -194,6 +226,8 @@ def _change(one: LockChange) -> tuple[str, str, str]:
         LockChangeKind.CHANGED: f"{code(one.old or '')} → {to}",
         LockChangeKind.FILES: f"{to}: other files or steps",
     }[one.kind]
+    if one.new and (of := notes.get(one.name)) is not None:
+        said = f"{said} ({link('notes', of, plain=True)})"
     return f"[{code(one.name)}]({page}#history)", said, text(one.why or "")
 
 
@@ -210,15 +244,14 @@ def _why(pull: PullText) -> Iterator[str]:
             "in between may be used. The facts are those of the base branch."
         )
     else:
-        yield "The facts changed; `exclude-newer` stays, so ordinary packages move only as they must."
-    yield ""
+        yield "The facts changed; `exclude-newer` stays, so ordinary packages move only where they must."
     yield (
-        "Safe means here: every requirement, import-time bound, wheel tag and GPU arch that the facts know "
-        "of holds for the whole set, and a second check that shares nothing with the solver agrees. What "
-        "each version rests on is in the `why.md` beside its lock."
+        "Every requirement, import-time bound, wheel tag and GPU architecture in the facts holds for the "
+        "whole set, and a second check that shares no code with the solver agrees. The `why.md` beside a "
+        "lock has the reason and the source of each version."
     )
-    for pair, reason in pull.waiting:
-        yield f"- {code(pair)}: more waits: {text(reason)}"
+    if pull.waiting:
+        yield f"Later releases of ordinary packages wait until this is merged, for {_in(pull.waiting)}."
     yield ""
 
 
@@ -239,8 +272,8 @@ def _stayed(locks: Sequence[LockView], most: int) -> Iterator[str]:
         f"- {code(f'{name} {version}')} ({_in(pairs)}): {text(reason)}"
         for (name, version, reason), pairs in by_reason.items()
     )
-    yield from _cut(lines, len(by_reason), most)
-    yield from _cut((f"- {text(reason)}" for reason in passed), len(passed), most)
+    yield from cut(lines, len(by_reason), most)
+    yield from cut((f"- {text(reason)}" for reason in passed), len(passed), most)
     yield ""
 
 
@@ -263,7 +296,7 @@ def _steps(locks: Sequence[LockView], most: int) -> Iterator[str]:
     yield ""
     if not by_step:
         yield "Nothing: every package is a file with a hash."
-    yield from _cut((f"- {what} ({_in(pairs)})" for what, pairs in by_step.items()), len(by_step), most)
+    yield from cut((f"- {what} ({_in(pairs)})" for what, pairs in by_step.items()), len(by_step), most)
     yield ""
 
 
@@ -274,30 +307,10 @@ def _verdicts(locks: Sequence[LockView], most: int) -> Iterator[str]:
     yield ""
     ran = [lock for lock in locks if lock.verdict is not None]
     lines = (f"- {code(lock.pair)}: {text(lock.verdict or '')}" for lock in ran)
-    yield from _cut(lines, len(ran), most)
+    yield from cut(lines, len(ran), most)
     if silent := [lock.pair for lock in locks if lock.verdict is None]:
         yield f"- None for {_in(silent)}: nothing of these locks was run."
     yield ""
-
-
-def _sizes(locks: Sequence[LockView], most: int) -> Iterator[str]:
-    if not locks:
-        return
-    yield "## Download"
-    yield ""
-    lines = [
-        (code(lock.pair), _size(lock.size_before) if lock.size_before else "", _size(lock.size_after))
-        for lock in locks
-    ]
-    yield from rows(("lock", "before", "after"), lines[:most])
-    yield from _more(len(lines) - most, "locks")
-    yield ""
-
-
-def _size(one: Download) -> str:
-    if one.unknown and not one.known:
-        return _UNKNOWN
-    return size(one.known) + (f" and {one.unknown} of unknown size" if one.unknown else "")
 
 
 def _facts(lines: Sequence[str], most: int) -> Iterator[str]:
@@ -305,20 +318,21 @@ def _facts(lines: Sequence[str], most: int) -> Iterator[str]:
         return
     yield f"<details><summary>Changed facts: {len(lines)}</summary>"
     yield ""
-    yield from _cut((f"- {text(line)}" for line in lines), len(lines), most)
+    yield from cut((f"- {text(line)}" for line in lines), len(lines), most)
     yield ""
     yield "</details>"
     yield ""
 
 
-def _footer() -> Iterator[str]:
+def _footer(pull: PullText) -> Iterator[str]:
     yield "---"
     yield ""
     yield tickbox("rebase", "", "Tick this to have the branch made again on top of the base branch, now")
     yield ""
+    merged = "by mmlock, once its locks are validated" if pull.merges else "by a person"
     yield (
-        "Close this pull request to ignore this update; a newer one will be proposed. The branch is made "
-        "again when its base moves, unless somebody else pushed to it. The label "
+        f"Merging: {merged}. Close this pull request to ignore this update; a newer one will be proposed. "
+        "The branch is made again when its base moves, unless somebody else pushed to it. The label "
         f"`{RECREATE}` has it made again in any case."
     )
 
@@ -330,20 +344,6 @@ def _in(pairs: Sequence[str]) -> str:
     shown = 4
     names = ", ".join(code(pair) for pair in pairs[:shown])
     return f"{names} and {len(pairs) - shown} more" if len(pairs) > shown else names
-
-
-def _cut(lines: Iterable[str], count: int, most: int) -> Iterator[str]:
-    for place, line in enumerate(lines):
-        if place >= most:
-            break
-        yield line
-    yield from _more(count - most, "lines")
-
-
-def _more(count: int, of: str) -> Iterator[str]:
-    if count > 0:
-        yield ""
-        yield f"*and {count} more {of}, cut here; the files of the branch have them*"
 
 
 def _unique(values: Iterable[_T]) -> tuple[_T, ...]:

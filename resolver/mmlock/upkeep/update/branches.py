@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from mmlock.core.catalogue import Catalogue, Pair
+from mmlock.core.errors import EnvironmentFault, MmlockError
 from mmlock.files.atomic import write_aside
 from mmlock.upkeep.catalogue.state import entries, write_entry
 from mmlock.upkeep.catalogue.table import put_table
@@ -26,7 +27,15 @@ from mmlock.validate.model import Result
 from mmlock.validate.own_verdict import own_verdict
 from mmlock.validate.store import NAME as VERDICT
 
-__all__ = ["BranchRun", "MadeBranch", "Workshop"]
+__all__ = ["BranchRun", "LockRunError", "MadeBranch", "Workshop"]
+
+
+class LockRunError(EnvironmentFault):
+    """A lock that is to be run before it is proposed could not be, or its kernels fail."""
+
+    def __init__(self, pair: str, error: MmlockError) -> None:
+        super().__init__(error.message, causes=error.causes, hints=error.hints, sources=error.sources)
+        self.pair = pair
 
 
 class BranchRun(Struct, frozen=True, kw_only=True):
@@ -109,7 +118,12 @@ class Workshop(Struct, frozen=True, kw_only=True):
                 found = own.record.verdict
                 return BranchRun(text=verdict_words(found), passed=found.result is Result.PASSED)
             (folder / VERDICT).unlink()
-        return self.run_lock(folder) if run else None
+        if not run:
+            return None
+        try:
+            return self.run_lock(folder)
+        except MmlockError as error:
+            raise LockRunError(move.pair, error) from error
 
     def _proposal(self, group: MoveGroup, tree: str) -> PullProposal:
         branch = f"{self.policy.branch_prefix}{group.branch}"

@@ -59,6 +59,8 @@ class CarryOut(Struct, frozen=True, kw_only=True):
     statuses_of: StatusesOf
     may_merge: Callable[[PullProposal], bool]
     progress: Progress
+    said: frozenset[str] = frozenset()
+    """Commits of others of which their pull requests are known to tell."""
 
     def do(self, plan: UpdatePlan) -> Done:
         """Do it. Raises ForgeFault or GitFault; what was done by then is whole."""
@@ -156,6 +158,8 @@ class CarryOut(Struct, frozen=True, kw_only=True):
                 done.rejected.append(pull.branch)
 
     def _say_edited(self, pull: Pull, done: Done) -> None:
+        if pull.head in self.said:
+            return
         said = (
             "Somebody else pushed to this branch, so mmlock leaves it alone. To have it made again, tick the "
             f"box in the description or add the label `{RECREATE}`: what was pushed is lost then."

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from mmlock.upkeep.forges.model import Pull
 from mmlock.upkeep.update.markdown import code, link, text
+from mmlock.upkeep.update.memory import RunMemory, with_memory
 from mmlock.upkeep.update.plan import Fate, Outcome
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.state import tickbox
@@ -32,8 +33,8 @@ class DashboardText(Struct, frozen=True, kw_only=True):
     numbers: Mapping[str, Numbered]
     """By branch: those that are open now."""
     left: tuple[Pull, ...] = ()
-    waiting: tuple[tuple[str, str], ...] = ()
-    """Locks that wait for another pull request: pair, and for what."""
+    waiting: tuple[str, ...] = ()
+    """Locks for which later releases of ordinary packages wait until another move is in."""
     refused: tuple[tuple[str, str, bool], ...] = ()
     """Pairs without a solution: pair, reason, and whether a lock of former facts is committed."""
     failed: tuple[tuple[str, str], ...] = ()
@@ -54,16 +55,22 @@ def fate_text(fate: Fate, policy: Policy, *, held_back: str | None = None) -> st
         Fate.SCHEDULE: f"waits for its schedule: {', '.join(code(one) for one in policy.schedule)}",
         Fate.LIMIT_OPEN: f"waits: {policy.limit_open} pull requests may be open at once",
         Fate.LIMIT_HOUR: f"waits: {policy.limit_hour} pull requests may be opened within an hour",
+        Fate.TAKEN: "waits: a lock of it is in another open pull request",
         Fate.POLICY: f"not proposed: {text(held_back or '')}",
     }[fate]
 
 
-def dashboard(found: DashboardText, policy: Policy, limit: int) -> str:
-    """The Markdown, of at most `limit` characters; longer lists are cut where it says so."""
+def dashboard(found: DashboardText, policy: Policy, limit: int, memory: RunMemory | None = None) -> str:
+    """The Markdown, of at most `limit` characters; longer lists are cut where it says so.
+
+    `memory`: for the next run, hidden; it is left out where there is no room.
+    """
     for most in (500, 100, 30, 10, 3):
         written = "\n".join(_lines(found, policy, most)).rstrip() + "\n"
-        if len(written) <= limit:
-            return written
+        whole = written if memory is None else with_memory(written, memory)
+        for text_ in (whole, written):
+            if len(text_) <= limit:
+                return text_
     return f"{_HEAD}\n\n*The lists are too long for the forge; run `mmlock update --dry-run` to read them.*\n"
 
 
@@ -75,7 +82,7 @@ def _lines(found: DashboardText, policy: Policy, most: int) -> Iterator[str]:
     yield ""
     held = {fate: [one for one in found.outcomes if one.fate is fate] for fate in Fate}
     here = [*held[Fate.UPDATE], *held[Fate.KEEP], *held[Fate.OPEN]]
-    late = [one for one in held[Fate.SCHEDULE] if one.pull is not None]
+    late = [one for one in (*held[Fate.SCHEDULE], *held[Fate.TAKEN]) if one.pull is not None]
     opened = sorted([*here, *late], key=lambda one: one.proposal.branch)
     yield from _section("Open", [_open(one, found) for one in opened], most)
     if len(opened) > 1:
@@ -87,7 +94,10 @@ def _lines(found: DashboardText, policy: Policy, most: int) -> Iterator[str]:
         tickbox("open", one.proposal.branch, f"{_what(one)}: {fate_text(one.fate, policy)}")
         for one in waiting
     ]
-    lines += [f"- {code(pair)}: {text(reason)}" for pair, reason in found.waiting]
+    lines += [  # no tick can hurry these
+        f"- {_what(one)}: {fate_text(one.fate, policy)}" for one in held[Fate.TAKEN] if one.pull is None
+    ]
+    lines += _later(found)
     yield from _section("Pending", lines, most)
     edited = [
         tickbox("rebase", one.proposal.branch, f"{_open_name(one, found)}: {fate_text(one.fate, policy)}")
@@ -115,6 +125,15 @@ def _lines(found: DashboardText, policy: Policy, most: int) -> Iterator[str]:
     yield f"{found.pairs} locks, {max(fresh - len(found.refused) - len(found.failed), 0)} of them up to date."
 
 
+def _later(found: DashboardText) -> Iterator[str]:
+    """What waits for each proposal."""
+    for one in found.outcomes:
+        if held := [pair for pair in one.proposal.pairs if pair in found.waiting]:
+            at = found.numbers.get(one.proposal.branch)
+            name = link(f"#{at.number}", at.url) if at is not None else text(one.proposal.title)
+            yield f"- Later releases of ordinary packages wait until {name} is merged ({_listed(held)})"
+
+
 def _open(one: Outcome, found: DashboardText) -> str:
     return tickbox("rebase", one.proposal.branch, f"{_open_name(one, found)} ({_pairs(one)})")
 
@@ -131,10 +150,13 @@ def _what(one: Outcome) -> str:
 
 
 def _pairs(one: Outcome) -> str:
+    return _listed(one.proposal.pairs) or "facts only"
+
+
+def _listed(pairs: Sequence[str]) -> str:
     shown = 3
-    names = ", ".join(code(pair) for pair in one.proposal.pairs[:shown])
-    more = len(one.proposal.pairs) - shown
-    return f"{names} and {more} more" if more > 0 else names or "facts only"
+    names = ", ".join(code(pair) for pair in pairs[:shown])
+    return f"{names} and {len(pairs) - shown} more" if len(pairs) > shown else names
 
 
 def _section(title: str, lines: Sequence[str] | Iterable[str], most: int) -> Iterator[str]:

@@ -44,8 +44,8 @@ class Moves(Struct, frozen=True, kw_only=True):
     """What a run found of all pairs."""
 
     moved: tuple[Move, ...]
-    waiting: tuple[tuple[str, str], ...]
-    """Pairs for which more waits until this move is in: pair, and why."""
+    waiting: tuple[str, ...]
+    """Pairs that facts move now, and for which later releases of ordinary packages wait until that is in."""
     refused: tuple[tuple[str, str, bool], ...]
     """Pair, reason, whether a lock is committed."""
     failed: tuple[tuple[str, str], ...]
@@ -78,7 +78,7 @@ def find_moves(
     and the date that is committed, for the pairs that differ.
     """
     moved: list[Move] = []
-    waiting: list[tuple[str, str]] = []
+    waiting: list[str] = []
     refused: list[tuple[str, str, bool]] = []
     failed: list[tuple[str, str]] = []
     for pair, later in by_date.items():
@@ -92,7 +92,7 @@ def find_moves(
         if today is not None and not isinstance(today, Refused) and _differs(own, today):
             moved.append(_move(own, today, Knob.FACTS, policy))
             if isinstance(later, LockedEnv) and identity(later) != identity(today):
-                waiting.append((pair, "later releases of ordinary packages wait until this is merged"))
+                waiting.append(pair)
         elif isinstance(later, Refused):
             refused.append((pair, later.error, own.env is not None))
         elif _differs(own, later):

@@ -9,7 +9,7 @@ Rules, in the order of their force:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -18,11 +18,13 @@ from mmlock.core.names import StrEnum
 from mmlock.upkeep.forges.model import Pull, PullStanding
 from mmlock.upkeep.update.body import RECREATE
 from mmlock.upkeep.update.causes import Cause
+from mmlock.upkeep.update.memory import FormerPull
 from mmlock.upkeep.update.policy import Policy, Rebase
 from mmlock.upkeep.update.schedule import in_window
 from mmlock.upkeep.update.state import PullState, read_state, ticked
 
 __all__ = [
+    "WAITING",
     "Branch",
     "Close",
     "CloseReason",
@@ -72,7 +74,7 @@ class Observed(Struct, frozen=True, kw_only=True):
 
     pulls: tuple[Pull, ...]
     """Open ones of the repository."""
-    earlier: Mapping[str, tuple[Pull, ...]]
+    earlier: Mapping[str, tuple[FormerPull, ...]]
     """By branch, newest first: what became of former pull requests."""
     branches: Mapping[str, Branch]
     ticks: frozenset[tuple[str, str]] = frozenset()
@@ -90,10 +92,11 @@ class Fate(StrEnum):
     SCHEDULE = "schedule"  # it waits for its window
     LIMIT_OPEN = "limit-open"  # too many are open
     LIMIT_HOUR = "limit-hour"  # too many were opened within the hour
+    TAKEN = "taken"  # a lock of it is in another pull request, which stays open
     POLICY = "policy"  # `ignore` or `allowed` holds it back
 
 
-WAITING = frozenset({Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR})
+WAITING = frozenset({Fate.SCHEDULE, Fate.LIMIT_OPEN, Fate.LIMIT_HOUR, Fate.TAKEN})
 
 
 class Publish(Struct, frozen=True, kw_only=True):
@@ -179,22 +182,38 @@ def make_plan(
     unsure: frozenset[str] = frozenset(),
 ) -> UpdatePlan:
     """Decide. `unsure`: locks that could not be solved now, whose pull requests stay as they are."""
-    planner = _Planner(observed, proposals, policy, now)
-    return planner.plan(unsure)
+    taken: frozenset[_Place] = frozenset()
+    while True:  # what waits for a pull request may keep another one open; each round takes more
+        planner = _Planner(observed, proposals, policy, now, taken)
+        plan = planner.plan(unsure)
+        found = planner.twice(plan) - taken
+        if not found:
+            return plan
+        taken |= found
+
+
+_Place = tuple[str, str]
+"""A lock, and the branch of the pull request of ours that it is in."""
 
 
 class _Planner:
     def __init__(
-        self, observed: Observed, proposals: Sequence[PullProposal], policy: Policy, now: datetime
+        self,
+        observed: Observed,
+        proposals: Sequence[PullProposal],
+        policy: Policy,
+        now: datetime,
+        taken: frozenset[_Place],
     ) -> None:
         self.observed = observed
+        self.taken = taken
         self.policy = policy
         self.now = now
         self.open_now = in_window(policy.schedule, policy.timezone, now)
         self.proposals = sorted(proposals, key=lambda one: (one.cause.rank, one.branch))
         self.by_branch = {one.branch: one for one in self.proposals}
         self.ours = {one.branch: one for one in our_pulls(observed.pulls, policy.branch_prefix)}
-        self.opened_lately = sum(now - one.created < timedelta(hours=1) for one in self._all_ours())
+        self.opened_lately = sum(now - created < timedelta(hours=1) for created in self._all_created())
         # Those whose proposal is still there; what is closed in this run makes room.
         self.count = sum(branch in self.by_branch for branch in self.ours)
 
@@ -215,7 +234,23 @@ class _Planner:
                     actions.append(action)
         return UpdatePlan(actions=tuple(actions), outcomes=tuple(outcomes), left=tuple(left))
 
+    def twice(self, plan: UpdatePlan) -> frozenset[_Place]:
+        """Locks that stay in a pull request while the plan puts them into another one."""
+        closed = {one.pull.branch for one in plan.actions if isinstance(one, Close)}
+        published = [one.proposal for one in plan.actions if isinstance(one, Publish)]
+        made_again = {one.branch for one in published}
+        stay = [one for branch, one in self.ours.items() if branch not in closed | made_again]
+        return frozenset(
+            (pair, pull.branch)
+            for pull in stay
+            for pair in _state(pull).pairs
+            if any(pair in proposal.pairs for proposal in published)
+        )
+
     # ------------------------------------------------------------ proposals
+
+    def _is_taken(self, proposal: PullProposal) -> bool:
+        return any(pair in proposal.pairs and branch != proposal.branch for pair, branch in self.taken)
 
     def _of(self, proposal: PullProposal) -> tuple[Outcome, list[Action]]:
         pull = self.ours.get(proposal.branch)
@@ -238,6 +273,8 @@ class _Planner:
             return self._held_back(proposal, pull, branch)
         if branch is not None and not branch.ours and not asked:
             return Outcome(proposal=proposal, fate=Fate.EDITED, pull=pull), [SayEdited(pull=pull)]
+        if self._is_taken(proposal):
+            return Outcome(proposal=proposal, fate=Fate.TAKEN, pull=pull), []
         push = branch is None or asked or self._must_push(proposal, branch)
         if push and not asked and not self._may_push(branch):
             return Outcome(proposal=proposal, fate=Fate.SCHEDULE, pull=pull), []
@@ -273,6 +310,8 @@ class _Planner:
             return Fate.IGNORED
         if branch is not None and not branch.ours and not wanted:
             return Fate.EDITED
+        if self._is_taken(proposal):
+            return Fate.TAKEN
         if wanted:
             return Fate.OPEN
         if not self.open_now:
@@ -285,12 +324,10 @@ class _Planner:
 
     def _closed_by_person(self, proposal: PullProposal) -> bool:
         """Whether the newest pull request of this very proposal was closed unmerged, and not by us."""
-        for pull in self.observed.earlier.get(proposal.branch, ()):
-            state = read_state(pull.body)
-            if state is None or state.key != proposal.key:
-                continue
-            return pull.standing is PullStanding.CLOSED and RECREATE not in pull.labels
-        return False
+        newest = next(
+            (o for o in self.observed.earlier.get(proposal.branch, ()) if o.key == proposal.key), None
+        )
+        return newest is not None and newest.standing is PullStanding.CLOSED and not newest.again
 
     def _must_push(self, proposal: PullProposal, branch: Branch) -> bool:
         if branch.tree != proposal.tree and branch.on_base:
@@ -306,10 +343,11 @@ class _Planner:
     def _wanted_now(self, branch: str) -> bool:
         return bool({("open", branch), ("recreate", branch)} & self.observed.ticks)
 
-    def _all_ours(self) -> Iterator[Pull]:
-        seen = {one.number: one for found in self.observed.earlier.values() for one in found}
-        seen |= {one.number: one for one in self.ours.values()}
-        yield from seen.values()
+    def _all_created(self) -> Iterable[datetime]:
+        """When pull requests of ours were opened, whatever became of them."""
+        seen = {one.number: one.created for found in self.observed.earlier.values() for one in found}
+        seen |= {one.number: one.created for one in self.ours.values()}
+        return seen.values()
 
     # ------------------------------------------------------------ what has no proposal any more
 

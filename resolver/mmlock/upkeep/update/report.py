@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmlock.core.catalogue import Catalogue
 from mmlock.core.report import Page
@@ -16,7 +16,8 @@ from mmlock.upkeep.update.branches import MadeBranch
 from mmlock.upkeep.update.carry_out import Done
 from mmlock.upkeep.update.causes import Knob
 from mmlock.upkeep.update.facts import fact_lines
-from mmlock.upkeep.update.moves import Move, Moves
+from mmlock.upkeep.update.index_advisories import ReleasePages
+from mmlock.upkeep.update.moves import Move, MoveGroup, Moves
 from mmlock.upkeep.update.plan import UpdatePlan
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.view import LockView, view
@@ -32,19 +33,35 @@ def pull_text(
     dates: tuple[str | None, str],
     files: str,
     changes: tuple[Change, ...],
-    lookup: Lookup,
+    lookup: ReleasePages,
+    waiting: tuple[str, ...],
+    policy: Policy,
 ) -> PullText:
-    """What the description of a pull request tells. `dates`: before and after."""
+    """What the description of a pull request tells. `dates`: before and after; `waiting`: see `Moves`."""
     group = made.group
     by_date = group.cause.knob is Knob.DATE
     return PullText(
         cause=group.cause,
         locks=tuple(_view(made, m, folder, matrix, lookup) for m in group.moves),
+        notes=_notes(group, lookup),
         date_before=dates[0] if by_date else None,
         date_after=dates[1] if by_date else None,
         files=files,
         facts=fact_lines(changes),
+        waiting=tuple(pair for pair in group.pairs if pair in waiting),
+        merges=bool(group.moves) and all(m.target in policy.automerge for m in group.moves),
     )
+
+
+def _notes(group: MoveGroup, lookup: ReleasePages) -> Mapping[str, str]:
+    """Pages with the notes of what changed, by package."""
+    found: dict[str, str] = {}
+    for move in group.moves:
+        for one in (*move.diff.packages, *move.diff.steps) if move.diff is not None else ():
+            version = (one.new or "").partition(" ")[0].partition("+")[0]
+            if version and one.name not in found and (link := lookup.notes(one.name, version)) is not None:
+                found[one.name] = link
+    return found
 
 
 def _view(made: MadeBranch, move: Move, folder: str, matrix: Matrix, lookup: Lookup) -> LockView:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from mmlock.core.catalogue import LocksArguments, Pair
 from mmlock.core.errors import EnvironmentFault, MmlockError
 from mmlock.core.progress import Progress, silent
 from mmlock.core.report import Page
@@ -24,27 +23,32 @@ from mmlock.facts.matrix.diff import Change
 from mmlock.facts.matrix.load import Matrix, open_matrix
 from mmlock.files.atomic import write_aside
 from mmlock.files.locking import BusyError, hold
-from mmlock.upkeep.catalogue.locking import DecideWith, Outcome, Solving, solve_pairs
+from mmlock.upkeep.catalogue.locking import DecideWith
 from mmlock.upkeep.forges.open import Opened, forge_for
-from mmlock.upkeep.update.advisories import Lookup, led_by_security
+from mmlock.upkeep.update.advisories import led_by_security
 from mmlock.upkeep.update.base import UpdateBase, read_base
 from mmlock.upkeep.update.body import body
-from mmlock.upkeep.update.branches import BranchRun, MadeBranch, Workshop
+from mmlock.upkeep.update.branches import BranchRun, LockRunError, MadeBranch, Workshop
 from mmlock.upkeep.update.carry_out import CarryOut, Done
 from mmlock.upkeep.update.causes import Cause, CauseKind, Knob
+from mmlock.upkeep.update.core_pins import held_by
 from mmlock.upkeep.update.dashboard import LABEL, TITLE, DashboardText, dashboard
-from mmlock.upkeep.update.facts import (
-    FOLDER,
-    NO_FACTS,
-    FactState,
-    Sliced,
-    refreshed,
-    sliced_moves,
-)
+from mmlock.upkeep.update.facts import FOLDER, NO_FACTS, FactState, refreshed
+from mmlock.upkeep.update.former_pulls import FormerPulls
 from mmlock.upkeep.update.git import Git
-from mmlock.upkeep.update.index_advisories import Advisories, NoAdvisories
-from mmlock.upkeep.update.moves import MoveGroup, Moves, differing, find_moves, grouped
-from mmlock.upkeep.update.plan import Observed, Publish, UpdatePlan, edited_pairs, make_plan, our_pulls
+from mmlock.upkeep.update.index_advisories import Advisories, NoAdvisories, ReleasePages, WithFacts
+from mmlock.upkeep.update.memory import read_memory, without_memory
+from mmlock.upkeep.update.move_solver import MoveSolver
+from mmlock.upkeep.update.moves import MoveGroup, Moves, grouped
+from mmlock.upkeep.update.plan import (
+    Observed,
+    Publish,
+    SayEdited,
+    UpdatePlan,
+    edited_pairs,
+    make_plan,
+    our_pulls,
+)
 from mmlock.upkeep.update.policy import Policy
 from mmlock.upkeep.update.report import (
     date_before,
@@ -86,13 +90,14 @@ def update(
     progress: Progress = silent,
     environ: Mapping[str, str] = os.environ,
     clock: Clock = lambda: datetime.now(tz=timezone.utc),
-    lookup: Lookup | None = None,
+    lookup: ReleasePages | None = None,
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Page:
     """One run. Raises UsageError, EnvironmentFault (ForgeFault and GitFault among them) or MatrixError.
 
-    `lookup` knows vulnerabilities; with `transport` and `sleep`, tests stand in for the forge and for time.
+    `lookup` knows vulnerabilities and release notes; with `transport` and `sleep`, tests stand in for the
+    forge and for time.
     """
     git = Git.at(arguments.file.resolve().parent, environ)
     git.require_whole()
@@ -133,7 +138,7 @@ class _Run:
         progress: Progress,
         now: datetime,
         environ: Mapping[str, str],
-        lookup: Lookup,
+        lookup: ReleasePages,
     ) -> None:
         self.parts = parts
         self.lookup = lookup
@@ -154,17 +159,19 @@ class _Run:
     def _with_base(self, tree: Git, base: UpdateBase, place: Path) -> Page:
         observed = self._observe(base)
         self.facts = self._facts(base, place)
-        solving = self._solving(base)
-        moves, others = self._moves(base, solving)
-        self.sliced = self._sliced(base, moves, solving, place)
+        solver = MoveSolver.of(base, self.facts, self.arguments, self.parts.decide, self.progress)
+        moves, others = solver.moves()
+        self.sliced = solver.sliced(moves, place)
+        matrix = open_matrix(self.facts.now or self.arguments.matrices)
+        self.lookup = WithFacts(pages=self.lookup, matrix=matrix)
         moves = replace(moves, moved=tuple(led_by_security(self.sliced.moves, self.lookup)))
-        groups = grouped(moves.moved, base.policy, edited_pairs(observed, base.policy.branch_prefix))
+        claimed = edited_pairs(observed, base.policy.branch_prefix)
+        groups = grouped(moves.moved, base.policy, claimed)
         if self.sliced.rest and not any(one.cause.slug == CauseKind.FACTS for one in groups):
             groups = (
                 *groups,
                 MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=digest(self.sliced.rest)),
             )
-        matrix = open_matrix(self.facts.now or self.arguments.matrices)
         workshop = Workshop(
             tree=tree,
             file=base.file,
@@ -181,8 +188,19 @@ class _Run:
         )
         made, broken = self._make(workshop, groups)
         moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
-        observed = self._with_earlier(observed, made, base.policy)
-        plan = self._plan(observed, made, base, moves)
+        observed, plan = self._planned(observed, made, base, moves)
+        if stuck := held_by(plan.outcomes):
+            late = solver.without_core(stuck, self.lookup)
+            moves = replace(moves, waiting=tuple(one for one in moves.waiting if one not in stuck))
+            later = grouped(
+                [move for move in (*moves.moved, *late) if move.cause.knob is Knob.DATE], base.policy, claimed
+            )
+            made = [one for one in made if one.group.cause.knob is not Knob.DATE]
+            again, broken = self._make(workshop, later)
+            made += again
+            moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
+            observed, plan = self._planned(observed, made, base, moves)
+        self.waiting = moves.waiting
         if not self.arguments.dry_run and (now := _to_run(plan, made, base.policy)):
             made, broken = self._make(workshop, tuple(one.group for one in made), run=now)
             moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
@@ -195,7 +213,7 @@ class _Run:
         text = self._dashboard(plan, done, moves, base)
         if not self.arguments.dry_run:
             self._put_dashboard(text)
-        return run_page(plan, done, moves, text, dry_run=self.arguments.dry_run)
+        return run_page(plan, done, moves, without_memory(text), dry_run=self.arguments.dry_run)
 
     # ------------------------------------------------------------ what is there
 
@@ -204,6 +222,8 @@ class _Run:
         self.progress("reading pull requests")
         pulls = self.forge.open_pulls()
         self.issue = self.forge.dashboard(LABEL)
+        self.memory = read_memory(self.issue.body if self.issue is not None else "")
+        self.former = FormerPulls(self.forge, self.memory)
         self.git.fetch_branches(self.forge.remote, prefix)
         return Observed(
             pulls=pulls,
@@ -212,11 +232,19 @@ class _Run:
             ticks=ticked(self.issue.body) if self.issue is not None else frozenset(),
         )
 
-    def _with_earlier(self, observed: Observed, made: list[MadeBranch], policy: Policy) -> Observed:
-        """With what became of former pull requests, for the proposals that have none now."""
-        open_now = {pull.branch for pull in our_pulls(observed.pulls, policy.branch_prefix)}
-        names = [one.proposal.branch for one in made if one.proposal.branch not in open_now]
-        return replace(observed, earlier={name: self.forge.pulls_of(name) for name in names})
+    def _planned(
+        self, observed: Observed, made: list[MadeBranch], base: UpdateBase, moves: Moves
+    ) -> tuple[Observed, UpdatePlan]:
+        """The plan, and what it rests on: with what became of the former pull requests of its proposals."""
+        open_now = {pull.branch for pull in our_pulls(observed.pulls, base.policy.branch_prefix)}
+        proposals = [one.proposal for one in made]
+        asked = [one for one in proposals if one.branch not in open_now and not one.held_back]
+        observed = replace(observed, earlier=self.former.of(asked))
+        while True:
+            plan = self._plan(observed, made, base, moves)
+            opened = [one for one in plan.actions if isinstance(one, Publish) and one.pull is None]
+            if not self.former.confirm(one.proposal.branch for one in opened):
+                return observed, plan
 
     # ------------------------------------------------------------ what moves
 
@@ -242,48 +270,6 @@ class _Run:
         found = self.sliced.changes.get(group.cause.slug, ())
         return found or (self.sliced.rest if not group.moves else ())
 
-    def _solving(self, base: UpdateBase) -> Solving:
-        request = LocksArguments(
-            file=base.file,
-            jobs=self.arguments.jobs,
-            offline=self.arguments.offline,
-            matrices=self.facts.now or self.arguments.matrices,
-            allowed_signers=self.arguments.allowed_signers,
-        )
-        return Solving.of(base.catalogue, base.catalogue.pairs, request, base.trust)
-
-    def _moves(self, base: UpdateBase, solving: Solving) -> tuple[Moves, frozenset[str]]:
-        """What moves, and all pairs that the later date alone would change."""
-        by_date = self._solved(solving, tuple(base.later.values()))
-        changed = differing(base.held, by_date)
-        now = {pair.name: pair for pair in base.catalogue.pairs}
-        same = {name for name in changed if base.later[name] == now[name]}
-        by_facts = self._solved(solving, tuple(now[name] for name in changed if name not in same))
-        by_facts |= {name: by_date[name] for name in same}
-        moves = find_moves(base.held, by_date, by_facts, base.policy)
-        dated = [move.pair for move in moves.moved if move.cause.knob is Knob.DATE]
-        if self.facts.changes and dated:  # over the facts of the base, which are those of its branch
-            old = replace(solving, matrices=self.facts.base)
-            by_date |= self._solved(old, tuple(base.later[name] for name in dated))
-            moves = find_moves(base.held, by_date, by_facts, base.policy)
-        return moves, frozenset(name for name in changed if name not in same)
-
-    def _sliced(self, base: UpdateBase, moves: Moves, solving: Solving, place: Path) -> Sliced:
-        return sliced_moves(
-            self.facts,
-            moves.moved,
-            base.held,
-            {pair.name: pair for pair in base.catalogue.pairs},
-            place,
-            lambda pairs, folder: self._solved(replace(solving, matrices=folder), pairs),
-        )
-
-    def _solved(self, solving: Solving, pairs: tuple[Pair, ...]) -> dict[str, Outcome]:
-        if not pairs:
-            return {}
-        told = solve_pairs(solving, pairs, self.parts.decide(solving), progress=self.progress)
-        return {pair.name: outcome for pair, outcome in told}
-
     def _plan(self, observed: Observed, made: list[MadeBranch], base: UpdateBase, moves: Moves) -> UpdatePlan:
         proposals = [one.proposal for one in made]
         return make_plan(observed, proposals, base.policy, now=self.now, unsure=moves.unsure)
@@ -299,7 +285,7 @@ class _Run:
             try:
                 made.append(workshop.make(group, run=group.branch in run))
             except MmlockError as error:
-                broken += [(pair, error.message) for pair in group.pairs]
+                broken += [(pair, _why_not(pair, error)) for pair in group.pairs]
         return made, broken
 
     # ------------------------------------------------------------ what is done
@@ -315,6 +301,7 @@ class _Run:
             statuses_of=lambda proposal: statuses(by_branch[proposal.branch]),
             may_merge=lambda proposal: may_merge(by_branch[proposal.branch], base.policy),
             progress=self.progress,
+            said=frozenset(self.memory.said),
         )
         return doing.do(plan)
 
@@ -329,6 +316,8 @@ class _Run:
             files=self.forge.file_url(made.proposal.branch),
             changes=self._changes(made.group),
             lookup=self.lookup,
+            waiting=self.waiting,
+            policy=base.policy,
         )
         return body(text, state, self.forge.body_limit)
 
@@ -368,7 +357,9 @@ class _Run:
             indexes=self.facts.unread,
             pairs=len(base.catalogue.pairs),
         )
-        return dashboard(found, base.policy, self.forge.body_limit)
+        said = (one.pull.head for one in plan.actions if isinstance(one, SayEdited))
+        memory = self.former.remember(plan.outcomes, said)
+        return dashboard(found, base.policy, self.forge.body_limit, memory)
 
     def _put_dashboard(self, text: str) -> None:
         if self.issue is None:  # another run may have opened it while this one solved
@@ -377,6 +368,13 @@ class _Run:
             self.forge.open_dashboard(title=TITLE, body=text, label=LABEL)
         elif self.issue.body != text:
             self.forge.edit_dashboard(self.issue.number, text)
+
+
+def _why_not(pair: str, error: MmlockError) -> str:
+    """Why a lock is not proposed, in one line."""
+    if isinstance(error, LockRunError) and error.pair != pair:
+        return f"not proposed: `{error.pair}`, which moves with it, cannot be run"
+    return ": ".join((error.message, *error.causes[:1]))
 
 
 def _to_run(plan: UpdatePlan, made: list[MadeBranch], policy: Policy) -> frozenset[str]:

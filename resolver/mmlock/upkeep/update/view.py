@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from mmlock.core.names import Platform
+from mmlock.core.names import PackageName, Platform
+from mmlock.facts.matrix.known_versions import has_newer
 from mmlock.facts.matrix.load import Matrix
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.lock.model import BuildStep, FindingKind, LockedEnv, ReasonKind
@@ -88,6 +89,8 @@ class LockView(Struct, frozen=True, kw_only=True):
     """What ran of it, on what; None: nothing."""
     size_before: Download | None
     size_after: Download
+    core: frozenset[str] = frozenset()
+    """Packages that the facts decide, before or after."""
     closed: tuple[AdvisoryLine, ...] = ()
     left: tuple[AdvisoryLine, ...] = ()
     advisories_read: bool = False
@@ -115,12 +118,13 @@ def view(
         before=facets(old, matrix) if old is not None else None,
         after=facets(new, matrix),
         changes=tuple(_joined(diff)) if diff else (),
-        stayed=tuple(_stayed(new, moved)) if old is not None else (),
+        stayed=tuple(_stayed(new, moved, matrix)) if old is not None else (),
         passed_over=tuple(one.text for one in new.findings if one.kind is FindingKind.PASSED_OVER),
         steps=tuple(_steps(new)),
         verdict=verdict,
         size_before=_download(old) if old is not None else None,
         size_after=_download(new),
+        core=frozenset(one.name for env in (old, new) if env is not None for one in chosen(env)),
     )
 
 
@@ -168,10 +172,11 @@ def _target(env: LockedEnv) -> str:
     return describe_target(env)
 
 
-def _stayed(env: LockedEnv, moved: set[str]) -> Iterator[Stayed]:
-    """Decided packages for which the lock tells why not a newer one."""
+def _stayed(env: LockedEnv, moved: set[str], matrix: Matrix) -> Iterator[Stayed]:
+    """Decided packages of which the facts know a newer release, and why the lock does not take it."""
     for one in chosen(env):
-        if one.name not in moved and (why := _holding(one)):
+        newer = one.name not in moved and has_newer(matrix, PackageName(one.name), one.version)
+        if newer and (why := _holding(one)):
             yield Stayed(name=one.name, version=one.version, reason=why)
 
 
