@@ -52,9 +52,10 @@ def title(cause: Cause, locks: Sequence[str], *, apart: str = "") -> str:
     where = apart or (locks[0] if len(locks) == 1 else f"{len(locks)} locks")
     if cause.kind is CauseKind.CORE:
         what = f"Update {cause.name} to {cause.version}" if cause.version else f"Remove {cause.name}"
+    elif cause.kind is CauseKind.FACTS:
+        what = "Follow changed facts" if locks else "Refresh the facts"
     else:
-        verb = {CauseKind.NEW: "Add", CauseKind.FACTS: "Refresh"}.get(cause.kind, "Update")
-        what = f"{verb} {cause.title}"
+        what = f"{'Add' if cause.kind is CauseKind.NEW else 'Update'} {cause.title}"
     return f"{what} in {where}" if locks else what
 
 
