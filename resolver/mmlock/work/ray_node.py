@@ -27,6 +27,7 @@ Step = tuple[str, bytes, str]
 line of the log; `answer`: the result; `failure`: a TaskFailure as JSON; `gone`: the process died.
 """
 
+_LOOK = 0.5
 _warm: dict[str, TaskProcess] = {}
 
 
@@ -51,7 +52,8 @@ def steps(packed: bytes, wanted: Mapping[str, str], handlers: str, place: str | 
     try:
         process.send(task)
         while True:
-            word, value = process.received(wait(process.waited))
+            # Ray interrupts a task between two steps of Python only, so none may wait for ever.
+            word, value = process.received(wait(process.waited, timeout=_LOOK))
             if word == "say":
                 yield ("say", str(value).encode(), "")
             elif word == "done":
