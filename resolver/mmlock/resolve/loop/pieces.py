@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from mmlock.core.names import StrEnum
 
-__all__ = ["PieceKind", "Piece"]
+__all__ = ["Piece", "PieceKind"]
 
 
 class PieceKind(StrEnum):
