@@ -7,6 +7,6 @@
 What the service refuses is raised as what the library itself would raise.
 """
 
-from mmlock.client.asking import Answered, Built, ServiceClient, Solved
+from mmlock.client.asking import Answered, ServedLock, ServiceClient, Solved
 
-__all__ = ["Answered", "Built", "ServiceClient", "Solved"]
+__all__ = ["Answered", "ServedLock", "ServiceClient", "Solved"]

@@ -23,7 +23,7 @@ from mmlock.work.model import Job, JobKey
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Answered", "Built", "ServiceClient", "Solved"]
+__all__ = ["Answered", "ServedLock", "ServiceClient", "Solved"]
 
 _LARGEST = 64_000_000
 _LONG = 25.0
@@ -55,7 +55,7 @@ class Answered(Struct, frozen=True, kw_only=True):
     data: Any
 
 
-class Built(Struct, frozen=True, kw_only=True):
+class ServedLock(Struct, frozen=True, kw_only=True):
     """What a service made of a lock: it sealed it, or validated it."""
 
     job: JobKey
@@ -121,7 +121,7 @@ class ServiceClient:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._strange(error) from error
 
-    def build(self, lock: str | Mapping[str, str], *, label: str | None = None) -> Built:
+    def build(self, lock: str | Mapping[str, str], *, label: str | None = None) -> ServedLock:
         """Have a lock sealed: the key of the job that solved it, `STACK/TARGET`, or its files.
 
         Its wheels are in the index of the service then. That needs a token with the role `build`.
@@ -130,7 +130,7 @@ class ServiceClient:
 
     def validate(
         self, lock: str | Mapping[str, str], *, device: str = "auto", label: str | None = None
-    ) -> Built:
+    ) -> ServedLock:
         """Have the kernels of a sealed lock run: of the job that built it, `STACK/TARGET`, or its files."""
         return self._built("/api/v1/validations", {**_named(lock), "label": label, "device": device})
 
@@ -205,11 +205,11 @@ class ServiceClient:
         except (KeyError, TypeError) as error:
             raise self._strange(error) from error
 
-    def _built(self, path: str, body: Mapping[str, Any]) -> Built:
+    def _built(self, path: str, body: Mapping[str, Any]) -> ServedLock:
         key, found = self._ask(path, body)
         try:
             files = {bare_file_name(name): str(text) for name, text in found["files"].items()}
-            return Built(job=key, text=str(found["text"]), data=found["data"], files=files)
+            return ServedLock(job=key, text=str(found["text"]), data=found["data"], files=files)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise self._strange(error) from error
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from msgspec.structs import replace
 
-from mmlock.client.asking import Answered, Built, ServiceClient
+from mmlock.client.asking import Answered, ServedLock, ServiceClient
 from mmlock.core.arguments import AUTO
 from mmlock.core.errors import UsageError
 from mmlock.core.report import Page
@@ -150,7 +150,7 @@ def _files(lock: Path) -> dict[str, str]:
     return {name: (folder / name).read_text(encoding="utf-8") for name in names if (folder / name).is_file()}
 
 
-def _written(made: Built, lock: Path) -> Page:
+def _written(made: ServedLock, lock: Path) -> Page:
     """Put what a service made into the lock folder, and tell of it."""
     from mmlock.files.atomic import write_aside
     from mmlock.lock.folders import lock_folder
