@@ -34,7 +34,17 @@ def test_every_answer_is_one_that_the_description_names(
     stop, url = serve(make_app(make_site(handlers, catalogue=small_catalogue).service))
     program = Path(sys.executable).with_name("schemathesis")
     words = ["run", f"{url}/api/v1/openapi.json", "--max-examples", "8", "--phases", "examples,fuzzing"]
-    words += ["--checks", CHECKS, "--exclude-path-regex", "events|inspect", "--seed", "1", "--no-color"]
+    words += [
+        "--request-timeout",
+        "120",
+        "--checks",
+        CHECKS,
+        "--exclude-path-regex",
+        "events|inspect",
+        "--seed",
+        "1",
+        "--no-color",
+    ]
     try:
         ran = subprocess.run([program, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
     finally:
