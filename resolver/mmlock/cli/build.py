@@ -24,7 +24,6 @@ class _BuildValues(TypedDict):
     offline: bool
     project: Path | None
     record: Path | None
-    form: str
     jobs: int | None
     python: str | None
     rebuild: bool
@@ -102,7 +101,14 @@ _running = (
 @options.progress
 @click.pass_obj
 def build(
-    terminal: Terminal, /, lock: Path, *, yes: bool, progress: bool | None, **values: Unpack[_BuildValues]
+    terminal: Terminal,
+    /,
+    lock: Path,
+    *,
+    yes: bool,
+    progress: bool | None,
+    form: str,
+    **values: Unpack[_BuildValues],
 ) -> None:
     """Run the steps of the lock folder LOCK (default `lock`): download and hash, build and check.
 
@@ -118,8 +124,7 @@ def build(
     """
     from mmlock.core.build_arguments import BuildArguments
 
-    as_conda = values.pop("form") == "conda"
-    arguments = BuildArguments(lock=lock, as_conda=as_conda, **values)
+    arguments = BuildArguments(lock=lock, as_conda=form == "conda", **values)
     accept.require_accepted(terminal, lock, yes=yes)
     with shown(wanted=progress) as said:
         report = terminal.app.build(arguments, progress=said)

@@ -198,7 +198,7 @@ def _osv(ask: IndexQuery) -> Scrape:
 
 
 def _conda(ask: IndexQuery) -> Scrape:
-    known = {name: ask.facts.rows("conda", name) for name in ask.facts.packages("conda")}
+    known = {str(name): ask.facts.rows("conda", name) for name in ask.facts.packages("conda")}
     return conda_channel.scrape(known=known, day=ask.day, base=ask.place)
 
 
