@@ -297,8 +297,10 @@ def test_every_name_of_ours_in_the_package_is_in_the_table_or_only_set() -> None
     only_set = {
         "MMLOCK_BUILD",
         "MMLOCK_SCRIPT",
-        "_MMLOCK_SET",
-    }  # marks: of a build, a heredoc, an activate script
+        "_MMLOCK_SET",  # marks: of a build, a heredoc, an activate script
+        "MMLOCK_LOCK",
+        "MMLOCK_RUNNER",  # variables of a pipeline of GitLab
+    }
     named: set[str] = set()
     for path in PACKAGE.rglob("*.*"):
         if path.is_file() and path.suffix in {".py", ".yml"} and path.name != "environment_variables.py":

@@ -8,12 +8,12 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from mmlock.app.feeding import feed_documents
 from web_site import ROOT, Make
 
 from mmlock.app import serving
 from mmlock.core.errors import EnvironmentFault, NoAnswer
 from mmlock.core.progress import Progress
+from mmlock.upkeep.write_feed import feed_documents
 from mmlock.web.settings import Role
 from mmlock.work.model import Handler
 

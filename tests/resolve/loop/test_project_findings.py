@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from made_wheels import unsealed
-from mmlock.app.project_findings import told
 
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.names import PackageName
 from mmlock.core.project_pins import Guess
+from mmlock.resolve.loop.project_findings import told
 
 
 def test_an_undeclared_import_is_told_only_where_the_lock_lacks_it() -> None:
