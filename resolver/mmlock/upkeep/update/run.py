@@ -172,20 +172,7 @@ class _Run:
                 *groups,
                 MoveGroup(cause=FACTS_ONLY, apart="", moves=(), about=digest(self.sliced.rest)),
             )
-        workshop = Workshop(
-            tree=tree,
-            file=base.file,
-            catalogue=base.catalogue,
-            pairs=base.later,
-            base=base.commit,
-            date=base.date,
-            others=others,
-            policy=base.policy,
-            trust=base.trust,
-            now=self.now,
-            put_facts=lambda group: self._put_facts(group, base),
-            run_lock=self.parts.run_lock,
-        )
+        workshop = self._workshop(tree, base, others)
         made, broken = self._make(workshop, groups)
         moves = replace(moves, failed=tuple(dict.fromkeys((*moves.failed, *broken))))
         observed, plan = self._planned(observed, made, base, moves)
@@ -214,6 +201,23 @@ class _Run:
         if not self.arguments.dry_run:
             self._put_dashboard(text)
         return run_page(plan, done, moves, without_memory(text), dry_run=self.arguments.dry_run)
+
+    def _workshop(self, tree: Git, base: UpdateBase, others: frozenset[str]) -> Workshop:
+        """What makes the commits. `others`: pairs that the later date alone would change."""
+        return Workshop(
+            tree=tree,
+            file=base.file,
+            catalogue=base.catalogue,
+            pairs=base.later,
+            base=base.commit,
+            date=base.date,
+            others=others,
+            policy=base.policy,
+            trust=base.trust,
+            now=self.now,
+            put_facts=lambda group: self._put_facts(group, base),
+            run_lock=self.parts.run_lock,
+        )
 
     # ------------------------------------------------------------ what is there
 
