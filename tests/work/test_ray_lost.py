@@ -1,4 +1,4 @@
-"""A Ray cluster that goes away in the middle. Ray takes a minute and more to start on a busy machine: by hand."""
+"""A Ray cluster that goes away in the middle: by hand, since Ray starts slowly on a busy machine."""
 
 from __future__ import annotations
 
