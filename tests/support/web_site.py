@@ -52,9 +52,12 @@ class HereExecutor:
         job = self.store.claim(task.key, "here")
         if job is None:  # cancelled before it was begun
             return
-        lines: list[tuple[float, str]] = []
-        outcome = perform(self.handlers, task, lambda text: lines.append((0.0, text)))
-        self.store.say(task.key, lines)
+
+        def say(text: str) -> None:
+            self.store.say(task.key, [(0.0, text)])
+            self.listeners.tell(task.key)
+
+        outcome = perform(self.handlers, task, say)
         self.done.append(task)
         self.store.finish(job, outcome)
         self.listeners.tell(task.key)

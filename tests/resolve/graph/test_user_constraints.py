@@ -18,13 +18,14 @@ from made_graph import (
     torch_build,
     wish,
 )
+from solved import facts
 
 from mmlock.core.names import AdvisorySeverity, Confidence, Form, Platform
 from mmlock.facts.matrix.model import Binary, Toolkit
 from mmlock.resolve.graph.builder import GraphBuilder
 from mmlock.resolve.graph.local_versions import built_for
 from mmlock.resolve.graph.packages import SlotCatalog
-from mmlock.resolve.graph.rows import ConstraintKind, LinkKind, NothingChoice, UserConstraint
+from mmlock.resolve.graph.rows import BuildChoice, ConstraintKind, LinkKind, NothingChoice, UserConstraint
 from mmlock.resolve.graph.user_constraints import add_user_constraints, cuda_version, version_wish
 from mmlock.resolve.request.model import CoreRequirement
 
@@ -74,7 +75,7 @@ def graph(*requirements: CoreRequirement, wheels: tuple[Binary, ...] = (), **mor
     made.option(
         "mmcv",
         "mmcv 2.0.0 build",
-        NothingChoice(),
+        BuildChoice(recipe=next(iter(facts().recipes)), release=None, verified=None),
         form=Form.BUILD,
         package=wish("mmcv").name,
         version="2.0.0",

@@ -119,6 +119,9 @@ def _link_binary(builder: GraphBuilder, option: Option, row: Binary) -> None:
             row.confidence,
             hard=False,
         )
+    elif row.cuda is not None and not row.same_variant:
+        # Its name tells the major only: one that may have another CUDA is not better than one that has.
+        builder.cost(option.index, Objective.DECLARED, 1)
     if row.pythons:
         builder.link(
             option.index,
