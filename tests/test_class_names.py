@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 import mmlock
 
 PACKAGE = Path(mmlock.__file__).parent
@@ -13,6 +15,7 @@ KERNELS = PACKAGE / "validate" / "kernels"
 """They run without mmlock, in the interpreter of a lock, and know none of its names."""
 
 
+@pytest.mark.slow
 def test_no_name_stands_for_two_classes() -> None:
     counted = Counter(
         name

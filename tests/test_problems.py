@@ -95,7 +95,15 @@ def ask(problem: Table) -> tuple[InterpretedRequest, Rows, CoreSolution | None]:
     return asked, rows, solve_core(rows, ClingoEngine(), asked.objectives)
 
 
-@pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem["name"])
+SHARE = 3
+"""One of so many is solved with the unit tests, all of them with the slow ones."""
+ALL = [
+    pytest.param(problem, marks=() if number % SHARE == 0 else pytest.mark.slow, id=problem["name"])
+    for number, problem in enumerate(problems())
+]
+
+
+@pytest.mark.parametrize("problem", ALL)
 def test_problem(problem: Table) -> None:
     expect: Table = problem["expect"]
     assert len(problem["why"]) > 20, "a problem without an argument proves nothing"

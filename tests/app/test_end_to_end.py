@@ -29,6 +29,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_a_solve_writes_a_lock_and_the_same_bytes_again(run: Run, index: Any, tmp_path: Path) -> None:
     stock(index, gpu="rtx5090")
     first, second, third = (tmp_path / name for name in ("one", "two", "three"))
@@ -58,6 +59,7 @@ def test_a_solve_writes_a_lock_and_the_same_bytes_again(run: Run, index: Any, tm
     assert "hint: it has" in unknown.err
 
 
+@pytest.mark.slow
 def test_the_json_twin_holds_what_the_lock_holds(run: Run, index: Any) -> None:
     stock(index, "mmengine", "torch==2.1.2", gpu="a100", cuda="12.1")
     line = ("solve", "mmengine", "--torch", "2.1.2", "--cuda", "12.1", "--gpu", "a100")
@@ -72,6 +74,7 @@ def test_the_json_twin_holds_what_the_lock_holds(run: Run, index: Any) -> None:
     assert named["numpy"]["files"][0]["url"].startswith(index.url.removesuffix("/simple"))
 
 
+@pytest.mark.slow
 def test_the_solver_listens_to_the_closure(run: Run, index: Any, tmp_path: Path) -> None:
     """A package that has wheels for Python 3.10 only brings the whole stack there."""
     stock(index, "mmengine", gpu="a100", python="3.10", torch="==2.1.2", cuda="12.1")
@@ -86,6 +89,7 @@ def test_the_solver_listens_to_the_closure(run: Run, index: Any, tmp_path: Path)
     assert any("python 3.11" in text for text in notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
@@ -117,6 +121,7 @@ def test_every_failure_is_one_error_and_leaves_no_file(
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_leaves_no_part(run: Run, index: Any, tmp_path: Path) -> None:
     stock(index, "mmengine", "torch==2.1.2", gpu="a100", cuda="12.1")
     file = tmp_path / "file"
@@ -132,6 +137,7 @@ def test_a_folder_that_cannot_be_written_leaves_no_part(run: Run, index: Any, tm
 # ---------------------------------------------------------------- why-not and graph
 
 
+@pytest.mark.slow
 def test_why_not_tells_the_chain_and_what_would_hold(run: Run) -> None:
     ran = run("why-not", "torch==2.4.1", "--gpu", "rtx5090")
     assert ran.code == 0
@@ -145,6 +151,7 @@ def test_why_not_tells_the_chain_and_what_would_hold(run: Run) -> None:
     assert all(link["source"] for link in data["chain"])
 
 
+@pytest.mark.slow
 def test_why_not_says_when_nothing_stands_against_it(run: Run) -> None:
     ran = run("why-not", "mmdet>=3", "--gpu", "a100", "--format", "json")
     assert ran.code == 0
@@ -173,6 +180,7 @@ def test_the_graph_in_three_formats(run: Run, tmp_path: Path) -> None:
 # ---------------------------------------------------------------- the second check
 
 
+@pytest.mark.slow
 def test_a_warning_about_a_package_hides_no_refusal_of_it() -> None:
     env = locked(
         facts(),

@@ -52,6 +52,7 @@ def asked(tmp_path: Path, **more: object) -> FarmPlanArguments:
     return FarmPlanArguments(sweep=sweep, source=file, wheelhouse=tmp_path / "house", **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_build_of_a_plan_is_one_step_for_all_archs_of_the_wheel() -> None:
     request = request_of(wheel(), offline=True, exclude_newer=None)
 
@@ -62,6 +63,7 @@ def test_a_build_of_a_plan_is_one_step_for_all_archs_of_the_wheel() -> None:
     assert step.env["TORCH_CUDA_ARCH_LIST"] == wheel().arch_list
 
 
+@pytest.mark.slow
 def test_the_same_wheel_is_one_key_whichever_target_it_was_planned_for() -> None:
     first = request_of(wheel(), offline=True, exclude_newer=None)
     second = request_of(replace(wheel(), archs=ARCHS[::-1]), offline=True, exclude_newer=None)
@@ -73,6 +75,7 @@ def test_the_same_wheel_is_one_key_whichever_target_it_was_planned_for() -> None
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_a_plan_says_what_it_serves_and_is_written_whole(tmp_path: Path) -> None:
     out = tmp_path / "plan.json"
 
@@ -84,6 +87,7 @@ def test_a_plan_says_what_it_serves_and_is_written_whole(tmp_path: Path) -> None
     assert "4 more" in page.text
 
 
+@pytest.mark.slow
 def test_a_plan_counts_only_what_the_locks_of_a_project_are_for(tmp_path: Path) -> None:
     catalogue = tmp_path / "mmlock.toml"
     catalogue.write_text('[stacks.detection]\ntargets = ["rtx5080"]\n')
@@ -94,6 +98,7 @@ def test_a_plan_counts_only_what_the_locks_of_a_project_are_for(tmp_path: Path) 
     assert page.data["targets"] == 1, "an RTX 5080 is served by what serves an RTX 5090"
 
 
+@pytest.mark.slow
 def test_a_sweep_about_other_facts_is_refused(tmp_path: Path) -> None:
     arguments = asked(tmp_path)
     assert arguments.source is not None
@@ -104,6 +109,7 @@ def test_a_sweep_about_other_facts_is_refused(tmp_path: Path) -> None:
         farm_plan(arguments)
 
 
+@pytest.mark.slow
 def test_a_pipeline_goes_to_stdout_where_no_file_is_named(tmp_path: Path) -> None:
     page = farm_plan(asked(tmp_path, export=ExportKind.GITLAB))
 

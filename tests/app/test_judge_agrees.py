@@ -88,6 +88,7 @@ def arguments(told: dict[str, Any]) -> SolveArguments:
     ).checked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", sample())
 def test_the_judge_refuses_no_solution(problem: dict[str, Any]) -> None:
     asked = interpret(facts(), arguments(problem["request"]))

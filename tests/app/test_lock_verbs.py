@@ -44,6 +44,7 @@ def solve(run: Run, index: Any) -> Run:
     return lambda *more: run(*LINE, "--index-url", index.url, *more)
 
 
+@pytest.mark.slow
 def test_a_solve_writes_lock_and_a_dry_run_does_not(solve: Run) -> None:
     dry = solve("--dry-run")
     assert dry.code == 0, dry.err
@@ -73,11 +74,13 @@ def test_what_is_no_lock_is_left_alone_before_anything_is_asked(solve: Run, inde
     assert not Path("lock/pylock.toml").exists()
 
 
+@pytest.mark.slow
 def test_an_empty_folder_is_as_good_as_a_new_one(solve: Run) -> None:
     Path("lock").mkdir()
     assert solve().code == 0
 
 
+@pytest.mark.slow
 def test_the_lock_that_is_there_is_preferred_unless_it_is_to_be_upgraded(tmp_path: Path) -> None:
     env = read_lock(LOCKS / "a100")
     write_lock(env, tmp_path / "lock")
@@ -114,6 +117,7 @@ def test_what_is_newer_comes_in_only_when_it_is_asked_for(
     assert locked_now("--upgrade") == {**first, "addict": "9999.0", "rich": "9999.0"}
 
 
+@pytest.mark.slow
 def test_a_verdict_and_wheels_of_another_lock_go_and_that_is_said(solve: Run) -> None:
     write_lock(read_lock(LOCKS / "cpu"), Path("lock"))
     Path("lock/verdict.json").write_bytes((LOCKS / "cpu" / "verdict.json").read_bytes())
@@ -134,6 +138,7 @@ def test_a_verdict_and_wheels_of_another_lock_go_and_that_is_said(solve: Run) ->
 # ---------------------------------------------------------------- a lock folder is code
 
 
+@pytest.mark.slow
 def test_ones_own_lock_is_known_and_a_strangers_is_not(solve: Run, run: Run) -> None:
     assert solve().code == 0
     assert run("build").code == 0  # sealed already, and known
@@ -149,6 +154,7 @@ def test_ones_own_lock_is_known_and_a_strangers_is_not(solve: Run, run: Run) -> 
     assert run("export", "script").code == 0  # accepted for good
 
 
+@pytest.mark.slow
 def test_a_lock_that_mmlock_itself_changes_stays_known(solve: Run) -> None:
     from mmlock.upkeep.known_locks import stays_known
 
@@ -233,6 +239,7 @@ def test_a_binding_that_is_none_is_told(run: Run, words: list[str], says: str) -
     assert says in done.err
 
 
+@pytest.mark.slow
 def test_a_bound_package_is_locked_from_its_index(solve: Run, index: Any) -> None:
     from package_index import serving
 
@@ -369,6 +376,7 @@ def test_a_project_names_every_pin_and_where_it_is(
     assert f'requires-python = "=={sys.version_info[0]}.{sys.version_info[1]}.*"' in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["uv", "poetry", "pdm"])
 def test_a_lock_that_is_not_sealed_makes_no_project(run: Run, tool: str) -> None:
     done = run("export", tool, str(LOCKS / "rtx5090"), "--yes")

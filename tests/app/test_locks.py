@@ -139,6 +139,7 @@ def test_a_pair_that_is_not_in_it_cannot_be_asked_for(home: Path, env: LockedEnv
 # ---------------------------------------------------------------- writing
 
 
+@pytest.mark.slow
 def test_it_writes_every_pair_and_then_nothing(home: Path, env: LockedEnv) -> None:
     page = run(home, answers(env))
     assert states(page) == {"openmmlab/rtx5090": "written", "openmmlab/t4": "written"}
@@ -149,6 +150,7 @@ def test_it_writes_every_pair_and_then_nothing(home: Path, env: LockedEnv) -> No
     assert before == {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_facts_about_other_things_leave_a_lock_as_it_is(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     assert set(states(run(home, answers(replace(env, matrix_digest="f" * 64)))).values()) == {"unchanged"}
@@ -157,6 +159,7 @@ def test_facts_about_other_things_leave_a_lock_as_it_is(home: Path, env: LockedE
     assert set(states(page).values()) == {"written"}
 
 
+@pytest.mark.slow
 def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: LockedEnv) -> None:
     page = run(home, answers(env, rtx5090=no_answer))
     assert states(page) == {"openmmlab/rtx5090": "refused", "openmmlab/t4": "written"}
@@ -168,6 +171,7 @@ def test_a_refusal_is_kept_as_data_and_stops_no_other_pair(home: Path, env: Lock
     assert "no lock: `--gpu t4` and `torch==9` cannot hold together" in (home / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_refusal_takes_the_place_of_a_lock_and_a_lock_that_of_a_refusal(home: Path, env: LockedEnv) -> None:
     folder = home / "lockfiles/openmmlab/t4"
     run(home, answers(env))
@@ -178,6 +182,7 @@ def test_a_refusal_takes_the_place_of_a_lock_and_a_lock_that_of_a_refusal(home: 
     assert read_lock(folder) == env
 
 
+@pytest.mark.slow
 def test_what_could_not_be_asked_about_leaves_its_lock_alone(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     page = run(home, answers(env, t4=lambda _: Failed(lines=("error: no network",))))
@@ -187,6 +192,7 @@ def test_what_could_not_be_asked_about_leaves_its_lock_alone(home: Path, env: Lo
     assert (home / "lockfiles/openmmlab/t4/pylock.toml").is_file()
 
 
+@pytest.mark.slow
 def test_a_verdict_of_another_lock_is_removed_aloud(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     verdict = home / "lockfiles/openmmlab/t4/verdict.json"
@@ -209,6 +215,7 @@ def test_the_table_may_be_anywhere_and_is_made_where_it_is_missing(home: Path, e
         assert stale(run(home, answers(env), check=True)) == 0
 
 
+@pytest.mark.slow
 def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) -> None:
     (home / "README.md").write_text("# Read me\n")
     with pytest.raises(EnvironmentFault, match="no marks for the table"):
@@ -218,6 +225,7 @@ def test_a_document_without_the_marks_is_an_error(home: Path, env: LockedEnv) ->
 # ---------------------------------------------------------------- checking
 
 
+@pytest.mark.slow
 def test_a_fresh_catalogue_passes_and_nothing_is_written(home: Path, env: LockedEnv) -> None:
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, t4=no_answer), check=True)
@@ -230,6 +238,7 @@ def test_missing_locks_and_another_table_are_stale(home: Path, env: LockedEnv) -
     assert not (home / "lockfiles").exists()
 
 
+@pytest.mark.slow
 def test_another_version_is_stale_and_other_words_are_not(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     first, *rest = env.packages
@@ -248,6 +257,7 @@ def ordinary(env: LockedEnv, name: str, version: str) -> LockedEnv:
     return replace(env, packages=tuple(packages))
 
 
+@pytest.mark.slow
 def test_an_index_that_moved_and_a_fact_that_changed_are_told_apart(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     later = replace(env, matrix_digest="f" * 64)
@@ -263,6 +273,7 @@ def test_an_index_that_moved_and_a_fact_that_changed_are_told_apart(home: Path, 
     assert states(run(home, answers(same), only=("openmmlab/t4",), check=True)) == {"openmmlab/t4": "index"}
 
 
+@pytest.mark.slow
 def test_how_large_an_index_says_a_file_is_does_not_count(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
 
@@ -290,6 +301,7 @@ def test_what_a_lock_makes_belongs_to_it_and_the_words_about_it_do_not(env: Lock
     assert identity(replace(env, target=replace(env.target, glibc="2.35"))) != identity(env)
 
 
+@pytest.mark.slow
 def test_a_lock_that_the_judge_refuses_is_stale(home: Path, env: LockedEnv) -> None:
     bad = replace(env, python="3.5")
     write_lock(bad, home / "lockfiles/openmmlab/t4")
@@ -298,6 +310,7 @@ def test_a_lock_that_the_judge_refuses_is_stale(home: Path, env: LockedEnv) -> N
     assert stale(page) == 1
 
 
+@pytest.mark.slow
 def test_locks_and_answers_that_came_or_went_are_stale(home: Path, env: LockedEnv) -> None:
     run(home, answers(env, t4=no_answer))
     page = run(home, answers(env, rtx5090=no_answer), check=True)
@@ -311,6 +324,7 @@ def test_locks_and_answers_that_came_or_went_are_stale(home: Path, env: LockedEn
     )
 
 
+@pytest.mark.slow
 def test_a_broken_lock_is_stale_and_says_where(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     (home / "lockfiles/openmmlab/t4/pylock.toml").write_text("lock-version = 1\n")
@@ -360,6 +374,7 @@ def test_every_committed_verdict_is_about_its_lock_and_signed_by_a_maintainer() 
     assert counted == len(list(ROOT.glob("lockfiles/*/*/verdict.json")))
 
 
+@pytest.mark.slow
 def test_a_lock_that_was_made_again_asks_for_another_signature(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -379,6 +394,7 @@ def test_a_lock_that_was_made_again_asks_for_another_signature(
     assert read_lock(folder).verdict is None
 
 
+@pytest.mark.slow
 def test_verdicts_that_do_not_count_are_told_and_stay(home: Path, env: LockedEnv) -> None:
     run(home, answers(env))
     verdict = home / "lockfiles/openmmlab/t4/verdict.json"
@@ -391,6 +407,7 @@ def test_verdicts_that_do_not_count_are_told_and_stay(home: Path, env: LockedEnv
     assert "is not trusted" in run(home, answers(env), check=True).text
 
 
+@pytest.mark.slow
 def test_all_are_decided_before_any_is_written(home: Path, env: LockedEnv) -> None:
     seen: list[bool] = []
 

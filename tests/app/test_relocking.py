@@ -48,6 +48,7 @@ def data(page: Page) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_only_the_concerned_locks_are_solved_again(home: Path) -> None:
     page, solved = run(home, "openmmlab/t4")
     assert solved == ["openmmlab/t4"]
@@ -64,6 +65,7 @@ def test_where_none_is_concerned_none_is_solved(home: Path) -> None:
     assert "no lock is concerned; 3 stay as they are" in page.text
 
 
+@pytest.mark.slow
 def test_a_lock_that_the_catalogue_does_not_name_is_told_and_left(home: Path) -> None:
     page, solved = run(home, "openmmlab/k80", "openmmlab/cpu")
     assert solved == ["openmmlab/cpu"]

@@ -27,6 +27,7 @@ def test_what_is_not_there_is_missing_as_in_any_module() -> None:
         app.nothing  # type: ignore[attr-defined] # noqa: B018
 
 
+@pytest.mark.slow
 def test_one_use_case_does_not_load_the_others() -> None:
     code = (
         "import sys; from mmlock import app; app.cache_dir; print('clingo' in sys.modules, len(sys.modules))"

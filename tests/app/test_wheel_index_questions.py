@@ -32,6 +32,7 @@ def asked(*places: str) -> SolveArguments:
     return replace(one, matrices=facts().root)
 
 
+@pytest.mark.slow
 def test_why_not_knows_the_wheels_of_the_index(published: str) -> None:
     without, with_it = (why_not(MMCV, asked(*places)).data for places in ((), (published,)))
 
@@ -41,6 +42,7 @@ def test_why_not_knows_the_wheels_of_the_index(published: str) -> None:
     assert with_it["holds"] is True
 
 
+@pytest.mark.slow
 def test_the_graph_has_the_wheels_of_the_index(published: str) -> None:
     def sources(*places: str) -> str:
         drawn = json.loads(graph(asked(*places), package="mmcv", form="json"))

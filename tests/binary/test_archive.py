@@ -88,6 +88,7 @@ def test_a_bomb_is_refused_unopened() -> None:
         whole(data, "a", ArchiveLimits(entry=10))
 
 
+@pytest.mark.slow
 def test_a_bomb_that_understates_itself_stops_at_what_it_states() -> None:
     data = patched(zipped({"a": bytes(50_000_000)}), b"PK\x01\x02", 24, struct.pack("<L", 100))
     archive = Archive(Memory(data))
@@ -115,6 +116,7 @@ def test_a_directory_beyond_reason_is_refused() -> None:
         Archive(Memory(zipped({f"{n:0200}": b"" for n in range(300)})), ArchiveLimits(directory=10_000))
 
 
+@pytest.mark.slow
 def test_a_prefix_unpacks_no_more_than_is_looked_at() -> None:
     asked: list[int] = []
 

@@ -24,6 +24,7 @@ def client() -> Iterator[Client]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_torch_tells_all_that_its_name_does_not(host: Host, client: Client) -> None:
     assert read_build(client, host.put(WHEEL, torch_wheel())) == Holds(
         archs=("sm_80", "sm_90"),

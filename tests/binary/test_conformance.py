@@ -28,6 +28,7 @@ def samples() -> list[Path]:
     return (firsts + [path for paths in found.values() for path in paths[1:]])[:MOST]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not samples(), reason="no compiled files for Linux are installed")
 def test_files_that_others_made_read_as_pyelftools_reads_them() -> None:
     for path in samples():
@@ -65,6 +66,7 @@ def test_files_that_others_made_read_as_pyelftools_reads_them() -> None:
             assert ours.versions == wanted, path
 
 
+@pytest.mark.slow
 def test_beginnings_tell_what_pyelftools_told_of_the_whole() -> None:
     told = 0
     for path in samples():

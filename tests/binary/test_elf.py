@@ -31,6 +31,7 @@ FULL = Made(
 )
 
 
+@pytest.mark.slow
 @given(undefined=NAMES, weak=NAMES, defined=NAMES, sections=st.booleans())
 def test_every_name_is_found_in_its_place(
     *, undefined: list[str], weak: list[str], defined: list[str], sections: bool
@@ -62,6 +63,7 @@ def test_all_that_a_loader_asks_is_told() -> None:
     assert floors_of(found.versions) == {"GLIBC": "2.17", "GLIBCXX": "3.4.9"}
 
 
+@pytest.mark.slow
 @given(undefined=NAMES, defined=NAMES, gap=st.sampled_from([0, 1000, 200_000]))
 def test_the_beginning_tells_what_the_whole_does(undefined: list[str], defined: list[str], gap: int) -> None:
     made = Made(
@@ -117,6 +119,7 @@ def test_absurd_counts_are_refused_before_memory_is_taken() -> None:
         read_elf(Memory(made[: tags + 8] + struct.pack("<Q", 1 << 40) + made[tags + 16 :]))
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_no_damage_does_more_than_a_clear_refusal(data: st.DataObject) -> None:
     """Whatever bytes are changed or cut, the answer is a value or Unreadable, and soon."""

@@ -16,6 +16,7 @@ from mmlock.binary.reading import MappedFile, Memory, Unreadable
 NAMES = st.text(alphabet="abcxyz_019", min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 @given(
     defined=st.lists(NAMES, unique=True, max_size=20),
     undefined=st.lists(NAMES, unique=True, max_size=5),

@@ -84,6 +84,7 @@ def test_damage_is_said(damage: Callable[[bytes], bytes]) -> None:
         read_gpu_code(Memory(data), 0, len(data))
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(
         st.lists(st.tuples(st.booleans(), st.sampled_from([35, 70, 80, 90, 120])), min_size=1, max_size=6),

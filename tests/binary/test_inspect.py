@@ -72,6 +72,7 @@ def test_an_unpacked_folder_says_the_same(tmp_path: Path) -> None:
     assert folder.extensions == packed.extensions
 
 
+@pytest.mark.slow
 def test_a_remote_wheel_costs_a_part_of_it(host: Host, client: Client) -> None:
     data = wheel({PATH: extension(gap=8_000_000)})
     url = host.put(NAME, data)
@@ -86,6 +87,7 @@ def test_a_remote_wheel_costs_a_part_of_it(host: Host, client: Client) -> None:
     assert one.gpu is HasGpuCode.UNKNOWN
 
 
+@pytest.mark.slow
 def test_the_first_kernels_of_a_remote_wheel_are_a_sample(host: Host, client: Client) -> None:
     url = host.put(NAME, wheel({PATH: extension(gap=4_000_000)}))
     (one,) = inspected(inspect_wheel(url, client=client)).extensions
@@ -94,6 +96,7 @@ def test_the_first_kernels_of_a_remote_wheel_are_a_sample(host: Host, client: Cl
     assert (one.gpu_code.containers, one.gpu_code.complete) == (2, False)
 
 
+@pytest.mark.slow
 def test_whole_reads_all_kernels(host: Host, client: Client) -> None:
     url = host.put(NAME, wheel({PATH: extension(gap=4_000_000)}))
     (one,) = inspected(inspect_wheel(url, client=client, effort=Effort(whole=True))).extensions
@@ -103,6 +106,7 @@ def test_whole_reads_all_kernels(host: Host, client: Client) -> None:
     assert one.gpu_code.containers == 3
 
 
+@pytest.mark.slow
 def test_a_rewritten_file_is_read_whole(host: Host, client: Client) -> None:
     """patchelf moves the strings to the end: the beginning does not tell."""
     data = bytearray(extension(gap=4_000_000))
@@ -141,6 +145,7 @@ def test_a_server_that_lies_is_found_out(host: Host, client: Client, lie: int, s
     assert re.search(says, why)
 
 
+@pytest.mark.slow
 def test_a_budget_ends_reading(host: Host, client: Client) -> None:
     url = host.put(NAME, wheel({PATH: extension(gap=8_000_000)}))
     found = inspected(inspect_wheel(url, client=client, effort=Effort(whole=True, budget=2_000_000)))

@@ -39,6 +39,7 @@ def ext(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_wheel_beside_two_torches(ext: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--torch", "2.1.2", "--torch", "2.9.1", "--gpu", "rtx3090", "--gpu", "rtx5090", "--offline"]
     assert main(["inspect", str(ext), *words]) == 0
@@ -53,6 +54,7 @@ def test_a_wheel_beside_two_torches(ext: Path, capsys: pytest.CaptureFixture[str
     assert "CUDA 11.8" in first
 
 
+@pytest.mark.slow
 def test_the_json_twin_holds_the_same(ext: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(ext), "--torch", "2.9.1", "--format", "json", "--offline"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -63,11 +65,13 @@ def test_the_json_twin_holds_the_same(ext: Path, capsys: pytest.CaptureFixture[s
     assert told["extensions"][0]["torch_needs"] == [CHECK]
 
 
+@pytest.mark.slow
 def test_without_a_torch_the_declared_one_is_taken(ext: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", str(ext), "--offline"]) == 0
     assert "beside torch 2.1.0+cu121: loads" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_which_torches_export_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", CHECK, "--format", "json"]) == 0
     told = json.loads(capsys.readouterr().out)

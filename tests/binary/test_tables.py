@@ -47,6 +47,7 @@ def table(torch: str, names: frozenset[str], variant: str = "cu121") -> TorchSym
     return TorchSymbols(facts=facts, names=names)
 
 
+@pytest.mark.slow
 @examples(25)
 @given(sets=st.lists(NAMES, min_size=1, max_size=5))
 def test_every_build_gets_its_own_names_back(

@@ -182,6 +182,7 @@ def test_code_that_was_not_read_is_unknown() -> None:
 NAMES = st.frozensets(st.sampled_from([f"_ZN2at{n}fooEv" for n in range(3, 9)]), max_size=6)
 
 
+@pytest.mark.slow
 @given(needs=NAMES, gives=NAMES, exports=NAMES)
 def test_symbols_hold_exactly_when_every_need_is_met(
     needs: frozenset[str], gives: frozenset[str], exports: frozenset[str]

@@ -83,6 +83,7 @@ def test_a_project_gets_it_from_a_real_index_too(
 _KEPT = (ast.Import, ast.ImportFrom, ast.Pass, ast.If, ast.Try, ast.Raise, ast.FunctionDef, ast.ClassDef)
 
 
+@pytest.mark.slow
 def test_every_skeleton_names_its_repository_and_commit_and_holds_no_body() -> None:
     for path in FOLDER.glob("*.json"):
         document = json.loads(path.read_text(encoding="utf-8"))

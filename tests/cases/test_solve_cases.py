@@ -62,6 +62,7 @@ def check_pins(case: Case, versions: Mapping[str, str]) -> None:
             assert allows(spec, versions[name]), f"{name} {versions[name]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REQUESTS, ids=lambda case: str(case["id"]))
 def test_a_request_gets_what_an_expert_would_give(case: Case) -> None:
     asked = replace(arguments(case), offline=True, no_abi_check=True)

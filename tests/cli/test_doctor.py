@@ -18,6 +18,7 @@ def _facts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MMLOCK_CACHE_DIR", str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_a_text_is_diagnosed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     log = tmp_path / "train.log"
     log.write_text(f"epoch 1\n{ERROR}\n")
@@ -31,6 +32,7 @@ def test_a_text_is_diagnosed(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     assert data["cause"]["lines"] == [{"number": 1, "text": ERROR}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -50,6 +52,7 @@ def test_what_has_no_answer(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_zeros_are_no_empty_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_bytes(bytes(5000))
@@ -57,6 +60,7 @@ def test_zeros_are_no_empty_text(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert "it is binary data" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_compiled_file_is_no_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "x.so"
     path.write_bytes(b"\x7fELF" + bytes(200))

@@ -118,6 +118,7 @@ def test_text_of_others_cannot_drive_the_terminal(run: Run, app: Noted) -> None:
     assert printable("naïve 漢字\n") == "naïve 漢字\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise on Windows")
 @pytest.mark.parametrize("words", [["--help"], ["gpus"], ["solve", "--format", "json"]])
 def test_a_closed_pipe_is_no_error_message(words: list[str]) -> None:
@@ -140,6 +141,7 @@ def test_a_closed_pipe_is_no_error_message(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.slow
 def test_an_ascii_terminal_still_gets_the_answer() -> None:
     program = (
         "import sys\nfrom mmlock.cli.main import main\nfrom mmlock.core.report import Page\n"
@@ -153,6 +155,7 @@ def test_an_ascii_terminal_still_gets_the_answer() -> None:
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, b"\\u2265 2.0", b"")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")
 def test_a_termination_ends_like_an_interrupt() -> None:
     program = (

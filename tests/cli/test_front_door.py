@@ -94,6 +94,7 @@ def in_shell(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("words", ["gpus", "gpus --format json", "--help", "solve --help", "--version"])
 @pytest.mark.parametrize(
@@ -108,6 +109,7 @@ def test_an_answer_that_cannot_be_written_is_one_error(words: str, to: str, why:
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("to", ["2>/dev/full", "2>&-"])
 def test_where_nobody_reads_the_errors_the_exit_code_is_the_same(to: str) -> None:
@@ -117,6 +119,7 @@ def test_where_nobody_reads_the_errors_the_exit_code_is_the_same(to: str) -> Non
     assert in_shell(f"$MMLOCK gpus >&- {to}").returncode == 2
 
 
+@pytest.mark.slow
 @POSIX
 def test_closed_streams_are_no_place_for_files(tmp_path: Path) -> None:
     """The first file that is opened would take the number of a closed stream, and get its output."""

@@ -90,6 +90,7 @@ def test_an_export_in_json_is_one_document(run: Run) -> None:
 # ---------------------------------------------------------------- verbs without a lock
 
 
+@pytest.mark.slow
 def test_run_becomes_the_command_with_the_variables_of_the_lock() -> None:
     program = (
         "import os, sys\nfrom mmlock.cli.main import main\n"
@@ -135,6 +136,7 @@ def test_the_cache_and_the_difference_of_locks(run: Run, app: Noted) -> None:
 # ---------------------------------------------------------------- --python
 
 
+@pytest.mark.slow
 def test_an_interpreter_stands_for_its_version(run: Run, app: Noted, tmp_path: Path) -> None:
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     environment = tmp_path / "env" / "bin"

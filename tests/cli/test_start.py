@@ -30,12 +30,14 @@ def modules_after(*words: str) -> set[str]:
     return set(names)
 
 
+@pytest.mark.slow
 def test_help_loads_no_verb_and_nothing_slow() -> None:
     loaded = modules_after("--help")
     assert loaded & (HEAVY | {"packaging"}) == set()
     assert loaded & {verb.module for verb in VERBS.values()} == set()
 
 
+@pytest.mark.slow
 def test_a_solve_loads_no_client_and_nothing_that_reads_wheels() -> None:
     program = (
         "import json, sys\nfrom importlib import import_module\nfrom mmlock.app import solving\n"
@@ -51,6 +53,7 @@ def test_a_solve_loads_no_client_and_nothing_that_reads_wheels() -> None:
     assert not any(name.startswith(("mmlock.binary", "mmlock.net.http")) for name in loaded)
 
 
+@pytest.mark.slow
 def test_a_farm_and_a_sweep_load_no_cluster_before_one_is_asked_for() -> None:
     program = (
         "import json, sys\nfrom mmlock.app import executing, farm_building, farming, sweeping\n"
@@ -61,6 +64,7 @@ def test_a_farm_and_a_sweep_load_no_cluster_before_one_is_asked_for() -> None:
     assert loaded & {"ray", "mmlock.work.ray", "pyarrow", "multiprocessing", "clingo"} == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["solve", "graph", "gpus"])
 def test_the_help_of_a_verb_loads_only_that_verb(verb: str) -> None:
     loaded = modules_after(verb, "--help")
@@ -109,6 +113,7 @@ def test_the_version(run: Run) -> None:
     assert run("--version").out == f"mmlock {__version__}\n"
 
 
+@pytest.mark.slow
 def test_python_dash_m_runs_it() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mmlock", "nope"], capture_output=True, text=True, check=False

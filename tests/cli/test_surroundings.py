@@ -91,6 +91,7 @@ def test_a_requirements_file_without_end(mmlock: Run, tmp_path: Path, name: str,
     assert any(word in lines[0] for word in ("device", "pipe", "folder"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("doctor",), ("locks", "--file")])
 @pytest.mark.parametrize("name", ["/dev/zero", "pipe"])
 def test_a_log_or_a_list_of_locks_without_end(

@@ -39,6 +39,7 @@ def url(make_site: Make) -> object:
     stop()
 
 
+@pytest.mark.slow
 def test_a_solved_lock_comes_as_a_value_and_as_files(url: str) -> None:
     said: list[str] = []
     with ServiceClient(url, progress=said.append) as client:
@@ -62,6 +63,7 @@ def test_a_solved_lock_comes_as_a_value_and_as_files(url: str) -> None:
             client.solve(SolveArguments(gpus=("a100",), project=Path()))
 
 
+@pytest.mark.slow
 def test_the_command_line_asks_a_server_and_writes_the_lock_here(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,6 +80,7 @@ def test_the_command_line_asks_a_server_and_writes_the_lock_here(
     assert "does not work with `--server`" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_service_that_is_not_there_is_an_error_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--server", "http://127.0.0.1:9", "gpus"]) == 2
     assert "cannot be reached" in capsys.readouterr().err

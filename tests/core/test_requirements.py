@@ -178,6 +178,7 @@ def test_unique_keeps_order_and_the_first_origin() -> None:
     assert [(a.name, a.origin) for a in unique(twice)] == [("b", "here"), ("a", "1")]
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_no_text_makes_the_reader_fail(text: str) -> None:
     parsed = parse_file(text, "r.txt")

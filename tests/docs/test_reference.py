@@ -277,6 +277,7 @@ def _sources() -> list[Path]:
     return sorted(path for path in PACKAGE.rglob("*.py") if path.name != "environment_variables.py")
 
 
+@pytest.mark.slow
 def test_every_variable_that_the_package_reads_is_in_the_table() -> None:
     missing, untold, count = set(), [], 0
     for path in _sources():
@@ -293,6 +294,7 @@ def test_every_variable_that_the_package_reads_is_in_the_table() -> None:
     assert untold == [], "name the variable, or add the module to FROM_FACTS with its reason"
 
 
+@pytest.mark.slow
 def test_every_name_of_ours_in_the_package_is_in_the_table_or_only_set() -> None:
     only_set = {
         "MMLOCK_BUILD",
@@ -308,6 +310,7 @@ def test_every_name_of_ours_in_the_package_is_in_the_table_or_only_set() -> None
     assert {name for name in named - only_set if variable(name) is None} == set()
 
 
+@pytest.mark.slow
 def test_every_variable_of_the_table_is_in_the_code_that_reads_it() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in _sources())
     short = {row.name: row.name.removeprefix("UV_").rstrip("*") for row in VARIABLES}

@@ -43,6 +43,7 @@ def lock() -> LockedEnv:
     return replace(env, packages=(*env.packages, mmcv), fetch=(), build=(), python=MINOR)
 
 
+@pytest.mark.slow
 def test_a_plan_removes_what_shadows_and_installs_what_differs(world: World) -> None:
     world.torch()
     world.mmcv("2.1.0")
@@ -61,6 +62,7 @@ def test_a_plan_removes_what_shadows_and_installs_what_differs(world: World) -> 
     assert "remove mmcv 2.1.0" in "\n".join(plan_lines(env, plan))
 
 
+@pytest.mark.slow
 def test_a_plan_takes_nothing_away_that_the_lock_does_not_bring_back(world: World) -> None:
     world.mmcv("2.1.0")
     world.mmcv("1.7.2", name="mmcv-full")
@@ -80,6 +82,7 @@ def hands(confirm: Callable[[str], bool]) -> Hands:
     return Hands(solve=never, find_uv=never, confirm=confirm)
 
 
+@pytest.mark.slow
 def test_nothing_happens_without_a_yes(world: World) -> None:
     world.mmcv(ops=False)
     world.dist("mmdet", "3.3.0")
@@ -98,6 +101,7 @@ def test_nothing_happens_without_a_yes(world: World) -> None:
     assert (world.site / "mmcv").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -41,6 +41,7 @@ def test_the_files_confirm_what_the_text_says(world: World, capsys: pytest.Captu
     assert any(line.startswith("mmlock solve --gpu cpu") for line in commands)
 
 
+@pytest.mark.slow
 def test_a_text_of_another_environment_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.torch()
     world.mmcv()
@@ -50,6 +51,7 @@ def test_a_text_of_another_environment_is_told(world: World, capsys: pytest.Capt
     assert data["cause"]["commands"] != [], "nothing is wrong here, so what cures the text holds"
 
 
+@pytest.mark.slow
 def test_a_missing_module_that_is_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.torch()
     world.mmcv()
@@ -57,12 +59,14 @@ def test_a_missing_module_that_is_there(world: World, capsys: pytest.CaptureFixt
     assert "this environment has `mmcv` (mmcv 2.1.0)" in said
 
 
+@pytest.mark.slow
 def test_a_missing_module_that_is_not_there(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.torch()
     said, _ = put(world, "ModuleNotFoundError: No module named 'mmdet'", capsys)
     assert "no distribution in this environment provides `mmdet`" in said
 
 
+@pytest.mark.slow
 def test_a_text_without_a_symptom_still_shows_the_environment(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,6 +80,7 @@ def test_its_commands_hold(ask: Ask, case: Table) -> None:
     check_proofs(ask, case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["s1-symbol-after-a-torch-change", "mmdet-refuses-mmcv"])
 def test_a_proof_tells_what_the_solver_picks(ask: Ask, name: str) -> None:
     case = next(case for case in cases() if case["name"] == name)
@@ -88,6 +89,7 @@ def test_a_proof_tells_what_the_solver_picks(ask: Ask, name: str) -> None:
     assert [text for text in case["gives"] if text not in given] == [], given
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_given_up_aloud() -> None:
     """No torch with code for sm_120 has a build for Python 3.8."""
     proof = prove(matrix(), ProposedSolve(packages=("mmcv",), gpu="rtx5090", python="3.8"))
@@ -97,6 +99,7 @@ def test_what_does_not_fit_is_given_up_aloud() -> None:
     assert proof.gives
 
 
+@pytest.mark.slow
 def test_a_command_for_the_card_of_somebody_elses_machine_is_not_tried() -> None:
     proof = prove(matrix(), ProposedSolve(packages=("flash-attn",), gpu=AUTO, python="3.12"))
     assert proof is not None

@@ -80,6 +80,7 @@ def test_what_conda_installed_is_known_and_sound(world: World) -> None:
     assert "packages of conda are as conda installed them" in holding
 
 
+@pytest.mark.slow
 def test_a_pip_torch_of_another_release_over_a_conda_torch(world: World) -> None:
     world.torch("2.1.2+cpu")
     old = world.site / "torch-2.1.2+cpu.dist-info"
@@ -126,6 +127,7 @@ def test_what_is_gone_without_anything_in_its_place(world: World) -> None:
     assert found.title == "mmengine 0.10.0 of conda's mmengine was removed behind conda's back"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

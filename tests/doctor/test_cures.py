@@ -24,6 +24,7 @@ def world(tmp_path: Path) -> World:
     return make_world(tmp_path / "env")
 
 
+@pytest.mark.slow
 def test_an_environment_is_compared_with_a_lock(world: World) -> None:
     lock = read_lock(LOCK)
     locked = {str(package.name): package.version for package in lock.packages}
@@ -45,6 +46,7 @@ def test_versions_are_the_same_with_or_without_the_local_part() -> None:
     assert not same("not a version", "2.11.0")
 
 
+@pytest.mark.slow
 def test_the_cure_keeps_what_is_not_guilty(world: World) -> None:
     world.torch(exports=[])
     world.mmcv()

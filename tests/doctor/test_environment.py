@@ -44,6 +44,7 @@ def test_a_sound_environment_has_no_trouble_and_nothing_of_it_is_imported(world:
     assert "no known problem in the files" in lines
 
 
+@pytest.mark.slow
 def test_the_data_is_plain(world: World) -> None:
     world.torch()
     world.mmcv(wants=[OTHER])
@@ -59,6 +60,7 @@ def test_the_data_is_plain(world: World) -> None:
 # ---------------------------------------------------------------- compiled files
 
 
+@pytest.mark.slow
 def test_an_extension_of_another_torch_is_refused_by_the_missing_name(world: World) -> None:
     world.torch(exports=[])
     world.mmcv()
@@ -67,6 +69,7 @@ def test_an_extension_of_another_torch_is_refused_by_the_missing_name(world: Wor
     assert "torch that exports the first one: 1.13.0 to 2.1.2" in evidence(world, "loads")
 
 
+@pytest.mark.slow
 def test_an_extension_of_another_cuda_is_refused_by_the_library(world: World) -> None:
     world.torch()
     world.mmcv(needed=["libtorch.so", "libcudart.so.11.0"])
@@ -111,6 +114,7 @@ def test_two_kinds_of_mmcv_shadow_each_other(world: World) -> None:
     assert found[0].remove == ("mmcv", "mmcv-full")
 
 
+@pytest.mark.slow
 def test_an_mmcv_without_ops_fails_where_something_imports_them(world: World) -> None:
     world.torch()
     world.mmcv(ops=False)
@@ -127,6 +131,7 @@ def test_mmcv_lite_alone_is_only_a_note(world: World) -> None:
     assert told(world, severity=TroubleSeverity.NOTE) == ["mmcv-lite 2.1.0 has no compiled ops, by design"]
 
 
+@pytest.mark.slow
 def test_what_a_package_refuses_at_import_is_told_before(world: World) -> None:
     world.torch()
     world.mmcv("2.2.0")
@@ -149,6 +154,7 @@ def test_what_is_checked_and_not_there_is_told(world: World) -> None:
     assert "mmdet 3.3.0 needs mmcv, which is not installed" in told(world)
 
 
+@pytest.mark.slow
 def test_a_known_breakage_and_its_cure(world: World) -> None:
     world.torch("2.1.2+cpu")
     folder = world.dist("numpy", "2.1.0")
@@ -160,6 +166,7 @@ def test_a_known_breakage_and_its_cure(world: World) -> None:
     assert not any("built for numpy 1" in one.title for one in troubles(world))
 
 
+@pytest.mark.slow
 def test_a_module_that_is_imported_undeclared(world: World) -> None:
     world.dist("mmdet", "3.3.0")
     assert "mmdet 3.3.0 imports `addict`, which no installed package provides" in told(world)
@@ -176,6 +183,7 @@ def test_declared_requirements_follow_markers(world: World) -> None:
 # ---------------------------------------------------------------- devices
 
 
+@pytest.mark.slow
 def test_a_torch_without_code_for_the_gpu(world: World) -> None:
     world.torch("2.1.2+cu121", cuda="12.1")
     assert told(world, "rtx3090") == []

@@ -16,6 +16,7 @@ from .conftest import Ask, put
 AGAIN = "a.so"
 
 
+@pytest.mark.slow
 def test_a_file_name_many_times_takes_time_as_its_length_does() -> None:
     found = steepest(
         lambda text: put(text.encode()), iter([Pump("ImportError: ", AGAIN, " undefined symbol")])
@@ -23,18 +24,21 @@ def test_a_file_name_many_times_takes_time_as_its_length_does() -> None:
     assert found is None, str(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [300, 3000])
 def test_a_file_name_many_times_is_no_symptom(count: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--text", f"ImportError: {AGAIN * count} undefined symbol"]) == 1
     assert "no known symptom in the 1 lines of `--text`" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_symptom_after_such_a_line_is_told(ask: Ask) -> None:
     line = AGAIN * 1000
     answer = ask(f"{line}\n{line}: cannot open\nModuleNotFoundError: No module named 'mmcv._ext'\n".encode())
     assert answer.ids[0] == "mmcv-ext-missing"
 
 
+@pytest.mark.slow
 def test_a_symbol_that_stands_for_more_than_memory_holds_is_told_as_it_is(ask: Ask) -> None:
     doubled = "".join(f"S_IS{n}_S{n}_E" for n in "0123456789ABCDEFGHIJKLMNOP")
     answer = ask(f"ImportError: /x/a.so: undefined symbol: _Z1f1aIiiE{doubled}\n".encode())
@@ -58,6 +62,7 @@ def test_a_number_of_thousands_of_digits_is_no_crash(ask: Ask, text: str) -> Non
     assert ask(text.format("9" * 4800, "9").encode()).found
 
 
+@pytest.mark.slow
 def test_a_line_that_is_written_over_a_million_times_is_kept_in_part_and_that_is_told() -> None:
     data = b"start\r" + b"a\r" * 1_000_000 + b"No module named 'mmcv._ext'\nend\n"
     tracemalloc.start()
@@ -71,6 +76,7 @@ def test_a_line_that_is_written_over_a_million_times_is_kept_in_part_and_that_is
     assert log.cut >= 1
 
 
+@pytest.mark.slow
 def test_a_line_without_end_is_kept_in_part_and_that_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     log = read_log(io.BytesIO(b"x" * (MAX_LINE * 200) + b"\nplain\n"))
     assert sum(len(line.text) for line in log.lines) < MAX_LINE * 50

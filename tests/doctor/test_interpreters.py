@@ -23,6 +23,7 @@ def world(tmp_path: Path) -> World:
     return make_world(tmp_path / "env")
 
 
+@pytest.mark.slow
 def test_an_environment_whose_base_is_gone_is_read_by_its_files(tmp_path: Path) -> None:
     world = make_world(tmp_path / "env", running=False)
     world.torch()

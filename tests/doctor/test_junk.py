@@ -27,6 +27,7 @@ def test_any_bytes_are_read(data: bytes) -> None:
     assert all("\n" not in line.text and "\x1b" not in line.text for line in log.lines)
 
 
+@pytest.mark.slow
 @given(st.lists(PIECES, max_size=6), st.sampled_from(["utf-8", "utf-16", "gb18030"]))
 def test_texts_in_any_mixture_and_encoding_are_diagnosed(pieces: list[str], encoding: str) -> None:
     answer = put("".join(pieces).encode(encoding, "replace"))

@@ -27,6 +27,7 @@ def fails(world: World) -> list[Trouble]:
     return [one for one in troubles(world) if one.severity is TroubleSeverity.FAILS]
 
 
+@pytest.mark.slow
 def test_a_compiled_module_that_asks_for_numpy_fails_without_it(world: World) -> None:
     files = {"cv2/__init__.py": b"", "cv2/cv2.abi3.so": b"\x7fELF\0numpy.core.multiarray failed to import\0"}
     bounds = [f"numpy>={bound}" for bound in ("1.17.0", "1.19.3", "1.21.2", "1.23.5")]
@@ -50,6 +51,7 @@ def test_an_import_is_followed_through_the_modules_of_its_package(world: World) 
     assert "`a/c/d.py`, line 2" in one.evidence[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [
@@ -88,6 +90,7 @@ def test_an_editable_installation_whose_folder_is_gone_fails(world: World) -> No
     assert not any("Remove `" in text for text in one.advice)
 
 
+@pytest.mark.slow
 def test_a_pth_with_other_entries_loses_one_line(world: World, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     path = world.site / "easy-install.pth"
@@ -133,6 +136,7 @@ def test_an_environment_without_torch_is_not_given_one(world: World) -> None:
     assert list(cures(env, matrix(), examine(env, matrix())[0], None)) == []
 
 
+@pytest.mark.slow
 def test_an_old_mmdet_without_mmcv_gets_the_mmcv_of_its_era(world: World) -> None:
     world.torch("1.13.1+cpu")
     world.dist("mmdet", "2.28.2", requested=True)

@@ -38,6 +38,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_answer_is_in_the_first_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(capsys, "--text", TEXT).splitlines()
     assert lines[0] == "cause: the CUDA toolkit lacks headers that torch needs"
@@ -53,6 +54,7 @@ def test_other_findings_follow_by_weight_and_what_is_no_news_is_left_out(
     assert "a compile job failed" not in others
 
 
+@pytest.mark.slow
 def test_a_command_says_what_it_gives_or_that_nobody_tried_it(capsys: pytest.CaptureFixture[str]) -> None:
     """Each line with a command is followed by one of the two."""
     for text in (TEXT, "No module named 'mmcv'", "np.int\nmodule 'numpy' has no attribute 'int'"):
@@ -83,6 +85,7 @@ def test_code_hosts_get_sarif(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_sarif_of_an_environment_says_whether_something_fails(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,6 +133,7 @@ def test_conda_s_base_comes_after_the_project_s_own(
     assert "found in this project" in said(capsys, "--gpu", "cpu")
 
 
+@pytest.mark.slow
 def test_lines_that_were_cut_are_told_beside_an_environment_too(
     world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,7 @@ def test_every_pattern_of_a_symptom_has_words_that_lines_are_chosen_by(row: str,
     assert all(len(reduced(word.encode())) >= LEAST for word in words)
 
 
+@pytest.mark.slow
 def test_no_line_that_a_pattern_matches_is_dropped() -> None:
     """Every line of every case, with each pattern alone and with the prefilter before it."""
     compiled = [(row, re.compile(pattern)) for row, pattern in ROWS]

@@ -58,6 +58,7 @@ def test_a_wheel_is_for_all_archs_of_its_torch_that_nvcc_knows() -> None:
     assert wheel.arch_list.startswith("7.5;8.0")
 
 
+@pytest.mark.slow
 def test_one_wheel_serves_cards_of_different_archs_in_the_committed_facts() -> None:
     found = real(("rtx3090", "rtx5090"), ("3.12",), ("2.11",), ("openmmlab",))
 
@@ -157,6 +158,7 @@ def demands(draw: st.DrawFn) -> Demand:
     return wanting(*draw(st.lists(st.lists(bundle, min_size=1, max_size=3, unique=True), max_size=6)))
 
 
+@pytest.mark.slow
 @given(demands())
 def test_a_plan_without_a_budget_serves_every_target_and_builds_nothing_twice(demand: Demand) -> None:
     plan = planned(demand)
@@ -168,6 +170,7 @@ def test_a_plan_without_a_budget_serves_every_target_and_builds_nothing_twice(de
     assert planned(demand) == plan
 
 
+@pytest.mark.slow
 @given(demands())
 def test_a_plan_is_within_the_bound_of_greedy_of_the_best(demand: Demand) -> None:
     plan = planned(demand)

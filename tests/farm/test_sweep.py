@@ -130,6 +130,7 @@ def test_a_file_that_is_no_whole_sweep_is_refused(spoil: str) -> None:
         read_sweep(bad, Path("sweep.json"))
 
 
+@pytest.mark.slow
 def test_the_json_says_an_answer_once_for_all_devices_that_are_alike() -> None:
     found = real(("rtx5090", "rtx5080"), ("3.12",), ("2.11",), ("openmmlab",))
 

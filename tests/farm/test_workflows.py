@@ -71,6 +71,7 @@ def test_a_name_reaches_a_shell_as_a_variable_only() -> None:
     assert sum('--only "$BUILD"' in script for script in scripts) == 2
 
 
+@pytest.mark.slow
 def test_each_build_is_a_job() -> None:
     names = [planned.name for planned in a_plan().builds]
     (github,) = documents(as_pipeline(a_plan(), ExportKind.GITHUB))
@@ -108,6 +109,7 @@ def test_a_plan_without_builds_makes_no_pipeline() -> None:
         as_pipeline(planned(wanting()), ExportKind.GITHUB)
 
 
+@pytest.mark.slow
 def test_a_workflow_with_more_jobs_than_github_runs_is_refused() -> None:
     with pytest.raises(UsageError, match="256 jobs"):
         as_pipeline(a_plan(257), ExportKind.GITHUB)

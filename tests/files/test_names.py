@@ -72,6 +72,7 @@ def test_what_is_no_name_of_one_file_is_refused_with_the_reason(name: str, probl
     assert len(str(caught.value)) < 1200
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=()), max_size=300))
 def test_an_accepted_name_stays_in_its_folder(name: str) -> None:
     try:

@@ -57,6 +57,7 @@ def test_a_pipe_that_nobody_fills_and_a_socket_are_refused(tmp_path: Path) -> No
         assert problem(tmp_path / "s") is ReadProblem.SPECIAL
 
 
+@pytest.mark.slow
 @posix
 @pytest.mark.parametrize("name", ["/dev/stdin", "/proc/self/fd/0"])
 def test_a_pipe_that_the_command_was_given_is_read_and_bounded(name: str) -> None:

@@ -67,6 +67,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [bytes, lambda data: gzip.compress(data, 1)], ids=["plain", "gzip"])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_header_takes_memory_or_time(name: str, packed: Callable[[bytes], bytes], tmp_path: Path) -> None:

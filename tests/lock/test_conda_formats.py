@@ -53,11 +53,13 @@ def env() -> LockedEnv:
     )
 
 
+@pytest.mark.slow
 def test_the_folder_is_read_back_whole(env: LockedEnv, tmp_path: Path) -> None:
     write_lock(env, tmp_path)
     assert read_lock(tmp_path) == env
 
 
+@pytest.mark.slow
 def test_writing_what_was_read_gives_the_same_bytes(env: LockedEnv, tmp_path: Path) -> None:
     write_lock(env, tmp_path)
     for name, text in render_lock(read_lock(tmp_path)).items():
@@ -72,6 +74,7 @@ def test_a_lock_without_conda_packages_has_none_of_these_files(env: LockedEnv, t
     assert {path.name for path in tmp_path.iterdir()} == {"pylock.toml", "requirements.txt", "why.md"}
 
 
+@pytest.mark.slow
 def test_two_halves_of_different_solves_are_refused(env: LockedEnv, tmp_path: Path) -> None:
     write_lock(env, tmp_path / "one")
     write_lock(replace(env, conda=env.conda[1:]), tmp_path / "two")
@@ -165,6 +168,7 @@ def packages(draw: st.DrawFn) -> CondaPackage:
     )
 
 
+@pytest.mark.slow
 @examples(40)
 @given(
     found=st.lists(packages(), min_size=1, max_size=3, unique_by=lambda one: one.name),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
@@ -266,6 +267,7 @@ def canonical(env: LockedEnv) -> LockedEnv:
     )
 
 
+@pytest.mark.slow
 @examples(40)
 @given(environments())
 def test_what_is_written_is_read_back(env: LockedEnv) -> None:

@@ -32,11 +32,13 @@ def plain(tables: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 documents = plain(st.recursive(st.dictionaries(texts, inline, max_size=3), plain, max_leaves=4))
 
 
+@pytest.mark.slow
 @given(documents)
 def test_what_is_written_is_read_back(document: dict[str, Any]) -> None:
     assert tomllib.loads(dumps(document)) == document
 
 
+@pytest.mark.slow
 @given(texts)
 def test_a_comment_never_leaks_into_the_document(text: str) -> None:
     assert tomllib.loads(dumps({Comment(text): None, "a": 1})) == {"a": 1}

@@ -78,6 +78,7 @@ def test_a_url_of_a_request_is_looked_at_before_anything_is_asked(url: str, why:
     assert "word@" not in "\n".join(raised.value.lines())
 
 
+@pytest.mark.slow
 def test_the_guard_refuses_what_is_private_and_says_why(secret: str) -> None:
     with EgressGuard(EgressPolicy()) as guard, httpx.Client(proxy=guard.url) as client:
         answer = client.get(f"http://{secret}/")
@@ -88,6 +89,7 @@ def test_the_guard_refuses_what_is_private_and_says_why(secret: str) -> None:
         assert "not a public address" in guard.refused["127.0.0.1"]
 
 
+@pytest.mark.slow
 def test_a_redirect_is_looked_at_like_any_other_address(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = egress._lookup
     monkeypatch.setattr(
@@ -102,6 +104,7 @@ def test_a_redirect_is_looked_at_like_any_other_address(secret: str, monkeypatch
         assert "169.254.169.254" in guard.refused["metadata.test"]
 
 
+@pytest.mark.slow
 def test_nobody_else_uses_the_guard(secret: str) -> None:
     with EgressGuard(EgressPolicy.allowing(["127.0.0.1/32"])) as guard:
         url = guard.url.replace("mmlock:", "mmlock:x")

@@ -215,6 +215,7 @@ def test_faults_are_not_kept(web: Web, caching: Client) -> None:
         assert body(client.get(web.put("/a", b"now"))) == b"now"
 
 
+@pytest.mark.slow
 def test_a_few_bytes_that_become_many_are_unpacked_piece_by_piece(
     web: Web, client: Client, reply: type[Reply]
 ) -> None:

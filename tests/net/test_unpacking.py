@@ -36,6 +36,7 @@ def bomb(megabytes: int) -> bytes:
     return b"".join([*(engine.compress(zeros) for _ in range(megabytes)), engine.flush()])
 
 
+@pytest.mark.slow
 def test_a_bomb_is_left_after_its_first_bytes() -> None:
     stream = Parts(bomb(60))
     response = httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=stream)
@@ -47,6 +48,7 @@ def test_a_bomb_is_left_after_its_first_bytes() -> None:
     assert stream.taken < 20_000
 
 
+@pytest.mark.slow
 def test_a_bomb_from_a_server_is_a_value(web: Web, client: Client, reply: type[Reply]) -> None:
     answer = client.get(web.put("/a", reply(body=bomb(30), headers={"Content-Encoding": "gzip"})))
     assert isinstance(answer, FetchFault)
@@ -66,6 +68,7 @@ def test_a_long_page_of_the_same_words_is_no_bomb(web: Web, client: Client, repl
     assert answer.body == page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "BR"])
 def test_what_was_not_asked_for_is_not_unpacked(
     web: Web, client: Client, reply: type[Reply], encoding: str

@@ -148,6 +148,7 @@ def test_an_answer_that_was_changed_is_seen_through(change: Callable[[Answer], A
     assert bool(found) is bool(words), "which mmengine serves it is no aim of its own"
 
 
+@pytest.mark.slow
 def test_what_nobody_needs_is_seen() -> None:
     answer = ask(DETECTION)
     more = ask(Request(gpus=("RTX 4090",), packages=("mmdet==3.3.0", "torchvision")))
@@ -156,6 +157,7 @@ def test_what_nobody_needs_is_seen() -> None:
     assert any("nobody needs torchvision" in text for text in found)
 
 
+@pytest.mark.slow
 def test_a_build_where_a_wheel_would_do_is_seen() -> None:
     built = ask(Request(gpus=("RTX 4090",), packages=("mmdet==3.3.0",), torch="==2.11.0"))
     assert any(p.how == "build" for p in built.packages)
@@ -163,6 +165,7 @@ def test_a_build_where_a_wheel_would_do_is_seen() -> None:
     assert "better by wheels-first" in fault
 
 
+@pytest.mark.slow
 def test_a_search_that_grows_too_large_is_given_up_and_says_so() -> None:
     problem = Problem(DETECTION)
     with pytest.raises(TooMany):
@@ -215,6 +218,7 @@ def test_what_a_build_of_torch_lacks_on_the_machine_is_seen(
 # ---------------------------------------------------------------- the requests
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_request_every_time() -> None:
     assert [request(seed) for seed in range(50)] == [request(seed) for seed in range(50)]
     assert len({request(seed).command() for seed in range(200)}) > 190

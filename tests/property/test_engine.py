@@ -75,6 +75,7 @@ def _some(slot: tuple[int, ...]) -> st.SearchStrategy[int]:
     return st.sets(st.sampled_from(slot), min_size=1).map(lambda options: mask(frozenset(options)))
 
 
+@pytest.mark.slow
 @examples(200)
 @given(with_validations())
 def test_what_was_validated_goes_before_all_that_comes_after_it(problem: Problem) -> None:
@@ -82,6 +83,7 @@ def test_what_was_validated_goes_before_all_that_comes_after_it(problem: Problem
     assert found == expected
 
 
+@pytest.mark.slow
 @examples(200)
 @given(problems())
 def test_the_engine_finds_what_trying_everything_finds(problem: Problem) -> None:
@@ -91,12 +93,14 @@ def test_the_engine_finds_what_trying_everything_finds(problem: Problem) -> None
         assert problem.holds(found)
 
 
+@pytest.mark.slow
 @examples(100)
 @given(problems())
 def test_the_program_alone_finds_it_too(problem: Problem) -> None:
     assert _run(problem) == BruteEngine().solve(problem)
 
 
+@pytest.mark.slow
 @examples(150)
 @given(problems())
 def test_reduction_keeps_the_answer(problem: Problem) -> None:
@@ -105,6 +109,7 @@ def test_reduction_keeps_the_answer(problem: Problem) -> None:
     assert (BruteEngine().solve(small) if small else None) == expected
 
 
+@pytest.mark.slow
 @examples(150)
 @given(problems())
 def test_support_takes_away_only_what_no_choice_has(problem: Problem) -> None:
@@ -115,6 +120,7 @@ def test_support_takes_away_only_what_no_choice_has(problem: Problem) -> None:
         assert all(alive >> option & 1 for option in found)
 
 
+@pytest.mark.slow
 @examples(200)
 @given(problems())
 def test_settling_never_loses_the_best(problem: Problem) -> None:
@@ -165,6 +171,7 @@ def test_the_same_problem_gives_the_same_bytes_whatever_the_hash_seed() -> None:
     assert len(digests) == 1
 
 
+@pytest.mark.slow
 @examples(40)
 @given(problems())
 def test_the_facts_are_the_same_twice(problem: Problem) -> None:
@@ -172,6 +179,7 @@ def test_the_facts_are_the_same_twice(problem: Problem) -> None:
     assert ClingoEngine().solve(problem) == ClingoEngine().solve(problem)
 
 
+@pytest.mark.slow
 @examples(100)
 @given(with_validations(), st.integers(0, 5))
 def test_an_aim_put_before_all_others_is_the_first_and_shifts_the_rest(problem: Problem, at: int) -> None:

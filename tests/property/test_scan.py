@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ def reader(files: dict[str, str]) -> Callable[[str], str]:
     return read
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(NAMES), texts, max_size=5))
 def test_any_tree_is_read_to_the_end(files: dict[str, str]) -> None:
     read = reader(files)

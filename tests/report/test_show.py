@@ -43,6 +43,7 @@ def test_a_package_tells_all_its_releases_newest_first(matrix: Matrix) -> None:
     assert releases[0].startswith("3.3.0")
 
 
+@pytest.mark.slow
 def test_every_fact_of_every_known_package_has_a_source_and_rows(matrix: Matrix) -> None:
     for package in sorted(known_packages(matrix)):
         for found in package_view(matrix, package).chapters:
@@ -105,6 +106,7 @@ def test_the_two_forms_say_the_same(matrix: Matrix) -> None:
     assert data["version"] == "0.0.35"
 
 
+@pytest.mark.slow
 def test_lines_are_not_longer_than_a_terminal(matrix: Matrix) -> None:
     lines = package_page(matrix, "mmcv").text.splitlines()
     assert max(map(len, lines)) <= 110

@@ -56,6 +56,7 @@ def test_a_build_of_torch_names_the_locks_that_hold_that_very_build() -> None:
         assert f"  source: {text}" in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "file", "lock"),
     [
@@ -73,6 +74,7 @@ def test_a_fact_is_found_by_its_name_alone(text: str, file: str, lock: str) -> N
     assert one["sources"]
 
 
+@pytest.mark.slow
 def test_a_lock_does_not_rest_on_what_another_holds() -> None:
     (one,) = facts(asked("CVE-2025-3000"))
     safe = {name for name, torch in torches().items() if torch.startswith("2.13")}
@@ -80,6 +82,7 @@ def test_a_lock_does_not_rest_on_what_another_holds() -> None:
     assert set(one["locks"]) == torches().keys() - safe
 
 
+@pytest.mark.slow
 def test_of_many_facts_it_says_where_they_stand() -> None:
     page = asked("builds")
     assert len(facts(page)) > 100

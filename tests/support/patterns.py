@@ -15,6 +15,8 @@ import mmlock
 
 ROOT = Path(mmlock.__file__).parent
 _METHODS = frozenset({"findall", "finditer", "fullmatch", "match", "search", "split", "sub"})
+_MAY = re.compile(r"\bre\.[a-z]|\bpattern=")
+"""What a module with a pattern holds: to parse all of them takes seconds."""
 _NAME = "some-name"
 """Stands for what an f-string puts into a pattern: an escaped name."""
 
@@ -44,16 +46,21 @@ class Dynamic:
 
 def uses() -> tuple[list[Use], list[Dynamic]]:
     """All patterns of the package, and the calls whose pattern is made at run time."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(ROOT.rglob("*.py"))}
-    own = {path: _methods_of_names(tree) for path, tree in trees.items()}
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}
+    trees = {path: _nodes(text) for path, text in texts.items() if _MAY.search(text)}
+    assigned = {path: _assigned(nodes) for path, nodes in trees.items()}
+    public = {name for names in assigned.values() for name in names.values() if not name.startswith("_")}
+    asking = re.compile(rf"\b(?:{'|'.join(sorted(public))})\b")
+    others = {p: _nodes(text) for p, text in texts.items() if p not in trees and asking.search(text)}
+    own = {path: _methods_of_names(nodes) for path, nodes in (trees | others).items()}
     found: list[Use] = []
     dynamic: list[Dynamic] = []
-    for path, tree in trees.items():
-        names = _assigned(tree)
+    for path, nodes in trees.items():
+        names = assigned[path]
         methods = {name: own[path][name] for name in names.values()}
         for name in (name for name in names.values() if not name.startswith("_")):
             methods[name] = set().union(*(one.get(name, set()) for one in own.values()))
-        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        for call in (node for node in nodes if isinstance(node, ast.Call)):
             where = f"{path.relative_to(ROOT).as_posix()}:{call.lineno}"
             for text, flags, asked in _of_call(call, names, methods):
                 if text is None:
@@ -101,21 +108,30 @@ def _of_call(
     yield _text(call.args[0]), _flags(call), asked
 
 
-def _assigned(tree: ast.Module) -> dict[ast.Call, str]:
+def _nodes(text: str) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(text)))
+
+
+def _assigned(nodes: tuple[ast.AST, ...]) -> dict[ast.Call, str]:
     return {
         node.value: target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        for node in nodes
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _is_pattern(node.value)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
 
 
-def _methods_of_names(tree: ast.Module) -> dict[str, set[str]]:
+def _is_pattern(call: ast.Call) -> bool:
+    func = call.func
+    return isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == "re"
+
+
+def _methods_of_names(nodes: tuple[ast.AST, ...]) -> dict[str, set[str]]:
     """Which methods a module calls on a name; a name that is passed on can meet any."""
     found: dict[str, set[str]] = defaultdict(set)
     called = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and node.attr in _METHODS:
             name = node.value
             if isinstance(name, ast.Name):
@@ -123,7 +139,7 @@ def _methods_of_names(tree: ast.Module) -> dict[str, set[str]]:
                 called.add(name)
             elif isinstance(name, ast.Attribute):  # `module.NAME.search`
                 found[name.attr].add(node.attr)
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in called:
             found[node.id].add("finditer")
     return found

@@ -292,6 +292,7 @@ def test_the_program_takes_no_changed_check_and_no_changed_wheel(lock: Path) -> 
     assert not (root / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_the_program_says_which_python_it_needs(lock: Path) -> None:
     root = unpacked(archive(lock), lock.parent / "there")
     manifest = json.loads((root / "bundle.json").read_text())

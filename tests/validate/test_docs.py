@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "verdicts.md"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="the page uses tomllib")
 @pytest.mark.parametrize("lock", sorted(path.parent for path in ROOT.glob("lockfiles/*/*/verdict.json")))
 def test_another_tool_can_verify_the_committed_verdicts(lock: Path, tmp_path: Path) -> None:

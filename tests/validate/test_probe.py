@@ -49,11 +49,13 @@ def _package(site: Path, *, deep: bool = False) -> InstalledPackage:
     return found.packages["made-ext"]
 
 
+@pytest.mark.slow
 def test_a_whole_package_has_no_faults(site: Path) -> None:
     _install(site, archive="f" * 64)
     assert _package(site, deep=True) == InstalledPackage(name="made-ext", version="1.2", sha256="f" * 64)
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_found(site: Path) -> None:
     module = _install(site)
     module.write_text("x = 2\n")
@@ -65,6 +67,7 @@ def test_a_changed_file_is_found(site: Path) -> None:
     assert _package(site).faults == ("made_ext.py is missing",)
 
 
+@pytest.mark.slow
 def test_metadata_that_its_publisher_edited_is_no_fault(site: Path) -> None:
     _install(site)
     info = site / "Made_Ext-1.2.dist-info"
@@ -74,6 +77,7 @@ def test_metadata_that_its_publisher_edited_is_no_fault(site: Path) -> None:
     assert _package(site).faults == (f"{info.name}/WHEEL has 19 bytes, not 1",)
 
 
+@pytest.mark.slow
 def test_an_installation_that_did_not_end_is_found(site: Path) -> None:
     _install(site)
     (site / "Made_Ext-1.2.dist-info" / "RECORD").unlink()

@@ -129,6 +129,7 @@ def objective(env: LockedEnv) -> tuple[int, tuple[str, ...]]:
     return found
 
 
+@pytest.mark.slow
 def test_what_was_validated_is_chosen_and_why_names_it(locks: Path, env: LockedEnv) -> None:
     without = again()
     assert (without.python, without.torch) != (env.python, env.torch)
@@ -143,6 +144,7 @@ def test_what_was_validated_is_chosen_and_why_names_it(locks: Path, env: LockedE
     assert "verdict:" not in (why_package(without, "torch") or "")
 
 
+@pytest.mark.slow
 def test_a_newer_torch_is_named_with_what_it_would_pay(locks: Path) -> None:
     told = why_package(again(verdicts=(locks,)), "torch")
     assert told is not None
@@ -152,18 +154,21 @@ def test_a_newer_torch_is_named_with_what_it_would_pay(locks: Path) -> None:
 OTHER = (1, ("another combination was validated on such a target",))
 
 
+@pytest.mark.slow
 def test_the_user_s_own_word_goes_before_it_and_the_lock_says_so(locks: Path) -> None:
     env = again(verdicts=(locks,), python="3.12", torch="2.13.0")
     assert env.python == "3.12"
     assert objective(env) == OTHER
 
 
+@pytest.mark.slow
 def test_what_prefer_puts_first_goes_before_it(locks: Path) -> None:
     env = again(verdicts=(locks,), prefer=("newest-python",))
     assert env.python != "3.10"
     assert objective(env) == OTHER
 
 
+@pytest.mark.slow
 def test_what_ran_on_a_cpu_proves_nothing_for_a_gpu(locks: Path) -> None:
     assert again(gpu="t4", verdicts=(locks,)).torch == again(gpu="t4").torch
 
@@ -192,6 +197,7 @@ def test_failures_and_other_hardware_prove_nothing(env: LockedEnv, verdict: Verd
         assert validation(env, other, digest, "") is None
 
 
+@pytest.mark.slow
 def test_a_verdict_of_another_lock_is_not_counted(
     locks: Path, env: LockedEnv, verdict: Verdict, signer: KeySigner, trust: Trust
 ) -> None:
@@ -264,6 +270,7 @@ def _solved_page(locks: Path, **more: object) -> tuple[LockedEnv, dict[str, Any]
     return read_lock(locks.parent / "out"), page.data, page.text
 
 
+@pytest.mark.slow
 def test_a_forged_verdict_steers_nothing_until_its_signer_is_trusted(
     locks: Path, env: LockedEnv, verdict: Verdict, stranger: KeySigner, tmp_path: Path
 ) -> None:
@@ -281,6 +288,7 @@ def test_a_forged_verdict_steers_nothing_until_its_signer_is_trusted(
     assert "ignored_verdicts" not in data
 
 
+@pytest.mark.slow
 def test_an_unsigned_verdict_steers_nothing(locks: Path, env: LockedEnv, verdict: Verdict) -> None:
     put_verdict(verdict, env, locks / "own/cpu", None)
     found, data, _ = _solved_page(locks)
@@ -288,6 +296,7 @@ def test_an_unsigned_verdict_steers_nothing(locks: Path, env: LockedEnv, verdict
     assert [one["standing"] for one in data["ignored_verdicts"]] == ["unsigned"]
 
 
+@pytest.mark.slow
 def test_a_changed_verdict_steers_nothing(locks: Path) -> None:
     path = locks / "own/cpu/verdict.json"
     document = json.loads(path.read_bytes())
@@ -303,6 +312,7 @@ def test_a_changed_verdict_steers_nothing(locks: Path) -> None:
     assert [one["standing"] for one in data["ignored_verdicts"]] == ["altered"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", [b"[" * 200_000, b"9" * 6000, b"", b'{"_type": "x"}'])
 def test_a_hostile_verdict_neither_steers_nor_stops_a_solve(locks: Path, data: bytes) -> None:
     (locks / "own/cpu/verdict.json").write_bytes(data)
@@ -311,6 +321,7 @@ def test_a_hostile_verdict_neither_steers_nor_stops_a_solve(locks: Path, data: b
     assert len(said["ignored_verdicts"]) == 1
 
 
+@pytest.mark.slow
 def test_keys_of_the_project_s_mmlock_toml_count(
     locks: Path, env: LockedEnv, verdict: Verdict, stranger: KeySigner
 ) -> None:
@@ -321,6 +332,7 @@ def test_keys_of_the_project_s_mmlock_toml_count(
     assert chosen(again(verdicts=(locks,))) == chosen(env)
 
 
+@pytest.mark.slow
 def test_keys_beside_the_verdicts_do_not(
     locks: Path, env: LockedEnv, verdict: Verdict, stranger: KeySigner
 ) -> None:
@@ -348,6 +360,7 @@ def core(row: Validation, gpu: str, *wishes: str) -> CoreSolution | None:
     return solve_core(build_graph(bare(), graph), ClingoEngine())
 
 
+@pytest.mark.slow
 def test_it_helps_who_asks_for_less_and_not_who_asks_for_more(env: LockedEnv, verdict: Verdict) -> None:
     row = validation(env, verdict, Sha256("d" * 64), "a file")
     assert row is not None
@@ -359,6 +372,7 @@ def test_it_helps_who_asks_for_less_and_not_who_asks_for_more(env: LockedEnv, ve
     assert more.validated == ()
 
 
+@pytest.mark.slow
 def test_gpu_code_must_have_run_on_every_device(env: LockedEnv, verdict: Verdict) -> None:
     row = validation(env, verdict, Sha256("d" * 64), "a file")
     assert row is not None

@@ -110,6 +110,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CheckRow]:
     return {row.name: row for row in run.checks}
 
 
+@pytest.mark.slow
 def test_every_check_has_a_row(rows: dict[str, CheckRow]) -> None:
     assert list(rows) == [
         "right", "wrong", "nothing", "raises", "segfault", "leaves",
@@ -148,10 +149,12 @@ def test_a_red_row_says_where_and_what_was_printed(rows: dict[str, CheckRow]) ->
     assert [case.ok for case in rows["wrong"].cases] == [True, False]
 
 
+@pytest.mark.slow
 def test_checks_can_be_chosen(tmp_path: Path) -> None:
     assert [row.name for row in _run(tmp_path, CHECKS, only=["right"]).checks] == ["right"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -169,6 +172,7 @@ def test_a_package_that_does_not_load_is_told(tmp_path: Path, text: str, told: s
     assert told in str(run.broken)
 
 
+@pytest.mark.slow
 def test_the_death_of_the_watcher_reddens_what_was_not_run(tmp_path: Path) -> None:
     text = """
         import os, signal, sys
@@ -200,6 +204,7 @@ def test_the_death_of_the_watcher_reddens_what_was_not_run(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.slow
 def test_without_fork_the_rows_are_the_same(tmp_path: Path) -> None:
     import json
     import subprocess

@@ -96,6 +96,7 @@ def _left(lock: Path) -> list[Path]:
     return list((lock.parent / "cache" / "validate").rglob("*"))
 
 
+@pytest.mark.slow
 def test_a_lock_is_installed_and_nothing_of_it_stays(lock: Path) -> None:
     data = _data(lock)
     details = _details(data)
@@ -109,6 +110,7 @@ def test_a_lock_is_installed_and_nothing_of_it_stays(lock: Path) -> None:
     assert {"kind": "nothing-ran", "text": "no kernel ran"} in data["concerns"]
 
 
+@pytest.mark.slow
 def test_its_verdict_is_verified_and_is_not_of_another_lock(lock: Path, small: LockedEnv) -> None:
     assert read_lock(lock).verdict is None
     data = _data(lock)
@@ -129,6 +131,7 @@ def test_its_verdict_is_verified_and_is_not_of_another_lock(lock: Path, small: L
         verdicts.verdict(request)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("module", "told"), [("x = 2\n", "ash mismatch"), ("x = 'longer'\n", "has size")])
 def test_a_wheel_with_other_bytes_is_not_installed(lock: Path, module: str, told: str) -> None:
     _wheel(lock / "wheels", module)
@@ -139,6 +142,7 @@ def test_a_wheel_with_other_bytes_is_not_installed(lock: Path, module: str, told
     assert not (lock / "verdict.json").exists()
 
 
+@pytest.mark.slow
 def test_what_is_interrupted_leaves_nothing(lock: Path) -> None:
     def interrupt(text: str, /) -> None:
         if text.startswith("examining"):
@@ -150,6 +154,7 @@ def test_what_is_interrupted_leaves_nothing(lock: Path) -> None:
     assert not (lock / "verdict.json").exists()
 
 
+@pytest.mark.slow
 def test_variables_of_the_user_do_not_leak_in(
     lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +165,7 @@ def test_variables_of_the_user_do_not_leak_in(
     assert _details(_data(lock))["packages"] == {"made-ext": "1.2"}
 
 
+@pytest.mark.slow
 def test_an_existing_interpreter_is_compared_with_the_lock(
     lock: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +182,7 @@ def test_an_existing_interpreter_is_compared_with_the_lock(
     assert {"kind": "difference", "text": "made-ext: made_ext.py is missing"} in data["concerns"]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_validation_writes_no_verdict(lock: Path, tmp_path: Path) -> None:
     assert "verdict" not in _data(lock, suites=("mmcv",))
     assert not (lock / "verdict.json").exists()
@@ -184,6 +191,7 @@ def test_a_part_of_a_validation_writes_no_verdict(lock: Path, tmp_path: Path) ->
     assert out.is_file()
 
 
+@pytest.mark.slow
 def test_a_gpu_lock_needs_a_gpu_or_a_word(lock: Path, small: LockedEnv) -> None:
     card = Device(kind=DeviceKind.CUDA, name="GeForce RTX 5090", arch="sm_120")
     write_lock(replace(small, target=replace(small.target, devices=(card,))), lock)
@@ -223,6 +231,7 @@ def _ask_verdict(action: VerdictAction, lock: Path, **more: Any) -> dict[str, An
     return data
 
 
+@pytest.mark.slow
 def test_it_is_signed_with_the_own_key_unless_that_is_not_wanted(lock: Path, tmp_path: Path) -> None:
     environ = {"MMLOCK_STATE_DIR": str(tmp_path / "state")}
     assert _data(lock, unsigned=True)["signed"] is False
@@ -236,6 +245,7 @@ def test_it_is_signed_with_the_own_key_unless_that_is_not_wanted(lock: Path, tmp
     assert _ask_verdict(VerdictAction.VERIFY, lock)["signer"] == OWN
 
 
+@pytest.mark.slow
 def test_another_s_verdict_is_verified_by_his_key_alone(lock: Path, tmp_path: Path) -> None:
     other = own_key({"MMLOCK_STATE_DIR": str(tmp_path / "other")})
     _data(lock, sign=other.path)
@@ -255,6 +265,7 @@ def test_a_key_that_cannot_be_used_is_found_out_before_the_work(lock: Path, tmp_
     assert heard == []
 
 
+@pytest.mark.slow
 def test_the_verdict_of_another_lock_is_not_signed(lock: Path, small: LockedEnv) -> None:
     _data(lock)
     before = (lock / "verdict.json").read_bytes()

@@ -25,6 +25,7 @@ def answers(body: bytes) -> Handler:
     return lambda _arguments, _progress: body
 
 
+@pytest.mark.slow
 def test_a_quick_answer_comes_at_once_and_names_its_job(make_site: Make) -> None:
     site = make_site({"solve": answers(b'{"text": "solved"}')})
     found = site.client.post(SOLVE, json=BODY)
@@ -36,6 +37,7 @@ def test_a_quick_answer_comes_at_once_and_names_its_job(make_site: Make) -> None
     assert site.client.post(SOLVE, json=BODY, headers=tag).status_code == 304
 
 
+@pytest.mark.slow
 def test_a_hundred_equal_requests_are_one_solve(make_site: Make) -> None:
     site = make_site({"solve": answers(b"{}")})
     bodies = [{"gpus": ["rtx5090"], "torch": "2.9.1"}, {"torch": "==2.9.1", "gpus": ["rtx5090 "]}] * 50
@@ -45,6 +47,7 @@ def test_a_hundred_equal_requests_are_one_solve(make_site: Make) -> None:
     assert len(site.executor.done) == 1
 
 
+@pytest.mark.slow
 def test_a_slow_answer_is_a_job_with_events_that_end(make_site: Make) -> None:
     go = Event()
 
@@ -156,6 +159,7 @@ def test_what_only_means_something_on_a_users_own_machine_is_refused(
     assert title in found.json()["title"]
 
 
+@pytest.mark.slow
 def test_hostile_names_reach_no_file(make_site: Make, small_catalogue: Path) -> None:
     client = make_site(catalogue=small_catalogue).client
     for path in (
@@ -216,6 +220,7 @@ def test_an_archive_is_scanned_and_a_bomb_is_refused(make_site: Make) -> None:
     assert client.post("/api/v1/scan", content=bytes(11_000_000)).status_code == 413
 
 
+@pytest.mark.slow
 def test_a_role_that_is_not_enough_is_told_what_is(make_site: Make) -> None:
     site = make_site({"solve": answers(b"{}")}, anonymous="read")
     assert site.client.get("/api/v1/packages").status_code == 200
@@ -233,6 +238,7 @@ def test_a_role_that_is_not_enough_is_told_what_is(make_site: Make) -> None:
     assert site.client.post(SOLVE, json=BODY, headers=good).status_code == 401
 
 
+@pytest.mark.slow
 def test_facts_and_locks_can_be_read(make_site: Make, small_catalogue: Path) -> None:
     client = make_site(catalogue=small_catalogue).client
     assert client.get("/api/v1/gpus/rtx5090").json()["arch"] == "sm_120"
@@ -255,6 +261,7 @@ def test_facts_and_locks_can_be_read(make_site: Make, small_catalogue: Path) -> 
     assert client.get("/api/v1/locks/openmmlab/none").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_description_of_the_api_names_every_option_of_a_solve(make_site: Make) -> None:
     document = make_site().client.get("/api/v1/openapi.json").json()
     assert document["openapi"].startswith("3.1")
@@ -264,6 +271,7 @@ def test_the_description_of_the_api_names_every_option_of_a_solve(make_site: Mak
     assert "422" not in document["paths"]["/api/v1/solve"]["post"]["responses"]
 
 
+@pytest.mark.slow
 def test_the_same_bytes_are_answered_from_memory_for_whoever_may_ask(make_site: Make) -> None:
     site = make_site({"solve": answers(b'{"text": "solved"}')})
     body = json.dumps(BODY).encode()
@@ -286,6 +294,7 @@ def test_the_same_bytes_are_answered_from_memory_for_whoever_may_ask(make_site: 
 LOCK = {path.name: path.read_text() for path in (ROOT / "lockfiles" / "openmmlab" / "rtx5090").iterdir()}
 
 
+@pytest.mark.slow
 def test_builds_are_off_until_an_operator_allows_them(make_site: Make) -> None:
     token = {"Authorization": f"Bearer {(site := make_site()).service.tokens.add('ci', Role.ADMIN)}"}
     refused = site.client.post("/api/v1/builds", json={"files": LOCK}, headers=token)
@@ -295,6 +304,7 @@ def test_builds_are_off_until_an_operator_allows_them(make_site: Make) -> None:
         assert site.client.post(f"/api/v1/{path}", json={"files": LOCK}).status_code == 401
 
 
+@pytest.mark.slow
 def test_a_build_is_a_job_for_workers_that_build(make_site: Make) -> None:
     made = json.dumps({"text": "sealed", "data": {}, "files": LOCK}).encode()
     site = make_site(

@@ -49,6 +49,7 @@ def names(folder: Path) -> set[str]:
     return {row["name"] for row in json.loads((folder / "gpus.json").read_text())["rows"]}
 
 
+@pytest.mark.slow
 def test_new_facts_are_used_from_then_on_and_by_the_next_start(environ: dict[str, str]) -> None:
     facts = FreshFacts(environ, new_card)
     base = facts.current()
@@ -93,6 +94,7 @@ def test_facts_that_were_changed_on_disk_or_are_another_installations_are_not_ta
     assert FreshFacts(environ, new_card).folder != facts.folder
 
 
+@pytest.mark.slow
 def test_a_service_goes_over_to_new_facts(make_site: Make, environ: dict[str, str]) -> None:
     facts = FreshFacts(environ, new_card)
     with using(facts.current()):

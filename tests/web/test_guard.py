@@ -90,6 +90,7 @@ def test_a_limit_recovers_with_time() -> None:
     assert limit.wait("a") == 0.0
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_and_comes_back_is_told_and_survived(
     make_site: Make,
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_full_disk_is_told_and_survived(make_site: Make) -> None:
     assert site.client.post("/api/v1/solve", json={"gpus": ["a100"]}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_client_that_goes_away_leaves_nothing_behind(make_site: Make) -> None:
     go = threading.Event()
 

@@ -25,6 +25,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheelhouse:
     return Wheelhouse(root=tmp_path / "house")
 
 
+@pytest.mark.slow
 def test_a_project_is_listed_with_all_that_clients_ask_for(make_site: Make, house: Wheelhouse) -> None:
     wheel = build(house, "2.11.0+cu130", ["12.0"])
     client = make_site(wheelhouses=(str(house.root),)).client
@@ -76,6 +77,7 @@ def test_a_wheel_whose_check_failed_is_yanked(make_site: Make, house: Wheelhouse
     assert 'data-yanked="failed: loads"' in client.get("/simple/tinyext/").text
 
 
+@pytest.mark.slow
 def test_an_index_for_one_torch_and_cuda_has_no_other(make_site: Make, house: Wheelhouse) -> None:
     for torch in ("2.11.0+cu130", "2.1.0+cu121", "2.11.0+cpu"):
         build(house, torch, ["12.0"] if "cu130" in torch else [])
@@ -93,6 +95,7 @@ def test_an_index_for_one_torch_and_cuda_has_no_other(make_site: Make, house: Wh
     assert root["projects"] == []
 
 
+@pytest.mark.slow
 def test_variants_are_described_and_there_is_no_wheel_for_who_knows_none(
     make_site: Make, house: Wheelhouse
 ) -> None:

@@ -47,6 +47,7 @@ def files(found: httpx.Response) -> list[dict[str, object]]:
     return found.json()["files"] if found.status_code == 200 else []
 
 
+@pytest.mark.slow
 def test_a_wheel_that_was_fetched_is_listed_with_its_hash_for_its_torch_alone(
     make_site: Make, web: Web, house: Path
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_wheel_that_was_fetched_is_listed_with_its_hash_for_its_torch_alone(
         assert files(client.get(f"{elsewhere}mmcv/", headers={"Accept": JSON})) == []
 
 
+@pytest.mark.slow
 def test_a_wheel_that_was_refused_is_given_to_nobody(make_site: Make, web: Web, house: Path) -> None:
     evil = whole_wheel(NAME, {**FILES, "evil.pth": b"import os"})
     with pytest.raises(EnvironmentFault):
@@ -72,6 +74,7 @@ def test_a_wheel_that_was_refused_is_given_to_nobody(make_site: Make, web: Web, 
     assert not list(house.rglob("accepted/*"))
 
 
+@pytest.mark.slow
 def test_a_fetched_wheel_whose_bytes_changed_is_not_sent(make_site: Make, web: Web, house: Path) -> None:
     env = fetched(web, house)
     (path,) = house.rglob(NAME)
@@ -84,6 +87,7 @@ def test_a_fetched_wheel_whose_bytes_changed_is_not_sent(make_site: Make, web: W
     assert files(client.get(f"{of(env)}mmcv/", headers={"Accept": JSON})) == []
 
 
+@pytest.mark.slow
 def test_a_note_that_names_another_file_leads_nowhere(make_site: Make, web: Web, house: Path) -> None:
     env = fetched(web, house)
     (note,) = house.rglob("accepted/*.json")

@@ -54,6 +54,7 @@ def follow(site: Site, path: str) -> str:
     return found.text
 
 
+@pytest.mark.slow
 def test_every_page_of_the_navigation_is_there_and_has_a_twin(site: Site) -> None:
     start = follow(site, "/solve")
     for path in re.findall(r'<li><a href="(/\w+)"', start):
@@ -64,6 +65,7 @@ def test_every_page_of_the_navigation_is_there_and_has_a_twin(site: Site) -> Non
         answer.json()
 
 
+@pytest.mark.slow
 def test_a_form_leads_to_a_lock_whose_reasons_can_be_followed(site: Site) -> None:
     sent = site.client.post("/solve", data={"gpus": "rtx5090, a100", "requirements": "mmdet\nmmcv\n"})
     assert sent.status_code == 303
@@ -85,6 +87,7 @@ def test_a_form_leads_to_a_lock_whose_reasons_can_be_followed(site: Site) -> Non
     assert [one["name"] for one in question["requirements"]] == ["mmdet", "mmcv"]
 
 
+@pytest.mark.slow
 def test_a_refusal_is_shown_in_the_form_with_what_was_typed(make_site: Make) -> None:
     def refuse(_arguments: bytes, _progress: Progress) -> bytes:
         raise NoAnswer("nothing <fits>", causes=["because <b>"], hints=["take less"])
@@ -100,6 +103,7 @@ def test_a_refusal_is_shown_in_the_form_with_what_was_typed(make_site: Make) -> 
     assert 'value="2.9.1"' in found.text
 
 
+@pytest.mark.slow
 def test_hostile_text_in_an_address_is_text(site: Site) -> None:
     for path in (
         "/solve?gpus=%3Cscript%3Ealert(1)",
@@ -111,6 +115,7 @@ def test_hostile_text_in_an_address_is_text(site: Site) -> None:
         assert '"><x' not in site.client.get(path, headers=HTML).text
 
 
+@pytest.mark.slow
 def test_the_table_shows_every_pair_and_leads_to_its_reason(site: Site) -> None:
     text = follow(site, "/matrix?gpu=a100")
     assert 'href="/why?gpu=a100&amp;q=2.1.0,2.1.0&amp;package=mmcv"' in text
@@ -120,6 +125,7 @@ def test_the_table_shows_every_pair_and_leads_to_its_reason(site: Site) -> None:
     assert "q=2.15.0," not in only
 
 
+@pytest.mark.slow
 def test_pre_releases_are_shown_when_asked_for(site: Site) -> None:
     text = follow(site, "/matrix?gpu=a100")
     assert "Show 1 pre-release</a>" in text
@@ -138,6 +144,7 @@ def test_a_form_shows_the_command_that_asks_the_same_and_quotes_what_was_typed(s
     assert json.loads(shlex.split(curl)[-1])["torch"] == "2.9'; rm -rf"
 
 
+@pytest.mark.slow
 def test_committed_locks_are_shown_with_their_badge(site: Site) -> None:
     assert "openmmlab/rtx5090" in follow(site, "/locks")
     text = follow(site, "/locks/openmmlab/rtx5090")
@@ -148,6 +155,7 @@ def test_committed_locks_are_shown_with_their_badge(site: Site) -> None:
     assert (missing.status_code, "the catalogue has no lock" in missing.text) == (404, True)
 
 
+@pytest.mark.slow
 def test_pages_ask_no_other_site_and_run_no_script_of_their_own_text(site: Site) -> None:
     for path in ("/solve", "/matrix", "/locks/openmmlab/rtx5090"):
         text = follow(site, path)

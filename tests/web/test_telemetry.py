@@ -10,6 +10,7 @@ from mmlock.web.app import make_app
 from mmlock.web.telemetry import traced
 
 
+@pytest.mark.slow
 def test_a_request_is_a_span_named_by_its_route(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=lab")
     app = make_app(make_site().service)
@@ -27,6 +28,7 @@ def test_a_request_is_a_span_named_by_its_route(make_site: Make, monkeypatch: py
     assert "secret" not in "".join(span.to_json() for span in found)
 
 
+@pytest.mark.slow
 def test_the_name_of_the_service_is_the_operators(make_site: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "locks-of-the-lab")
     app = make_app(make_site().service)

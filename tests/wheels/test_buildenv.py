@@ -39,6 +39,7 @@ def holding(pip: Artifact) -> LockedEnv:
     return make_env((locked("pip", pip.name.split("-")[1], pip),))
 
 
+@pytest.mark.slow
 def test_what_the_lock_does_not_hold_is_pinned(uv: Uv, bundled_pip: Path, sources: Path) -> None:
     plan = plan_build(make_env(()), make_step(sources))
     (pin,) = pin_loose(plan, uv, (bundled_pip.parent,))
@@ -52,6 +53,7 @@ def test_nothing_loose_asks_nobody(uv: Uv, bundled_pip: Path, sources: Path) -> 
     assert pin_loose(plan, replace(uv, path="/no/uv")) == ()
 
 
+@pytest.mark.slow
 def test_a_requirement_nobody_has_is_told_in_uvs_words(uv: Uv, sources: Path) -> None:
     step = replace(make_step(sources), build_requires=("no-such-package-of-mmlock",))
     with pytest.raises(EnvironmentFault, match="build requirements of tinyext") as error:
@@ -75,6 +77,7 @@ def test_a_requirement_without_a_wheel_is_told() -> None:
         read_pins(text, PYTHON, Platform.LINUX_X86_64)
 
 
+@pytest.mark.slow
 def test_another_python_than_the_locks_is_refused(uv: Uv) -> None:
     with pytest.raises(EnvironmentFault, match=r"the lock is for 3\.5"):
         find_python(uv, "3.5", sys.executable)
@@ -103,6 +106,7 @@ def test_an_environment_is_made_once(uv: Uv, bundled_pip: Path, sources: Path, t
     assert not (tmp_path / "venv" / "touched").exists()
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_not_installed(uv: Uv, bundled_pip: Path, sources: Path, tmp_path: Path) -> None:
     wrong = replace(artifact_of(bundled_pip), sha256="0" * 64)
     pins = plan_build(holding(wrong), make_step(sources)).pins

@@ -48,6 +48,7 @@ def test_every_file_lies_beside_the_new_lock(tmp_path: Path, env: LockedEnv, bun
     assert lock_digest(read_lock(out)) == lock_digest(env)
 
 
+@pytest.mark.slow
 def test_pip_installs_it_without_any_index(tmp_path: Path, env: LockedEnv) -> None:
     del env
     out = bundle(tmp_path)

@@ -74,6 +74,7 @@ def run_script(text: str, folder: Path, **variables: str) -> subprocess.Complete
     return subprocess.run(words, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_the_script_installs_the_lock(env: LockedEnv, tmp_path: Path) -> None:
     ran = run_script(
         script.render(exported(env, "alpha", "beta")), tmp_path / "lock", PREFIX=str(tmp_path / "p q")
@@ -88,6 +89,7 @@ def test_the_script_installs_the_lock(env: LockedEnv, tmp_path: Path) -> None:
     assert told.stdout == "1.0 2.0+x\n"
 
 
+@pytest.mark.slow
 def test_the_script_runs_again_but_not_over_what_is_not_its_own(env: LockedEnv, tmp_path: Path) -> None:
     text = script.render(exported(env, "alpha"))
     assert run_script(text, tmp_path / "lock", PREFIX=str(tmp_path / "p")).returncode == 0
@@ -98,6 +100,7 @@ def test_the_script_runs_again_but_not_over_what_is_not_its_own(env: LockedEnv, 
     assert "is somebody else's" in ran.stderr
 
 
+@pytest.mark.slow
 def test_words_of_the_lock_are_no_commands(env: LockedEnv, tmp_path: Path) -> None:
     sdist = tar_of({"a": "x"}, tmp_path / "tinyext-1.0.tar.gz")
     step = replace(make_step(sdist), build_requires=(), why="one\ntouch owned\n")
@@ -114,6 +117,7 @@ def test_words_of_the_lock_are_no_commands(env: LockedEnv, tmp_path: Path) -> No
     assert not list(tmp_path.rglob("owned"))
 
 
+@pytest.mark.slow
 def test_the_script_refuses_a_changed_wheel(env: LockedEnv, tmp_path: Path) -> None:
     make_wheel(tmp_path / "far", "alpha", "1.0", "alpha", "EVIL = 1\n")
     ran = run_script(script.render(exported(env)), tmp_path / "lock", PREFIX=str(tmp_path / "p"))
@@ -121,6 +125,7 @@ def test_the_script_refuses_a_changed_wheel(env: LockedEnv, tmp_path: Path) -> N
     assert "Hash mismatch" in ran.stderr
 
 
+@pytest.mark.slow
 def test_the_script_fails_when_a_module_cannot_be_imported(env: LockedEnv, tmp_path: Path) -> None:
     ran = run_script(script.render(exported(env, "gamma")), tmp_path / "lock", PREFIX=str(tmp_path / "p"))
     assert ran.returncode != 0
@@ -226,6 +231,7 @@ def test_the_cell_is_a_notebook_when_asked(env: LockedEnv) -> None:
     compile(cell, "cell", "exec")
 
 
+@pytest.mark.slow
 def test_a_cell_in_another_python_says_so(env: LockedEnv, tmp_path: Path) -> None:
     (tmp_path / "cell.py").write_text(notebook.render(exported(replace(env, python="3.5"), "alpha")))
     ran = subprocess.run(

@@ -84,6 +84,7 @@ def refused(served: Served, data: bytes, **more: object) -> str:
 # ---------------------------------------------------------------- the right one, on first contact and later
 
 
+@pytest.mark.slow
 def test_a_first_download_is_unverified_on_the_terminal_and_in_the_lock(served: Served) -> None:
     data = whole_wheel(NAME, FILES)
     page = served.build(data)
@@ -95,6 +96,7 @@ def test_a_first_download_is_unverified_on_the_terminal_and_in_the_lock(served: 
     assert any(f.level == "warning" and "UNVERIFIED" in f.text for f in read_lock(served.lock).findings)
 
 
+@pytest.mark.slow
 def test_its_hash_is_recorded_as_a_fact_that_a_fresh_cache_insists_on(served: Served, home: Path) -> None:
     data = whole_wheel(NAME, FILES)
     served.build(data)
@@ -114,6 +116,7 @@ def test_its_hash_is_recorded_as_a_fact_that_a_fresh_cache_insists_on(served: Se
     assert served.records.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_record_is_a_matrix_file_that_the_lint_accepts(served: Served, home: Path) -> None:
     root = home / "matrices"
     (root / "files").mkdir(parents=True)
@@ -123,22 +126,26 @@ def test_the_record_is_a_matrix_file_that_the_lint_accepts(served: Served, home:
     assert all("https" in fault for fault in faults), faults
 
 
+@pytest.mark.slow
 def test_the_wheel_of_another_linux_tag_inside_is_the_same_wheel(served: Served) -> None:
     served.build(whole_wheel(NAME, FILES, tags=f"{TAG}-{TAG}-linux_x86_64"))
     assert read_lock(served.lock).sealed
 
 
+@pytest.mark.slow
 def test_libraries_beside_the_package_and_its_own_platlib_are_its_own(served: Served) -> None:
     data = {"mmcv.libs/libgomp.so": CODE, "mmcv-2.1.0.data/platlib/mmcv/more.py": b""}
     served.build(whole_wheel(NAME, {**FILES, **data}))
     assert not any("top-level" in finding.text for finding in read_lock(served.lock).findings)
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_is_known_to_own_is_told_as_not_checked(served: Served) -> None:
     served.build(whole_wheel(NAME, {**FILES, "somewhere/__init__.py": b""}))
     assert any("whether somewhere belong" in finding.text for finding in read_lock(served.lock).findings)
 
 
+@pytest.mark.slow
 def test_names_that_lead_elsewhere_reach_no_disk(served: Served, home: Path) -> None:
     served.build(whole_wheel(NAME, FILES))
     write_lock(unsealed(f"{served.web.root}/whl/{NAME}"), served.lock)
@@ -227,6 +234,7 @@ TRAPS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trap", TRAPS, ids=lambda text: text.replace(" ", "-"))
 def test_a_trap_is_refused_and_removed(served: Served, trap: str) -> None:
     files, changes, said = TRAPS[trap]
@@ -234,6 +242,7 @@ def test_a_trap_is_refused_and_removed(served: Served, trap: str) -> None:
     assert said in refused(served, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [b"", b"<html>no such file</html>", whole_wheel(NAME, FILES)[:-30], b"x" + whole_wheel(NAME, FILES)],
@@ -243,6 +252,7 @@ def test_what_is_no_whole_wheel_is_refused_and_removed(served: Served, data: byt
     assert "is no whole wheel" in refused(served, data)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_is_found_by_its_checksum(served: Served) -> None:
     data = bytearray(whole_wheel(NAME, FILES | {"mmcv/data.bin": b"0123456789" * 50}))
     at = data.index(b"mmcv/data.bin") + len(b"mmcv/data.bin") + 4
@@ -269,6 +279,7 @@ def test_members_that_share_bytes_are_refused(tmp_path: Path) -> None:
     assert any("shares bytes" in fault for fault in zip_faults(tmp_path / NAME))
 
 
+@pytest.mark.slow
 def test_a_wheel_for_another_system_is_refused(served: Served) -> None:
     name = NAME.replace("manylinux1_x86_64", "win_amd64")
     files = {"mmcv/__init__.py": b"", f"mmcv/_ext.{TAG}-win_amd64.pyd": b"MZ"}
@@ -277,6 +288,7 @@ def test_a_wheel_for_another_system_is_refused(served: Served) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_wheel_without_code_for_the_gpu_of_the_lock_is_refused(served: Served) -> None:
     gpu = Device(kind=DeviceKind.CUDA, name="GeForce RTX 5090", arch="sm_120")
     env = make_env(())

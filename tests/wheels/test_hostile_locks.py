@@ -290,6 +290,7 @@ def prepared(text: str) -> str:
     return text.replace("cd sources/*/\n", "cd sources/*/ && mkdir -p a && touch a/b.cu a/c.cu\n")
 
 
+@pytest.mark.slow
 def test_the_script_of_a_plain_lock_runs_to_its_end_with_the_stubs(
     rich_env: LockedEnv, tmp_path: Path
 ) -> None:
@@ -323,6 +324,7 @@ def test_no_text_of_a_lock_becomes_a_command(
     shutil.rmtree(folder)
 
 
+@pytest.mark.slow
 @examples(150)
 @given(data=st.data())
 def test_no_text_of_a_lock_becomes_an_instruction_of_a_dockerfile(
@@ -374,6 +376,7 @@ def unquoted(value: str) -> str | None:
     return out if value.endswith('"') and at == len(value) - 1 else None
 
 
+@pytest.mark.slow
 @examples(150)
 @given(data=st.data())
 def test_no_text_of_a_lock_becomes_code_of_a_notebook(rich_env: LockedEnv, data: st.DataObject) -> None:

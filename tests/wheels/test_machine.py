@@ -68,6 +68,7 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- compilers
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_the_compiler_is_asked_who_it_is() -> None:
     found = find_compiler({"PATH": os.environ["PATH"], "CXX": "g++"}, gcc_max=None, std=17)
@@ -264,6 +265,7 @@ def test_progress_understands_a_build_without_ninja() -> None:
     assert said == ["compiled 1: src/a.c", "compiled 2: src/b.cpp"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "word"),
     [
@@ -291,6 +293,7 @@ def test_the_doctors_table_tells_the_cause_of_a_failed_build(line: str, word: st
     assert line in first_errors(["[1/3] c++ -c a.cpp", line])
 
 
+@pytest.mark.slow
 def test_an_unknown_failure_gives_its_first_errors() -> None:
     lines = ["fine", "a.cpp:3: error: no such thing", "a.cpp:9: error: nor this", "x it ended"]
     assert first_errors(lines) == ["a.cpp:3: error: no such thing", "a.cpp:9: error: nor this"]

@@ -196,6 +196,7 @@ def test_a_lock_of_fetch_steps_is_sealed_from_a_folder(env: LockedEnv, home: Pat
     assert "sealed already" in build(BuildArguments(lock=home / "lock")).text
 
 
+@pytest.mark.slow
 def test_a_format_that_the_folder_has_not_is_not_added(env: LockedEnv, home: Path) -> None:
     make_wheel(home / "links")
     write_lock(replace(env, fetch=(fetch_step(),), build=()), home / "lock", ["pylock"])
@@ -219,6 +220,7 @@ def test_what_is_no_wheel_is_not_taken(env: LockedEnv, home: Path) -> None:
         build(BuildArguments(lock=home / "lock", find_links=(home / "links",), offline=True))
 
 
+@pytest.mark.slow
 def test_what_somebody_else_installed_is_not_removed_unasked(env: LockedEnv, home: Path) -> None:
     uv = find_uv()
     plain = ["venv", "--quiet", "--no-project", "--python", sys.executable]

@@ -79,6 +79,7 @@ def told(server: IndexServer, raw: bytes) -> bytes:
 # ---------------------------------------------------------------- the index
 
 
+@pytest.mark.slow
 def test_it_is_an_index_in_both_forms(served: IndexServer, house: Wheelhouse) -> None:
     wheel = held(house)
     with httpx.Client() as client:
@@ -94,6 +95,7 @@ def test_it_is_an_index_in_both_forms(served: IndexServer, house: Wheelhouse) ->
         assert client.get(urljoin(f"{served.url}tinyext/", file["url"])).content == wheel.path.read_bytes()
 
 
+@pytest.mark.slow
 def test_nothing_else_is_there(served: IndexServer) -> None:
     with httpx.Client() as client:
         paths = (
@@ -109,6 +111,7 @@ def test_nothing_else_is_there(served: IndexServer) -> None:
             assert client.request(method, served.url).status_code == 405
 
 
+@pytest.mark.slow
 def test_parts_of_a_wheel(served: IndexServer, house: Wheelhouse) -> None:
     data = held(house).path.read_bytes()
     size = len(data)
@@ -140,6 +143,7 @@ def test_parts_of_a_wheel(served: IndexServer, house: Wheelhouse) -> None:
 # ---------------------------------------------------------------- whose bytes
 
 
+@pytest.mark.slow
 def test_bytes_that_are_not_those_of_the_digest_are_not_served(
     served: IndexServer, house: Wheelhouse
 ) -> None:
@@ -154,6 +158,7 @@ def test_bytes_that_are_not_those_of_the_digest_are_not_served(
     assert (answer.status_code, answer.text) == (500, "this wheel is damaged")
 
 
+@pytest.mark.slow
 def test_a_link_out_of_the_wheelhouse_is_not_followed(
     served: IndexServer, house: Wheelhouse, tmp_path: Path
 ) -> None:
@@ -206,6 +211,7 @@ def test_a_body_is_never_taken_for_the_next_request(served: IndexServer) -> None
 # ---------------------------------------------------------------- patience
 
 
+@pytest.mark.slow
 def test_a_client_that_sends_no_request_is_closed(
     served: IndexServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +221,7 @@ def test_a_client_that_sends_no_request_is_closed(
     assert httpx.get(served.url).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_client_that_takes_nothing_is_closed(
     served: IndexServer, house: Wheelhouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,6 +86,7 @@ class Bench:
 GOOD = "#include <torch/types.h>\nint twice() { return 2 * MAGIC; }\n"
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_a_header_is_compiled_once_and_used(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "#pragma once\n#include <vector>\n#define MAGIC 21\n", GOOD)
@@ -120,6 +121,7 @@ def test_a_header_that_cannot_be_precompiled_does_not_break_the_build(tmp_path: 
     assert bench.compile("src/1.cpp").returncode == 0
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_an_error_in_the_source_is_told_once(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "#pragma once\n#define MAGIC 1\n", GOOD)
@@ -130,6 +132,7 @@ def test_an_error_in_the_source_is_told_once(tmp_path: Path) -> None:
     assert "expected" in ran.stderr
 
 
+@pytest.mark.slow
 @needs_gcc
 def test_it_says_what_the_real_compiler_says(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "#pragma once\n#define MAGIC 1\n", GOOD)

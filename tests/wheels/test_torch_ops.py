@@ -117,6 +117,7 @@ def test_a_binding_is_read_with_its_arguments() -> None:
     assert sorted(symbols(BINDING)) == ["fold", "nms", "nms_rotated", "tin_shift_forward"]
 
 
+@pytest.mark.slow
 def test_the_form_with_the_arguments_of_the_binding_is_taken() -> None:
     found = extension(BINDING)
     assert found.functions["nms_rotated"].name == "nms_rotated_v1"  # this one takes no labels
@@ -141,6 +142,7 @@ def test_what_is_missing_says_so_when_it_is_called() -> None:
         fold(1, output=2)
 
 
+@pytest.mark.slow
 def test_ops_that_were_not_asked_for_say_so(tree: MakeTree, tmp_path: Path) -> None:
     wheel, found = make_wheel(tree(), tmp_path / "out", requires=(), ops=("nms",))
     assert sorted(found.functions) == ["nms", "nms_rotated"]
@@ -179,6 +181,7 @@ def test_sources_without_a_binding_are_refused(tree: MakeTree, tmp_path: Path) -
 # ---------------------------------------------------------------- the step
 
 
+@pytest.mark.slow
 def test_the_step_makes_a_wheel_without_a_compiler_or_an_environment(
     build: Callable[..., BuiltWheel], tmp_path: Path
 ) -> None:
@@ -193,10 +196,12 @@ def test_the_step_makes_a_wheel_without_a_compiler_or_an_environment(
     assert build().hit
 
 
+@pytest.mark.slow
 def test_other_ops_are_another_wheel(build: Callable[..., BuiltWheel]) -> None:
     assert build().key != build(("nms",)).key
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_python_files_and_tells_of_itself(build: Callable[..., BuiltWheel]) -> None:
     with zipfile.ZipFile(build().path) as archive:
         names = archive.namelist()
@@ -217,6 +222,7 @@ def test_the_wheel_holds_the_python_files_and_tells_of_itself(build: Callable[..
     assert bill["metadata"]["component"]["version"] == "2.1.0+torchops"
 
 
+@pytest.mark.slow
 def test_the_lock_is_sealed_with_it(build: Callable[..., BuiltWheel], tmp_path: Path) -> None:
     wheel = build()
     step = step_of(tmp_path)
@@ -261,6 +267,7 @@ def test_no_two_functions_of_the_library_stand_for_the_same() -> None:
     assert len(set(forms)) == len(forms)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_users_shell_is_asked(build: Callable[..., BuiltWheel]) -> None:
     assert "PATH" in os.environ  # which the builder was not given
     assert build().record["compiler"] is None

@@ -32,6 +32,7 @@ sys.exit(bool(failed))
 """
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_without_what_only_posix_has() -> None:
     words = [sys.executable, "-W", "error", "-c", IMPORT_ALL]
     ran = subprocess.run(words, capture_output=True, text=True, check=False)

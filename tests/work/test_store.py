@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from mmlock.work.model import FailureKind, Job, JobProgress, JobState, Store, Task, TaskAnswer, TaskFailure
 
 TASK = Task(kind="upper", arguments=b'{"a":1}', context=("matrix", "index"), label="cpu")
@@ -36,6 +38,7 @@ def test_equal_tasks_are_one_job_that_is_to_be_done_once(store: Store) -> None:
     assert store.waiting() == (TASK.key,)
 
 
+@pytest.mark.slow
 def test_a_hundred_at_once_make_one_job(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         added = list(pool.map(lambda _: store.add(TASK), range(100)))

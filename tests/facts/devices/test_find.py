@@ -100,6 +100,7 @@ def test_accelerators_of_other_makers_are_found(matrix: Matrix, text: str, kind:
     assert row.kind is kind
 
 
+@pytest.mark.slow
 def test_every_name_and_alias_finds_its_own_row(matrix: Matrix) -> None:
     for gpu in matrix.gpus:
         for text in (gpu.name, *gpu.aliases):
@@ -165,6 +166,7 @@ def test_named_devices_are_each_named_once(matrix: Matrix) -> None:
     assert len(names) == len(set(names)) == len(matrix.gpus) + len(matrix.accelerators)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=40))
 def test_any_text_is_a_device_or_none(text: str) -> None:
     found = find_device(facts(), text)

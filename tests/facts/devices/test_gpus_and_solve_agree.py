@@ -108,6 +108,7 @@ def test_the_first_and_the_last_torch_of_a_board_can_be_solved_and_what_is_beyon
             assert solved(f"torch=={beyond}", gpu=name).found is None, (name, beyond)
 
 
+@pytest.mark.slow
 def test_a_board_that_its_cudnn_has_dropped_is_told_so_by_both() -> None:
     """Code alone is not enough: torch starts there, and the first convolution fails."""
     name = "Tesla K80"

@@ -198,6 +198,7 @@ def test_one_recipe_with_the_right_standard(
         assert std >= header
 
 
+@pytest.mark.slow
 def test_no_two_recipes_claim_the_same_build(matrix: Matrix) -> None:
     torches = sorted({row.torch for row in matrix.torch_builds})
     for package in {row.package for row in matrix.recipes} & set(matrix.release_packages):

@@ -205,6 +205,7 @@ def test_files_are_listed_in_order(tmp_path: Path) -> None:
     assert [str(path) for path in matrix_files(root)] == ["curated/stacks.toml", "gpus.json", "toolkits.json"]
 
 
+@pytest.mark.slow
 def test_every_section_of_the_real_matrix_decodes() -> None:
     matrix = open_matrix(CHECKOUT)
     assert len(matrix.torch_builds) > 300
@@ -228,11 +229,13 @@ def test_every_section_of_the_real_matrix_decodes() -> None:
     assert matrix.file_packages
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_matrix_has_the_same_digest(tmp_path: Path) -> None:
     copy = shutil.copytree(CHECKOUT, tmp_path / "copy")
     assert Matrix(copy).digest == Matrix(CHECKOUT).digest
 
 
+@pytest.mark.slow
 def test_loading_imports_nothing_heavy() -> None:
     program = (
         "import sys; from mmlock.facts.matrix.load import open_matrix; open_matrix().gpus;"

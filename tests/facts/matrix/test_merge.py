@@ -106,6 +106,7 @@ def test_rows_grouped_otherwise_are_no_loss() -> None:
     assert (set(merged.document.rows), merged.warnings) == (set(parts), ())
 
 
+@pytest.mark.slow
 @given(st.sets(st.text("abc", min_size=1, max_size=2)), st.sets(st.text("abc", min_size=1, max_size=2)))
 def test_merging_twice_is_merging_once_and_its_bytes_are_the_same(before: set[str], now: set[str]) -> None:
     old = document(*map(file, before))

@@ -49,6 +49,7 @@ def solve(matrix: Matrix, *words: str, **more: object) -> tuple[Rows, CoreSoluti
     return rows, solve_core(rows, ClingoEngine(), asked.objectives)
 
 
+@pytest.mark.slow
 def test_the_package_of_the_guide_is_solved_from_data_alone(tmp_path: Path) -> None:
     matrix = matrix_with(tmp_path, NEW, example())
     _, found = solve(matrix, NEW, gpu="rtx5090")
@@ -76,6 +77,7 @@ def test_without_a_fitting_wheel_the_answer_quotes_the_way_of_the_authors(tmp_pa
     assert "it is not on PyPI" in asked.available
 
 
+@pytest.mark.slow
 def test_what_the_wheels_of_a_table_need_comes_into_the_lock_and_what_nobody_read_is_told(
     tmp_path: Path,
 ) -> None:
@@ -108,6 +110,7 @@ def test_metadata_that_was_read_goes_before_what_a_table_says(tmp_path: Path) ->
     assert all("never-read" not in row.requires for row in rows)
 
 
+@pytest.mark.slow
 def test_a_wheel_for_a_minor_fits_all_its_patches_and_one_for_a_release_that_alone(tmp_path: Path) -> None:
     minor = matrix_with(tmp_path, NEW, example()).binaries(NEW)
     assert {row.torch for row in minor} == {"==2.7.*", "==2.8.*"}
@@ -246,6 +249,7 @@ def test_a_provider_is_named_where_nothing_else_saves_a_build() -> None:
     assert "`--provider torch-packages-builder` takes them" in asked.hint
 
 
+@pytest.mark.slow
 def test_mmcv_of_a_provider_still_needs_what_its_release_needs() -> None:
     _, found = solve(facts(), "mmcv==2.2.0", gpu="a100", no_build=True, providers=("torch-packages-builder",))
     assert found is not None

@@ -44,6 +44,7 @@ def wheels(report: Any) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_a_new_build_of_a_mirrored_index_is_read_there(run: Run, web: Web, matrices: Path) -> None:
     put(web, torch_wheel(version="99.0.0+cu130"))
     report = run()
@@ -56,6 +57,7 @@ def test_a_new_build_of_a_mirrored_index_is_read_there(run: Run, web: Web, matri
     assert 0 < received < len(torch_wheel()) * 3
 
 
+@pytest.mark.slow
 def test_what_was_read_is_not_read_again(run: Run, web: Web, matrices: Path) -> None:
     put(web, torch_wheel(version="99.0.0+cu130"))
     run()
@@ -65,6 +67,7 @@ def test_what_was_read_is_not_read_again(run: Run, web: Web, matrices: Path) -> 
     assert build(matrices).archs == ("sm_80", "sm_90")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -84,6 +87,7 @@ def test_what_cannot_be_read_or_believed_stays_unknown_and_is_told(
     assert row.unread == ("archs", "cxx11-abi", "cudart")
 
 
+@pytest.mark.slow
 def test_older_rows_are_read_where_their_package_is_named(run: Run, web: Web, matrices: Path) -> None:
     put(web, b"out of order")
     run()
@@ -96,6 +100,7 @@ def test_older_rows_are_read_where_their_package_is_named(run: Run, web: Web, ma
     assert report["written"] == ["torch/builds.json"]
 
 
+@pytest.mark.slow
 def test_a_package_without_wheels_cannot_be_inspected(run: Run) -> None:
     with pytest.raises(UsageError, match="no facts about wheels of `mmdet`"):
         run(inspect=("mmdet",))

@@ -24,6 +24,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path(shutil.copytree(ROOT / "matrices", tmp_path / "matrices", ignore=large))
 
 
+@pytest.mark.slow
 def test_an_outage_is_told_and_is_no_error(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     down = "openmmlab=http://127.0.0.1:9/mmcv/dist"
     assert main(["matrix", "refresh", "--only", "openmmlab", "--at", down, "--offline"]) == 0
@@ -34,12 +35,14 @@ def test_an_outage_is_told_and_is_no_error(copy: Path, capsys: pytest.CaptureFix
     assert copy.is_dir()
 
 
+@pytest.mark.slow
 def test_strict_makes_it_one(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix", "refresh", "--only", "openmmlab", "--offline", "--strict"]) == 2
     assert "error: 1 of 1 indexes could not be read completely" in capsys.readouterr().err
     assert copy.is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "text"),
     [
@@ -59,6 +62,7 @@ def test_a_bad_request_is_one_error(
     assert copy.is_dir()
 
 
+@pytest.mark.slow
 def test_a_diff_of_two_folders_tells_facts_and_locks(
     copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -76,17 +80,20 @@ def test_a_diff_of_two_folders_tells_facts_and_locks(
     assert (change["kind"], change["package"]) == ("removed", "torch")
 
 
+@pytest.mark.slow
 def test_equal_folders_differ_in_nothing(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matrix", "diff", str(copy), str(copy)]) == 0
     assert capsys.readouterr().out == "no fact differs\n"
 
 
+@pytest.mark.slow
 def test_a_broken_folder_is_named(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copy / "gpus.json").write_text("{")
     assert main(["matrix", "diff", str(copy), str(ROOT / "matrices")]) == 2
     assert "matrix file `gpus.json` is broken" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_age_of_every_index_is_told_though_one_was_asked(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

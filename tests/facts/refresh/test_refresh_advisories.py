@@ -55,6 +55,7 @@ def newest(matrices: Path) -> str:
     return max((row.torch for row in Matrix(matrices).torch_builds if row.on_pypi), key=parsed)
 
 
+@pytest.mark.slow
 def test_an_advisory_of_today_is_a_fact_with_its_release(run: Run, web: Web, matrices: Path) -> None:
     release(
         web, "torch", "2.1.0", entry("PYSEC-2099-1", "CVE-2099-1", "GHSA-aaaa-bbbb-cccc", fixed=("99.0",))
@@ -68,6 +69,7 @@ def test_an_advisory_of_today_is_a_fact_with_its_release(run: Run, web: Web, mat
     assert run("advisories")["written"] == []
 
 
+@pytest.mark.slow
 def test_what_its_ranges_cover_already_changes_nothing(run: Run, web: Web) -> None:
     release(web, "torch", "2.1.0", entry("PYSEC-2025-41", "CVE-2025-32434", fixed=("2.6.0",)))
     assert run("advisories")["changes"] == []
@@ -75,6 +77,7 @@ def test_what_its_ranges_cover_already_changes_nothing(run: Run, web: Web) -> No
     assert run("advisories")["changes"] == [], "nobody stands by it any more"
 
 
+@pytest.mark.slow
 def test_osv_gives_the_range_and_the_worst_rating(run: Run, web: Web, matrices: Path) -> None:
     release(web, "torch", "2.1.0", entry("PYSEC-2099-1", "CVE-2099-1", "GHSA-aaaa-bbbb-cccc"))
     record(web, "PYSEC-2099-1", {"introduced": "1.5"}, {"last_affected": "2.1.1"})
@@ -86,6 +89,7 @@ def test_osv_gives_the_range_and_the_worst_rating(run: Run, web: Web, matrices: 
     assert run()["written"] == []
 
 
+@pytest.mark.slow
 def test_databases_that_differ_count_both(run: Run, web: Web, matrices: Path) -> None:
     """A release that one of them calls mended and another affected is affected."""
     row = torch_row(matrices, "CVE-2025-3000")
@@ -98,12 +102,14 @@ def test_databases_that_differ_count_both(run: Run, web: Web, matrices: Path) ->
     assert after.severity is row.severity, "a record without a rating takes none away"
 
 
+@pytest.mark.slow
 def test_a_withdrawn_advisory_goes(run: Run, web: Web, matrices: Path) -> None:
     record(web, "PYSEC-2025-198", {"introduced": "0"}, withdrawn="2099-01-01T00:00:00Z")
     run("osv", trust_removals=True)
     assert "CVE-2025-46148" not in {row.id for row in Matrix(matrices).advisories("torch")}
 
 
+@pytest.mark.slow
 def test_an_index_without_such_pages_is_an_outage_and_the_facts_stay(
     run: Run, web: Web, matrices: Path, snapshot: Callable[[], dict[str, bytes]]
 ) -> None:

@@ -50,6 +50,7 @@ def index(report: Any) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_a_first_refresh_makes_told_rows_seen_and_a_second_changes_no_byte(
     run: Run, matrices: Path, snapshot: Snapshot
 ) -> None:
@@ -64,12 +65,14 @@ def test_a_first_refresh_makes_told_rows_seen_and_a_second_changes_no_byte(
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_a_row_the_page_only_confirms_keeps_its_source(run: Run, matrices: Path) -> None:
     run()
     kept = [row for row in Matrix(matrices).index_rows if row.directory == DIRECTORY]
     assert all("cap-A" in row.source for row in kept)
 
 
+@pytest.mark.slow
 def test_a_new_directory_is_found_the_day_it_appears(run: Run, replica: Replica, matrices: Path) -> None:
     newest = max(
         (row.torch for row in Matrix(matrices).torch_builds), key=lambda t: [int(p) for p in t.split(".")]
@@ -82,6 +85,7 @@ def test_a_new_directory_is_found_the_day_it_appears(run: Run, replica: Replica,
     assert rows(matrices, directory) == {("mmcv", "linux_x86_64", "2.3.0", "3.12", "captured")}
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_all_and_writes_nothing(run: Run, snapshot: Snapshot) -> None:
     before = snapshot()
     report = run(dry_run=True)
@@ -89,6 +93,7 @@ def test_a_dry_run_tells_all_and_writes_nothing(run: Run, snapshot: Snapshot) ->
     assert (report["written"], snapshot()) == ([], before)
 
 
+@pytest.mark.slow
 def test_facts_written_by_hand_are_never_touched(run: Run, snapshot: Snapshot) -> None:
     def curated() -> dict[str, bytes]:
         return {path: data for path, data in snapshot().items() if path.endswith(".toml")}
@@ -124,6 +129,7 @@ def faulty(kind: str, reply: type[Reply], whole: bytes) -> Reply:
     }[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [
@@ -162,6 +168,7 @@ def test_one_bad_page_keeps_its_facts_and_the_others_are_read(
     assert report["written"] == ["openmmlab/index.json"]
 
 
+@pytest.mark.slow
 def test_a_wheel_whose_name_lies_is_counted(run: Run, replica: Replica, matrices: Path) -> None:
     replica.pages[DIRECTORY].add("mmcv-2.2.0-cp310-cp39-manylinux1_x86_64.whl")
     replica.serve()
@@ -170,6 +177,7 @@ def test_a_wheel_whose_name_lies_is_counted(run: Run, replica: Replica, matrices
     assert rows(matrices, DIRECTORY) == before
 
 
+@pytest.mark.slow
 def test_wheels_that_vanish_are_kept_until_that_is_trusted(
     run: Run, replica: Replica, matrices: Path
 ) -> None:
@@ -182,6 +190,7 @@ def test_wheels_that_vanish_are_kept_until_that_is_trusted(
     assert len(rows(matrices, DIRECTORY)) == len(before) - 2
 
 
+@pytest.mark.slow
 def test_an_index_of_404s_takes_nothing_away(run: Run, replica: Replica, snapshot: Snapshot) -> None:
     before = snapshot()
     replica.web.replies.clear()
@@ -192,6 +201,7 @@ def test_an_index_of_404s_takes_nothing_away(run: Run, replica: Replica, snapsho
 # ---------------------------------------------------------------- outages
 
 
+@pytest.mark.slow
 def test_an_outage_keeps_the_facts_and_says_their_age(refreshed: Run, snapshot: Snapshot) -> None:
     before = snapshot()
     report = refreshed(only=("openmmlab",), places={"openmmlab": "http://127.0.0.1:9/mmcv/dist"})
@@ -200,11 +210,13 @@ def test_an_outage_keeps_the_facts_and_says_their_age(refreshed: Run, snapshot: 
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_a_host_that_is_down_is_asked_once(refreshed: Run) -> None:
     report = refreshed(only=("openmmlab",), places={"openmmlab": "http://127.0.0.1:9/mmcv/dist"})
     assert index(report)["requests"] == 2  # the attempts of the first page
 
 
+@pytest.mark.slow
 def test_only_strict_makes_an_outage_an_error(refreshed: Run, snapshot: Snapshot) -> None:
     before = snapshot()
     with pytest.raises(EnvironmentFault, match="1 of 1 indexes could not be read completely"):
@@ -212,6 +224,7 @@ def test_only_strict_makes_an_outage_an_error(refreshed: Run, snapshot: Snapshot
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_offline_reads_what_was_fetched_before(run: Run, replica: Replica, snapshot: Snapshot) -> None:
     run()
     before, asked = snapshot(), len(replica.web.asked)
@@ -234,6 +247,7 @@ def wheel(filler: bytes) -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_hash_is_recorded_once_and_a_download_goes_on_where_it_broke(
     run: Run, replica: Replica, reply: type[Reply], matrices: Path
 ) -> None:
@@ -256,6 +270,7 @@ def test_a_hash_is_recorded_once_and_a_download_goes_on_where_it_broke(
     assert run(hashes=(DIRECTORY,))["indexes"][-1]["pages"] == 0
 
 
+@pytest.mark.slow
 def test_one_name_in_two_directories_is_two_files(run: Run, replica: Replica, matrices: Path) -> None:
     both = ("cu118/torch2.1.0", "cu121/torch2.2.0")
     for directory in both:
@@ -272,6 +287,7 @@ def test_one_name_in_two_directories_is_two_files(run: Run, replica: Replica, ma
     assert [fault for fault in lint(matrices) if fault.file == "files/openmmlab-index.json"] == []
 
 
+@pytest.mark.slow
 def test_a_wheel_that_http_alone_serves_is_told_and_not_recorded(run: Run, snapshot: Snapshot) -> None:
     run()
     before = snapshot()
@@ -282,6 +298,7 @@ def test_a_wheel_that_http_alone_serves_is_told_and_not_recorded(run: Run, snaps
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_the_official_index_is_recorded_by_https_however_it_is_named(
     run: Run, replica: Replica, matrices: Path
 ) -> None:
@@ -293,6 +310,7 @@ def test_the_official_index_is_recorded_by_https_however_it_is_named(
     assert row.url == f"https://download.openmmlab.com/mmcv/dist/{DIRECTORY}/{NAME}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["../../secret", "cu118", "cu118/torch2.1", "cu118/torch2.1.0/../x", ""])
 def test_what_names_no_directory_is_a_usage_error(run: Run, text: str) -> None:
     with pytest.raises(UsageError, match="is neither a directory"):
@@ -302,6 +320,7 @@ def test_what_names_no_directory_is_a_usage_error(run: Run, text: str) -> None:
 # ---------------------------------------------------------------- other devices
 
 
+@pytest.mark.slow
 def test_ascend_directories_are_asked_for_and_read(run: Run, replica: Replica, matrices: Path) -> None:
     name = "mmcv_full-1.7.0-cp38-cp38-linux_aarch64.whl"
     replica.web.put(replica.path("ascend/torch1.8.0"), bare_page({name}))
@@ -314,5 +333,6 @@ def test_ascend_directories_are_asked_for_and_read(run: Run, replica: Replica, m
     assert (run()["changes"], index(report)["requests"]) == ([], before)
 
 
+@pytest.mark.slow
 def test_the_report_can_be_told_as_json(run: Run) -> None:
     assert json.loads(json.dumps(run(dry_run=True)))["indexes"][0]["name"] == "openmmlab"

@@ -98,6 +98,7 @@ def index(report: Any) -> Any:
     return found
 
 
+@pytest.mark.slow
 def test_a_page_with_nothing_new_is_one_request_and_no_change(
     run: Run, web: Web, rows: tuple[File, ...]
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_page_with_nothing_new_is_one_request_and_no_change(
     assert asked(web) == ["/simple/mmdet/"]
 
 
+@pytest.mark.slow
 def test_a_new_release_is_read_once_from_its_sdist(
     run: Run, web: Web, rows: tuple[File, ...], matrices: Path
 ) -> None:
@@ -134,6 +136,7 @@ def test_a_new_release_is_read_once_from_its_sdist(
     assert asked(web) == ["/simple/mmdet/"]
 
 
+@pytest.mark.slow
 def test_a_release_with_a_wheel_requires_what_the_wheel_says(
     run: Run, web: Web, rows: tuple[File, ...], matrices: Path
 ) -> None:
@@ -149,6 +152,7 @@ def test_a_release_with_a_wheel_requires_what_the_wheel_says(
     )
 
 
+@pytest.mark.slow
 def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(matrices: Path) -> None:
     facts = Matrix(matrices)
     files, releases = facts.files("mmdet"), facts.releases("mmdet")
@@ -169,6 +173,7 @@ def test_a_known_release_whose_metadata_is_not_recorded_is_asked_for_it_alone(ma
     }
 
 
+@pytest.mark.slow
 def test_releases_that_no_recipe_builds_are_not_recorded_anew_and_known_ones_stay(
     rows: tuple[File, ...],
 ) -> None:
@@ -182,6 +187,7 @@ def test_releases_that_no_recipe_builds_are_not_recorded_anew_and_known_ones_sta
     assert bound.wants("mmdet-99.0.tar.gz")
 
 
+@pytest.mark.slow
 def test_a_page_in_json_needs_no_second_one(
     run: Run, web: Web, reply: type[Reply], rows: tuple[File, ...], matrices: Path
 ) -> None:
@@ -213,6 +219,7 @@ def test_a_page_in_json_needs_no_second_one(
     assert "/pypi/mmdet/json" not in asked(web)
 
 
+@pytest.mark.slow
 def test_yanking_is_a_change_and_says_so(run: Run, web: Web, rows: tuple[File, ...], matrices: Path) -> None:
     last = [row for row in rows if "-3.3.0" in row.name]
     rest = [row for row in rows if row not in last]
@@ -223,6 +230,7 @@ def test_yanking_is_a_change_and_says_so(run: Run, web: Web, rows: tuple[File, .
     assert Matrix(matrices).releases("mmdet")[-1].yanked
 
 
+@pytest.mark.slow
 def test_a_mirror_does_not_change_where_a_file_is_recorded_to_be(
     run: Run, web: Web, rows: tuple[File, ...]
 ) -> None:
@@ -232,6 +240,7 @@ def test_a_mirror_does_not_change_where_a_file_is_recorded_to_be(
     assert "url" not in fields
 
 
+@pytest.mark.slow
 def test_a_file_with_another_hash_is_not_believed(
     run: Run, web: Web, rows: tuple[File, ...], matrices: Path
 ) -> None:
@@ -242,6 +251,7 @@ def test_a_file_with_another_hash_is_not_believed(
     assert rows[0] in Matrix(matrices).files("mmdet")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "text"),
     [
@@ -259,6 +269,7 @@ def test_a_release_that_cannot_be_read_is_left_out_and_told(
     assert Matrix(matrices).releases("mmdet")[-1].version == "3.3.0"
 
 
+@pytest.mark.slow
 def test_an_archive_with_another_hash_than_promised_is_not_read(
     run: Run, web: Web, rows: tuple[File, ...], matrices: Path
 ) -> None:
@@ -268,6 +279,7 @@ def test_an_archive_with_another_hash_than_promised_is_not_read(
     assert Matrix(matrices).releases("mmdet")[-1].version == "3.3.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -287,6 +299,7 @@ def test_a_page_that_is_none_keeps_the_files(
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_a_page_that_breaks_off_keeps_the_files(
     run: Run, web: Web, rows: tuple[File, ...], snapshot: Callable[[], dict[str, bytes]]
 ) -> None:
@@ -296,6 +309,7 @@ def test_a_page_that_breaks_off_keeps_the_files(
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_files_of_another_package_and_names_that_escape_are_passed_over(
     run: Run, web: Web, rows: tuple[File, ...]
 ) -> None:
@@ -307,6 +321,7 @@ def test_files_of_another_package_and_names_that_escape_are_passed_over(
     assert run()["changes"] == []
 
 
+@pytest.mark.slow
 def test_a_new_wheel_is_read_by_range_and_names_its_torch(run: Run, web: Web, matrices: Path) -> None:
     files = Matrix(matrices).files("torchaudio")
     data = wheel("Metadata-Version: 2.1\nName: torchaudio\nVersion: 9.9.0\nRequires-Dist: torch==9.9.0\n")
@@ -322,6 +337,7 @@ def test_a_new_wheel_is_read_by_range_and_names_its_torch(run: Run, web: Web, ma
     assert index(report)["received"] - len(web.replies["/simple/torchaudio/"][0].body) < 70_000
 
 
+@pytest.mark.slow
 def test_metadata_that_the_index_serves_is_taken_from_there(run: Run, web: Web, matrices: Path) -> None:
     files = Matrix(matrices).files("torchaudio")
     name = "torchaudio-9.9.0-cp312-cp312-manylinux_2_28_x86_64.whl"
@@ -337,6 +353,7 @@ def test_metadata_that_the_index_serves_is_taken_from_there(run: Run, web: Web, 
 # ---------------------------------------------------------------- who may read it
 
 
+@pytest.mark.slow
 def test_a_login_in_the_url_is_used_and_appears_nowhere(
     run: Run, web: Web, rows: tuple[File, ...], tmp_path: Path
 ) -> None:
@@ -354,12 +371,14 @@ def test_a_login_in_the_url_is_used_and_appears_nowhere(
     assert not [data for data in [*kept, json.dumps(report).encode()] if b"hunter2" in data]
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_knows_is_refused_with_the_names_there_are(run: Run) -> None:
     with pytest.raises(UsageError, match="`openmmlabb` is neither an index nor a package") as caught:
         run("openmmlabb")
     assert "`openmmlab`" in caught.value.hints[0]
 
 
+@pytest.mark.slow
 def test_an_index_that_is_no_url_is_refused(run: Run) -> None:
     with pytest.raises(UsageError, match="--index-url: `ftp://x` is no http"):
         run(index_url="ftp://x")

@@ -100,6 +100,7 @@ def answered(folder: Path, known: dict[str, Sequence[CondaRecord]], *, without: 
         return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", ["", "repodata_shards", ".zst"], ids=["sharded", "zst", "json"])
 def test_a_channel_is_read_in_every_form_with_the_same_answer(channel: Path, without: str) -> None:
     known = {SUBDIR: (row("lib", "1.0", "py311_h1234567_0"),)}
@@ -157,6 +158,7 @@ def test_what_is_no_shard_is_refused() -> None:
         read_shard_index(packed({"info": {}, "shards": []}))
 
 
+@pytest.mark.slow
 def test_a_small_file_never_becomes_a_huge_one() -> None:
     bomb = zstandard.ZstdCompressor().compress(b"\0" * (80 << 20))
     with pytest.raises(UnreadableRepodata, match="MB when it is unpacked"):

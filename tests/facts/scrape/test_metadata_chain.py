@@ -87,6 +87,7 @@ def put(web: Web, name: str, data: bytes) -> str:
     return link(name, data)
 
 
+@pytest.mark.slow
 def test_metadata_beside_the_wheel_comes_first(ask: Run, web: Web) -> None:
     metadata = f"{INFO}Requires-Dist: torch==9.9\n\n".encode()
     web.put(f"/{WHEEL}.metadata", metadata)
@@ -97,6 +98,7 @@ def test_metadata_beside_the_wheel_comes_first(ask: Run, web: Web) -> None:
     assert (row.requires, row.source, row.confidence) == (("torch==9.9",), ("wheel-2",), Confidence.MEASURED)
 
 
+@pytest.mark.slow
 def test_metadata_beside_with_another_hash_is_not_believed(ask: Run, web: Web) -> None:
     web.put(f"/{WHEEL}.metadata", f"{INFO}Requires-Dist: evil\n\n".encode())
     put(web, WHEEL, wheel(f"{INFO}Requires-Dist: torch==9.9\n\n"))
@@ -106,6 +108,7 @@ def test_metadata_beside_with_another_hash_is_not_believed(ask: Run, web: Web) -
     assert row.requires == ("torch==9.9",)
 
 
+@pytest.mark.slow
 def test_without_ranges_the_sdist_is_read_before_a_whole_wheel(ask: Run, web: Web) -> None:
     web.ranges = False
     links = put(web, WHEEL, wheel(INFO + "\n")), put(web, SDIST, sdist(f"{INFO}Requires-Dist: six\n\n"))
@@ -120,6 +123,7 @@ def api(web: Web, **info: Any) -> None:
     web.put("/pypi/torchaudio/9.9.0/json", json.dumps({"info": told}).encode())
 
 
+@pytest.mark.slow
 def test_the_json_api_follows_where_there_is_no_sdist(ask: Run, web: Web) -> None:
     web.ranges = False
     api(web, requires_python=">=3.9")
@@ -131,6 +135,7 @@ def test_the_json_api_follows_where_there_is_no_sdist(ask: Run, web: Web) -> Non
     assert report["indexes"][0]["stale"] == []
 
 
+@pytest.mark.slow
 def test_no_requirements_in_the_json_api_are_no_answer(ask: Run, web: Web) -> None:
     web.ranges = False
     api(web, requires_dist=None)
@@ -140,6 +145,7 @@ def test_no_requirements_in_the_json_api_are_no_answer(ask: Run, web: Web) -> No
     assert (row.requires, row.source) == (("torch==9.9",), ("wheel-2",))
 
 
+@pytest.mark.slow
 def test_the_json_api_of_another_package_is_not_believed(ask: Run, web: Web) -> None:
     web.ranges = False
     api(web, name="evil")
@@ -148,6 +154,7 @@ def test_the_json_api_of_another_package_is_not_believed(ask: Run, web: Web) -> 
     assert report["indexes"][0]["warnings"] == [f"{WHEEL}: inside it is evil 9.9.0; the release is left out"]
 
 
+@pytest.mark.slow
 def test_when_no_place_tells_each_reason_is_told(ask: Run) -> None:
     report, row, _ = ask(link(WHEEL, b"x"))
     assert row is None
@@ -156,6 +163,7 @@ def test_when_no_place_tells_each_reason_is_told(ask: Run) -> None:
     assert "/pypi/torchaudio/9.9.0/json` answered 404" in text
 
 
+@pytest.mark.slow
 def test_an_outage_is_waited_for_and_no_worse_place_is_asked(ask: Run, web: Web, reply: type[Reply]) -> None:
     web.put(f"/{WHEEL}", reply(status=503))
     api(web)
@@ -226,6 +234,7 @@ def test_what_could_be_something_else_is_no_answer(info: object) -> None:
     assert release_metadata(b"<html>") is None
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.sampled_from(["name", "version", "requires_dist", "requires_python"]),

@@ -65,6 +65,7 @@ def test_a_replica_of_the_rows_has_both_captured_sizes(whole_replica: Replica) -
     assert len(replies["/mmcv/dist/cu118/torch2.2.0/index.html"][0].body) == 928
 
 
+@pytest.mark.slow
 def test_every_page_of_the_replica_reads_back_into_its_names(whole_replica: Replica) -> None:
     for directory, names in whole_replica.pages.items():
         url = page_url("https://x.example/mmcv/dist", directory)

@@ -99,6 +99,7 @@ def test_a_known_build_keeps_its_archs_and_a_new_one_claims_none() -> None:
     assert new.index == "https://download.pytorch.org/whl/cu140"
 
 
+@pytest.mark.slow
 def test_without_a_common_page_each_variant_is_asked(refreshed: Run, web: Web, matrices: Path) -> None:
     newest = max(
         {row.torch for row in Matrix(matrices).torch_builds}, key=lambda t: [int(p) for p in t.split(".")]
@@ -126,6 +127,7 @@ def mirror_list(*names: str) -> bytes:
 NEW = "torch-99.0.0%2Bcu130-cp312-cp312-linux_x86_64.whl"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "page", "named"),
     [
@@ -150,6 +152,7 @@ def test_a_mirror_that_is_no_index_adds_builds_and_removes_none(
     assert (report["changes"] != [], again["written"]) == (True, [])
 
 
+@pytest.mark.slow
 def test_a_mirror_that_forbids_what_it_lacks_is_asked_for_its_list(
     refreshed: Run, web: Web, reply: Callable[..., Any], matrices: Path
 ) -> None:
@@ -159,6 +162,7 @@ def test_a_mirror_that_forbids_what_it_lacks_is_asked_for_its_list(
     assert "99.0.0" in {row.torch for row in Matrix(matrices).torch_builds}
 
 
+@pytest.mark.slow
 def test_a_cut_list_of_a_mirror_is_not_read(refreshed: Run, web: Web, matrices: Path) -> None:
     before = Matrix(matrices).torch_builds
     web.put("/pw/torch_stable.html", mirror_list(f"cu130/{NEW}", f"cu130/{NEW}")[:-30])
@@ -210,6 +214,7 @@ def test_the_minor_of_cuda_that_a_name_leaves_out_is_said_to_be_inferred() -> No
     assert (row.cuda, str(row.confidence), row.archs) == (newest.cuda, "inferred", None)
 
 
+@pytest.mark.slow
 @given(
     st.one_of(
         st.binary(max_size=200),
@@ -240,6 +245,7 @@ def test_a_local_version_tells_torch_and_cuda() -> None:
     }
 
 
+@pytest.mark.slow
 def test_onedl_is_asked_by_variant_and_torch_and_its_wheels_are_facts_of_their_own(
     refreshed: Run, web: Web, matrices: Path
 ) -> None:

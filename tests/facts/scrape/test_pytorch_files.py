@@ -58,6 +58,7 @@ def test_nightly_odd_and_unmarked_builds_are_not_recorded() -> None:
     assert all("+cu128-" in name and ".dev" not in name for name in names)
 
 
+@pytest.mark.slow
 def test_a_refresh_records_the_hashes_and_a_second_one_changes_no_byte(
     run: Run, matrices: Path, snapshot: Callable[[], dict[str, bytes]]
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_refresh_records_the_hashes_and_a_second_one_changes_no_byte(
     assert snapshot() == before
 
 
+@pytest.mark.slow
 def test_a_lock_finds_the_hash_of_a_wheel_of_pytorchs_index(run: Run, matrices: Path) -> None:
     run(trust_removals=True)
     (build,) = [
@@ -84,6 +86,7 @@ def test_a_lock_finds_the_hash_of_a_wheel_of_pytorchs_index(run: Run, matrices: 
     assert DIGEST in {file.sha256 for file in found}
 
 
+@pytest.mark.slow
 def test_another_hash_for_a_recorded_wheel_is_not_taken(run: Run, web: Web, matrices: Path) -> None:
     run(trust_removals=True)
     web.put("/whl/torch/", PAGE.replace(DIGEST.encode(), b"0" * 64))
@@ -92,6 +95,7 @@ def test_another_hash_for_a_recorded_wheel_is_not_taken(run: Run, web: Web, matr
     assert {row.name: row for row in Matrix(matrices).files("pytorch-index")}[LINUX].sha256 == DIGEST
 
 
+@pytest.mark.slow
 def test_a_hash_that_appears_later_is_recorded(run: Run, web: Web, matrices: Path) -> None:
     run(trust_removals=True)
     name = LINUX.replace("x86_64", "aarch64")
@@ -101,6 +105,7 @@ def test_a_hash_that_appears_later_is_recorded(run: Run, web: Web, matrices: Pat
     assert {row.name: row for row in Matrix(matrices).files("pytorch-index")}[name].sha256 == "ab" * 32
 
 
+@pytest.mark.slow
 def test_companions_are_recorded_and_a_broken_page_of_one_keeps_its_files(
     run: Run, web: Web, matrices: Path
 ) -> None:

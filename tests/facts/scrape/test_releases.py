@@ -176,6 +176,7 @@ def test_a_check_is_a_bound_only_where_it_alone_decides(
     assert told(source) == expected
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_no_text_breaks_the_checks(source: str) -> None:
     try:

@@ -41,6 +41,7 @@ def pins(answer: ClosureAnswer) -> dict[str, str]:
     return {package.name: package.version for package in answer.packages}
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_comes_from_its_index_however_new_it_is_elsewhere(
     index: Index, team: Index, ask: Ask, closer: UvCloser
 ) -> None:
@@ -52,6 +53,7 @@ def test_what_is_asked_for_comes_from_its_index_however_new_it_is_elsewhere(
     assert not any("numpy" in path for path in team.asked)
 
 
+@pytest.mark.slow
 def test_so_does_what_another_package_requires(index: Index, team: Index, ask: Ask, closer: UvCloser) -> None:
     index.add("our-ops", "9.9")
     index.add("detector", "1.0", "our-ops>=1")
@@ -62,6 +64,7 @@ def test_so_does_what_another_package_requires(index: Index, team: Index, ask: A
     assert urls["our-ops"].startswith(team.url.removesuffix("/simple"))
 
 
+@pytest.mark.slow
 def test_and_what_no_other_index_has(index: Index, team: Index, ask: Ask, closer: UvCloser) -> None:
     index.add("detector", "1.0", "our-ops>=1")
     assert pins(closer.close(bound_to(team, ask("detector"), "our-ops"))) == {

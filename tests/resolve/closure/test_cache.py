@@ -70,6 +70,7 @@ def test_a_refusal_is_kept_too(index: Index, ask: MakeQuestion, closer: UvCloser
     assert len(index.asked) == asked
 
 
+@pytest.mark.slow
 def test_an_unreachable_index_is_asked_again(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["six"] = (500, b"")
     assert isinstance(closer.close(ask("six")), Unreachable)
@@ -126,6 +127,7 @@ def test_a_cache_that_cannot_be_used_at_all_is_said_at_once(environ: dict[str, s
         UvCloser(environ=environ | {"MMLOCK_CACHE_DIR": os.devnull})
 
 
+@pytest.mark.slow
 def test_writers_at_once_leave_a_whole_entry(answer: Closed, tmp_path: Path) -> None:
     cache = ClosureCache(tmp_path)
     seen: list[bool] = []

@@ -65,6 +65,7 @@ def test_markers_are_the_targets(
     assert set(pins(closer.close(ask("a", python=python)))) == expected
 
 
+@pytest.mark.slow
 def test_extras_bring_their_requirements(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("a", "1", 'b; extra == "more"')
     index.add("b", "1")
@@ -135,6 +136,7 @@ def test_a_conflict_names_the_core_node(
     assert answer.packages == ("modern", "numpy", "torch")
 
 
+@pytest.mark.slow
 def test_a_bound_on_the_core_is_checked_with_its_local_version(
     index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
 ) -> None:
@@ -165,6 +167,7 @@ def test_constraints_bind_without_adding(index: Index, ask: MakeQuestion, closer
     assert pins(closer.close(ask("a", constraints=("a<2", "never-asked<1")))) == {"a": "1"}
 
 
+@pytest.mark.slow
 def test_versions_of_an_existing_lock_are_kept_where_they_fit(
     index: Index, ask: MakeQuestion, closer: UvCloser, torch: CoreNode
 ) -> None:
@@ -219,6 +222,7 @@ def test_a_package_with_sources_only_is_refused(index: Index, ask: MakeQuestion,
     assert answer.wheels_only == ("antlr",)
 
 
+@pytest.mark.slow
 def test_sources_that_are_allowed_are_read_but_not_built(
     index: Index, ask: MakeQuestion, closer: UvCloser
 ) -> None:
@@ -231,6 +235,7 @@ def test_sources_that_are_allowed_are_read_but_not_built(
     assert not file.is_wheel
 
 
+@pytest.mark.slow
 def test_a_wheel_is_better_than_allowed_sources(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.add("antlr", "4.8")
     index.add_sdist("antlr", "4.9.3")
@@ -291,6 +296,7 @@ def test_a_denied_index_is_no_refusal(index: Index, ask: MakeQuestion, closer: U
     assert "401" in answer.reason
 
 
+@pytest.mark.slow
 def test_a_page_that_is_no_index_is_no_refusal(index: Index, ask: MakeQuestion, closer: UvCloser) -> None:
     index.pages["six"] = (200, b"<html><title>Sign in</title><form><input type=password></form></html>")
     answer = closer.close(ask("six"))
@@ -298,6 +304,7 @@ def test_a_page_that_is_no_index_is_no_refusal(index: Index, ask: MakeQuestion, 
     assert "login page" in answer.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["text/html", ""])
 @pytest.mark.parametrize("extra", [False, True])
 def test_an_index_that_redirects_for_ever_is_no_refusal(
@@ -383,6 +390,7 @@ def test_without_uv_the_question_cannot_be_put(
     assert "MMLOCK_UV" in answer.reason
 
 
+@pytest.mark.slow
 def test_offline_with_nothing_cached_says_so(
     index: Index, ask: MakeQuestion, environ: dict[str, str], tmp_path: Path
 ) -> None:

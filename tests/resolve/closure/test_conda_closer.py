@@ -69,6 +69,7 @@ def versions(answer: object) -> dict[str, str]:
     return {package.name: package.version for package in answer.conda}
 
 
+@pytest.mark.slow
 def test_torch_is_the_build_that_was_decided_with_all_it_needs() -> None:
     asks, _ = closer(RTX)
     answer = asks.close(REQUEST)
@@ -82,12 +83,14 @@ def test_torch_is_the_build_that_was_decided_with_all_it_needs() -> None:
     assert torch.build.startswith("cuda129")
 
 
+@pytest.mark.slow
 def test_a_gpu_request_never_becomes_a_cpu_build() -> None:
     """With another CUDA, rattler alone would take the CPU build and call it an answer."""
     other = (PlainRequirement(text="cuda-version>=13", via="x"),)
     assert isinstance(closer(RTX)[0].close(replace(REQUEST, constraints=other)), ClosureConflict)
 
 
+@pytest.mark.slow
 def test_cudnn_is_one_that_serves_every_device() -> None:
     """cuDNN 9.11 has dropped Volta: beside a V100 it stays below, for Blackwell at 9.7 or above."""
     newest = versions(closer(RTX)[0].close(REQUEST))["cudnn"]
@@ -97,6 +100,7 @@ def test_cudnn_is_one_that_serves_every_device() -> None:
         assert 7 <= minor < 11
 
 
+@pytest.mark.slow
 def test_cudnn_is_bound_by_the_name_that_newer_builds_of_pytorch_use() -> None:
     """pytorch 2.12 depends on `libcudnn`, not on `cudnn`."""
     newer = replace(REQUEST, python="3.11", core=(node("torch", "2.12.0+conda.cuda129"),))
@@ -105,6 +109,7 @@ def test_cudnn_is_bound_by_the_name_that_newer_builds_of_pytorch_use() -> None:
     assert int(versions(closer(V100)[0].close(newer))["libcudnn"].split(".")[1]) < 11
 
 
+@pytest.mark.slow
 def test_what_the_channel_provides_is_given_to_uv_as_decided() -> None:
     asks, pip = closer(RTX)
     found = versions(asks.close(REQUEST))
@@ -116,6 +121,7 @@ def test_what_the_channel_provides_is_given_to_uv_as_decided() -> None:
     assert PackageName("cudnn") not in given  # a library, no Python package
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", ["numpy<2.3", "numpy>=2,<2.3", "numpy~=2.2.0", "numpy!=2.3.5"])
 def test_a_bound_of_the_request_holds_for_the_channels_part(bound: str) -> None:
     from packaging.requirements import Requirement
@@ -132,6 +138,7 @@ def test_a_bound_of_a_decided_package_holds_too() -> None:
     assert versions(closer(RTX)[0].close(replace(REQUEST, core=core)))["numpy"] < "2.3"
 
 
+@pytest.mark.slow
 def test_what_no_channel_has_is_a_conflict_with_rattlers_reason() -> None:
     asks, pip = closer(RTX)
     answer = asks.close(replace(REQUEST, constraints=(PlainRequirement(text="numpy<1", via="x"),)))
@@ -145,12 +152,14 @@ def side(*origins: str, channels: tuple[str, ...] = ()) -> CondaSide:
     return conda_side(facts(), target(RTX), channels, origins=origins)
 
 
+@pytest.mark.slow
 def test_what_the_user_wants_of_a_channel_is_in_the_conda_part() -> None:
     found = versions(side("conda:giflib").closer(Asked()).close(REQUEST))
     assert "giflib" in found
     assert "giflib" not in versions(side().closer(Asked()).close(REQUEST))
 
 
+@pytest.mark.slow
 def test_what_shall_come_from_pypi_is_of_no_channel_or_there_is_no_answer() -> None:
     assert isinstance(side("pypi:numpy").closer(Asked()).close(REQUEST), ClosureConflict)
     pip = Asked()
@@ -264,6 +273,7 @@ def test_the_facts_answer_for_a_recorded_channel_that_cannot_be_read(
     assert "no route" not in finding.text  # a lock holds nothing of one machine's moment
 
 
+@pytest.mark.slow
 def test_a_refusal_names_what_it_takes_and_nothing_else() -> None:
     """Many bounds hold, one does not: only it and what it is against are told."""
     asks = closer(RTX)[0]

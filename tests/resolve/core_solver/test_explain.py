@@ -26,6 +26,7 @@ def numbers(rows: Rows, explanation: Explanation) -> list[int]:
     return [rows.user_constraints.index(one) for one in explanation.user_constraints]
 
 
+@pytest.mark.slow
 @examples(100)
 @given(graphs())
 def test_the_asks_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
@@ -36,6 +37,7 @@ def test_the_asks_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
         assert holds(rows, [i for i in told if i != one]), f"constraint {one} is needless"
 
 
+@pytest.mark.slow
 @examples(80)
 @given(graphs())
 def test_the_facts_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
@@ -51,6 +53,7 @@ def test_the_facts_told_are_a_conflict_and_none_is_needless(rows: Rows) -> None:
         assert holds(rows, user_constraints, rest), f"`{reason}` is needless"
 
 
+@pytest.mark.slow
 @examples(80)
 @given(graphs())
 def test_suggestions_hold_and_keep_every_other_wish(rows: Rows) -> None:
@@ -136,6 +139,7 @@ def refused(request: pytest.FixtureRequest) -> tuple[Solved, Explanation]:
     return one, explain(one.rows, one.asked.objectives)
 
 
+@pytest.mark.slow
 def test_real_conflicts_are_minimal(refused: tuple[Solved, Explanation]) -> None:
     one, explanation = refused
     told = numbers(one.rows, explanation)
@@ -147,6 +151,7 @@ def test_real_conflicts_are_minimal(refused: tuple[Solved, Explanation]) -> None
         assert conflict._core([i for i in told if i != given_up], facts) is None
 
 
+@pytest.mark.slow
 def test_real_chains_name_their_sources_and_repeat_nothing(refused: tuple[Solved, Explanation]) -> None:
     _, explanation = refused
     lines = chain_lines(facts(), explanation)

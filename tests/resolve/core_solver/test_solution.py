@@ -37,6 +37,7 @@ def real(request: pytest.FixtureRequest) -> Solved:
     return solved(*words, **more)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_what_is_told_is_what_was_minimised(real: Solved) -> None:
     picked = [o.index for o in real.solution.picked.values()]
     problem = make_problem(real.rows, real.asked.objectives)
@@ -55,6 +56,7 @@ def test_every_payment_names_its_payers(real: Solved) -> None:
         assert bool(paid.detail) == bool(paid.value)
 
 
+@pytest.mark.slow
 @examples(60)
 @given(graphs())
 def test_the_price_told_is_the_price_paid(rows: Rows) -> None:

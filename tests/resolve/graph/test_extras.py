@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 from solved import facts, solved
 
@@ -9,6 +10,7 @@ from mmlock.core.names import Platform
 from mmlock.resolve.graph.extras import lacking
 
 
+@pytest.mark.slow
 def test_what_a_release_does_not_name_is_lacking_and_what_it_names_is_not() -> None:
     graph = solved("mmdet[all]==3.3.0", gpu="cpu")
     (requested,) = (one for one in graph.asked.core_requirements if one.name == "mmdet")
@@ -18,6 +20,7 @@ def test_what_a_release_does_not_name_is_lacking_and_what_it_names_is_not() -> N
     assert lacking(facts(), requested, option, Platform.LINUX_X86_64) == ()
 
 
+@pytest.mark.slow
 def test_of_a_release_that_nobody_recorded_nothing_is_said() -> None:
     graph = solved("mmdet[all]==3.3.0", gpu="cpu")
     (requested,) = (one for one in graph.asked.core_requirements if one.name == "mmdet")

@@ -34,6 +34,7 @@ def rows(graph: Solved) -> Rows:
     return graph.rows
 
 
+@pytest.mark.slow
 def test_options_are_numbered_in_place_and_labelled_apart(rows: Rows) -> None:
     assert [o.index for o in rows.options] == list(range(len(rows.options)))
     labels = [(o.slot, o.label) for o in rows.options]
@@ -42,6 +43,7 @@ def test_options_are_numbered_in_place_and_labelled_apart(rows: Rows) -> None:
     assert all(rows.options[i].slot == slot for slot, indices in rows.slots.items() for i in indices)
 
 
+@pytest.mark.slow
 def test_every_edge_stays_in_its_slot_and_says_why(rows: Rows) -> None:
     assert len(rows.links) > 20
     for link in rows.links:
@@ -65,6 +67,7 @@ def test_wishes_speak_of_options_that_exist(rows: Rows) -> None:
             assert members <= set(rows.slots[slot])
 
 
+@pytest.mark.slow
 def test_the_tables_are_the_links_and_costs_again(rows: Rows) -> None:
     for option in rows.options:
         shared = [link for link in rows.shared if link.option == option.index]
@@ -151,6 +154,7 @@ def test_only_what_was_asked_for_must_be_there(rows: Rows) -> None:
         assert (slot in rows.roots) == any(empty[0].index not in members for members in demanded)
 
 
+@pytest.mark.slow
 def test_the_shared_part_is_not_touched_by_the_next_request() -> None:
     first = solved("mmdet", gpu="rtx5090")
     before = (
@@ -172,6 +176,7 @@ def test_the_shared_part_is_not_touched_by_the_next_request() -> None:
     assert [a.parts for a in again.rows.user_constraints] == [a.parts for a in first.rows.user_constraints]
 
 
+@pytest.mark.slow
 def test_the_shared_part_gives_the_same_graph_as_a_fresh_one() -> None:
     from mmlock.resolve.loop.loop import graph_request
     from mmlock.resolve.loop.nogoods import LoopState

@@ -19,6 +19,7 @@ def kept(rows: Rows, label: str, slot: str) -> set[str | None]:
     return {rows.options[index].version for index in members}
 
 
+@pytest.mark.slow
 def test_what_an_entry_module_takes_fills_the_slot() -> None:
     one = solved("mmpose==1.3.2", gpu="t4")
     assert one.found is not None
@@ -27,6 +28,7 @@ def test_what_an_entry_module_takes_fills_the_slot() -> None:
     assert any("mmdet.utils.ConfigType" in text and "rtmo_head.py:9" in text for text in reasons)
 
 
+@pytest.mark.slow
 def test_a_release_that_lacks_a_name_is_left_out_although_the_check_admits_it() -> None:
     rows = solved("mmdet3d==1.0.0rc6", gpu="t4").rows
     admitted = {r.version for r in facts().releases(PackageName("mmdet")) if r.version.startswith("3.0.0")}
@@ -36,6 +38,7 @@ def test_a_release_that_lacks_a_name_is_left_out_although_the_check_admits_it() 
     assert not versions & admitted, "mmdet 3 has no mmdet.core"
 
 
+@pytest.mark.slow
 def test_a_name_that_nothing_admitted_has_bounds_nothing() -> None:
     """mmdet 2.7.0 hands names of mmcv.ops on that no mmcv ever had there: nobody runs that module."""
     table = facts().names_needed("mmdet")

@@ -30,6 +30,7 @@ def whole(rows: Rows) -> Network:
     return network(facts(), rows)
 
 
+@pytest.mark.slow
 def test_every_edge_carries_a_reason_and_a_source(whole: Network) -> None:
     assert whole.number_of_edges() > 1000
     for tail, head, data in whole.edges(data=True):
@@ -39,6 +40,7 @@ def test_every_edge_carries_a_reason_and_a_source(whole: Network) -> None:
         assert data["source"]
 
 
+@pytest.mark.slow
 def test_every_node_says_what_it_is(whole: Network) -> None:
     for _, data in whole.nodes(data=True):
         assert set(data) == {"slot", "package", "version", "form"}
@@ -65,6 +67,7 @@ def test_wishes_point_at_what_fulfils_them(whole: Network) -> None:
     assert "torch 2.4.1+cu121" not in heads
 
 
+@pytest.mark.slow
 def test_one_package_and_its_neighbours(rows: Rows, whole: Network) -> None:
     part = network(facts(), rows, package="MMDet")
     assert 0 < part.number_of_nodes() < whole.number_of_nodes()
@@ -75,6 +78,7 @@ def test_one_package_and_its_neighbours(rows: Rows, whole: Network) -> None:
     }
 
 
+@pytest.mark.slow
 def test_json_is_read_back_as_the_same_graph(whole: Network) -> None:
     text = draw(whole, "json")
     data = json.loads(text)
@@ -84,6 +88,7 @@ def test_json_is_read_back_as_the_same_graph(whole: Network) -> None:
     assert draw(whole, "json") == text
 
 
+@pytest.mark.slow
 def test_graphml_is_read_back_as_the_same_graph(rows: Rows) -> None:
     part = network(facts(), rows, package="mmengine")
     text = draw(part, "graphml")
@@ -95,6 +100,7 @@ def test_graphml_is_read_back_as_the_same_graph(rows: Rows) -> None:
     )
 
 
+@pytest.mark.slow
 def test_dot_has_every_node_and_edge(rows: Rows) -> None:
     pytest.importorskip("pydot")  # its writer; its reader takes seconds
     part = network(facts(), rows, package="mmengine")

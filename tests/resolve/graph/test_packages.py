@@ -28,12 +28,14 @@ def unchecked() -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["mmcls", "mmcls<=0.11.0", "mmcls>=0.9.0rc0", "mmcls>=0.9.0rc0,<=0.11.0"])
 def test_who_can_have_a_release_with_checks_is_offered_none_without(words: str) -> None:
     assert offered(words) & unchecked() == set()
     assert FIRST in offered(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["mmcls==0.10.0", "mmcls<0.11.0", "mmcls>=0.9.0rc0,<0.11.0"])
 def test_who_asks_for_nothing_later_is_offered_the_old_ones(words: str) -> None:
     assert offered(words) >= unchecked()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 from solved import facts, solved
 
@@ -10,6 +11,7 @@ from mmlock.resolve.loop.loop import graph_request
 from mmlock.resolve.loop.nogoods import LoopState
 
 
+@pytest.mark.slow
 def test_a_refusal_counts_where_each_of_its_groups_has_an_option() -> None:
     graph = solved("mmdet", gpu="cpu")
     asked = graph_request(graph.asked, LoopState())

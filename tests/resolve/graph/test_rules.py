@@ -100,6 +100,7 @@ def possible(one: Solved) -> set[str]:
     return {incompatibility.breakage.id for incompatibility in one.rows.incompatibilities}
 
 
+@pytest.mark.slow
 def test_a_breakage_of_a_gpu_counts_for_that_gpu_alone() -> None:
     volta = solved("torch==2.0.*", "flash-attn>=2", gpu="v100")
     ampere = solved("torch==2.0.*", "flash-attn>=2", gpu="a100")
@@ -124,6 +125,7 @@ def test_a_breakage_that_can_be_avoided_is_avoided() -> None:
     assert {b.breakage.id for b in forced.solution.broken} == {"openmim-py312"}
 
 
+@pytest.mark.slow
 def test_what_a_condition_speaks_of() -> None:
     one = solved("mmcv", gpu="t4")
 
@@ -153,6 +155,7 @@ def test_a_breakage_of_ordinary_packages_alone_is_cured_too() -> None:
 # ---------------------------------------------------------------- constraints
 
 
+@pytest.mark.slow
 def test_the_plain_name_means_the_module_with_ops() -> None:
     assert {o.package for o in solved("mmcv", gpu="t4").solution.packages()} >= {"mmcv"}
     full = solved("mmcv-full", gpu="t4")
@@ -162,6 +165,7 @@ def test_the_plain_name_means_the_module_with_ops() -> None:
     assert lite.solution.picked["mmcv"].form is Form.WITHOUT_OPS
 
 
+@pytest.mark.slow
 def test_without_ops_only_when_allowed_and_then_last() -> None:
     plain = solved("mmcv", gpu="a100", torch="2.12", no_build=True)
     assert plain.found is None
@@ -171,6 +175,7 @@ def test_without_ops_only_when_allowed_and_then_last() -> None:
     assert free.solution.picked["mmcv"].form is Form.WHEEL
 
 
+@pytest.mark.slow
 def test_ops_in_plain_pytorch_come_after_everything_compiled_and_before_none() -> None:
     plain = {"gpu": "a100", "torch": "2.12", "no_build": True}
     assert solved("mmcv", **plain).found is None
@@ -187,6 +192,7 @@ def test_ops_in_plain_pytorch_come_after_everything_compiled_and_before_none() -
     assert free.picked["mmcv"].form is Form.WHEEL
 
 
+@pytest.mark.slow
 def test_ops_in_plain_pytorch_need_no_toolkit_and_any_torch() -> None:
     one = solved("mmcv", gpu="rtx5090", no_build=True, allow_torch_ops=True).solution
     assert one.toolchain is None
@@ -207,6 +213,7 @@ def test_ops_are_asked_for_only_where_plain_ones_are_allowed() -> None:
         solved("mmcv", gpu="cpu", torch_ops=("nms",))
 
 
+@pytest.mark.slow
 def test_a_constraint_bounds_and_does_not_ask() -> None:
     one = solved("mmengine", gpu="cpu", constraints=["mmcv<2", "mmdet==2.28.2"])
     assert {o.package for o in one.solution.packages()} == {"torch", "mmengine"}
@@ -223,6 +230,7 @@ def test_a_constraint_for_another_platform_bounds_nothing() -> None:
     assert there.solution.torch.torch.startswith("1.")
 
 
+@pytest.mark.slow
 def test_prereleases_wait_until_they_are_asked_for() -> None:
     assert not solved("mmdet3d", gpu="t4").version("mmdet3d").count("rc")  # type: ignore[union-attr]
     named = solved("mmdet3d==1.0.0rc6", gpu="t4")
@@ -231,6 +239,7 @@ def test_prereleases_wait_until_they_are_asked_for() -> None:
     assert paid[Objective.PRERELEASE] == 0
 
 
+@pytest.mark.slow
 def test_other_providers_only_by_name() -> None:
     plain = solved("mmcv", gpu="t4")
     assert "onedl-mmcv" not in {o.package for o in plain.rows.options}

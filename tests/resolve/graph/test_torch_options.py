@@ -320,6 +320,7 @@ def test_each_version_that_a_recipe_takes_is_an_option_verified_ones_first() -> 
     assert links[first + 2, "python"].reason == "recipe one supports Python any"
 
 
+@pytest.mark.slow
 def test_a_recipe_bounds_torch_and_python() -> None:
     made = graph(recipe(versions="==1.0", torch="<2.4", pythons=">=3.9", std=17))
     (index,) = made.slots["ext"]

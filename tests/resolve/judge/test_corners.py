@@ -117,6 +117,7 @@ def told(matrix: Matrix, **rows: Sequence[str]) -> Told:
     return facts
 
 
+@pytest.mark.slow
 def test_an_extra_that_an_extra_asks_of_another_package_counts(matrix: Matrix) -> None:
     facts = told(
         matrix, mmdet=['mmengine[all]; extra == "tracking"'], mmengine=['lark; extra == "all"', "addict"]
@@ -156,6 +157,7 @@ def test_an_extra_that_is_none_is_told_by_the_lock_or_refused(matrix: Matrix) ->
         assert said(replace(asked, findings=(other,)), matrix, "extras")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("version", "has"), [("1.0", False), ("3.3.0", True), ("9.0", False)])
 def test_only_the_extras_of_the_locked_release_count(version: str, matrix: Matrix, *, has: bool) -> None:
     """By name in Provides-Extra, and by the marker of a requirement."""
@@ -325,6 +327,7 @@ def test_a_wheel_that_goes_with_each_torch_is_asked_for_kernels_too() -> None:
     assert len(said(beside(modern(), "aext"), facts, "archs")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row",
     [

@@ -63,6 +63,7 @@ def test_unknown(
     check(change(make()), Severity.UNKNOWN, rule, subject, text, matrix)
 
 
+@pytest.mark.slow
 def test_every_rule_is_shown_by_some_wrong_lock(matrix: Matrix) -> None:
     locks = [change(make()) for make, change, *_ in [*REFUSED, *UNKNOWN]]
     cases = [open_lock(env, matrix) for env in locks]

@@ -94,6 +94,7 @@ def kinds(env: LockedEnv) -> set[FindingKind]:
     return {finding.kind for finding in env.findings if finding.subject == "mmcv"}
 
 
+@pytest.mark.slow
 def test_gpu_code_that_was_read_ends_the_doubt_and_no_other_warning(
     one: Solved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def made_wheel() -> bytes:
     return wheel({"mmcv/_ext.cpython-38-x86_64-linux-gnu.so": elf(needs)}, name="mmcv", version="2.1.0")
 
 
+@pytest.mark.slow
 def test_every_way_of_being_down_gives_the_same_bytes(
     one: Solved, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def where(refusal: Refusal) -> dict[str, set[str]]:
     return {slot: {label for _, label in group} for group in refusal.groups for slot in {s for s, _ in group}}
 
 
+@pytest.mark.slow
 def test_a_refusal_is_blamed_on_what_requires_it_and_on_the_python() -> None:
     """Something that mmdet requires has no file for Python 3.11: the rest of the core is innocent."""
 
@@ -108,6 +109,7 @@ def test_a_refusal_is_blamed_on_what_requires_it_and_on_the_python() -> None:
     assert found.solution.python != "3.11"
 
 
+@pytest.mark.slow
 def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None:
     """numpy 2 beside a torch that is built for numpy 1: one refusal for 58 builds, then all Pythons."""
     world = OpenWorld({"numpy": {"2.3.0": (), "1.26.4": ()}})
@@ -122,6 +124,7 @@ def test_a_refusal_holds_for_all_who_require_the_same_and_for_no_other() -> None
     assert version(found.solution.torch.torch) >= version("2.3")
 
 
+@pytest.mark.slow
 def test_what_an_earlier_refusal_rests_on_is_tried_first() -> None:
     """One package has no file for any Python from 3.9 on: the second refusal takes few questions."""
     asked_of: list[str] = []
@@ -164,6 +167,7 @@ def test_a_version_that_is_refused_shares_the_blame() -> None:
     assert not found.solution.torch.torch.startswith("2.4")
 
 
+@pytest.mark.slow
 def test_other_versions_are_tried_once_one_kind_of_refusal_repeats() -> None:
     """Nothing goes with a torch before 2.10: found in fewer rounds than there are releases."""
 
@@ -199,6 +203,7 @@ def test_a_refusal_of_the_users_own_words_is_blamed_on_the_python() -> None:
     assert found.solution.python == "3.10"
 
 
+@pytest.mark.slow
 def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
     def refuses(question: ClosureRequest) -> ClosureConflict | None:
         lines = {line for node in question.core for line in node.requires}
@@ -214,6 +219,7 @@ def test_two_packages_that_only_together_are_refused_share_the_blame() -> None:
     assert "torch" not in blamed
 
 
+@pytest.mark.slow
 def test_a_refusal_that_no_part_repeats_is_blamed_on_the_whole_core() -> None:
     once: list[ClosureRequest] = []
 
@@ -320,6 +326,7 @@ def test_a_core_package_that_an_ordinary_one_needs_is_decided_by_the_core() -> N
 OPENMIM = {"0.3.9": (), "0.3.8": ()}
 
 
+@pytest.mark.slow
 def test_a_breakage_that_names_an_ordinary_package_is_heeded_once_it_is_there() -> None:
     """openmim 0.3.9 fails on Python 3.12: the first answer had it, the next avoids the Python."""
     world = OpenWorld({"tools": {"1.0": ("openmim",)}, "openmim": OPENMIM})
@@ -344,6 +351,7 @@ def test_the_version_of_an_ordinary_package_decides(pin: str, python: str, round
     assert not [b for b in found.solution.broken if b.breakage.id == "openmim-py312"]
 
 
+@pytest.mark.slow
 def test_what_a_package_brings_on_one_python_is_not_held_against_another() -> None:
     """On Python 3.12 tools brings the openmim that fails there; on 3.11 it brings none."""
     needs = ("openmim; python_version >= '3.12'",)
@@ -545,6 +553,7 @@ def with_own(name: str, *requires: str, gpu: str = "cpu") -> Resolution | NoReso
     return decide(matrix, found, OpenWorld(), progress=silent, wheelless=lambda *_: False)
 
 
+@pytest.mark.slow
 def test_what_an_extension_requires_is_decided_and_closed() -> None:
     found = with_own("own-ops", "torchvision", "einops")
     assert isinstance(found, Resolution)
@@ -552,6 +561,7 @@ def test_what_an_extension_requires_is_decided_and_closed() -> None:
     assert "einops" in {package.name for package in found.closed.packages}
 
 
+@pytest.mark.slow
 def test_an_extension_for_gpus_alone_says_so_where_there_is_none() -> None:
     name = PackageName("multiscaledeformableattention")
     found = with_own(name)
@@ -588,6 +598,7 @@ def test_a_sibling_of_what_fills_the_module_is_not_asked_of_the_core() -> None:
     assert "mmcv-full" not in {str(option.package) for option in found.solution.packages()}
 
 
+@pytest.mark.slow
 def test_names_that_an_ordinary_package_would_not_find_bound_the_closure() -> None:
     """imgaug 0.4.0 uses np.sctypes, which numpy 2.0 removed: the closure is asked again with a bound."""
     world = OpenWorld(world={"imgaug": {"0.4.0": ("numpy",)}, "numpy": {"2.3.5": (), "1.26.4": ()}})

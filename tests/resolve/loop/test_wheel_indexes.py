@@ -60,6 +60,7 @@ def mmcv(matrix: Matrix, gpu: str = "rtx5090", **more: object) -> Option:
     return decided(matrix, request("mmengine", "mmcv", "mmdet", gpu=gpu, **more)).picked["mmcv"]
 
 
+@pytest.mark.slow
 def test_a_wheel_there_goes_before_a_build(house: Wheelhouse, tmp_path: Path) -> None:
     assert mmcv(facts()).form is Form.BUILD
     add(house, tmp_path)
@@ -69,6 +70,7 @@ def test_a_wheel_there_goes_before_a_build(house: Wheelhouse, tmp_path: Path) ->
     assert (found.form, found.version) == (Form.WHEEL, "2.1.0")
 
 
+@pytest.mark.slow
 def test_it_is_locked_by_its_hash_and_installed_under_its_own_version(
     house: Wheelhouse, tmp_path: Path
 ) -> None:
@@ -86,6 +88,7 @@ def test_it_is_locked_by_its_hash_and_installed_under_its_own_version(
     assert "addict" in node.requires, "what its release requires"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gpu", "more"),
     [
@@ -104,18 +107,21 @@ def test_it_serves_no_other_python_torch_arch_or_platform(
     assert mmcv(matrix, gpu, **more).form is Form.BUILD
 
 
+@pytest.mark.slow
 def test_ptx_of_a_lower_arch_serves_a_newer_card(house: Wheelhouse, tmp_path: Path) -> None:
     add(house, tmp_path, archs=("8.0", "9.0+PTX"))
 
     assert mmcv(overlaid(published(house, tmp_path))).form is Form.WHEEL
 
 
+@pytest.mark.slow
 def test_a_wheel_whose_check_failed_is_not_taken(house: Wheelhouse, tmp_path: Path) -> None:
     add(house, tmp_path, passed=False)
 
     assert mmcv(overlaid(published(house, tmp_path))).form is Form.BUILD
 
 
+@pytest.mark.slow
 def test_what_a_release_refuses_at_import_holds_for_its_wheel_too(house: Wheelhouse, tmp_path: Path) -> None:
     add(house, tmp_path, version="2.2.0")
 
@@ -124,6 +130,7 @@ def test_what_a_release_refuses_at_import_holds_for_its_wheel_too(house: Wheelho
     assert (found.form, found.version) == (Form.BUILD, "2.1.0")
 
 
+@pytest.mark.slow
 def test_wheels_that_differ_in_their_archs_alone_are_two_options(house: Wheelhouse, tmp_path: Path) -> None:
     add(house, tmp_path, archs=("8.0",))
     add(house, tmp_path, archs=("12.0",))
@@ -133,6 +140,7 @@ def test_wheels_that_differ_in_their_archs_alone_are_two_options(house: Wheelhou
     assert {mmcv(matrix, gpu).form for gpu in ("rtx5090", "a100")} == {Form.WHEEL}
 
 
+@pytest.mark.slow
 def test_the_name_tells_the_torch_where_the_page_does_not(house: Wheelhouse, tmp_path: Path) -> None:
     add(house, tmp_path)
     out = published(house, tmp_path)

@@ -33,6 +33,7 @@ def reasons(**more: object) -> dict[str, tuple[Reason, ...]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [{"gpu": "rtx5090"}, {"gpu": "t4", "torch": ">=2"}, {"gpu": "cpu"}])
 def test_nothing_newer_is_as_sure_as_the_list_that_was_read(more: dict[str, object]) -> None:
     told = [

@@ -55,6 +55,7 @@ def env() -> LockedEnv:
     return locked()
 
 
+@pytest.mark.slow
 def test_a_lock_names_what_its_torch_has_and_why_the_mended_one_is_not_taken(env: LockedEnv) -> None:
     (one,) = [one for one in env.advisories if one.package == TORCH]
     assert (one.id, one.severity, one.fixed_in) == ("CVE-2025-3000", AdvisorySeverity.MODERATE, ("2.13.0",))
@@ -64,6 +65,7 @@ def test_a_lock_names_what_its_torch_has_and_why_the_mended_one_is_not_taken(env
     assert any("github.com/advisories" in text for text in one.source)
 
 
+@pytest.mark.slow
 def test_the_first_screen_has_one_line_and_why_md_a_table(env: LockedEnv) -> None:
     line = "1 known vulnerability of torch (worst: moderate, CVE-2025-3000)"
     assert summary(env).count(line) == 1
@@ -114,6 +116,7 @@ def test_a_bound_reaches_ordinary_packages_too() -> None:
     assert not tuple(advisory_constraints(facts(), None, core))
 
 
+@pytest.mark.slow
 def test_a_fix_out_of_reach_is_a_conflict_with_its_chain() -> None:
     one = solved("mmcv", gpu="rtx5090", torch="==2.11.0", no_known_cve="moderate")
     assert one.found is None

@@ -114,6 +114,7 @@ def test_every_core_package_has_an_argument(modern: Solved) -> None:
     assert any("none for torch 2.11.0+cu130" in r.text for r in mmcv.reasons)
 
 
+@pytest.mark.slow
 def test_what_has_no_published_hash_becomes_a_download() -> None:
     one = solved("mmcv==2.1.0", gpu="cpu", torch="2.1.2", python="3.11")
     index = Index()
@@ -247,6 +248,7 @@ def test_what_remains_broken_is_a_warning_and_what_is_cured_a_note() -> None:
     assert "#" not in broken.source[0].split(" ")[0]
 
 
+@pytest.mark.slow
 def test_warnings_stand_first_and_nothing_is_said_twice() -> None:
     for one in (solved(gpu="rtx5090"), solved("mmcv", gpu="t4"), solved("mmpose", gpu="cpu")):
         found = told(one)

@@ -54,6 +54,7 @@ def test_a_wheel_names_itself() -> None:
     assert why(one, "torch") == "newest torch with sm_75 kernels for which mmcv 2.1.0 has a wheel"
 
 
+@pytest.mark.slow
 def test_checks_at_import_name_who_makes_them() -> None:
     one = solved("mmdet", "mmsegmentation", "mmcv", gpu="t4")
     assert why(one, "mmcv") == "newest mmcv that mmdet 3.3.0 and mmsegmentation 1.2.2 accept"
@@ -83,6 +84,7 @@ def test_a_kept_version_says_so() -> None:
     assert why(one, "torchvision") == "newest torchvision for torch 2.8.0"
 
 
+@pytest.mark.slow
 @examples(90)
 @given(graphs())
 def test_no_newer_version_can_take_the_place_of_one_that_is_called_the_newest(rows: Rows) -> None:

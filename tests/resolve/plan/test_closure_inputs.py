@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from packaging.requirements import Requirement
 from solved import Solved, facts, solved
 
@@ -56,6 +57,7 @@ def test_cures_are_added_and_bounded() -> None:
     assert "numpy<2" in {one.text for one in old.constraints}
 
 
+@pytest.mark.slow
 def test_what_nobody_uses_is_dropped_everywhere() -> None:
     asked = question(solved("mmpose", gpu="t4"))
     assert asked.drop == ("chumpy",)
@@ -138,6 +140,7 @@ def test_a_build_has_the_requirements_of_its_release() -> None:
     assert "mmengine" in names(requires)
 
 
+@pytest.mark.slow
 def test_asked_extras_go_with_the_node_and_its_requirements() -> None:
     one = solved("mmdet[tracking,all]", gpu="t4")
     extras = asked_extras(
@@ -152,6 +155,7 @@ def test_asked_extras_go_with_the_node_and_its_requirements() -> None:
     assert all(node.extras == () for node in question.core if node.name != "mmdet")
 
 
+@pytest.mark.slow
 def test_an_extra_that_a_release_lacks_is_told_and_not_handed_on() -> None:
     one = solved("mmdet[tracking]==2.28.2", gpu="t4")
     extras = asked_extras(

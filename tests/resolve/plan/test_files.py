@@ -119,6 +119,7 @@ def test_a_hash_of_another_directory_is_not_taken_for_the_same_name() -> None:
     assert place.files == ()
 
 
+@pytest.mark.slow
 def test_a_flash_attn_wheel_has_the_address_of_its_release() -> None:
     one = solved("flash-attn==2.3.5", "torch==2.0.0+cu118", gpu="a100", python="3.10")
     place = place_of(one, "flash-attn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from solved import facts, solved
 
 from mmlock.core.artifact import Artifact, ClosedPackage
@@ -21,6 +22,7 @@ def solution() -> CoreSolution:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_imported_and_not_declared_is_required() -> None:
     option = solution().picked["mmpose"]
     taken = {one.name: one for one in taken_requirements(facts(), option, ("numpy", "munkres"))}

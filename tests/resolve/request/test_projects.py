@@ -217,6 +217,7 @@ def test_ops_in_plain_pytorch_are_those_that_are_reached(tmp_path: Path) -> None
     assert named.torch_ops == ("nms",)
 
 
+@pytest.mark.slow
 def test_an_extension_is_built_when_the_code_imports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,7 @@ def test_a_redirect_is_not_followed_with_the_token() -> None:
     assert len(wire.asked) == 1
 
 
+@pytest.mark.slow
 def test_an_endless_answer_is_cut_off() -> None:
     big = httpx.Response(200, content=b" " * (LIMITS.max_bytes + 1))
     wire = Wire(*[big] * LIMITS.attempts)

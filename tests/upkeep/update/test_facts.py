@@ -83,6 +83,7 @@ def test_a_refresh_is_seen_as_changes_and_the_checkout_stays(state: FactState, t
     assert (tree / "matrices/torch/builds.json").read_bytes() != (MATRICES / "torch/builds.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_cause_takes_the_facts_about_what_moved_and_no_others(state: FactState, tmp_path: Path) -> None:
     held, move = moved()
     asked: list[Mapping[str, bool]] = []
@@ -104,6 +105,7 @@ def test_a_cause_takes_the_facts_about_what_moved_and_no_others(state: FactState
     )
 
 
+@pytest.mark.slow
 def test_where_these_facts_do_not_move_the_lock_the_cause_takes_all(state: FactState, tmp_path: Path) -> None:
     held, move = moved()
 

@@ -61,6 +61,7 @@ def text_of(*locks: LockView, limit: int = LIMIT, **more: Any) -> str:
 # ---------------------------------------------------------------- what a description tells
 
 
+@pytest.mark.slow
 def test_it_tells_what_the_environment_is_built_on_before_and_after(seen: LockView) -> None:
     row = next(line for line in text_of(seen).splitlines() if line.startswith("| `openmmlab/x` |"))
     assert "`2.1.2+cu121` → **`2.11.0+cu130`**" in row
@@ -152,6 +153,7 @@ def test_a_date_is_told_with_both_ends(seen: LockView) -> None:
 # ---------------------------------------------------------------- the forge's limit
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [65536, 20000, 6000, 3000])
 def test_a_description_keeps_to_the_limit_and_says_that_it_is_cut(seen: LockView, limit: int) -> None:
     locks = [
@@ -184,6 +186,7 @@ def test_reasons_from_outside_are_shown_and_do_nothing(seen: LockView, evil: str
     assert not re.search(r"@\w|#\d", html.unescape(why)), why  # forges look at what is shown
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_text_stays_on_one_line_and_mentions_nobody(value: str) -> None:
     shown = markdown.text(value)

@@ -186,6 +186,7 @@ def test_a_private_key_in_the_place_of_a_public_one_is_not_repeated_whole() -> N
     assert secret not in "".join(error.value.lines())
 
 
+@pytest.mark.slow
 def test_signing_is_not_loaded_with_the_module() -> None:
     code = (
         "import sys, mmlock.validate.store; print([m for m in ('cryptography', 'securesystemslib') "
