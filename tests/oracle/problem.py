@@ -109,7 +109,7 @@ class Problem(Combinations):
         for wish in self.wishes:
             if wish.module == way.module and wish.marker is None and not wish.admits(way):
                 yield f"{name} is not {wish.text}"
-        if flags.no_build and way.how == "build":
+        if flags.no_build and way.made and way.how != "torch-ops":
             yield f"{name} is a build"
         if way.binary is not None:
             yield from self._objections_to_binary(way.binary, name)

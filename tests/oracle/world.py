@@ -67,6 +67,8 @@ class Way:
     binary: Row | None = None
     place: str = ""
     """Directory of OpenMMLab's index, or a recipe's id."""
+    made: bool = False
+    """By a recipe."""
 
 
 @dataclass(eq=False)
@@ -275,6 +277,7 @@ def _of_recipe(here: World, module: str, recipe: Row, version: str, *, compiled:
             nvcc=compiled and here.kind == "cuda",
             extension=compiled,
             place=recipe["id"],
+            made=True,
         )
 
 
@@ -413,7 +416,8 @@ def offers(
     module = modules()[way.module]
     if way.package in module.get("on_request", ()) and way.package not in others:
         return False
-    if way.how == "without-ops" and not lite and way.package not in asked:
+    # A wheel without ops that is asked for by its name is wanted; one that would be made must be allowed.
+    if way.how == "without-ops" and not lite and (way.made or way.package not in asked):
         return False
     return way.how != "torch-ops" or plain
 

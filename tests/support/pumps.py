@@ -226,10 +226,13 @@ def _measured(work: Callable[[str], object], pump: Pump, size: int, *, larger: b
         whole = min(whole, _seconds(work, pump.line(size), runs=5))
     if whole <= MOST * half:
         return None
-    if whole * MOST < _LONG:  # a busy machine, or a bound soon reached, does not show at the next length, too
-        longer = _seconds(work, pump.line(size * 2), runs=5)
-        if longer <= MOST * whole:
+    shorter, longer = whole, size * 2
+    # A busy machine, or a bound that is soon reached, does not show at the next lengths, too.
+    while shorter * MOST < _LONG:
+        took = _seconds(work, pump.line(longer), runs=5)
+        if took <= MOST * shorter:
             return None
+        shorter, longer = took, longer * 2
     return Growth(pump, size, whole, whole / half)
 
 

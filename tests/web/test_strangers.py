@@ -13,7 +13,7 @@ from web_site import Make, make_site
 from mmlock.app import serving
 from mmlock.core.names import normalize
 from mmlock.core.remote import api_name, body_of, remote_options
-from mmlock.core.service_questions import SolveQuestion, places_of
+from mmlock.core.service_questions import ALLOW_VARIABLE, SolveQuestion, places_of
 from mmlock.facts.matrix.load import open_matrix
 from mmlock.resolve.closure.served import vouched_for
 from mmlock.web.requests import SolveBody, parsed, solve_request
@@ -108,7 +108,7 @@ def test_the_sources_of_a_strangers_index_are_not_run(
 
     ran = tmp_path / "ran"
     monkeypatch.setattr(package_index, "BACKEND", f"open({str(ran)!r}, 'w').close()\n{package_index.BACKEND}")
-    monkeypatch.setenv(serving.ALLOW_VARIABLE, "127.0.0.1")
+    monkeypatch.setenv(ALLOW_VARIABLE, "127.0.0.1")
     for name in ("MMLOCK_CACHE_DIR", "UV_CACHE_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     index.add_sdist("openmim", "99.0")

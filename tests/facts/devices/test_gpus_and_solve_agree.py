@@ -10,7 +10,7 @@ from solved import Solved, facts, solved
 from mmlock.core.device import Code, Device, code_for
 from mmlock.facts.devices.cudnn import dropping_cudnn
 from mmlock.facts.devices.find import NoDevice, find_device
-from mmlock.facts.devices.support import code_in, torch_support
+from mmlock.facts.devices.support import RUNS, code_in, torch_support
 from mmlock.facts.matrix.model import TorchBuild
 from mmlock.report.gpus import device_view
 from mmlock.resolve.graph.rows import ConstraintKind, TorchBuildChoice
@@ -62,9 +62,7 @@ def shown(name: str) -> set[Build]:
     return {
         build_key(build)
         for build in facts().torch_builds
-        if build.platform is platform
-        and build.cuda is not None
-        and code_in(facts(), build, device) in {Code.NATIVE, Code.PTX}
+        if build.platform is platform and build.cuda is not None and code_in(facts(), build, device) in RUNS
     }
 
 

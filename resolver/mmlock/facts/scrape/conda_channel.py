@@ -31,7 +31,7 @@ __all__ = ["BASE", "NAME", "scrape", "wanted"]
 NAME = "conda-forge"
 BASE = "https://conda.anaconda.org/conda-forge"
 _SHARDS, _PACKED, _PLAIN = "repodata_shards.msgpack.zst", "repodata.json.zst", "repodata.json"
-_VARIANT = re.compile(r"_?h[0-9a-f]{7,}.*|_?\d+$")
+_VARIANT = re.compile(r"_?h[0-9a-f]{7,}.*|(?:_|(?<![\d_]))\d+$")
 _MOST_NAMES = 5_000
 _MOST_ROUNDS = 12
 
