@@ -32,7 +32,8 @@ class NoStrangersCode:
     def close(self, request: ClosureRequest) -> ClosureAnswer:
         kept = tuple(name for name in request.allow_sdist if name in self._allowed)
         self.withheld |= set(request.allow_sdist) - set(kept)
-        return self._inner.close(replace(request, allow_sdist=kept))
+        wheelless = tuple(name for name in request.wheelless if name in self._allowed)
+        return self._inner.close(replace(request, allow_sdist=kept, wheelless=wheelless))
 
 
 def _policy() -> EgressPolicy:

@@ -49,7 +49,7 @@ class UvQuestion(Struct, frozen=True, kw_only=True):
         with tempfile.TemporaryDirectory(prefix="mmlock-closure-", ignore_cleanup_errors=True) as name:
             folder = Path(name)
             core = self._core_lines(core_folder, folder)
-            sdists = set(self.request.wheelless)
+            sdists = set(self.request.wheelless) & set(self.request.allow_sdist)
             direct: set[PackageName] = set()
             self._bind(folder, direct, {requirement_name(item.text) for item in self.request.requirements})
             while True:
