@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,8 @@ from mmlock.work.model import Executor, FailureKind, Job, JobState, Task
 from mmlock.work.ray import RayExecutor
 from mmlock.work.ray_cluster import RayCluster
 
-pytest.importorskip("ray", reason="Ray is not installed: `pip install 'mmlock[ray]'`")
-
 pytestmark = [
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: `pip install 'mmlock[ray]'`"),
     pytest.mark.slow,
     # Ray leaves sockets and files to the end of the process, and its own code warns.
     pytest.mark.filterwarnings("ignore"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray", reason="Ray is not installed: `pip install 'mmlock[ray]'`")
-
-pytestmark = pytest.mark.long
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed: `pip install 'mmlock[ray]'`"),
+]
 
 SUPPORT = Path(__file__).parents[1] / "support"
 LONG = 300.0
