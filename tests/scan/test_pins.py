@@ -49,7 +49,7 @@ def told(files: Mapping[str, str]) -> set[tuple[str, str, str, str]]:
     ],
 )
 def test_what_a_command_installs(line: str, expected: list[str]) -> None:
-    assert [f"{name}{bound}" for name, bound, _, _ in command_pins(line)] == expected
+    assert [f"{said.name}{said.specifier}" for said in command_pins(line)] == expected
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class NamePlace(NamedTuple):
         return self._replace(when=later(self.when, condition), attribute=later(self.attribute, condition))
 
 
-class NameCollector:
+class NameCollector(ABC):
     """Collects names over an explicit stack: deep trees must not end the interpreter's own."""
 
     def __init__(self, module: str, *, package: bool) -> None:
@@ -62,9 +63,9 @@ class NameCollector:
             if not self.special(node, inside):
                 self.children(node, inside)
 
+    @abstractmethod
     def special(self, node: ast.AST, where: NamePlace) -> bool:
         """Read a node that means something of itself; False: only its parts do."""
-        raise NotImplementedError
 
     def push(self, nodes: Iterable[ast.AST], where: NamePlace) -> None:
         self.stack.extend((node, where) for node in reversed(list(nodes)))

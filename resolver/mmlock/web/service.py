@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["BUILD_LABEL", "LARGEST_READ", "Asking", "Service"]
 
 BUILD_LABEL = "build"
-"""Of jobs that run code of packages and need no GPU: a worker does them only where it is told to."""
+"""The label of jobs that run code of packages and need no GPU: only a worker with this label takes them."""
 
 _LARGEST_KEPT = 64_000_000
 """Bytes of results that are kept in memory."""

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mmlock.core.arguments import SolveArguments
 from mmlock.core.report import Page
@@ -50,6 +51,13 @@ def test_a_lock_that_was_changed_is_written_again(asked: SolveArguments, environ
     (asked.out / "pylock.toml").write_text("text\n")
     (asked.out / "build.toml").write_text("of an earlier lock\n")
     assert kept(asked, environ, age=0) is None
+
+
+def test_a_dry_run_needs_no_lock_folder(asked: SolveArguments, environ: dict[str, str]) -> None:
+    assert asked.out is not None
+    (asked.out / "pylock.toml").unlink()
+    assert kept(asked, environ, age=0) is None
+    assert kept(replace(asked, dry_run=True), environ, age=0) == PAGE
 
 
 def test_another_request_is_another_answer(asked: SolveArguments, environ: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 Kept are the files of the lock and what was shown, by everything they depend on: the request, the matrix
 files, mmlock's own files, the index settings. An answer is as fresh as the oldest page or closure in it. It
-only serves when the lock folder already holds these very bytes, so that nothing has to be written.
+only serves where nothing has to be written: the lock folder holds these very bytes, or it is a dry run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def recall(place: Path, arguments: SolveArguments, environ: Mapping[str, str]) -
         age = time.time() - float(kept["stored"])
         if not arguments.offline and not 0 <= age < fresh_seconds(environ):
             return None
-        if arguments.out is not None and not _same(arguments.out, kept["files"]):
+        written = None if arguments.dry_run else arguments.out
+        if written is not None and not _same(written, kept["files"]):
             return None
         return Page(text=str(kept["text"]), data=kept["data"])
     except (OSError, ValueError, KeyError, TypeError):

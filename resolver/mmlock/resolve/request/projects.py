@@ -89,10 +89,9 @@ def with_project(arguments: SolveArguments, *, progress: Progress = silent) -> S
 def with_package_names(matrix: Matrix, scanned: Scan) -> Scan:
     """The scan with the names of repositories replaced by those of the packages that they make."""
     names = {row.name: row.package for row in matrix.repositories}
-    of_repository = (pin.repository or pin.text.endswith("(git)") for pin in scanned.pins)
     pins = (
-        replace(pin, name=names.get(pin.name, pin.name)) if said else pin
-        for pin, said in zip(scanned.pins, of_repository, strict=True)
+        replace(pin, name=names.get(pin.name, pin.name)) if pin.repository or pin.checkout else pin
+        for pin in scanned.pins
     )
     return replace(scanned, pins=tuple(pins))
 

@@ -178,13 +178,11 @@ class _Collector:
         text, repositories = without_repositories(self.read(file))
         for line, words in repositories:
             if (name := repository_name(words)) is not None:
-                self.pins.append(
-                    self._pin((name, "", words, None), file, line, PinKind.REQUIREMENTS, binding)
-                )
+                self.pins.append(self._pin(Said(name, "", words), file, line, PinKind.REQUIREMENTS, binding))
         parsed = parse_file(text, file, constraint=constraint)
         for asked in (*parsed.gathered.requirements, *parsed.gathered.constraints):
             line = int(asked.origin.rpartition(":")[2])
-            said = (asked.name, asked.specifier, asked.text, asked.marker)
+            said = Said(asked.name, asked.specifier, asked.text, asked.marker)
             pin = self._pin(said, file, line, PinKind.REQUIREMENTS, binding, constraint=constraint)
             self.pins += [pin] if asked.url is None else []
         for fault in parsed.faults:
@@ -209,16 +207,16 @@ class _Collector:
     def _pin(
         self, said: Said, file: str, line: int, kind: PinKind, binding: Binding, *, constraint: bool = False
     ) -> ProjectPin:
-        name, specifier, text, marker = said
         return ProjectPin(
-            name=name,
-            specifier=specifier,
-            text=text,
+            name=said.name,
+            specifier=said.specifier,
+            text=said.text,
             place=SourceLine(file=file, line=line),
             kind=kind,
             binding=binding,
-            marker=marker,
+            marker=said.marker,
             constraint=constraint,
+            checkout=said.checkout,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from mmlock.core.faults import Fault
 from mmlock.core.names import PackageName, normalize
@@ -14,7 +15,19 @@ from mmlock.scan.pins.repositories import repository_name
 
 __all__ = ["Said", "command_pins", "conda_pin", "logical_lines", "pip_pin", "variables"]
 
-Said = tuple[PackageName, str, str, str | None]
+
+class Said(NamedTuple):
+    """What one line says of one package."""
+
+    name: PackageName
+    specifier: str
+    text: str
+    """As written."""
+    marker: str | None = None
+    checkout: bool = False
+    """Whether `name` is that of a repository, and the version a tag of it that a command checks out."""
+
+
 """Name, PEP 440 specifier, the words as written, marker."""
 
 _SEPARATORS = re.compile(r"&&|\|\||[;|&]")
@@ -149,13 +162,13 @@ def _all(words: list[str], read: object) -> Iterator[Said]:
 def pip_pin(word: str) -> Said | None:
     """A requirement as pip takes it, on a repository too; None for a path, a URL or a placeholder."""
     if (name := repository_name(word)) is not None:
-        return name, "", word, None
+        return Said(name, "", word)
     if not re.match(r"[A-Za-z0-9]", word) or "://" in word or word.endswith((".whl", ".txt", ".tar.gz")):
         return None
     requirement = parse_requirement(word, "")
     if isinstance(requirement, Fault) or requirement.url:
         return None
-    return requirement.name, requirement.specifier, word, requirement.marker
+    return Said(requirement.name, requirement.specifier, word, requirement.marker)
 
 
 def conda_pin(word: str) -> Said | None:
@@ -166,7 +179,7 @@ def conda_pin(word: str) -> Said | None:
         return None
     name = normalize(_CONDA_NAMES.get(match[1].lower(), match[1]))
     specifier = _conda_specifier(match[2].replace(" ", ""))
-    return (name, specifier, word, None) if specifier is not None else None
+    return Said(name, specifier, word) if specifier is not None else None
 
 
 def _conda_specifier(text: str) -> str | None:

@@ -56,7 +56,7 @@ def _conda_said(name: str, value: object) -> Said | None:
     if said is None:
         return None
     text = " ".join(part for part in (name, version if bound or build else "", build) if part)
-    return said[0], said[1], text, None
+    return said._replace(text=text, marker=None)
 
 
 def conda_lock(text: str) -> Iterator[Line]:
@@ -69,8 +69,8 @@ def conda_lock(text: str) -> Iterator[Line]:
     for row in rows if isinstance(rows, list) else ():
         found = _named(row) if isinstance(row, dict) else None
         said = conda_pin(f"{found[0]}=={found[1]}") if found else None
-        if found is not None and said is not None and is_specifier(said[1]):
-            yield 1, (said[0], said[1], " ".join(found), None), False
+        if found is not None and said is not None and is_specifier(said.specifier):
+            yield 1, said._replace(text=" ".join(found), marker=None), False
 
 
 def _named(row: Mapping[str, Any]) -> tuple[str, str] | None:

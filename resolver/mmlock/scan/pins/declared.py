@@ -103,7 +103,7 @@ def pipfile(text: str) -> Iterator[Line]:
 
 def _python(bound: object, lines: LineFinder) -> Iterator[Line]:
     if isinstance(bound, str) and is_specifier(bound):
-        yield lines.of("python", bound), (PackageName("python"), bound, f"python{bound}", None), False
+        yield lines.of("python", bound), Said(PackageName("python"), bound, f"python{bound}"), False
 
 
 def _listed(values: object, lines: LineFinder, *, extra: bool) -> Iterator[Line]:
@@ -117,7 +117,7 @@ def _poetry(table: Mapping[str, Any], lines: LineFinder, *, extra: bool) -> Iter
         bound = value.get("version", "") if isinstance(value, dict) else value
         optional = isinstance(value, dict) and bool(value.get("optional"))
         if isinstance(bound, str) and (specifier := _poetry_specifier(bound)) is not None:
-            said = (normalize(name), specifier, f"{name} = {bound}", None)
+            said = Said(normalize(name), specifier, f"{name} = {bound}")
             yield lines.of(name, bound), said, extra or optional
 
 
@@ -155,7 +155,7 @@ def lock_file(text: str) -> Iterator[Line]:
         name, version = (row.get("name"), row.get("version")) if isinstance(row, dict) else (None, None)
         if isinstance(name, str) and isinstance(version, str) and is_specifier(f"=={version}"):
             line = at[place] if place < len(at) else 1
-            yield line, (normalize(name), f"=={version}", f"{name} {version}", None), False
+            yield line, Said(normalize(name), f"=={version}", f"{name} {version}"), False
 
 
 def _pipfile_lock(text: str) -> Iterator[Line]:
@@ -167,7 +167,7 @@ def _pipfile_lock(text: str) -> Iterator[Line]:
     for name, row in _table(document, "default").items():
         bound = row.get("version") if isinstance(row, dict) else None
         if isinstance(bound, str) and is_specifier(bound):
-            yield lines.of(f'"{name}"'), (normalize(name), bound, f"{name}{bound}", None), False
+            yield lines.of(f'"{name}"'), Said(normalize(name), bound, f"{name}{bound}"), False
 
 
 def setup_cfg(text: str) -> Iterator[Line]:
@@ -198,7 +198,7 @@ def setup_py(text: str) -> tuple[list[Line], tuple[str, ...]]:
             files += () if extra else told.files
         line, bound = call.texts.get("python_requires", (0, ""))
         if bound and is_specifier(bound):
-            found.append((line, (PackageName("python"), bound, f"python{bound}", None), False))
+            found.append((line, Said(PackageName("python"), bound, f"python{bound}"), False))
     return found, tuple(files)
 
 

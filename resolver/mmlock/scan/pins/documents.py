@@ -39,13 +39,13 @@ def dockerfile(text: str) -> Iterator[Line]:
 
 def _image(image: str) -> Iterator[Said]:
     if match := _FROM_TORCH.search(image):
-        yield PackageName("torch"), f"=={match[1]}", image, None
+        yield Said(PackageName("torch"), f"=={match[1]}", image)
         if match[2]:
-            yield PackageName("cuda"), f"=={match[2]}.*", image, None
+            yield Said(PackageName("cuda"), f"=={match[2]}.*", image)
     elif match := _FROM_CUDA.search(image):
-        yield PackageName("cuda"), f"=={match[1]}.*", image, None
+        yield Said(PackageName("cuda"), f"=={match[1]}.*", image)
     elif match := _FROM_PYTHON.search(image):
-        yield PackageName("python"), f"=={match[1]}.*", image, None
+        yield Said(PackageName("python"), f"=={match[1]}.*", image)
 
 
 def script(text: str) -> Iterator[Line]:
@@ -86,7 +86,7 @@ class _Clones:
             self._name = clone
             tag = tag or _BRANCH.search(line)
         if tag and self._name is not None and (found := _TAG.match(tag[1])):
-            yield number, (self._name, f"=={found[1]}", f"{self._name} {tag[1]} (git)", None)
+            yield number, Said(self._name, f"=={found[1]}", f"{self._name} {tag[1]} (git)", checkout=True)
 
 
 def markdown(text: str) -> Iterator[Line]:

@@ -57,6 +57,8 @@ class ProjectPin(Struct, frozen=True, kw_only=True):
     marker: str | None = None
     constraint: bool = False
     """Whether it only bounds the package where something else brings it."""
+    checkout: bool = False
+    """Whether `name` is that of a repository of which a release is checked out."""
 
     @property
     def repository(self) -> bool:
