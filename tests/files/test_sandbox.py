@@ -9,7 +9,7 @@ import pytest
 from mmlock.core.build_arguments import SandboxUse
 from mmlock.core.errors import EnvironmentFault
 from mmlock.files import sandbox
-from mmlock.files.sandbox import Sandbox, sandbox_for
+from mmlock.files.sandbox import Sandbox, own_folders, sandbox_for
 
 
 @pytest.fixture
@@ -64,3 +64,9 @@ def test_inside_there_is_nothing_of_this_user(tmp_path: Path) -> None:
     assert ran.stdout.split()[0] == "work"
     assert int(ran.stdout.split()[1]) < 8
     assert (work / "made").read_text() == "done\n"
+
+
+def test_keys_and_caches_are_hidden_where_they_are_elsewhere(tmp_path: Path) -> None:
+    state, cache = tmp_path / "keys", tmp_path / "cache"
+    environ = {"MMLOCK_STATE_DIR": str(state), "MMLOCK_CACHE_DIR": str(cache), "HOME": str(tmp_path)}
+    assert set(own_folders(environ)) == {state, cache}
